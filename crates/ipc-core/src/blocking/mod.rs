@@ -1,0 +1,106 @@
+//! The face for threads that wait: each call returns when it is done.
+//!
+//! ```
+//! use ipc_core::blocking::{Answer, Client, Server};
+//! use ipc_core::{CallOptions, FaceOptions, Options};
+//! # let directory = std::env::temp_dir().join(format!("ringpost-doc-{}", std::process::id()));
+//! # let options = Options { directory: Some(directory), ..Options::default() };
+//!
+//! let mut server = Server::bind("demo", &options, FaceOptions::default())?;
+//! server.handle("shout", |request, reply| {
+//!     reply.payload.extend(request.payload.to_ascii_uppercase());
+//!     Ok(Answer::Now)
+//! });
+//! let stopper = server.stopper();
+//! let serving = std::thread::spawn(move || server.run());
+//!
+//! let mut client = Client::connect("demo", &options, FaceOptions::default())?;
+//! let reply = client.request("shout", b"hello", &CallOptions::default())?;
+//! assert_eq!(reply.payload, b"HELLO");
+//!
+//! stopper.stop();
+//! serving.join().unwrap()?;
+//! # Ok::<(), ipc_core::Error>(())
+//! ```
+
+mod client;
+mod endpoint;
+mod server;
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::{LinkId, Peer};
+use crate::error::Error;
+use crate::face::Reply;
+use crate::remote_error::RemoteError;
+use crate::session::Message;
+use crate::time::Time;
+
+pub use client::{Batch, Client};
+pub use server::Server;
+
+/// A request or one-way message a handler is called with.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What was sent.
+    pub payload: &'a [u8],
+    /// Everything else about it.
+    pub message: &'a Message,
+    /// The connection it came on.
+    pub link: LinkId,
+}
+
+impl Request<'_> {
+    /// What it takes to answer later.
+    pub fn ticket(&self) -> Ticket {
+        Ticket { link: self.link, message: *self.message }
+    }
+
+    /// How long whoever asked will go on waiting; `None`: for ever.
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = self.message.deadline;
+        (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
+    }
+}
+
+/// A request to be answered later, with `answer`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    link: LinkId,
+    message: Message,
+}
+
+/// What a handler has done about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The answer is in the reply it was given.
+    Now,
+    /// The answer will be given by its [`Ticket`], or never.
+    Later,
+}
+
+/// A handler reads the request, writes the reply, and says whether that was the answer. For a
+/// one-way message what it writes is dropped.
+pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send;
+
+/// A connection that came or went.
+#[derive(Debug)]
+pub enum Change {
+    /// It is open.
+    Connected(LinkId, Peer),
+    /// It is over, with the reason unless it was closed in good order.
+    Closed(LinkId, Option<Error>),
+}
+
+/// Makes a server or client that waits in another thread return.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<OwnedFd>);
+
+impl Stopper {
+    /// From now on, whatever it does.
+    pub fn stop(&self) {
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+    }
+}

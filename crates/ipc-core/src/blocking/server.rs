@@ -1,0 +1,154 @@
+//! A server that waits.
+
+use std::time::Duration;
+
+use super::endpoint::Endpoint;
+use super::{Answer, Change, Request, Stopper, Ticket};
+use crate::engine::{EngineStats, LinkId, LinkStats, ListenOptions, ListenerId, Options, Sent};
+use crate::error::Result;
+use crate::face::{CallOptions, FaceOptions, Reply};
+use crate::header::Kind;
+use crate::remote_error::RemoteError;
+use crate::session::Draft;
+use crate::time::Time;
+
+/// A server, driven by one thread.
+pub struct Server {
+    endpoint: Endpoint,
+    listener: ListenerId,
+}
+
+impl Server {
+    /// Takes the name and listens.
+    pub fn bind(name: &str, options: &Options, face: FaceOptions) -> Result<Self> {
+        Self::bind_with(name, options, &ListenOptions::default(), face)
+    }
+
+    /// The same with limits of its own for clients that come.
+    pub fn bind_with(
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+        face: FaceOptions,
+    ) -> Result<Self> {
+        let mut endpoint = Endpoint::new(face)?;
+        let listener = endpoint.engine.listen(name, options, listen)?;
+        Ok(Self { endpoint, listener })
+    }
+
+    /// Calls `handler` for each request or one-way message of that name.
+    pub fn handle<H>(&mut self, name: &str, handler: H)
+    where
+        H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
+    {
+        self.endpoint.handle(name, Box::new(handler));
+    }
+
+    /// Serves until its [`Stopper`] says stop.
+    pub fn run(&mut self) -> Result<()> {
+        while !self.endpoint.is_stopped() {
+            self.endpoint.turn(Time::NEVER)?;
+            self.endpoint.changes().for_each(drop);
+        }
+        Ok(())
+    }
+
+    /// Waits for something to happen and deals with it. Returns whether anything did in time.
+    pub fn turn(&mut self, timeout: Duration) -> Result<bool> {
+        self.endpoint.turn(Time::now() + timeout)
+    }
+
+    /// The connections that came and went since this was asked last.
+    pub fn changes(&mut self) -> Vec<Change> {
+        self.endpoint.changes().collect()
+    }
+
+    /// Answers a request that was put off.
+    pub fn answer(
+        &mut self,
+        ticket: &Ticket,
+        answer: Result<&Reply, &RemoteError>,
+    ) -> Result<Sent> {
+        self.endpoint.answer(ticket, answer)
+    }
+
+    /// Whether whoever asked still waits for this answer.
+    pub fn is_awaited(&self, ticket: &Ticket) -> bool {
+        self.endpoint.engine.is_serving(ticket.link, ticket.message.id)
+    }
+
+    /// Asks a client, and waits for the answer while serving everyone.
+    pub fn request(
+        &mut self,
+        link: LinkId,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Reply> {
+        let mut reply = Reply::default();
+        let code = self.endpoint.engine.code(method)?;
+        reply.codec = self.endpoint.request(link, code, payload, options, &mut reply.payload)?;
+        Ok(reply)
+    }
+
+    /// Sends a client a message nobody answers.
+    pub fn notify(
+        &mut self,
+        link: LinkId,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Sent> {
+        let draft = Draft {
+            kind: Kind::OneWay,
+            lane: options.lane,
+            codec: options.codec,
+            code: self.endpoint.engine.code(event)?,
+            id: 0,
+            timeout: None,
+            trace: options.trace,
+        };
+        let sent = self.endpoint.engine.send(link, &draft, payload);
+        self.endpoint.engine.flush();
+        sent
+    }
+
+    /// Makes this server return from whatever it waits for, from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.endpoint.stopper()
+    }
+
+    /// What a connection has counted; `None` when it is over.
+    pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
+        self.endpoint.engine.link_stats(link)
+    }
+
+    /// What the engine has counted.
+    pub fn stats(&self) -> EngineStats {
+        self.endpoint.engine.stats()
+    }
+
+    /// One-way messages of clients nobody handled.
+    pub fn unhandled(&self) -> u64 {
+        self.endpoint.unhandled()
+    }
+
+    /// Closes a connection.
+    pub fn disconnect(&mut self, link: LinkId) -> Result<()> {
+        self.endpoint.close(link)
+    }
+
+    /// Stops accepting; connections stay.
+    pub fn close_listener(&mut self) {
+        self.endpoint.engine.close_listener(self.listener);
+    }
+}
+
+impl Drop for Server {
+    /// Clients hear that this was on purpose.
+    fn drop(&mut self) {
+        for link in self.endpoint.links() {
+            self.endpoint.say_goodbye(link);
+        }
+    }
+}

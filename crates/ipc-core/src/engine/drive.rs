@@ -1,0 +1,335 @@
+//! Driving an engine: rings first, then what the kernel has to say, then what is due.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use super::host::Host;
+use super::link::Link;
+use super::poller::Source;
+use super::slab::Key;
+use super::{Engine, Entry};
+use crate::error::Corrupt;
+use crate::handshake::Transport;
+use crate::time::{Now, Time};
+
+/// Frames read from one link before the next has its turn.
+const LINK_BUDGET: u32 = 1024;
+/// Frames read in one drive, so that the host's loop turns.
+const DRIVE_BUDGET: u32 = 4096;
+/// Looks in vain after which a link cools down although others keep the engine awake.
+const COLD_LOOKS: u32 = 4096;
+/// Turns of taking kernel events in one drive.
+const EVENT_TURNS: u32 = 4;
+/// When sleeping links are looked at without having been rung for, after falling asleep.
+const BACKSTOPS: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+];
+/// How long something may lie unread and unrung for before that counts as a lost wake-up: far
+/// longer than a peer is ever away between its publish and its ring.
+const LOST_AFTER: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Does what is ready: reads rings, accepts, shakes hands, ends what is due. Never blocks.
+    /// Returns whether there was anything to do.
+    pub fn drive(&mut self, host: &mut impl Host) -> bool {
+        let now = Now::default();
+        let mut worked = self.pump_hot(&now, host);
+        for _ in 0..EVENT_TURNS {
+            let more = self.take_events(&now, host, &mut worked);
+            if !more {
+                break;
+            }
+        }
+        let due = self.due.min(self.backstop.due);
+        if due != Time::NEVER && now.get() >= due {
+            self.expire(&now, host);
+        }
+        worked
+    }
+
+    /// The part of [`Self::drive`] that costs no system call: the rings of hot links.
+    #[inline]
+    pub fn drive_hot(&mut self, host: &mut impl Host) -> bool {
+        self.pump_hot(&Now::default(), host)
+    }
+
+    #[inline]
+    fn pump_hot(&mut self, now: &Now, host: &mut impl Host) -> bool {
+        let mut worked = false;
+        let mut untidy = false;
+        let mut budget = DRIVE_BUDGET;
+        let count = self.hot.len();
+        for step in 0..count {
+            let place = (self.hot_start + step) % count;
+            let Some(Entry::Link(link)) = self.entries.get_mut(self.hot[place]) else {
+                untidy = true;
+                continue;
+            };
+            if !link.look() {
+                link.cold_looks += 1;
+                untidy |= link.cold_looks > COLD_LOOKS;
+                continue;
+            }
+            link.cold_looks = 0;
+            let frames = link.pump(budget.min(LINK_BUDGET), host);
+            self.due = self.due.min(link.due());
+            untidy |= link.is_ending;
+            worked = true;
+            budget = budget.saturating_sub(frames);
+            if budget == 0 {
+                self.hot_start = place + 1;
+                break;
+            }
+        }
+        if untidy {
+            self.tidy(now, host);
+        }
+        worked
+    }
+
+    /// Whether a hot link has something. What costs no system call costs two loads per link.
+    #[inline]
+    pub fn look(&self) -> bool {
+        self.hot.iter().any(|&key| self.link(key).is_some_and(Link::look))
+    }
+
+    /// Before sleeping: asks every peer to ring, and sets the timer. Returns whether the host may
+    /// sleep now, that is, whether nothing has come meanwhile.
+    pub fn arm(&mut self) -> bool {
+        let mut quiet = true;
+        let mut slept = false;
+        let entries = &mut self.entries;
+        self.hot.retain(|&key| {
+            let Some(Entry::Link(link)) = entries.get_mut(key) else { return false };
+            let asleep = link.arm();
+            link.hot = !asleep;
+            quiet &= asleep;
+            slept |= asleep;
+            !asleep
+        });
+        if slept {
+            self.backstop.fresh = true;
+            if self.backstop.due == Time::NEVER {
+                self.backstop.stage = 0;
+                self.backstop.due = Time::now() + BACKSTOPS[0];
+            }
+        }
+        self.poller.wake_by(self.due.min(self.backstop.due));
+        quiet
+    }
+
+    /// Whether requests are in flight on any hot link: an answer may come any moment.
+    #[inline]
+    pub fn is_expecting(&self) -> bool {
+        self.hot.iter().any(|&key| self.link(key).is_some_and(|link| link.calls_live() > 0))
+    }
+
+    /// Whether any link is hot: traffic was recent.
+    #[inline]
+    pub fn is_hot(&self) -> bool {
+        !self.hot.is_empty()
+    }
+
+    /// Wakes up to a link: looks at it from now on, so that nobody has to ring.
+    pub(super) fn warm(&mut self, key: Key) {
+        if let Some(link) = self.link_mut(key) {
+            link.cold_looks = 0;
+            link.unrung_since = None;
+            if !link.hot {
+                link.hot = true;
+                link.disarm();
+                self.hot.push(key);
+            }
+        }
+    }
+
+    /// Ends links that are over, and cools down those that have been quiet while others were not.
+    #[cold]
+    fn tidy(&mut self, now: &Now, host: &mut impl Host) {
+        let mut place = 0;
+        while let Some(&key) = self.hot.get(place) {
+            let stays = match self.entries.get_mut(key) {
+                Some(Entry::Link(link)) if link.is_over(now) => {
+                    self.end_link(key, host);
+                    false
+                }
+                Some(Entry::Link(link)) if link.cold_looks > COLD_LOOKS => {
+                    let asleep = link.arm();
+                    link.hot = !asleep;
+                    !asleep
+                }
+                Some(Entry::Link(_)) => true,
+                _ => false,
+            };
+            if stays {
+                place += 1;
+            } else if place < self.hot.len() && self.hot[place] == key {
+                self.hot.swap_remove(place);
+            }
+        }
+    }
+
+    fn end_link(&mut self, key: Key, host: &mut impl Host) {
+        if !matches!(self.entries.get(key), Some(Entry::Link(_))) {
+            return;
+        }
+        if let Some(Entry::Link(link)) = self.entries.remove(key) {
+            self.poller.forget(&link.socket);
+            if let Some(bell) = link.bell.watched() {
+                self.poller.forget(bell);
+            }
+            self.stats.links -= 1;
+            if let Some(through) = link.listener.and_then(|key| self.listeners.get_mut(key)) {
+                through.links -= 1;
+            }
+            link.finish(host);
+        }
+    }
+
+    fn take_events(&mut self, now: &Now, host: &mut impl Host, worked: &mut bool) -> bool {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        let more = self.poller.take(&mut ready);
+        *worked |= !ready.is_empty();
+        // First all bells, so that a reply published before its author died is still a reply.
+        for source in &ready {
+            if let Source::Bell(key) = *source {
+                self.warm(key);
+            }
+        }
+        let mut rang = ready.iter().any(|source| matches!(source, Source::Bell(_)));
+        for source in &ready {
+            match *source {
+                Source::Socket(key) => rang |= self.read_socket(key, now, host),
+                Source::Listener(key) => self.accept(key, now),
+                Source::Bell(_) | Source::Timer => {}
+            }
+        }
+        if rang {
+            self.pump_hot(now, host);
+        }
+        self.ready = ready;
+        more
+    }
+
+    /// Something came on a control socket. Returns whether it makes a look at the rings worthwhile.
+    fn read_socket(&mut self, key: Key, now: &Now, host: &mut impl Host) -> bool {
+        match self.entries.get_mut(key) {
+            Some(Entry::Greeting { .. }) => self.proceed(key, now, host),
+            Some(Entry::Link(link)) => {
+                match listen_in(&link.socket, link.peer.transport) {
+                    Ok(Heard::Bell) => {}
+                    Ok(Heard::End) => {
+                        self.poller.forget(&link.socket);
+                        link.peer_gone(host);
+                    }
+                    Err(corrupt) => link.break_off(corrupt.into()),
+                }
+                self.warm(key);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Ends what is due, everywhere, and finds out when the next thing is.
+    fn expire(&mut self, now: &Now, host: &mut impl Host) {
+        if now.get() >= self.backstop.due {
+            self.look_unrung(now.get());
+        }
+        if now.get() < self.due {
+            return;
+        }
+        self.due = Time::NEVER;
+        for key in self.entries.keys() {
+            let due = match self.entries.get_mut(key) {
+                Some(Entry::Link(link)) => {
+                    if link.due() <= now.get() {
+                        link.expire(now.get(), host);
+                        self.warm(key);
+                    }
+                    self.entries.get(key).map_or(Time::NEVER, |entry| match entry {
+                        Entry::Link(link) => link.due(),
+                        Entry::Greeting { .. } => Time::NEVER,
+                    })
+                }
+                Some(Entry::Greeting { .. }) => self.expire_greeting(key, now, host),
+                None => Time::NEVER,
+            };
+            self.due = self.due.min(due);
+        }
+        for key in self.listeners.keys() {
+            let Some(listener) = self.listeners.get_mut(key) else { continue };
+            if listener.resume(now.get()) {
+                let _ =
+                    self.poller.rewatch(&listener.socket, Source::Listener(key), EventFlags::IN);
+            }
+            self.due = self.due.min(listener.paused_until().unwrap_or(Time::NEVER));
+        }
+        self.tidy(now, host);
+    }
+
+    /// Looks at sleeping links without having been rung for. Finding something once may mean that
+    /// its author is about to ring; finding it for long means that a wake-up was lost.
+    fn look_unrung(&mut self, now: Time) {
+        let mut found = false;
+        let mut lost = Vec::new();
+        for (key, entry) in self.entries.iter_mut() {
+            let Entry::Link(link) = entry else { continue };
+            if link.hot || !link.look() {
+                link.unrung_since = None;
+                continue;
+            }
+            found = true;
+            let since = *link.unrung_since.get_or_insert(now);
+            if now.saturating_since(since) >= LOST_AFTER {
+                lost.push(key);
+            }
+        }
+        for key in lost {
+            self.stats.lost_wakeups += 1;
+            tracing::error!("a wake-up was lost");
+            self.warm(key);
+        }
+        let last = BACKSTOPS.len() - 1;
+        let fresh = std::mem::take(&mut self.backstop.fresh);
+        self.backstop.due = if found {
+            now + BACKSTOPS[0]
+        } else if self.backstop.stage < last || fresh {
+            self.backstop.stage = (self.backstop.stage + 1).min(last);
+            now + BACKSTOPS[self.backstop.stage]
+        } else {
+            Time::NEVER
+        };
+    }
+}
+
+/// What an open connection's socket has to say.
+enum Heard {
+    /// Doorbells.
+    Bell,
+    /// The end: the peer closed, or its process is gone.
+    End,
+}
+
+fn listen_in(socket: &OwnedFd, transport: Transport) -> Result<Heard, Corrupt> {
+    let mut bytes = [0; 64];
+    loop {
+        match rustix::net::recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => return Ok(Heard::End),
+            Ok((_, count)) if transport == Transport::Sealed => {
+                return Err(Corrupt::Chatter { bytes: count });
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(Heard::Bell),
+            Err(_) => return Ok(Heard::End),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What the engine says to the one that embeds it.
+
+use std::ptr::NonNull;
+
+use crate::error::{Corrupt, Error};
+use crate::handshake::{EngineId, SessionId, Transport};
+use crate::limits::Agreement;
+use crate::ring::mapped::MappedRegion;
+use crate::ring::{self};
+use crate::session::{Ending, Message};
+
+/// A connection of an engine. Ids of connections that ended find nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(pub u32);
+
+impl LinkId {
+    /// A small number that no two connections of an engine have at the same time.
+    pub fn place(self) -> usize {
+        super::slab::place(self.0)
+    }
+}
+
+/// A listening server of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerId(pub u32);
+
+/// A host's buffer for a message of several frames; the number is the host's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferId(pub u32);
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its process, for display: numbers of processes are used again.
+    pub pid: i32,
+    /// Its user: the same as ours, or there would be no connection.
+    pub uid: u32,
+    /// The session, different for every connection ever made.
+    pub session: SessionId,
+    /// Its engine: two connections to one engine show the same.
+    pub engine: EngineId,
+    /// How memory and doorbells reached the other side.
+    pub transport: Transport,
+    /// What was agreed.
+    pub agreement: Agreement,
+}
+
+/// What can happen besides messages.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A client has connected to a listener.
+    Accepted {
+        /// The server it came to.
+        listener: ListenerId,
+        /// The connection.
+        link: LinkId,
+        /// Who it is.
+        peer: &'a Peer,
+    },
+    /// A connection asked for is open.
+    Connected {
+        /// The connection.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: &'a Peer,
+    },
+    /// The peer will use `code` for `name` from now on.
+    Named {
+        /// The connection.
+        link: LinkId,
+        /// The peer's code.
+        code: u16,
+        /// The method or event.
+        name: &'a str,
+    },
+    /// A request of ours has its outcome, and it is not an answer.
+    Ended {
+        /// The connection.
+        link: LinkId,
+        /// The request.
+        id: u64,
+        /// Why.
+        ending: Ending,
+    },
+    /// A request of the peer needs no answer any more.
+    Abandoned {
+        /// The connection.
+        link: LinkId,
+        /// The request.
+        id: u64,
+    },
+    /// All that waited for room in the rings is in them.
+    Drained {
+        /// The connection.
+        link: LinkId,
+    },
+    /// The connection is over, or could not be made. Every request has had its outcome.
+    Closed {
+        /// The connection.
+        link: LinkId,
+        /// Why, unless one of the two sides closed it in good order.
+        error: Option<Error>,
+    },
+}
+
+/// The one an engine drives for: receives messages and events. It must not block.
+pub trait Host {
+    /// Whether it can take messages of this link now. Otherwise they stay in the rings, which is
+    /// what the peer feels as backpressure, until [`super::Engine::resume`].
+    fn is_ready(&mut self, link: LinkId) -> bool {
+        let _ = link;
+        true
+    }
+
+    /// A message that came in one frame. The host copies the body, which checks it; an error from
+    /// that copy is to be passed on.
+    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt>;
+
+    /// A message of several frames starts: make room for `message.len` bytes.
+    fn open(&mut self, link: LinkId, message: &Message) -> BufferId;
+
+    /// More of a message: copy to `offset`.
+    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt>;
+
+    /// A message of several frames is whole.
+    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId);
+
+    /// A message of several frames will not be completed.
+    fn discard(&mut self, buffer: BufferId);
+
+    /// Something else happened.
+    fn event(&mut self, event: Event<'_>);
+}
+
+/// The payload of a frame that is still in the ring, where its author can still write: it is used
+/// by being copied, once, and checked in the copy.
+pub struct Body<'a>(pub(super) ring::Payload<'a, MappedRegion>);
+
+impl Body<'_> {
+    /// Its bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies all of it into `bytes`, which has exactly its length, and checks the copy.
+    #[inline]
+    pub fn copy_to(self, bytes: &mut [u8]) -> Result<(), Corrupt> {
+        self.0.copy_to(bytes)
+    }
+
+    /// Copies all of it to the end of `bytes`.
+    pub fn append_to(self, bytes: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let start = bytes.len();
+        bytes.resize(start + self.len(), 0);
+        self.copy_to(&mut bytes[start..])
+    }
+
+    /// Where the bytes lie in shared memory, valid while this body is. The author may change them at
+    /// any time, and no checksum has been looked at: for those who trust their peer and read large
+    /// payloads in place, through raw pointers and never through a reference.
+    pub fn as_ptr(&self) -> NonNull<u8> {
+        self.0.pointer()
+    }
+}

@@ -1,0 +1,333 @@
+//! One open connection: a session over its lanes, with its socket and its doorbell.
+
+mod receiving;
+mod sending;
+
+use std::os::fd::OwnedFd;
+
+use super::backlog::Backlog;
+use super::bell::Bell;
+use super::greeting::Agreed;
+use super::host::{BufferId, Event, Host, LinkId, Peer};
+use super::options::Flow;
+use super::slab::Key;
+use crate::doorbell::{Interest, Sleeper};
+use crate::error::{Code, Error};
+use crate::header::{Header, Kind};
+use crate::lanes::Scope;
+use crate::lanes::mapped::{MappedLanes, MappedWords};
+use crate::limits::{Lane, RINGS};
+use crate::memory::layout::Side;
+use crate::session::{Ending, Session, control};
+use crate::time::{Now, Time};
+
+/// What became of a message that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is in the ring.
+    Written,
+    /// It waits for room.
+    Queued,
+    /// It answers a request nobody waits for any more, and was dropped.
+    Unwanted,
+}
+
+/// What a link has counted and how it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages received whole.
+    pub received: u64,
+    /// Answers that came after their request had ended.
+    pub late_replies: u64,
+    /// Requests that had ended before they arrived.
+    pub stale_requests: u64,
+    /// Messages refused because their lane was full.
+    pub refused: u64,
+    /// Doorbells rung.
+    pub rings: u64,
+    /// Bytes waiting in private memory.
+    pub queued: usize,
+    /// Requests of ours in flight.
+    pub calls: u32,
+    /// Requests of the peer being worked on.
+    pub serving: u32,
+}
+
+/// How a connection is ending, if it is.
+#[derive(Debug)]
+enum End {
+    /// It is not.
+    Open,
+    /// This side closes: what waits is written first, but not later than this.
+    Closing { deadline: Time },
+    /// The peer's end of file was seen: what is in the rings is read first.
+    PeerGone,
+    /// The peer broke the protocol.
+    Broken(Error),
+}
+
+pub(super) struct Link {
+    pub id: LinkId,
+    pub socket: OwnedFd,
+    pub bell: Bell,
+    pub peer: Peer,
+    /// The listener it came through.
+    pub listener: Option<Key>,
+    /// In the engine's hot list: awake to this link, so that its peer need not ring.
+    pub hot: bool,
+    /// In the engine's list of links to be flushed.
+    pub unflushed: bool,
+    /// Looks in a row that found nothing.
+    pub cold_looks: u32,
+    /// When something was found unread although nobody rang; see the engine's backstop.
+    pub unrung_since: Option<Time>,
+    lanes: MappedLanes,
+    own_words: MappedWords,
+    peer_words: MappedWords,
+    sleeper: Sleeper,
+    session: Session,
+    flow: Flow,
+    backlogs: [Backlog; Lane::ALL.len()],
+    /// Host buffers of the messages being assembled.
+    buffers: [Option<BufferId>; Lane::ALL.len()],
+    end: End,
+    /// Something waits for room: frames, or cancels.
+    waits: bool,
+    /// The end has begun, here or there.
+    pub is_ending: bool,
+    /// Lanes are left unread until the host or the application has caught up.
+    held_back: bool,
+    drain_wanted: bool,
+    refused: u64,
+    rings: u64,
+}
+
+impl Link {
+    pub fn new(
+        id: LinkId,
+        agreed: Agreed,
+        socket: OwnedFd,
+        flow: Flow,
+        listener: Option<Key>,
+    ) -> Self {
+        let Agreed { side, segment, bell, peer } = agreed;
+        let words = |side: Side| MappedWords::new(&segment, side);
+        Self {
+            id,
+            socket,
+            bell,
+            listener,
+            hot: false,
+            unflushed: false,
+            cold_looks: 0,
+            unrung_since: None,
+            lanes: MappedLanes::over(&segment, &peer.agreement, side),
+            own_words: words(side),
+            peer_words: words(side.peer()),
+            sleeper: Sleeper::default(),
+            session: Session::new(peer.agreement.limits),
+            flow,
+            backlogs: Default::default(),
+            buffers: [None; Lane::ALL.len()],
+            end: End::Open,
+            waits: false,
+            is_ending: false,
+            held_back: false,
+            drain_wanted: false,
+            refused: 0,
+            rings: 0,
+            peer,
+        }
+    }
+
+    // ---- sleeping ----
+
+    /// Asks the peer to ring. Returns whether that was in time: nothing is there to be done.
+    #[inline]
+    pub fn arm(&mut self) -> bool {
+        let interest =
+            if self.waits { Interest::DATA.and(Interest::SPACE) } else { Interest::DATA };
+        self.sleeper.arm(&self.own_words, interest);
+        if self.look() {
+            self.disarm();
+            return false;
+        }
+        true
+    }
+
+    /// Awake to this link.
+    #[inline]
+    pub fn disarm(&mut self) {
+        self.sleeper.disarm(&self.own_words);
+    }
+
+    /// The host may be ready again: what was held back is worth a look.
+    pub fn resume(&mut self) {
+        self.held_back = false;
+    }
+
+    /// Tells the peer that this side does nothing before request `id` is answered; 0: it does.
+    pub fn wait_synchronously(&mut self, id: u64) {
+        self.own_words.store_sync_wait(id);
+    }
+
+    /// Whether the peer in its turn does nothing before a request of its own is answered that
+    /// has not been. To be asked when the rings have been found empty after asking
+    /// [`Self::peer_waits_for`].
+    pub fn is_unanswered(&self, id: u64) -> bool {
+        self.session.is_unanswered(id)
+    }
+
+    /// The request the peer waits for synchronously.
+    pub fn peer_waits_for(&self) -> Option<u64> {
+        Some(self.peer_words.load_sync_wait()).filter(|id| *id != 0)
+    }
+
+    // ---- time and the end ----
+
+    #[inline]
+    pub fn due(&self) -> Time {
+        match self.end {
+            End::Closing { deadline } => deadline.min(self.session.due()),
+            _ => self.session.due(),
+        }
+    }
+
+    /// Ends what is due.
+    pub fn expire(&mut self, now: Time, host: &mut impl Host) {
+        let (mut calls, mut served) = (Vec::new(), Vec::new());
+        self.session.expire(now, &mut calls, &mut served);
+        self.tell_ended(calls, Ending::Timeout, served, host);
+        if let Err(corrupt) = self.write_cancels() {
+            self.break_off(corrupt.into());
+        }
+        self.commit();
+    }
+
+    /// Starts to close: nothing new is taken, what waits is still written.
+    pub fn close(&mut self, deadline: Time, host: &mut impl Host) {
+        if !matches!(self.end, End::Open) {
+            return;
+        }
+        self.end_all(Ending::Closed, host);
+        self.end = End::Closing { deadline };
+        self.is_ending = true;
+        // A marker in every lane, behind what waits there: nothing comes after it.
+        let header = control_header(control::CLOSE, 0, 0);
+        for lane in Lane::ALL {
+            if let Err(corrupt) = self.put(lane as usize, header, &[]) {
+                self.break_off(corrupt.into());
+            }
+        }
+        self.commit();
+    }
+
+    /// The peer's end of the socket is closed. Its last words may still be in the rings.
+    pub fn peer_gone(&mut self, host: &mut impl Host) {
+        match &mut self.end {
+            End::Open => self.end = End::PeerGone,
+            // Nobody is left to write to.
+            End::Closing { deadline } => return *deadline = Time::default(),
+            End::PeerGone | End::Broken(_) => return,
+        }
+        self.is_ending = true;
+        // Nobody waits for our answers any more; our own requests may still have theirs.
+        let mut served = Vec::new();
+        self.session.abandon_serving(&mut served);
+        self.tell_ended(Vec::new(), Ending::PeerLost, served, host);
+    }
+
+    /// The peer broke the protocol: not a word of it is taken any more.
+    pub fn break_off(&mut self, error: Error) {
+        if !matches!(self.end, End::Broken(_)) {
+            self.end = End::Broken(error);
+            self.is_ending = true;
+        }
+    }
+
+    /// Whether the connection is over now. Then [`Self::finish`] ends it.
+    pub fn is_over(&self, now: &Now) -> bool {
+        match self.end {
+            End::Open => self.session.is_peer_closed(),
+            // What is in the rings stays there for the peer to read.
+            End::Closing { deadline } => !self.has_backlog() || now.get() >= deadline,
+            // What is left in the rings is read first, if it takes the host's time.
+            End::PeerGone => !self.lanes.incoming.has_any(Scope::All),
+            End::Broken(_) => true,
+        }
+    }
+
+    /// Ends everything that still waits for something, and says so.
+    pub fn finish(mut self, host: &mut impl Host) {
+        self.end_all(Ending::PeerLost, host);
+        for buffer in self.buffers.iter_mut().filter_map(Option::take) {
+            host.discard(buffer);
+        }
+        let error = match self.end {
+            End::Broken(error) => Some(error),
+            End::PeerGone if !self.session.is_peer_closed() => {
+                Some(Error::new(Code::PeerLost, "the peer went away without a word"))
+            }
+            _ => None,
+        };
+        host.event(Event::Closed { link: self.id, error });
+    }
+
+    fn end_all(&mut self, ending: Ending, host: &mut impl Host) {
+        let (mut calls, mut served) = (Vec::new(), Vec::new());
+        self.session.end_all(&mut calls, &mut served);
+        self.tell_ended(calls, ending, served, host);
+    }
+
+    fn tell_ended(&self, calls: Vec<u64>, ending: Ending, served: Vec<u64>, host: &mut impl Host) {
+        let link = self.id;
+        for id in calls {
+            host.event(Event::Ended { link, id, ending });
+        }
+        for id in served {
+            host.event(Event::Abandoned { link, id });
+        }
+    }
+
+    #[cold]
+    fn ended_error(&self) -> Error {
+        match &self.end {
+            End::PeerGone => Error::new(Code::PeerLost, "the peer went away"),
+            End::Broken(error) => Error::new(Code::PeerLost, error.to_string()),
+            _ => Error::new(Code::Closed, "the connection is closed"),
+        }
+    }
+
+    // ---- looking in ----
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub fn calls_live(&self) -> u32 {
+        self.session.calls_live()
+    }
+
+    pub fn stats(&self) -> LinkStats {
+        let counters = self.session.counters();
+        LinkStats {
+            sent: counters.sent,
+            received: counters.received,
+            late_replies: counters.late_replies,
+            stale_requests: counters.stale_requests,
+            refused: self.refused,
+            rings: self.rings,
+            queued: self.backlogs.iter().map(Backlog::len).sum(),
+            calls: self.session.calls_live(),
+            serving: self.session.serving_live(),
+        }
+    }
+}
+
+fn control_header(code: u16, id: u64, len: usize) -> Header {
+    Header::new(Kind::Control, code, id).with_len(len)
+}
+
+const _: () = assert!(RINGS == Lane::ALL.len() + 1, "every lane has a backlog and a buffer");

@@ -1,0 +1,209 @@
+//! The half of a link that receives, and writes what waited for room on the way.
+
+use super::{End, Link, control_header};
+use crate::engine::host::{Body, Event, Host};
+use crate::error::Corrupt;
+use crate::lanes::Scope;
+use crate::limits::{CONTROL, METHOD_LEN_MAX};
+use crate::option_block::{OPTIONS_LEN_MAX, Options};
+use crate::ring::Payload;
+use crate::ring::mapped::MappedRegion;
+use crate::session::{Step, control};
+use crate::time::Time;
+
+/// Frames at least this long are released one by one: their author may wait for just that space.
+const LARGE_FRAME: u32 = 32 << 10;
+
+impl Link {
+    /// Whether there may be something to do. Two loads when there is not.
+    #[inline]
+    pub fn look(&self) -> bool {
+        self.lanes.incoming.has_any(self.scope())
+            || (self.waits && self.has_space())
+            || (self.is_ending && self.has_end())
+    }
+
+    /// What of the rings may be read now.
+    #[inline]
+    fn scope(&self) -> Scope {
+        if self.held_back { Scope::Control } else { Scope::All }
+    }
+
+    /// Whether something waits for room and there may be some.
+    #[inline]
+    fn has_space(&self) -> bool {
+        let outgoing = &self.lanes.outgoing;
+        self.backlogs
+            .iter()
+            .enumerate()
+            .any(|(ring, backlog)| !backlog.is_empty() && outgoing.ring(ring).has_moved())
+            || (self.session.next_cancel().is_some() && outgoing.ring(CONTROL).has_moved())
+    }
+
+    /// Whether the connection may be over, so that [`Self::is_over`] should be asked.
+    fn has_end(&self) -> bool {
+        match self.end {
+            End::Open => self.session.is_peer_closed(),
+            End::Closing { .. } => !self.has_backlog(),
+            End::PeerGone => !self.lanes.incoming.has_any(Scope::All),
+            End::Broken(_) => true,
+        }
+    }
+
+    /// Reads at most `budget` frames, writes what waited, and commits. Returns how many were read.
+    #[inline]
+    pub fn pump(&mut self, budget: u32, host: &mut impl Host) -> u32 {
+        let mut frames = 0;
+        let result = self.read_frames(budget, &mut frames, host);
+        let result = result.and_then(|()| self.write_waiting(host));
+        if let Err(corrupt) = result {
+            self.break_off(corrupt.into());
+        }
+        self.commit();
+        frames
+    }
+
+    #[inline]
+    fn read_frames(
+        &mut self,
+        budget: u32,
+        frames: &mut u32,
+        host: &mut impl Host,
+    ) -> Result<(), Corrupt> {
+        if matches!(self.end, End::Broken(_) | End::Closing { .. }) {
+            return Ok(());
+        }
+        while *frames < budget {
+            self.held_back =
+                self.session.serving_live() >= self.flow.serving_max || !host.is_ready(self.id);
+            let Some(ring) = self.lanes.incoming.next(self.scope())? else { break };
+            self.take_frame(ring, host)?;
+            self.lanes.incoming.advance(ring);
+            *frames += 1;
+            if self.lanes.incoming.frame(ring).header.len >= LARGE_FRAME {
+                self.commit();
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn take_frame(&mut self, ring: usize, host: &mut impl Host) -> Result<(), Corrupt> {
+        let mut payload = self.lanes.incoming.payload(ring);
+        let header = &self.lanes.incoming.frame(ring).header;
+        let options =
+            if header.options() { take_options(&mut payload)? } else { Options::default() };
+        let step = self.session.receive(ring, header, &options, payload.len(), Time::after)?;
+        while let Some(id) = self.session.take_abandoned() {
+            host.event(Event::Abandoned { link: self.id, id });
+        }
+        match step {
+            Step::Deliver => {
+                host.message(self.id, self.session.message(), Body(payload))?;
+                self.session.delivered();
+            }
+            Step::Open => {
+                let buffer = host.open(self.id, self.session.message());
+                self.buffers[ring] = Some(buffer);
+                host.fill(buffer, 0, Body(payload))?;
+            }
+            Step::Fill { offset } => {
+                if let Some(buffer) = self.buffers[ring] {
+                    host.fill(buffer, offset, Body(payload))?;
+                }
+            }
+            Step::Finish { offset } => {
+                if let Some(buffer) = self.buffers[ring] {
+                    host.fill(buffer, offset, Body(payload))?;
+                    self.buffers[ring] = None;
+                    host.finish(self.id, self.session.message(), buffer);
+                    self.session.delivered();
+                }
+            }
+            Step::Abandon => {
+                if let Some(buffer) = self.buffers[ring].take() {
+                    host.discard(buffer);
+                }
+            }
+            Step::Define { code } => {
+                let mut name = [0; METHOD_LEN_MAX];
+                let len = payload.len();
+                let name = name.get_mut(..len).ok_or(Corrupt::Name { code, len })?;
+                payload.copy_to(name)?;
+                if self.session.define(code, name)?
+                    && let Some(name) = self.session.name(code)
+                {
+                    host.event(Event::Named { link: self.id, code, name });
+                }
+            }
+            Step::PeerClosed => self.is_ending = true,
+            Step::Skip | Step::Done => {}
+        }
+        Ok(())
+    }
+
+    /// Writes what waited for room: cancels first, then the lanes by priority.
+    #[inline]
+    fn write_waiting(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
+        if !self.waits {
+            return Ok(());
+        }
+        self.write_cancels()?;
+        for (ring, backlog) in self.backlogs.iter_mut().enumerate() {
+            while let Some((header, payload)) = backlog.front() {
+                if !self.lanes.outgoing.push(ring, header, &[payload])? {
+                    break;
+                }
+                backlog.pop();
+            }
+        }
+        self.waits = self.has_backlog() || self.session.next_cancel().is_some();
+        if self.drain_wanted && !self.has_backlog() {
+            self.drain_wanted = false;
+            host.event(Event::Drained { link: self.id });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn write_cancels(&mut self) -> Result<(), Corrupt> {
+        while let Some(id) = self.session.next_cancel() {
+            let header = control_header(control::CANCEL, id, 0);
+            let header = header.sealed(self.peer.agreement.crc, &[]);
+            if !self.lanes.outgoing.push(CONTROL, header, &[])? {
+                self.waits = true;
+                break;
+            }
+            self.session.cancel_written();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlogs.iter().any(|backlog| !backlog.is_empty())
+    }
+
+    /// Asks for [`Event::Drained`] when nothing waits any more. Returns whether something does.
+    pub fn want_drain(&mut self) -> bool {
+        self.drain_wanted = self.has_backlog();
+        self.drain_wanted
+    }
+}
+
+/// Takes the option block off the front of a payload, through a private copy.
+#[inline]
+fn take_options(payload: &mut Payload<'_, MappedRegion>) -> Result<Options, Corrupt> {
+    let available = payload.len();
+    let mut prefix = [0; 2];
+    if available < prefix.len() {
+        return Err(Corrupt::OptionBlock { len: available, available });
+    }
+    payload.peek(&mut prefix);
+    let len = Options::block_len(prefix, available)?;
+    let mut block = [0; OPTIONS_LEN_MAX];
+    payload.take(&mut block[..len]);
+    // The length is part of what was copied now; it may not be the one that was checked.
+    block[..2].copy_from_slice(&prefix);
+    Options::decode(&block[..len])
+}

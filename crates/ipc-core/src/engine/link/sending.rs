@@ -1,0 +1,163 @@
+//! The half of a link that sends.
+
+use super::{End, Link, Sent, control_header};
+use crate::engine::names::Names;
+use crate::engine::options::Overflow;
+use crate::error::{Code, Corrupt, Error, Result};
+use crate::header::{Header, Kind};
+use crate::option_block::Options;
+use crate::session::fragments::Fragments;
+use crate::session::{Draft, control};
+use crate::time::Time;
+
+/// Payloads longer than this are cut into fragments even if they would fit.
+const FRAME_LEN_MAX: usize = 128 << 10;
+/// Bytes of a fragment: the peer copies one out while the next is copied in.
+const FRAGMENT_LEN: usize = 64 << 10;
+/// How often to look for the space a fragment needs before it waits in private memory: some 50 µs.
+const SPACE_LOOKS: u32 = 2000;
+
+impl Link {
+    /// Sends a message, or queues it, or refuses it with the reason. `names` are ours, by code.
+    #[inline]
+    pub fn send(&mut self, draft: &Draft, payload: &[u8], names: &Names) -> Result<Sent> {
+        if !matches!(self.end, End::Open) {
+            return Err(self.ended_error());
+        }
+        let sent = self.send_open(draft, payload, names);
+        if let Err(error) = &sent
+            && error.code() == Code::Corrupt
+        {
+            self.break_off(Error::new(Code::Corrupt, error.to_string()));
+        }
+        sent
+    }
+
+    #[inline]
+    fn send_open(&mut self, draft: &Draft, payload: &[u8], names: &Names) -> Result<Sent> {
+        let ring = draft.lane as usize;
+        // Answers are always taken: they free what the peer waits with, and their number is bounded
+        // by what it was allowed to ask. They carry their request's code, which its maker knows.
+        if matches!(draft.kind, Kind::Request | Kind::OneWay) {
+            self.check_room(ring, payload.len())?;
+            if self.session.needs_definition(draft.lane, draft.code)? {
+                let name = names.name(draft.code)?;
+                let header = control_header(control::DEFINE, u64::from(draft.code), name.len());
+                self.put(ring, header, &[name.as_bytes()])?;
+                self.session.defined(draft.lane, draft.code);
+            }
+        } else {
+            // One request less is being worked on, so the next may be read.
+            self.held_back = false;
+        }
+        let Some(header) = self.session.send(draft, payload.len(), Time::after)? else {
+            return Ok(Sent::Unwanted);
+        };
+        let block = draft.options().encode();
+        let len = block.as_bytes().len() + payload.len();
+        if len > self.lanes.outgoing.ring(ring).payload_max().min(FRAME_LEN_MAX) {
+            return self.send_fragments(ring, header, draft.options(), payload);
+        }
+        let header = header.with_options(!block.as_bytes().is_empty()).with_len(len);
+        let written = self.put(ring, header, &[block.as_bytes(), payload])?;
+        Ok(if written { Sent::Written } else { Sent::Queued })
+    }
+
+    #[cold]
+    fn send_fragments(
+        &mut self,
+        ring: usize,
+        header: Header,
+        options: Options,
+        payload: &[u8],
+    ) -> Result<Sent> {
+        let fragment_max = self.lanes.outgoing.ring(ring).payload_max().min(FRAGMENT_LEN);
+        let crc = self.peer.agreement.crc;
+        let mut sent = Sent::Written;
+        for fragment in Fragments::new(header, options, payload.len(), fragment_max) {
+            let parts = [fragment.options.as_bytes(), &payload[fragment.range]];
+            let header = fragment.header.sealed(crc, &parts);
+            if sent == Sent::Written && self.push_patiently(ring, header, &parts)? {
+                // The peer reads this fragment while the next is being written.
+                self.commit();
+            } else {
+                self.backlogs[ring].push(header, &parts);
+                self.waits = true;
+                sent = Sent::Queued;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Writes a frame of a long message. A peer that is reading frees space as fast as it is filled,
+    /// so a short wait is cheaper than another copy; but it is a short one.
+    fn push_patiently(
+        &mut self,
+        ring: usize,
+        header: [u64; 3],
+        parts: &[&[u8]],
+    ) -> Result<bool, Corrupt> {
+        if !self.backlogs[ring].is_empty() {
+            return Ok(false);
+        }
+        for _ in 0..SPACE_LOOKS {
+            if self.lanes.outgoing.push(ring, header, parts)? {
+                return Ok(true);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(false)
+    }
+
+    /// Writes a frame to the ring, or behind what already waits for it. Returns whether it is in
+    /// the ring.
+    #[inline]
+    pub(super) fn put(
+        &mut self,
+        ring: usize,
+        header: Header,
+        parts: &[&[u8]],
+    ) -> Result<bool, Corrupt> {
+        let header = header.sealed(self.peer.agreement.crc, parts);
+        let backlog = &mut self.backlogs[ring];
+        if backlog.is_empty() && self.lanes.outgoing.push(ring, header, parts)? {
+            return Ok(true);
+        }
+        backlog.push(header, parts);
+        self.waits = true;
+        Ok(false)
+    }
+
+    #[inline]
+    fn check_room(&mut self, ring: usize, len: usize) -> Result<()> {
+        let queued = self.backlogs[ring].len();
+        let fits = match self.flow.overflow[ring] {
+            Overflow::Queue => queued <= self.flow.backlog_max,
+            Overflow::Refuse => queued == 0 && self.lanes.outgoing.has_room_for(ring, len)?,
+        };
+        if fits {
+            return Ok(());
+        }
+        self.refused += 1;
+        let message = format!("lane {ring} is full and {queued} bytes wait for it already");
+        Err(Error::new(Code::Full, message))
+    }
+
+    /// Gives a request up. Returns whether it was in flight.
+    pub fn cancel(&mut self, id: u64) -> bool {
+        let ended = self.session.cancel(id);
+        if ended && let Err(corrupt) = self.write_cancels() {
+            self.break_off(corrupt.into());
+        }
+        ended
+    }
+
+    /// Shows the peer what was written and gives back what was read; wakes it if it asked for that.
+    #[inline]
+    pub fn commit(&mut self) {
+        if self.lanes.commit() {
+            self.rings += 1;
+            self.bell.ring(&self.socket);
+        }
+    }
+}

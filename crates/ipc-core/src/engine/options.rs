@@ -1,0 +1,125 @@
+//! What a server and a client can choose.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::checksum::CrcMode;
+use crate::error::{Code, Error, Result};
+use crate::handshake::{Features, TOKEN_LEN_MAX, Transport};
+use crate::limits::{Geometry, Lane, Limits};
+
+/// What both a server and a client can choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory to meet in; `None`: [`DIRECTORY_VARIABLE`] or the user's private one.
+    pub directory: Option<PathBuf>,
+    /// Forces a transport; `None`: the best both sides have.
+    pub transport: Option<Transport>,
+    /// The least checksums in rings may cover.
+    pub crc: CrcMode,
+    /// Ring capacities; `None`: the transport's own, or the server's.
+    pub geometry: Option<Geometry>,
+    /// The most this side agrees to.
+    pub limits: Limits,
+    /// A shared secret.
+    pub token: Option<Vec<u8>>,
+    /// How to deal with a peer that does not read.
+    pub flow: Flow,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            transport: None,
+            crc: CrcMode::default(),
+            geometry: None,
+            limits: Limits::DEFAULT,
+            token: None,
+            flow: Flow::DEFAULT,
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn features(&self) -> Features {
+        match self.transport {
+            Some(transport) => transport.feature(),
+            None => Features(Features::SEALED.0 | Features::NAMED.0),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |message: String| Err(Error::new(Code::InvalidArgument, message));
+        if let Some(geometry) = &self.geometry
+            && !geometry.is_valid()
+        {
+            let rings = geometry.rings;
+            return wrong(format!("ring capacities {rings:?}: powers of two from 4096 up to 2^30"));
+        }
+        if self.limits.pending_max == 0 || self.limits.pending_max > Limits::DEFAULT.pending_max {
+            let (found, max) = (self.limits.pending_max, Limits::DEFAULT.pending_max);
+            return wrong(format!("{found} pending requests, 1 to {max} are possible"));
+        }
+        if self.limits.names_max == 0 {
+            return wrong("a connection without names".into());
+        }
+        if let Some(token) = &self.token
+            && (token.is_empty() || token.len() > TOKEN_LEN_MAX)
+        {
+            return wrong(format!("a token of {} bytes, 1 to {TOKEN_LEN_MAX} are", token.len()));
+        }
+        Ok(())
+    }
+}
+
+/// What only a server can choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenOptions {
+    /// Connections accepted at the same time.
+    pub connections_max: usize,
+    /// How long a client may take to say who it is.
+    pub hello_timeout: Duration,
+    /// How long a client that said so may take to answer.
+    pub ready_timeout: Duration,
+    /// Unfinished handshakes; beyond that the oldest goes first.
+    pub unfinished_max: usize,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            connections_max: 4096,
+            hello_timeout: Duration::from_millis(250),
+            ready_timeout: Duration::from_secs(5),
+            unfinished_max: 1024,
+        }
+    }
+}
+
+/// What a full lane means for what comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It waits in private memory, up to the backlog's limit; beyond that it is refused.
+    #[default]
+    Queue,
+    /// It is refused at once.
+    Refuse,
+}
+
+/// How a link deals with what its peer does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// What each lane does when it is full, by [`Lane`].
+    pub overflow: [Overflow; Lane::ALL.len()],
+    /// Bytes that may wait in private memory per lane before more is refused.
+    pub backlog_max: usize,
+    /// Requests of the peer being worked on above which its lanes are not read.
+    pub serving_max: u32,
+}
+
+impl Flow {
+    /// Where everyone starts.
+    pub const DEFAULT: Self =
+        Self { overflow: [Overflow::Queue; 4], backlog_max: 32 << 20, serving_max: 4096 };
+}

@@ -1,0 +1,133 @@
+//! The one descriptor: an epoll set with everything that can wake the engine, a timer among it.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
+
+use super::slab::Key;
+use crate::error::{Error, Result};
+use crate::sys;
+use crate::time::Time;
+
+/// What an event of the set is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The timer went off.
+    Timer,
+    /// A client waits at a listener.
+    Listener(Key),
+    /// The control socket of a connection has something to read, or its end.
+    Socket(Key),
+    /// The peer of a connection rang.
+    Bell(Key),
+}
+
+impl Source {
+    fn to_data(self) -> EventData {
+        let (tag, key) = match self {
+            Self::Timer => (0, 0),
+            Self::Listener(key) => (1, key),
+            Self::Socket(key) => (2, key),
+            Self::Bell(key) => (3, key),
+        };
+        EventData::new_u64(tag << 32 | u64::from(key))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is the key")]
+    fn from_data(data: EventData) -> Self {
+        let key = data.u64() as Key;
+        match data.u64() >> 32 {
+            1 => Self::Listener(key),
+            2 => Self::Socket(key),
+            3 => Self::Bell(key),
+            _ => Self::Timer,
+        }
+    }
+}
+
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 64;
+
+pub(super) struct Poller {
+    epoll: OwnedFd,
+    timer: OwnedFd,
+    /// What the timer is set to. It may be earlier than anything due; it is never later.
+    programmed: Time,
+}
+
+impl Poller {
+    pub fn new() -> Result<Self> {
+        let failed = |cause| Error::system("creating the engine's epoll set", cause);
+        let epoll = sys::fault()
+            .and_then(|()| epoll::create(epoll::CreateFlags::CLOEXEC))
+            .map_err(failed)?;
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = sys::fault()
+            .and_then(|()| rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags))
+            .map_err(failed)?;
+        let this = Self { epoll, timer, programmed: Time::NEVER };
+        // Edge-triggered, so that nobody has to read it: setting it anew is what resets it.
+        this.watch(&this.timer, Source::Timer, EventFlags::IN | EventFlags::ET)?;
+        Ok(this)
+    }
+
+    pub fn watch(&self, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
+        sys::fault()
+            .and_then(|()| epoll::add(&self.epoll, fd, source.to_data(), flags))
+            .map_err(|cause| Error::system("watching a descriptor", cause))
+    }
+
+    /// Changes what a watched descriptor is watched for.
+    pub fn rewatch(&self, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
+        epoll::modify(&self.epoll, fd, source.to_data(), flags)
+            .map_err(|cause| Error::system("watching a descriptor", cause))
+    }
+
+    /// Closing is not enough where the peer holds the same open file: the set would go on watching.
+    pub fn forget(&self, fd: impl AsFd) {
+        let _ = epoll::delete(&self.epoll, fd);
+    }
+
+    /// Takes what is ready without waiting. Returns whether there may be more.
+    pub fn take(&mut self, ready: &mut Vec<Source>) -> bool {
+        let mut events = [MaybeUninit::uninit(); EVENTS_MAX];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // An interrupted look is looked at again next time; the set forgets nothing.
+        let Ok((events, _)) = epoll::wait(&self.epoll, &mut events, Some(&now)) else {
+            return false;
+        };
+        for event in &*events {
+            let source = Source::from_data(event.data);
+            if source == Source::Timer {
+                self.programmed = Time::NEVER;
+            }
+            ready.push(source);
+        }
+        events.len() == EVENTS_MAX
+    }
+
+    /// Makes sure to be woken at `due` at the latest. Only an earlier time costs a system call.
+    pub fn wake_by(&mut self, due: Time) {
+        if due >= self.programmed {
+            return;
+        }
+        let nanos = due.as_nanos().max(1);
+        let value = Timespec {
+            tv_sec: i64::try_from(nanos / 1_000_000_000).expect("fits 63 bits"),
+            tv_nsec: i64::try_from(nanos % 1_000_000_000).expect("less than a second"),
+        };
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let time = Itimerspec { it_interval: never, it_value: value };
+        if rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &time).is_ok() {
+            self.programmed = due;
+        }
+    }
+}
+
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}

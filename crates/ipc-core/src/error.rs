@@ -1,0 +1,233 @@
+//! Everything that can go wrong, with a stable code a program can branch on.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::remote_error::RemoteError;
+
+/// The result of whatever can fail with an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What kind of failure an [`Error`] is. The text of a code never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The stable text of the code, the same in Rust and in TypeScript.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// This side closed the connection, or it was never open.
+    Closed = "ERR_CLOSED",
+    /// The peer went away before the answer came: it closed, was killed, or broke the protocol.
+    PeerLost = "ERR_PEER_LOST",
+    /// The deadline passed before the answer came.
+    Timeout = "ERR_TIMEOUT",
+    /// The caller cancelled.
+    Cancelled = "ERR_CANCELLED",
+    /// The peer has no handler of that name.
+    UnknownMethod = "ERR_UNKNOWN_METHOD",
+    /// The peer's handler failed and named no code of its own.
+    Handler = "ERR_HANDLER",
+    /// A payload that cannot be encoded or decoded, or that a validator refused.
+    InvalidPayload = "ERR_INVALID_PAYLOAD",
+    /// A message longer than the agreed maximum.
+    TooLarge = "ERR_TOO_LARGE",
+    /// No room in the lane and its policy, or its backlog's limit, says not to wait.
+    Full = "ERR_FULL",
+    /// More requests in flight than were agreed.
+    TooManyPending = "ERR_TOO_MANY_PENDING",
+    /// More distinct method and event names than were agreed.
+    TooManyNames = "ERR_TOO_MANY_NAMES",
+    /// More connections than the server accepts.
+    TooManyConnections = "ERR_TOO_MANY_CONNECTIONS",
+    /// An argument of the wrong shape or range.
+    InvalidArgument = "ERR_INVALID_ARGUMENT",
+    /// A server name that is empty, too long or has characters a file name should not have.
+    InvalidName = "ERR_INVALID_NAME",
+    /// A living server holds that name.
+    NameInUse = "ERR_NAME_IN_USE",
+    /// Nobody serves that name.
+    NoServer = "ERR_NO_SERVER",
+    /// The other side, or the directory to meet in, belongs to another user.
+    ForeignUser = "ERR_FOREIGN_USER",
+    /// The directory to meet in is a link, not a directory, or open to others.
+    UnsafeDirectory = "ERR_UNSAFE_DIRECTORY",
+    /// The two sides share no protocol version.
+    Version = "ERR_VERSION",
+    /// One side requires a feature the other does not have.
+    Feature = "ERR_FEATURE",
+    /// The token is missing or wrong.
+    Token = "ERR_TOKEN",
+    /// The handshake was malformed, cut short, or took too long.
+    Handshake = "ERR_HANDSHAKE",
+    /// The peer wrote something that breaks the protocol into a ring.
+    Corrupt = "ERR_CORRUPT",
+    /// No room for the shared memory.
+    NoSpace = "ERR_NO_SPACE",
+    /// No file descriptors left.
+    NoDescriptors = "ERR_NO_DESCRIPTORS",
+    /// A synchronous request that could never be answered.
+    WouldDeadlock = "ERR_WOULD_DEADLOCK",
+    /// A system call failed in a way that has no code of its own.
+    System = "ERR_SYSTEM",
+    /// A fault of this library.
+    Internal = "ERR_INTERNAL",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure: its code, a sentence with the numbers in it, and what caused it.
+///
+/// ```
+/// use ipc_core::{Code, Error};
+///
+/// let error = Error::new(Code::NoServer, "nobody serves \"demo\"");
+/// assert_eq!(error.code().as_str(), "ERR_NO_SERVER");
+/// assert_eq!(error.to_string(), "nobody serves \"demo\"");
+/// ```
+// One pointer wide: results of hot calls stay in registers.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+pub struct Error(#[source] Box<Inner>);
+
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Inner {
+    code: Code,
+    message: Cow<'static, str>,
+    #[source]
+    cause: Option<Cause>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    System(std::io::Error),
+    #[error(transparent)]
+    Remote(RemoteError),
+}
+
+impl Error {
+    /// An error of this library's own.
+    #[cold]
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner { code, message: message.into(), cause: None }))
+    }
+
+    /// A failed system call: `doing` says what was being done, in the words of the caller.
+    #[cold]
+    pub fn system(doing: impl fmt::Display, cause: rustix::io::Errno) -> Self {
+        use rustix::io::Errno;
+        let code = match cause {
+            Errno::MFILE | Errno::NFILE => Code::NoDescriptors,
+            Errno::NOSPC | Errno::NOMEM | Errno::DQUOT => Code::NoSpace,
+            Errno::ACCESS | Errno::PERM => Code::ForeignUser,
+            _ => Code::System,
+        };
+        let message = format!("{doing}: {cause}").into();
+        Self(Box::new(Inner { code, message, cause: Some(Cause::System(cause.into())) }))
+    }
+
+    /// A failure of the peer's handler.
+    #[cold]
+    pub fn remote(remote: RemoteError) -> Self {
+        let named = |code: &&Code| Some(code.as_str()) == remote.code.as_deref();
+        let code = Code::ALL.iter().find(named).copied().unwrap_or(Code::Handler);
+        let message = remote.message.clone().into();
+        Self(Box::new(Inner { code, message, cause: Some(Cause::Remote(remote)) }))
+    }
+
+    /// The stable code to branch on; [`Code::Handler`] when the peer's handler has a code of its own.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What the peer's handler failed with, if that is what this is.
+    pub fn as_remote(&self) -> Option<&RemoteError> {
+        match &self.0.cause {
+            Some(Cause::Remote(remote)) => Some(remote),
+            _ => None,
+        }
+    }
+}
+
+impl From<Corrupt> for Error {
+    #[cold]
+    fn from(corrupt: Corrupt) -> Self {
+        Self::new(Code::Corrupt, format!("the peer broke the protocol: {corrupt}"))
+    }
+}
+
+/// What was wrong with the bytes a peer wrote: both numbers, what was found and what was agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the numbers are")]
+pub enum Corrupt {
+    #[error("positions write {write} and read {read} in a ring of {capacity} bytes")]
+    Positions { write: u64, read: u64, capacity: u64 },
+    #[error("a frame starts with {found:#010x}, not with the magic")]
+    Magic { found: u32 },
+    #[error("header version {found}, 1 was agreed")]
+    HeaderVersion { found: u8 },
+    #[error("frame kind {found} is not known")]
+    Kind { found: u8 },
+    #[error("a frame of {len} bytes where at most {available} are possible")]
+    Length { len: usize, available: usize },
+    #[error("checksum {found:#010x}, {expected:#010x} computed")]
+    Checksum { found: u32, expected: u32 },
+    #[error("an option block of {len} bytes in a frame of {available}")]
+    OptionBlock { len: usize, available: usize },
+    #[error("option {kind:#04x} is malformed or must be understood and is not")]
+    Option { kind: u8 },
+    #[error("control code {code} in a frame of {len} bytes on lane {lane}")]
+    Control { code: u16, len: usize, lane: u8 },
+    #[error("name code {code}, which was not defined before")]
+    UndefinedName { code: u16 },
+    #[error("name code {code} defined with {len} bytes, against what was agreed")]
+    Name { code: u16, len: usize },
+    #[error("request slot {slot} of {pending_max} agreed")]
+    Slot { slot: u32, pending_max: u32 },
+    #[error("a message of {total} bytes, at most {max} were agreed")]
+    MessageLength { total: u64, max: u64 },
+    #[error("fragment at {received} of {total} bytes with {len} more, id {id}")]
+    Fragment { id: u64, received: u64, total: u64, len: usize },
+    #[error("a frame of kind {kind} on the control ring or out of its lane")]
+    Misplaced { kind: u8 },
+    #[error("a frame after the closing marker of lane {lane}")]
+    AfterClose { lane: u8 },
+    #[error("{bytes} bytes on a control socket that was to stay silent")]
+    Chatter { bytes: usize },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_speak_the_language_of_node() {
+        let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(texts.iter().all(|text| text.starts_with("ERR_")));
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn an_error_is_one_pointer_wide() {
+        assert_eq!(size_of::<Result<(), Error>>(), size_of::<usize>());
+    }
+}

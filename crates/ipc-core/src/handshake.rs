@@ -1,0 +1,629 @@
+//! What two sides say before the first frame, as values: encode, decode, and find agreement.
+//!
+//! ```text
+//!   client                        server
+//!   HELLO   ------------------->  negotiate
+//!           <-------------------  WELCOME with descriptors, or REJECT and the end
+//!   READY   ------------------->  open
+//! ```
+//!
+//! Each is one frame with a whole checksum on the socket. Fields are little-endian; what a later
+//! version appends behind the known fields is ignored.
+
+use crate::checksum::CrcMode;
+use crate::error::{Code, Error, Result};
+use crate::limits::{Agreement, Geometry, Limits, RINGS};
+use crate::memory::layout::NONCE_LEN;
+use crate::memory::named::Address;
+
+/// The oldest protocol version this build speaks.
+pub const VERSION_MIN: u16 = 1;
+/// The newest protocol version this build speaks.
+pub const VERSION_MAX: u16 = 1;
+/// The longest handshake payload anyone accepts.
+pub const PAYLOAD_LEN_MAX: usize = 4096;
+/// The longest token.
+pub const TOKEN_LEN_MAX: usize = 1024;
+/// The longest reason a rejection carries.
+const REASON_LEN_MAX: usize = 256;
+
+/// Things a side can do, as bits. Unknown bits that are only offered are ignored; unknown bits that
+/// are required end the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features(pub u64);
+
+impl Features {
+    /// Memory and doorbells passed as descriptors.
+    pub const SEALED: Self = Self(1);
+    /// A named segment, and doorbells as bytes on the socket.
+    pub const NAMED: Self = Self(2);
+
+    fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// How memory and doorbells reach the other side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// A sealed memory file and two event counters, passed by descriptor. The default on Linux.
+    #[default]
+    Sealed = 0,
+    /// A named segment, and one byte on the control socket as doorbell: no descriptor is passed,
+    /// so it works wherever there is shared memory.
+    Portable = 1,
+}
+
+impl Transport {
+    /// The feature bit a side needs for it.
+    pub const fn feature(self) -> Features {
+        match self {
+            Self::Sealed => Features::SEALED,
+            Self::Portable => Features::NAMED,
+        }
+    }
+
+    /// The name used in options and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Portable => "portable",
+        }
+    }
+}
+
+/// Which engine speaks: so that one notices when it talks to itself.
+pub type EngineId = [u8; 16];
+/// Which session this is: never the same twice, so that nothing old is taken for new.
+pub type SessionId = [u8; 16];
+
+/// The client's opening word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The oldest version it speaks.
+    pub version_min: u16,
+    /// The newest version it speaks.
+    pub version_max: u16,
+    /// What it can do.
+    pub offered: Features,
+    /// What the server has to be able to do.
+    pub required: Features,
+    /// The least its checksums may cover.
+    pub crc: CrcMode,
+    /// Wanted ring capacities; 0 leaves one to the server.
+    pub rings: [u32; RINGS],
+    /// The most it wants to be held to.
+    pub limits: Limits,
+    /// Its engine.
+    pub engine: EngineId,
+    /// A shared secret, where the server asks for one.
+    pub token: Vec<u8>,
+}
+
+impl Hello {
+    /// The payload of the frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(96 + self.token.len());
+        out.extend(self.version_min.to_le_bytes());
+        out.extend(self.version_max.to_le_bytes());
+        out.extend([self.crc as u8, 0, 0, 0]);
+        out.extend(self.offered.0.to_le_bytes());
+        out.extend(self.required.0.to_le_bytes());
+        put_rings(&mut out, self.rings);
+        put_limits(&mut out, self.limits);
+        out.extend(self.engine);
+        put_bytes(&mut out, &self.token);
+        out
+    }
+
+    /// Reads a payload. Versions come first so that any future HELLO can at least be refused well.
+    pub fn decode(payload: &[u8]) -> Result<Self> {
+        let mut fields = Fields(payload);
+        let read = |fields: &mut Fields| {
+            Some(Self {
+                version_min: fields.u16()?,
+                version_max: fields.u16()?,
+                crc: CrcMode::from_number(u8::from_le_bytes(fields.take()?))?,
+                offered: {
+                    let _reserved: [u8; 3] = fields.take()?;
+                    Features(fields.u64()?)
+                },
+                required: Features(fields.u64()?),
+                rings: fields.rings()?,
+                limits: fields.limits()?,
+                engine: fields.take()?,
+                token: fields.bytes(TOKEN_LEN_MAX)?.to_vec(),
+            })
+        };
+        read(&mut fields).ok_or_else(|| malformed("HELLO", payload.len()))
+    }
+
+    /// The version range, which even a HELLO that makes no other sense to us has in front.
+    pub fn versions(payload: &[u8]) -> Option<(u16, u16)> {
+        let mut fields = Fields(payload);
+        Some((fields.u16()?, fields.u16()?))
+    }
+}
+
+/// The server's agreement. Memory and doorbells travel beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The version both will speak.
+    pub version: u16,
+    /// How memory and doorbells reach the client.
+    pub transport: Transport,
+    /// What both will use of what was offered.
+    pub features: Features,
+    /// Geometry, checksums, limits.
+    pub agreement: Agreement,
+    /// This session.
+    pub session: SessionId,
+    /// The server's engine.
+    pub engine: EngineId,
+    /// Where to find the segment, under [`Transport::Portable`].
+    pub address: Option<Address>,
+}
+
+impl Welcome {
+    /// The payload of the frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(160);
+        out.extend(self.version.to_le_bytes());
+        out.extend([self.transport as u8, self.agreement.crc as u8, 0, 0, 0, 0]);
+        out.extend(self.features.0.to_le_bytes());
+        put_rings(&mut out, self.agreement.geometry.rings);
+        put_limits(&mut out, self.agreement.limits);
+        out.extend(self.session);
+        out.extend(self.engine);
+        let (nonce, name) = match &self.address {
+            Some(address) => (address.nonce, address.name.as_str()),
+            None => ([0; NONCE_LEN], ""),
+        };
+        out.extend(nonce);
+        put_bytes(&mut out, name.as_bytes());
+        out
+    }
+
+    /// Reads a payload and checks that it makes sense by itself.
+    pub fn decode(payload: &[u8]) -> Result<Self> {
+        let mut fields = Fields(payload);
+        let read = |fields: &mut Fields| {
+            let version = fields.u16()?;
+            let [transport, crc, ..]: [u8; 6] = fields.take()?;
+            let features = Features(fields.u64()?);
+            let geometry = Geometry { rings: fields.rings()? };
+            let limits = fields.limits()?;
+            let (session, engine, nonce) = (fields.take()?, fields.take()?, fields.take()?);
+            let name = String::from_utf8(fields.bytes(PAYLOAD_LEN_MAX)?.to_vec()).ok()?;
+            let (transport, address) = match transport {
+                0 => (Transport::Sealed, None),
+                1 => (Transport::Portable, Some(Address { name, nonce })),
+                _ => return None,
+            };
+            let crc = CrcMode::from_number(crc)?;
+            let agreement = Agreement { geometry, crc, limits };
+            geometry.is_valid().then_some(Self {
+                version,
+                transport,
+                features,
+                agreement,
+                session,
+                engine,
+                address,
+            })
+        };
+        read(&mut fields).ok_or_else(|| malformed("WELCOME", payload.len()))
+    }
+
+    /// Whether a client that said `hello` can live with it.
+    pub fn check(&self, hello: &Hello) -> Result<()> {
+        let agreement = &self.agreement;
+        let fair = (hello.version_min..=hello.version_max).contains(&self.version)
+            && hello.offered.contains(self.transport.feature())
+            && self.features.contains(hello.required)
+            && agreement.crc >= hello.crc
+            && agreement.limits == agreement.limits.stricter(hello.limits);
+        if fair {
+            return Ok(());
+        }
+        Err(Error::new(Code::Handshake, "the server agreed to what was not offered"))
+    }
+}
+
+/// The server's refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Why, as a code the client's error will have.
+    pub code: Code,
+    /// The server's version range.
+    pub versions: (u16, u16),
+    /// Why, as a sentence.
+    pub reason: String,
+}
+
+/// The codes a rejection can carry, by their number on the wire minus one.
+const REJECT_CODES: [Code; 7] = [
+    Code::Version,
+    Code::Feature,
+    Code::Token,
+    Code::TooManyConnections,
+    Code::NoSpace,
+    Code::NoDescriptors,
+    Code::Handshake,
+];
+
+impl Reject {
+    /// The refusal that tells a client of `error`; what is no business of the client's is not told.
+    pub fn of(error: &Error) -> Self {
+        let code = error.code();
+        let told = REJECT_CODES.contains(&code);
+        Self {
+            code: if told { code } else { Code::Handshake },
+            versions: (VERSION_MIN, VERSION_MAX),
+            reason: if told { error.to_string() } else { "the server failed".into() },
+        }
+    }
+
+    /// The payload of the frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        let position = REJECT_CODES.iter().position(|code| *code == self.code);
+        let number = position.and_then(|position| u16::try_from(position + 1).ok()).unwrap_or(7);
+        out.extend(number.to_le_bytes());
+        out.extend(self.versions.0.to_le_bytes());
+        out.extend(self.versions.1.to_le_bytes());
+        let mut end = self.reason.len().min(REASON_LEN_MAX);
+        while !self.reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        put_bytes(&mut out, &self.reason.as_bytes()[..end]);
+        out
+    }
+
+    /// Reads a payload; what it says becomes the client's error.
+    pub fn decode(payload: &[u8]) -> Result<Self> {
+        let mut fields = Fields(payload);
+        let read = |fields: &mut Fields| {
+            let number = usize::from(fields.u16()?);
+            let code = REJECT_CODES.get(number.wrapping_sub(1)).copied().unwrap_or(Code::Handshake);
+            let versions = (fields.u16()?, fields.u16()?);
+            let reason = String::from_utf8_lossy(fields.bytes(REASON_LEN_MAX)?).into_owned();
+            Some(Self { code, versions, reason })
+        };
+        read(&mut fields).ok_or_else(|| malformed("REJECT", payload.len()))
+    }
+
+    /// The error of a client that was refused. The server's text is shown without anything that
+    /// could forge a line of a log.
+    pub fn into_error(self) -> Error {
+        let reason: String = self.reason.chars().filter(|c| !c.is_control()).collect();
+        Error::new(self.code, format!("the server refused: {reason}"))
+    }
+}
+
+/// What a server goes by.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// What it can do.
+    pub features: Features,
+    /// The least its checksums may cover.
+    pub crc: CrcMode,
+    /// Ring capacities for a client without wishes; `None` takes the transport's own.
+    pub geometry: Option<Geometry>,
+    /// The most it agrees to.
+    pub limits: Limits,
+    /// A secret clients have to know.
+    pub token: Option<Vec<u8>>,
+}
+
+/// What a server and a client agree on; the rest of a [`Welcome`] is about memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The version both will speak.
+    pub version: u16,
+    /// How memory and doorbells will travel.
+    pub transport: Transport,
+    /// What both will use.
+    pub features: Features,
+    /// Geometry, checksums, limits.
+    pub agreement: Agreement,
+}
+
+/// The largest ring a client may wish for.
+const RING_WISH_MAX: u32 = 64 << 20;
+
+impl Policy {
+    /// Finds the terms, or says why there are none, with the ranges of both sides.
+    pub fn negotiate(&self, payload: &[u8]) -> Result<Terms> {
+        if let Some((low, high)) = Hello::versions(payload)
+            && (high < VERSION_MIN || low > VERSION_MAX)
+        {
+            let message = format!(
+                "the client speaks protocol versions {low} to {high}, \
+                 the server {VERSION_MIN} to {VERSION_MAX}"
+            );
+            return Err(Error::new(Code::Version, message));
+        }
+        let hello = Hello::decode(payload)?;
+        if !self.features.contains(hello.required) {
+            let (required, have) = (hello.required.0, self.features.0);
+            let message =
+                format!("the client requires features {required:#x}, the server has {have:#x}");
+            return Err(Error::new(Code::Feature, message));
+        }
+        if let Some(token) = &self.token
+            && !equal_in_constant_time(token, &hello.token)
+        {
+            return Err(Error::new(Code::Token, "the token is missing or wrong"));
+        }
+        let shared = Features(self.features.0 & hello.offered.0);
+        let transport = [Transport::Sealed, Transport::Portable]
+            .into_iter()
+            .find(|transport| shared.contains(transport.feature()))
+            .ok_or_else(|| {
+                let (offered, have) = (hello.offered.0, self.features.0);
+                let message = format!(
+                    "no common transport: the client offers {offered:#x}, the server {have:#x}"
+                );
+                Error::new(Code::Feature, message)
+            })?;
+        let mut geometry = self.geometry.unwrap_or(match transport {
+            Transport::Sealed => Geometry::SPARSE,
+            Transport::Portable => Geometry::DENSE,
+        });
+        for (ring, wish) in geometry.rings.iter_mut().zip(hello.rings) {
+            if wish != 0 {
+                *ring = wish;
+            }
+        }
+        if !geometry.is_valid() || geometry.rings.iter().any(|&ring| ring > RING_WISH_MAX) {
+            let message = format!("ring capacities {:?} are not possible", geometry.rings);
+            return Err(Error::new(Code::Handshake, message));
+        }
+        Ok(Terms {
+            version: VERSION_MAX.min(hello.version_max),
+            transport,
+            features: shared,
+            agreement: Agreement {
+                geometry,
+                crc: self.crc.max(hello.crc),
+                limits: self.limits.stricter(hello.limits),
+            },
+        })
+    }
+}
+
+/// Takes as long for a first wrong byte as for a last one.
+fn equal_in_constant_time(expected: &[u8], found: &[u8]) -> bool {
+    let differing = expected.iter().enumerate().fold(0, |differing, (index, byte)| {
+        differing | (byte ^ found.get(index).copied().unwrap_or(!byte))
+    });
+    std::hint::black_box(differing) == 0 && expected.len() == found.len()
+}
+
+fn malformed(what: &str, len: usize) -> Error {
+    Error::new(Code::Handshake, format!("a {what} of {len} bytes that makes no sense"))
+}
+
+fn put_rings(out: &mut Vec<u8>, rings: [u32; RINGS]) {
+    out.extend(rings.iter().flat_map(|ring| ring.to_le_bytes()));
+}
+
+fn put_limits(out: &mut Vec<u8>, limits: Limits) {
+    out.extend(limits.pending_max.to_le_bytes());
+    out.extend(limits.message_len_max.to_le_bytes());
+    out.extend(limits.names_max.to_le_bytes());
+}
+
+/// Callers check their lengths against limits far below what two bytes can say.
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let len = u16::try_from(bytes.len()).expect("handshake texts are short");
+    out.extend(len.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// What is left of a payload to read.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn rings(&mut self) -> Option<[u32; RINGS]> {
+        let mut rings = [0; RINGS];
+        for ring in &mut rings {
+            *ring = self.u32()?;
+        }
+        Some(rings)
+    }
+
+    fn limits(&mut self) -> Option<Limits> {
+        let pending_max = self.u32()?;
+        let message_len_max = self.u64()?;
+        let names_max = self.u16()?;
+        let limits = Limits { message_len_max, pending_max, names_max };
+        // No side is held to more than this build can keep, and with none of something there
+        // would be nothing to talk about.
+        let possible = pending_max <= Limits::DEFAULT.pending_max
+            && usize::try_from(message_len_max).is_ok()
+            && pending_max > 0
+            && names_max > 0;
+        possible.then_some(limits)
+    }
+
+    fn bytes(&mut self, max: usize) -> Option<&'a [u8]> {
+        let len = usize::from(self.u16()?);
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        (len <= max).then_some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hello() -> Hello {
+        Hello {
+            version_min: 1,
+            version_max: 1,
+            offered: Features(3),
+            required: Features(0),
+            crc: CrcMode::Off,
+            rings: [0; RINGS],
+            limits: Limits::DEFAULT,
+            engine: [7; 16],
+            token: b"secret".to_vec(),
+        }
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            features: Features(3),
+            crc: CrcMode::Header,
+            geometry: None,
+            limits: Limits::DEFAULT,
+            token: None,
+        }
+    }
+
+    fn refused(policy: &Policy, hello: &Hello) -> Code {
+        policy.negotiate(&hello.encode()).unwrap_err().code()
+    }
+
+    #[test]
+    fn every_message_survives_the_round_trip() {
+        let hello = hello();
+        assert_eq!(Hello::decode(&hello.encode()).unwrap(), hello);
+        let address = Address { name: "ringpost.x".into(), nonce: [3; 16] };
+        let welcome = Welcome {
+            version: 1,
+            transport: Transport::Portable,
+            features: Features(3),
+            agreement: policy().negotiate(&hello.encode()).unwrap().agreement,
+            session: [1; 16],
+            engine: [2; 16],
+            address: Some(address),
+        };
+        assert_eq!(Welcome::decode(&welcome.encode()).unwrap(), welcome);
+        welcome.check(&hello).unwrap();
+        let reject =
+            Reject { code: Code::Token, versions: (1, 1), reason: "the token is wrong".into() };
+        assert_eq!(Reject::decode(&reject.encode()).unwrap(), reject);
+    }
+
+    #[test]
+    fn a_protocol_from_the_future_is_refused_with_both_ranges_even_if_its_rest_is_unknown() {
+        let error = policy().negotiate(&[9, 0, 12, 0, 1, 2, 3]).unwrap_err();
+        assert_eq!(error.code(), Code::Version);
+        assert!(error.to_string().contains("9 to 12") && error.to_string().contains("1 to 1"));
+        let next = Hello { version_max: 2, ..hello() };
+        assert_eq!(policy().negotiate(&next.encode()).unwrap().version, 1);
+    }
+
+    #[test]
+    fn what_a_later_version_appends_is_ignored() {
+        let mut payload = hello().encode();
+        payload.extend([1, 2, 3]);
+        assert_eq!(Hello::decode(&payload).unwrap(), hello());
+    }
+
+    #[test]
+    fn unknown_features_are_ignored_when_offered_and_refused_when_required() {
+        let offered = Hello { offered: Features(1 << 40 | 3), ..hello() };
+        assert_eq!(policy().negotiate(&offered.encode()).unwrap().features, Features(3));
+        let required = Hello { required: Features(1 << 40), ..hello() };
+        assert_eq!(refused(&policy(), &required), Code::Feature);
+    }
+
+    #[test]
+    fn without_a_common_transport_there_is_none() {
+        let portable = Hello { offered: Features::NAMED, ..hello() };
+        assert_eq!(policy().negotiate(&portable.encode()).unwrap().transport, Transport::Portable);
+        let sealed_only = Policy { features: Features::SEALED, ..policy() };
+        assert_eq!(refused(&sealed_only, &portable), Code::Feature);
+    }
+
+    #[test]
+    fn a_token_has_to_be_right_where_one_is_asked_for() {
+        let policy = Policy { token: Some(b"secret".to_vec()), ..policy() };
+        policy.negotiate(&hello().encode()).unwrap();
+        for wrong in ["", "secre", "secret!", "Secret"] {
+            let hello = Hello { token: wrong.into(), ..hello() };
+            assert_eq!(refused(&policy, &hello), Code::Token, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_stricter_wish_holds() {
+        let limits = Limits { message_len_max: 10, pending_max: 70, names_max: 8 };
+        let hello = Hello { crc: CrcMode::Full, limits, ..hello() };
+        let agreement = policy().negotiate(&hello.encode()).unwrap().agreement;
+        assert_eq!((agreement.crc, agreement.limits), (CrcMode::Full, limits));
+    }
+
+    #[test]
+    fn impossible_geometry_is_refused() {
+        for wish in [1, 4097, 1 << 31] {
+            let hello = Hello { rings: [wish, 0, 0, 0, 0], ..hello() };
+            assert_eq!(refused(&policy(), &hello), Code::Handshake, "{wish}");
+        }
+        let hello = Hello { rings: [0, 0, 1 << 16, 0, 0], ..hello() };
+        let agreement = policy().negotiate(&hello.encode()).unwrap().agreement;
+        assert_eq!(agreement.geometry.rings[2], 1 << 16);
+    }
+
+    #[test]
+    fn a_welcome_to_what_was_not_offered_is_refused() {
+        let terms = policy().negotiate(&hello().encode()).unwrap();
+        let welcome = Welcome {
+            version: terms.version,
+            transport: Transport::Sealed,
+            features: terms.features,
+            agreement: terms.agreement,
+            session: [0; 16],
+            engine: [0; 16],
+            address: None,
+        };
+        welcome.check(&hello()).unwrap();
+        let strict = Hello { crc: CrcMode::Full, ..hello() };
+        assert_eq!(welcome.check(&strict).unwrap_err().code(), Code::Handshake);
+        let portable = Hello { offered: Features::NAMED, ..hello() };
+        assert_eq!(welcome.check(&portable).unwrap_err().code(), Code::Handshake);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_payloads_are_decoded_or_refused(
+            payload in proptest::collection::vec(any::<u8>(), 0..300)
+        ) {
+            let _ = policy().negotiate(&payload);
+            let _ = Welcome::decode(&payload);
+            if let Ok(reject) = Reject::decode(&payload) {
+                prop_assert!(!reject.into_error().to_string().contains('\n'));
+            }
+        }
+
+        #[test]
+        fn a_cut_payload_is_refused(len in 0usize..93) {
+            let payload = hello().encode();
+            prop_assert!(Hello::decode(&payload[..len.min(payload.len() - 1)]).is_err());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The lanes of one end of a connection as they lie in a segment.
+
+#![allow(unsafe_code)]
+
+use std::array;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Incoming, Lanes, Outgoing};
+use crate::doorbell::Words;
+use crate::limits::Agreement;
+use crate::memory::Segment;
+use crate::memory::layout::{self, Side};
+use crate::ring::mapped::MappedRegion;
+use crate::ring::{Consumer, Producer};
+
+/// The lanes of a real connection.
+pub(crate) type MappedLanes = Lanes<MappedRegion, MappedWords>;
+
+impl MappedLanes {
+    /// The lanes `side` writes and reads in a fresh segment.
+    pub fn over(segment: &Arc<Segment>, agreement: &Agreement, side: Side) -> Self {
+        let region = |writer, ring| MappedRegion::new(segment, &agreement.geometry, writer, ring);
+        let producers = array::from_fn(|ring| Producer::new(region(side, ring)));
+        let consumers =
+            array::from_fn(|ring| Consumer::new(region(side.peer(), ring), agreement.crc));
+        Self::new(
+            Outgoing::new(producers, MappedWords::new(segment, side)),
+            Incoming::new(consumers, MappedWords::new(segment, side.peer())),
+        )
+    }
+}
+
+/// The words one end of a connection writes.
+pub(crate) struct MappedWords {
+    published: NonNull<AtomicU64>,
+    armed: NonNull<AtomicU64>,
+    sync_wait: NonNull<AtomicU64>,
+    _segment: Arc<Segment>,
+}
+
+// SAFETY: the pointers lead to words of the segment, which is `Send + Sync` and kept alive here.
+unsafe impl Send for MappedWords {}
+
+impl MappedWords {
+    /// The words `side` writes.
+    pub fn new(segment: &Arc<Segment>, side: Side) -> Self {
+        let word = |offset| NonNull::from(segment.word64(offset));
+        Self {
+            published: word(layout::published(side)),
+            armed: word(layout::armed(side)),
+            sync_wait: word(layout::sync_wait(side)),
+            _segment: Arc::clone(segment),
+        }
+    }
+
+    /// Tells the peer which request this end waits for and does nothing else until it is answered;
+    /// 0 for none. Release: answers published before are seen by who sees this.
+    pub fn store_sync_wait(&self, id: u64) {
+        // SAFETY: the word lies in the segment kept alive here.
+        unsafe { self.sync_wait.as_ref() }.store(id, Ordering::Release);
+    }
+
+    /// What [`Self::store_sync_wait`] stored last.
+    pub fn load_sync_wait(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { self.sync_wait.as_ref() }.load(Ordering::Acquire)
+    }
+}
+
+impl Words for MappedWords {
+    #[inline]
+    fn load_published(&self) -> u64 {
+        // SAFETY: the word lies in the segment kept alive here.
+        unsafe { self.published.as_ref() }.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn store_published(&self, count: u64) {
+        // SAFETY: as above.
+        unsafe { self.published.as_ref() }.store(count, Ordering::Release);
+    }
+
+    #[inline]
+    fn load_armed(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { self.armed.as_ref() }.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn store_armed(&self, word: u64) {
+        // SAFETY: as above.
+        unsafe { self.armed.as_ref() }.store(word, Ordering::Relaxed);
+    }
+}

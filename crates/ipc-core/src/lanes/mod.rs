@@ -1,0 +1,232 @@
+//! The rings of one direction: four lanes by priority and the control ring, behind one published
+//! word and one doorbell.
+//!
+//! [`Outgoing`] and [`Incoming`] are the two ends of a direction. A publish covers all lanes at
+//! once, so a look at a quiet direction reads one word of one cache line.
+
+pub(crate) mod mapped;
+#[cfg(all(test, loom))]
+mod model;
+
+use crate::doorbell::{Interest, Ringer, Words};
+use crate::error::Corrupt;
+use crate::limits::{CONTROL, RINGS};
+use crate::ring::{Consumer, Frame, Payload, Producer, Region};
+
+/// What each ring may be read in one round before those behind it get their turn: a frame costs its
+/// bytes and [`FRAME_COST`]. What is urgent waits for no more than one round of what is not, and what
+/// is not gets its turn in every round, so that it cannot starve.
+const QUOTA: [i64; RINGS] = [256 << 10, 128 << 10, 64 << 10, 16 << 10, i64::MAX];
+const FRAME_COST: i64 = 1 << 10;
+const CONTROL_BIT: u8 = 1 << CONTROL;
+
+/// The end of a direction that writes.
+pub(crate) struct Outgoing<R, W> {
+    rings: [Producer<R>; RINGS],
+    own: W,
+    published: u64,
+    /// Rings written to since the last publish, by bit.
+    dirty: u8,
+}
+
+impl<R: Region, W: Words> Outgoing<R, W> {
+    pub fn new(rings: [Producer<R>; RINGS], own: W) -> Self {
+        Self { rings, own, published: 0, dirty: 0 }
+    }
+
+    /// Writes a frame whose payload lies in `parts`. Returns whether there was room.
+    #[inline]
+    pub fn push(
+        &mut self,
+        ring: usize,
+        header: [u64; 3],
+        parts: &[&[u8]],
+    ) -> Result<bool, Corrupt> {
+        let pushed = self.rings[ring].push(header, parts)?;
+        self.dirty |= u8::from(pushed) << ring;
+        Ok(pushed)
+    }
+
+    /// Whether a message of `len` bytes would fit into a ring as a whole.
+    pub fn has_room_for(&mut self, ring: usize, len: usize) -> Result<bool, Corrupt> {
+        self.rings[ring].has_room_for(len)
+    }
+
+    #[inline]
+    pub fn ring(&self, ring: usize) -> &Producer<R> {
+        &self.rings[ring]
+    }
+
+    /// Shows the peer everything written. Returns whether there was anything; then the peer may
+    /// have to be rung.
+    #[inline]
+    pub fn publish(&mut self) -> bool {
+        if self.dirty == 0 {
+            return false;
+        }
+        for (index, ring) in self.rings.iter_mut().enumerate() {
+            if self.dirty & 1 << index != 0 {
+                ring.publish();
+            }
+        }
+        self.dirty = 0;
+        self.published = self.published.wrapping_add(1);
+        self.own.store_published(self.published);
+        true
+    }
+}
+
+/// The end of a direction that reads.
+pub(crate) struct Incoming<R, W> {
+    rings: [Consumer<R>; RINGS],
+    peer: W,
+    /// The publish count as of which the rings were looked at.
+    seen: u64,
+    /// Rings with frames that were seen and not read, by bit.
+    ready: u8,
+    /// Rings with some of their quota left in this round, by bit.
+    in_turn: u8,
+    quota: [i64; RINGS],
+}
+
+/// Which rings to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of them.
+    All,
+    /// Only the control ring: the lanes are held back on purpose.
+    Control,
+}
+
+impl<R: Region, W: Words> Incoming<R, W> {
+    pub fn new(rings: [Consumer<R>; RINGS], peer: W) -> Self {
+        Self { rings, peer, seen: 0, ready: 0, in_turn: u8::MAX, quota: QUOTA }
+    }
+
+    /// Whether something was published since the rings were looked at. One load.
+    #[inline]
+    pub fn has_news(&self) -> bool {
+        self.peer.load_published() != self.seen
+    }
+
+    /// Whether there is something to read in `scope`.
+    #[inline]
+    pub fn has_any(&self, scope: Scope) -> bool {
+        self.ready & scope.bits() != 0 || self.has_news()
+    }
+
+    /// The ring in which the next frame by priority lies; [`Self::advance`] steps over it.
+    #[inline]
+    pub fn next(&mut self, scope: Scope) -> Result<Option<usize>, Corrupt> {
+        loop {
+            let eligible = self.ready & self.in_turn & scope.bits();
+            if eligible == 0 {
+                if !self.start_round(scope)? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            // Control words first, because they free what the others wait for.
+            let ring = if eligible & CONTROL_BIT != 0 {
+                CONTROL
+            } else {
+                eligible.trailing_zeros() as usize
+            };
+            if self.rings[ring].peek()? {
+                return Ok(Some(ring));
+            }
+            self.ready &= !(1 << ring);
+        }
+    }
+
+    /// The frame [`Self::next`] found in a ring.
+    #[inline]
+    pub fn frame(&self, ring: usize) -> &Frame {
+        self.rings[ring].frame()
+    }
+
+    /// Its payload.
+    #[inline]
+    pub fn payload(&self, ring: usize) -> Payload<'_, R> {
+        self.rings[ring].payload()
+    }
+
+    /// Steps over it.
+    #[inline]
+    pub fn advance(&mut self, ring: usize) {
+        let consumer = &mut self.rings[ring];
+        let quota = &mut self.quota[ring];
+        *quota -= FRAME_COST + i64::from(consumer.frame().header.len);
+        if *quota <= 0 {
+            self.in_turn &= !(1 << ring);
+        }
+        consumer.advance();
+        if consumer.is_exhausted() {
+            self.ready &= !(1 << ring);
+        }
+    }
+
+    /// Gives space back to the peer. Returns whether there was any; then it may have to be rung.
+    #[inline]
+    pub fn release(&mut self) -> bool {
+        self.rings.iter_mut().fold(false, |any, ring| ring.release() | any)
+    }
+
+    /// Looks at what was published and gives every ring its quota. Returns whether there is
+    /// anything to read. Only here the peer's words are read, because each such look may have to
+    /// fetch their line from the core that writes it.
+    #[inline]
+    fn start_round(&mut self, scope: Scope) -> Result<bool, Corrupt> {
+        // Loaded before the positions: what is published meanwhile shows as news.
+        let published = self.peer.load_published();
+        if published != self.seen {
+            self.seen = published;
+            for (index, ring) in self.rings.iter_mut().enumerate() {
+                self.ready |= u8::from(ring.refresh()?) << index;
+            }
+        }
+        if self.in_turn != u8::MAX {
+            self.in_turn = u8::MAX;
+            self.quota = QUOTA;
+        }
+        Ok(self.ready & scope.bits() != 0)
+    }
+}
+
+impl Scope {
+    #[inline]
+    const fn bits(self) -> u8 {
+        match self {
+            Self::All => u8::MAX,
+            Self::Control => CONTROL_BIT,
+        }
+    }
+}
+
+/// One end of a connection: the direction it writes, the direction it reads, and whom to ring.
+pub(crate) struct Lanes<R, W> {
+    pub outgoing: Outgoing<R, W>,
+    pub incoming: Incoming<R, W>,
+    ringer: Ringer,
+}
+
+impl<R: Region, W: Words> Lanes<R, W> {
+    pub fn new(outgoing: Outgoing<R, W>, incoming: Incoming<R, W>) -> Self {
+        Self { outgoing, incoming, ringer: Ringer::default() }
+    }
+
+    /// Publishes what was written and releases what was read. True: the peer sleeps and has to be
+    /// rung, now.
+    #[inline]
+    pub fn commit(&mut self) -> bool {
+        let published = self.outgoing.publish();
+        let released = self.incoming.release();
+        let what = match (published, released) {
+            (false, false) => return false,
+            (true, false) => Interest::DATA,
+            (false, true) => Interest::SPACE,
+            (true, true) => Interest::DATA.and(Interest::SPACE),
+        };
+        self.ringer.must_ring(&self.incoming.peer, what)
+    }
+}

@@ -1,0 +1,53 @@
+//! Processes on one machine talking through shared-memory rings: the engine behind ringpost.
+//!
+//! [`Engine`] owns sockets, rings, doorbells and timers, and shows its host two things: a descriptor
+//! that becomes readable when there is work, and [`Engine::drive`], which does the work and never
+//! blocks. Most programs use one of the faces on top of it: [`blocking`] for threads that wait, and,
+//! with the feature `tokio`, the asynchronous one.
+//!
+//! Modules use what stands below them and nothing above:
+//!
+//! ```text
+//! blocking · tokio                                   how one waits
+//! face                                               what the two share
+//! engine                                             one descriptor, drive(): listeners, links, timers
+//! session · handshake                                protocol state: no I/O, no clock
+//! lanes                                              rings of one direction, by priority
+//! ring · doorbell                                    algorithms over shared words
+//! memory                                             sealed and named segments
+//! header · option_block · checksum · limits · error · remote_error · time     plain values
+//! ```
+
+pub mod blocking;
+mod checksum;
+mod doorbell;
+mod engine;
+mod error;
+mod face;
+mod handshake;
+mod header;
+mod lanes;
+mod limits;
+mod memory;
+mod option_block;
+mod remote_error;
+mod ring;
+mod session;
+mod sync;
+mod sys;
+mod time;
+
+pub use checksum::CrcMode;
+pub use engine::{
+    Body, BufferId, DIRECTORY_VARIABLE, Engine, EngineStats, Event, Flow, Host, LinkId, LinkStats,
+    ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Sent,
+};
+pub use error::{Code, Corrupt, Error, Result};
+pub use face::{CallOptions, FaceOptions, Reply, TIMEOUT_DEFAULT};
+pub use handshake::{EngineId, SessionId, Transport};
+pub use header::{Codec, HEADER_LEN, Kind};
+pub use limits::{Agreement, Geometry, Lane, Limits};
+pub use option_block::Trace;
+pub use remote_error::RemoteError;
+pub use session::{Draft, Ending, Message, id};
+pub use time::Time;

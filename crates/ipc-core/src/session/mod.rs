@@ -1,0 +1,530 @@
+//! The protocol state of one connection. No I/O and no clock: frames, words of the application and
+//! times go in, and what is to be done comes out. Where a span has to become a time, whoever calls
+//! passes the way to do it.
+//!
+//! ```text
+//!   application --- draft, cancel --> +---------+ --- frames, cancels --> peer
+//!                                     | session |
+//!   application <-- steps, endings -- +---------+ <------- frames ------- peer
+//!                                          ^ now
+//! ```
+//!
+//! A request has exactly one outcome on the side that asked: its reply, a remote error, a timeout,
+//! a cancel, or the loss of the peer. Whatever arrives for it later is counted and dropped.
+
+pub(crate) mod fragments;
+pub mod id;
+mod names;
+#[cfg(all(test, not(loom)))]
+mod simulation;
+mod slots;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::error::{Code, Corrupt, Error, Result};
+use crate::header::{Codec, Header, Kind};
+use crate::limits::{CONTROL, Lane, Limits};
+use crate::option_block::{Options, Trace};
+use crate::time::Time;
+
+use names::{Definition, Names};
+use slots::{Admission, Slots};
+
+/// Codes of control frames.
+pub mod control {
+    /// In a lane: the id is a name code, the payload its name.
+    pub const DEFINE: u16 = 1;
+    /// In every lane: nothing comes after this.
+    pub const CLOSE: u16 = 2;
+    /// On the control ring: the request of this id needs no answer any more.
+    pub const CANCEL: u16 = 3;
+    /// On the socket: the client's opening word.
+    pub const HELLO: u16 = 16;
+    /// On the socket: the server's agreement.
+    pub const WELCOME: u16 = 17;
+    /// On the socket: the server's refusal.
+    pub const REJECT: u16 = 18;
+    /// On the socket: the client holds everything it was sent.
+    pub const READY: u16 = 19;
+}
+
+/// A message about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft {
+    /// Request, reply, error or one-way.
+    pub kind: Kind,
+    /// The lane it travels on; everything of one id stays on one lane.
+    pub lane: Lane,
+    /// How its payload is encoded.
+    pub codec: Codec,
+    /// The sender's code for the method or event.
+    pub code: u16,
+    /// For a request a fresh id, for its answer the same, for a one-way message anything.
+    pub id: u64,
+    /// When a request is given up; for what is no request `None`.
+    pub timeout: Option<Duration>,
+    /// Trace context to carry along.
+    pub trace: Option<Trace>,
+}
+
+impl Draft {
+    /// What goes between the header and the payload.
+    #[inline]
+    pub(crate) fn options(&self) -> Options {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Options { budget_us: self.timeout.map(micros), total_len: None, trace: self.trace }
+    }
+}
+
+/// A message that arrived, without its payload.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Message {
+    /// Request, reply, error or one-way.
+    pub kind: Kind,
+    /// The lane it came on.
+    pub lane: Lane,
+    /// How its payload is encoded.
+    pub codec: Codec,
+    /// The peer's code for the method or event; in an answer the code of its request's maker.
+    pub code: u16,
+    /// Its correlation id.
+    pub id: u64,
+    /// Bytes of its whole payload.
+    pub len: usize,
+    /// When whoever asked gives up; [`Time::NEVER`] if never.
+    pub deadline: Time,
+    /// Trace context that came along.
+    pub trace: Option<Trace>,
+}
+
+impl Message {
+    /// A message that says nothing, for a place that will hold one.
+    const NONE: Self = Self {
+        kind: Kind::Control,
+        lane: Lane::Normal,
+        codec: Codec::Bytes,
+        code: 0,
+        id: 0,
+        len: 0,
+        deadline: Time::NEVER,
+        trace: None,
+    };
+}
+
+/// What to do about a frame that came in. The message it is about is [`Session::message`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// It holds a whole message.
+    Deliver,
+    /// It starts a message of several frames: make room, then fill.
+    Open,
+    /// It continues the open message at this offset.
+    Fill { offset: usize },
+    /// It completes the open message at this offset.
+    Finish { offset: usize },
+    /// Nobody waits for it.
+    Skip,
+    /// The open message will not be completed, or nobody waits for it any more.
+    Abandon,
+    /// The peer defines a name: hand over a private copy of the payload.
+    Define { code: u16 },
+    /// The peer closes, and this was the marker of its last lane.
+    PeerClosed,
+    /// A word between sessions, dealt with.
+    Done,
+}
+
+/// Why a request ended without an answer, on either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its deadline passed.
+    Timeout,
+    /// Whoever asked cancelled.
+    Cancelled,
+    /// The peer went away.
+    PeerLost,
+    /// This side closed the connection.
+    Closed,
+}
+
+/// What a session has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages received whole.
+    pub received: u64,
+    /// Answers that came after their request had ended.
+    pub late_replies: u64,
+    /// Requests that had ended before they arrived.
+    pub stale_requests: u64,
+}
+
+/// A message being put together, one per lane at most.
+#[derive(Debug)]
+struct Assembly {
+    message: Message,
+    received: usize,
+    /// Nobody waits for it; its frames are counted and dropped.
+    skip: bool,
+}
+
+pub(crate) struct Session {
+    limits: Limits,
+    calls: Slots,
+    serving: Slots,
+    names: Names,
+    assemblies: [Option<Assembly>; Lane::ALL.len()],
+    /// The message the last step was about. It stays where it is written: moving it about costs
+    /// more than everything else done for it.
+    message: Message,
+    /// Cancels to be written to the control ring.
+    cancels: VecDeque<u64>,
+    /// Requests of the peer that ended without an answer and were not handed over yet.
+    abandoned: Vec<u64>,
+    /// Lanes in which the peer's closing marker has been read, by bit.
+    closed_lanes: u8,
+    counters: Counters,
+}
+
+impl Session {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            calls: Slots::new(limits.pending_max),
+            serving: Slots::new(limits.pending_max),
+            names: Names::new(limits.names_max),
+            assemblies: [const { None }; Lane::ALL.len()],
+            message: Message::NONE,
+            cancels: VecDeque::new(),
+            abandoned: Vec::new(),
+            closed_lanes: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    // ---- what the application says ----
+
+    /// Checks a message of `len` bytes and says what goes in front of it. `None`: it answers a request
+    /// nobody waits for any more.
+    #[inline]
+    pub fn send(
+        &mut self,
+        draft: &Draft,
+        len: usize,
+        after: impl FnOnce(Duration) -> Time,
+    ) -> Result<Option<Header>> {
+        if len as u64 > self.limits.message_len_max {
+            let max = self.limits.message_len_max;
+            let message = format!("a message of {len} bytes, at most {max} were agreed");
+            return Err(Error::new(Code::TooLarge, message));
+        }
+        match draft.kind {
+            Kind::Request => {
+                let deadline = draft.timeout.map_or(Time::NEVER, after);
+                self.calls.begin(draft.id, deadline)?;
+            }
+            Kind::Reply | Kind::Error if !self.serving.end(draft.id) => return Ok(None),
+            Kind::Reply | Kind::Error | Kind::OneWay => {}
+            Kind::Control => {
+                return Err(Error::new(Code::InvalidArgument, "control frames are not messages"));
+            }
+        }
+        self.counters.sent += 1;
+        Ok(Some(Header::new(draft.kind, draft.code, draft.id).with_codec(draft.codec)))
+    }
+
+    /// Whether the peer has to be told our `code` on this lane before it is used there.
+    #[inline]
+    pub fn needs_definition(&self, lane: Lane, code: u16) -> Result<bool> {
+        if self.names.is_told(lane, code) {
+            return Ok(false);
+        }
+        if !self.names.fits(code) {
+            let message = format!("more than the {} names agreed", self.limits.names_max);
+            return Err(Error::new(Code::TooManyNames, message));
+        }
+        Ok(true)
+    }
+
+    /// The definition of our `code` is on its way on this lane.
+    pub fn defined(&mut self, lane: Lane, code: u16) {
+        self.names.tell(lane, code);
+    }
+
+    /// Gives a request up. Returns whether it was in flight: whether this is its outcome.
+    pub fn cancel(&mut self, id: u64) -> bool {
+        let ended = self.calls.end(id);
+        if ended {
+            self.cancels.push_back(id);
+        }
+        ended
+    }
+
+    /// The next cancel to write to the control ring; [`Self::cancel_written`] says it was.
+    #[inline]
+    pub fn next_cancel(&self) -> Option<u64> {
+        self.cancels.front().copied()
+    }
+
+    pub fn cancel_written(&mut self) {
+        self.cancels.pop_front();
+    }
+
+    // ---- what the peer says ----
+
+    /// Takes in a frame from ring `ring` with its options already read; `len` payload bytes follow.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        ring: usize,
+        header: &Header,
+        options: &Options,
+        len: usize,
+        after: impl FnOnce(Duration) -> Time,
+    ) -> Result<Step, Corrupt> {
+        if header.kind() == Kind::Control {
+            return self.receive_control(ring, header, len);
+        }
+        let Some(lane) = Lane::ALL.get(ring).copied() else {
+            return Err(Corrupt::Misplaced { kind: header.kind() as u8 });
+        };
+        if self.closed_lanes != 0 && self.closed_lanes & 1 << ring != 0 {
+            return Err(Corrupt::AfterClose { lane: lane as u8 });
+        }
+        if self.assemblies[ring].is_some() {
+            return self.continue_message(ring, header, len);
+        }
+        if !header.more() && options.total_len.is_some()
+            || header.more() && options.total_len.is_none()
+        {
+            let total = options.total_len.unwrap_or(0);
+            return Err(Corrupt::Fragment { id: header.id, received: 0, total, len });
+        }
+        let total = options.total_len.unwrap_or(len as u64);
+        if total > self.limits.message_len_max {
+            return Err(Corrupt::MessageLength { total, max: self.limits.message_len_max });
+        }
+        let total_len = usize::try_from(total).expect("bounded by the agreed maximum");
+        if total_len < len || header.more() && total_len == len {
+            return Err(Corrupt::Fragment { id: header.id, received: 0, total, len });
+        }
+        let deadline = match options.budget_us {
+            Some(budget) => after(Duration::from_micros(budget)),
+            None => Time::NEVER,
+        };
+        self.message = Message {
+            kind: header.kind(),
+            lane,
+            codec: header.codec(),
+            code: header.code(),
+            id: header.id,
+            len: total_len,
+            deadline,
+            trace: options.trace,
+        };
+        if matches!(header.kind(), Kind::Request | Kind::OneWay)
+            && !self.names.is_defined(header.code())
+        {
+            return Err(Corrupt::UndefinedName { code: header.code() });
+        }
+        if header.more() {
+            let skip = !self.is_awaited();
+            let assembly = Assembly { message: self.message, received: len, skip };
+            self.assemblies[ring] = Some(assembly);
+            return Ok(if skip { Step::Skip } else { Step::Open });
+        }
+        Ok(if self.complete()? { Step::Deliver } else { Step::Skip })
+    }
+
+    /// The message the last step was about.
+    #[inline]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message of a [`Step::Deliver`] or [`Step::Finish`] has reached the application.
+    #[inline]
+    pub fn delivered(&mut self) {
+        self.counters.received += 1;
+        if matches!(self.message.kind, Kind::Reply | Kind::Error) {
+            self.calls.end(self.message.id);
+        }
+    }
+
+    /// A request of the peer that was being worked on and no longer needs to be, because its maker
+    /// cancelled it or has moved on. To be asked until it says `None`.
+    #[inline]
+    pub fn take_abandoned(&mut self) -> Option<u64> {
+        self.abandoned.pop()
+    }
+
+    /// The name of a [`Step::Define`]. Returns whether it is new.
+    pub fn define(&mut self, code: u16, name: &[u8]) -> Result<bool, Corrupt> {
+        Ok(self.names.define(code, name)? == Definition::New)
+    }
+
+    // ---- what time and the end of the connection say ----
+
+    /// Nothing is due before this.
+    #[inline]
+    pub fn due(&self) -> Time {
+        self.calls.due().min(self.serving.due())
+    }
+
+    /// Ends what is due: requests of ours by timeout, and requests of the peer it has given up on.
+    pub fn expire(&mut self, now: Time, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
+        let before = calls.len();
+        self.calls.expire(now, calls);
+        self.cancels.extend(&calls[before..]);
+        self.serving.expire(now, served);
+    }
+
+    /// Ends what the peer asked for: it is not there any more to hear the answers.
+    pub fn abandon_serving(&mut self, served: &mut Vec<u64>) {
+        self.serving.end_all(served);
+    }
+
+    /// Ends everything: the connection is over.
+    pub fn end_all(&mut self, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
+        self.calls.end_all(calls);
+        self.serving.end_all(served);
+        self.cancels.clear();
+    }
+
+    /// Requests of ours in flight.
+    #[inline]
+    pub fn calls_live(&self) -> u32 {
+        self.calls.live()
+    }
+
+    /// Requests of the peer being worked on.
+    #[inline]
+    pub fn serving_live(&self) -> u32 {
+        self.serving.live()
+    }
+
+    /// Whether the peer still waits for an answer to its request `id`.
+    #[inline]
+    pub fn is_serving(&self, id: u64) -> bool {
+        self.serving.is_live(id)
+    }
+
+    /// Whether the peer's request `id` has no answer yet, or has not even come.
+    pub fn is_unanswered(&self, id: u64) -> bool {
+        self.serving.is_unanswered(id)
+    }
+
+    /// What the peer calls its `code`.
+    pub fn name(&self, code: u16) -> Option<&str> {
+        self.names.name(code)
+    }
+
+    /// Whether the peer has closed every lane.
+    pub fn is_peer_closed(&self) -> bool {
+        self.closed_lanes == ALL_LANES
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    // ---- the parts of receiving ----
+
+    #[inline]
+    fn continue_message(
+        &mut self,
+        ring: usize,
+        header: &Header,
+        len: usize,
+    ) -> Result<Step, Corrupt> {
+        let assembly = self.assemblies[ring].as_ref().expect("looked at by the caller");
+        let Assembly { message, received, skip } = *assembly;
+        self.message = message;
+        let missing = message.len - received;
+        let last = !header.more();
+        // A last frame that is empty ends a message its sender gave up.
+        let gives_up = last && len == 0;
+        let fits = if last { gives_up || len == missing } else { 0 < len && len < missing };
+        if header.id != message.id || header.kind() != message.kind || header.options() || !fits {
+            let (received, total) = (received as u64, message.len as u64);
+            return Err(Corrupt::Fragment { id: header.id, received, total, len });
+        }
+        // Whoever asked may have stopped waiting since the first frame.
+        let awaited = !skip && self.is_awaited();
+        self.assemblies[ring] =
+            (!last).then(|| Assembly { message, received: received + len, skip: !awaited });
+        if skip {
+            return Ok(Step::Skip);
+        }
+        if !awaited || gives_up {
+            return Ok(Step::Abandon);
+        }
+        if !last {
+            return Ok(Step::Fill { offset: received });
+        }
+        Ok(if self.complete()? { Step::Finish { offset: received } } else { Step::Abandon })
+    }
+
+    /// The message is whole. Returns whether anybody waits for it.
+    #[inline]
+    fn complete(&mut self) -> Result<bool, Corrupt> {
+        let message = &self.message;
+        match message.kind {
+            Kind::Request => match self.serving.admit(message.id, message.deadline)? {
+                Admission::New { abandoned } => {
+                    self.abandoned.extend(abandoned);
+                    Ok(true)
+                }
+                Admission::Stale => {
+                    self.counters.stale_requests += 1;
+                    Ok(false)
+                }
+            },
+            Kind::Reply | Kind::Error if !self.calls.is_live(message.id) => {
+                self.counters.late_replies += 1;
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether an answer is still waited for; requests and one-way messages always are.
+    fn is_awaited(&self) -> bool {
+        let Message { kind, id, .. } = self.message;
+        !matches!(kind, Kind::Reply | Kind::Error) || self.calls.is_live(id)
+    }
+
+    #[cold]
+    fn receive_control(
+        &mut self,
+        ring: usize,
+        header: &Header,
+        len: usize,
+    ) -> Result<Step, Corrupt> {
+        let lane = u8::try_from(ring).expect("five rings");
+        let malformed = Corrupt::Control { code: header.code(), len, lane };
+        if header.more() || header.options() || (ring != CONTROL && self.assemblies[ring].is_some())
+        {
+            return Err(malformed);
+        }
+        match (header.code(), ring) {
+            (control::CANCEL, CONTROL) if len == 0 => {
+                self.abandoned.extend(self.serving.cancel(header.id)?);
+                Ok(Step::Done)
+            }
+            (control::DEFINE, 0..CONTROL) => {
+                let code = u16::try_from(header.id).map_err(|_| malformed)?;
+                Ok(Step::Define { code })
+            }
+            (control::CLOSE, 0..CONTROL) if len == 0 => {
+                self.closed_lanes |= 1 << ring;
+                Ok(if self.is_peer_closed() { Step::PeerClosed } else { Step::Done })
+            }
+            _ => Err(malformed),
+        }
+    }
+}
+
+const ALL_LANES: u8 = (1 << Lane::ALL.len()) - 1;

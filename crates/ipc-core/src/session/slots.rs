@@ -1,0 +1,226 @@
+//! The table behind exactly one outcome per request: the same on the side that asked and on the
+//! side that works.
+//!
+//! A slot is used again and again, each time with a newer generation, so an id tells an answer to
+//! this request from a late answer to an earlier one. Whoever asks uses a slot again only after the
+//! earlier request in it has ended, so per slot only the newest generation matters: a request that
+//! is not newer than what was heard of in its slot, by request or by cancel, is stale.
+
+use super::id::{generation_of, is_newer, join, slot_of};
+use crate::error::{Code, Corrupt, Error, Result};
+use crate::time::Time;
+
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    pending_max: u32,
+    live: u32,
+    /// Nothing is due before this. It may be too early, never too late: what ends in time does not
+    /// move it, so that a deadline costs a request one comparison.
+    due: Time,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    /// The newest generation heard of; 0 while the slot is unused.
+    generation: u32,
+    live: bool,
+    deadline: Time,
+}
+
+const UNUSED: Slot = Slot { generation: 0, live: false, deadline: Time::NEVER };
+
+/// What a request that came in is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// A new request; an earlier one in its slot that is still being worked on is moot.
+    New { abandoned: Option<u64> },
+    /// It ended on the peer's side before it arrived here.
+    Stale,
+}
+
+impl Slots {
+    pub fn new(pending_max: u32) -> Self {
+        Self { slots: Vec::new(), pending_max, live: 0, due: Time::NEVER }
+    }
+
+    /// This side asks: takes the slot of `id`, which has to be free.
+    #[inline]
+    pub fn begin(&mut self, id: u64, deadline: Time) -> Result<()> {
+        let Some(slot) = self.slot(id) else {
+            let message = format!("request slot {}, {} agreed", slot_of(id), self.pending_max);
+            return Err(Error::new(Code::TooManyPending, message));
+        };
+        if slot.live || !is_newer(generation_of(id), slot.generation) {
+            let message = format!("request id {id:#x} is in use or was used before");
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        *slot = Slot { generation: generation_of(id), live: true, deadline };
+        self.live += 1;
+        self.due = self.due.min(deadline);
+        Ok(())
+    }
+
+    /// The peer asks.
+    #[inline]
+    pub fn admit(&mut self, id: u64, deadline: Time) -> Result<Admission, Corrupt> {
+        let slot = self.peer_slot(id)?;
+        if !is_newer(generation_of(id), slot.generation) {
+            return Ok(Admission::Stale);
+        }
+        let abandoned = slot.live.then(|| join(slot_of(id), slot.generation));
+        *slot = Slot { generation: generation_of(id), live: true, deadline };
+        self.live += u32::from(abandoned.is_none());
+        self.due = self.due.min(deadline);
+        Ok(Admission::New { abandoned })
+    }
+
+    /// The peer no longer wants an answer, perhaps before its request has arrived: then the request
+    /// will be stale. Returns the request that was being worked on and no longer needs to be.
+    pub fn cancel(&mut self, id: u64) -> Result<Option<u64>, Corrupt> {
+        let slot = self.peer_slot(id)?;
+        if is_newer(slot.generation, generation_of(id)) {
+            return Ok(None);
+        }
+        let abandoned = slot.live.then(|| join(slot_of(id), slot.generation));
+        *slot = Slot { generation: generation_of(id), ..UNUSED };
+        self.live -= u32::from(abandoned.is_some());
+        Ok(abandoned)
+    }
+
+    /// Whether `id` has begun and not ended.
+    #[inline]
+    pub fn is_live(&self, id: u64) -> bool {
+        self.slots
+            .get(slot_of(id) as usize)
+            .is_some_and(|slot| slot.live && slot.generation == generation_of(id))
+    }
+
+    /// Ends `id`. Returns whether it was live: whether this is its one outcome.
+    #[inline]
+    pub fn end(&mut self, id: u64) -> bool {
+        let was_live = self.is_live(id);
+        if was_live {
+            self.slots[slot_of(id) as usize].live = false;
+            self.live -= 1;
+        }
+        was_live
+    }
+
+    /// Whether `id` has not arrived yet or is being worked on: whoever waits for it waits on.
+    pub fn is_unanswered(&self, id: u64) -> bool {
+        match self.slots.get(slot_of(id) as usize) {
+            Some(slot) if slot.generation == generation_of(id) => slot.live,
+            Some(slot) => is_newer(generation_of(id), slot.generation),
+            None => true,
+        }
+    }
+
+    /// How many are live.
+    #[inline]
+    pub fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// No deadline passes before this.
+    #[inline]
+    pub fn due(&self) -> Time {
+        self.due
+    }
+
+    /// Ends all whose deadline has passed, and appends them to `ended`.
+    pub fn expire(&mut self, now: Time, ended: &mut Vec<u64>) {
+        if now < self.due {
+            return;
+        }
+        self.due = Time::NEVER;
+        for (slot, entry) in (0u32..).zip(&mut self.slots).filter(|(_, entry)| entry.live) {
+            if entry.deadline <= now {
+                entry.live = false;
+                self.live -= 1;
+                ended.push(join(slot, entry.generation));
+            } else {
+                self.due = self.due.min(entry.deadline);
+            }
+        }
+    }
+
+    /// Ends all, and appends them to `ended`.
+    pub fn end_all(&mut self, ended: &mut Vec<u64>) {
+        self.expire(Time::NEVER, ended);
+    }
+
+    fn peer_slot(&mut self, id: u64) -> Result<&mut Slot, Corrupt> {
+        let pending_max = self.pending_max;
+        self.slot(id).ok_or(Corrupt::Slot { slot: slot_of(id), pending_max })
+    }
+
+    #[inline]
+    fn slot(&mut self, id: u64) -> Option<&mut Slot> {
+        if slot_of(id) >= self.pending_max || generation_of(id) == 0 {
+            return None;
+        }
+        let index = slot_of(id) as usize;
+        if index >= self.slots.len() {
+            self.slots.resize(index + 1, UNUSED);
+        }
+        Some(&mut self.slots[index])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: fn(u64) -> Time = Time::from_nanos;
+
+    #[test]
+    fn a_cancel_that_overtakes_makes_its_request_stale() {
+        let mut slots = Slots::new(8);
+        assert_eq!(slots.cancel(join(3, 5)), Ok(None));
+        assert_eq!(slots.admit(join(3, 5), Time::NEVER), Ok(Admission::Stale));
+        let next = slots.admit(join(3, 6), Time::NEVER);
+        assert_eq!(next, Ok(Admission::New { abandoned: None }));
+    }
+
+    #[test]
+    fn a_newer_request_in_the_slot_ends_the_older() {
+        let mut slots = Slots::new(8);
+        slots.admit(join(0, 1), Time::NEVER).unwrap();
+        let next = slots.admit(join(0, 2), Time::NEVER);
+        assert_eq!(next, Ok(Admission::New { abandoned: Some(join(0, 1)) }));
+        assert_eq!(slots.live(), 1);
+        assert!(!slots.end(join(0, 1)));
+        assert!(slots.end(join(0, 2)));
+        assert_eq!(slots.cancel(join(0, 1)), Ok(None), "an old cancel finds nothing to do");
+    }
+
+    #[test]
+    fn deadlines_end_what_is_due_and_nothing_else() {
+        let mut slots = Slots::new(8);
+        slots.begin(join(0, 1), AT(10)).unwrap();
+        slots.begin(join(1, 1), AT(20)).unwrap();
+        slots.begin(join(2, 1), Time::NEVER).unwrap();
+        let mut ended = Vec::new();
+        slots.expire(AT(9), &mut ended);
+        assert!(ended.is_empty());
+        slots.expire(AT(10), &mut ended);
+        assert_eq!((ended.as_slice(), slots.due()), (&[join(0, 1)][..], AT(20)));
+        slots.end_all(&mut ended);
+        assert_eq!((ended.len(), slots.live()), (3, 0));
+    }
+
+    #[test]
+    fn slots_beyond_the_agreement_and_unborn_generations_are_refused() {
+        let mut slots = Slots::new(8);
+        assert_eq!(slots.begin(join(8, 1), AT(1)).unwrap_err().code(), Code::TooManyPending);
+        assert!(slots.admit(join(8, 1), AT(1)).is_err());
+        assert!(slots.admit(join(0, 0), AT(1)).is_err());
+    }
+
+    #[test]
+    fn generations_wrap() {
+        let mut slots = Slots::new(1);
+        slots.slots.push(Slot { generation: u32::MAX, ..UNUSED });
+        assert!(slots.begin(join(0, 1), Time::NEVER).is_ok());
+    }
+}

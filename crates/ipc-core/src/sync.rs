@@ -1,0 +1,10 @@
+//! One place chooses the atomics: the hardware's in production, loom's in the models.
+//!
+//! Only the *algorithms* over shared words go through here. The mapped backing
+//! ([`crate::memory`]) always uses the hardware's, because a loom atomic cannot lie in a mapping.
+
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{Ordering, fence};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{Ordering, fence};
