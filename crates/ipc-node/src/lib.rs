@@ -1,1 +1,225 @@
+//! ringpost's engine inside of Node.js.
+//!
+//! Few calls cross the border, each for a batch. What is called rarely is a method of
+//! [`NativeEngine`]; what is called for every batch is registered by hand in [`hot`].
 
+mod binding;
+mod hot;
+mod inbox;
+mod memory;
+mod options;
+mod outbox;
+mod records;
+mod synchronous;
+mod throw;
+mod uv;
+mod waker;
+
+use ipc_core::{Error, LinkId, ListenerId};
+use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use binding::{Binding, Setup};
+use options::{NativeListenOptions, NativeOptions, NativeWaiting, from_millis};
+
+/// The engine of one JavaScript environment.
+#[napi]
+pub struct NativeEngine {
+    binding: &'static Binding,
+}
+
+/// What an engine has counted.
+#[napi(object)]
+pub struct NativeEngineStats {
+    /// Open connections.
+    pub connections: u32,
+    /// Handshakes that came to nothing.
+    pub handshakes_failed: f64,
+    /// Frames found although nobody had rung for them. Anything but 0 is a bug.
+    pub lost_wakeups: f64,
+    /// `loop` or `thread`.
+    pub wakes_by: String,
+}
+
+/// What a connection has counted.
+#[napi(object)]
+pub struct NativeLinkStats {
+    /// Messages sent.
+    pub sent: f64,
+    /// Messages received.
+    pub received: f64,
+    /// Answers that came after their request had ended.
+    pub late_replies: f64,
+    /// Requests that had ended before they arrived.
+    pub stale_requests: f64,
+    /// Messages refused because their lane was full.
+    pub refused: f64,
+    /// Doorbells rung.
+    pub rings: f64,
+    /// Bytes that wait for room.
+    pub queued: f64,
+}
+
+#[napi]
+impl NativeEngine {
+    /// Opens the engine of this environment. `memory` is what JavaScript and the binding
+    /// both look at;
+    /// `deliver` is called with the number of runs and their extras.
+    #[napi(
+        constructor,
+        catch_unwind,
+        ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, \
+                        deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, \
+                        waiting: NativeWaiting"
+    )]
+    pub fn new(env: Env, memory: Object, deliver: Unknown, waiting: NativeWaiting) -> Result<Self> {
+        let part = |name| memory.get_named_property::<Unknown>(name).map(|part| part.raw());
+        let setup = Setup {
+            outbox: part("outbox")?,
+            state: part("state")?,
+            runs: part("runs")?,
+            queued: part("queued")?,
+            deliver: deliver.raw(),
+            patience: waiting.patience(),
+            by_thread: waiting.by_thread,
+        };
+        let binding = Binding::open(env.raw(), &setup).map_err(napi::Error::from_reason)?;
+        Ok(Self { binding })
+    }
+
+    /// The functions that are called for every batch: `submit()` sends what is in the outbox,
+    /// `submitOutside(payload)` the same where the payload of the last record is not in it,
+    /// `requestSync(link, slot, generation, arena)` waits for the answer to the last record, and
+    /// `settle()` takes notice of what was written into the state.
+    #[napi(
+        catch_unwind,
+        ts_return_type = "{ submit(): void, submitOutside(payload: Uint8Array): void, \
+                          requestSync(link: number, slot: number, generation: number, \
+                          arena: ArrayBuffer): number | Uint8Array, settle(): void }"
+    )]
+    pub fn hot(&self, env: Env) -> Result<Unknown<'static>> {
+        let functions = hot::functions(self.binding);
+        // SAFETY: a value of this environment, made in the scope of this call.
+        #[allow(unsafe_code)]
+        unsafe {
+            Unknown::from_napi_value(env.raw(), functions)
+        }
+    }
+
+    /// This engine's name among all engines.
+    #[napi(getter, catch_unwind)]
+    pub fn id(&self) -> String {
+        self.binding.inner().engine.id().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Serves a name. Returns the listener.
+    #[napi(catch_unwind)]
+    pub fn listen(
+        &self,
+        env: Env,
+        name: String,
+        options: NativeOptions,
+        listen: NativeListenOptions,
+    ) -> Result<u32> {
+        let listen = listen.into_options();
+        let listening = options
+            .into_options()
+            .and_then(|options| self.binding.inner().engine.listen(&name, &options, &listen));
+        let listener = listening.map_err(|error| raise(env, &error))?;
+        self.binding.settle();
+        Ok(listener.0)
+    }
+
+    /// Stops accepting.
+    #[napi(catch_unwind)]
+    pub fn close_listener(&self, listener: u32) {
+        self.binding.inner().engine.close_listener(ListenerId(listener));
+    }
+
+    /// Connects to a name. Returns the link; what becomes of it is an event.
+    #[napi(catch_unwind)]
+    pub fn connect(
+        &self,
+        env: Env,
+        name: String,
+        options: NativeOptions,
+        timeout_ms: f64,
+    ) -> Result<u32> {
+        let timeout = from_millis(timeout_ms);
+        let connecting = options
+            .into_options()
+            .and_then(|options| self.binding.inner().engine.connect(&name, &options, timeout));
+        let link = connecting.map_err(|error| raise(env, &error))?;
+        self.binding.settle();
+        Ok(link.0)
+    }
+
+    /// Closes a connection; its end is an event.
+    #[napi(catch_unwind)]
+    pub fn close(&self, env: Env, link: u32) -> Result<()> {
+        self.binding.submit(None).map_err(|error| raise(env, &error))?;
+        {
+            let inner = &mut *self.binding.inner();
+            inner.engine.close(LinkId(link), &mut inner.inbox);
+        }
+        self.binding.settle();
+        Ok(())
+    }
+
+    /// Gives a request up. Returns whether it was in flight.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, env: Env, link: u32, slot: u32, generation: u32) -> Result<bool> {
+        // The request may still be in the outbox.
+        self.binding.submit(None).map_err(|error| raise(env, &error))?;
+        let id = ipc_core::id::join(slot, generation);
+        let cancelled = self.binding.inner().engine.cancel(LinkId(link), id);
+        self.binding.settle();
+        Ok(cancelled)
+    }
+
+    /// This side's code for a method or event.
+    #[napi(catch_unwind)]
+    pub fn code(&self, env: Env, name: String) -> Result<u32> {
+        let code = self.binding.inner().engine.code(&name);
+        code.map(u32::from).map_err(|error| raise(env, &error))
+    }
+
+    /// What the engine has counted.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> NativeEngineStats {
+        let stats = self.binding.inner().engine.stats();
+        NativeEngineStats {
+            connections: u32::try_from(stats.links).unwrap_or(u32::MAX),
+            handshakes_failed: float(stats.handshakes_failed),
+            lost_wakeups: float(stats.lost_wakeups),
+            wakes_by: self.binding.wakes_by().into(),
+        }
+    }
+
+    /// What a connection has counted; `null` when it is over.
+    #[napi(catch_unwind)]
+    pub fn link_stats(&self, link: u32) -> Option<NativeLinkStats> {
+        let stats = self.binding.inner().engine.link_stats(LinkId(link))?;
+        Some(NativeLinkStats {
+            sent: float(stats.sent),
+            received: float(stats.received),
+            late_replies: float(stats.late_replies),
+            stale_requests: float(stats.stale_requests),
+            refused: float(stats.refused),
+            rings: float(stats.rings),
+            queued: float(stats.queued as u64),
+        })
+    }
+}
+
+/// Throws with the code of the error, and leaves nothing more to be thrown.
+fn raise(env: Env, error: &Error) -> napi::Error {
+    throw::throw(env.raw(), error);
+    napi::Error::new(napi::Status::PendingException, String::new())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no counter gets beyond 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,390 @@
+//! One engine in one JavaScript environment: when it is driven, and how what has come gets into
+//! JavaScript.
+//!
+//! ```text
+//!   loop about to wait (prepare) --> submit the outbox --> look a while, staying as long as it pays
+//!   descriptor readable (poll)   --> drive -+                                             |
+//!                                           v                                             v
+//!                          JavaScript entered once per batch <--------------------- drive the rings
+//!                                           |
+//!                                           +--> submit the outbox again, without being called
+//! ```
+//!
+//! No borrow of the engine is held while JavaScript runs, so it may call anything.
+
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
+use std::ffi::c_void;
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::time::Duration;
+
+use ipc_core::{Engine, Patience, Result, Time};
+use napi::sys;
+
+use crate::inbox::Inbox;
+use crate::memory::Memory;
+use crate::outbox;
+use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
+use crate::records::state::{STATE_INSIDE, STATE_REFERENCES, STATE_WORDS};
+use crate::throw;
+use crate::uv::{Loop, Turns, Uv, Watch};
+use crate::waker::Waker;
+
+/// How long the loop is kept from turning while messages keep coming.
+const STAY: Duration = Duration::from_micros(100);
+/// How often, meanwhile, the loop's other descriptors are looked at.
+const GLANCE: Duration = Duration::from_micros(20);
+
+pub struct Binding {
+    env: sys::napi_env,
+    /// Gone when the environment has ended.
+    inner: RefCell<Option<Inner>>,
+    /// JavaScript's function that takes what has come, and what it is entered with.
+    deliver: sys::napi_ref,
+    resource: sys::napi_ref,
+    context: sys::napi_async_context,
+    patience: Patience,
+    waiting: OnceCell<Waiting>,
+    /// The environment is ending: JavaScript is not entered any more.
+    ended: Cell<bool>,
+    cleanup: Cell<sys::napi_async_cleanup_hook_handle>,
+}
+
+pub struct Inner {
+    pub engine: Engine,
+    pub inbox: Inbox,
+    pub outbox: Memory,
+    pub state: Memory,
+}
+
+/// How the environment is woken.
+enum Waiting {
+    /// By its own loop.
+    Loop(RefCell<Option<Watch<Binding>>>),
+    /// By a thread that waits for it.
+    Thread(Waker),
+}
+
+/// What JavaScript hands over once.
+pub struct Setup {
+    pub outbox: sys::napi_value,
+    pub state: sys::napi_value,
+    pub runs: sys::napi_value,
+    pub queued: sys::napi_value,
+    pub deliver: sys::napi_value,
+    pub patience: Patience,
+    /// Not the loop itself, even if it can be had.
+    pub by_thread: bool,
+}
+
+impl Binding {
+    /// Makes the engine of an environment. It lives until the environment ends.
+    pub fn open(env: sys::napi_env, setup: &Setup) -> std::result::Result<&'static Self, String> {
+        let engine = Engine::new().map_err(|error| error.to_string())?;
+        let fd = engine.as_fd().as_raw_fd();
+        let adopt = |value, len| {
+            Memory::adopt(env, value)
+                .filter(|memory| memory.len() >= len)
+                .ok_or("an ArrayBuffer too small, or none at all")
+        };
+        let runs = adopt(setup.runs, (RUNS_MAX * RUN_WORDS * 4) as usize)?;
+        let inner = Inner {
+            engine,
+            inbox: Inbox::new(env, runs, adopt(setup.queued, LINKS_MAX as usize * 4)?),
+            outbox: adopt(setup.outbox, 1)?,
+            state: adopt(setup.state, STATE_WORDS as usize * 4)?,
+        };
+        let this = Box::leak(Box::new(Self {
+            env,
+            inner: RefCell::new(Some(inner)),
+            deliver: reference(env, setup.deliver),
+            resource: ptr::null_mut(),
+            context: ptr::null_mut(),
+            patience: setup.patience,
+            waiting: OnceCell::new(),
+            ended: Cell::new(false),
+            cleanup: Cell::new(ptr::null_mut()),
+        }));
+        (this.resource, this.context) = async_context(env);
+        let target = NonNull::from(&*this);
+        let watch = (!setup.by_thread).then(|| this.watch_loop(fd, target)).flatten();
+        let waiting = match watch {
+            Some(watch) => Waiting::Loop(RefCell::new(Some(watch))),
+            None => Waiting::Thread(Waker::start(env, fd, target)?),
+        };
+        // Set once, here.
+        let _ = this.waiting.set(waiting);
+        let mut handle = ptr::null_mut();
+        // SAFETY: `this` is leaked until the hook has run to its end.
+        unsafe {
+            let data = target.as_ptr().cast();
+            sys::napi_add_async_cleanup_hook(env, Some(on_cleanup), data, &raw mut handle);
+        }
+        this.cleanup.set(handle);
+        Ok(this)
+    }
+
+    fn watch_loop(&self, fd: i32, target: NonNull<Self>) -> Option<Watch<Self>> {
+        let uv = Uv::find()?;
+        let mut event_loop = ptr::null_mut();
+        // SAFETY: on the environment's thread.
+        unsafe { sys::napi_get_uv_event_loop(self.env, &raw mut event_loop) };
+        let event_loop = NonNull::new(event_loop.cast::<Loop>())?;
+        // SAFETY: the loop of this environment, which runs on this thread; the target is leaked
+        // until the watch is closed.
+        unsafe { Watch::start(uv, event_loop, fd, target) }
+    }
+
+    /// Who wakes the environment: for `stats`.
+    pub fn wakes_by(&self) -> &'static str {
+        match self.waiting.get() {
+            Some(Waiting::Thread(_)) => "thread",
+            _ => "loop",
+        }
+    }
+
+    /// The engine and its inbox; not to be held while JavaScript runs. There are none once the
+    /// environment has ended, and then nothing is called any more.
+    pub fn inner(&self) -> RefMut<'_, Inner> {
+        RefMut::map(self.inner.borrow_mut(), |inner| inner.as_mut().expect("still open"))
+    }
+
+    pub fn env(&self) -> sys::napi_env {
+        self.env
+    }
+
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Whether JavaScript is being stopped from outside: then not even nothing can be run.
+    pub fn is_terminating(&self) -> bool {
+        throw::is_terminating(self.env, self.resource)
+    }
+
+    // ---- called from JavaScript ----
+
+    /// Sends what is in the outbox; the payload of its last record may be `outside`.
+    pub fn submit(&self, outside: Option<&[u8]>) -> Result<()> {
+        outbox::submit(&mut self.inner(), outside)
+    }
+
+    /// After JavaScript has called: makes sure that somebody will be woken.
+    pub fn settle(&self) {
+        self.update_references();
+        if let Some(Waiting::Thread(waker)) = self.waiting.get() {
+            let mut inner = self.inner();
+            // Here nobody looks before the loop waits, so the peers have to ring from now on.
+            if inner.inbox.run_count() > 0 || !inner.engine.arm() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Whether the process stays alive for the sake of this.
+    fn update_references(&self) {
+        let referenced = self.inner().state.word(STATE_REFERENCES as usize) > 0;
+        match self.waiting.get() {
+            Some(Waiting::Loop(watch)) => {
+                if let Some(watch) = &*watch.borrow() {
+                    watch.set_referenced(referenced);
+                }
+            }
+            Some(Waiting::Thread(waker)) => waker.set_referenced(referenced),
+            None => {}
+        }
+    }
+
+    // ---- called by the loop or by the thread ----
+
+    /// Does all that is ready. Called by the thread's wake, in place of the loop's.
+    pub fn turn(&self) {
+        self.guarded(|| {
+            self.drive();
+            self.settle();
+        });
+        if let Some(Waiting::Thread(waker)) = self.waiting.get() {
+            waker.watch_again();
+        }
+    }
+
+    /// Drives the engine with everything, and hands over what has come.
+    fn drive(&self) {
+        {
+            let inner = &mut *self.inner();
+            inner.engine.drive(&mut inner.inbox);
+        }
+        self.hand_over();
+    }
+
+    /// Enters JavaScript with what has come, if anything has, and sends what it wants sent.
+    fn hand_over(&self) {
+        while !self.ended.get() {
+            let count = self.inner().inbox.run_count();
+            if count == 0 {
+                break;
+            }
+            if !self.enter(count) {
+                break;
+            }
+            self.inner().inbox.delivered(count);
+            self.submit_or_fail();
+        }
+        self.update_references();
+    }
+
+    /// Enters JavaScript with `count` runs. Returns whether it came back in good order.
+    fn enter(&self, count: usize) -> bool {
+        let extras = {
+            let mut inner = self.inner();
+            inner.state.set_word(STATE_INSIDE as usize, 1);
+            inner.inbox.take_extras()
+        };
+        let status = throw::call(self.env, self.context, self.resource, self.deliver, count, &extras);
+        self.inner().state.set_word(STATE_INSIDE as usize, 0);
+        match status {
+            Ok(()) => true,
+            Err(still_alive) => {
+                self.ended.set(!still_alive);
+                still_alive
+            }
+        }
+    }
+
+    fn submit_or_fail(&self) {
+        if let Err(error) = self.submit(None) {
+            throw::uncaught(self.env, &error);
+        }
+    }
+
+    /// Looks for a while before the loop waits, and stays as long as messages keep coming.
+    fn look(&self, watch: &Watch<Self>) {
+        watch.set_turning(false);
+        let start = Time::now();
+        let mut glance_at = start + GLANCE;
+        let mut entered = false;
+        loop {
+            let found = self.inner().engine.look();
+            if found {
+                {
+                    let inner = &mut *self.inner();
+                    inner.engine.drive_hot(&mut inner.inbox);
+                }
+                self.hand_over();
+                entered = true;
+            }
+            if self.ended.get() {
+                return;
+            }
+            // A loop with something to do comes back by itself, without having waited.
+            let Some(timer) = watch.next_timer() else { return };
+            if entered {
+                let now = Time::now();
+                if now >= glance_at {
+                    if now >= start + STAY || now >= timer || watch.is_any_ready() {
+                        return watch.set_turning(true);
+                    }
+                    glance_at = now + GLANCE;
+                }
+            }
+            if !self.inner().engine.linger(&self.patience, timer) {
+                break;
+            }
+        }
+        // The loop computes its wait from the time it saw last, which may be long ago by now.
+        watch.update_time();
+        if !self.inner().engine.arm() {
+            watch.set_turning(true);
+        }
+    }
+
+    /// A panic of ours must not unwind into C: it becomes an uncaught exception.
+    fn guarded(&self, work: impl FnOnce()) {
+        if self.ended.get() {
+            return;
+        }
+        throw::scoped(self.env, || {
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                throw::uncaught_panic(self.env);
+            }
+        });
+    }
+
+    /// The environment ends: nothing is heard from it any more. Connections end with their
+    /// descriptors, which peers notice at once.
+    fn end(&self) {
+        self.ended.set(true);
+        if let Ok(mut inner) = self.inner.try_borrow_mut() {
+            *inner = None;
+        }
+    }
+}
+
+impl Turns for Binding {
+    fn on_readable(&self) {
+        self.guarded(|| self.drive());
+    }
+
+    fn on_prepare(&self) {
+        self.guarded(|| {
+            self.submit_or_fail();
+            self.hand_over();
+            if let Some(Waiting::Loop(watch)) = self.waiting.get()
+                && let Some(watch) = &*watch.borrow()
+            {
+                self.look(watch);
+            }
+        });
+    }
+
+    unsafe fn on_closed(target: NonNull<Self>) {
+        // SAFETY: leaked in `open`; nothing calls back any more, and this comes once.
+        let binding = unsafe { Box::from_raw(target.as_ptr()) };
+        // SAFETY: the hook was added in `open`, and this is its end.
+        unsafe { sys::napi_remove_async_cleanup_hook(binding.cleanup.get()) };
+    }
+}
+
+unsafe extern "C" fn on_cleanup(_: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
+    let Some(target) = NonNull::new(data.cast::<Binding>()) else { return };
+    // SAFETY: the binding this hook was added with; it is there until `on_closed`.
+    let binding = unsafe { target.as_ref() };
+    binding.end();
+    match binding.waiting.get() {
+        Some(Waiting::Loop(watch)) => {
+            if let Some(watch) = watch.take() {
+                watch.close();
+            }
+        }
+        Some(Waiting::Thread(waker)) => {
+            waker.stop();
+            // SAFETY: the thread has ended and the function is released.
+            unsafe { Binding::on_closed(target) };
+        }
+        None => {}
+    }
+}
+
+fn reference(env: sys::napi_env, value: sys::napi_value) -> sys::napi_ref {
+    let mut reference = ptr::null_mut();
+    // SAFETY: on the environment's thread, of a value just passed in.
+    unsafe { sys::napi_create_reference(env, value, 1, &raw mut reference) };
+    reference
+}
+
+/// What asynchronous context tracking calls our entries into JavaScript.
+fn async_context(env: sys::napi_env) -> (sys::napi_ref, sys::napi_async_context) {
+    let (mut resource, mut name, mut context) =
+        (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: on the environment's thread; the text is as long as said.
+    unsafe {
+        sys::napi_create_object(env, &raw mut resource);
+        let text = c"RINGPOST";
+        sys::napi_create_string_utf8(env, text.as_ptr(), 8, &raw mut name);
+        sys::napi_async_init(env, resource, name, &raw mut context);
+    }
+    (reference(env, resource), context)
+}

@@ -1,0 +1,140 @@
+//! The functions called for every batch or every synchronous request. They are registered by hand:
+//! what a macro puts around a function costs more than these take.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_void};
+use std::ptr;
+
+use ipc_core::{Code, Error};
+use napi::sys;
+
+use crate::binding::Binding;
+use crate::synchronous;
+use crate::throw;
+
+/// An object with the hot functions of a binding.
+pub fn functions(binding: &'static Binding) -> sys::napi_value {
+    let env = binding.env();
+    let mut object = ptr::null_mut();
+    let all: [(&CStr, sys::napi_callback); 4] = [
+        (c"submit", Some(submit)),
+        (c"submitOutside", Some(submit_outside)),
+        (c"requestSync", Some(request_sync)),
+        (c"settle", Some(settle)),
+    ];
+    // SAFETY: on the environment's thread, called from JavaScript. The binding outlives every call:
+    // it is freed when the environment runs no JavaScript any more.
+    unsafe {
+        sys::napi_create_object(env, &raw mut object);
+        for (name, callback) in all {
+            let data = ptr::from_ref(binding).cast_mut().cast::<c_void>();
+            let mut function = ptr::null_mut();
+            let len = isize::try_from(name.count_bytes()).expect("names are short");
+            sys::napi_create_function(env, name.as_ptr(), len, callback, data, &raw mut function);
+            sys::napi_set_named_property(env, object, name.as_ptr(), function);
+        }
+    }
+    object
+}
+
+/// The binding and the arguments of a call; arguments that are missing are `undefined`.
+///
+/// # Safety
+/// Only for the functions above.
+unsafe fn arguments<const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> (&'static Binding, [sys::napi_value; N]) {
+    let (mut count, mut values, mut data) = (N, [ptr::null_mut(); N], ptr::null_mut());
+    // SAFETY: called by the environment, with places for as many values as said.
+    unsafe {
+        sys::napi_get_cb_info(
+            env,
+            info,
+            &raw mut count,
+            values.as_mut_ptr(),
+            ptr::null_mut(),
+            &raw mut data,
+        );
+        (&*data.cast::<Binding>(), values)
+    }
+}
+
+/// `submit()`: sends what is in the outbox.
+unsafe extern "C" fn submit(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, []) = unsafe { arguments(env, info) };
+        binding.submit(None)?;
+        binding.settle();
+        Ok(ptr::null_mut())
+    })
+}
+
+/// `submitOutside(payload)`: the same, and the last record's payload is this.
+unsafe extern "C" fn submit_outside(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, [payload]) = unsafe { arguments(env, info) };
+        let (mut data, mut len) = (ptr::null_mut(), 0);
+        // SAFETY: on the environment's thread; anything but a typed array is refused.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(
+                env,
+                payload,
+                ptr::null_mut(),
+                &raw mut len,
+                &raw mut data,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        if status != sys::Status::napi_ok {
+            return Err(Error::new(Code::InvalidArgument, "the payload is no Uint8Array"));
+        }
+        let bytes = if len == 0 {
+            &[][..]
+        } else {
+            // SAFETY: the bytes of an array JavaScript holds while it calls; it does not run now,
+            // and only memory that no other thread can write to is passed here.
+            unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) }
+        };
+        binding.submit(Some(bytes))?;
+        binding.settle();
+        Ok(ptr::null_mut())
+    })
+}
+
+/// `requestSync(link, slot, generation, arena)`: sends what is in the outbox, its last record a
+/// request, and waits for the answer. Returns its length in the arena, or a negative number.
+unsafe extern "C" fn request_sync(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, [link, slot, generation, arena]) = unsafe { arguments(env, info) };
+        let number = |value| {
+            let mut number = 0;
+            // SAFETY: on the environment's thread; what is no number leaves the 0.
+            unsafe { sys::napi_get_value_uint32(env, value, &raw mut number) };
+            number
+        };
+        let id = ipc_core::id::join(number(slot), number(generation));
+        synchronous::request(binding, ipc_core::LinkId(number(link)), id, arena)
+    })
+}
+
+/// `settle()`: takes notice of what JavaScript has written into the state.
+unsafe extern "C" fn settle(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, []) = unsafe { arguments(env, info) };
+        binding.settle();
+        Ok(ptr::null_mut())
+    })
+}

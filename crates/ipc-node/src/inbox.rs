@@ -1,0 +1,523 @@
+//! Where the engine is driven into: records in memory JavaScript owns.
+//!
+//! ```text
+//!   runs    | link 3: 0..96 | link 7: 0..40 | link 3: 96..208 |      read by JavaScript in order
+//!   arenas  link 3 [record|record|record......]  link 7 [record.....]
+//! ```
+//!
+//! Each link has an arena of its own, so that behind a view of one peer's bytes there are never
+//! another's. An arena is used again from its start when JavaScript has kept no view of it, and left
+//! to the garbage collector when it is full. All of it is allocated by V8: the only memory every
+//! host takes.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use ipc_core::{
+    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, LinkId, Message, Peer, Time,
+};
+use napi::sys;
+
+use crate::memory::Memory;
+use crate::records::ending::{ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT};
+use crate::records::event::{
+    EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_ENDED,
+    EVENT_NAMED, EVENT_REFUSED,
+};
+use crate::records::inward::{
+    IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
+};
+use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_WORDS, RUNS_MAX, TRACE_BYTES};
+
+/// The first arena of a link; each further one is twice as large, up to the last.
+const ARENA_FIRST: usize = 4 << 10;
+const ARENA_LAST: usize = 128 << 10;
+
+
+/// Bytes that may wait here for JavaScript, from all links.
+const WAITING_MAX: usize = 4 << 20;
+/// The same for a link that is waited for synchronously: its answer may lie behind them.
+const WAITING_SYNC_MAX: usize = 64 << 20;
+
+const RECORD_LEN: usize = IN_WORDS as usize * 4;
+
+pub struct Inbox {
+    env: sys::napi_env,
+    runs: Memory,
+    run_count: usize,
+    /// Bytes that wait for room, by the place of a link, for JavaScript to look at.
+    queued: Memory,
+    /// Memory of its own that runs and records refer to by number.
+    extras: Vec<Rc<Memory>>,
+    /// By the place of a link in the engine.
+    arenas: Vec<Option<Arena>>,
+    /// Messages of several frames that are being put together.
+    buffers: Vec<Option<Memory>>,
+    /// Events for which there was no run left. Nothing of any link is put down before they are.
+    late: VecDeque<(LinkId, Head, Box<[u8]>)>,
+    /// Bytes that wait for JavaScript.
+    waiting: usize,
+    sync: Option<SyncCall>,
+}
+
+struct Arena {
+    link: LinkId,
+    memory: Rc<Memory>,
+    used: usize,
+    /// JavaScript has kept views of it.
+    kept: bool,
+    /// JavaScript has been told of it.
+    known: bool,
+    /// The link is over, and so is the arena when JavaScript has read it.
+    ended: bool,
+}
+
+/// A request JavaScript waits for without turning its loop.
+pub struct SyncCall {
+    pub link: LinkId,
+    pub id: u64,
+    /// Where a small answer goes.
+    pub arena: Memory,
+    pub free: usize,
+    pub outcome: Option<Outcome>,
+}
+
+/// How a synchronous request ended.
+pub enum Outcome {
+    /// The answer is in its arena.
+    Answered { head: u32, len: usize },
+    /// The answer is in memory of its own.
+    Outside { head: u32, payload: Memory },
+    /// There is no answer.
+    Ended(Ending),
+}
+
+/// What a record says besides its payload.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    head: u32,
+    code: u32,
+    id: u64,
+    deadline: f64,
+}
+
+impl Inbox {
+    /// An inbox that tells JavaScript of its runs in `runs`, and what waits for room in `queued`.
+    pub fn new(env: sys::napi_env, runs: Memory, queued: Memory) -> Self {
+        Self {
+            env,
+            runs,
+            run_count: 0,
+            queued,
+            extras: Vec::new(),
+            arenas: Vec::new(),
+            buffers: Vec::new(),
+            late: VecDeque::new(),
+            waiting: 0,
+            sync: None,
+        }
+    }
+
+    /// Runs JavaScript has not been given.
+    pub fn run_count(&self) -> usize {
+        self.run_count
+    }
+
+    /// The extras of the runs there are, to be given to JavaScript.
+    pub fn take_extras(&mut self) -> Vec<Rc<Memory>> {
+        std::mem::take(&mut self.extras)
+    }
+
+    /// JavaScript has been given the first `count` runs, and what has been added since stays.
+    pub fn delivered(&mut self, count: usize) {
+        let words = RUN_WORDS as usize;
+        for run in 0..count {
+            let link = self.runs.word(run * words);
+            let kept = self.runs.word(run * words + words - 1) == 1;
+            if let Some(arena) = self.arena_of(LinkId(link)) {
+                arena.kept |= kept;
+            }
+        }
+        let left = self.run_count - count;
+        let bytes = self.runs.bytes_mut(0, self.run_count * words * 4);
+        bytes.copy_within(count * words * 4.., 0);
+        self.run_count = left;
+        if left > 0 {
+            return;
+        }
+        self.waiting = 0;
+        for run in 0..count {
+            self.reuse(run);
+        }
+        while self.run_count < RUNS_MAX as usize
+            && let Some((link, head, payload)) = self.late.pop_front()
+        {
+            self.record(link, head, &payload);
+        }
+    }
+
+    /// A run's arena starts over if nobody has kept anything of it.
+    fn reuse(&mut self, run: usize) {
+        let link = LinkId(self.runs.word(run * RUN_WORDS as usize));
+        match self.arena_of(link) {
+            Some(Arena { ended: true, .. }) => self.arenas[link.place()] = None,
+            Some(arena) if !arena.kept => arena.used = 0,
+            _ => {}
+        }
+    }
+
+    /// Something of a link waits for room.
+    #[cold]
+    pub fn is_queued(&mut self, engine: &mut Engine, link: LinkId) {
+        engine.want_drain(link);
+        let queued = engine.link_stats(link).map_or(0, |stats| stats.queued);
+        self.queued.set_word(link.place(), u32::try_from(queued).unwrap_or(u32::MAX));
+    }
+
+    /// A message could not be sent, and whoever sent it hears of it this way.
+    pub fn refused(&mut self, link: LinkId, id: u64, error: &Error) {
+        let text = describe(error);
+        self.record(link, Head { head: EVENT_REFUSED, id, ..Head::default() }, text.as_bytes());
+    }
+
+    /// Waits for the answer to one request by itself; everything else is put down as ever.
+    pub fn begin_sync(&mut self, call: SyncCall) {
+        self.sync = Some(call);
+    }
+
+    /// How the wait stands.
+    pub fn sync_outcome(&mut self) -> Option<Outcome> {
+        self.sync.as_mut()?.outcome.take()
+    }
+
+    /// Ends the wait.
+    pub fn end_sync(&mut self) {
+        self.sync = None;
+    }
+
+    fn is_sync(&self, link: LinkId, id: u64) -> bool {
+        self.sync.as_ref().is_some_and(|call| call.link == link && call.id == id)
+    }
+
+    fn arena_of(&mut self, link: LinkId) -> Option<&mut Arena> {
+        self.arenas.get_mut(link.place())?.as_mut().filter(|arena| arena.link == link)
+    }
+
+    /// Puts an event down.
+    fn record(&mut self, link: LinkId, head: Head, payload: &[u8]) {
+        if self.run_count == RUNS_MAX as usize || !self.late.is_empty() {
+            return self.late.push_back((link, head, payload.into()));
+        }
+        if let Some(place) = self.place(link, head, payload.len()) {
+            place.copy_from_slice(payload);
+        }
+    }
+
+    /// Puts a record down and returns where its payload goes; `None` when there is no memory left,
+    /// which the environment does not survive anyway.
+    #[inline]
+    fn place(&mut self, link: LinkId, head: Head, payload_len: usize) -> Option<&mut [u8]> {
+        let len = (RECORD_LEN + payload_len).next_multiple_of(8);
+        let start = self.room(link, len)?;
+        self.waiting += len;
+        let arena = self.arenas[link.place()].as_mut()?;
+        arena.used = start + len;
+        let bytes = arena.memory.bytes_mut(start, RECORD_LEN + payload_len);
+        let (fields, payload) = bytes.split_at_mut(RECORD_LEN);
+        let mut word = |index: u32, value: u32| {
+            let at = index as usize * 4;
+            fields[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        };
+        word(IN_LEN, narrow(len));
+        word(IN_HEAD, head.head);
+        word(IN_CODE, head.code);
+        word(IN_PAYLOAD_LEN, narrow(payload_len));
+        let at = IN_ID as usize * 4;
+        fields[at..at + 8].copy_from_slice(&head.id.to_ne_bytes());
+        let at = IN_DEADLINE as usize * 4;
+        fields[at..at + 8].copy_from_slice(&head.deadline.to_ne_bytes());
+        Some(payload)
+    }
+
+    /// Finds room for `len` bytes in the link's arena, or in a new one, and puts them into a run.
+    #[inline]
+    fn room(&mut self, link: LinkId, len: usize) -> Option<usize> {
+        let place = link.place();
+        let fits = matches!(
+            self.arenas.get(place),
+            Some(Some(arena)) if arena.link == link && arena.used + len <= arena.memory.len()
+        );
+        if !fits {
+            self.renew(link, len)?;
+        }
+        let arena = self.arenas[place].as_mut()?;
+        let start = arena.used;
+        let words = RUN_WORDS as usize;
+        // The last run goes on if it is of the same arena, which it ends where this starts.
+        if arena.known && self.run_count > 0 {
+            let last = (self.run_count - 1) * words;
+            if self.runs.word(last) == link.0 && self.runs.word(last + 2) == narrow(start) {
+                self.runs.set_word(last + 2, narrow(start + len));
+                return Some(start);
+            }
+        }
+        let mut fresh = 0;
+        if !arena.known {
+            arena.known = true;
+            self.extras.push(Rc::clone(&arena.memory));
+            fresh = narrow(self.extras.len());
+        }
+        let run = self.run_count * words;
+        self.runs.set_word(run, link.0);
+        self.runs.set_word(run + 1, narrow(start));
+        self.runs.set_word(run + 2, narrow(start + len));
+        self.runs.set_word(run + 3, fresh);
+        self.run_count += 1;
+        Some(start)
+    }
+
+    #[cold]
+    fn renew(&mut self, link: LinkId, len: usize) -> Option<()> {
+        let place = link.place();
+        if place >= self.arenas.len() {
+            self.arenas.resize_with(place + 1, || None);
+        }
+        let last = self.arenas[place].take().filter(|arena| arena.link == link);
+        let next = last.map_or(ARENA_FIRST, |arena| (arena.memory.len() * 2).min(ARENA_LAST));
+        let memory = Rc::new(Memory::array_buffer(self.env, next.max(len))?);
+        self.arenas[place] = Some(Arena { link, memory, used: 0, kept: false, known: false, ended: false });
+        Some(())
+    }
+
+    /// Puts a message down whose payload is in memory of its own.
+    fn message_outside(&mut self, link: LinkId, message: &Message, payload: Memory) {
+        let head = head_of(message, FLAG_OUTSIDE);
+        if self.is_sync(link, message.id) && is_answer(message) {
+            if let Some(call) = &mut self.sync {
+                call.outcome = Some(Outcome::Outside { head: head.head, payload });
+            }
+            return;
+        }
+        let number = narrow(self.extras.len());
+        let len = payload.len();
+        let Some(place) = self.place_traced(link, head, message, 8) else { return };
+        let (extra, length) = place.split_at_mut(4);
+        extra.copy_from_slice(&number.to_ne_bytes());
+        length.copy_from_slice(&narrow(len).to_ne_bytes());
+        self.extras.push(Rc::new(payload));
+        self.waiting += len;
+    }
+
+    /// As [`Self::place`], with the message's trace context in front.
+    #[inline]
+    fn place_traced(
+        &mut self,
+        link: LinkId,
+        head: Head,
+        message: &Message,
+        len: usize,
+    ) -> Option<&mut [u8]> {
+        let Some(trace) = &message.trace else { return self.place(link, head, len) };
+        let head = Head { head: head.head | FLAG_TRACED << 24, ..head };
+        let place = self.place(link, head, TRACE_BYTES as usize + len)?;
+        let (context, payload) = place.split_at_mut(TRACE_BYTES as usize);
+        context[..trace.0.len()].copy_from_slice(&trace.0);
+        context[trace.0.len()..].fill(0);
+        Some(payload)
+    }
+
+    fn buffer(&mut self, buffer: BufferId) -> &mut Option<Memory> {
+        &mut self.buffers[buffer.0 as usize]
+    }
+}
+
+impl Host for Inbox {
+    #[inline]
+    fn is_ready(&mut self, link: LinkId) -> bool {
+        let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
+        let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
+        self.waiting < max && self.run_count < RUNS_MAX as usize && self.late.is_empty()
+    }
+
+    #[inline]
+    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        let len = body.len();
+        if len >= LARGE as usize {
+            let Some(payload) = Memory::buffer(self.env, len) else { return Ok(()) };
+            body.copy_to(payload.bytes_mut(0, len))?;
+            self.message_outside(link, message, payload);
+            return Ok(());
+        }
+        if self.sync.is_some() && self.is_sync(link, message.id) && is_answer(message) {
+            return self.sync_answer(message, body);
+        }
+        let head = head_of(message, 0);
+        let (used, waiting) = (self.arena_of(link).map(|arena| arena.used), self.waiting);
+        let Some(place) = self.place_traced(link, head, message, len) else { return Ok(()) };
+        let copied = body.copy_to(place);
+        if copied.is_err() {
+            self.take_back(link, used, waiting);
+        }
+        copied
+    }
+
+    fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
+        let free = self.buffers.iter().position(Option::is_none).unwrap_or(self.buffers.len());
+        if free == self.buffers.len() {
+            self.buffers.push(None);
+        }
+        self.buffers[free] = Memory::buffer(self.env, message.len);
+        BufferId(narrow(free))
+    }
+
+    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
+        let len = body.len();
+        match self.buffer(buffer) {
+            Some(memory) => body.copy_to(memory.bytes_mut(offset, len)),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
+        if let Some(payload) = self.buffer(buffer).take() {
+            self.message_outside(link, message, payload);
+        }
+    }
+
+    fn discard(&mut self, buffer: BufferId) {
+        *self.buffer(buffer) = None;
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let head = |head| Head { head, ..Head::default() };
+        match event {
+            Event::Accepted { listener, link, peer } => {
+                let head = Head { code: listener.0, ..head(EVENT_ACCEPTED) };
+                self.record(link, head, introduce(peer).as_bytes());
+            }
+            Event::Connected { link, peer } => {
+                self.record(link, head(EVENT_CONNECTED), introduce(peer).as_bytes());
+            }
+            Event::Named { link, code, name } => {
+                let head = Head { code: u32::from(code), ..head(EVENT_NAMED) };
+                self.record(link, head, name.as_bytes());
+            }
+            Event::Ended { link, id, ending } if self.is_sync(link, id) => {
+                if let Some(call) = &mut self.sync {
+                    call.outcome = Some(Outcome::Ended(ending));
+                }
+            }
+            Event::Ended { link, id, ending } => {
+                let code = ending_code(ending);
+                self.record(link, Head { code, id, ..head(EVENT_ENDED) }, &[]);
+            }
+            Event::Abandoned { link, id } => {
+                self.record(link, Head { id, ..head(EVENT_ABANDONED) }, &[]);
+            }
+            Event::Drained { link } => {
+                self.queued.set_word(link.place(), 0);
+                self.record(link, head(EVENT_DRAINED), &[]);
+            }
+            Event::Closed { link, error } => {
+                let text = error.as_ref().map(describe).unwrap_or_default();
+                self.record(link, head(EVENT_CLOSED), text.as_bytes());
+                self.queued.set_word(link.place(), 0);
+                if let Some(arena) = self.arena_of(link) {
+                    arena.ended = true;
+                }
+            }
+        }
+    }
+}
+
+impl Inbox {
+    fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        let len = body.len();
+        let head = head_of(message, 0).head;
+        let Some(call) = &mut self.sync else { return Ok(()) };
+        if call.free + len <= call.arena.len() {
+            body.copy_to(call.arena.bytes_mut(call.free, len))?;
+            call.outcome = Some(Outcome::Answered { head, len });
+        } else if let Some(payload) = Memory::buffer(self.env, len) {
+            body.copy_to(payload.bytes_mut(0, len))?;
+            call.outcome = Some(Outcome::Outside { head, payload });
+        }
+        Ok(())
+    }
+
+    /// The record put down last turned out to be broken: it is not shown to anyone.
+    #[cold]
+    fn take_back(&mut self, link: LinkId, used: Option<usize>, waiting: usize) {
+        self.waiting = waiting;
+        let Some(arena) = self.arena_of(link) else { return };
+        // In an arena that was renewed for it, it is the first.
+        let start = used.filter(|used| *used < arena.used).unwrap_or(0);
+        arena.used = start;
+        let end = (self.run_count - 1) * RUN_WORDS as usize + 2;
+        self.runs.set_word(end, narrow(start));
+    }
+}
+
+fn is_answer(message: &Message) -> bool {
+    matches!(message.kind, Kind::Reply | Kind::Error)
+}
+
+#[inline]
+fn head_of(message: &Message, flags: u32) -> Head {
+    let head = message.kind as u32
+        | (message.lane as u32) << 8
+        | (message.codec as u32) << 16
+        | flags << 24;
+    Head { head, code: u32::from(message.code), id: message.id, deadline: millis(message.deadline) }
+}
+
+/// Milliseconds of the monotonic clock; 0 for never.
+#[inline]
+#[expect(clippy::cast_precision_loss, reason = "microseconds are kept for three centuries")]
+fn millis(time: Time) -> f64 {
+    if time == Time::NEVER { 0.0 } else { time.as_nanos() as f64 / 1e6 }
+}
+
+fn ending_code(ending: Ending) -> u32 {
+    match ending {
+        Ending::Timeout => ENDED_TIMEOUT,
+        Ending::Cancelled => ENDED_CANCELLED,
+        Ending::PeerLost => ENDED_PEER_LOST,
+        Ending::Closed => ENDED_CLOSED,
+    }
+}
+
+/// An error as JavaScript takes it apart again: its code, a line feed, its message.
+pub fn describe(error: &Error) -> String {
+    format!("{}\n{error}", error.code())
+}
+
+/// Who is at the other end, in JSON. Nothing in it needs escaping.
+fn introduce(peer: &Peer) -> String {
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
+    let agreement = &peer.agreement;
+    format!(
+        r#"{{"pid":{},"uid":{},"session":"{}","engine":"{}","transport":"{}","crc":"{}","rings":{:?},"messageLenMax":{},"pendingMax":{}}}"#,
+        peer.pid,
+        peer.uid,
+        hex(&peer.session),
+        hex(&peer.engine),
+        peer.transport.name(),
+        agreement.crc.name(),
+        agreement.geometry.rings,
+        agreement.limits.message_len_max,
+        agreement.limits.pending_max,
+    )
+}
+
+/// Lengths and numbers of the inbox are far below what 32 bits hold.
+#[inline]
+fn narrow(value: usize) -> u32 {
+    u32::try_from(value).expect("bounded by the agreed maximum")
+}

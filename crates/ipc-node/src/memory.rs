@@ -1,0 +1,109 @@
+//! Memory of JavaScript's that the binding reads or fills.
+
+#![allow(unsafe_code)]
+
+use std::ptr::{self, NonNull};
+
+use napi::sys;
+
+/// An `ArrayBuffer` or `Buffer`, kept alive and in place by a reference. Nothing ever detaches one:
+/// those that user code gets to see are only written before it does.
+#[derive(Debug)]
+pub struct Memory {
+    env: sys::napi_env,
+    start: NonNull<u8>,
+    len: usize,
+    reference: sys::napi_ref,
+}
+
+impl Memory {
+    /// A fresh zeroed `ArrayBuffer`; `None` when the environment is ending or out of memory.
+    pub fn array_buffer(env: sys::napi_env, len: usize) -> Option<Self> {
+        let (mut data, mut value) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: on the environment's thread, with valid places for both results.
+        let status =
+            unsafe { sys::napi_create_arraybuffer(env, len, &raw mut data, &raw mut value) };
+        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, value))?
+    }
+
+    /// A fresh `Buffer` whose bytes are not zeroed: all of them will be written.
+    pub fn buffer(env: sys::napi_env, len: usize) -> Option<Self> {
+        let (mut data, mut value) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: as above.
+        let status = unsafe { sys::napi_create_buffer(env, len, &raw mut data, &raw mut value) };
+        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, value))?
+    }
+
+    /// An `ArrayBuffer` JavaScript has made.
+    pub fn adopt(env: sys::napi_env, value: sys::napi_value) -> Option<Self> {
+        let (mut data, mut len) = (ptr::null_mut(), 0);
+        // SAFETY: as above; anything but an `ArrayBuffer` is refused by the call.
+        let status = unsafe {
+            sys::napi_get_arraybuffer_info(env, value, &raw mut data, &raw mut len)
+        };
+        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, value))?
+    }
+
+    fn keep(
+        env: sys::napi_env,
+        data: *mut u8,
+        len: usize,
+        value: sys::napi_value,
+    ) -> Option<Self> {
+        let mut reference = ptr::null_mut();
+        // SAFETY: as above; the value was just made or passed in.
+        let status = unsafe { sys::napi_create_reference(env, value, 1, &raw mut reference) };
+        // An empty buffer may have no address at all.
+        let start = NonNull::new(data).unwrap_or(NonNull::dangling());
+        (status == sys::Status::napi_ok).then_some(Self { env, start, len, reference })
+    }
+
+    /// Bytes in it.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The value, in the current scope.
+    pub fn value(&self) -> sys::napi_value {
+        let mut value = ptr::null_mut();
+        // SAFETY: the reference is strong, so its value is there.
+        unsafe { sys::napi_get_reference_value(self.env, self.reference, &raw mut value) };
+        value
+    }
+
+    /// Bytes to be filled; JavaScript does not run while they are borrowed, and no two places of one
+    /// memory are borrowed at once.
+    #[allow(clippy::mut_from_ref, reason = "the bytes are JavaScript's, not this value's")]
+    pub fn bytes_mut(&self, start: usize, len: usize) -> &mut [u8] {
+        assert!(start <= self.len && len <= self.len - start, "outside of {} bytes", self.len);
+        // SAFETY: in bounds of memory the reference keeps in place; only this thread touches it, and
+        // it is here, not in JavaScript, for as long as the borrow lasts.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(start), len) }
+    }
+
+    /// Bytes JavaScript has written; it does not run while they are borrowed.
+    pub fn bytes(&self, start: usize, len: usize) -> &[u8] {
+        assert!(start <= self.len && len <= self.len - start, "outside of {} bytes", self.len);
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(start), len) }
+    }
+
+    /// The word at `index`.
+    pub fn word(&self, index: usize) -> u32 {
+        let bytes = self.bytes(index * 4, 4);
+        u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+
+    /// Sets the word at `index`.
+    pub fn set_word(&self, index: usize, word: u32) {
+        self.bytes_mut(index * 4, 4).copy_from_slice(&word.to_ne_bytes());
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: on the environment's thread; the reference is given back once. An environment that
+        // is ending refuses, and has dropped the reference itself.
+        unsafe { sys::napi_delete_reference(self.env, self.reference) };
+    }
+}

@@ -1,0 +1,130 @@
+//! Options as JavaScript hands them over: complete, checked, with `null` for what is not wanted.
+
+use std::time::Duration;
+
+use ipc_core::{
+    Code, CrcMode, Error, Flow, Geometry, Limits, ListenOptions, Options, Overflow, Patience,
+    Result, Transport,
+};
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+/// What a server and a client can choose.
+#[napi(object, use_nullable = true)]
+pub struct NativeOptions {
+    /// Where to meet.
+    pub directory: Option<String>,
+    /// `sealed` or `portable`; `null` for the best there is.
+    pub transport: Option<String>,
+    /// `off`, `header` or `full`.
+    pub crc: String,
+    /// Capacities of the rings: critical, high, normal, low, control; `null` for the built-in ones.
+    pub rings: Option<Vec<u32>>,
+    /// Bytes of the longest message.
+    pub message_len_max: f64,
+    /// Requests in flight in one direction.
+    pub pending_max: u32,
+    /// A shared secret.
+    pub token: Option<Uint8Array>,
+    /// Lanes that refuse at once when they are full, by number.
+    pub refusing: Vec<u32>,
+    /// Bytes that may wait for room per lane.
+    pub backlog_max: f64,
+    /// Requests of the peer being worked on above which no more are read.
+    pub serving_max: u32,
+}
+
+impl NativeOptions {
+    pub fn into_options(self) -> Result<Options> {
+        let wrong = |what: &str| Error::new(Code::InvalidArgument, what.to_owned());
+        let transport = match self.transport.as_deref() {
+            None => None,
+            Some("sealed") => Some(Transport::Sealed),
+            Some("portable") => Some(Transport::Portable),
+            Some(_) => return Err(wrong("transport: 'sealed' or 'portable'")),
+        };
+        let crc = match self.crc.as_str() {
+            "off" => CrcMode::Off,
+            "header" => CrcMode::Header,
+            "full" => CrcMode::Full,
+            _ => return Err(wrong("crc: 'off', 'header' or 'full'")),
+        };
+        let geometry = match self.rings {
+            None => None,
+            Some(rings) => Some(Geometry {
+                rings: rings.try_into().map_err(|_| wrong("rings: five capacities"))?,
+            }),
+        };
+        let mut overflow = [Overflow::Queue; 4];
+        for lane in self.refusing {
+            *overflow.get_mut(lane as usize).ok_or_else(|| wrong("refusing: lanes 0 to 3"))? =
+                Overflow::Refuse;
+        }
+        Ok(Options {
+            directory: self.directory.map(Into::into),
+            transport,
+            crc,
+            geometry,
+            limits: Limits {
+                message_len_max: whole(self.message_len_max),
+                pending_max: self.pending_max,
+                ..Limits::DEFAULT
+            },
+            token: self.token.map(|token| token.to_vec()),
+            flow: Flow {
+                overflow,
+                backlog_max: usize::try_from(whole(self.backlog_max)).unwrap_or(usize::MAX),
+                serving_max: self.serving_max,
+            },
+        })
+    }
+}
+
+/// What only a server can choose.
+#[napi(object, use_nullable = true)]
+pub struct NativeListenOptions {
+    /// Connections at the same time.
+    pub connections_max: u32,
+    /// How long a client may take to say who it is.
+    pub hello_timeout_ms: f64,
+}
+
+impl NativeListenOptions {
+    pub fn into_options(self) -> ListenOptions {
+        ListenOptions {
+            connections_max: self.connections_max as usize,
+            hello_timeout: from_millis(self.hello_timeout_ms),
+            ..ListenOptions::default()
+        }
+    }
+}
+
+/// How the environment waits.
+#[napi(object, use_nullable = true)]
+pub struct NativeWaiting {
+    /// How long to look while an answer is outstanding, in microseconds.
+    pub expecting_us: f64,
+    /// How long to look after traffic, in microseconds.
+    pub recent_us: f64,
+    /// By a thread, even where the loop could be watched.
+    pub by_thread: bool,
+}
+
+impl NativeWaiting {
+    pub fn patience(&self) -> Patience {
+        Patience {
+            expecting: from_millis(self.expecting_us / 1e3),
+            recent: from_millis(self.recent_us / 1e3),
+        }
+    }
+}
+
+/// A span; what is no span is none.
+pub fn from_millis(millis: f64) -> Duration {
+    Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]
+fn whole(value: f64) -> u64 {
+    value as u64
+}

@@ -1,0 +1,129 @@
+//! What JavaScript wants sent: records it has appended to memory of its own.
+
+use std::time::Duration;
+
+use ipc_core::{Code, Codec, Draft, Error, Kind, Lane, LinkId, Result, Sent, TRACE_LEN, Trace};
+
+use crate::binding::Inner;
+use crate::records::out::{
+    OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_TIMEOUT, OUT_WORDS,
+};
+use crate::records::state::{STATE_REFUSED, STATE_USED};
+use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
+
+const RECORD_LEN: usize = OUT_WORDS as usize * 4;
+
+/// Sends the records in the outbox; the payload of the last may be `outside`. What cannot be sent is
+/// told through the inbox, so that a request that was made always ends.
+pub fn submit(inner: &mut Inner, outside: Option<&[u8]>) -> Result<()> {
+    let Inner { engine, inbox, outbox, state, .. } = inner;
+    let used = state.word(STATE_USED as usize) as usize;
+    if used == 0 {
+        return Ok(());
+    }
+    state.set_word(STATE_USED as usize, 0);
+    let mut rest = outbox.bytes(0, used);
+    while !rest.is_empty() {
+        let Some((record, behind)) = Record::take(rest) else {
+            let at = used - rest.len();
+            return Err(Error::new(Code::Internal, format!("no record at {at} of the outbox")));
+        };
+        rest = behind;
+        let payload = if record.flags & FLAG_OUTSIDE == 0 { Some(record.payload) } else { outside };
+        let Some((draft, payload)) = record.draft().zip(payload) else {
+            return Err(Error::new(Code::Internal, "a record of the outbox makes no sense"));
+        };
+        match engine.send(record.link, &draft, payload) {
+            Ok(Sent::Queued) => inbox.is_queued(engine, record.link),
+            Ok(_) => {}
+            Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
+                let refused = state.word(STATE_REFUSED as usize);
+                state.set_word(STATE_REFUSED as usize, refused.wrapping_add(1));
+            }
+            // An answer nobody can be given is no news: whoever asked hears of the end by itself.
+            Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error) => {}
+            Err(error) => inbox.refused(record.link, draft.id, &error),
+        }
+    }
+    engine.flush();
+    Ok(())
+}
+
+struct Record<'a> {
+    link: LinkId,
+    head: u32,
+    flags: u32,
+    code: u32,
+    id: u64,
+    timeout: f64,
+    trace: Option<&'a [u8]>,
+    payload: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The first record of `bytes`, and what comes behind it.
+    #[inline]
+    fn take(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let word = |index: u32| {
+            let at = index as usize * 4;
+            Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+        };
+        let wide = |index: u32| {
+            let at = index as usize * 4;
+            Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+        };
+        let (record, behind) = bytes.split_at_checked(word(OUT_LEN)? as usize)?;
+        let head = word(OUT_HEAD)?;
+        let flags = head >> 24;
+        let mut body = record.get(RECORD_LEN..)?;
+        let mut trace = None;
+        if flags & FLAG_TRACED != 0 {
+            let (context, rest) = body.split_at_checked(TRACE_BYTES as usize)?;
+            (trace, body) = (Some(context), rest);
+        }
+        let payload = if flags & FLAG_OUTSIDE != 0 {
+            &[][..]
+        } else {
+            body.get(..word(OUT_PAYLOAD_LEN)? as usize)?
+        };
+        let this = Self {
+            link: LinkId(word(OUT_LINK)?),
+            head,
+            flags,
+            code: word(OUT_CODE)?,
+            id: wide(OUT_ID)?,
+            timeout: f64::from_bits(wide(OUT_TIMEOUT)?),
+            trace,
+            payload,
+        };
+        Some((this, behind))
+    }
+
+    #[inline]
+    fn draft(&self) -> Option<Draft> {
+        let [kind, lane, codec, _] = self.head.to_ne_bytes();
+        let kind = match kind {
+            1 => Kind::Request,
+            2 => Kind::Reply,
+            3 => Kind::Error,
+            4 => Kind::OneWay,
+            _ => return None,
+        };
+        let timeout = (kind == Kind::Request && self.timeout > 0.0)
+            .then(|| Duration::try_from_secs_f64(self.timeout / 1e3).ok())
+            .flatten();
+        let trace = match self.trace {
+            Some(context) => Some(Trace::try_from(context.get(..TRACE_LEN)?).ok()?),
+            None => None,
+        };
+        Some(Draft {
+            kind,
+            lane: Lane::from_number(lane)?,
+            codec: Codec::from_bits(codec),
+            code: u16::try_from(self.code).ok()?,
+            id: self.id,
+            timeout,
+            trace,
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! How messages lie in the memory both languages look at.
+//!
+//! JavaScript appends records to the outbox and the binding reads them; the binding appends records
+//! to a link's arena and JavaScript reads them. Places are counted in words of 32 bits. The numbers
+//! are exported, so that each is written down once.
+
+#![allow(missing_docs, reason = "the drawings say what the numbers are")]
+
+use napi_derive::napi;
+
+/// A record in the outbox: what to send.
+///
+/// ```text
+///   0     1      2                          3      4 5  6             7   8 9            10
+///   | len | link | kind lane codec flags    | code | id | payload len | - | timeout: f64 | payload
+/// ```
+///
+/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none.
+pub mod out {
+    use super::napi;
+
+    #[napi]
+    pub const OUT_LEN: u32 = 0;
+    #[napi]
+    pub const OUT_LINK: u32 = 1;
+    #[napi]
+    pub const OUT_HEAD: u32 = 2;
+    #[napi]
+    pub const OUT_CODE: u32 = 3;
+    #[napi]
+    pub const OUT_ID: u32 = 4;
+    #[napi]
+    pub const OUT_PAYLOAD_LEN: u32 = 6;
+    #[napi]
+    pub const OUT_TIMEOUT: u32 = 8;
+    #[napi]
+    pub const OUT_WORDS: u32 = 10;
+}
+
+/// A record in a link's arena: what has come.
+///
+/// ```text
+///   0     1                       2      3             4 5  6 7             8
+///   | len | kind lane codec flags | code | payload len | id | deadline: f64 | payload
+/// ```
+///
+/// The deadline is in milliseconds of the monotonic clock, 0 for never.
+pub mod inward {
+    use super::napi;
+
+    #[napi]
+    pub const IN_LEN: u32 = 0;
+    #[napi]
+    pub const IN_HEAD: u32 = 1;
+    #[napi]
+    pub const IN_CODE: u32 = 2;
+    #[napi]
+    pub const IN_PAYLOAD_LEN: u32 = 3;
+    #[napi]
+    pub const IN_ID: u32 = 4;
+    #[napi]
+    pub const IN_DEADLINE: u32 = 6;
+    #[napi]
+    pub const IN_WORDS: u32 = 8;
+}
+
+/// Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
+/// incoming, its place holds the number of the extra it is.
+#[napi]
+pub const FLAG_OUTSIDE: u32 = 1;
+/// Flag of a record: a trace context precedes the payload.
+#[napi]
+pub const FLAG_TRACED: u32 = 2;
+/// Bytes of a trace context in a record.
+#[napi]
+pub const TRACE_BYTES: u32 = 32;
+/// Payloads from this many bytes on get memory of their own, on both ways.
+#[napi]
+pub const LARGE: u32 = 16 << 10;
+
+/// A run: records of one link, one behind the other in its arena.
+///
+/// ```text
+///   0      1       2     3
+///   | link | start | end | the extra with a new arena, plus one, or 0
+/// ```
+///
+/// JavaScript leaves 1 in the last word if it has handed out views of the arena, else 0.
+#[napi]
+pub const RUN_WORDS: u32 = 4;
+/// Runs there is room for.
+#[napi]
+pub const RUNS_MAX: u32 = 1024;
+
+/// Links an engine can have; the lower half of a link is below this.
+#[napi]
+pub const LINKS_MAX: u32 = 1 << 16;
+
+/// Words both sides keep for each other.
+pub mod state {
+    use super::napi;
+
+    /// Bytes of the outbox in use: JavaScript adds, the binding sets it to 0.
+    #[napi]
+    pub const STATE_USED: u32 = 0;
+    /// 1 while the binding has entered JavaScript and will look at the outbox afterwards.
+    #[napi]
+    pub const STATE_INSIDE: u32 = 1;
+    /// Reasons JavaScript has to keep the process alive.
+    #[napi]
+    pub const STATE_REFERENCES: u32 = 2;
+    /// Where the synchronous arena is free; JavaScript says so.
+    #[napi]
+    pub const STATE_SYNC_FREE: u32 = 3;
+    /// Kind and codec of the synchronous answer, as in a record's head.
+    #[napi]
+    pub const STATE_SYNC_HEAD: u32 = 4;
+    /// One-way messages refused because their lane was full and refuses.
+    #[napi]
+    pub const STATE_REFUSED: u32 = 5;
+    #[napi]
+    pub const STATE_WORDS: u32 = 8;
+}
+
+/// What a record is about, beyond the kinds of messages.
+pub mod event {
+    use super::napi;
+
+    /// A connection asked for is open; the payload says to whom, in JSON.
+    #[napi]
+    pub const EVENT_CONNECTED: u32 = 16;
+    /// A client has come; the code says to which listener, the payload who, in JSON.
+    #[napi]
+    pub const EVENT_ACCEPTED: u32 = 17;
+    /// A connection is over; the payload says why, if anything is wrong: code, line feed, message.
+    #[napi]
+    pub const EVENT_CLOSED: u32 = 18;
+    /// The peer defines the code as the name in the payload.
+    #[napi]
+    pub const EVENT_NAMED: u32 = 19;
+    /// A request of ours ended without an answer; the code says how.
+    #[napi]
+    pub const EVENT_ENDED: u32 = 20;
+    /// A request of the peer needs no answer any more.
+    #[napi]
+    pub const EVENT_ABANDONED: u32 = 21;
+    /// Nothing waits for room any more.
+    #[napi]
+    pub const EVENT_DRAINED: u32 = 22;
+    /// A message could not be sent; the payload says why, as when a connection is over.
+    #[napi]
+    pub const EVENT_REFUSED: u32 = 23;
+}
+
+/// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a
+/// synchronous request returns.
+pub mod ending {
+    use super::napi;
+
+    #[napi]
+    pub const ENDED_TIMEOUT: u32 = 1;
+    #[napi]
+    pub const ENDED_CANCELLED: u32 = 2;
+    #[napi]
+    pub const ENDED_PEER_LOST: u32 = 3;
+    #[napi]
+    pub const ENDED_CLOSED: u32 = 4;
+    #[napi]
+    pub const ENDED_WOULD_DEADLOCK: u32 = 5;
+}

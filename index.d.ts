@@ -1,0 +1,553 @@
+/**
+ * Processes on one machine talking through shared memory.
+ *
+ * @example
+ * ```ts
+ * import { connect, createServer, method } from 'ringpost'
+ *
+ * const Greet = method<{ name: string }, { greeting: string }>('greet')
+ *
+ * const server = await createServer('demo')
+ * server.handle(Greet, ({ name }) => ({ greeting: `hello ${name}` }))
+ *
+ * const client = await connect('demo')
+ * const { greeting } = await client.request(Greet, { name: 'world' })
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+import type { EventEmitter } from 'node:events'
+
+// ---------------------------------------------------------------------------------------------
+// Contracts: what both ends share
+// ---------------------------------------------------------------------------------------------
+
+/**
+ * How a value becomes bytes and bytes a value again.
+ *
+ * Four bits of every message say whether it is bytes, MessagePack, JSON or something of your own;
+ * a message that is not what its contract says is refused with `ERR_INVALID_PAYLOAD`.
+ */
+export interface Codec<T> {
+  /** For people. */
+  readonly name: string
+  /** Makes bytes. What it throws fails the call with `ERR_INVALID_PAYLOAD`. */
+  encode(value: T): Uint8Array
+  /** Makes a value; must not keep `bytes`. What it throws fails the call likewise. */
+  decode(bytes: Uint8Array): T
+}
+
+/** Bytes as they are: a `Uint8Array` goes in, and one of your own comes out. */
+export declare const bytes: Codec<Uint8Array>
+
+/**
+ * Plain MessagePack, the default. Objects, arrays, strings, booleans, `null` (`undefined` becomes
+ * `null`), numbers, `Uint8Array`; integers beyond 2^53 come out as `bigint`, and a `bigint` goes in
+ * up to 64 bits. Rust reads and writes the same with named fields.
+ */
+export declare const messagePack: Codec<any>
+
+/** JSON in UTF-8, for peers or eyes that want it. */
+export declare const json: Codec<any>
+
+/** A validator in the form many libraries share: {@link https://standardschema.dev}. */
+export interface StandardSchema<T = unknown> {
+  /** The one property the form asks for. */
+  readonly '~standard': {
+    /** Checks a value; what it returns is used in its place. Must answer at once. */
+    validate(
+      value: unknown,
+    ): { value: T; issues?: undefined } | { issues: readonly { message: string }[] } | Promise<any>
+  }
+}
+
+/** How a method's messages travel and what they have to look like. */
+export interface MethodOptions<Params, Result> {
+  /** @default messagePack */
+  codec?: Codec<any>
+  /** Checked where the request arrives. Without it the type is a promise of the compiler's. */
+  params?: StandardSchema<Params>
+  /** Checked where the answer arrives. */
+  result?: StandardSchema<Result>
+}
+
+/** How an event's messages travel and what they have to look like. */
+export interface EventOptions<Payload> {
+  /** @default messagePack */
+  codec?: Codec<any>
+  /** Checked where the event arrives. */
+  payload?: StandardSchema<Payload>
+}
+
+/** A request that has exactly one outcome. Made by {@link method}. */
+export interface Method<Params = any, Result = any> {
+  /** Tells it from an event. */
+  readonly kind: 'method'
+  /** What it is called on both ends, in any language. */
+  readonly name: string
+  /** How its messages travel. */
+  readonly options: Readonly<MethodOptions<Params, Result>>
+}
+
+/** A message nobody answers. Made by {@link event}. */
+export interface Event<Payload = any> {
+  /** Tells it from a method. */
+  readonly kind: 'event'
+  /** What it is called on both ends, in any language. */
+  readonly name: string
+  /** How its messages travel. */
+  readonly options: Readonly<EventOptions<Payload>>
+}
+
+/**
+ * A contract for requests: a value both ends import.
+ * @throws TypeError for a name that is no string, or options that are misspelt.
+ * @throws RangeError for a name that is empty or of more than 255 bytes.
+ */
+export declare function method<Params = any, Result = any>(
+  name: string,
+  options?: MethodOptions<Params, Result>,
+): Method<Params, Result>
+
+/**
+ * A contract for one-way messages.
+ * @throws TypeError for a name that is no string, or options that are misspelt.
+ * @throws RangeError for a name that is empty or of more than 255 bytes.
+ */
+export declare function event<Payload = any>(
+  name: string,
+  options?: EventOptions<Payload>,
+): Event<Payload>
+
+// ---------------------------------------------------------------------------------------------
+// Connections: what both ends can do
+// ---------------------------------------------------------------------------------------------
+
+/**
+ * How urgent a message is. What is more urgent is read first; what is less is never starved. Order
+ * holds within a lane only. A long message delays what comes behind it in its own lane and nothing
+ * in a more urgent one.
+ */
+export type Lane = 'critical' | 'high' | 'normal' | 'low'
+
+/** How a request travels. */
+export interface RequestOptions {
+  /** Gives the request up: it rejects with the signal's reason, and the other side hears of it. */
+  signal?: AbortSignal
+  /** Milliseconds after which it rejects with `ERR_TIMEOUT`; `Infinity` for never.
+   * @default the connection's own `timeoutMs` */
+  timeoutMs?: number
+  /** @default 'normal' */
+  lane?: Lane
+  /** A W3C `traceparent` to carry along. */
+  traceparent?: string
+}
+
+/** How a synchronous request travels. */
+export interface SyncRequestOptions {
+  /** Milliseconds after which it throws `ERR_TIMEOUT`. Has to be finite.
+   * @default the connection's own `timeoutMs`, or 30,000 if that is `Infinity` */
+  timeoutMs?: number
+  /** @default 'normal' */
+  lane?: Lane
+}
+
+/** How a one-way message travels. */
+export interface NotifyOptions {
+  /** @default 'normal' */
+  lane?: Lane
+  /** A W3C `traceparent` to carry along. */
+  traceparent?: string
+}
+
+/** How long to wait for something. */
+export interface WaitOptions {
+  /** Ends the wait: it rejects with the signal's reason. */
+  signal?: AbortSignal
+  /** Milliseconds after which it rejects with `ERR_TIMEOUT`. @default Infinity */
+  timeoutMs?: number
+}
+
+/** Who is at the other end. */
+export interface Peer {
+  /** Its process, for display: such numbers are used again. */
+  readonly pid: number
+  /** Its user: yours, or there would be no connection. */
+  readonly uid: number
+  /** This session, different for every connection ever made; hexadecimal. */
+  readonly session: string
+  /** Whether it is this very thread, which can never answer a synchronous request of its own. */
+  readonly isSelf: boolean
+  /** How memory and doorbells reach the other side. */
+  readonly transport: 'sealed' | 'portable'
+  /** What checksums in rings cover. */
+  readonly crc: 'off' | 'header' | 'full'
+  /** Bytes of the longest message either side may send. */
+  readonly messageLenMax: number
+  /** Requests in flight in one direction. */
+  readonly pendingMax: number
+  /** Capacities of the rings of one direction, in bytes. */
+  readonly rings: Readonly<Record<Lane | 'control', number>>
+}
+
+/** What a handler knows about the message it handles. */
+export interface Context {
+  /** The connection it came on: to ask, to notify, to close. */
+  readonly connection: Connection
+  /** Who sent it. */
+  readonly peer: Peer
+  /** The lane it came on; an answer goes back on the same one. */
+  readonly lane: Lane
+  /** Aborted when nobody waits for the answer any more: cancelled, out of time, peer gone, or
+   * connection closed. Of an event: when the connection is over. */
+  readonly signal: AbortSignal
+  /** Milliseconds whoever asked goes on waiting; `Infinity` if for ever. */
+  readonly remainingMs: number
+  /** The W3C `traceparent` that came along. */
+  readonly traceparent: string | undefined
+}
+
+/**
+ * Answers a request with what it returns, or with what its promise becomes. What it throws rejects
+ * the request on the other side with the same name, message, code, cause and stack.
+ */
+export type MethodHandler<Params, Result> = (
+  params: Params,
+  context: Context,
+) => Result | Promise<Result>
+
+/** Takes an event. What it throws is reported by the connection's `error` event. */
+export type EventHandler<Payload> = (payload: Payload, context: Context) => unknown
+
+/** How a handler is called. */
+export interface HandleOptions {
+  /**
+   * The bytes are only valid until the handler returns, and are not copied for it again. For
+   * contracts of {@link bytes} whose handlers look at their argument and keep nothing of it.
+   * @default false
+   */
+  borrowed?: boolean
+}
+
+/** Something that can be taken back. */
+export interface Registration {
+  /** Takes it back; twice does nothing. */
+  dispose(): void
+  /** The same, for `using`. */
+  [Symbol.dispose](): void
+}
+
+/** What a connection has counted since it was opened. */
+export interface ConnectionStats {
+  /** Messages sent. */
+  sent: number
+  /** Messages received. */
+  received: number
+  /** Requests of this side in flight. */
+  pending: number
+  /** Requests of the peer being worked on. */
+  serving: number
+  /** Answers that came after their request had ended, and were dropped. */
+  lateReplies: number
+  /** Requests that had ended before they arrived, and were not handled. */
+  staleRequests: number
+  /** Messages refused with `ERR_FULL`. */
+  refused: number
+  /** Events that came and nobody handles. */
+  unhandled: number
+  /** Times the peer was asleep and had to be woken by a system call. */
+  doorbells: number
+  /** Bytes waiting for room in the rings. */
+  queuedBytes: number
+  /** Wake-ups that were lost. Anything but 0 is a bug in this library. */
+  lostWakeups: number
+  /** What wakes this thread: its own event loop, or a helper thread where that cannot be had. */
+  wakesBy: 'loop' | 'thread'
+}
+
+/** What connections tell, with `on` and `once`. */
+export interface ConnectionEvents {
+  /** It is over: with the reason, unless one side closed it in good order. */
+  close: [reason: IpcError | null]
+  /** An event's handler has thrown, or an event could not be decoded or sent. If nobody listens it
+   * becomes a process warning. */
+  error: [error: Error]
+}
+
+/**
+ * One end of a connection. Both ends can do the same.
+ *
+ * The process stays alive while a request is in flight, a handler is registered, or
+ * {@link Connection.ref} was called.
+ */
+export interface Connection extends EventEmitter<ConnectionEvents>, AsyncDisposable {
+  /** Who is at the other end. */
+  readonly peer: Peer
+  /** Whether messages can be sent. */
+  readonly isOpen: boolean
+  /** Resolves when it is over, to the reason, or to `null` after a close in good order. */
+  readonly closed: Promise<IpcError | null>
+
+  /**
+   * Asks, and resolves to the answer: exactly one outcome.
+   * @throws IpcError what the handler failed with, or `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`,
+   * `ERR_UNKNOWN_METHOD`, `ERR_TOO_LARGE`, `ERR_FULL`, `ERR_TOO_MANY_PENDING`,
+   * `ERR_INVALID_PAYLOAD`. The reason of the signal, if that ended it.
+   */
+  request<Params, Result>(
+    method: Method<Params, Result> | string,
+    params?: Params,
+    options?: RequestOptions,
+  ): Promise<Result>
+
+  /**
+   * Asks, and waits for the answer without turning the event loop: the fastest way to a value, for
+   * those who can do nothing without it. Events and requests that come meanwhile are handled later.
+   * @throws IpcError as {@link Connection.request}, and `ERR_WOULD_DEADLOCK` when the other side is
+   * this very thread, or waits synchronously for this one.
+   */
+  requestSync<Params, Result>(
+    method: Method<Params, Result> | string,
+    params?: Params,
+    options?: SyncRequestOptions,
+  ): Result
+
+  /**
+   * Sends a message nobody answers.
+   * @returns `false` if it waits for room: a good moment to await {@link Connection.drained}.
+   * @throws IpcError `ERR_FULL` if it was refused because too much waits already, `ERR_CLOSED`,
+   * `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`. It was not sent then.
+   */
+  notify<Payload>(
+    event: Event<Payload> | string,
+    payload?: Payload,
+    options?: NotifyOptions,
+  ): boolean
+
+  /**
+   * Resolves when nothing waits for room in the rings any more.
+   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`.
+   */
+  drained(options?: WaitOptions): Promise<void>
+
+  /** Answers requests of the peer. A later handler of the same name replaces an earlier one. */
+  handle<Params, Result>(
+    method: Method<Params, Result> | string,
+    handler: MethodHandler<Params, Result>,
+    options?: HandleOptions,
+  ): Registration
+  /** Takes events of the peer. A later handler of the same name replaces an earlier one. */
+  handle<Payload>(
+    event: Event<Payload>,
+    handler: EventHandler<Payload>,
+    options?: HandleOptions,
+  ): Registration
+
+  /**
+   * Closes in good order: requests in flight reject with `ERR_CLOSED`, what waits for room is still
+   * written for up to a second, the peer hears of it. Twice is the same as once.
+   */
+  close(): Promise<void>
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+
+  /** What it has counted. */
+  stats(): ConnectionStats
+  /** Keeps the process alive for this connection. */
+  ref(): this
+  /** No longer keeps it alive; requests in flight still do. */
+  unref(): this
+}
+
+/** A connection from the side that made it. */
+export type Client = Connection
+
+// ---------------------------------------------------------------------------------------------
+// Serving and connecting
+// ---------------------------------------------------------------------------------------------
+
+/** What a server and a client can both choose. */
+export interface EndpointOptions {
+  /**
+   * The private directory to meet in. Has to be yours and closed to others; is made if missing.
+   * @default the environment's `RINGPOST_DIR`, or `/run/user/<uid>/ringpost`, or one under the
+   * temporary directory
+   */
+  directory?: string
+  /**
+   * How memory and doorbells reach the other side: `sealed` passes descriptors and leaves nothing
+   * behind, `portable` uses named segments and passes none.
+   * @default the best both sides have
+   */
+  transport?: 'sealed' | 'portable'
+  /** What checksums in rings cover at least; the stricter wish of the two sides holds.
+   * @default 'header' */
+  crc?: 'off' | 'header' | 'full'
+  /**
+   * Capacities of the rings of one direction, in bytes: powers of two from 4,096 to 67,108,864. The
+   * client's wish holds.
+   * @default the transport's own: 2 MiB for `normal` under `sealed`
+   */
+  rings?: Partial<Record<Lane | 'control', number>>
+  /** Bytes of the longest message; the lower wish of the two sides holds. @default 67,108,864 */
+  messageLenMax?: number
+  /** Requests in flight in one direction, 1 to 65,536; the lower wish holds. @default 65,536 */
+  pendingMax?: number
+  /** A secret both sides have to know, up to 1,024 bytes. */
+  token?: string | Uint8Array
+  /** Milliseconds after which a request is given up unless it says otherwise; `Infinity` for never.
+   * @default 30,000 */
+  timeoutMs?: number
+  /** What a full lane means: `queue` lets messages wait in private memory, `refuse` throws
+   * `ERR_FULL` at once. @default 'queue' for all */
+  overflow?: Partial<Record<Lane, 'queue' | 'refuse'>>
+  /** Bytes that may wait in private memory per lane before more is refused with `ERR_FULL`.
+   * @default 33,554,432 */
+  backlogMax?: number
+  /** Requests of one peer being worked on above which no more of its messages are read.
+   * @default 4,096 */
+  servingMax?: number
+}
+
+/** What only a client can choose. */
+export interface ClientOptions extends EndpointOptions {
+  /** Milliseconds after which connecting is given up. @default 5,000 */
+  connectTimeoutMs?: number
+  /** Gives connecting up: it rejects with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/** What only a server can choose. */
+export interface ServerOptions extends EndpointOptions {
+  /** Connections at the same time. @default 4,096 */
+  connectionsMax?: number
+  /** Milliseconds a client may take to say who it is. @default 250 */
+  helloTimeoutMs?: number
+}
+
+/** What servers tell, with `on` and `once`. */
+export interface ServerEvents {
+  /** A client has connected. */
+  connection: [connection: Connection]
+  /** The server is closed. */
+  close: []
+}
+
+/**
+ * A server of one name. The process stays alive while it listens, unless {@link Server.unref} was
+ * called.
+ */
+export interface Server extends EventEmitter<ServerEvents>, AsyncDisposable {
+  /** The name it serves. */
+  readonly name: string
+  /** The connections there are. */
+  readonly connections: ReadonlySet<Connection>
+  /** Answers requests of every client. A handler of a connection's own comes first. */
+  handle<Params, Result>(
+    method: Method<Params, Result> | string,
+    handler: MethodHandler<Params, Result>,
+    options?: HandleOptions,
+  ): Registration
+  /** Takes events of every client. */
+  handle<Payload>(
+    event: Event<Payload>,
+    handler: EventHandler<Payload>,
+    options?: HandleOptions,
+  ): Registration
+  /** Gives the name up and closes all connections in good order. Twice is the same as once. */
+  close(): Promise<void>
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+  /** Keeps the process alive while it listens. */
+  ref(): this
+  /** No longer does. */
+  unref(): this
+}
+
+/**
+ * Serves a name.
+ * @param name letters, digits, `-`, `_` and `.`, up to 64, not starting with `.`
+ * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
+ * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
+ * `ERR_FOREIGN_USER`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ */
+export declare function createServer(name: string, options?: ServerOptions): Promise<Server>
+
+/**
+ * Connects to the server of that name.
+ * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
+ * @throws IpcError `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_VERSION`, `ERR_FEATURE`, `ERR_TOKEN`,
+ * `ERR_HANDSHAKE`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
+ * `ERR_FOREIGN_USER`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ */
+export declare function connect(name: string, options?: ClientOptions): Promise<Client>
+
+// ---------------------------------------------------------------------------------------------
+// The rest
+// ---------------------------------------------------------------------------------------------
+
+/** How this thread waits for messages. */
+export interface WaitingOptions {
+  /**
+   * What wakes it: its own event loop, or a helper thread. `auto` takes the loop wherever it can be
+   * had. @default 'auto'
+   */
+  wake?: 'auto' | 'loop' | 'thread'
+  /**
+   * Microseconds to go on looking, giving the processor away in between, before the loop sleeps:
+   * while an answer is outstanding. 0 switches looking off. @default 50
+   */
+  lookExpectingUs?: number
+  /** The same after traffic, when nothing is outstanding. @default 20 */
+  lookRecentUs?: number
+}
+
+/**
+ * Chooses how this thread waits, before its first server or connection.
+ * @throws Error if there was one already.
+ */
+export declare function configure(options: WaitingOptions): void
+
+/** What can go wrong that is not a mistake in the call itself. */
+export type IpcErrorCode =
+  | 'ERR_CLOSED'
+  | 'ERR_PEER_LOST'
+  | 'ERR_TIMEOUT'
+  | 'ERR_CANCELLED'
+  | 'ERR_UNKNOWN_METHOD'
+  | 'ERR_HANDLER'
+  | 'ERR_INVALID_PAYLOAD'
+  | 'ERR_TOO_LARGE'
+  | 'ERR_FULL'
+  | 'ERR_TOO_MANY_PENDING'
+  | 'ERR_TOO_MANY_NAMES'
+  | 'ERR_TOO_MANY_CONNECTIONS'
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_INVALID_NAME'
+  | 'ERR_NAME_IN_USE'
+  | 'ERR_NO_SERVER'
+  | 'ERR_FOREIGN_USER'
+  | 'ERR_UNSAFE_DIRECTORY'
+  | 'ERR_VERSION'
+  | 'ERR_FEATURE'
+  | 'ERR_TOKEN'
+  | 'ERR_HANDSHAKE'
+  | 'ERR_CORRUPT'
+  | 'ERR_NO_SPACE'
+  | 'ERR_NO_DESCRIPTORS'
+  | 'ERR_WOULD_DEADLOCK'
+  | 'ERR_SYSTEM'
+  | 'ERR_INTERNAL'
+
+/**
+ * Every failure of the engine's, and every failure of the other side's handler. A handler's error
+ * keeps its name, message, code, cause and stack.
+ */
+export declare class IpcError extends Error {
+  constructor(code: string, message: string, options?: { cause?: unknown })
+  /** What to branch on: an {@link IpcErrorCode}, or the code the other side's handler gave. */
+  readonly code: string
+  /** Whether the other side's handler failed, rather than the way there. */
+  readonly isRemote: boolean
+}

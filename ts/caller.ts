@@ -1,0 +1,214 @@
+// The side of a connection that asks.
+
+import type * as api from '../index.js'
+import { BYTES, decodeWith, encodeWith } from './codec.js'
+import type { MethodContract } from './contract.js'
+import { decodeError, IpcError } from './errors.js'
+import type { Inbox } from './inbox.js'
+import type { Link } from './link.js'
+import { native, type Extras } from './native.js'
+import { laneNumber, nativeSpan } from './options.js'
+import { ERROR, REPLY, REQUEST } from './outbox.js'
+import { Pending } from './pending.js'
+import { traceBytes } from './trace.js'
+
+const {
+  ENDED_CANCELLED,
+  ENDED_CLOSED,
+  ENDED_PEER_LOST,
+  ENDED_TIMEOUT,
+  ENDED_WOULD_DEADLOCK,
+} = native
+
+/** The lane of a request that names none. */
+const NORMAL = 2
+/** A synchronous request must end, even on a connection whose requests need not. */
+const SYNC_TIMEOUT_DEFAULT = 30_000
+
+/** A request in flight. */
+class Call {
+  readonly contract: MethodContract
+  readonly timeoutMs: number
+  readonly resolve: (value: any) => void
+  readonly reject: (reason: unknown) => void
+  /** Stops listening to the signal that could have ended it. */
+  cleanup: (() => void) | undefined = undefined
+
+  constructor(
+    contract: MethodContract,
+    timeoutMs: number,
+    resolve: (value: any) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.contract = contract
+    this.timeoutMs = timeoutMs
+    this.resolve = resolve
+    this.reject = reject
+  }
+}
+
+export class Caller {
+  readonly #link: Link
+  readonly #pending = new Pending<Call>()
+
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  request<Result>(contract: MethodContract, params: unknown): Promise<Result> {
+    const { timeoutMs } = this.#link.endpoint
+    return new Promise((resolve, reject) => {
+      const call = new Call(contract, timeoutMs, resolve, reject)
+      this.#ask(call, params, NORMAL, undefined)
+    })
+  }
+
+  requestWith<Result>(
+    contract: MethodContract,
+    params: unknown,
+    options: api.RequestOptions,
+  ): Promise<Result> {
+    const { signal, timeoutMs = this.#link.endpoint.timeoutMs, lane, traceparent } = options
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted()
+      const call = new Call(contract, timeoutMs, resolve, reject)
+      const slot = this.#ask(call, params, laneNumber(lane), traceparent)
+      if (signal !== undefined) this.#endOn(signal, call, slot)
+    })
+  }
+
+  /** Asks, and waits for the answer inside of the binding. */
+  requestSync(contract: MethodContract, params: unknown, options: api.SyncRequestOptions): unknown {
+    const { peer, endpoint, runtime, number } = this.#link
+    if (peer.isSelf) {
+      throw new IpcError('ERR_WOULD_DEADLOCK', 'the server is in this very thread')
+    }
+    const inherited = Number.isFinite(endpoint.timeoutMs)
+      ? endpoint.timeoutMs
+      : SYNC_TIMEOUT_DEFAULT
+    const call = new Call(contract, options.timeoutMs ?? inherited, ignore, ignore)
+    const slot = this.#ask(call, params, laneNumber(options.lane), undefined)
+    const generation = this.#pending.generation(slot)
+    try {
+      const arena = runtime.syncArena
+      const answer = arena.request(runtime.outbox, number, slot, generation)
+      if (typeof answer === 'number') throw endError(call, answer)
+      if (arena.kind === ERROR) throw decodeError(answer)
+      const value = decode(contract, answer, arena.codec)
+      if (value === answer) arena.keep(answer)
+      return value
+    } finally {
+      this.#take(slot, generation)
+    }
+  }
+
+  /** An answer has come. */
+  answered(inbox: Inbox, at: number, kind: number, extras: Extras): void {
+    const call = this.#take(inbox.slot(at), inbox.generation(at))
+    if (call === undefined) return
+    const payload = inbox.payload(at, extras)
+    if (kind !== REPLY) return call.reject(decodeError(payload))
+    let value
+    try {
+      value = decode(call.contract, payload, inbox.codec(at))
+    } catch (error) {
+      return call.reject(error)
+    }
+    if (value === payload) inbox.kept = true
+    call.resolve(value)
+  }
+
+  /** A request has ended without an answer. */
+  ended(slot: number, generation: number, ending: number): void {
+    const call = this.#take(slot, generation)
+    if (call !== undefined) call.reject(endError(call, -ending))
+  }
+
+  /** A request could not be sent. */
+  refused(slot: number, generation: number, error: IpcError): boolean {
+    const call = this.#take(slot, generation)
+    call?.reject(error)
+    return call !== undefined
+  }
+
+  #ask(call: Call, params: unknown, lane: number, traceparent: string | undefined): number {
+    const link = this.#link
+    const { contract } = call
+    const payload = encodeWith(contract.codec, params)
+    link.check(payload.length)
+    const code = link.code(contract)
+    const slot = this.#pending.add(call)
+    if (slot >= link.peer.pendingMax) {
+      this.#pending.take(slot, this.#pending.generation(slot))
+      const message = `${slot} requests are in flight, no more were agreed`
+      throw new IpcError('ERR_TOO_MANY_PENDING', message)
+    }
+    link.runtime.addReferences(1)
+    link.runtime.outbox.append(
+      link.number,
+      REQUEST,
+      lane,
+      contract.codecNumber,
+      code,
+      slot,
+      this.#pending.generation(slot),
+      nativeSpan(call.timeoutMs),
+      payload,
+      traceparent === undefined ? undefined : traceBytes(traceparent),
+    )
+    return slot
+  }
+
+  #endOn(signal: AbortSignal, call: Call, slot: number): void {
+    const { runtime, number } = this.#link
+    const generation = this.#pending.generation(slot)
+    const abort = () => {
+      if (this.#take(slot, generation) === undefined) return
+      runtime.engine.cancel(number, slot, generation)
+      call.reject(signal.reason)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    call.cleanup = () => signal.removeEventListener('abort', abort)
+  }
+
+  #take(slot: number, generation: number): Call | undefined {
+    const call = this.#pending.take(slot, generation)
+    if (call === undefined) return undefined
+    this.#link.runtime.addReferences(-1)
+    call.cleanup?.()
+    return call
+  }
+}
+
+/** The answer's value; bytes are the payload itself, which has to be kept then. */
+function decode(contract: MethodContract, payload: Uint8Array, codec: number): unknown {
+  const { result } = contract.options
+  if (codec === BYTES && contract.codecNumber === BYTES && result === undefined) return payload
+  return decodeWith(contract.codec, contract.codecNumber, result, payload, codec)
+}
+
+function endError({ contract, timeoutMs }: Call, ending: number): IpcError {
+  const { name } = contract
+  switch (-ending) {
+    case ENDED_TIMEOUT:
+      return new IpcError('ERR_TIMEOUT', `no answer to "${name}" within ${timeoutMs} ms`)
+    case ENDED_CANCELLED:
+      return new IpcError('ERR_CANCELLED', `the request "${name}" was cancelled`)
+    case ENDED_CLOSED:
+      return new IpcError('ERR_CLOSED', `the connection was closed before "${name}" was answered`)
+    case ENDED_WOULD_DEADLOCK:
+      return new IpcError(
+        'ERR_WOULD_DEADLOCK',
+        `the other side waits synchronously itself and cannot answer "${name}"`,
+      )
+    case ENDED_PEER_LOST:
+    default:
+      return new IpcError('ERR_PEER_LOST', `the peer went away before it answered "${name}"`)
+  }
+}
+
+function ignore(): void {}

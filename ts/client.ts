@@ -1,0 +1,41 @@
+// Connecting.
+
+import type * as api from '../index.js'
+import type { Connection } from './connection.js'
+import { raised } from './errors.js'
+import { clientOptions } from './options.js'
+import { theRuntime } from './runtime.js'
+
+export async function connect(name: string, options?: api.ClientOptions): Promise<api.Client> {
+  checkServerName(name)
+  const endpoint = clientOptions(options)
+  const signal = options?.signal
+  signal?.throwIfAborted()
+  const runtime = theRuntime()
+  const { native, connectTimeoutMs } = endpoint
+  const timeout = Number.isFinite(connectTimeoutMs) ? connectTimeoutMs : FOR_EVER
+  const link = raised(() => runtime.engine.connect(name, native, timeout))
+  let abort: (() => void) | undefined
+  try {
+    return await new Promise<Connection>((resolve, reject) => {
+      runtime.connecting(link, { endpoint, resolve, reject })
+      abort = () => {
+        runtime.notConnecting(link)
+        reject(signal!.reason)
+      }
+      signal?.addEventListener('abort', abort, { once: true })
+    })
+  } finally {
+    if (abort) signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** A hundred years, in milliseconds. */
+const FOR_EVER = 3.2e12
+
+/** What the engine is asked about has to be text; whether it is a name, the engine says. */
+export function checkServerName(name: unknown): asserts name is string {
+  if (typeof name === 'string') return
+  const message = `name has to be a string, not ${name === null ? 'null' : typeof name}`
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARGUMENT' })
+}

@@ -1,0 +1,275 @@
+// One end of a connection, the same for both ends.
+
+import { EventEmitter } from 'node:events'
+import type * as api from '../index.js'
+import { Caller } from './caller.js'
+import { encodeWith } from './codec.js'
+import { asEvent, asMethod } from './contract.js'
+import { IpcError } from './errors.js'
+import { Handlers } from './handlers.js'
+import type { Inbox } from './inbox.js'
+import { Link } from './link.js'
+import type { Extras } from './native.js'
+import {
+  laneNumber,
+  notifyOptions,
+  requestOptions,
+  syncOptions,
+  waitOptions,
+  type Endpoint,
+} from './options.js'
+import { ERROR, ONE_WAY, REPLY } from './outbox.js'
+import { Responder } from './responder.js'
+import type { Runtime } from './runtime.js'
+import { traceBytes } from './trace.js'
+import { wait } from './wait.js'
+
+export class Connection extends EventEmitter<api.ConnectionEvents> implements api.Connection {
+  readonly closed: Promise<api.IpcError | null>
+  readonly #link: Link
+  readonly #caller: Caller
+  readonly #responder: Responder
+  readonly #handlers = new Handlers(() => this.handlersChanged())
+  #resolveClosed!: (reason: api.IpcError | null) => void
+  #isClosing = false
+  /** Those who wait until nothing waits for room. */
+  #draining: (() => void)[] = []
+  /** What `ref` and `unref` said last. */
+  #wanted: boolean | undefined
+  #referenced = false
+
+  /** `shared` are the handlers of the server it came to. */
+  constructor(
+    runtime: Runtime,
+    link: number,
+    peer: api.Peer,
+    endpoint: Endpoint,
+    shared: Handlers | undefined,
+  ) {
+    super()
+    this.#link = new Link(runtime, link, peer, endpoint)
+    this.#caller = new Caller(this.#link)
+    const report = (error: Error) => this.#report(error)
+    this.#responder = new Responder(this, this.#link, this.#handlers, shared, report)
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+  }
+
+  get peer(): api.Peer {
+    return this.#link.peer
+  }
+
+  get isOpen(): boolean {
+    return this.#link.end === undefined
+  }
+
+  // ---- asking and telling ----
+
+  request<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params?: Params,
+    options?: api.RequestOptions,
+  ): Promise<Result> {
+    const contract = asMethod(method)
+    return options === undefined
+      ? this.#caller.request(contract, params)
+      : this.#caller.requestWith(contract, params, requestOptions(options))
+  }
+
+  requestSync<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params?: Params,
+    options?: api.SyncRequestOptions,
+  ): Result {
+    const checked = options === undefined ? NO_OPTIONS : syncOptions(options)
+    return this.#caller.requestSync(asMethod(method), params, checked) as Result
+  }
+
+  notify<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): boolean {
+    const contract = asEvent(event)
+    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    const link = this.#link
+    const { outbox } = link.runtime
+    const bytes = encodeWith(contract.codec, payload)
+    link.check(bytes.length)
+    const number = laneNumber(lane)
+    const refuses = link.endpoint.refusing[number]
+    if (link.queued > 0) this.#checkBacklog()
+    outbox.append(
+      link.number,
+      ONE_WAY,
+      number,
+      contract.codecNumber,
+      link.code(contract),
+      0,
+      0,
+      0,
+      bytes,
+      traceparent === undefined ? undefined : traceBytes(traceparent),
+    )
+    if (refuses && outbox.isRefused()) throw isFull()
+    return link.queued === 0
+  }
+
+  drained(options?: api.WaitOptions): Promise<void> {
+    const link = this.#link
+    link.runtime.outbox.submit()
+    if (link.end !== undefined) return Promise.reject(link.end)
+    if (link.queued === 0) return Promise.resolve()
+    link.runtime.hold(1)
+    const drained = new Promise<void>((resolve) => this.#draining.push(resolve)).then(() => {
+      if (link.end !== undefined) throw link.end
+    })
+    return wait(drained, 'room in the rings', waitOptions(options))
+  }
+
+  // ---- being asked and told ----
+
+  handle(
+    contract: api.Method<any, any> | api.Event<any> | string,
+    handler: (payload: any, context: api.Context) => unknown,
+    options?: api.HandleOptions,
+  ): api.Registration {
+    return this.#handlers.add(contract, handler, options)
+  }
+
+  /** Handlers of this connection or of its server have come or gone. */
+  handlersChanged(): void {
+    this.#responder.forgetRoutes()
+    this.#updateReference()
+  }
+
+  // ---- the end ----
+
+  async close(): Promise<void> {
+    if (!this.#isClosing && this.#link.end === undefined) {
+      const { runtime, number } = this.#link
+      this.#isClosing = true
+      this.#link.end = new IpcError('ERR_CLOSED', 'the connection is closed')
+      // Until the end has come, which takes a turn of the loop.
+      runtime.hold(1)
+      runtime.engine.close(number)
+    }
+    await this.closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ---- looking in ----
+
+  stats(): api.ConnectionStats {
+    const { runtime, number } = this.#link
+    const { lostWakeups, wakesBy } = runtime.engine.stats()
+    const link = runtime.engine.linkStats(number)
+    return {
+      sent: link?.sent ?? 0,
+      received: link?.received ?? 0,
+      pending: this.#caller.pending,
+      serving: this.#responder.serving,
+      lateReplies: link?.lateReplies ?? 0,
+      staleRequests: link?.staleRequests ?? 0,
+      refused: link?.refused ?? 0,
+      unhandled: this.#responder.unhandled,
+      doorbells: link?.rings ?? 0,
+      queuedBytes: link?.queued ?? 0,
+      lostWakeups,
+      wakesBy: wakesBy as 'loop' | 'thread',
+    }
+  }
+
+  ref(): this {
+    this.#wanted = true
+    this.#updateReference()
+    return this
+  }
+
+  unref(): this {
+    this.#wanted = false
+    this.#updateReference()
+    return this
+  }
+
+  // ---- called by the runtime ----
+
+  get link(): number {
+    return this.#link.number
+  }
+
+  received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
+    if (kind === REPLY || kind === ERROR) this.#caller.answered(inbox, at, kind, extras)
+    else if (this.#link.end === undefined) this.#responder.received(inbox, at, kind, extras)
+  }
+
+  named(code: number, name: string): void {
+    this.#responder.named(code, name)
+  }
+
+  ended(slot: number, generation: number, ending: number): void {
+    this.#caller.ended(slot, generation, ending)
+  }
+
+  abandoned(slot: number, generation: number): void {
+    this.#responder.abandoned(slot, generation)
+  }
+
+  refused(slot: number, generation: number, error: IpcError): void {
+    if (!this.#caller.refused(slot, generation, error)) this.#report(error)
+  }
+
+  isDrained(): void {
+    const waiting = this.#draining
+    if (waiting.length === 0) return
+    this.#draining = []
+    this.#link.runtime.hold(-waiting.length)
+    for (const resolve of waiting) resolve()
+  }
+
+  /** The engine has nothing of it any more; every request has had its outcome. */
+  hasClosed(reason: IpcError | null): void {
+    const { runtime } = this.#link
+    if (this.#isClosing) runtime.hold(-1)
+    this.#link.end ??= new IpcError('ERR_PEER_LOST', reason?.message ?? 'the peer has closed', {
+      cause: reason ?? undefined,
+    })
+    this.#wanted = false
+    this.#updateReference()
+    this.#responder.end(this.#link.end)
+    this.isDrained()
+    this.#resolveClosed(reason)
+    this.emit('close', reason)
+  }
+
+  // ---- parts ----
+
+  /** Refuses a message when too much waits already. */
+  #checkBacklog(): void {
+    const { runtime, endpoint, peer } = this.#link
+    if (runtime.outbox.used + this.#link.queued <= endpoint.backlogMax) return
+    runtime.outbox.submit()
+    if (this.#link.queued > endpoint.backlogMax) throw isFull(peer.pid)
+  }
+
+  #report(error: Error): void {
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+    else process.emitWarning(error)
+  }
+
+  #updateReference(): void {
+    const referenced = this.#wanted ?? (this.#handlers.size > 0 && this.isOpen)
+    if (referenced === this.#referenced) return
+    this.#referenced = referenced
+    this.#link.runtime.hold(referenced ? 1 : -1)
+  }
+}
+
+const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
+
+function isFull(pid?: number): IpcError {
+  const who = pid === undefined ? 'the peer' : `process ${pid}`
+  return new IpcError('ERR_FULL', `${who} does not read, and too much waits for it already`)
+}

@@ -1,0 +1,74 @@
+// What a handler knows about the message it handles. Most handlers look at little of it, so all
+// that costs anything is made when it is asked for.
+
+import type * as api from '../index.js'
+import type { Connection } from './connection.js'
+import { LANES } from './options.js'
+import { traceText } from './trace.js'
+
+export class Context implements api.Context {
+  readonly connection: Connection
+  readonly slot: number
+  readonly generation: number
+  readonly code: number
+  readonly laneNumber: number
+  readonly #deadline: number
+  readonly #trace: Uint8Array | undefined
+  readonly #connectionEnd: AbortSignal
+  #controller: AbortController | undefined
+  #reason: unknown
+
+  constructor(
+    connection: Connection,
+    connectionEnd: AbortSignal,
+    slot: number,
+    generation: number,
+    code: number,
+    laneNumber: number,
+    deadline: number,
+    trace: Uint8Array | undefined,
+  ) {
+    this.connection = connection
+    this.#connectionEnd = connectionEnd
+    this.slot = slot
+    this.generation = generation
+    this.code = code
+    this.laneNumber = laneNumber
+    this.#deadline = deadline
+    this.#trace = trace
+  }
+
+  get peer(): api.Peer {
+    return this.connection.peer
+  }
+
+  get lane(): api.Lane {
+    return LANES[this.laneNumber]
+  }
+
+  get signal(): AbortSignal {
+    // Nobody waits for the end of an event.
+    if (this.generation === 0) return this.#connectionEnd
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  get remainingMs(): number {
+    if (this.#deadline === 0) return Infinity
+    const [seconds, nanos] = process.hrtime()
+    return Math.max(0, this.#deadline - (seconds * 1e3 + nanos / 1e6))
+  }
+
+  get traceparent(): string | undefined {
+    return this.#trace && traceText(this.#trace)
+  }
+
+  /** Nobody waits for the answer any more. */
+  abort(reason: unknown): void {
+    this.#reason ??= reason
+    this.#controller?.abort(reason)
+  }
+}

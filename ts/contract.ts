@@ -1,0 +1,102 @@
+// Contracts: values both ends share, with what the ends need at hand.
+
+import type * as api from '../index.js'
+import { messagePack, wireNumber } from './codec.js'
+import { checkName, eventOptions, methodOptions } from './options.js'
+
+export function method<Params, Result>(
+  name: string,
+  options?: api.MethodOptions<Params, Result>,
+): api.Method<Params, Result> {
+  checkName(name)
+  return new MethodContract(name, methodOptions(options))
+}
+
+export function event<Payload>(
+  name: string,
+  options?: api.EventOptions<Payload>,
+): api.Event<Payload> {
+  checkName(name)
+  return new EventContract(name, eventOptions(options))
+}
+
+/** What both kinds have in common. */
+export abstract class Contract {
+  readonly name: string
+  abstract readonly kind: 'method' | 'event'
+  /** How payloads are encoded, and the number that has in a header. */
+  readonly codec: api.Codec<any>
+  readonly codecNumber: number
+  /** The engine's code for the name, once it was asked for. */
+  code = -1
+
+  constructor(name: string, codec: api.Codec<any> | undefined) {
+    this.name = name
+    this.codec = codec ?? messagePack
+    this.codecNumber = wireNumber(this.codec)
+  }
+}
+
+export class MethodContract extends Contract implements api.Method {
+  readonly kind = 'method'
+  readonly options: api.MethodOptions<any, any>
+
+  constructor(name: string, options: api.MethodOptions<any, any> = {}) {
+    super(name, options.codec)
+    this.options = Object.freeze({ ...options })
+  }
+}
+
+export class EventContract extends Contract implements api.Event {
+  readonly kind = 'event'
+  readonly options: api.EventOptions<any>
+
+  constructor(name: string, options: api.EventOptions<any> = {}) {
+    super(name, options.codec)
+    this.options = Object.freeze({ ...options })
+  }
+}
+
+const named = new Map<string, MethodContract>()
+const namedEvents = new Map<string, EventContract>()
+
+/** The method of a contract or of a bare name, which stands for MessagePack unchecked. */
+export function asMethod(contract: api.Method<any, any> | string): MethodContract {
+  if (contract instanceof MethodContract) return contract
+  return typeof contract === 'string'
+    ? remembered(named, contract, MethodContract)
+    : wrong('method', contract)
+}
+
+/** The event of a contract or of a bare name. */
+export function asEvent(contract: api.Event<any> | string): EventContract {
+  if (contract instanceof EventContract) return contract
+  return typeof contract === 'string'
+    ? remembered(namedEvents, contract, EventContract)
+    : wrong('event', contract)
+}
+
+/** What a handler is registered for. */
+export function asEither(contract: api.Method<any, any> | api.Event<any> | string): Contract {
+  if (contract instanceof EventContract) return contract
+  return asMethod(contract as api.Method | string)
+}
+
+function remembered<C>(
+  known: Map<string, C>,
+  name: string,
+  make: new (name: string) => C,
+): C {
+  let contract = known.get(name)
+  if (contract === undefined) {
+    checkName(name)
+    contract = new make(name)
+    known.set(name, contract)
+  }
+  return contract
+}
+
+function wrong(kind: string, found: unknown): never {
+  const message = `${found === null ? 'null' : typeof found} is no ${kind}: make one with ${kind}()`
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARGUMENT' })
+}

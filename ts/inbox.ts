@@ -1,0 +1,91 @@
+// What has come on one link: records in an arena the binding fills.
+
+import { native, type Extras } from './native.js'
+
+const {
+  FLAG_OUTSIDE,
+  FLAG_TRACED,
+  IN_CODE,
+  IN_DEADLINE,
+  IN_HEAD,
+  IN_ID,
+  IN_LEN,
+  IN_PAYLOAD_LEN,
+  IN_WORDS,
+  TRACE_BYTES,
+} = native
+
+/** Places are counted in words from the arena's start. */
+export class Inbox {
+  /** Views of the arena have been handed out, so that it cannot be used again. */
+  kept = false
+  readonly #memory: ArrayBuffer
+  readonly #words: Uint32Array
+  readonly #floats: Float64Array
+
+  constructor(memory: ArrayBuffer) {
+    this.#memory = memory
+    this.#words = new Uint32Array(memory)
+    this.#floats = new Float64Array(memory)
+  }
+
+  /** The place of the record behind this one. */
+  next(at: number): number {
+    return at + (this.#words[at + IN_LEN] >>> 2)
+  }
+
+  kind(at: number): number {
+    return this.#words[at + IN_HEAD] & 0xff
+  }
+
+  lane(at: number): number {
+    return (this.#words[at + IN_HEAD] >>> 8) & 0xff
+  }
+
+  codec(at: number): number {
+    return (this.#words[at + IN_HEAD] >>> 16) & 0xff
+  }
+
+  code(at: number): number {
+    return this.#words[at + IN_CODE]
+  }
+
+  slot(at: number): number {
+    return this.#words[at + IN_ID]
+  }
+
+  generation(at: number): number {
+    return this.#words[at + IN_ID + 1]
+  }
+
+  /** When whoever asked gives up, in milliseconds of the monotonic clock; 0 for never. */
+  deadline(at: number): number {
+    return this.#floats[(at + IN_DEADLINE) >>> 1]
+  }
+
+  /** The payload, as a view that is only valid for now unless {@link kept} is set. */
+  payload(at: number, extras: Extras): Uint8Array {
+    const flags = this.#words[at + IN_HEAD] >>> 24
+    let start = (at + IN_WORDS) << 2
+    if (flags !== 0) {
+      if ((flags & FLAG_TRACED) !== 0) start += TRACE_BYTES
+      if ((flags & FLAG_OUTSIDE) !== 0) {
+        const extra = extras![this.#words[start >>> 2]] as Uint8Array
+        return new Uint8Array(extra.buffer, extra.byteOffset, extra.length)
+      }
+    }
+    return new Uint8Array(this.#memory, start, this.#words[at + IN_PAYLOAD_LEN])
+  }
+
+  /** The trace context, copied, if there is one. */
+  trace(at: number): Uint8Array | undefined {
+    if (((this.#words[at + IN_HEAD] >>> 24) & FLAG_TRACED) === 0) return undefined
+    return new Uint8Array(this.#memory, (at + IN_WORDS) << 2, TRACE_BYTES).slice()
+  }
+
+  /** The payload as text. */
+  text(at: number): string {
+    const length = this.#words[at + IN_PAYLOAD_LEN]
+    return Buffer.from(this.#memory, (at + IN_WORDS) << 2, length).toString('utf8')
+  }
+}

@@ -1,0 +1,19 @@
+// Who is at the other end.
+
+import type * as api from '../index.js'
+
+interface Introduction extends Omit<api.Peer, 'rings' | 'isSelf'> {
+  engine: string
+  rings: [number, number, number, number, number]
+}
+
+/** The peer the binding describes. */
+export function makePeer(description: string, ownEngine: string): api.Peer {
+  const { engine, rings, ...rest } = JSON.parse(description) as Introduction
+  const [critical, high, normal, low, control] = rings
+  return Object.freeze({
+    ...rest,
+    isSelf: engine === ownEngine,
+    rings: Object.freeze({ critical, high, normal, low, control }),
+  })
+}

@@ -1,0 +1,40 @@
+// Requests in flight: a slot for each, used again and again. The id of a request leads straight to
+// its slot, and its generation tells its answer from a late answer to an earlier request.
+
+export interface Call {
+  resolve(value: unknown): void
+  reject(reason: unknown): void
+}
+
+export class Pending<C> {
+  readonly #calls: (C | undefined)[] = []
+  readonly #generations: number[] = []
+  readonly #free: number[] = []
+
+  get size(): number {
+    return this.#calls.length - this.#free.length
+  }
+
+  /** Puts a call into a free slot and returns the slot. */
+  add(call: C): number {
+    const slot = this.#free.pop() ?? this.#calls.length
+    this.#calls[slot] = call
+    // Generation 0 is nobody's, and they wrap as numbers of 32 bits do.
+    this.#generations[slot] = ((this.#generations[slot] ?? 0) + 1) >>> 0 || 1
+    return slot
+  }
+
+  generation(slot: number): number {
+    return this.#generations[slot]
+  }
+
+  /** Takes a call out; `undefined` if it has ended before. */
+  take(slot: number, generation: number): C | undefined {
+    if (this.#generations[slot] !== generation) return undefined
+    const call = this.#calls[slot]
+    if (call === undefined) return undefined
+    this.#calls[slot] = undefined
+    this.#free.push(slot)
+    return call
+  }
+}

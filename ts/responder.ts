@@ -1,0 +1,212 @@
+// The side of a connection that works: requests and events of the peer, and their handlers.
+
+import type * as api from '../index.js'
+import { BYTES, decodeWith, encodeWith, MESSAGE_PACK } from './codec.js'
+import type { Connection } from './connection.js'
+import { Context } from './context.js'
+import { EventContract, MethodContract } from './contract.js'
+import { encodeError, IpcError } from './errors.js'
+import type { Handlers, Route } from './handlers.js'
+import type { Inbox } from './inbox.js'
+import type { Link } from './link.js'
+import type { Extras } from './native.js'
+import { ERROR, REPLY, REQUEST } from './outbox.js'
+
+export class Responder {
+  readonly #connection: Connection
+  readonly #link: Link
+  readonly #own: Handlers
+  readonly #shared: Handlers | undefined
+  readonly #report: (error: Error) => void
+  /** What the peer's codes mean, and who handles that. */
+  readonly #names: string[] = []
+  #routes: (Route | undefined)[] = []
+  /** Requests whose handlers have promised an answer, by slot. */
+  readonly #serving: (Context | undefined)[] = []
+  #servingCount = 0
+  #unhandled = 0
+  /** For the handlers of events, which nobody waits for. */
+  readonly #ended = new AbortController()
+
+  constructor(
+    connection: Connection,
+    link: Link,
+    own: Handlers,
+    shared: Handlers | undefined,
+    report: (error: Error) => void,
+  ) {
+    this.#connection = connection
+    this.#link = link
+    this.#own = own
+    this.#shared = shared
+    this.#report = report
+  }
+
+  get serving(): number {
+    return this.#servingCount
+  }
+
+  get unhandled(): number {
+    return this.#unhandled
+  }
+
+  /** The peer will use `code` for `name`. */
+  named(code: number, name: string): void {
+    this.#names[code] = name
+  }
+
+  /** Handlers have come or gone. */
+  forgetRoutes(): void {
+    this.#routes = []
+  }
+
+  /** A request or an event has come. */
+  received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
+    const code = inbox.code(at)
+    const route = this.#routes[code] ?? this.#route(code)
+    if (kind === REQUEST) this.#serve(route, inbox, at, code, extras)
+    else this.#take(route, inbox, at, code, extras)
+  }
+
+  /** Nobody waits for an answer any more. */
+  abandoned(slot: number, generation: number): void {
+    const context = this.#serving[slot]
+    if (context?.generation !== generation) return
+    this.#forget(context)
+    context.abort(new IpcError('ERR_CANCELLED', 'nobody waits for the answer any more'))
+  }
+
+  /** The connection is over. */
+  end(reason: IpcError): void {
+    for (const context of this.#serving) {
+      if (context === undefined) continue
+      this.#forget(context)
+      context.abort(reason)
+    }
+    this.#ended.abort(reason)
+  }
+
+  #route(code: number): Route | undefined {
+    const name = this.#names[code]
+    const route = this.#own.find(name) ?? this.#shared?.find(name)
+    if (route !== undefined) this.#routes[code] = route
+    return route
+  }
+
+  // ---- requests ----
+
+  #serve(
+    route: Route | undefined,
+    inbox: Inbox,
+    at: number,
+    code: number,
+    extras: Extras,
+  ): void {
+    const context = this.#context(inbox, at, code)
+    if (route === undefined || !(route.contract instanceof MethodContract)) {
+      const message = `nobody handles the method "${this.#names[code]}"`
+      return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
+    }
+    const { contract, handler } = route
+    let result
+    try {
+      const params = decode(route, contract.options.params, inbox, at, extras)
+      result = handler(params, context)
+      if (!isPromise(result)) return this.#reply(context, contract, result)
+    } catch (error) {
+      return this.#fail(context, error)
+    }
+    this.#serving[context.slot] = context
+    this.#servingCount++
+    result.then(
+      (value) => {
+        if (this.#forget(context)) this.#reply(context, contract, value)
+      },
+      (error: unknown) => {
+        if (this.#forget(context)) this.#fail(context, error)
+      },
+    )
+  }
+
+  #reply(context: Context, contract: MethodContract, value: unknown): void {
+    let payload
+    try {
+      payload = encodeWith(contract.codec, value)
+      this.#link.check(payload.length)
+    } catch (error) {
+      return this.#fail(context, error)
+    }
+    this.#answer(context, REPLY, contract.codecNumber, payload)
+  }
+
+  #fail(context: Context, error: unknown): void {
+    this.#answer(context, ERROR, MESSAGE_PACK, encodeError(error))
+  }
+
+  #answer(context: Context, kind: number, codec: number, payload: Uint8Array): void {
+    const { number, runtime, end } = this.#link
+    if (end !== undefined) return
+    const { laneNumber, code, slot, generation } = context
+    runtime.outbox.append(
+      number, kind, laneNumber, codec, code, slot, generation, 0, payload, undefined,
+    )
+  }
+
+  /** Returns whether the answer is still waited for. */
+  #forget(context: Context): boolean {
+    if (this.#serving[context.slot] !== context) return false
+    this.#serving[context.slot] = undefined
+    this.#servingCount--
+    return true
+  }
+
+  // ---- events ----
+
+  #take(route: Route | undefined, inbox: Inbox, at: number, code: number, extras: Extras): void {
+    if (route === undefined || !(route.contract instanceof EventContract)) {
+      this.#unhandled++
+      return
+    }
+    const { contract, handler } = route
+    try {
+      const payload = decode(route, contract.options.payload, inbox, at, extras)
+      const result = handler(payload, this.#context(inbox, at, code))
+      if (isPromise(result)) result.then(undefined, this.#report)
+    } catch (error) {
+      this.#report(error as Error)
+    }
+  }
+
+  #context(inbox: Inbox, at: number, code: number): Context {
+    return new Context(
+      this.#connection,
+      this.#ended.signal,
+      inbox.slot(at),
+      inbox.generation(at),
+      code,
+      inbox.lane(at),
+      inbox.deadline(at),
+      inbox.trace(at),
+    )
+  }
+}
+
+/** The value a handler is called with. */
+function decode(
+  { contract, borrowed }: Route,
+  schema: api.StandardSchema | undefined,
+  inbox: Inbox,
+  at: number,
+  extras: Extras,
+): unknown {
+  const payload = inbox.payload(at, extras)
+  const { codec, codecNumber } = contract
+  // Bytes are handed out as they are, so their arena cannot be used again, unless the handler has
+  // promised to be done with them when it returns.
+  if (codecNumber === BYTES && !borrowed) inbox.kept = true
+  return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at))
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof (value as Promise<unknown> | undefined)?.then === 'function'
+}

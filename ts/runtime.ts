@@ -1,0 +1,208 @@
+// What this thread has of ringpost: one engine, its memory, and its connections by link.
+
+import type { NativeEngine } from '../native/binding.js'
+import type { Endpoint } from './options.js'
+import { Connection } from './connection.js'
+import { parseError, type IpcError } from './errors.js'
+import type { Handlers } from './handlers.js'
+import { Inbox } from './inbox.js'
+import { native, openEngine, type Extras } from './native.js'
+import { Outbox } from './outbox.js'
+import { makePeer } from './peer.js'
+import { SyncArena } from './sync-arena.js'
+
+const {
+  EVENT_ABANDONED,
+  EVENT_ACCEPTED,
+  EVENT_CLOSED,
+  EVENT_CONNECTED,
+  EVENT_DRAINED,
+  EVENT_ENDED,
+  EVENT_NAMED,
+  EVENT_REFUSED,
+  LINKS_MAX,
+  RUNS_MAX,
+  RUN_WORDS,
+  STATE_REFERENCES,
+  STATE_WORDS,
+} = native
+
+/** Whoever connections come to. */
+export interface Acceptor {
+  readonly endpoint: Endpoint
+  readonly handlers: Handlers
+  accepted(connection: Connection): void
+}
+
+/** A connection that is being made. */
+interface Connecting {
+  endpoint: Endpoint
+  resolve(connection: Connection): void
+  reject(error: unknown): void
+}
+
+export class Runtime {
+  readonly engine: NativeEngine
+  readonly outbox: Outbox
+  readonly state = new Uint32Array(STATE_WORDS)
+  /** Bytes that wait for room, by the lower half of a link; the binding keeps them. Pages of it that
+   * nobody touches are not there. */
+  readonly queued = new Uint32Array(LINKS_MAX)
+  readonly syncArena = new SyncArena(this.state)
+  readonly #hot: ReturnType<NativeEngine['hot']>
+  readonly #runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
+  /** By the lower half of a link, which no two have at the same time. */
+  readonly #inboxes: (Inbox | undefined)[] = []
+  readonly #connections: (Connection | undefined)[] = []
+  readonly #connecting = new Map<number, Connecting>()
+  readonly #acceptors = new Map<number, Acceptor>()
+
+  constructor() {
+    this.outbox = new Outbox(this.state)
+    const memory = {
+      outbox: this.outbox.memory,
+      state: this.state.buffer as ArrayBuffer,
+      runs: this.#runs.buffer as ArrayBuffer,
+      queued: this.queued.buffer as ArrayBuffer,
+    }
+    this.engine = openEngine(memory, this.#deliver)
+    this.#hot = this.engine.hot()
+    this.outbox.attach(this.#hot)
+  }
+
+  /** Keeps the process alive, until as many are taken back. The binding takes notice with the next
+   * call or the next turn. */
+  addReferences(count: number): void {
+    this.state[STATE_REFERENCES] += count
+  }
+
+  /** The same, and takes notice now: without a call to follow there may be no next turn. */
+  hold(count: number): void {
+    this.addReferences(count)
+    this.#hot.settle()
+  }
+
+  /** Connections of a listener go to `acceptor`. */
+  listening(listener: number, acceptor: Acceptor): void {
+    this.#acceptors.set(listener, acceptor)
+  }
+
+  notListening(listener: number): void {
+    this.#acceptors.delete(listener)
+  }
+
+  /** A connection is being made; what becomes of it goes to `connecting`. */
+  connecting(link: number, connecting: Connecting): void {
+    this.#connecting.set(link, connecting)
+    this.hold(1)
+  }
+
+  /** Nobody waits for that connection any more. */
+  notConnecting(link: number): void {
+    if (this.#takeConnecting(link)) this.engine.close(link)
+  }
+
+  #takeConnecting(link: number): Connecting | undefined {
+    const connecting = this.#connecting.get(link)
+    if (this.#connecting.delete(link)) this.hold(-1)
+    return connecting
+  }
+
+  /** Takes what has come, run by run. */
+  readonly #deliver = (count: number, extras: Extras): void => {
+    const runs = this.#runs
+    for (let at = 0; at < count * RUN_WORDS; at += RUN_WORDS) {
+      const link = runs[at]
+      const place = link & 0xffff
+      const fresh = runs[at + 3]
+      if (fresh !== 0) this.#inboxes[place] = new Inbox(extras![fresh - 1] as ArrayBuffer)
+      const inbox = this.#inboxes[place]!
+      inbox.kept = false
+      this.#read(link, inbox, runs[at + 1], runs[at + 2], extras)
+      runs[at + 3] = inbox.kept ? 1 : 0
+    }
+  }
+
+  #read(link: number, inbox: Inbox, start: number, end: number, extras: Extras): void {
+    let connection = this.#connection(link)
+    for (let at = start >>> 2; at < end >>> 2; at = inbox.next(at)) {
+      const kind = inbox.kind(at)
+      if (kind < EVENT_CONNECTED) {
+        connection?.received(inbox, at, kind, extras)
+      } else {
+        this.#event(link, kind, inbox, at)
+        connection = this.#connection(link)
+      }
+    }
+  }
+
+  #connection(link: number): Connection | undefined {
+    const connection = this.#connections[link & 0xffff]
+    return connection?.link === link ? connection : undefined
+  }
+
+  #event(link: number, kind: number, inbox: Inbox, at: number): void {
+    const connection = this.#connection(link)
+    switch (kind) {
+      case EVENT_CONNECTED:
+        return this.#connected(link, inbox.text(at))
+      case EVENT_ACCEPTED:
+        return this.#accepted(link, inbox.code(at), inbox.text(at))
+      case EVENT_CLOSED:
+        return this.#closed(link, connection, inbox.text(at))
+      case EVENT_NAMED:
+        return connection?.named(inbox.code(at), inbox.text(at))
+      case EVENT_ENDED:
+        return connection?.ended(inbox.slot(at), inbox.generation(at), inbox.code(at))
+      case EVENT_ABANDONED:
+        return connection?.abandoned(inbox.slot(at), inbox.generation(at))
+      case EVENT_DRAINED:
+        return connection?.isDrained()
+      case EVENT_REFUSED:
+        return connection?.refused(inbox.slot(at), inbox.generation(at), parseError(inbox.text(at)))
+    }
+  }
+
+  #connected(link: number, description: string): void {
+    const connecting = this.#takeConnecting(link)
+    if (connecting === undefined) return
+    connecting.resolve(this.#open(link, connecting.endpoint, description, undefined))
+  }
+
+  #accepted(link: number, listener: number, description: string): void {
+    const acceptor = this.#acceptors.get(listener)
+    if (acceptor === undefined) return this.engine.close(link)
+    const { endpoint, handlers } = acceptor
+    acceptor.accepted(this.#open(link, endpoint, description, handlers))
+  }
+
+  #open(
+    link: number,
+    endpoint: Endpoint,
+    description: string,
+    handlers: Handlers | undefined,
+  ): Connection {
+    const peer = makePeer(description, this.engine.id)
+    const connection = new Connection(this, link, peer, endpoint, handlers)
+    this.#connections[link & 0xffff] = connection
+    return connection
+  }
+
+  #closed(link: number, connection: Connection | undefined, description: string): void {
+    const reason: IpcError | null = description === '' ? null : parseError(description)
+    if (connection !== undefined) {
+      this.#connections[link & 0xffff] = undefined
+      connection.hasClosed(reason)
+      return
+    }
+    this.#takeConnecting(link)?.reject(reason ?? parseError('ERR_CLOSED\nthe server closed'))
+  }
+}
+
+let runtime: Runtime | undefined
+
+/** The runtime of this thread. */
+export function theRuntime(): Runtime {
+  runtime ??= new Runtime()
+  return runtime
+}

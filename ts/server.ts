@@ -1,0 +1,93 @@
+// Serving.
+
+import { EventEmitter } from 'node:events'
+import type * as api from '../index.js'
+import { checkServerName } from './client.js'
+import type { Connection } from './connection.js'
+import { raised } from './errors.js'
+import { Handlers } from './handlers.js'
+import { serverOptions, type Endpoint } from './options.js'
+import { theRuntime, type Acceptor, type Runtime } from './runtime.js'
+
+export async function createServer(
+  name: string,
+  options?: api.ServerOptions,
+): Promise<api.Server> {
+  checkServerName(name)
+  const endpoint = serverOptions(options)
+  const runtime = theRuntime()
+  const listener = raised(() => runtime.engine.listen(name, endpoint.native, endpoint.listen))
+  return new Server(runtime, listener, name, endpoint)
+}
+
+class Server extends EventEmitter<api.ServerEvents> implements api.Server, Acceptor {
+  readonly name: string
+  readonly endpoint: Endpoint
+  readonly connections = new Set<Connection>()
+  readonly handlers: Handlers
+  readonly #runtime: Runtime
+  readonly #listener: number
+  #closing: Promise<void> | undefined
+  #referenced = false
+
+  constructor(runtime: Runtime, listener: number, name: string, endpoint: Endpoint) {
+    super()
+    this.name = name
+    this.endpoint = endpoint
+    this.#runtime = runtime
+    this.#listener = listener
+    this.handlers = new Handlers(() => {
+      for (const connection of this.connections) connection.handlersChanged()
+    })
+    runtime.listening(listener, this)
+    this.ref()
+  }
+
+  handle(
+    contract: api.Method<any, any> | api.Event<any> | string,
+    handler: (payload: any, context: api.Context) => unknown,
+    options?: api.HandleOptions,
+  ): api.Registration {
+    return this.handlers.add(contract, handler, options)
+  }
+
+  /** A client has come. */
+  accepted(connection: Connection): void {
+    this.connections.add(connection)
+    connection.once('close', () => this.connections.delete(connection))
+    this.emit('connection', connection)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#runtime.engine.closeListener(this.#listener)
+    this.#runtime.notListening(this.#listener)
+    this.unref()
+    await Promise.all([...this.connections].map((connection) => connection.close()))
+    this.emit('close')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  ref(): this {
+    return this.#reference(this.#closing === undefined)
+  }
+
+  unref(): this {
+    return this.#reference(false)
+  }
+
+  #reference(referenced: boolean): this {
+    if (referenced !== this.#referenced) {
+      this.#referenced = referenced
+      this.#runtime.hold(referenced ? 1 : -1)
+    }
+    return this
+  }
+}
