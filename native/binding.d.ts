@@ -153,8 +153,11 @@ export interface NativeOptions {
   transport: string | null
   /** `off`, `header` or `full`. */
   crc: string
-  /** Capacities of the rings: critical, high, normal, low, control; `null` for the built-in ones. */
-  rings: Array<number> | null
+  /**
+   * Capacities of the rings: critical, high, normal, low, control; 0 for the
+   * built-in ones.
+   */
+  rings: Array<number>
   /** Bytes of the longest message. */
   messageLenMax: number
   /** Requests in flight in one direction. */

@@ -43,6 +43,6 @@ export class Handlers {
       this.#routes.delete(checked.name)
       this.#changed()
     }
-    return { dispose, [Symbol.dispose ?? Symbol.for('Symbol.dispose')]: dispose } as api.Registration
+    return { dispose, [Symbol.dispose]: dispose }
   }
 }

@@ -9,6 +9,7 @@ export const native: typeof binding = load()
 
 function load(): typeof binding {
   try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an addon cannot be imported
     return require('../../native/binding.js') as typeof binding
   } catch (cause) {
     const { platform, arch } = process

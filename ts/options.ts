@@ -103,7 +103,7 @@ function endpoint(given: api.EndpointOptions): Endpoint {
     directory: given.directory ?? null,
     transport: given.transport ?? null,
     crc: given.crc ?? 'header',
-    rings: given.rings ? RINGS.map((ring) => given.rings?.[ring] ?? 0) : null,
+    rings: RINGS.map((ring) => given.rings?.[ring] ?? 0),
     messageLenMax: given.messageLenMax ?? 67_108_864,
     pendingMax: given.pendingMax ?? 65_536,
     token: given.token === undefined ? null : Buffer.from(given.token as Uint8Array),

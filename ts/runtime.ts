@@ -61,9 +61,9 @@ export class Runtime {
     this.outbox = new Outbox(this.state)
     const memory = {
       outbox: this.outbox.memory,
-      state: this.state.buffer as ArrayBuffer,
-      runs: this.#runs.buffer as ArrayBuffer,
-      queued: this.queued.buffer as ArrayBuffer,
+      state: this.state.buffer,
+      runs: this.#runs.buffer,
+      queued: this.queued.buffer,
     }
     this.engine = openEngine(memory, this.#deliver)
     this.#hot = this.engine.hot()

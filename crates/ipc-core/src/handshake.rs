@@ -63,6 +63,14 @@ impl Transport {
         }
     }
 
+    /// Ring capacities where nobody wished for others.
+    pub const fn geometry(self) -> Geometry {
+        match self {
+            Self::Sealed => Geometry::SPARSE,
+            Self::Portable => Geometry::DENSE,
+        }
+    }
+
     /// The name used in options and in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -308,8 +316,8 @@ pub struct Policy {
     pub features: Features,
     /// The least its checksums may cover.
     pub crc: CrcMode,
-    /// Ring capacities for a client without wishes; `None` takes the transport's own.
-    pub geometry: Option<Geometry>,
+    /// Ring capacities for a client without wishes; 0 takes the transport's own.
+    pub rings: [u32; RINGS],
     /// The most it agrees to.
     pub limits: Limits,
     /// A secret clients have to know.
@@ -328,9 +336,6 @@ pub struct Terms {
     /// Geometry, checksums, limits.
     pub agreement: Agreement,
 }
-
-/// The largest ring a client may wish for.
-const RING_WISH_MAX: u32 = 64 << 20;
 
 impl Policy {
     /// Finds the terms, or says why there are none, with the ranges of both sides.
@@ -367,16 +372,8 @@ impl Policy {
                 );
                 Error::new(Code::Feature, message)
             })?;
-        let mut geometry = self.geometry.unwrap_or(match transport {
-            Transport::Sealed => Geometry::SPARSE,
-            Transport::Portable => Geometry::DENSE,
-        });
-        for (ring, wish) in geometry.rings.iter_mut().zip(hello.rings) {
-            if wish != 0 {
-                *ring = wish;
-            }
-        }
-        if !geometry.is_valid() || geometry.rings.iter().any(|&ring| ring > RING_WISH_MAX) {
+        let geometry = transport.geometry().with(self.rings).with(hello.rings);
+        if !geometry.is_valid() {
             let message = format!("ring capacities {:?} are not possible", geometry.rings);
             return Err(Error::new(Code::Handshake, message));
         }
@@ -497,7 +494,7 @@ mod tests {
         Policy {
             features: Features(3),
             crc: CrcMode::Header,
-            geometry: None,
+            rings: [0; RINGS],
             limits: Limits::DEFAULT,
             token: None,
         }

@@ -185,6 +185,17 @@ impl Header {
         [words[0], words[1], words[2] | u64::from(crc) << 32]
     }
 
+    /// The same over a payload that lies elsewhere: `append` goes on with a running checksum over
+    /// all of it.
+    pub fn sealed_over(self, mode: CrcMode, append: impl FnOnce(u32) -> u32) -> [u64; 3] {
+        let sealed = self.sealed(mode.min(CrcMode::Header), &[]);
+        if mode != CrcMode::Full {
+            return sealed;
+        }
+        let (len, running) = (sealed[2] & u64::from(u32::MAX), (sealed[2] >> 32) as u32);
+        [sealed[0], sealed[1], len | u64::from(append(running)) << 32]
+    }
+
     /// Checks and decodes three words; returns the header and the checksum it carries.
     ///
     /// The length is *not* checked here: only the caller knows what is available.

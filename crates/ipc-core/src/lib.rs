@@ -2,14 +2,14 @@
 //!
 //! [`Engine`] owns sockets, rings, doorbells and timers, and shows its host two things: a descriptor
 //! that becomes readable when there is work, and [`Engine::drive`], which does the work and never
-//! blocks. Most programs use one of the faces on top of it: [`blocking`] for threads that wait, and,
-//! with the feature `tokio`, the asynchronous one.
+//! blocks. Most programs use one of the faces on top of it: [`blocking`] for threads that wait,
+//! [`realtime`] for threads that may not, and, with the feature `tokio`, the asynchronous one.
 //!
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
-//! blocking · tokio                                   how one waits
-//! face                                               what the two share
+//! blocking · realtime · tokio                        how one waits
+//! face                                               what they share
 //! engine                                             one descriptor, drive(): listeners, links, timers
 //! session · handshake                                protocol state: no I/O, no clock
 //! lanes                                              rings of one direction, by priority
@@ -30,12 +30,20 @@ mod lanes;
 mod limits;
 mod memory;
 mod option_block;
+pub mod realtime;
 mod remote_error;
 mod ring;
+#[cfg(all(test, not(loom)))]
+mod seeds;
 mod session;
 mod sync;
 mod sys;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;
 mod time;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 pub use checksum::CrcMode;
 pub use engine::{
@@ -43,11 +51,11 @@ pub use engine::{
     ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Sent,
 };
 pub use error::{Code, Corrupt, Error, Result};
-pub use face::{CallOptions, FaceOptions, Reply, TIMEOUT_DEFAULT};
+pub use face::{Arrival, CallOptions, Change, FaceOptions, Reply, TIMEOUT_DEFAULT};
 pub use handshake::{EngineId, SessionId, Transport};
 pub use header::{Codec, HEADER_LEN, Kind};
-pub use limits::{Agreement, Geometry, Lane, Limits};
-pub use option_block::Trace;
+pub use limits::{Agreement, Geometry, Lane, Limits, RINGS};
+pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;
 pub use session::{Draft, Ending, Message, id};
 pub use time::Time;

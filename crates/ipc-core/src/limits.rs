@@ -8,7 +8,7 @@ pub const PAGE: usize = 4096;
 /// The smallest capacity one ring may have: one page.
 pub const RING_LEN_MIN: u32 = 4096;
 /// The largest capacity one ring may have.
-pub const RING_LEN_MAX: u32 = 1 << 30;
+pub const RING_LEN_MAX: u32 = 64 << 20;
 
 /// The priority a message travels with. Order holds within a lane only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,16 @@ impl Geometry {
     /// For named segments, whose pages are all allocated up front.
     pub const DENSE: Self = Self { rings: [16 << 10, 16 << 10, 256 << 10, 16 << 10, 8 << 10] };
 
+    /// This one, but with the capacities somebody wished for; 0 is no wish.
+    pub fn with(mut self, wishes: [u32; RINGS]) -> Self {
+        for (capacity, wish) in self.rings.iter_mut().zip(wishes) {
+            if wish != 0 {
+                *capacity = wish;
+            }
+        }
+        self
+    }
+
     /// Whether every capacity is a power of two, whole pages, and not beyond all measure.
     pub fn is_valid(&self) -> bool {
         self.rings.iter().all(|&capacity| {
@@ -73,6 +83,10 @@ impl Geometry {
 pub const fn frame_payload_max(capacity: usize) -> usize {
     capacity / 4 - crate::header::HEADER_LEN
 }
+
+/// Bytes after a header above which a message is cut into fragments even if a frame would hold it, so
+/// that the peer copies one part out while the next is copied in.
+pub(crate) const FRAME_LEN_MAX: usize = 128 << 10;
 
 /// Limits of one connection, agreed in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

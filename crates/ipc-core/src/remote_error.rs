@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// Causes deeper than this are cut off, on the way out and on the way in.
 const CAUSES_MAX: usize = 8;
 
@@ -78,6 +80,14 @@ impl RemoteError {
             }
         }
         error.cause = None;
+    }
+}
+
+impl From<Error> for RemoteError {
+    /// What a handler fails with when what it asked for itself has failed.
+    fn from(error: Error) -> Self {
+        let local = || Self::new(error.code().as_str(), error.to_string());
+        error.as_remote().cloned().unwrap_or_else(local)
     }
 }
 

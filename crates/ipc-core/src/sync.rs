@@ -8,3 +8,9 @@ pub(crate) use std::sync::atomic::{Ordering, fence};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{Ordering, fence};
+
+/// How a position or count is stored after the bytes it announces or gives back.
+pub(crate) const PUBLISH: Ordering = Ordering::Release;
+/// How it is loaded before they are touched. Mapping and models share the two, so that what the
+/// models show holds for the mapping.
+pub(crate) const OBSERVE: Ordering = Ordering::Acquire;

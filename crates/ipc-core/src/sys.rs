@@ -30,16 +30,17 @@ pub mod faults {
         calls_left: u32,
         forever: bool,
         errno: Errno,
+        failed: bool,
     }
 
     /// Lets the `n`-th call from now fail in this thread, counted from 0; `forever` all after it too.
     pub fn fail_nth(n: u32, forever: bool, errno: Errno) {
-        PLAN.set(Some(Plan { calls_left: n, forever, errno }));
+        PLAN.set(Some(Plan { calls_left: n, forever, errno, failed: false }));
     }
 
     /// Ends the plan. Returns whether a call did fail.
     pub fn stop() -> bool {
-        PLAN.replace(None).is_none_or(|plan| plan.calls_left == 0 && plan.forever)
+        PLAN.take().is_some_and(|plan| plan.failed)
     }
 
     pub(crate) fn fault() -> rustix::io::Result<()> {
@@ -48,9 +49,10 @@ pub mod faults {
             PLAN.set(Some(Plan { calls_left: plan.calls_left - 1, ..plan }));
             return Ok(());
         }
-        if !plan.forever {
-            PLAN.set(None);
+        if plan.failed && !plan.forever {
+            return Ok(());
         }
+        PLAN.set(Some(Plan { failed: true, ..plan }));
         Err(plan.errno)
     }
 }

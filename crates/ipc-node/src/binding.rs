@@ -27,8 +27,8 @@ use napi::sys;
 use crate::inbox::Inbox;
 use crate::memory::Memory;
 use crate::outbox;
-use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
 use crate::records::state::{STATE_INSIDE, STATE_REFERENCES, STATE_WORDS};
+use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
 use crate::throw;
 use crate::uv::{Loop, Turns, Uv, Watch};
 use crate::waker::Waker;
@@ -243,7 +243,8 @@ impl Binding {
             inner.state.set_word(STATE_INSIDE as usize, 1);
             inner.inbox.take_extras()
         };
-        let status = throw::call(self.env, self.context, self.resource, self.deliver, count, &extras);
+        let status =
+            throw::call(self.env, self.context, self.resource, self.deliver, count, &extras);
         self.inner().state.set_word(STATE_INSIDE as usize, 0);
         match status {
             Ok(()) => true,
@@ -377,8 +378,7 @@ fn reference(env: sys::napi_env, value: sys::napi_value) -> sys::napi_ref {
 
 /// What asynchronous context tracking calls our entries into JavaScript.
 fn async_context(env: sys::napi_env) -> (sys::napi_ref, sys::napi_async_context) {
-    let (mut resource, mut name, mut context) =
-        (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    let (mut resource, mut name, mut context) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: on the environment's thread; the text is as long as said.
     unsafe {
         sys::napi_create_object(env, &raw mut resource);

@@ -34,7 +34,6 @@ use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_WORDS, RUNS_MAX, TRAC
 const ARENA_FIRST: usize = 4 << 10;
 const ARENA_LAST: usize = 128 << 10;
 
-
 /// Bytes that may wait here for JavaScript, from all links.
 const WAITING_MAX: usize = 4 << 20;
 /// The same for a link that is waited for synchronously: its answer may lie behind them.
@@ -286,7 +285,8 @@ impl Inbox {
         let last = self.arenas[place].take().filter(|arena| arena.link == link);
         let next = last.map_or(ARENA_FIRST, |arena| (arena.memory.len() * 2).min(ARENA_LAST));
         let memory = Rc::new(Memory::array_buffer(self.env, next.max(len))?);
-        self.arenas[place] = Some(Arena { link, memory, used: 0, kept: false, known: false, ended: false });
+        self.arenas[place] =
+            Some(Arena { link, memory, used: 0, kept: false, known: false, ended: false });
         Some(())
     }
 
@@ -299,14 +299,13 @@ impl Inbox {
             }
             return;
         }
+        // Its number is fixed before the record finds its place, which may take an extra itself.
         let number = narrow(self.extras.len());
-        let len = payload.len();
-        let Some(place) = self.place_traced(link, head, message, 8) else { return };
-        let (extra, length) = place.split_at_mut(4);
-        extra.copy_from_slice(&number.to_ne_bytes());
-        length.copy_from_slice(&narrow(len).to_ne_bytes());
+        self.waiting += payload.len();
         self.extras.push(Rc::new(payload));
-        self.waiting += len;
+        if let Some(place) = self.place_traced(link, head, message, 8) {
+            place[..4].copy_from_slice(&number.to_ne_bytes());
+        }
     }
 
     /// As [`Self::place`], with the message's trace context in front.

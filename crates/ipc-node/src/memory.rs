@@ -38,18 +38,12 @@ impl Memory {
     pub fn adopt(env: sys::napi_env, value: sys::napi_value) -> Option<Self> {
         let (mut data, mut len) = (ptr::null_mut(), 0);
         // SAFETY: as above; anything but an `ArrayBuffer` is refused by the call.
-        let status = unsafe {
-            sys::napi_get_arraybuffer_info(env, value, &raw mut data, &raw mut len)
-        };
+        let status =
+            unsafe { sys::napi_get_arraybuffer_info(env, value, &raw mut data, &raw mut len) };
         (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, value))?
     }
 
-    fn keep(
-        env: sys::napi_env,
-        data: *mut u8,
-        len: usize,
-        value: sys::napi_value,
-    ) -> Option<Self> {
+    fn keep(env: sys::napi_env, data: *mut u8, len: usize, value: sys::napi_value) -> Option<Self> {
         let mut reference = ptr::null_mut();
         // SAFETY: as above; the value was just made or passed in.
         let status = unsafe { sys::napi_create_reference(env, value, 1, &raw mut reference) };

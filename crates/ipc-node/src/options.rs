@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ipc_core::{
-    Code, CrcMode, Error, Flow, Geometry, Limits, ListenOptions, Options, Overflow, Patience,
-    Result, Transport,
+    Code, CrcMode, Error, Flow, Limits, ListenOptions, Options, Overflow, Patience, Result,
+    Transport,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -18,8 +18,9 @@ pub struct NativeOptions {
     pub transport: Option<String>,
     /// `off`, `header` or `full`.
     pub crc: String,
-    /// Capacities of the rings: critical, high, normal, low, control; `null` for the built-in ones.
-    pub rings: Option<Vec<u32>>,
+    /// Capacities of the rings: critical, high, normal, low, control; 0 for the
+    /// built-in ones.
+    pub rings: Vec<u32>,
     /// Bytes of the longest message.
     pub message_len_max: f64,
     /// Requests in flight in one direction.
@@ -49,12 +50,7 @@ impl NativeOptions {
             "full" => CrcMode::Full,
             _ => return Err(wrong("crc: 'off', 'header' or 'full'")),
         };
-        let geometry = match self.rings {
-            None => None,
-            Some(rings) => Some(Geometry {
-                rings: rings.try_into().map_err(|_| wrong("rings: five capacities"))?,
-            }),
-        };
+        let rings = self.rings.try_into().map_err(|_| wrong("rings: five capacities"))?;
         let mut overflow = [Overflow::Queue; 4];
         for lane in self.refusing {
             *overflow.get_mut(lane as usize).ok_or_else(|| wrong("refusing: lanes 0 to 3"))? =
@@ -64,7 +60,7 @@ impl NativeOptions {
             directory: self.directory.map(Into::into),
             transport,
             crc,
-            geometry,
+            rings,
             limits: Limits {
                 message_len_max: whole(self.message_len_max),
                 pending_max: self.pending_max,

@@ -14,8 +14,7 @@ use crate::binding::Binding;
 use crate::inbox::{Outcome, SyncCall};
 use crate::memory::Memory;
 use crate::records::ending::{
-    ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT,
-    ENDED_WOULD_DEADLOCK,
+    ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT, ENDED_WOULD_DEADLOCK,
 };
 use crate::records::state::{STATE_SYNC_FREE, STATE_SYNC_HEAD};
 

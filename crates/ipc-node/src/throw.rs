@@ -51,9 +51,7 @@ pub fn call(
         }
         let mut result = ptr::null_mut();
         let (count, arguments) = (arguments.len(), arguments.as_ptr());
-        sys::napi_make_callback(
-            env, context, receiver, function, count, arguments, &raw mut result,
-        )
+        sys::napi_make_callback(env, context, receiver, function, count, arguments, &raw mut result)
     };
     if status == sys::Status::napi_ok { Ok(()) } else { Err(rethrow(env)) }
 }
@@ -66,8 +64,7 @@ pub fn is_terminating(env: sys::napi_env, object: sys::napi_ref) -> bool {
     unsafe {
         let mut value = ptr::null_mut();
         sys::napi_get_reference_value(env, object, &raw mut value);
-        let status =
-            sys::napi_has_named_property(env, value, c"toString".as_ptr(), &raw mut has);
+        let status = sys::napi_has_named_property(env, value, c"toString".as_ptr(), &raw mut has);
         status != sys::Status::napi_ok
     }
 }

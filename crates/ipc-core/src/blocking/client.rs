@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
-use super::{Answer, Change, Request, Stopper, Ticket};
+use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Ticket};
 use crate::engine::{EngineStats, LinkId, LinkStats, Options, Peer, Sent};
-use crate::error::{Code, Error, Result};
-use crate::face::{CallOptions, FaceOptions, Reply};
-use crate::header::{Codec, Kind};
+use crate::error::{Corrupt, Result};
+use crate::face::{Arrival, CallOptions, FaceOptions, Reply, closed_at_once};
+use crate::header::Codec;
 use crate::remote_error::RemoteError;
 use crate::session::Draft;
 use crate::time::Time;
@@ -30,14 +30,13 @@ impl Client {
         loop {
             endpoint.turn(Time::NEVER)?;
             let change = endpoint.changes().next();
-            match change {
+            let error = match change {
                 Some(Change::Connected(_, peer)) => return Ok(Self { endpoint, link, peer }),
-                Some(Change::Closed(_, error)) => {
-                    let silent = || Error::new(Code::Handshake, "the server closed");
-                    return Err(error.unwrap_or_else(silent));
-                }
-                None => {}
-            }
+                Some(Change::Closed(_, error)) => error,
+                None if endpoint.engine.is_open(link) => continue,
+                None => None,
+            };
+            return Err(error.unwrap_or_else(closed_at_once));
         }
     }
 
@@ -81,7 +80,7 @@ impl Client {
     }
 
     /// Sends a message nobody answers. It is in the ring, or waits in private memory for room, or is
-    /// refused with [`Code::Full`].
+    /// refused with [`Code::Full`](crate::Code::Full).
     pub fn notify(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
         let mut batch = self.batch(event, options)?;
         batch.notify(payload)
@@ -89,16 +88,45 @@ impl Client {
 
     /// For many one-way messages in a row: the peer is shown them some at a time.
     pub fn batch(&mut self, event: &str, options: &CallOptions) -> Result<Batch<'_>> {
-        let draft = Draft {
-            kind: Kind::OneWay,
-            lane: options.lane,
-            codec: options.codec,
-            code: self.endpoint.engine.code(event)?,
-            id: 0,
-            timeout: None,
-            trace: options.trace,
-        };
+        let draft = options.one_way(self.endpoint.engine.code(event)?);
         Ok(Batch { client: self, draft, unseen: 0 })
+    }
+
+    /// Finds room for a one-way message of `len` bytes in the memory shared with the server, to be
+    /// filled there instead of being copied there. It has to fit into one frame, a quarter of its
+    /// lane's ring less a few bytes, or it is refused with [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full
+    /// it is refused with [`Code::Full`](crate::Code::Full).
+    ///
+    /// ```
+    /// # use ipc_core::blocking::{Client, Server};
+    /// # use ipc_core::{CallOptions, FaceOptions, Options};
+    /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
+    /// # let options = Options { directory: Some(directory), ..Options::default() };
+    /// # let mut server = Server::bind("demo", &options, FaceOptions::default())?;
+    /// # let stopper = server.stopper();
+    /// # let serving = std::thread::spawn(move || server.run());
+    /// # let mut client = Client::connect("demo", &options, FaceOptions::default())?;
+    /// let mut image = client.loan("image", 64 << 10, &CallOptions::default())?;
+    /// for row in 0..64 {
+    ///     image.write(row << 10, &[0x7f; 1 << 10]);
+    /// }
+    /// image.send()?;
+    /// # stopper.stop();
+    /// # serving.join().unwrap()?;
+    /// # Ok::<(), ipc_core::Error>(())
+    /// ```
+    pub fn loan(&mut self, event: &str, len: usize, options: &CallOptions) -> Result<Loan<'_>> {
+        Loan::new(&mut self.endpoint, self.link, event, len, options)
+    }
+
+    /// The same for a request.
+    pub fn loan_request(
+        &mut self,
+        method: &str,
+        len: usize,
+        options: &CallOptions,
+    ) -> Result<RequestLoan<'_>> {
+        RequestLoan::new(&mut self.endpoint, self.link, method, len, options)
     }
 
     /// Waits until nothing waits for room in private memory any more.
@@ -109,6 +137,16 @@ impl Client {
     /// Waits for messages of the server and handles them. Returns whether any came in time.
     pub fn turn(&mut self, timeout: Duration) -> Result<bool> {
         self.endpoint.turn(Time::now() + timeout)
+    }
+
+    /// As [`Self::turn`], but one-way messages that lie in one frame are shown to `read` where they
+    /// lie, instead of being copied out for a handler. Longer ones have their handlers as ever.
+    pub fn turn_in_place(
+        &mut self,
+        timeout: Duration,
+        read: impl FnMut(Arrival<'_>) -> Result<(), Corrupt>,
+    ) -> Result<bool> {
+        self.endpoint.turn_in_place(Time::now() + timeout, read)
     }
 
     /// Answers a request of the server that was put off.

@@ -7,60 +7,37 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
-use super::{Answer, Change, Handler, Request, Stopper, Ticket};
-use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Sent};
+use super::desk::{Desk, Waiting};
+use super::in_place::InPlace;
+use super::{Change, Handler, Stopper, Ticket};
+use crate::engine::{Engine, Host, LinkId, Sent};
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::face::{Buffers, CallOptions, Calls, FaceOptions, Reply, Router};
-use crate::header::{Codec, Kind};
+use crate::face::{
+    Arrival, CallOptions, FaceOptions, Reply, Turns, error_draft, reply_draft, send_answer,
+};
+use crate::header::Codec;
 use crate::remote_error::RemoteError;
-use crate::session::{Draft, Ending, Message};
+use crate::sys;
 use crate::time::Time;
 
 pub(super) struct Endpoint {
     pub engine: Engine,
     pub face: FaceOptions,
     desk: Desk,
+    turns: Turns,
     stop: Arc<OwnedFd>,
     stopped: bool,
 }
 
-/// What the engine is driven into. Handlers run while it is driven; what they answer is collected
-/// here and sent afterwards.
-struct Desk {
-    router: Router<Box<Handler>>,
-    calls: Calls<Waiting>,
-    buffers: Buffers,
-    /// What handlers answered, to be sent when the engine has been driven.
-    answers: Vec<(LinkId, Draft, Vec<u8>)>,
-    /// Connections that came and went and nobody has asked about yet.
-    changes: Vec<Change>,
-    /// One-way messages nobody handled.
-    unhandled: u64,
-    /// Something arrived since this was last set to false.
-    busy: bool,
-}
-
-/// A request in flight.
-struct Waiting {
-    /// Where the answer goes.
-    payload: Vec<u8>,
-    outcome: Option<Result<Codec>>,
-}
-
 impl Endpoint {
     pub fn new(face: FaceOptions) -> Result<Self> {
-        let stop = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let stop = sys::fault()
+            .and_then(|()| rustix::event::eventfd(0, flags))
             .map_err(|cause| Error::system("creating an event counter", cause))?;
-        let desk = Desk {
-            router: Router::new(),
-            calls: Calls::new(),
-            buffers: Buffers::default(),
-            answers: Vec::new(),
-            changes: Vec::new(),
-            unhandled: 0,
-            busy: false,
-        };
-        Ok(Self { engine: Engine::new()?, face, desk, stop: Arc::new(stop), stopped: false })
+        let (engine, stop) = (Engine::new()?, Arc::new(stop));
+        let (desk, turns) = (Desk::new(), Turns::default());
+        Ok(Self { engine, face, desk, turns, stop, stopped: false })
     }
 
     pub fn handle(&mut self, name: &str, handler: Box<Handler>) {
@@ -76,7 +53,7 @@ impl Endpoint {
     }
 
     pub fn changes(&mut self) -> impl Iterator<Item = Change> {
-        self.desk.changes.drain(..)
+        std::iter::from_fn(|| self.desk.changes.next())
     }
 
     /// The connections there are.
@@ -97,20 +74,27 @@ impl Endpoint {
         options: &CallOptions,
         payload_out: &mut Vec<u8>,
     ) -> Result<Codec> {
-        let waiting = Waiting { payload: std::mem::take(payload_out), outcome: None };
-        let id = self.desk.calls.insert(waiting);
-        let draft = Draft {
-            kind: Kind::Request,
-            lane: options.lane,
-            codec: options.codec,
-            code,
-            id,
-            timeout: Some(options.timeout.unwrap_or(self.face.timeout)),
-            trace: options.trace,
-        };
+        let id = self.begin(payload_out);
+        let draft = options.request(code, id, &self.face);
         let sent = self.engine.send(link, &draft, payload);
         self.engine.flush();
-        let outcome = sent.and_then(|_| self.await_outcome(link, id));
+        self.conclude(link, id, sent.map(drop), payload_out)
+    }
+
+    /// A fresh id for a request whose answer will replace what is in `payload_out`.
+    pub fn begin(&mut self, payload_out: &mut Vec<u8>) -> u64 {
+        self.desk.calls.insert(Waiting { payload: std::mem::take(payload_out), outcome: None })
+    }
+
+    /// Waits for the outcome of a request that was sent, or could not be.
+    pub fn conclude(
+        &mut self,
+        link: LinkId,
+        id: u64,
+        sent: Result<()>,
+        payload_out: &mut Vec<u8>,
+    ) -> Result<Codec> {
+        let outcome = sent.and_then(|()| self.await_outcome(link, id));
         if let Some(waiting) = self.desk.calls.remove(id) {
             *payload_out = waiting.payload;
         }
@@ -154,7 +138,11 @@ impl Endpoint {
                 return Err(Error::new(Code::Timeout, "the peer does not read"));
             }
         }
-        Ok(())
+        // Nothing waits either where it was lost with its connection.
+        if self.engine.is_open(link) {
+            return Ok(());
+        }
+        Err(Error::new(Code::Closed, "the connection is over"))
     }
 
     /// Closes a link without waiting for anything.
@@ -173,15 +161,36 @@ impl Endpoint {
 
     /// Waits for something to happen, until then at most, and deals with it. Returns whether
     /// anything did.
+    #[inline]
     pub fn turn(&mut self, until: Time) -> Result<bool> {
+        self.turn_by(until, |reach, turns, engine, desk| reach.drive(turns, engine, desk))
+    }
+
+    /// The same, with one-way messages shown to `read` where they lie.
+    pub fn turn_in_place(
+        &mut self,
+        until: Time,
+        mut read: impl FnMut(Arrival<'_>) -> Result<(), Corrupt>,
+    ) -> Result<bool> {
+        self.turn_by(until, |reach, turns, engine, desk| {
+            reach.drive(turns, engine, &mut InPlace { desk, read: &mut read });
+        })
+    }
+
+    #[inline]
+    fn turn_by(
+        &mut self,
+        until: Time,
+        mut drive: impl FnMut(Reach, &mut Turns, &mut Engine, &mut Desk),
+    ) -> Result<bool> {
         loop {
             if self.engine.linger(&self.face.patience, until) {
-                self.engine.drive_hot(&mut self.desk);
+                drive(Reach::Hot, &mut self.turns, &mut self.engine, &mut self.desk);
                 if self.settle() {
                     return Ok(true);
                 }
             }
-            self.engine.drive(&mut self.desk);
+            drive(Reach::All, &mut self.turns, &mut self.engine, &mut self.desk);
             if self.settle() || self.stopped {
                 return Ok(true);
             }
@@ -197,12 +206,7 @@ impl Endpoint {
 
     /// Sends what the handlers answered. Returns whether anything arrived.
     fn settle(&mut self) -> bool {
-        let Desk { answers, buffers, .. } = &mut self.desk;
-        for (link, draft, payload) in answers.drain(..) {
-            // Whoever asked may be gone by now, and hears of that in its own way.
-            drop(send_answer(&mut self.engine, link, &draft, &payload));
-            buffers.put(payload);
-        }
+        self.desk.send_answers(&mut self.engine);
         self.engine.flush();
         std::mem::take(&mut self.desk.busy)
     }
@@ -221,158 +225,19 @@ impl Endpoint {
     }
 }
 
-impl Desk {
-    /// A whole message is in `payload`; what the buffer holds afterwards does not matter.
-    fn arrived(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
-        self.busy = true;
-        if matches!(message.kind, Kind::Reply | Kind::Error) {
-            if let Some(waiting) = self.calls.get_mut(message.id) {
-                waiting.settle(message, payload);
-            }
-            return;
-        }
-        let handler = self.router.handler(link, message.code);
-        if message.kind == Kind::OneWay && handler.is_none() {
-            self.unhandled += 1;
-            return;
-        }
-        let mut reply = Reply { codec: message.codec, payload: self.buffers.get() };
-        reply.payload.clear();
-        let request = Request { payload, message, link };
-        let answer = run_handler(handler, &request, &mut reply);
-        if message.kind == Kind::OneWay {
-            return self.buffers.put(reply.payload);
-        }
-        match answer {
-            Some(Ok(())) => {
-                self.answers.push((link, reply_draft(message, reply.codec), reply.payload));
-            }
-            Some(Err(error)) => self.answers.push((link, error_draft(message), error.encode())),
-            None => self.buffers.put(reply.payload),
-        }
-    }
+/// How much of an engine to drive.
+#[derive(Clone, Copy)]
+enum Reach {
+    Hot,
+    All,
 }
 
-impl Host for Desk {
+impl Reach {
     #[inline]
-    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        // A buffer of the right length already is not zeroed first.
-        let mut payload = self.buffers.get();
-        payload.resize(body.len(), 0);
-        let copied = body.copy_to(&mut payload);
-        if copied.is_ok() {
-            self.arrived(link, message, &mut payload);
-        }
-        self.buffers.put(payload);
-        copied
-    }
-
-    fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
-        self.buffers.open(message.len)
-    }
-
-    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
-        self.buffers.fill(buffer, offset, body)
-    }
-
-    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
-        let mut payload = self.buffers.close(buffer);
-        self.arrived(link, message, &mut payload);
-        self.buffers.put(payload);
-    }
-
-    fn discard(&mut self, buffer: BufferId) {
-        let payload = self.buffers.close(buffer);
-        self.buffers.put(payload);
-    }
-
-    fn event(&mut self, event: Event<'_>) {
-        self.busy = true;
-        match event {
-            Event::Named { link, code, name } => self.router.named(link, code, name.into()),
-            Event::Ended { id, ending, .. } => {
-                if let Some(waiting) = self.calls.get_mut(id) {
-                    waiting.outcome = Some(Err(ending.into()));
-                }
-            }
-            Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
-                self.changes.push(Change::Connected(link, peer.clone()));
-            }
-            Event::Closed { link, error } => {
-                self.router.forget(link);
-                self.changes.push(Change::Closed(link, error));
-            }
-            Event::Abandoned { .. } | Event::Drained { .. } => {}
-        }
-    }
-}
-
-impl Waiting {
-    fn settle(&mut self, message: &Message, payload: &mut Vec<u8>) {
-        self.outcome = Some(if message.kind == Kind::Reply {
-            std::mem::swap(&mut self.payload, payload);
-            Ok(message.codec)
-        } else {
-            Err(Error::remote(RemoteError::decode(payload)))
-        });
-    }
-}
-
-impl From<Ending> for Error {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Timeout => Self::new(Code::Timeout, "no answer came in time"),
-            Ending::Cancelled => Self::new(Code::Cancelled, "the caller cancelled"),
-            Ending::PeerLost => Self::new(Code::PeerLost, "the peer went away before it answered"),
-            Ending::Closed => Self::new(Code::Closed, "the connection was closed"),
-        }
-    }
-}
-
-/// Lets the handler answer; `None`: it will do so later. A handler that panics fails its request
-/// and nothing else.
-fn run_handler(
-    handler: Option<&mut Box<Handler>>,
-    request: &Request<'_>,
-    reply: &mut Reply,
-) -> Option<Result<(), RemoteError>> {
-    let Some(handler) = handler else {
-        let message = "nobody handles this method";
-        return Some(Err(RemoteError::new(Code::UnknownMethod.as_str(), message)));
-    };
-    let run = std::panic::AssertUnwindSafe(|| handler(request, reply));
-    match std::panic::catch_unwind(run) {
-        Ok(Ok(Answer::Now)) => Some(Ok(())),
-        Ok(Ok(Answer::Later)) => None,
-        Ok(Err(error)) => Some(Err(error)),
-        Err(_) => Some(Err(RemoteError::new(Code::Handler.as_str(), "the handler panicked"))),
-    }
-}
-
-fn reply_draft(request: &Message, codec: Codec) -> Draft {
-    Draft {
-        kind: Kind::Reply,
-        lane: request.lane,
-        codec,
-        code: request.code,
-        id: request.id,
-        timeout: None,
-        trace: None,
-    }
-}
-
-fn error_draft(request: &Message) -> Draft {
-    Draft { kind: Kind::Error, ..reply_draft(request, Codec::MessagePack) }
-}
-
-fn send_answer(engine: &mut Engine, link: LinkId, draft: &Draft, payload: &[u8]) -> Result<Sent> {
-    match engine.send(link, draft, payload) {
-        // The answer cannot be sent, but the request still gets an outcome.
-        Err(error) if error.code() == Code::TooLarge => {
-            let error = RemoteError::new(error.code().as_str(), error.to_string());
-            let draft = Draft { kind: Kind::Error, codec: Codec::MessagePack, ..*draft };
-            engine.send(link, &draft, &error.encode())
-        }
-        sent => sent,
+    fn drive(self, turns: &mut Turns, engine: &mut Engine, host: &mut impl Host) {
+        match self {
+            Self::Hot => turns.drive_hot(engine, host),
+            Self::All => turns.drive(engine, host),
+        };
     }
 }

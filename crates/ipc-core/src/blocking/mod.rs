@@ -24,21 +24,25 @@
 //! ```
 
 mod client;
+mod desk;
 mod endpoint;
+mod in_place;
+mod loan;
 mod server;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{LinkId, Peer};
-use crate::error::Error;
+use crate::engine::LinkId;
 use crate::face::Reply;
 use crate::remote_error::RemoteError;
 use crate::session::Message;
 use crate::time::Time;
 
+pub use crate::face::Change;
 pub use client::{Batch, Client};
+pub use loan::{Loan, RequestLoan};
 pub use server::Server;
 
 /// A request or one-way message a handler is called with.
@@ -84,15 +88,6 @@ pub enum Answer {
 /// A handler reads the request, writes the reply, and says whether that was the answer. For a
 /// one-way message what it writes is dropped.
 pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send;
-
-/// A connection that came or went.
-#[derive(Debug)]
-pub enum Change {
-    /// It is open.
-    Connected(LinkId, Peer),
-    /// It is over, with the reason unless it was closed in good order.
-    Closed(LinkId, Option<Error>),
-}
 
 /// Makes a server or client that waits in another thread return.
 #[derive(Clone, Debug)]

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
-use super::{Answer, Change, Request, Stopper, Ticket};
+use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Ticket};
 use crate::engine::{EngineStats, LinkId, LinkStats, ListenOptions, ListenerId, Options, Sent};
-use crate::error::Result;
-use crate::face::{CallOptions, FaceOptions, Reply};
-use crate::header::Kind;
+use crate::error::{Corrupt, Result};
+use crate::face::{Arrival, CallOptions, FaceOptions, Reply};
 use crate::remote_error::RemoteError;
-use crate::session::Draft;
 use crate::time::Time;
 
 /// A server, driven by one thread.
@@ -58,6 +56,16 @@ impl Server {
         self.endpoint.turn(Time::now() + timeout)
     }
 
+    /// As [`Self::turn`], but one-way messages that lie in one frame are shown to `read` where they
+    /// lie, instead of being copied out for a handler. Longer ones have their handlers as ever.
+    pub fn turn_in_place(
+        &mut self,
+        timeout: Duration,
+        read: impl FnMut(Arrival<'_>) -> Result<(), Corrupt>,
+    ) -> Result<bool> {
+        self.endpoint.turn_in_place(Time::now() + timeout, read)
+    }
+
     /// The connections that came and went since this was asked last.
     pub fn changes(&mut self) -> Vec<Change> {
         self.endpoint.changes().collect()
@@ -99,18 +107,32 @@ impl Server {
         payload: &[u8],
         options: &CallOptions,
     ) -> Result<Sent> {
-        let draft = Draft {
-            kind: Kind::OneWay,
-            lane: options.lane,
-            codec: options.codec,
-            code: self.endpoint.engine.code(event)?,
-            id: 0,
-            timeout: None,
-            trace: options.trace,
-        };
+        let draft = options.one_way(self.endpoint.engine.code(event)?);
         let sent = self.endpoint.engine.send(link, &draft, payload);
         self.endpoint.engine.flush();
         sent
+    }
+
+    /// Finds room for a one-way message to a client, as [`super::Client::loan`].
+    pub fn loan(
+        &mut self,
+        link: LinkId,
+        event: &str,
+        len: usize,
+        options: &CallOptions,
+    ) -> Result<Loan<'_>> {
+        Loan::new(&mut self.endpoint, link, event, len, options)
+    }
+
+    /// The same for a request.
+    pub fn loan_request(
+        &mut self,
+        link: LinkId,
+        method: &str,
+        len: usize,
+        options: &CallOptions,
+    ) -> Result<RequestLoan<'_>> {
+        RequestLoan::new(&mut self.endpoint, link, method, len, options)
     }
 
     /// Makes this server return from whatever it waits for, from another thread.

@@ -31,8 +31,10 @@ impl Engine {
         let Some(Entry::Greeting { greeting, .. }) = self.entries.get(key) else {
             return Err(too_many());
         };
-        if let Err(error) =
-            self.poller.watch(greeting.socket(), Source::Socket(key), EventFlags::IN)
+        // A socket that is not connected yet only says, again and again, that nobody is there.
+        if !greeting.is_knocking()
+            && let Err(error) =
+                self.poller.watch(greeting.socket(), Source::Socket(key), EventFlags::IN)
         {
             self.entries.remove(key);
             return Err(error);
@@ -172,8 +174,14 @@ impl Engine {
         if !greeting.is_knocking() {
             return greeting.deadline;
         }
-        match greeting.knock() {
-            Ok(()) if greeting.is_knocking() => now.get() + KNOCK_INTERVAL,
+        let knocked = greeting.knock();
+        if knocked.is_ok() && greeting.is_knocking() {
+            return now.get() + KNOCK_INTERVAL;
+        }
+        let watched = knocked.and_then(|()| {
+            self.poller.watch(greeting.socket(), Source::Socket(key), EventFlags::IN)
+        });
+        match watched {
             Ok(()) => greeting.deadline,
             Err(error) => {
                 self.fail_greeting(key, error, host);

@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn frames_come_out_as_they_went_in() {
         let mut backlog = Backlog::default();
-        let payload = |index: usize| vec![index as u8; index * 37 % 5000];
+        let payload = |index: usize| vec![index.to_le_bytes()[0]; index * 37 % 5000];
         for round in 0..3 {
             for index in 0..200 {
                 let bytes = payload(index);

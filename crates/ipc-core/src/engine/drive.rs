@@ -248,7 +248,8 @@ impl Engine {
             return;
         }
         self.due = Time::NEVER;
-        for key in self.entries.keys() {
+        for place in 0..self.entries.places() {
+            let Some(key) = self.entries.key_at(place) else { continue };
             let due = match self.entries.get_mut(key) {
                 Some(Entry::Link(link)) => {
                     if link.due() <= now.get() {
@@ -265,7 +266,8 @@ impl Engine {
             };
             self.due = self.due.min(due);
         }
-        for key in self.listeners.keys() {
+        for place in 0..self.listeners.places() {
+            let Some(key) = self.listeners.key_at(place) else { continue };
             let Some(listener) = self.listeners.get_mut(key) else { continue };
             if listener.resume(now.get()) {
                 let _ =

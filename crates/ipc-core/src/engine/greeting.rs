@@ -198,7 +198,7 @@ impl Greeting {
                 let (own, peer) = (bell::counter()?, bell::counter()?);
                 let descriptors = [memory.as_fd(), own.as_fd(), peer.as_fd()];
                 say(&self.socket, control::WELCOME, &welcome(None).encode(), &descriptors)?;
-                (segment, Bell::Counters { own, peer })
+                (segment, Bell::Counters { own, peer: Arc::new(peer) })
             }
             Transport::Portable => {
                 let (segment, address) = named::create(len)?;
@@ -230,7 +230,8 @@ impl Greeting {
             descriptors.try_into().map_err(|_| gone())?;
         bell::check_counter(&servers)?;
         bell::check_counter(&own)?;
-        Ok((sealed::attach(&memory, len)?, Bell::Counters { own, peer: servers }, peer))
+        let bell = Bell::Counters { own, peer: Arc::new(servers) };
+        Ok((sealed::attach(&memory, len)?, bell, peer))
     }
 
     fn peer(&self, session: [u8; 16], engine: EngineId, welcome: &Welcome) -> Peer {

@@ -19,7 +19,7 @@ use crate::time::Time;
 
 /// Clients taken in at once; the kernel holds the others until the next drive.
 const ACCEPTS_MAX: usize = 64;
-/// How long not to accept when there are no descriptors left.
+/// How long not to accept when there are no descriptors or no memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Listener {
@@ -71,12 +71,15 @@ impl Listener {
                 }
                 Ok(socket) => accepted.push(socket),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(Errno::MFILE | Errno::NFILE) => {
-                    self.turn_one_away();
+                Err(Errno::AGAIN) => break,
+                Err(cause) => {
+                    if matches!(cause, Errno::MFILE | Errno::NFILE) {
+                        self.turn_one_away();
+                    }
+                    // The client stays where it is, so trying again at once would not end.
                     self.paused_until = Some(now + PAUSE);
                     break;
                 }
-                Err(_) => break,
             }
         }
         accepted

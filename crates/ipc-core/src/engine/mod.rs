@@ -28,6 +28,8 @@ mod names;
 mod options;
 mod patience;
 mod poller;
+mod real_time;
+mod rooms;
 mod slab;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -39,17 +41,20 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use crate::error::{Code, Error, Result};
 use crate::handshake::{EngineId, Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
 use crate::header::Kind;
-use crate::limits::RINGS;
 use crate::memory::named;
 use crate::session::Draft;
 use crate::sys;
 use crate::time::Time;
 
+pub use bell::Waker;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer};
 pub use link::{LinkStats, Sent};
+pub(crate) use link::{Refusal, Room, Taken};
 pub use options::{Flow, ListenOptions, Options, Overflow};
 pub use patience::Patience;
+#[cfg(feature = "tokio")]
+pub(crate) use patience::{LOOKS_PER_YIELD, PAUSES};
 
 use directory::Directory;
 use greeting::Greeting;
@@ -154,7 +159,7 @@ impl Engine {
         let policy = Policy {
             features: options.features(),
             crc: options.crc,
-            geometry: options.geometry,
+            rings: options.rings,
             limits: options.limits,
             token: options.token.clone(),
         };
@@ -197,7 +202,7 @@ impl Engine {
             offered: options.features(),
             required: Features(0),
             crc: options.crc,
-            rings: options.geometry.map_or([0; RINGS], |geometry| geometry.rings),
+            rings: options.rings,
             limits: options.limits,
             engine: self.id,
             token: options.token.clone().unwrap_or_default(),

@@ -6,19 +6,21 @@ use std::time::Duration;
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 use crate::handshake::{Features, TOKEN_LEN_MAX, Transport};
-use crate::limits::{Geometry, Lane, Limits};
+use crate::limits::{Geometry, Lane, Limits, RINGS};
 
 /// What both a server and a client can choose.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The directory to meet in; `None`: [`DIRECTORY_VARIABLE`] or the user's private one.
+    /// The directory to meet in; `None`: the one [`DIRECTORY_VARIABLE`](crate::DIRECTORY_VARIABLE)
+    /// names, or the user's private one.
     pub directory: Option<PathBuf>,
     /// Forces a transport; `None`: the best both sides have.
     pub transport: Option<Transport>,
     /// The least checksums in rings may cover.
     pub crc: CrcMode,
-    /// Ring capacities; `None`: the transport's own, or the server's.
-    pub geometry: Option<Geometry>,
+    /// Capacities wished for, of each lane by [`Lane`] and of the control ring behind them; 0: the
+    /// transport's own. A client's wishes come before the server's.
+    pub rings: [u32; RINGS],
     /// The most this side agrees to.
     pub limits: Limits,
     /// A shared secret.
@@ -33,7 +35,7 @@ impl Default for Options {
             directory: None,
             transport: None,
             crc: CrcMode::default(),
-            geometry: None,
+            rings: [0; RINGS],
             limits: Limits::DEFAULT,
             token: None,
             flow: Flow::DEFAULT,
@@ -51,11 +53,9 @@ impl Options {
 
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |message: String| Err(Error::new(Code::InvalidArgument, message));
-        if let Some(geometry) = &self.geometry
-            && !geometry.is_valid()
-        {
-            let rings = geometry.rings;
-            return wrong(format!("ring capacities {rings:?}: powers of two from 4096 up to 2^30"));
+        if !Geometry::SPARSE.with(self.rings).is_valid() {
+            let rings = self.rings;
+            return wrong(format!("ring capacities {rings:?}: powers of two from 4096 up to 2^26"));
         }
         if self.limits.pending_max == 0 || self.limits.pending_max > Limits::DEFAULT.pending_max {
             let (found, max) = (self.limits.pending_max, Limits::DEFAULT.pending_max);

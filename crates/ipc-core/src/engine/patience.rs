@@ -12,9 +12,9 @@ use super::Engine;
 use crate::time::Time;
 
 /// Looks before the first yield, a pause of the processor apart.
-const PAUSES: u32 = 64;
+pub(crate) const PAUSES: u32 = 64;
 /// Looks between two yields.
-const LOOKS_PER_YIELD: u32 = 4;
+pub(crate) const LOOKS_PER_YIELD: u32 = 4;
 
 /// The budget of a wait. Zero switches looking off: then every wait is a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +41,22 @@ impl Default for Patience {
 }
 
 impl Engine {
+    /// How long to look before sleeping, as things stand; zero: not at all.
+    pub(crate) fn look_budget(&self, patience: &Patience) -> Duration {
+        match (self.is_hot(), self.is_expecting()) {
+            (false, _) => Duration::ZERO,
+            (true, true) => patience.expecting,
+            (true, false) => patience.recent,
+        }
+    }
+
     /// Looks at hot links until there is something, the budget is used up, or it is `leave_by`.
     /// Returns whether there is something.
     pub fn linger(&self, patience: &Patience, leave_by: Time) -> bool {
         if !self.is_hot() {
             return false;
         }
-        let budget = if self.is_expecting() { patience.expecting } else { patience.recent };
+        let budget = self.look_budget(patience);
         if budget.is_zero() {
             return self.look();
         }

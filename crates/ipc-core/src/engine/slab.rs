@@ -76,11 +76,21 @@ impl<T> Slab<T> {
         })
     }
 
+    /// Places there are, taken or not: who goes through all of them with [`Self::key_at`] may add
+    /// and remove meanwhile.
+    pub fn places(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The key of what is at a place.
+    pub fn key_at(&self, place: usize) -> Option<Key> {
+        let (generation, value) = self.entries.get(place)?;
+        let index = u32::try_from(place).ok()?;
+        value.is_some().then_some(u32::from(*generation) << INDEX_BITS | index)
+    }
+
     pub fn keys(&self) -> Vec<Key> {
-        let occupied = (0u32..).zip(&self.entries).filter(|(_, (_, value))| value.is_some());
-        occupied
-            .map(|(index, (generation, _))| u32::from(*generation) << INDEX_BITS | index)
-            .collect()
+        (0..self.places()).filter_map(|place| self.key_at(place)).collect()
     }
 }
 

@@ -22,6 +22,18 @@ impl Buffers {
         self.spare.pop().unwrap_or_default()
     }
 
+    /// A buffer of this length with anything in it. One that has the length already is not zeroed
+    /// first, and a new long one consists of pages that come zeroed.
+    #[inline]
+    pub fn get_of(&mut self, len: usize) -> Vec<u8> {
+        let mut buffer = self.get();
+        if buffer.capacity() == 0 {
+            return vec![0; len];
+        }
+        buffer.resize(len, 0);
+        buffer
+    }
+
     /// Gives a buffer back.
     #[inline]
     pub fn put(&mut self, buffer: Vec<u8>) {
@@ -36,9 +48,7 @@ impl Buffers {
         if free == self.open.len() {
             self.open.push(None);
         }
-        let mut buffer = self.get();
-        buffer.resize(len, 0);
-        self.open[free] = Some(buffer);
+        self.open[free] = Some(self.get_of(len));
         BufferId(u32::try_from(free).expect("a few for each link"))
     }
 

@@ -1,19 +1,28 @@
-//! What the Rust faces share: calls in flight, handlers by name, and payload buffers.
+//! What the Rust faces share: options, calls in flight, handlers by name, answers, connections that
+//! come and go, and payload buffers.
 
+mod answers;
 mod buffers;
 mod calls;
+mod changes;
 mod router;
+mod turns;
 
+pub(crate) use answers::{error_draft, panicked, reply_draft, send_answer, unknown_method};
 pub(crate) use buffers::Buffers;
 pub(crate) use calls::Calls;
+pub use changes::Change;
+pub(crate) use changes::{Changes, closed_at_once};
 pub(crate) use router::Router;
+pub(crate) use turns::Turns;
 
 use std::time::Duration;
 
-use crate::engine::Patience;
-use crate::header::Codec;
+use crate::engine::{Body, LinkId, Patience};
+use crate::header::{Codec, Kind};
 use crate::limits::Lane;
 use crate::option_block::Trace;
+use crate::session::{Draft, Message};
 
 /// How a message travels. `Default` is a message of bytes on the normal lane without a deadline of
 /// its own.
@@ -27,6 +36,40 @@ pub struct CallOptions {
     pub timeout: Option<Duration>,
     /// Trace context to carry along.
     pub trace: Option<Trace>,
+}
+
+impl CallOptions {
+    /// A message nobody answers, of the event `code`.
+    pub(crate) fn one_way(&self, code: u16) -> Draft {
+        Draft {
+            kind: Kind::OneWay,
+            lane: self.lane,
+            codec: self.codec,
+            code,
+            id: 0,
+            timeout: None,
+            trace: self.trace,
+        }
+    }
+
+    /// The request `id` of the method `code`.
+    pub(crate) fn request(&self, code: u16, id: u64, face: &FaceOptions) -> Draft {
+        let timeout = Some(self.timeout.unwrap_or(face.timeout));
+        Draft { kind: Kind::Request, id, timeout, ..self.one_way(code) }
+    }
+}
+
+/// A one-way message that is read where it lies, in the memory shared with its author.
+pub struct Arrival<'a> {
+    /// What its author calls it.
+    pub name: &'a str,
+    /// The connection it came on.
+    pub link: LinkId,
+    /// Everything else about it.
+    pub message: &'a Message,
+    /// Its payload: copy it out, which checks it, or read it in place through
+    /// [`Body::as_ptr`].
+    pub body: Body<'a>,
 }
 
 /// An answer.

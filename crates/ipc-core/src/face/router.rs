@@ -22,11 +22,11 @@ impl<H> Router<H> {
         Self { handlers: Vec::new(), by_name: HashMap::new(), links: Vec::new() }
     }
 
-    /// Sets the handler of a name, also for peers that have used the name before.
-    pub fn handle(&mut self, name: &str, handler: H) {
+    /// Sets the handler of a name, also for peers that have used the name before. Returns the one
+    /// it had.
+    pub fn handle(&mut self, name: &str, handler: H) -> Option<H> {
         if let Some(&index) = self.by_name.get(name) {
-            self.handlers[index] = handler;
-            return;
+            return Some(std::mem::replace(&mut self.handlers[index], handler));
         }
         let index = self.handlers.len();
         self.handlers.push(handler);
@@ -35,6 +35,16 @@ impl<H> Router<H> {
         for route in routes.filter(|route| *route.name == *name) {
             route.handler = Some(index);
         }
+        None
+    }
+
+    /// Takes all handlers away.
+    #[cfg(feature = "tokio")]
+    pub fn clear(&mut self) -> Vec<H> {
+        self.by_name.clear();
+        let routes = self.links.iter_mut().flatten().flat_map(|(_, routes)| routes).flatten();
+        routes.for_each(|route| route.handler = None);
+        std::mem::take(&mut self.handlers)
     }
 
     /// The peer of a link will use `code` for `name`.
@@ -69,6 +79,11 @@ impl<H> Router<H> {
     pub fn handler(&mut self, link: LinkId, code: u16) -> Option<&mut H> {
         let index = self.route(link, code)?.handler?;
         self.handlers.get_mut(index)
+    }
+
+    /// What a peer calls its code.
+    pub fn name(&self, link: LinkId, code: u16) -> Option<&str> {
+        self.route(link, code).map(|route| &*route.name)
     }
 
     #[inline]

@@ -14,6 +14,7 @@ use crate::memory::Segment;
 use crate::memory::layout::{self, Side};
 use crate::ring::mapped::MappedRegion;
 use crate::ring::{Consumer, Producer};
+use crate::sync::{OBSERVE, PUBLISH};
 
 /// The lanes of a real connection.
 pub(crate) type MappedLanes = Lanes<MappedRegion, MappedWords>;
@@ -73,13 +74,13 @@ impl Words for MappedWords {
     #[inline]
     fn load_published(&self) -> u64 {
         // SAFETY: the word lies in the segment kept alive here.
-        unsafe { self.published.as_ref() }.load(Ordering::Acquire)
+        unsafe { self.published.as_ref() }.load(OBSERVE)
     }
 
     #[inline]
     fn store_published(&self, count: u64) {
         // SAFETY: as above.
-        unsafe { self.published.as_ref() }.store(count, Ordering::Release);
+        unsafe { self.published.as_ref() }.store(count, PUBLISH);
     }
 
     #[inline]

@@ -52,6 +52,23 @@ impl<R: Region, W: Words> Outgoing<R, W> {
         self.rings[ring].has_room_for(len)
     }
 
+    /// Finds room for a frame with `len` bytes after its header, which [`Self::commit`] completes
+    /// before anything else is written to that ring. Returns where it will start.
+    pub fn reserve(&mut self, ring: usize, len: usize) -> Result<Option<usize>, Corrupt> {
+        self.rings[ring].reserve(len)
+    }
+
+    /// Copies bytes into a reserved frame; `at` counts from the start of the ring.
+    pub fn fill(&mut self, ring: usize, at: usize, bytes: &[u8]) {
+        self.rings[ring].fill(at, bytes);
+    }
+
+    /// Completes a reserved frame.
+    pub fn commit(&mut self, ring: usize, offset: usize, header: [u64; 3], len: usize) {
+        self.rings[ring].commit(offset, header, len);
+        self.dirty |= 1 << ring;
+    }
+
     #[inline]
     pub fn ring(&self, ring: usize) -> &Producer<R> {
         &self.rings[ring]

@@ -1,1 +1,300 @@
+//! Sleeping and ringing in a loom model: the production lanes, ringers and sleepers over words loom
+//! watches. A wake-up that is lost leaves a thread asleep for ever, which loom reports as a deadlock.
+//!
+//! Run with `RUSTFLAGS="--cfg loom" cargo test --release --lib model`.
 
+use std::array;
+use std::sync::Arc;
+
+use loom::sync::atomic::AtomicU64;
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+
+use super::{Incoming, Lanes, Outgoing, Scope};
+use crate::checksum::CrcMode;
+use crate::doorbell::{Interest, Sleeper, Words};
+use crate::limits::{Lane, RINGS};
+use crate::ring::model::{CAPACITY, ModelRegion, frame};
+use crate::ring::{Consumer, Producer, Region};
+use crate::sync::{OBSERVE, Ordering, PUBLISH};
+
+/// The words of one end.
+#[derive(Clone)]
+struct ModelWords(Arc<[AtomicU64; 2]>);
+
+impl ModelWords {
+    fn new() -> Self {
+        Self(Arc::new([AtomicU64::new(0), AtomicU64::new(0)]))
+    }
+}
+
+impl Words for ModelWords {
+    fn load_published(&self) -> u64 {
+        self.0[0].load(OBSERVE)
+    }
+
+    fn store_published(&self, count: u64) {
+        self.0[0].store(count, PUBLISH);
+    }
+
+    fn load_armed(&self) -> u64 {
+        self.0[1].load(Ordering::Relaxed)
+    }
+
+    fn store_armed(&self, word: u64) {
+        self.0[1].store(word, Ordering::Relaxed);
+    }
+}
+
+/// A ring of the model, or one nothing is ever written to: that one costs loom no state.
+#[derive(Clone)]
+enum LaneRegion {
+    Live(ModelRegion),
+    Still,
+}
+
+impl LaneRegion {
+    fn live(&self) -> &ModelRegion {
+        match self {
+            Self::Live(region) => region,
+            Self::Still => unreachable!("nothing is written to this ring"),
+        }
+    }
+}
+
+impl Region for LaneRegion {
+    fn capacity(&self) -> usize {
+        CAPACITY
+    }
+
+    fn load_write(&self) -> u64 {
+        if let Self::Live(region) = self { region.load_write() } else { 0 }
+    }
+
+    fn store_write(&self, position: u64) {
+        self.live().store_write(position);
+    }
+
+    fn load_read(&self) -> u64 {
+        if let Self::Live(region) = self { region.load_read() } else { 0 }
+    }
+
+    fn store_read(&self, position: u64) {
+        self.live().store_read(position);
+    }
+
+    fn load_words<const N: usize>(&self, offset: usize) -> [u64; N] {
+        self.live().load_words(offset)
+    }
+
+    fn store_words<const N: usize>(&self, offset: usize, words: [u64; N]) {
+        self.live().store_words(offset, words);
+    }
+
+    fn prefetch(&self, _: usize) {}
+
+    fn copy_in(&self, offset: usize, bytes: &[u8]) {
+        self.live().copy_in(offset, bytes);
+    }
+
+    fn copy_out(&self, offset: usize, bytes: &mut [u8]) {
+        self.live().copy_out(offset, bytes);
+    }
+}
+
+/// A doorbell that remembers having been rung, as an event counter does.
+#[derive(Clone)]
+struct Bell(Arc<(Mutex<bool>, Condvar)>);
+
+impl Bell {
+    fn new() -> Self {
+        Self(Arc::new((Mutex::new(false), Condvar::new())))
+    }
+
+    fn ring(&self) {
+        let (rung, changed) = &*self.0;
+        *rung.lock().unwrap() = true;
+        changed.notify_one();
+    }
+
+    fn wait(&self) {
+        let (rung, changed) = &*self.0;
+        let mut rung = rung.lock().unwrap();
+        while !*rung {
+            rung = changed.wait(rung).unwrap();
+        }
+        *rung = false;
+    }
+}
+
+/// One end of a connection, asleep while there is nothing to do.
+struct End {
+    lanes: Lanes<LaneRegion, ModelWords>,
+    own: ModelWords,
+    sleeper: Sleeper,
+    /// What wakes this end, and what wakes the peer.
+    bells: [Bell; 2],
+}
+
+impl End {
+    fn write(&mut self, lane: Lane, id: u64) -> bool {
+        let (header, payload) = frame(id);
+        self.lanes.outgoing.push(lane as usize, header, &[&payload]).unwrap()
+    }
+
+    /// Publishes, releases, and rings if need be, as a link does.
+    fn commit(&mut self) {
+        if self.lanes.commit() {
+            self.bells[1].ring();
+        }
+    }
+
+    /// The ids of all frames there are, lane by lane.
+    fn read_all(&mut self) -> Vec<u64> {
+        let incoming = &mut self.lanes.incoming;
+        let mut ids = Vec::new();
+        while let Some(ring) = incoming.next(Scope::All).unwrap() {
+            ids.push(incoming.frame(ring).header.id);
+            incoming.advance(ring);
+        }
+        ids
+    }
+
+    /// Arms, looks once more, and sleeps unless that look found something, as a link does.
+    fn sleep(
+        &mut self,
+        interest: Interest,
+        finds: impl Fn(&Lanes<LaneRegion, ModelWords>) -> bool,
+    ) {
+        self.sleeper.arm(&self.own, interest);
+        if !finds(&self.lanes) {
+            self.bells[0].wait();
+        }
+        self.sleeper.disarm(&self.own);
+    }
+
+    /// Reads, sleeping as often as need be, until `count` frames have come.
+    fn read(&mut self, count: usize) -> Vec<u64> {
+        let mut ids = Vec::new();
+        loop {
+            ids.extend(self.read_all());
+            self.commit();
+            if ids.len() >= count {
+                return ids;
+            }
+            self.sleep(Interest::DATA, |lanes| lanes.incoming.has_any(Scope::All));
+        }
+    }
+
+    /// Writes, sleeping as often as need be, until there is room.
+    fn write_when_there_is_room(&mut self, lane: Lane, id: u64) {
+        while !self.write(lane, id) {
+            self.commit();
+            let both = Interest::DATA.and(Interest::SPACE);
+            self.sleep(both, |lanes| lanes.outgoing.ring(lane as usize).has_moved());
+        }
+        self.commit();
+    }
+}
+
+/// Two connected ends; `live` says which lanes are used, in both directions.
+fn ends(live: &[Lane]) -> (End, End) {
+    let regions = || -> [LaneRegion; RINGS] {
+        array::from_fn(|ring| match live.iter().any(|lane| *lane as usize == ring) {
+            true => LaneRegion::Live(ModelRegion::starting_at(0)),
+            false => LaneRegion::Still,
+        })
+    };
+    let directions = [regions(), regions()];
+    let words = [ModelWords::new(), ModelWords::new()];
+    let bells = [Bell::new(), Bell::new()];
+    let end = |own: usize, peer: usize| End {
+        lanes: Lanes::new(
+            Outgoing::new(directions[own].clone().map(Producer::new), words[own].clone()),
+            Incoming::new(
+                directions[peer].clone().map(|region| Consumer::new(region, CrcMode::Off)),
+                words[peer].clone(),
+            ),
+        ),
+        own: words[own].clone(),
+        sleeper: Sleeper::default(),
+        bells: [bells[own].clone(), bells[peer].clone()],
+    };
+    (end(0, 1), end(1, 0))
+}
+
+/// Explores `model` with at most three preemptions, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(3);
+    builder.check(model);
+}
+
+/// Two publishes on two lanes, the later one on the lane that is read first, and a reader that
+/// sleeps before, between and after. Bound: 2 threads, 2 lanes, 2 frames, 3 preemptions.
+#[test]
+fn whatever_is_published_on_any_lane_wakes_its_reader() {
+    explore(|| {
+        let (mut writer, mut reader) = ends(&[Lane::Critical, Lane::Low]);
+        let reading = thread::spawn(move || {
+            let mut ids = reader.read(2);
+            ids.sort_unstable();
+            assert_eq!(ids, [0, 1]);
+        });
+        assert!(writer.write(Lane::Low, 0));
+        writer.commit();
+        assert!(writer.write(Lane::Critical, 1));
+        writer.commit();
+        reading.join().unwrap();
+    });
+}
+
+/// Three publishes on one lane: a reader that slept twice is rung for its second sleep too. Bound: 2
+/// threads, 1 lane, 3 frames, 3 preemptions.
+#[test]
+fn every_sleep_is_rung_for_by_itself() {
+    explore(|| {
+        let (mut writer, mut reader) = ends(&[Lane::Normal]);
+        let reading = thread::spawn(move || assert_eq!(reader.read(3), [0, 2, 4]));
+        for id in [0, 2, 4] {
+            assert!(writer.write(Lane::Normal, id));
+            writer.commit();
+        }
+        reading.join().unwrap();
+    });
+}
+
+/// A request and its answer between two ends that both sleep. Bound: 2 threads, 1 lane each way, 1
+/// frame each way, 3 preemptions.
+#[test]
+fn both_ends_may_sleep() {
+    explore(|| {
+        let (mut client, mut server) = ends(&[Lane::Normal]);
+        let serving = thread::spawn(move || {
+            assert_eq!(server.read(1), [1]);
+            assert!(server.write(Lane::Normal, 2));
+            server.commit();
+        });
+        assert!(client.write(Lane::Normal, 1));
+        client.commit();
+        assert_eq!(client.read(1), [2]);
+        serving.join().unwrap();
+    });
+}
+
+/// A lane that is full when the race begins: its writer sleeps for space and is rung by a release.
+/// Bound: 2 threads, 1 lane, 4 frames there and 2 more, 3 preemptions.
+#[test]
+fn a_release_wakes_a_writer_that_sleeps_for_space() {
+    explore(|| {
+        let (mut writer, mut reader) = ends(&[Lane::Normal]);
+        for id in [1, 3, 5, 7] {
+            assert!(writer.write(Lane::Normal, id));
+        }
+        writer.commit();
+        let reading = thread::spawn(move || assert_eq!(reader.read(6), [1, 3, 5, 7, 9, 11]));
+        writer.write_when_there_is_room(Lane::Normal, 9);
+        writer.write_when_there_is_room(Lane::Normal, 11);
+        reading.join().unwrap();
+    });
+}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::layout::{NONCE, NONCE_LEN};
@@ -66,16 +67,17 @@ pub fn create(len: usize) -> Result<(Segment, Address)> {
             Err(ShmemError::MappingIdExists) => continue,
             Err(cause) => return Err(failed("creating", &cause)),
         };
+        let file = open(&name)?;
         // The crate would unlink by name whatever then has that name, in forked children too.
         // From here on the name is the holder's to remove.
-        let file = open(&name);
         mapping.set_owner(false);
-        let holder = Holder { mapping, lock: Some(file?), creator: std::process::id() };
+        let holder = Holder { mapping, lock: Some(file), creator: std::process::id() };
         let file = holder.lock.as_ref().expect("just set");
         match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) if fs::metadata(path(&name)).is_ok() => {}
             // Someone cleaning up came between creation and lock, and took the name for a leftover.
-            _ => continue,
+            Ok(()) | Err(Errno::WOULDBLOCK) => continue,
+            Err(cause) => return Err(Error::system("locking a named segment", cause)),
         }
         allocate(file, len)?;
         let segment = adopt(holder)?;
@@ -215,7 +217,7 @@ fn failed(doing: &str, cause: &ShmemError) -> Error {
         | ShmemError::UnknownOsError(errno) => i32::try_from(*errno).unwrap_or_default(),
         other => return Error::new(Code::System, format!("{doing} a named segment: {other}")),
     };
-    let errno = rustix::io::Errno::from_raw_os_error(errno);
+    let errno = Errno::from_raw_os_error(errno);
     Error::system(format_args!("{doing} a named segment"), errno)
 }
 

@@ -8,6 +8,7 @@ use crate::checksum::{self, CrcMode};
 use crate::error::Corrupt;
 use crate::header::{HEADER_LEN, Header, Kind, frame_len};
 use crate::limits::frame_payload_max;
+use crate::option_block::{OPTIONS_LEN_MAX, Options};
 
 pub(crate) struct Consumer<R> {
     region: R,
@@ -174,6 +175,9 @@ impl<R: Region> Consumer<R> {
     }
 }
 
+/// Bytes of a payload nobody wants that are copied out at once to be checked.
+const CHECK_CHUNK: usize = 512;
+
 /// The payload of a frame still in the ring, where its author can still write. It leaves the ring
 /// by being copied, and is checked in the copy.
 pub(crate) struct Payload<'r, R> {
@@ -209,6 +213,38 @@ impl<R: Region> Payload<'_, R> {
         }
         self.offset += bytes.len();
         self.len -= bytes.len();
+    }
+
+    /// Takes the option block off the front, through a private copy.
+    #[inline]
+    pub fn take_options(&mut self) -> Result<Options, Corrupt> {
+        let available = self.len();
+        let mut prefix = [0; 2];
+        if available < prefix.len() {
+            return Err(Corrupt::OptionBlock { len: available, available });
+        }
+        self.peek(&mut prefix);
+        let len = Options::block_len(prefix, available)?;
+        let mut block = [0; OPTIONS_LEN_MAX];
+        self.take(&mut block[..len]);
+        // The length is part of what was copied now; it may not be the one that was checked.
+        block[..2].copy_from_slice(&prefix);
+        Options::decode(&block[..len])
+    }
+
+    /// Checks the checksum of what nobody wants: a flipped bit may be why nobody does.
+    pub fn check(mut self) -> Result<(), Corrupt> {
+        let mut chunk = [0; CHECK_CHUNK];
+        while self.expected.is_some() && self.len > CHECK_CHUNK {
+            self.take(&mut chunk);
+        }
+        match self.expected {
+            Some(_) => {
+                let rest = self.len;
+                self.copy_to(&mut chunk[..rest])
+            }
+            None => Ok(()),
+        }
     }
 
     /// Copies all that is left into `bytes`, which has that length, and checks the checksum there.

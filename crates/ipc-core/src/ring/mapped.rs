@@ -10,6 +10,7 @@ use super::Region;
 use crate::limits::Geometry;
 use crate::memory::Segment;
 use crate::memory::layout::{self, Side};
+use crate::sync::{OBSERVE, PUBLISH};
 
 /// Cache lines asked for at once: enough for a small message, whose lines would else be fetched one
 /// after the other, each as its predecessor has been looked at.
@@ -78,22 +79,22 @@ impl Region for MappedRegion {
 
     #[inline]
     fn load_write(&self) -> u64 {
-        self.write().load(Ordering::Acquire)
+        self.write().load(OBSERVE)
     }
 
     #[inline]
     fn store_write(&self, position: u64) {
-        self.write().store(position, Ordering::Release);
+        self.write().store(position, PUBLISH);
     }
 
     #[inline]
     fn load_read(&self) -> u64 {
-        self.read().load(Ordering::Acquire)
+        self.read().load(OBSERVE)
     }
 
     #[inline]
     fn store_read(&self, position: u64) {
-        self.read().store(position, Ordering::Release);
+        self.read().store(position, PUBLISH);
     }
 
     #[inline]

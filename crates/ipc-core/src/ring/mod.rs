@@ -21,6 +21,8 @@
 //! a loom model.
 
 mod consumer;
+#[cfg(any(feature = "testing", all(test, not(loom))))]
+pub(crate) mod heap;
 pub(crate) mod mapped;
 #[cfg(all(test, loom))]
 pub(crate) mod model;

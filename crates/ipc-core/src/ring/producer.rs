@@ -1,5 +1,8 @@
 //! The writing end: reserve, fill, commit, and publish many at once.
 
+use std::ptr::NonNull;
+
+use super::mapped::MappedRegion;
 use super::{Region, pad_word};
 use crate::error::Corrupt;
 use crate::header::{HEADER_LEN, frame_len};
@@ -12,6 +15,8 @@ use crate::option_block::OPTIONS_LEN_MAX;
 const QUIET_LEN: usize = 2 * PAGE;
 /// The longest frame of a quiet ring.
 const QUIET_FRAME_MAX: usize = PAGE;
+/// Bytes of a reserved frame that are copied out at once to have their checksum taken.
+const CHECKSUM_CHUNK: usize = 4096;
 /// Publishes in a row, each of no more than a page, that make a ring quiet. The pad that closes the
 /// lap takes up its space until the peer has read on, which a burst would feel.
 const QUIET_PUBLISHES: u32 = 16;
@@ -72,6 +77,22 @@ impl<R: Region> Producer<R> {
         debug_assert_eq!(offset, self.offset(self.write), "commit follows its reserve");
         self.region.store_words(offset, header);
         self.write = self.write.wrapping_add(frame_len(len) as u64);
+    }
+
+    /// Copies bytes into a reserved frame; `at` counts from the start of the ring.
+    pub fn fill(&mut self, at: usize, bytes: &[u8]) {
+        self.region.copy_in(at, bytes);
+    }
+
+    /// Goes on with a checksum over `len` bytes at `at` of a reserved frame. They lie where the peer
+    /// can write too, so the checksum is taken of copies.
+    pub fn checksum(&self, at: usize, len: usize, running: u32) -> u32 {
+        let mut chunk = [0; CHECKSUM_CHUNK];
+        (0..len).step_by(CHECKSUM_CHUNK).fold(running, |running, done| {
+            let bytes = &mut chunk[..CHECKSUM_CHUNK.min(len - done)];
+            self.region.copy_out(at + done, bytes);
+            crc32c::crc32c_append(running, bytes)
+        })
     }
 
     /// Writes a whole frame whose payload lies in `parts`. Returns whether there was room.
@@ -169,5 +190,12 @@ impl<R: Region> Producer<R> {
     #[expect(clippy::cast_possible_truncation, reason = "masked to the capacity, a usize")]
     fn offset(&self, position: u64) -> usize {
         position as usize & self.mask
+    }
+}
+
+impl Producer<MappedRegion> {
+    /// Where `len` bytes at `at` of a reserved frame lie, for those who fill them in place.
+    pub fn pointer(&self, at: usize, len: usize) -> NonNull<u8> {
+        self.region.pointer(at, len)
     }
 }

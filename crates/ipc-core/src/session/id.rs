@@ -20,9 +20,10 @@ pub const fn generation_of(id: u64) -> u32 {
     (id >> 32) as u32
 }
 
-/// Whether `generation` came after `other`, as serial numbers that wrap do.
+/// Whether `generation` came after `other`, as serial numbers that wrap do. Generation 0 is nobody's,
+/// so whatever is there came after it.
 #[inline]
 pub const fn is_newer(generation: u32, other: u32) -> bool {
     let ahead = generation.wrapping_sub(other);
-    ahead != 0 && ahead < 1 << 31
+    generation != 0 && (other == 0 || ahead != 0 && ahead < 1 << 31)
 }

@@ -18,6 +18,8 @@ mod names;
 #[cfg(all(test, not(loom)))]
 mod simulation;
 mod slots;
+#[cfg(all(test, not(loom)))]
+mod violations;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -455,6 +457,9 @@ impl Session {
         let awaited = !skip && self.is_awaited();
         self.assemblies[ring] =
             (!last).then(|| Assembly { message, received: received + len, skip: !awaited });
+        if last && !awaited && !gives_up {
+            self.counters.late_replies += 1;
+        }
         if skip {
             return Ok(Step::Skip);
         }
@@ -505,6 +510,9 @@ impl Session {
     ) -> Result<Step, Corrupt> {
         let lane = u8::try_from(ring).expect("five rings");
         let malformed = Corrupt::Control { code: header.code(), len, lane };
+        if self.closed_lanes & 1 << ring != 0 {
+            return Err(Corrupt::AfterClose { lane });
+        }
         if header.more() || header.options() || (ring != CONTROL && self.assemblies[ring].is_some())
         {
             return Err(malformed);

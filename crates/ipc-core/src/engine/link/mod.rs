@@ -1,12 +1,15 @@
 //! One open connection: a session over its lanes, with its socket and its doorbell.
 
+mod real_time;
 mod receiving;
+mod room;
 mod sending;
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::backlog::Backlog;
-use super::bell::Bell;
+use super::bell::{Bell, Waker};
 use super::greeting::Agreed;
 use super::host::{BufferId, Event, Host, LinkId, Peer};
 use super::options::Flow;
@@ -20,6 +23,9 @@ use crate::limits::{Lane, RINGS};
 use crate::memory::layout::Side;
 use crate::session::{Ending, Session, control};
 use crate::time::{Now, Time};
+
+pub(crate) use real_time::Taken;
+pub(crate) use room::{Refusal, Room};
 
 /// What became of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +76,7 @@ enum End {
 
 pub(super) struct Link {
     pub id: LinkId,
-    pub socket: OwnedFd,
+    pub socket: Arc<OwnedFd>,
     pub bell: Bell,
     pub peer: Peer,
     /// The listener it came through.
@@ -100,6 +106,8 @@ pub(super) struct Link {
     /// Lanes are left unread until the host or the application has caught up.
     held_back: bool,
     drain_wanted: bool,
+    /// Set: rings are owed instead of rung, because ringing is a system call.
+    waker: Option<Waker>,
     refused: u64,
     rings: u64,
 }
@@ -116,7 +124,7 @@ impl Link {
         let words = |side: Side| MappedWords::new(&segment, side);
         Self {
             id,
-            socket,
+            socket: Arc::new(socket),
             bell,
             listener,
             hot: false,
@@ -136,6 +144,7 @@ impl Link {
             is_ending: false,
             held_back: false,
             drain_wanted: false,
+            waker: None,
             refused: 0,
             rings: 0,
             peer,

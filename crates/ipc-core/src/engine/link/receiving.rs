@@ -5,9 +5,7 @@ use crate::engine::host::{Body, Event, Host};
 use crate::error::Corrupt;
 use crate::lanes::Scope;
 use crate::limits::{CONTROL, METHOD_LEN_MAX};
-use crate::option_block::{OPTIONS_LEN_MAX, Options};
-use crate::ring::Payload;
-use crate::ring::mapped::MappedRegion;
+use crate::option_block::Options;
 use crate::session::{Step, control};
 use crate::time::Time;
 
@@ -74,8 +72,10 @@ impl Link {
             return Ok(());
         }
         while *frames < budget {
-            self.held_back =
-                self.session.serving_live() >= self.flow.serving_max || !host.is_ready(self.id);
+            // A peer that is gone takes no answers, so its requests are not held back for them.
+            let busy = self.session.serving_live() >= self.flow.serving_max
+                && !matches!(self.end, End::PeerGone);
+            self.held_back = busy || !host.is_ready(self.id);
             let Some(ring) = self.lanes.incoming.next(self.scope())? else { break };
             self.take_frame(ring, host)?;
             self.lanes.incoming.advance(ring);
@@ -88,11 +88,10 @@ impl Link {
     }
 
     #[inline]
-    fn take_frame(&mut self, ring: usize, host: &mut impl Host) -> Result<(), Corrupt> {
+    pub(super) fn take_frame(&mut self, ring: usize, host: &mut impl Host) -> Result<(), Corrupt> {
         let mut payload = self.lanes.incoming.payload(ring);
         let header = &self.lanes.incoming.frame(ring).header;
-        let options =
-            if header.options() { take_options(&mut payload)? } else { Options::default() };
+        let options = if header.options() { payload.take_options()? } else { Options::default() };
         let step = self.session.receive(ring, header, &options, payload.len(), Time::after)?;
         while let Some(id) = self.session.take_abandoned() {
             host.event(Event::Abandoned { link: self.id, id });
@@ -121,6 +120,7 @@ impl Link {
                 }
             }
             Step::Abandon => {
+                payload.check()?;
                 if let Some(buffer) = self.buffers[ring].take() {
                     host.discard(buffer);
                 }
@@ -136,8 +136,11 @@ impl Link {
                     host.event(Event::Named { link: self.id, code, name });
                 }
             }
-            Step::PeerClosed => self.is_ending = true,
-            Step::Skip | Step::Done => {}
+            Step::PeerClosed => {
+                payload.check()?;
+                self.is_ending = true;
+            }
+            Step::Skip | Step::Done => payload.check()?,
         }
         Ok(())
     }
@@ -179,8 +182,9 @@ impl Link {
         Ok(())
     }
 
+    /// Whether frames wait for room in private memory.
     #[inline]
-    pub(super) fn has_backlog(&self) -> bool {
+    pub fn has_backlog(&self) -> bool {
         self.backlogs.iter().any(|backlog| !backlog.is_empty())
     }
 
@@ -189,21 +193,4 @@ impl Link {
         self.drain_wanted = self.has_backlog();
         self.drain_wanted
     }
-}
-
-/// Takes the option block off the front of a payload, through a private copy.
-#[inline]
-fn take_options(payload: &mut Payload<'_, MappedRegion>) -> Result<Options, Corrupt> {
-    let available = payload.len();
-    let mut prefix = [0; 2];
-    if available < prefix.len() {
-        return Err(Corrupt::OptionBlock { len: available, available });
-    }
-    payload.peek(&mut prefix);
-    let len = Options::block_len(prefix, available)?;
-    let mut block = [0; OPTIONS_LEN_MAX];
-    payload.take(&mut block[..len]);
-    // The length is part of what was copied now; it may not be the one that was checked.
-    block[..2].copy_from_slice(&prefix);
-    Options::decode(&block[..len])
 }

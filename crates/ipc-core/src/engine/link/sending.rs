@@ -5,13 +5,12 @@ use crate::engine::names::Names;
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Header, Kind};
+use crate::limits::FRAME_LEN_MAX;
 use crate::option_block::Options;
 use crate::session::fragments::Fragments;
 use crate::session::{Draft, control};
 use crate::time::Time;
 
-/// Payloads longer than this are cut into fragments even if they would fit.
-const FRAME_LEN_MAX: usize = 128 << 10;
 /// Bytes of a fragment: the peer copies one out while the next is copied in.
 const FRAGMENT_LEN: usize = 64 << 10;
 /// How often to look for the space a fragment needs before it waits in private memory: some 50 µs.
@@ -40,12 +39,7 @@ impl Link {
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
         if matches!(draft.kind, Kind::Request | Kind::OneWay) {
             self.check_room(ring, payload.len())?;
-            if self.session.needs_definition(draft.lane, draft.code)? {
-                let name = names.name(draft.code)?;
-                let header = control_header(control::DEFINE, u64::from(draft.code), name.len());
-                self.put(ring, header, &[name.as_bytes()])?;
-                self.session.defined(draft.lane, draft.code);
-            }
+            self.define(draft, names)?;
         } else {
             // One request less is being worked on, so the next may be read.
             self.held_back = false;
@@ -61,6 +55,18 @@ impl Link {
         let header = header.with_options(!block.as_bytes().is_empty()).with_len(len);
         let written = self.put(ring, header, &[block.as_bytes(), payload])?;
         Ok(if written { Sent::Written } else { Sent::Queued })
+    }
+
+    /// Tells the peer what the draft's code means on its lane, unless it knows.
+    #[inline]
+    pub fn define(&mut self, draft: &Draft, names: &Names) -> Result<()> {
+        if self.session.needs_definition(draft.lane, draft.code)? {
+            let name = names.name(draft.code)?;
+            let header = control_header(control::DEFINE, u64::from(draft.code), name.len());
+            self.put(draft.lane as usize, header, &[name.as_bytes()])?;
+            self.session.defined(draft.lane, draft.code);
+        }
+        Ok(())
     }
 
     #[cold]
@@ -157,7 +163,10 @@ impl Link {
     pub fn commit(&mut self) {
         if self.lanes.commit() {
             self.rings += 1;
-            self.bell.ring(&self.socket);
+            match &self.waker {
+                None => self.bell.ring(&self.socket),
+                Some(waker) => waker.owe(),
+            }
         }
     }
 }

@@ -1,0 +1,60 @@
+//! The half of a link that a thread under a deadline may use: no system call, no memory.
+
+use super::{End, Link, Waker};
+use crate::engine::host::Host;
+use crate::error::Corrupt;
+use crate::header::Kind;
+use crate::lanes::Scope;
+
+/// What came of an attempt to take a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// A message was delivered.
+    Message,
+    /// There is none.
+    Nothing,
+    /// The next frame is none that costs nothing: the other half has to take it.
+    Other,
+}
+
+impl Link {
+    /// From now on a peer that sleeps is not woken by [`Self::commit`], which makes no system call
+    /// any more, but by the waker returned here.
+    pub fn silence(&mut self) -> Waker {
+        self.waker.insert(self.bell.waker(&self.socket)).clone()
+    }
+
+    /// Takes the next frame if it holds a whole one-way message, and commits.
+    pub fn take_plain(&mut self, host: &mut impl Host) -> Result<Taken, Corrupt> {
+        let Some((ring, plain)) = self.next_frame()? else { return Ok(Taken::Nothing) };
+        if !plain {
+            return Ok(Taken::Other);
+        }
+        self.take_frame(ring, host)?;
+        self.lanes.incoming.advance(ring);
+        self.commit();
+        Ok(Taken::Message)
+    }
+
+    /// Takes the frames [`Self::take_plain`] leaves, up to the next it takes, and commits.
+    pub fn take_others(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
+        while let Some((ring, false)) = self.next_frame()? {
+            self.take_frame(ring, host)?;
+            self.lanes.incoming.advance(ring);
+        }
+        self.commit();
+        Ok(())
+    }
+
+    /// The ring of the next frame, and whether that is a whole one-way message: all a session keeps
+    /// of such a one is a count.
+    fn next_frame(&mut self) -> Result<Option<(usize, bool)>, Corrupt> {
+        if matches!(self.end, End::Closing { .. } | End::Broken(_)) {
+            return Ok(None);
+        }
+        let incoming = &mut self.lanes.incoming;
+        let Some(ring) = incoming.next(Scope::All)? else { return Ok(None) };
+        let header = &incoming.frame(ring).header;
+        Ok(Some((ring, header.kind() == Kind::OneWay && !header.more())))
+    }
+}

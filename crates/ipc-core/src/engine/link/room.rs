@@ -1,0 +1,133 @@
+//! Frames that are filled where they will lie: room is found first, the payload is written into the
+//! ring by whoever makes it, and the header comes last.
+
+use std::ptr::NonNull;
+
+use super::{End, Link};
+use crate::error::{Code, Corrupt, Error, Result};
+use crate::header::HEADER_LEN;
+use crate::session::Draft;
+use crate::time::Time;
+
+/// Room for one frame at the end of a ring. Nobody sees it before it is completed, and a room that
+/// is not completed is the next one's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    ring: usize,
+    /// Where the frame starts.
+    offset: usize,
+    /// Bytes of its option block.
+    block_len: usize,
+    /// Bytes of its payload.
+    pub len: usize,
+}
+
+impl Room {
+    /// Where the payload starts.
+    fn start(&self) -> usize {
+        self.offset + HEADER_LEN + self.block_len
+    }
+}
+
+/// Why there is no room. Plain values, so that those who may not allocate can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Not now: the peer has to read on first.
+    Full,
+    /// Never: no single frame of this lane takes so much.
+    TooLarge { len: usize, max: usize },
+    /// The connection is ending or over.
+    Closed,
+    /// The peer broke the protocol.
+    Corrupt(Corrupt),
+}
+
+impl From<Corrupt> for Refusal {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt)
+    }
+}
+
+impl Link {
+    /// Finds room for a message of `len` bytes in one frame. Costs no memory and no system call.
+    pub fn reserve(&mut self, draft: &Draft, len: usize) -> Result<Room, Refusal> {
+        if !matches!(self.end, End::Open) {
+            return Err(Refusal::Closed);
+        }
+        let ring = draft.lane as usize;
+        let block_len = draft.options().encode().as_bytes().len();
+        let max = self.room_len_max(ring, block_len);
+        if len > max {
+            return Err(Refusal::TooLarge { len, max });
+        }
+        // What waits for this ring in private memory comes first.
+        let offset = if self.backlogs[ring].is_empty() {
+            self.lanes.outgoing.reserve(ring, block_len + len)?
+        } else {
+            None
+        };
+        match offset {
+            Some(offset) => Ok(Room { ring, offset, block_len, len }),
+            None => {
+                self.refused += 1;
+                Err(Refusal::Full)
+            }
+        }
+    }
+
+    /// Copies bytes to `at` in the payload.
+    pub fn fill(&mut self, room: &Room, at: usize, bytes: &[u8]) {
+        let fits = at <= room.len && bytes.len() <= room.len - at;
+        assert!(fits, "{} bytes at {at} of {} reserved", bytes.len(), room.len);
+        self.lanes.outgoing.fill(room.ring, room.start() + at, bytes);
+    }
+
+    /// Where the payload lies.
+    pub fn pointer(&self, room: &Room) -> NonNull<u8> {
+        self.lanes.outgoing.ring(room.ring).pointer(room.start(), room.len)
+    }
+
+    /// Makes a message of what was filled in. The peer sees it after the next commit.
+    pub fn complete(&mut self, draft: &Draft, room: &Room) -> Result<()> {
+        let block = draft.options().encode();
+        debug_assert_eq!(block.as_bytes().len(), room.block_len, "the draft of the reservation");
+        let Some(header) = self.session.send(draft, room.len, Time::after)? else {
+            return Err(Error::new(Code::InvalidArgument, "nobody waits for this answer"));
+        };
+        let Room { ring, offset, block_len, .. } = *room;
+        let (start, len) = (offset + HEADER_LEN, block_len + room.len);
+        let outgoing = &mut self.lanes.outgoing;
+        outgoing.fill(ring, start, block.as_bytes());
+        let header = header.with_options(block_len > 0).with_len(len);
+        let header = header.sealed_over(self.peer.agreement.crc, |running| {
+            outgoing.ring(ring).checksum(start, len, running)
+        });
+        outgoing.commit(ring, offset, header, len);
+        Ok(())
+    }
+
+    /// A refusal in the words of an error; what the peer broke stays broken.
+    #[cold]
+    pub fn refusal_error(&mut self, refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::Full => Error::new(Code::Full, "the lane has no room for this message now"),
+            Refusal::TooLarge { len, max } => {
+                let message = format!("{len} bytes, at most {max} fit into a frame of this lane");
+                Error::new(Code::TooLarge, message)
+            }
+            Refusal::Closed => self.ended_error(),
+            Refusal::Corrupt(corrupt) => {
+                self.break_off(corrupt.into());
+                corrupt.into()
+            }
+        }
+    }
+
+    /// Bytes of the longest payload that fits into one frame behind its option block and that both
+    /// sides agreed to.
+    fn room_len_max(&self, ring: usize, block_len: usize) -> usize {
+        let agreed = self.peer.agreement.limits.message_len_max;
+        let frame = self.lanes.outgoing.ring(ring).payload_max() - block_len;
+        frame.min(usize::try_from(agreed).unwrap_or(usize::MAX))
+    }
+}

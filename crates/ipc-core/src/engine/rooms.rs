@@ -1,0 +1,59 @@
+//! Messages that are written into the ring by whoever makes them, instead of being copied there.
+
+use std::ptr::NonNull;
+
+use super::link::Room;
+use super::{Engine, Entry, LinkId, not_open};
+use crate::error::Result;
+use crate::header::Kind;
+use crate::session::Draft;
+
+impl Engine {
+    /// Finds room for a message of `len` bytes, which is filled and then sent with the same draft
+    /// before anything else is sent on that lane. A full lane and a message longer than one of its
+    /// frames are errors at once.
+    pub(crate) fn reserve(&mut self, link: LinkId, draft: &Draft, len: usize) -> Result<Room> {
+        self.define(link, draft)?;
+        let found = self.link_mut(link.0).ok_or_else(not_open)?;
+        found.reserve(draft, len).map_err(|refusal| found.refusal_error(refusal))
+    }
+
+    /// Tells the peer what the draft's code means on its lane, unless it knows.
+    pub(super) fn define(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
+        let Some(Entry::Link(found)) = self.entries.get_mut(link.0) else {
+            return Err(not_open());
+        };
+        found.define(draft, &self.names)?;
+        if found.has_backlog() {
+            // Something waits for room: worth looking at.
+            self.warm(link.0);
+        }
+        Ok(())
+    }
+
+    /// Copies bytes to `at` in a reserved payload.
+    pub(crate) fn fill(&mut self, link: LinkId, room: &Room, at: usize, bytes: &[u8]) {
+        if let Some(found) = self.link_mut(link.0) {
+            found.fill(room, at, bytes);
+        }
+    }
+
+    /// Where a reserved payload lies; dangling when the connection is over.
+    pub(crate) fn room_pointer(&self, link: LinkId, room: &Room) -> NonNull<u8> {
+        self.link(link.0).map_or(NonNull::dangling(), |found| found.pointer(room))
+    }
+
+    /// Sends what was filled in, and shows it to the peer.
+    pub(crate) fn send_room(&mut self, link: LinkId, draft: &Draft, room: &Room) -> Result<()> {
+        let found = self.link_mut(link.0).ok_or_else(not_open)?;
+        found.complete(draft, room)?;
+        found.commit();
+        if draft.kind == Kind::Request {
+            let due = found.due();
+            self.due = self.due.min(due);
+            // An answer will come.
+            self.warm(link.0);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! What a handler's outcome becomes on its way back.
+
+use crate::engine::{Engine, LinkId, Sent};
+use crate::error::{Code, Error, Result};
+use crate::header::{Codec, Kind};
+use crate::remote_error::RemoteError;
+use crate::session::{Draft, Ending, Message};
+
+/// A reply to a request.
+pub(crate) fn reply_draft(request: &Message, codec: Codec) -> Draft {
+    Draft {
+        kind: Kind::Reply,
+        lane: request.lane,
+        codec,
+        code: request.code,
+        id: request.id,
+        timeout: None,
+        trace: None,
+    }
+}
+
+/// The failure of a request; the payload is an encoded [`RemoteError`].
+pub(crate) fn error_draft(request: &Message) -> Draft {
+    Draft { kind: Kind::Error, ..reply_draft(request, Codec::MessagePack) }
+}
+
+/// Sends an answer. One that is too long to be sent becomes an error, because the request has to
+/// get an outcome all the same.
+pub(crate) fn send_answer(
+    engine: &mut Engine,
+    link: LinkId,
+    draft: &Draft,
+    payload: &[u8],
+) -> Result<Sent> {
+    match engine.send(link, draft, payload) {
+        Err(error) if error.code() == Code::TooLarge => {
+            let error = RemoteError::new(error.code().as_str(), error.to_string());
+            let draft = Draft { kind: Kind::Error, codec: Codec::MessagePack, ..*draft };
+            engine.send(link, &draft, &error.encode())
+        }
+        sent => sent,
+    }
+}
+
+/// What a request for a name without a handler is answered with.
+pub(crate) fn unknown_method() -> RemoteError {
+    RemoteError::new(Code::UnknownMethod.as_str(), "nobody handles this method")
+}
+
+/// What a request is answered with whose handler panicked. Why is nobody's business over there.
+pub(crate) fn panicked() -> RemoteError {
+    RemoteError::new(Code::Handler.as_str(), "the handler panicked")
+}
+
+impl From<Ending> for Error {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Timeout => Self::new(Code::Timeout, "no answer came in time"),
+            Ending::Cancelled => Self::new(Code::Cancelled, "the caller cancelled"),
+            Ending::PeerLost => Self::new(Code::PeerLost, "the peer went away before it answered"),
+            Ending::Closed => Self::new(Code::Closed, "the connection was closed"),
+        }
+    }
+}

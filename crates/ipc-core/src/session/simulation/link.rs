@@ -1,0 +1,355 @@
+//! What lies between a session and its application: frames are sent and received as a link does it,
+//! over queues instead of rings, and whatever arrives is compared with the record.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::time::Duration;
+
+use super::{Call, Frame, Outcome, State, What, World, name_of};
+use crate::error::Code;
+use crate::header::{Header, Kind};
+use crate::limits::{CONTROL, Lane};
+use crate::option_block::Options;
+use crate::session::fragments::Fragments;
+use crate::session::{Draft, Ending, Message, Step, control};
+use crate::time::Time;
+
+impl World {
+    // ---- as a link sends ----
+
+    /// Sends as a link does. Returns whether anybody waits for it, or the code of the refusal.
+    pub(super) fn send(
+        &mut self,
+        side: usize,
+        draft: &Draft,
+        payload: &[u8],
+        what: What,
+    ) -> Result<bool, Code> {
+        let now = self.time();
+        let session = &mut self.sides[side].session;
+        let mut define = false;
+        if matches!(draft.kind, Kind::Request | Kind::OneWay) {
+            define =
+                session.needs_definition(draft.lane, draft.code).map_err(|error| error.code())?;
+        }
+        if define {
+            let name = name_of(side, draft.code).into_bytes();
+            session.defined(draft.lane, draft.code);
+            let header = Header::new(Kind::Control, control::DEFINE, draft.code.into());
+            let header = header.with_len(name.len());
+            self.put(side, draft.lane as usize, What::Define, header, Vec::new(), name);
+        }
+        let session = &mut self.sides[side].session;
+        let after = |span| now + span;
+        let sent = session.send(draft, payload.len(), after).map_err(|error| error.code())?;
+        let Some(header) = sent else { return Ok(false) };
+        self.sides[side].counters.sent += 1;
+        let payload_max = self.random.pick(&[64, 100, 300]);
+        for fragment in Fragments::new(header, draft.options(), payload.len(), payload_max) {
+            let options = fragment.options.as_bytes().to_vec();
+            let part = payload[fragment.range].to_vec();
+            self.put(side, draft.lane as usize, what, fragment.header, options, part);
+        }
+        Ok(true)
+    }
+
+    fn put(
+        &mut self,
+        side: usize,
+        ring: usize,
+        what: What,
+        header: Header,
+        options: Vec<u8>,
+        payload: Vec<u8>,
+    ) {
+        let latency = match self.random.below(10) {
+            0 => self.random.below(2_000_000),
+            _ => self.random.below(20_000),
+        };
+        let ring = &mut self.sides[side].rings[ring];
+        let behind = ring.back().map_or(0, |frame| frame.arrives);
+        let arrives = behind.max(self.now + latency as u64);
+        ring.push_back(Frame { what, header, options, payload, arrives });
+    }
+
+    pub(super) fn write_cancels(&mut self, side: usize) {
+        if !self.is_open(side) {
+            return;
+        }
+        while let Some(id) = self.sides[side].session.next_cancel() {
+            let of = |call: &Call| call.side == side && call.id == id;
+            let call = self.calls.iter().position(of).expect("only what was asked is cancelled");
+            let header = Header::new(Kind::Control, control::CANCEL, id);
+            self.put(side, CONTROL, What::Cancel(call), header, Vec::new(), Vec::new());
+            self.sides[side].session.cancel_written();
+        }
+    }
+
+    // ---- as a link receives ----
+
+    /// Lets a frame arrive on any ring, or time pass until one can.
+    pub(super) fn deliver(&mut self) {
+        let now = self.now;
+        let mut ready = Vec::new();
+        let mut next = u64::MAX;
+        for (side, from) in self.sides.iter().enumerate() {
+            if !self.sides[1 - side].reads() {
+                continue;
+            }
+            for (ring, frames) in from.rings.iter().enumerate() {
+                let Some(frame) = frames.front() else { continue };
+                if frame.arrives <= now {
+                    ready.push((side, ring));
+                }
+                next = next.min(frame.arrives);
+            }
+        }
+        if ready.is_empty() {
+            let awake = self.sides.iter().filter(|side| side.reads());
+            let dues = awake.map(|side| side.session.due().as_nanos());
+            let event = dues.chain(self.ends.into_iter().flatten()).fold(next, u64::min);
+            self.now = if event == u64::MAX { now + 1000 } else { event.max(now) };
+            return;
+        }
+        let (from, ring) = self.random.pick(&ready);
+        let frame = self.sides[from].rings[ring].pop_front().expect("just seen");
+        self.receive(1 - from, ring, frame);
+    }
+
+    fn receive(&mut self, side: usize, ring: usize, frame: Frame) {
+        let Frame { what, header, options, payload, .. } = frame;
+        let options = match options.as_slice() {
+            [] => Options::default(),
+            block => Options::decode(block).unwrap(),
+        };
+        let now = self.time();
+        let this = &mut self.sides[side];
+        let after = |span| now + span;
+        let budget = options.budget_us.map(Duration::from_micros);
+        let deadline = budget.map_or(Time::NEVER, after);
+        let step = this.session.receive(ring, &header, &options, payload.len(), after).unwrap();
+        while let Some(id) = self.sides[side].session.take_abandoned() {
+            self.no_longer_wanted(side, id);
+        }
+        let this = &mut self.sides[side];
+        let message = *this.session.message();
+        match step {
+            Step::Deliver => self.arrived(side, what, message, payload, deadline),
+            Step::Open => {
+                let mut buffer = vec![0; message.len];
+                buffer[..payload.len()].copy_from_slice(&payload);
+                assert!(this.buffers[ring].replace((buffer, deadline)).is_none());
+            }
+            Step::Fill { offset } => {
+                let (buffer, _) = this.buffers[ring].as_mut().expect("open");
+                buffer[offset..offset + payload.len()].copy_from_slice(&payload);
+            }
+            Step::Finish { offset } => {
+                let (mut buffer, deadline) = this.buffers[ring].take().expect("open");
+                buffer[offset..].copy_from_slice(&payload);
+                self.arrived(side, what, message, buffer, deadline);
+            }
+            Step::Abandon => {
+                this.buffers[ring].take().expect("open");
+                self.dropped(side, what, header.more());
+            }
+            Step::Skip => {
+                assert!(this.buffers[ring].is_none());
+                self.dropped(side, what, header.more());
+            }
+            Step::Define { code } => {
+                assert_eq!(what, What::Define);
+                this.session.define(code, &payload).unwrap();
+            }
+            Step::PeerClosed => {
+                assert_eq!(what, What::Close);
+                self.finish(side);
+            }
+            Step::Done => self.heard(side, what),
+        }
+    }
+
+    /// A message has come whole and is wanted: was it to?
+    fn arrived(
+        &mut self,
+        side: usize,
+        what: What,
+        message: Message,
+        payload: Vec<u8>,
+        deadline: Time,
+    ) {
+        self.sides[side].counters.received += 1;
+        match what {
+            What::Request(call) => {
+                let Call { slot, usage, .. } = self.calls[call];
+                assert!(usage > self.sides[side].heard[slot], "it had ended before it came");
+                self.sides[side].heard[slot] = usage;
+                let call_of = &mut self.calls[call];
+                assert!(!mem::replace(&mut call_of.handled, true), "delivered twice");
+                assert_eq!((message.kind, message.id), (Kind::Request, call_of.id));
+                assert_eq!((message.code, message.lane), (call_of.code, call_of.lane));
+                assert_eq!((message.trace, &payload), (call_of.trace, &call_of.payload));
+                assert_eq!(message.deadline, deadline);
+                assert!(deadline >= call_of.deadline, "given up before its maker does");
+                let name = name_of(1 - side, message.code);
+                assert_eq!(self.sides[side].session.name(message.code), Some(name.as_str()));
+                let id = message.id;
+                self.sides[side].working.push((id, call));
+            }
+            What::Answer(call) => {
+                assert_eq!(self.live.get(&(side, message.id)), Some(&call), "a foreign answer");
+                let expected = self.calls[call].answer.as_ref().expect("answered");
+                assert_eq!((message.kind, &payload), (expected.0, &expected.1));
+                self.ended(call, Outcome::Answered);
+            }
+            What::OneWay(index) => assert_eq!(payload, self.one_ways[index]),
+            What::Cancel(_) | What::Define | What::Close => panic!("{what:?} as a message"),
+        }
+        self.sides[side].session.delivered();
+    }
+
+    /// A frame was dropped because nobody waits for its message: was that so?
+    fn dropped(&mut self, side: usize, what: What, more: bool) {
+        match what {
+            What::Request(call) => {
+                let Call { slot, usage, .. } = self.calls[call];
+                assert!(!more, "whether a request is stale is known when it is whole");
+                assert!(usage <= self.sides[side].heard[slot], "a fresh request was dropped");
+                self.sides[side].counters.stale_requests += 1;
+            }
+            What::Answer(call) => {
+                assert!(self.calls[call].outcome.is_some(), "an awaited answer was dropped");
+                self.sides[side].counters.late_replies += u64::from(!more);
+            }
+            what => panic!("{what:?} was dropped"),
+        }
+    }
+
+    /// A word between the sessions has come.
+    fn heard(&mut self, side: usize, what: What) {
+        if let What::Cancel(call) = what {
+            let Call { slot, usage, .. } = self.calls[call];
+            let heard = &mut self.sides[side].heard[slot];
+            *heard = usage.max(*heard);
+        } else {
+            assert_eq!(what, What::Close);
+        }
+    }
+
+    /// The session says that a request need not be worked on any more.
+    fn no_longer_wanted(&mut self, side: usize, id: u64) {
+        let working = &mut self.sides[side].working;
+        let place = working.iter().position(|(served, _)| *served == id);
+        let (_, call) = working.remove(place.expect("only what is worked on is abandoned"));
+        let maker = self.sides[1 - side].state;
+        let given_up = self.calls[call].outcome.is_some();
+        let deadline_over = self.calls[call].deadline <= self.time();
+        assert!(given_up || deadline_over || maker != State::Open || !self.is_open(side));
+    }
+
+    /// A call of `side` has its outcome, its only one.
+    pub(super) fn ended(&mut self, call: usize, outcome: Outcome) {
+        let Call { side, id, .. } = self.calls[call];
+        let earlier = self.calls[call].outcome.replace(outcome);
+        assert_eq!(earlier, None, "a second outcome, {outcome:?}");
+        assert_eq!(self.live.remove(&(side, id)), Some(call));
+    }
+
+    // ---- time and the end ----
+
+    pub(super) fn expire(&mut self) {
+        for side in 0..2 {
+            if !self.sides[side].reads() {
+                continue;
+            }
+            let (mut calls, mut served) = (Vec::new(), Vec::new());
+            let now = self.time();
+            self.sides[side].session.expire(now, &mut calls, &mut served);
+            for id in calls {
+                let call = self.live[&(side, id)];
+                assert!(self.calls[call].deadline <= now, "too early");
+                self.ended(call, Outcome::Ended(Ending::Timeout));
+            }
+            served.into_iter().for_each(|id| self.no_longer_wanted(side, id));
+            if self.random.percent(70) {
+                self.write_cancels(side);
+            }
+        }
+    }
+
+    /// Closes a side in good order: markers in every lane, and then the end of the socket.
+    pub(super) fn close(&mut self, side: usize) {
+        if !self.is_open(side) {
+            return;
+        }
+        self.end_all(side, Ending::Closed);
+        self.sides[side].state = State::Closing;
+        for lane in Lane::ALL {
+            let header = Header::new(Kind::Control, control::CLOSE, 0);
+            self.put(side, lane as usize, What::Close, header, Vec::new(), Vec::new());
+        }
+        self.ends[1 - side] = Some(self.now + self.random.below(100_000) as u64);
+    }
+
+    /// Kills a side at any moment: some of what it was writing was never published.
+    pub(super) fn kill(&mut self, side: usize) {
+        if !self.is_open(side) {
+            return;
+        }
+        self.sides[side].state = State::Dead;
+        self.live.retain(|(of, _), _| *of != side);
+        self.sides[side].working.clear();
+        for ring in &mut self.sides[side].rings {
+            let kept = ring.len() - self.random.below(ring.len().min(3) + 1);
+            ring.truncate(kept);
+        }
+        self.ends[1 - side] = Some(self.now + self.random.below(100_000) as u64);
+    }
+
+    /// The end of a socket, and of a connection whose rings have been read to the end.
+    pub(super) fn see_ends(&mut self) {
+        for side in 0..2 {
+            if self.ends[side].is_some_and(|end| end <= self.now) {
+                self.ends[side] = None;
+                match self.sides[side].state {
+                    State::Open => {
+                        self.sides[side].state = State::PeerGone;
+                        let mut served = Vec::new();
+                        self.sides[side].session.abandon_serving(&mut served);
+                        served.into_iter().for_each(|id| self.no_longer_wanted(side, id));
+                    }
+                    State::Closing => self.finish(side),
+                    State::PeerGone | State::Over | State::Dead => {}
+                }
+            }
+            let peer = &self.sides[1 - side];
+            let drained = peer.rings.iter().all(VecDeque::is_empty);
+            if self.sides[side].state == State::PeerGone && drained {
+                self.finish(side);
+            }
+        }
+    }
+
+    fn finish(&mut self, side: usize) {
+        self.end_all(side, Ending::PeerLost);
+        self.sides[side].state = State::Over;
+        self.sides[side].buffers = Default::default();
+        // Whoever is over closes its socket too.
+        self.ends[1 - side].get_or_insert(self.now);
+    }
+
+    fn end_all(&mut self, side: usize, ending: Ending) {
+        let (mut calls, mut served) = (Vec::new(), Vec::new());
+        self.sides[side].session.end_all(&mut calls, &mut served);
+        for id in calls {
+            self.ended(self.live[&(side, id)], Outcome::Ended(ending));
+        }
+        served.into_iter().for_each(|id| {
+            let working = &mut self.sides[side].working;
+            let place = working.iter().position(|(of, _)| *of == id).expect("worked on");
+            working.remove(place);
+        });
+        assert!(self.sides[side].working.is_empty());
+        assert!(!self.live.keys().any(|(of, _)| *of == side), "nothing stays pending");
+    }
+}

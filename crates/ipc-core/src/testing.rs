@@ -1,0 +1,97 @@
+//! Doors for the project's own fault tests and fuzz targets. Nothing here is part of the interface.
+
+use crate::checksum::CrcMode;
+use crate::error::Corrupt;
+use crate::ring::heap::HeapRegion;
+use crate::ring::{Consumer, Producer, Region};
+
+pub use crate::handshake::{Features, Policy, Reject, Welcome};
+pub use crate::header::{Header, bytes_to_words};
+pub use crate::option_block::{OptionBlock, Options};
+pub use crate::sys::faults;
+
+/// Both ends of a ring whose every byte and position anyone may change at any time. What would leave
+/// the ring panics.
+pub struct Ring {
+    region: HeapRegion,
+    crc: CrcMode,
+    producer: Producer<HeapRegion>,
+    consumer: Consumer<HeapRegion>,
+}
+
+impl Ring {
+    /// A ring of `capacity` bytes, a power of two, that starts at `position`, a multiple of eight.
+    pub fn new(capacity: usize, crc: CrcMode, position: u64) -> Self {
+        let region = HeapRegion::new(capacity);
+        region.store_write(position);
+        region.store_read(position);
+        Self {
+            producer: Producer::starting_at(region.clone(), position),
+            consumer: Consumer::starting_at(region.clone(), crc, position),
+            region,
+            crc,
+        }
+    }
+
+    /// What a peer claims to have written up to.
+    pub fn set_write(&self, position: u64) {
+        self.region.store_write(position);
+    }
+
+    /// What a peer claims to have read up to.
+    pub fn set_read(&self, position: u64) {
+        self.region.store_read(position);
+    }
+
+    /// The positions as they stand.
+    pub fn positions(&self) -> (u64, u64) {
+        (self.region.load_write(), self.region.load_read())
+    }
+
+    /// Writes over the ring's bytes, from `offset` on and not beyond its end.
+    pub fn scribble(&self, offset: usize, bytes: &[u8]) {
+        let offset = offset % self.region.capacity();
+        let len = bytes.len().min(self.region.capacity() - offset);
+        self.region.copy_in(offset, &bytes[..len]);
+    }
+
+    /// Writes a frame. Returns whether there was room.
+    pub fn push(&mut self, header: Header, payload: &[u8]) -> Result<bool, Corrupt> {
+        let len = payload.len().min(self.producer.payload_max());
+        let parts = [&payload[..len]];
+        self.producer.push(header.with_len(len).sealed(self.crc, &parts), &parts)
+    }
+
+    /// Shows the reader what was written.
+    pub fn publish(&mut self) {
+        self.producer.publish();
+    }
+
+    /// Looks at what was published. Returns whether there is something to read.
+    pub fn refresh(&mut self) -> Result<bool, Corrupt> {
+        self.consumer.refresh()
+    }
+
+    /// Reads the next frame, as a link does, while `meanwhile` changes the ring between its looks.
+    pub fn read(&mut self, mut meanwhile: impl FnMut()) -> Result<Option<Vec<u8>>, Corrupt> {
+        if !self.consumer.peek()? {
+            return Ok(None);
+        }
+        meanwhile();
+        let header = self.consumer.frame().header;
+        let mut payload = self.consumer.payload();
+        if header.options() {
+            payload.take_options()?;
+            meanwhile();
+        }
+        let mut bytes = vec![0; payload.len()];
+        payload.copy_to(&mut bytes)?;
+        self.consumer.advance();
+        Ok(Some(bytes))
+    }
+
+    /// Gives the space of what was read back.
+    pub fn release(&mut self) -> bool {
+        self.consumer.release()
+    }
+}

@@ -1,0 +1,338 @@
+//! What the engine of an asynchronous client or server is driven into. Nothing of the application's
+//! runs in here: what is to be run or woken is collected, and done when the lock is released.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::events::{self, Events};
+use super::handler::{Handler, Handlers, Job};
+use super::request::Cancellation;
+use super::shared::Shared;
+use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer};
+use crate::error::{Corrupt, Error, Result};
+use crate::face::{
+    Buffers, Calls, Changes, Reply, Router, error_draft, reply_draft, send_answer, unknown_method,
+};
+use crate::header::Kind;
+use crate::remote_error::RemoteError;
+use crate::session::Message;
+
+pub(super) struct Desk {
+    pub router: Router<Handler>,
+    pub changes: Changes,
+    pub after: After,
+    /// One-way messages nobody handled.
+    pub unhandled: u64,
+    calls: Calls<Waiting>,
+    buffers: Buffers,
+    /// Open connections, by their place in the engine.
+    lines: Vec<Option<Line>>,
+    /// What is still to be handled of connections that are over.
+    leftovers: HashMap<LinkId, Events>,
+    /// Requests nobody handles.
+    refusals: Vec<(LinkId, Message)>,
+}
+
+/// A request of ours.
+pub(super) struct Waiting {
+    link: LinkId,
+    outcome: Option<Result<Reply>>,
+    waker: Option<Waker>,
+}
+
+/// An open connection.
+struct Line {
+    link: LinkId,
+    peer: Arc<Peer>,
+    /// Requests of the peer that are being handled.
+    serving: HashMap<u64, Cancellation>,
+    events: Events,
+    /// Requests of ours in flight.
+    calling: usize,
+    /// This side has closed the connection.
+    hung_up: Cancellation,
+}
+
+/// What is to be done when the lock has been released.
+#[derive(Default)]
+pub(super) struct After {
+    requests: Vec<Job>,
+    events: Vec<LinkId>,
+    wakers: Vec<Waker>,
+    cancelled: Vec<Cancellation>,
+    changed: bool,
+}
+
+impl After {
+    /// Does it, and leaves nothing to be done.
+    pub fn run(&mut self, shared: &Arc<Shared>) {
+        for job in self.requests.drain(..) {
+            shared.runtime.spawn(job.serve(Arc::clone(shared)));
+        }
+        for link in self.events.drain(..) {
+            shared.runtime.spawn(events::handle(Arc::clone(shared), link));
+        }
+        self.cancelled.drain(..).for_each(|cancellation| cancellation.cancel());
+        self.wakers.drain(..).for_each(Waker::wake);
+        if std::mem::take(&mut self.changed) {
+            shared.changed.notify_waiters();
+        }
+    }
+}
+
+impl Desk {
+    pub fn new(handlers: Handlers) -> Self {
+        Self {
+            router: handlers.0,
+            changes: Changes::default(),
+            after: After::default(),
+            unhandled: 0,
+            calls: Calls::new(),
+            buffers: Buffers::default(),
+            lines: Vec::new(),
+            leftovers: HashMap::new(),
+            refusals: Vec::new(),
+        }
+    }
+
+    fn line(&mut self, link: LinkId) -> Option<&mut Line> {
+        self.lines.get_mut(link.place())?.as_mut().filter(|line| line.link == link)
+    }
+
+    // ---- requests of ours ----
+
+    /// A fresh id for a request.
+    pub fn begin(&mut self, link: LinkId) -> u64 {
+        if let Some(line) = self.line(link) {
+            line.calling += 1;
+        }
+        self.calls.insert(Waiting { link, outcome: None, waker: None })
+    }
+
+    /// The outcome of a request, once.
+    pub fn take_outcome(&mut self, id: u64) -> Option<Result<Reply>> {
+        let outcome = self.calls.get_mut(id)?.outcome.take()?;
+        self.calls.remove(id);
+        Some(outcome)
+    }
+
+    /// Whom to wake when there is an outcome. Returns who is not to be woken any more.
+    pub fn await_outcome(&mut self, id: u64, waker: Waker) -> Option<Waker> {
+        match self.calls.get_mut(id) {
+            Some(waiting) => waiting.waker.replace(waker),
+            None => Some(waker),
+        }
+    }
+
+    /// Nobody waits for a request any more. Returns what is to be dropped without the lock.
+    pub fn forget(&mut self, id: u64) -> Option<Waiting> {
+        let waiting = self.calls.remove(id)?;
+        if waiting.outcome.is_none() {
+            self.hear(waiting.link);
+        }
+        Some(waiting)
+    }
+
+    fn settle(&mut self, id: u64, outcome: Result<Reply>) {
+        let Some(waiting) = self.calls.get_mut(id) else { return };
+        waiting.outcome = Some(outcome);
+        self.after.wakers.extend(waiting.waker.take());
+        let link = waiting.link;
+        self.hear(link);
+    }
+
+    /// A request of ours is not in flight any more.
+    fn hear(&mut self, link: LinkId) {
+        if let Some(line) = self.line(link) {
+            line.calling = line.calling.saturating_sub(1);
+        }
+    }
+
+    // ---- requests of the peer ----
+
+    /// Answers a request, unless nobody waits for the answer any more.
+    pub fn answer(
+        &mut self,
+        engine: &mut Engine,
+        link: LinkId,
+        request: &Message,
+        outcome: Result<Reply, RemoteError>,
+    ) {
+        let Some(line) = self.line(link) else { return };
+        line.serving.remove(&request.id);
+        // Whoever asked may be gone by now, and hears of that in its own way.
+        drop(match outcome {
+            Ok(reply) => {
+                send_answer(engine, link, &reply_draft(request, reply.codec), &reply.payload)
+            }
+            Err(error) => send_answer(engine, link, &error_draft(request), &error.encode()),
+        });
+    }
+
+    /// Answers the requests nobody handles.
+    pub fn send_refusals(&mut self, engine: &mut Engine) {
+        for (link, request) in self.refusals.drain(..) {
+            let answer = unknown_method().encode();
+            drop(send_answer(engine, link, &error_draft(&request), &answer));
+        }
+    }
+
+    // ---- one-way messages ----
+
+    /// Moves the next one-way messages of a connection to `batch`. False: there are none.
+    pub fn next_events(&mut self, engine: &mut Engine, link: LinkId, batch: &mut Vec<Job>) -> bool {
+        if let Some(line) = self.line(link) {
+            let more = line.events.next_batch(batch);
+            self.read_on(engine, link);
+            return more;
+        }
+        let Some(events) = self.leftovers.get_mut(&link) else { return false };
+        let more = events.next_batch(batch);
+        if !more {
+            self.leftovers.remove(&link);
+        }
+        more
+    }
+
+    /// A connection that is not read because too much waits here is read again if that has changed.
+    pub fn read_on(&mut self, engine: &mut Engine, link: LinkId) {
+        let Some(line) = self.line(link) else { return };
+        if line.events.is_full && line.events.has_room(line.calling > 0) {
+            line.events.is_full = false;
+            engine.resume(link);
+        }
+    }
+
+    /// This side closes a connection: nothing that came on it is handled any more.
+    pub fn hang_up(&mut self, link: LinkId) {
+        if let Some(line) = self.line(link) {
+            let hung_up = line.hung_up.clone();
+            self.after.cancelled.push(hung_up);
+        }
+    }
+
+    /// Nobody drives any more: whoever waits is to look.
+    pub fn end(&mut self) {
+        self.after.changed = true;
+    }
+
+    // ---- what came ----
+
+    fn arrived(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
+        match message.kind {
+            Kind::Reply => self.settle(message.id, Ok(Reply { codec: message.codec, payload })),
+            Kind::Error => {
+                self.settle(message.id, Err(Error::remote(RemoteError::decode(&payload))));
+            }
+            _ => self.dispatch(link, message, payload),
+        }
+    }
+
+    fn dispatch(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
+        let Self { router, lines, after, .. } = self;
+        let is_request = message.kind == Kind::Request;
+        let Some(handler) = router.handler(link, message.code) else {
+            match is_request {
+                true => self.refusals.push((link, *message)),
+                false => self.unhandled += 1,
+            }
+            return;
+        };
+        let line = lines.get_mut(link.place()).and_then(Option::as_mut);
+        let Some(line) = line.filter(|line| line.link == link) else { return };
+        let mut job = Job {
+            handler: Arc::clone(handler),
+            payload,
+            message: *message,
+            link,
+            peer: Arc::clone(&line.peer),
+            cancellation: line.hung_up.clone(),
+        };
+        if is_request {
+            job.cancellation = Cancellation::default();
+            line.serving.insert(message.id, job.cancellation.clone());
+            after.requests.push(job);
+        } else if line.events.push(job) {
+            after.events.push(link);
+        }
+    }
+
+    fn opened(&mut self, link: LinkId, peer: &Peer) {
+        let place = link.place();
+        if place >= self.lines.len() {
+            self.lines.resize_with(place + 1, || None);
+        }
+        self.lines[place] = Some(Line {
+            link,
+            peer: Arc::new(peer.clone()),
+            serving: HashMap::new(),
+            events: Events::default(),
+            calling: 0,
+            hung_up: Cancellation::default(),
+        });
+        self.changes.came(link, peer.clone());
+        self.after.changed = true;
+    }
+
+    fn closed(&mut self, link: LinkId, error: Option<Error>) {
+        self.router.forget(link);
+        let line = self.lines.get_mut(link.place());
+        if let Some(line) = line.and_then(|line| line.take_if(|line| line.link == link))
+            && line.events.is_handled
+        {
+            self.leftovers.insert(link, line.events);
+        }
+        self.changes.went(link, error);
+        self.after.changed = true;
+    }
+}
+
+impl Host for Desk {
+    #[inline]
+    fn is_ready(&mut self, link: LinkId) -> bool {
+        let Some(line) = self.line(link) else { return true };
+        line.events.is_full = !line.events.has_room(line.calling > 0);
+        !line.events.is_full
+    }
+
+    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        let mut payload = vec![0; body.len()];
+        body.copy_to(&mut payload)?;
+        self.arrived(link, message, payload);
+        Ok(())
+    }
+
+    fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
+        self.buffers.open(message.len)
+    }
+
+    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
+        self.buffers.fill(buffer, offset, body)
+    }
+
+    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
+        let payload = self.buffers.close(buffer);
+        self.arrived(link, message, payload);
+    }
+
+    fn discard(&mut self, buffer: BufferId) {
+        drop(self.buffers.close(buffer));
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Named { link, code, name } => self.router.named(link, code, name.into()),
+            Event::Ended { id, ending, .. } => self.settle(id, Err(ending.into())),
+            Event::Abandoned { link, id } => {
+                let cancelled = self.line(link).and_then(|line| line.serving.remove(&id));
+                self.after.cancelled.extend(cancelled);
+            }
+            Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
+                self.opened(link, peer);
+            }
+            Event::Closed { link, error } => self.closed(link, error),
+            Event::Drained { .. } => self.after.changed = true,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Handlers, and running them.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use super::request::{Cancellation, Request};
+use super::shared::Shared;
+use crate::engine::{LinkId, Peer};
+use crate::face::{Reply, Router, panicked};
+use crate::remote_error::RemoteError;
+use crate::session::Message;
+
+pub(super) type Handler = Arc<dyn Fn(Request) -> Handling + Send + Sync>;
+type Handling = Pin<Box<dyn Future<Output = Result<Reply, RemoteError>> + Send>>;
+
+/// Handlers by name, to be in place before the first message comes.
+pub struct Handlers(pub(super) Router<Handler>);
+
+impl Handlers {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(Router::new())
+    }
+
+    /// The same with `handler` for each request or one-way message of that name. For a one-way
+    /// message what it returns is dropped.
+    #[must_use]
+    pub fn handle<H, F>(mut self, name: &str, handler: H) -> Self
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
+    {
+        self.0.handle(name, erase(handler));
+        self
+    }
+}
+
+impl Default for Handlers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Forgets what exactly a handler is. It is called when its future is polled first, so that all of
+/// it runs where a panic hurts nobody.
+pub(super) fn erase<H, F>(handler: H) -> Handler
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
+{
+    let handler = Arc::new(handler);
+    Arc::new(move |request| {
+        let handler = Arc::clone(&handler);
+        Box::pin(async move { handler(request).await })
+    })
+}
+
+/// A message and the handler it is for.
+pub(super) struct Job {
+    pub handler: Handler,
+    pub payload: Vec<u8>,
+    pub message: Message,
+    pub link: LinkId,
+    pub peer: Arc<Peer>,
+    pub cancellation: Cancellation,
+}
+
+impl Job {
+    /// Runs the handler to its end, or until nobody waits for it any more: then `None`.
+    pub async fn run(self, shared: &Arc<Shared>) -> Option<Result<Reply, RemoteError>> {
+        let Self { handler, payload, message, link, peer, cancellation } = self;
+        if cancellation.is_cancelled() {
+            return None;
+        }
+        let shared = Arc::clone(shared);
+        let request =
+            Request { payload, message, link, peer, cancellation: cancellation.clone(), shared };
+        let mut handling = handler(request);
+        ::tokio::select! {
+            biased;
+            outcome = poll_fn(|context| {
+                let poll = AssertUnwindSafe(|| handling.as_mut().poll(context));
+                catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+            }) => Some(outcome),
+            () = cancellation.cancelled() => None,
+        }
+    }
+
+    /// The same for a request, which is answered.
+    pub async fn serve(self, shared: Arc<Shared>) {
+        let (link, message) = (self.link, self.message);
+        if let Some(outcome) = self.run(&shared).await {
+            shared.with(|state| state.desk.answer(&mut state.engine, link, &message, outcome));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! An asynchronous server.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::call::Call;
+use super::handler::{Handlers, erase};
+use super::request::Request;
+use super::shared::Owner;
+use crate::engine::{EngineStats, LinkId, LinkStats, ListenOptions, Options, Sent};
+use crate::error::Result;
+use crate::face::{CallOptions, Change, FaceOptions, Reply};
+use crate::remote_error::RemoteError;
+
+/// A server, shared by as many tasks and threads as have a clone of it. It is closed, with all its
+/// connections, when the last clone is dropped.
+#[derive(Clone)]
+pub struct Server(Arc<Owner>);
+
+impl Server {
+    /// Takes the name and listens. A client that comes before its method has a handler is told that
+    /// there is none; [`Self::bind_with`] has them in place first.
+    pub async fn bind(name: &str, options: &Options, face: FaceOptions) -> Result<Self> {
+        Self::bind_with(name, options, &ListenOptions::default(), face, Handlers::new()).await
+    }
+
+    /// The same with limits of its own for clients that come, and with handlers that are in place
+    /// before the first is let in.
+    // Nothing in it waits, but it needs the runtime it is called in, as everything asynchronous does.
+    #[expect(clippy::unused_async, reason = "so that it is only called where a runtime is")]
+    pub async fn bind_with(
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+        face: FaceOptions,
+        handlers: Handlers,
+    ) -> Result<Self> {
+        let (owner, ()) = Owner::start(face, handlers, |state| {
+            state.listener = Some(state.engine.listen(name, options, listen)?);
+            Ok(())
+        })?;
+        Ok(Self(Arc::new(owner)))
+    }
+
+    /// Calls `handler` for each request or one-way message of that name that comes from now on.
+    pub fn handle<H, F>(&self, name: &str, handler: H)
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
+    {
+        self.0.0.handle(name, erase(handler));
+    }
+
+    /// Waits for the next connection that comes or goes; `None` when the server is closed. Each
+    /// change is told once, whoever asks, and a connection that goes before anybody was told that it
+    /// had come is not told of.
+    pub async fn next_change(&self) -> Option<Change> {
+        let change = self.0.0.until(|state| match state.desk.changes.next() {
+            Some(change) => Some(Some(change)),
+            None => state.over.then_some(None),
+        });
+        change.await
+    }
+
+    /// Asks a client. The request is on its way when this returns; awaiting the call gives its
+    /// outcome, and dropping the call cancels it.
+    pub fn request(
+        &self,
+        link: LinkId,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Call {
+        self.0.0.request(link, method, payload, options)
+    }
+
+    /// Sends a client a message nobody answers.
+    pub fn notify(
+        &self,
+        link: LinkId,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Sent> {
+        self.0.0.notify(link, event, payload, options)
+    }
+
+    /// Waits until nothing waits for room towards a client any more.
+    pub async fn drain(&self, link: LinkId, timeout: Duration) -> Result<()> {
+        self.0.0.drain(link, timeout).await
+    }
+
+    /// What a connection has counted; `None` when it is over.
+    pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
+        self.0.0.with(|state| state.engine.link_stats(link))
+    }
+
+    /// What the engine has counted.
+    pub fn stats(&self) -> EngineStats {
+        self.0.0.with(|state| state.engine.stats())
+    }
+
+    /// One-way messages of clients nobody handled.
+    pub fn unhandled(&self) -> u64 {
+        self.0.0.with(|state| state.desk.unhandled)
+    }
+
+    /// Closes a connection in good order; when it is over, that is a change.
+    pub fn disconnect(&self, link: LinkId) {
+        self.0.0.disconnect(link);
+    }
+
+    /// Stops accepting; connections stay.
+    pub fn close_listener(&self) {
+        self.0.0.with(|state| {
+            if let Some(listener) = state.listener.take() {
+                state.engine.close_listener(listener);
+            }
+        });
+    }
+
+    /// Closes all connections in good order, for all clones, and waits until what waited for room is
+    /// written, or a second is over. Handlers that are at work are dropped.
+    pub async fn close(&self) {
+        self.0.0.close().await;
+    }
+}

@@ -1,0 +1,254 @@
+//! What the handles, the driver and the handlers of one client or server share.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::tokio::io::Interest;
+use ::tokio::io::unix::AsyncFd;
+use ::tokio::runtime::Handle;
+use ::tokio::sync::Notify;
+use rustix::io::Errno;
+
+use super::call::Call;
+use super::desk::{After, Desk};
+use super::driver;
+use super::handler::{Handler, Handlers};
+use crate::engine::{Engine, LinkId, ListenerId, Sent};
+use crate::error::{Code, Error, Result};
+use crate::face::{CallOptions, FaceOptions, Turns};
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub face: FaceOptions,
+    pub runtime: Handle,
+    /// Wakes the driver when there is something to do that the engine's descriptor does not tell.
+    pub nudge: Notify,
+    /// A connection came, went, or was drained, or all is over: whoever waits looks again.
+    pub changed: Notify,
+}
+
+/// What the lock protects.
+pub(super) struct State {
+    pub engine: Engine,
+    pub desk: Desk,
+    pub turns: Turns,
+    pub listener: Option<ListenerId>,
+    /// The driver sleeps: whoever makes work for it nudges it.
+    pub asleep: bool,
+    /// Everything is to be closed.
+    pub shut: bool,
+    /// The driver is gone: nothing happens any more.
+    pub over: bool,
+}
+
+/// The last one to be dropped closes everything.
+pub(super) struct Owner(pub Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.shut();
+    }
+}
+
+impl Owner {
+    /// Starts a driver for an engine that `prepare` has given something to do.
+    pub fn start<T>(
+        face: FaceOptions,
+        handlers: Handlers,
+        prepare: impl FnOnce(&mut State) -> Result<T>,
+    ) -> Result<(Self, T)> {
+        let runtime = Handle::try_current()
+            .map_err(|_| Error::new(Code::InvalidArgument, "called outside of a tokio runtime"))?;
+        let mut state = State {
+            engine: Engine::new()?,
+            desk: Desk::new(handlers),
+            turns: Turns::default(),
+            listener: None,
+            asleep: false,
+            shut: false,
+            over: false,
+        };
+        let prepared = prepare(&mut state)?;
+        let watching = |cause: std::io::Error| {
+            let errno = Errno::from_io_error(&cause).unwrap_or(Errno::IO);
+            Error::system("watching the engine", errno)
+        };
+        // A descriptor of its own, because the engine lives behind the lock.
+        let fd = state.engine.as_fd().try_clone_to_owned().map_err(watching)?;
+        let fd = watch(fd).map_err(watching)?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            face,
+            runtime,
+            nudge: Notify::new(),
+            changed: Notify::new(),
+        });
+        shared.runtime.spawn(driver::run(Arc::clone(&shared), fd));
+        Ok((Self(shared), prepared))
+    }
+}
+
+impl Shared {
+    /// Lets `act` loose on the state, and then does what it has led to: what it sent is shown to the
+    /// peers, and once the lock is released handlers are spawned and tasks woken.
+    pub fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut after = After::default();
+        let result = self.with_after(&mut after, act);
+        after.run(self);
+        result
+    }
+
+    /// The same for the driver, which does the rest itself and uses its collection again.
+    pub fn with_after<T>(&self, after: &mut After, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = act(&mut state);
+        let State { engine, desk, asleep, .. } = &mut *state;
+        desk.send_refusals(engine);
+        engine.flush();
+        std::mem::swap(&mut desk.after, after);
+        // A link is hot when there is something to look at, and its peer does not ring any more.
+        let nudge = *asleep && engine.is_hot();
+        *asleep &= !nudge;
+        drop(state);
+        if nudge {
+            self.nudge.notify_one();
+        }
+        result
+    }
+
+    /// Looks whether a hot link has something.
+    pub fn look(&self) -> bool {
+        self.lock().engine.look()
+    }
+
+    /// How long to look before sleeping, as things stand.
+    pub fn look_budget(&self) -> Duration {
+        self.lock().engine.look_budget(&self.face.patience)
+    }
+
+    // A panic under the lock is a bug of this crate; the connections of the others go on all the same.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets a handler. The one it replaces, or it itself when it comes too late, is dropped without
+    /// the lock, because it may hold handles.
+    pub fn handle(self: &Arc<Self>, name: &str, handler: Handler) {
+        let useless = self.with(|state| match state.shut {
+            true => Some(handler),
+            false => state.desk.router.handle(name, handler),
+        });
+        drop(useless);
+    }
+
+    /// Sends a request.
+    pub fn request(
+        self: &Arc<Self>,
+        link: LinkId,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Call {
+        let sent = self.with(|state| {
+            let code = state.engine.code(method)?;
+            let id = state.desk.begin(link);
+            let draft = options.request(code, id, &self.face);
+            match state.engine.send(link, &draft, payload) {
+                Ok(_) => {
+                    state.desk.read_on(&mut state.engine, link);
+                    Ok(id)
+                }
+                Err(error) => {
+                    state.desk.forget(id);
+                    Err(error)
+                }
+            }
+        });
+        Call::new(Arc::clone(self), link, sent)
+    }
+
+    /// Sends a message nobody answers.
+    pub fn notify(
+        self: &Arc<Self>,
+        link: LinkId,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Sent> {
+        self.with(|state| {
+            let draft = options.one_way(state.engine.code(event)?);
+            state.engine.send(link, &draft, payload)
+        })
+    }
+
+    /// Waits until nothing of a link waits for room in private memory any more.
+    pub async fn drain(self: &Arc<Self>, link: LinkId, timeout: Duration) -> Result<()> {
+        let drained = self.until(|state| {
+            if !state.engine.is_open(link) {
+                return Some(Err(Error::new(Code::Closed, "the connection is over")));
+            }
+            (!state.engine.want_drain(link)).then_some(Ok(()))
+        });
+        let timed_out = |_| Error::new(Code::Timeout, "the peer does not read");
+        ::tokio::time::timeout(timeout, drained).await.map_err(timed_out)?
+    }
+
+    /// Waits until `ready` finds something, which it is asked again after every change.
+    pub async fn until<T>(self: &Arc<Self>, ready: impl Fn(&mut State) -> Option<T>) -> T {
+        loop {
+            // Made before the look, so that no change falls between the two.
+            let changed = self.changed.notified();
+            if let Some(found) = self.with(&ready) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Closes a connection.
+    pub fn disconnect(self: &Arc<Self>, link: LinkId) {
+        self.with(|state| state.close(link));
+    }
+
+    /// Closes everything. The driver ends when all that waits is written, or a second is over.
+    pub fn shut(self: &Arc<Self>) {
+        let handlers = self.with(|state| {
+            if let Some(listener) = state.listener.take() {
+                state.engine.close_listener(listener);
+            }
+            for link in state.engine.links() {
+                state.close(link);
+            }
+            (state.shut, state.asleep) = (true, false);
+            state.desk.router.clear()
+        });
+        self.nudge.notify_one();
+        drop(handlers);
+    }
+
+    /// Closes everything and waits until that is done.
+    pub async fn close(self: &Arc<Self>) {
+        self.shut();
+        self.until(|state| state.over.then_some(())).await;
+    }
+}
+
+// What replaces this is unsafe, for the sake of types that may close their descriptor or change it
+// while it is watched. An `OwnedFd` does neither.
+#[allow(deprecated)]
+fn watch(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
+impl State {
+    fn close(&mut self, link: LinkId) {
+        self.engine.close(link, &mut self.desk);
+        self.desk.hang_up(link);
+    }
+
+    /// Whether there is nothing left to drive for.
+    pub fn is_done(&self) -> bool {
+        self.listener.is_none() && self.engine.links().is_empty()
+    }
+}

@@ -1,0 +1,201 @@
+//! System calls that fail, one after the other: nobody panics, nobody hangs, nothing leaks.
+//!
+//! A connection is made, used and closed; the first time the first system call that may fail does,
+//! the next time the second, and so on until none is left to fail. Each time it fails once, and each
+//! time from then on for ever.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipc_core::blocking::{Answer, Client, Server};
+use ipc_core::testing::faults;
+use ipc_core::{CallOptions, Engine, FaceOptions, ListenOptions, Options, Patience, Transport};
+use rustix::io::Errno;
+
+use super::census::census;
+use super::engines::{Side, answer_all, request, rest};
+use super::{Meeting, alone};
+
+const ERRNOS: [Errno; 3] = [Errno::MFILE, Errno::NOMEM, Errno::NOSPC];
+const TRANSPORTS: [Transport; 2] = [Transport::Sealed, Transport::Portable];
+/// Fewer calls than either side of a connection makes, and far more.
+const CALLS_MIN: u32 = 5;
+const CALLS_MAX: u32 = 500;
+/// Within this everything has to end, whatever fails.
+const BOUND: Duration = Duration::from_secs(10);
+
+/// Runs `scenario` with a call failing, for each call and each way to fail. The scenario says whether
+/// one did.
+fn fail_each_call(meeting: &Meeting, scenario: impl Fn(Plan) -> bool + Send + Sync + 'static) {
+    let scenario = Arc::new(scenario);
+    // The first run makes what is made once per process, and the directory.
+    scenario(Plan(None));
+    let before = census(&meeting.0);
+    for errno in ERRNOS {
+        for forever in [false, true] {
+            let fails = |n| {
+                let plan = Plan(Some((n, forever, errno)));
+                let failed = run(&scenario, plan);
+                assert_eq!(census(&meeting.0), before, "{plan:?} leaks");
+                failed
+            };
+            let calls = (0..CALLS_MAX).find(|n| !fails(*n)).expect("calls without end");
+            assert!(calls > CALLS_MIN, "only {calls} calls could fail");
+        }
+    }
+}
+
+/// Runs a scenario in a thread of its own, which has to end.
+fn run(scenario: &Arc<impl Fn(Plan) -> bool + Send + Sync + 'static>, plan: Plan) -> bool {
+    let scenario = Arc::clone(scenario);
+    let (done, outcome) = mpsc::channel();
+    let runner = thread::spawn(move || done.send(scenario(plan)));
+    let failed = match outcome.recv_timeout(BOUND) {
+        Ok(failed) => failed,
+        Err(RecvTimeoutError::Timeout) => panic!("{plan:?} hangs"),
+        Err(RecvTimeoutError::Disconnected) => panic!("{plan:?} panicked"),
+    };
+    let _ = runner.join();
+    failed
+}
+
+/// Which call fails, whether those after it do too, and how; `None`: no call does.
+#[derive(Clone, Copy, Debug)]
+struct Plan(Option<(u32, bool, Errno)>);
+
+impl Plan {
+    /// Starts to count the calls of this thread.
+    fn start(self) {
+        if let Self(Some((n, forever, errno))) = self {
+            faults::fail_nth(n, forever, errno);
+        }
+    }
+}
+
+/// Binds, connects, asks, is answered, and closes. An error at any point is an outcome.
+fn converse(options: &Options) -> Result<Side, ipc_core::Error> {
+    let (mut server, mut client) = (Engine::new()?, Engine::new()?);
+    let (mut serving, mut asking) = (Side::default(), Side::default());
+    server.listen("server", options, &ListenOptions::default())?;
+    let link = client.connect("server", options, Duration::from_millis(50));
+    let link = link.inspect_err(|_| assert!(client.links().is_empty()))?;
+    let code = client.code("echo")?;
+    let (mut sent, mut closing) = (false, false);
+    let until = Instant::now() + BOUND / 2;
+    while asking.closed.is_empty() {
+        assert!(Instant::now() < until, "the client never hears of its end");
+        client.drive(&mut asking);
+        server.drive(&mut serving);
+        answer_all(&mut server, &mut serving);
+        if asking.connected.is_some() && !sent {
+            sent = true;
+            let _ = client.send(link, &request(code), b"question");
+            client.flush();
+        }
+        if (asking.answer.is_some() || asking.ended) && !closing {
+            closing = true;
+            client.close(link, &mut asking);
+        }
+        if client.arm() & server.arm() {
+            rest([&client, &server]);
+        }
+    }
+    assert!(client.links().is_empty());
+    // A connection the server has is one it loses.
+    while serving.connected.is_some() && serving.closed.is_empty() {
+        assert!(Instant::now() < until, "the server never hears of the end");
+        server.drive(&mut serving);
+        if server.arm() {
+            rest([&server, &client]);
+        }
+    }
+    Ok(asking)
+}
+
+#[test]
+fn a_call_that_fails_between_two_engines_leaves_nothing_behind() {
+    let _alone = alone();
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new("engines");
+        let options = meeting.options(transport);
+        fail_each_call(&meeting, move |plan| {
+            plan.start();
+            let outcome = converse(&options);
+            let failed = faults::stop();
+            let answered = outcome.is_ok_and(|asking| asking.answer.is_some());
+            assert!(failed || answered, "nothing failed and there is no answer");
+            failed
+        });
+    }
+}
+
+/// Which thread's calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failing {
+    Server,
+    Client,
+}
+
+fn ask(options: &Options, face: FaceOptions) -> Result<Vec<u8>, ipc_core::Error> {
+    let mut client = Client::connect("server", options, face)?;
+    let reply = client.request("echo", b"question", &CallOptions::default())?;
+    client.close()?;
+    Ok(reply.payload)
+}
+
+/// Serves in another thread and asks in this one. Returns whether a call failed.
+fn serve_and_ask(options: &Options, failing: Failing, plan: Plan) -> bool {
+    let span = Duration::from_millis(50);
+    let face = FaceOptions { timeout: span, connect_timeout: span, patience: Patience::NONE };
+    let (ready, bound) = mpsc::channel();
+    let serving = {
+        let options = options.clone();
+        thread::spawn(move || {
+            if failing == Failing::Server {
+                plan.start();
+            }
+            // What the server fails with is its own affair, as long as it ends.
+            if let Ok(mut server) = Server::bind("server", &options, face) {
+                server.handle("echo", |request, reply| {
+                    reply.payload.extend_from_slice(request.payload);
+                    Ok(Answer::Now)
+                });
+                ready.send(server.stopper()).unwrap();
+                let _ = server.run();
+            }
+            faults::stop()
+        })
+    };
+    let Ok(stopper) = bound.recv() else { return serving.join().unwrap() };
+    if failing == Failing::Client {
+        plan.start();
+    }
+    let answer = ask(options, face);
+    let failed_here = faults::stop();
+    stopper.stop();
+    let failed = serving.join().unwrap() || failed_here;
+    assert!(failed || answer.unwrap() == b"question", "nothing failed");
+    failed
+}
+
+#[test]
+fn a_call_of_a_waiting_client_that_fails_leaves_nothing_behind() {
+    let _alone = alone();
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new("client");
+        let options = meeting.options(transport);
+        fail_each_call(&meeting, move |plan| serve_and_ask(&options, Failing::Client, plan));
+    }
+}
+
+#[test]
+fn a_call_of_a_waiting_server_that_fails_leaves_nothing_behind() {
+    let _alone = alone();
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new("server");
+        let options = meeting.options(transport);
+        fail_each_call(&meeting, move |plan| serve_and_ask(&options, Failing::Server, plan));
+    }
+}

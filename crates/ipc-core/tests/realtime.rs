@@ -1,0 +1,388 @@
+//! The real-time face: what it may be used for, and that it does nothing it must not do.
+
+// A counting allocator and a sandbox.
+#![allow(unsafe_code)]
+
+mod two_processes;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use ipc_core::realtime::{Link, Method, TryRecvError, TrySendError, Wake};
+use ipc_core::{
+    CallOptions, Code, CrcMode, FaceOptions, Lane, Options, Patience, Transport, blocking,
+};
+use two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently, role};
+
+const BLOCK: usize = 512;
+const NO_SANDBOX: i32 = 77;
+
+// ---- counting what is allocated ----
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(u64::from(IS_COUNTED.get()), Ordering::Relaxed);
+        // SAFETY: the caller keeps the promises, which are the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        ALLOCATIONS.fetch_add(u64::from(IS_COUNTED.get()), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+// ---- a thread that may not make a system call ----
+
+/// From now on any system call of this thread kills the process. Returns whether there is such a
+/// sandbox.
+fn enter_sandbox() -> bool {
+    let kill = libc::sock_filter {
+        code: libc::BPF_RET.try_into().expect("a short code"),
+        jt: 0,
+        jf: 0,
+        k: libc::SECCOMP_RET_KILL_PROCESS,
+    };
+    let mut filter = [kill];
+    let program = libc::sock_fprog { len: 1, filter: filter.as_mut_ptr() };
+    // SAFETY: the program lives until the calls have returned.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    }
+}
+
+#[test]
+fn in_another_process() {
+    let Some((role, options)) = role() else { return };
+    match role.as_str() {
+        "callback" => play(&options, 100_000, false),
+        "callback that yields" => play(&options, 100, true),
+        "mute" => {
+            let mut link = patiently(|| Link::connect("band", &options, PATIENCE));
+            let block = method(&mut link, "block");
+            for number in 0..100u8 {
+                link.try_send(&block, &[number]).unwrap();
+            }
+            link.waker().wake();
+            std::thread::sleep(PATIENCE);
+        }
+        role => panic!("nobody knows how to be a {role}"),
+    }
+}
+
+/// Sends blocks from a sandbox and takes them back there. Ends the process.
+fn play(options: &Options, blocks: u64, yields: bool) {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let mut link = patiently(|| Link::connect("band", options, PATIENCE));
+    let block = method(&mut link, "block");
+    let waker = link.waker();
+    // Beforehand: one there and back, so that both have heard of the other's name.
+    link.try_send(&block, &[]).unwrap();
+    waker.wake();
+    eventually("the first block", || {
+        link.upkeep().unwrap();
+        matches!(link.try_recv(|_| Ok(())), Ok(true))
+    });
+    std::thread::spawn(move || {
+        let sent = noise(BLOCK, 3);
+        let mut back = [0; BLOCK];
+        if !enter_sandbox() {
+            std::process::exit(NO_SANDBOX);
+        }
+        IS_COUNTED.set(true);
+        let (mut out, mut home) = (0, 0);
+        while home < blocks {
+            if out < blocks {
+                match link.try_send(&block, &sent) {
+                    Ok(_) => out += 1,
+                    Err(error) => assert!(error == TrySendError::Full),
+                }
+            }
+            while link
+                .try_recv(|arrival| {
+                    assert!(arrival.name == "return" && arrival.message.len == BLOCK);
+                    arrival.body.copy_to(&mut back)
+                })
+                .unwrap()
+            {
+                assert!(back[..] == sent[..]);
+                home += 1;
+            }
+            if yields {
+                std::thread::yield_now();
+            }
+        }
+        IS_COUNTED.set(false);
+        DONE.store(true, Ordering::SeqCst);
+        // Even to end a thread takes a system call.
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    eventually("the end", || {
+        waker.wake();
+        DONE.load(Ordering::SeqCst)
+    });
+    let allocations = ALLOCATIONS.load(Ordering::SeqCst);
+    std::process::exit(if allocations == 0 { 0 } else { 1 });
+}
+
+/// Sends back what a callback sends, until it is gone. Returns how many blocks that were.
+fn send_back(options: &Options) -> u64 {
+    let mut server = blocking::Server::bind("band", options, FaceOptions::default()).unwrap();
+    let (heard, hearing) = mpsc::channel();
+    server.handle("block", move |request, _| {
+        heard.send((request.link, request.payload.to_vec())).unwrap();
+        Ok(blocking::Answer::Now)
+    });
+    let mut count = 0;
+    let since = Instant::now();
+    loop {
+        assert!(since.elapsed() < PATIENCE, "{count} blocks came");
+        server.turn(PATIENCE).unwrap();
+        for (link, block) in hearing.try_iter() {
+            // Gone by now, perhaps.
+            let _ = server.notify(link, "return", &block, &CallOptions::default());
+            count += 1;
+        }
+        if server.changes().iter().any(|it| matches!(it, blocking::Change::Closed(..))) {
+            assert_eq!(server.stats().lost_wakeups, 0);
+            return count;
+        }
+    }
+}
+
+#[test]
+fn a_callback_makes_no_system_call_and_allocates_nothing() {
+    two_processes::watch_dog();
+    for transport in TRANSPORTS {
+        for crc in [CrcMode::Off, CrcMode::Header, CrcMode::Full] {
+            let meeting = Meeting::with_crc(transport, crc);
+            let mut callback = meeting.run("callback");
+            let count = send_back(&meeting.options);
+            match callback.wait() {
+                Some(0) => assert_eq!(count, 100_001),
+                Some(NO_SANDBOX) => return,
+                Some(1) => panic!("something was allocated"),
+                Some(code) => panic!("the callback failed with {code}"),
+                None => panic!("a system call was made"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_sandbox_notices_a_system_call() {
+    two_processes::watch_dog();
+    let meeting = Meeting::new(Transport::Sealed);
+    let mut callback = meeting.run("callback that yields");
+    send_back(&meeting.options);
+    assert!(matches!(callback.wait(), None | Some(NO_SANDBOX)));
+}
+
+// ---- what it promises ----
+
+fn method(link: &mut Link, name: &str) -> Method {
+    link.method(name, &CallOptions::default()).unwrap()
+}
+
+/// Two real-time links with each other.
+fn pair(meeting: &Meeting) -> (Link, Link) {
+    let options = meeting.options.clone();
+    let accepting = std::thread::spawn(move || Link::accept("band", &options, PATIENCE).unwrap());
+    let connected = patiently(|| Link::connect("band", &meeting.options, PATIENCE));
+    (connected, accepting.join().unwrap())
+}
+
+/// Receives one message, with upkeep where it is needed.
+fn receive(link: &mut Link) -> Vec<u8> {
+    let mut payload = Vec::new();
+    let since = Instant::now();
+    loop {
+        match link.try_recv(|arrival| arrival.body.append_to(&mut payload)) {
+            Ok(true) => return payload,
+            Ok(false) => std::thread::yield_now(),
+            Err(TryRecvError::UpkeepNeeded) => link.upkeep().unwrap(),
+            Err(TryRecvError::Closed) => panic!("{}", link.upkeep().unwrap_err()),
+        }
+        assert!(since.elapsed() < PATIENCE, "no message comes");
+    }
+}
+
+#[test]
+fn two_threads_poll_each_other() {
+    two_processes::watch_dog();
+    for transport in TRANSPORTS {
+        let (mut here, mut there) = pair(&Meeting::new(transport));
+        let echo = std::thread::spawn(move || {
+            let back = method(&mut there, "back");
+            for _ in 0..20_000 {
+                let payload = receive(&mut there);
+                there.try_send(&back, &payload).unwrap();
+            }
+            there
+        });
+        let ask = here.method("ask", &CallOptions { lane: Lane::Critical, ..Default::default() });
+        let ask = ask.unwrap();
+        for round in 0..20_000u64 {
+            here.try_send(&ask, &round.to_le_bytes()).unwrap();
+            assert_eq!(receive(&mut here), round.to_le_bytes());
+        }
+        let there = echo.join().unwrap();
+        let (sent, received) = (here.stats().unwrap(), there.stats().unwrap());
+        assert_eq!((sent.sent, received.received), (20_000, 20_000));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_at_once_and_waits_nowhere() {
+    for transport in TRANSPORTS {
+        let (mut here, mut there) = pair(&Meeting::new(transport));
+        let block = method(&mut here, "block");
+        let most = here.peer().agreement.limits.message_len_max;
+        let payload = noise(usize::try_from(most).unwrap() + 1, 1);
+        assert_eq!(here.try_send(&block, &payload), Err(TrySendError::TooLarge));
+        let payload = &payload[1..];
+        let mut sent = 0u32;
+        let refusal = loop {
+            match here.try_send(&block, payload) {
+                Ok(_) => sent += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refusal, TrySendError::Full);
+        assert!(sent > 10, "{sent} messages of {most} bytes fit");
+        assert_eq!(here.stats().unwrap().queued, 0);
+        // The rest of a lap may be too short for one more, and so may be what was given back.
+        for _ in 0..sent {
+            assert!(receive(&mut there) == payload);
+        }
+        assert_eq!(there.try_recv(|_| panic!("nothing was sent")), Ok(false));
+        here.try_send(&block, payload).unwrap();
+        assert!(receive(&mut there) == payload);
+    }
+}
+
+#[test]
+fn a_loan_is_filled_where_it_lies() {
+    for transport in TRANSPORTS {
+        for crc in [CrcMode::Off, CrcMode::Header, CrcMode::Full] {
+            let (mut here, mut there) = pair(&Meeting::with_crc(transport, crc));
+            let block = method(&mut here, "block");
+            let payload = noise(3000, 2);
+            let mut loan = here.loan(&block, payload.len()).unwrap();
+            assert_eq!(loan.len(), 3000);
+            loan.write(1000, &payload[1000..]);
+            // SAFETY: the loan has 3000 bytes and lives on.
+            unsafe { loan.as_ptr().copy_from_nonoverlapping((&payload[0]).into(), 1000) };
+            loan.send();
+            here.loan(&block, 10).unwrap().write(0, b"never sent");
+            here.try_send(&block, b"next").unwrap();
+            assert!(receive(&mut there) == payload);
+            assert_eq!(receive(&mut there), b"next");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new(transport);
+        let face = FaceOptions { patience: Patience::NONE, ..FaceOptions::default() };
+        let mut server = blocking::Server::bind("band", &meeting.options, face).unwrap();
+        let (heard, hearing) = mpsc::channel();
+        server.handle("block", move |request, _| {
+            heard.send(request.payload.len()).unwrap();
+            Ok(blocking::Answer::Now)
+        });
+        let stopper = server.stopper();
+        let serving = std::thread::spawn(move || {
+            server.run().unwrap();
+            server.stats()
+        });
+        let mut link = Link::connect("band", &meeting.options, PATIENCE).unwrap();
+        let block = method(&mut link, "block");
+        let waker = link.waker();
+        for len in 1..20 {
+            // The server has read everything and gone to sleep.
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(!waker.is_needed());
+            assert_eq!(link.try_send(&block, &[0; 20][..len]), Ok(Wake::Needed));
+            assert!(hearing.recv_timeout(Duration::from_millis(5)).is_err(), "nobody rang");
+            waker.wake();
+            assert_eq!(hearing.recv_timeout(PATIENCE), Ok(len));
+        }
+        stopper.stop();
+        assert_eq!(serving.join().unwrap().lost_wakeups, 0);
+    }
+}
+
+#[test]
+fn requests_and_long_messages_are_answered_for_what_they_are() {
+    let meeting = Meeting::new(Transport::Sealed);
+    let options = meeting.options.clone();
+    let polling = std::thread::spawn(move || {
+        let mut link = Link::accept("band", &options, PATIENCE).unwrap();
+        while link.upkeep().is_ok() {
+            let _ = link.try_recv(|_| Ok(()));
+        }
+        assert_eq!(link.upkeep().unwrap_err().code(), Code::Closed);
+        let block = link.method("block", &CallOptions::default());
+        assert_eq!(block.unwrap_err().code(), Code::Closed);
+        (link.skipped(), link.try_recv(|_| Ok(())))
+    });
+    let face = FaceOptions::default();
+    let mut client = patiently(|| blocking::Client::connect("band", &meeting.options, face));
+    for _ in 0..10 {
+        let error = client.request("anything", b"", &CallOptions::default()).unwrap_err();
+        assert_eq!(error.code(), Code::UnknownMethod);
+        client.notify("anything", b"", &CallOptions::default()).unwrap();
+    }
+    let long = vec![0; 100_000];
+    let error = client.notify("anything", &long, &CallOptions::default()).unwrap_err();
+    assert_eq!(error.code(), Code::TooLarge);
+    client.close().unwrap();
+    assert_eq!(polling.join().unwrap(), (0, Err(TryRecvError::Closed)));
+}
+
+#[test]
+fn the_last_words_of_one_who_was_killed_are_received() {
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new(transport);
+        let mut mute = meeting.run("mute");
+        let mut link = Link::accept("band", &meeting.options, PATIENCE).unwrap();
+        // The first is behind the definition of its name.
+        eventually("a message", || {
+            link.upkeep().unwrap();
+            link.stats().unwrap().received == 0
+                && link.try_recv(|arrival| arrival.body.copy_to(&mut [0])) == Ok(true)
+        });
+        // It sends the others in no time, and then sleeps.
+        std::thread::sleep(Duration::from_millis(50));
+        mute.kill();
+        for number in 1..100 {
+            // The end is known, but there is more to read.
+            link.upkeep().unwrap();
+            assert_eq!(receive(&mut link), [number]);
+        }
+        eventually("the end", || link.upkeep().is_err());
+        assert_eq!(link.upkeep().unwrap_err().code(), Code::PeerLost);
+        assert_eq!(link.try_recv(|_| Ok(())), Err(TryRecvError::Closed));
+    }
+}

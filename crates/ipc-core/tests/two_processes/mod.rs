@@ -1,0 +1,180 @@
+//! Tests whose peer is another process: the test binary runs itself again in a role of its own.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use ipc_core::{Code, CrcMode, Error, Options, Transport};
+
+/// Both ways memory reaches the peer.
+pub const TRANSPORTS: [Transport; 2] = [Transport::Sealed, Transport::Portable];
+/// How long anything may take before a test has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+const ROLE: &str = "RINGPOST_TEST_ROLE";
+const DIRECTORY: &str = "RINGPOST_TEST_DIRECTORY";
+const TRANSPORT: &str = "RINGPOST_TEST_TRANSPORT";
+const CRC: &str = "RINGPOST_TEST_CRC";
+
+/// A directory to meet in and the options to do so.
+pub struct Meeting {
+    pub options: Options,
+    directory: PathBuf,
+}
+
+impl Meeting {
+    pub fn new(transport: Transport) -> Self {
+        Self::with_crc(transport, CrcMode::default())
+    }
+
+    pub fn with_crc(transport: Transport, crc: CrcMode) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ringpost-test-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        Self { options: options(directory.clone(), transport, crc), directory }
+    }
+
+    /// Runs this test binary in a role: the test of that name, which finds out by [`role`].
+    pub fn run(&self, role: &str) -> Process {
+        let transport = self.options.transport.expect("a meeting has one");
+        let mut command = Command::new(std::env::current_exe().expect("a test binary"));
+        command
+            .args(["--exact", "in_another_process", "--nocapture", "--test-threads=1"])
+            .env(ROLE, role)
+            .env(DIRECTORY, &self.directory)
+            .env(TRANSPORT, transport.name())
+            .env(CRC, self.options.crc.name())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
+        Process(command.spawn().expect("another process"))
+    }
+
+    /// A file for a process to write into or to look for.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+impl Drop for Meeting {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn options(directory: PathBuf, transport: Transport, crc: CrcMode) -> Options {
+    let transport = Some(transport);
+    Options { directory: Some(directory), transport, crc, ..Options::default() }
+}
+
+/// The role of this process and the options to meet with; `None` in the process of the tests.
+pub fn role() -> Option<(String, Options)> {
+    let role = std::env::var(ROLE).ok()?;
+    // When the tests are gone, so is this.
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(3);
+    });
+    let variable = |name| std::env::var(name).expect("set by whoever set the role");
+    let transport = match variable(TRANSPORT).as_str() {
+        "portable" => Transport::Portable,
+        _ => Transport::Sealed,
+    };
+    let crc = match variable(CRC).as_str() {
+        "off" => CrcMode::Off,
+        "full" => CrcMode::Full,
+        _ => CrcMode::Header,
+    };
+    Some((role, options(Path::new(&variable(DIRECTORY)).to_owned(), transport, crc)))
+}
+
+/// A process in a role. It does not outlive its test.
+pub struct Process(Child);
+
+impl Process {
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.0.kill().expect("a process to kill");
+        self.0.wait().expect("it is ours");
+    }
+
+    /// The processor time it has used so far, in ticks of ten milliseconds.
+    pub fn processor_time(&self) -> Duration {
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("a process");
+        // After the name, which is in parentheses: state, ppid, ... utime is the 12th, stime the 13th.
+        let fields: Vec<_> = stat[stat.rfind(')').expect("a name")..].split(' ').collect();
+        let ticks = |field: usize| fields[field].parse::<u64>().expect("a number");
+        Duration::from_millis(10 * (ticks(12) + ticks(13)))
+    }
+
+    /// Its exit code, or `None` when a signal ended it.
+    pub fn wait(&mut self) -> Option<i32> {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().expect("it is ours") {
+                return status.code();
+            }
+            assert!(since.elapsed() < PATIENCE, "the other process does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Tries until the server is there.
+pub fn patiently<T>(mut connect: impl FnMut() -> Result<T, Error>) -> T {
+    let since = Instant::now();
+    loop {
+        match connect() {
+            Ok(connected) => return connected,
+            Err(error) if error.code() == Code::NoServer && since.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Waits until something is so.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "{what} does not come about");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Ends the process when a test hangs where no timeout of its own can reach it.
+pub fn watch_dog() {
+    static STARTED: std::sync::Once = std::sync::Once::new();
+    STARTED.call_once(|| {
+        std::thread::spawn(|| {
+            std::thread::sleep(4 * PATIENCE);
+            std::process::abort();
+        });
+    });
+}
+
+/// Bytes that look like nothing else, the same for the same seed.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
