@@ -1,0 +1,48 @@
+// What Ringpost adds to a Node process that does nothing: resident bytes without it, and with it
+// loaded and connected.
+
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { median } from './compare.mjs'
+import { Pair } from './pair.mjs'
+
+const REPEATS = 5
+/** Long enough for what happens at a start to be over. */
+const SETTLE_MS = 700
+
+/** Resident bytes of a bare process, and of one that is connected. */
+export async function bareNode(directory: string): Promise<[bare: number, connected: number]> {
+  const name = `memory-${process.pid}`
+  const server = await Pair.serve('ringpost', name, { directory })
+  const bare: number[] = []
+  const connected: number[] = []
+  try {
+    for (let turn = 0; turn < REPEATS; turn++) {
+      bare.push(await resident([]))
+      connected.push(await resident([name, directory]))
+    }
+  } finally {
+    server.kill()
+  }
+  return [median(bare), median(connected)]
+}
+
+async function resident(args: string[]): Promise<number> {
+  const child = fork(fileURLToPath(import.meta.url), ['child', ...args])
+  const [bytes] = (await once(child, 'message')) as [number]
+  child.disconnect()
+  await once(child, 'exit')
+  return bytes
+}
+
+if (process.argv[2] === 'child') {
+  const [, , , name, directory] = process.argv
+  if (name !== undefined) {
+    const { connect, method } = await import('ringpost')
+    const client = await connect(name, { directory })
+    await client.request(method('echo')).catch(() => {})
+  }
+  setTimeout(() => process.send!(process.memoryUsage.rss()), SETTLE_MS)
+  process.on('disconnect', () => process.exit())
+}

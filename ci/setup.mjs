@@ -1,0 +1,83 @@
+// Makes a fresh clone ready to run: npm packages, the Rust binding, the TypeScript build. Later runs
+// skip what is fresh.
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT, giveUp, step } from './step.mjs'
+
+const NODE_WANTED = [20, 17]
+const RUST_WANTED = [1, 88]
+/** Written when the TypeScript build has succeeded. */
+const BUILT = join(ROOT, 'dist', '.built')
+
+checkNode()
+if (isStale('node_modules/.package-lock.json', ['package-lock.json'])) {
+  await step('installing npm packages', 'npm', ['ci', '--no-audit', '--no-fund'])
+}
+const binding = 'native/ringpost.linux-x64-gnu.node'
+const crates = ['crates/ipc-core', 'crates/ipc-node']
+const rust = [
+  ...['Cargo.toml', 'Cargo.lock'],
+  ...crates.flatMap((crate) => [`${crate}/Cargo.toml`, `${crate}/src`]),
+]
+if (isStale(binding, rust)) {
+  checkRust()
+  await step('building the Rust binding (a minute or two the first time)', 'npx', [
+    'napi',
+    'build',
+    ...['--manifest-path', 'crates/ipc-node/Cargo.toml'],
+    ...['--platform', '--release', '--strip'],
+    ...['--output-dir', 'native', '--js', 'binding.js', '--dts', 'binding.d.ts'],
+  ])
+}
+const sources = ['index.d.ts', 'native/binding.d.ts', 'tsconfig.json', 'ts', 'benches', '__test__']
+if (isStale('dist/.built', sources)) {
+  await step('building the TypeScript', 'npx', ['tsc'])
+  mkdirSync(join(ROOT, 'dist'), { recursive: true })
+  writeFileSync(BUILT, '')
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (isOlder([major, minor], NODE_WANTED)) {
+    giveUp(`Ringpost needs Node.js ${NODE_WANTED.join('.')} or newer, this is ${process.version}.`)
+  }
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    giveUp(`Ringpost is built for Linux on x86-64, this is ${process.platform}-${process.arch}.`)
+  }
+}
+
+function checkRust() {
+  const wanted = RUST_WANTED.join('.')
+  let version
+  try {
+    version = execFileSync('cargo', ['--version'], { encoding: 'utf8' })
+  } catch {
+    giveUp(`Building Ringpost needs Rust ${wanted} or newer: see https://rustup.rs.`)
+  }
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(version) ?? []
+  if (isOlder([Number(major), Number(minor)], RUST_WANTED)) {
+    giveUp(`Building Ringpost needs Rust ${wanted} or newer, this is ${version.trim()}.`)
+  }
+}
+
+function isOlder(found, wanted) {
+  return found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])
+}
+
+/** Whether `product` is missing or older than any of `sources`, files or folders. */
+function isStale(product, sources) {
+  const path = join(ROOT, product)
+  if (!existsSync(path)) return true
+  const made = statSync(path).mtimeMs
+  return sources.some((source) => newest(join(ROOT, source)) > made)
+}
+
+function newest(path) {
+  if (!existsSync(path)) return 0
+  const stat = statSync(path)
+  if (!stat.isDirectory()) return stat.mtimeMs
+  const entries = readdirSync(path).filter((name) => name !== 'target')
+  return Math.max(0, ...entries.map((name) => newest(join(path, name))))
+}

@@ -1,0 +1,45 @@
+// Running one command as a named step, with its time, and what it printed only if it failed.
+
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** The folder of the project. */
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Says one clear sentence and ends. */
+export function giveUp(sentence) {
+  console.error(sentence)
+  process.exit(1)
+}
+
+/**
+ * Runs a command in the project's folder. Its output is shown as it comes with `loud`, else only
+ * when it fails.
+ */
+export async function step(name, command, args, { env = {}, loud = false } = {}) {
+  const start = Date.now()
+  process.stdout.write(loud ? `\n=== ${name}\n` : `${name} ... `)
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: loud ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+  })
+  const output = []
+  child.stdout?.on('data', (data) => output.push(data))
+  child.stderr?.on('data', (data) => output.push(data))
+  const code = await new Promise((done) => {
+    child.once('error', (error) => {
+      output.push(Buffer.from(String(error)))
+      done(127)
+    })
+    child.once('close', (code, signal) => done(code ?? signal))
+  })
+  const seconds = ((Date.now() - start) / 1000).toFixed(1)
+  if (code === 0) {
+    console.log(loud ? `=== ${name}: ${seconds} s` : `${seconds} s`)
+    return
+  }
+  console.log(`failed after ${seconds} s`)
+  process.stdout.write(Buffer.concat(output))
+  giveUp(`\n${name} failed: ${command} ${args.join(' ')}`)
+}

@@ -1,0 +1,23 @@
+// The serving side of the tour: node examples/tour/server.mjs <name>
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer } from 'ringpost'
+import { Add, Echo, Fail, Note, Sleep } from './contract.mjs'
+
+const server = await createServer(process.argv[2] ?? 'tour')
+
+server.handle(Add, ({ a, b }) => ({ sum: a + b }))
+server.handle(Echo, (payload) => payload)
+server.handle(Fail, () => {
+  const cause = new Error('the disk is on fire')
+  throw Object.assign(new RangeError('this cannot work', { cause }), { code: 'E_ON_FIRE' })
+})
+server.handle(Sleep, async ({ ms }, { signal }) => {
+  await sleep(ms, undefined, { signal }).catch(() => {
+    console.log('  server: nobody waits for my sleep any more, so I stop')
+  })
+})
+server.handle(Note, ({ text }) => console.log(`  server: a note came: ${text}`))
+
+process.on('disconnect', () => server.close())
+process.send?.('ready')
