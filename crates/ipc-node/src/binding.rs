@@ -230,7 +230,13 @@ impl Binding {
             if !self.enter(count) {
                 break;
             }
-            self.inner().inbox.delivered(count);
+            {
+                let Inner { engine, inbox, .. } = &mut *self.inner();
+                inbox.delivered(count);
+                for link in inbox.take_held_back() {
+                    engine.resume(link);
+                }
+            }
             self.submit_or_fail();
         }
         self.update_references();

@@ -58,6 +58,8 @@ pub struct Inbox {
     /// Bytes that wait for JavaScript.
     waiting: usize,
     sync: Option<SyncCall>,
+    /// Links that are not read before JavaScript has taken what waits.
+    held_back: Vec<LinkId>,
 }
 
 struct Arena {
@@ -115,6 +117,7 @@ impl Inbox {
             late: VecDeque::new(),
             waiting: 0,
             sync: None,
+            held_back: Vec::new(),
         }
     }
 
@@ -154,6 +157,11 @@ impl Inbox {
         {
             self.record(link, head, &payload);
         }
+    }
+
+    /// Links to be read again, now that JavaScript has taken everything.
+    pub fn take_held_back(&mut self) -> Vec<LinkId> {
+        if self.run_count == 0 { std::mem::take(&mut self.held_back) } else { Vec::new() }
     }
 
     /// A run's arena starts over if nobody has kept anything of it.
@@ -336,7 +344,12 @@ impl Host for Inbox {
     fn is_ready(&mut self, link: LinkId) -> bool {
         let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
         let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
-        self.waiting < max && self.run_count < RUNS_MAX as usize && self.late.is_empty()
+        let ready =
+            self.waiting < max && self.run_count < RUNS_MAX as usize && self.late.is_empty();
+        if !ready && !self.held_back.contains(&link) {
+            self.held_back.push(link);
+        }
+        ready
     }
 
     #[inline]

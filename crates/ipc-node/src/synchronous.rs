@@ -72,7 +72,12 @@ pub fn request(
 /// `None`: the peer waits for this side in its turn.
 fn wait(binding: &Binding, link: LinkId, id: u64) -> Result<Option<Outcome>> {
     binding.submit(None)?;
-    binding.inner().engine.wait_synchronously(link, Some(id));
+    {
+        let engine = &mut binding.inner().engine;
+        engine.wait_synchronously(link, Some(id));
+        // The answer is taken even where other messages have to wait for JavaScript.
+        engine.resume(link);
+    }
     let outcome = wait_for_outcome(binding, link, id);
     binding.inner().engine.wait_synchronously(link, None);
     outcome
