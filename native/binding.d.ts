@@ -20,10 +20,11 @@ export declare class NativeEngine {
   /**
    * The functions that are called for every batch: `submit()` sends what is in the outbox,
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
-   * `requestSync(link, slot, generation, arena)` waits for the answer to the last record, and
-   * `settle()` takes notice of what was written into the state.
+   * `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
+   * answer to the request the state names, and `settle()` takes notice of what was written into
+   * the state.
    */
-  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, requestSync(link: number, slot: number, generation: number, arena: ArrayBuffer): number | Uint8Array, settle(): void }
+  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void }
   /** This engine's name among all engines. */
   get id(): string
   /** Serves a name. Returns the listener. */
@@ -225,8 +226,21 @@ export declare const STATE_REFUSED: number
 /** Where the synchronous arena is free; JavaScript says so. */
 export declare const STATE_SYNC_FREE: number
 
+export declare const STATE_SYNC_GENERATION: number
+
 /** Kind and codec of the synchronous answer, as in a record's head. */
 export declare const STATE_SYNC_HEAD: number
+
+/** Length of a synchronous answer that has memory of its own. */
+export declare const STATE_SYNC_LEN: number
+
+/**
+ * The request that is waited for synchronously: its link and the halves of its id; JavaScript
+ * says so.
+ */
+export declare const STATE_SYNC_LINK: number
+
+export declare const STATE_SYNC_SLOT: number
 
 /** Bytes of the outbox in use: JavaScript adds, the binding sets it to 0. */
 export declare const STATE_USED: number

@@ -95,7 +95,7 @@ export class Caller {
     const generation = this.#pending.generation(slot)
     try {
       const arena = runtime.syncArena
-      const answer = arena.request(runtime.outbox, number, slot, generation)
+      const answer = arena.request(number, slot, generation)
       if (typeof answer === 'number') throw endError(call, answer)
       if (arena.kind === ERROR) throw decodeError(answer)
       const value = decode(contract, answer, arena.codec)
@@ -110,15 +110,16 @@ export class Caller {
   answered(inbox: Inbox, at: number, kind: number, extras: Extras): void {
     const call = this.#take(inbox.slot(at), inbox.generation(at))
     if (call === undefined) return
-    const payload = inbox.payload(at, extras)
-    if (kind !== REPLY) return call.reject(decodeError(payload))
+    if (kind !== REPLY) return call.reject(decodeError(inbox.borrowed(at, extras)))
+    const { contract } = call
+    const keeps = contract.codecNumber === BYTES
+    const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
     let value
     try {
-      value = decode(call.contract, payload, inbox.codec(at))
+      value = decode(contract, payload, inbox.codec(at))
     } catch (error) {
       return call.reject(error)
     }
-    if (value === payload) inbox.kept = true
     call.resolve(value)
   }
 

@@ -14,13 +14,13 @@ export class Context implements api.Context {
   readonly laneNumber: number
   readonly #deadline: number
   readonly #trace: Uint8Array | undefined
-  readonly #connectionEnd: AbortSignal
+  readonly #connectionEnd: AbortController
   #controller: AbortController | undefined
   #reason: unknown
 
   constructor(
     connection: Connection,
-    connectionEnd: AbortSignal,
+    connectionEnd: AbortController,
     slot: number,
     generation: number,
     code: number,
@@ -48,7 +48,7 @@ export class Context implements api.Context {
 
   get signal(): AbortSignal {
     // Nobody waits for the end of an event.
-    if (this.generation === 0) return this.#connectionEnd
+    if (this.generation === 0) return this.#connectionEnd.signal
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.#reason !== undefined) this.#controller.abort(this.#reason)

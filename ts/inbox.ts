@@ -15,18 +15,24 @@ const {
   TRACE_BYTES,
 } = native
 
+/** No two records begin in the same so many words. */
+const PLACE_SHIFT = 3
+
 /** Places are counted in words from the arena's start. */
 export class Inbox {
-  /** Views of the arena have been handed out, so that it cannot be used again. */
-  kept = false
+  /** Views of the arena have been handed out for good, so that it cannot be used again. */
+  isKept = false
   readonly #memory: ArrayBuffer
   readonly #words: Uint32Array
   readonly #floats: Float64Array
+  /** Views that were lent, by place. */
+  readonly #views: (Uint8Array | undefined)[]
 
   constructor(memory: ArrayBuffer) {
     this.#memory = memory
     this.#words = new Uint32Array(memory)
     this.#floats = new Float64Array(memory)
+    this.#views = new Array(this.#words.length >>> PLACE_SHIFT)
   }
 
   /** The place of the record behind this one. */
@@ -63,15 +69,34 @@ export class Inbox {
     return this.#floats[(at + IN_DEADLINE) >>> 1]
   }
 
-  /** The payload, as a view that is only valid for now unless {@link kept} is set. */
-  payload(at: number, extras: Extras): Uint8Array {
+  /** The payload for whoever keeps it. */
+  kept(at: number, extras: Extras): Uint8Array {
+    this.isKept = true
+    return this.#view(at, extras)
+  }
+
+  /** The payload for whoever is done with it before the next message is read. Making a view costs
+   * as much as all the rest, so that the one of an earlier message in the same place is used again. */
+  borrowed(at: number, extras: Extras): Uint8Array {
+    if (this.#words[at + IN_HEAD] >>> 24 !== 0) return this.#view(at, extras)
+    const length = this.#words[at + IN_PAYLOAD_LEN]
+    const place = at >>> PLACE_SHIFT
+    const last = this.#views[place]
+    if (last !== undefined && last.length === length) return last
+    const view = new Uint8Array(this.#memory, (at + IN_WORDS) << 2, length)
+    this.#views[place] = view
+    return view
+  }
+
+  #view(at: number, extras: Extras): Uint8Array {
     const flags = this.#words[at + IN_HEAD] >>> 24
     let start = (at + IN_WORDS) << 2
     if (flags !== 0) {
       if ((flags & FLAG_TRACED) !== 0) start += TRACE_BYTES
       if ((flags & FLAG_OUTSIDE) !== 0) {
-        const extra = extras![this.#words[start >>> 2]] as Uint8Array
-        return new Uint8Array(extra.buffer, extra.byteOffset, extra.length)
+        const [number, length] = this.#words.subarray(start >>> 2)
+        const extra = extras![number] as Uint8Array
+        return new Uint8Array(extra.buffer, extra.byteOffset, length)
       }
     }
     return new Uint8Array(this.#memory, start, this.#words[at + IN_PAYLOAD_LEN])

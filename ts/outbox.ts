@@ -113,16 +113,6 @@ export class Outbox {
     if (this.#state[STATE_USED] > 0) this.#hot.submit()
   }
 
-  /** Sends everything, and waits for the answer to the last record. */
-  requestSync(
-    link: number,
-    slot: number,
-    generation: number,
-    arena: ArrayBuffer,
-  ): number | Uint8Array {
-    return this.#hot.requestSync(link, slot, generation, arena)
-  }
-
   #schedule(): void {
     if (this.#scheduled || this.#state[STATE_INSIDE] === 1) return
     this.#scheduled = true

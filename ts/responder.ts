@@ -180,7 +180,7 @@ export class Responder {
   #context(inbox: Inbox, at: number, code: number): Context {
     return new Context(
       this.#connection,
-      this.#ended.signal,
+      this.#ended,
       inbox.slot(at),
       inbox.generation(at),
       code,
@@ -199,11 +199,11 @@ function decode(
   at: number,
   extras: Extras,
 ): unknown {
-  const payload = inbox.payload(at, extras)
   const { codec, codecNumber } = contract
-  // Bytes are handed out as they are, so their arena cannot be used again, unless the handler has
-  // promised to be done with them when it returns.
-  if (codecNumber === BYTES && !borrowed) inbox.kept = true
+  // Bytes are handed out as they are, so that they are kept unless the handler has promised to be
+  // done with them when it returns.
+  const keeps = codecNumber === BYTES && !borrowed
+  const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
   return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at))
 }
 

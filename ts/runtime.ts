@@ -48,7 +48,7 @@ export class Runtime {
   /** Bytes that wait for room, by the lower half of a link; the binding keeps them. Pages of it that
    * nobody touches are not there. */
   readonly queued = new Uint32Array(LINKS_MAX)
-  readonly syncArena = new SyncArena(this.state)
+  readonly syncArena: SyncArena
   readonly #hot: ReturnType<NativeEngine['hot']>
   readonly #runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
   /** By the lower half of a link, which no two have at the same time. */
@@ -68,6 +68,7 @@ export class Runtime {
     this.engine = openEngine(memory, this.#deliver)
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
+    this.syncArena = new SyncArena(this.state, this.#hot)
   }
 
   /** Keeps the process alive, until as many are taken back. The binding takes notice with the next
@@ -117,9 +118,9 @@ export class Runtime {
       const fresh = runs[at + 3]
       if (fresh !== 0) this.#inboxes[place] = new Inbox(extras![fresh - 1] as ArrayBuffer)
       const inbox = this.#inboxes[place]!
-      inbox.kept = false
+      inbox.isKept = false
       this.#read(link, inbox, runs[at + 1], runs[at + 2], extras)
-      runs[at + 3] = inbox.kept ? 1 : 0
+      runs[at + 3] = inbox.isKept ? 1 : 0
     }
   }
 

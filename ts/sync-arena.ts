@@ -1,31 +1,47 @@
-// Where the answers of synchronous requests go.
+// Synchronous requests, and where their answers go.
 
+import type { NativeEngine } from '../native/binding.js'
 import { native } from './native.js'
-import type { Outbox } from './outbox.js'
 
-const { LARGE, STATE_SYNC_FREE, STATE_SYNC_HEAD } = native
+const {
+  LARGE,
+  STATE_SYNC_FREE,
+  STATE_SYNC_GENERATION,
+  STATE_SYNC_HEAD,
+  STATE_SYNC_LEN,
+  STATE_SYNC_LINK,
+  STATE_SYNC_SLOT,
+} = native
 
 const ARENA_BYTES = 64 << 10
 
 export class SyncArena {
   readonly #state: Uint32Array
-  #memory = new ArrayBuffer(ARENA_BYTES)
+  readonly #hot: ReturnType<NativeEngine['hot']>
+  #memory = new ArrayBuffer(0)
   #free = 0
 
-  constructor(state: Uint32Array) {
+  constructor(state: Uint32Array, hot: ReturnType<NativeEngine['hot']>) {
     this.#state = state
+    this.#hot = hot
   }
 
-  /** Waits for the answer to the request just appended; a number below 0 says why there is none. */
-  request(outbox: Outbox, link: number, slot: number, generation: number): Uint8Array | number {
-    if (this.#free + LARGE > ARENA_BYTES) {
+  /** Sends everything, and waits for the answer to this request; a number below 0 says why there is
+   * none. */
+  request(link: number, slot: number, generation: number): Uint8Array | number {
+    if (this.#free + LARGE > this.#memory.byteLength) {
       this.#memory = new ArrayBuffer(ARENA_BYTES)
       this.#free = 0
+      this.#hot.syncArena(this.#memory)
     }
-    this.#state[STATE_SYNC_FREE] = this.#free
-    const answer = outbox.requestSync(link, slot, generation, this.#memory)
+    const state = this.#state
+    state[STATE_SYNC_FREE] = this.#free
+    state[STATE_SYNC_LINK] = link
+    state[STATE_SYNC_SLOT] = slot
+    state[STATE_SYNC_GENERATION] = generation
+    const answer = this.#hot.requestSync()
     if (typeof answer !== 'number') {
-      return new Uint8Array(answer.buffer, answer.byteOffset, answer.length)
+      return new Uint8Array(answer.buffer, answer.byteOffset, state[STATE_SYNC_LEN])
     }
     return answer < 0 ? answer : new Uint8Array(this.#memory, this.#free, answer)
   }

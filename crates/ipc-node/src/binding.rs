@@ -249,8 +249,17 @@ impl Binding {
             inner.state.set_word(STATE_INSIDE as usize, 1);
             inner.inbox.take_extras()
         };
-        let status =
-            throw::call(self.env, self.context, self.resource, self.deliver, count, &extras);
+        let status = throw::call(
+            self.env,
+            self.context,
+            self.resource,
+            self.deliver,
+            count,
+            &extras,
+            || {
+                self.submit_or_fail();
+            },
+        );
         self.inner().state.set_word(STATE_INSIDE as usize, 0);
         match status {
             Ok(()) => true,

@@ -10,6 +10,7 @@ use ipc_core::{Code, Error};
 use napi::sys;
 
 use crate::binding::Binding;
+use crate::memory::Memory;
 use crate::synchronous;
 use crate::throw;
 
@@ -17,9 +18,10 @@ use crate::throw;
 pub fn functions(binding: &'static Binding) -> sys::napi_value {
     let env = binding.env();
     let mut object = ptr::null_mut();
-    let all: [(&CStr, sys::napi_callback); 4] = [
+    let all: [(&CStr, sys::napi_callback); 5] = [
         (c"submit", Some(submit)),
         (c"submitOutside", Some(submit_outside)),
+        (c"syncArena", Some(sync_arena)),
         (c"requestSync", Some(request_sync)),
         (c"settle", Some(settle)),
     ];
@@ -109,23 +111,29 @@ unsafe extern "C" fn submit_outside(
     })
 }
 
-/// `requestSync(link, slot, generation, arena)`: sends what is in the outbox, its last record a
-/// request, and waits for the answer. Returns its length in the arena, or a negative number.
+/// `syncArena(memory)`: where small synchronous answers go from now on.
+unsafe extern "C" fn sync_arena(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, [memory]) = unsafe { arguments(env, info) };
+        binding.inner().inbox.sync_arena = Memory::adopt(env, memory);
+        Ok(ptr::null_mut())
+    })
+}
+
+/// `requestSync()`: sends what is in the outbox and waits for the answer to the request the state
+/// names. Returns its length in the arena, the answer itself, or a negative number.
 unsafe extern "C" fn request_sync(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     throw::guarded(env, || {
         // SAFETY: registered above.
-        let (binding, [link, slot, generation, arena]) = unsafe { arguments(env, info) };
-        let number = |value| {
-            let mut number = 0;
-            // SAFETY: on the environment's thread; what is no number leaves the 0.
-            unsafe { sys::napi_get_value_uint32(env, value, &raw mut number) };
-            number
-        };
-        let id = ipc_core::id::join(number(slot), number(generation));
-        synchronous::request(binding, ipc_core::LinkId(number(link)), id, arena)
+        let (binding, []) = unsafe { arguments(env, info) };
+        synchronous::request(binding)
     })
 }
 

@@ -34,6 +34,10 @@ use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_WORDS, RUNS_MAX, TRAC
 const ARENA_FIRST: usize = 4 << 10;
 const ARENA_LAST: usize = 128 << 10;
 
+/// Large payloads whose memory is kept to be used again, and the longest of those.
+const SPARE_MAX: usize = 4;
+const SPARE_LEN_MAX: usize = 2 << 20;
+
 /// Bytes that may wait here for JavaScript, from all links.
 const WAITING_MAX: usize = 4 << 20;
 /// The same for a link that is waited for synchronously: its answer may lie behind them.
@@ -52,14 +56,21 @@ pub struct Inbox {
     /// By the place of a link in the engine.
     arenas: Vec<Option<Arena>>,
     /// Messages of several frames that are being put together.
-    buffers: Vec<Option<Memory>>,
+    buffers: Vec<Option<Rc<Memory>>>,
     /// Events for which there was no run left. Nothing of any link is put down before they are.
     late: VecDeque<(LinkId, Head, Box<[u8]>)>,
     /// Bytes that wait for JavaScript.
     waiting: usize,
     sync: Option<SyncCall>,
+    /// Where small synchronous answers go.
+    pub sync_arena: Option<Memory>,
     /// Links that are not read before JavaScript has taken what waits.
     held_back: Vec<LinkId>,
+    /// Large payloads JavaScript has been or will be given, with the run their record is in.
+    lent: Vec<(usize, Large)>,
+    /// Memory of large payloads nothing was kept of, to be used again by the same link: it is warm,
+    /// and fresh memory of that size is a page fault every 4 KiB.
+    spare: VecDeque<Large>,
 }
 
 struct Arena {
@@ -74,12 +85,17 @@ struct Arena {
     ended: bool,
 }
 
+/// Memory of a large payload.
+struct Large {
+    link: LinkId,
+    memory: Rc<Memory>,
+}
+
 /// A request JavaScript waits for without turning its loop.
 pub struct SyncCall {
     pub link: LinkId,
     pub id: u64,
-    /// Where a small answer goes.
-    pub arena: Memory,
+    /// Where in the synchronous arena a small answer goes.
     pub free: usize,
     pub outcome: Option<Outcome>,
 }
@@ -89,7 +105,7 @@ pub enum Outcome {
     /// The answer is in its arena.
     Answered { head: u32, len: usize },
     /// The answer is in memory of its own.
-    Outside { head: u32, payload: Memory },
+    Outside { head: u32, payload: Rc<Memory>, len: usize },
     /// There is no answer.
     Ended(Ending),
 }
@@ -117,7 +133,10 @@ impl Inbox {
             late: VecDeque::new(),
             waiting: 0,
             sync: None,
+            sync_arena: None,
             held_back: Vec::new(),
+            lent: Vec::new(),
+            spare: VecDeque::new(),
         }
     }
 
@@ -141,6 +160,7 @@ impl Inbox {
                 arena.kept |= kept;
             }
         }
+        self.take_back_large(count);
         let left = self.run_count - count;
         let bytes = self.runs.bytes_mut(0, self.run_count * words * 4);
         bytes.copy_within(count * words * 4.., 0);
@@ -159,6 +179,33 @@ impl Inbox {
         }
     }
 
+    /// Of the first `count` runs, which JavaScript is done with, keeps what it has not kept.
+    fn take_back_large(&mut self, count: usize) {
+        for (run, large) in std::mem::take(&mut self.lent) {
+            if run >= count {
+                self.lent.push((run - count, large));
+            } else if self.runs.word(run * RUN_WORDS as usize + RUN_WORDS as usize - 1) == 0
+                && large.memory.len() <= SPARE_LEN_MAX
+            {
+                self.spare.push_back(large);
+            }
+        }
+        while self.spare.len() > SPARE_MAX {
+            self.spare.pop_front();
+        }
+    }
+
+    /// Memory for a large payload of a link, not much more than is needed.
+    fn large(&mut self, link: LinkId, len: usize) -> Option<Rc<Memory>> {
+        let fits = |large: &Large| {
+            large.link == link && (len..=len.saturating_mul(2)).contains(&large.memory.len())
+        };
+        match self.spare.iter().position(fits) {
+            Some(at) => self.spare.remove(at).map(|large| large.memory),
+            None => Memory::buffer(self.env, len).map(Rc::new),
+        }
+    }
+
     /// Links to be read again, now that JavaScript has taken everything.
     pub fn take_held_back(&mut self) -> Vec<LinkId> {
         if self.run_count == 0 { std::mem::take(&mut self.held_back) } else { Vec::new() }
@@ -168,7 +215,10 @@ impl Inbox {
     fn reuse(&mut self, run: usize) {
         let link = LinkId(self.runs.word(run * RUN_WORDS as usize));
         match self.arena_of(link) {
-            Some(Arena { ended: true, .. }) => self.arenas[link.place()] = None,
+            Some(Arena { ended: true, .. }) => {
+                self.arenas[link.place()] = None;
+                self.spare.retain(|large| large.link != link);
+            }
             Some(arena) if !arena.kept => arena.used = 0,
             _ => {}
         }
@@ -299,20 +349,28 @@ impl Inbox {
     }
 
     /// Puts a message down whose payload is in memory of its own.
-    fn message_outside(&mut self, link: LinkId, message: &Message, payload: Memory) {
+    fn message_outside(
+        &mut self,
+        link: LinkId,
+        message: &Message,
+        payload: Rc<Memory>,
+        len: usize,
+    ) {
         let head = head_of(message, FLAG_OUTSIDE);
         if self.is_sync(link, message.id) && is_answer(message) {
             if let Some(call) = &mut self.sync {
-                call.outcome = Some(Outcome::Outside { head: head.head, payload });
+                call.outcome = Some(Outcome::Outside { head: head.head, payload, len });
             }
             return;
         }
         // Its number is fixed before the record finds its place, which may take an extra itself.
         let number = narrow(self.extras.len());
-        self.waiting += payload.len();
-        self.extras.push(Rc::new(payload));
+        self.waiting += len;
+        self.extras.push(Rc::clone(&payload));
         if let Some(place) = self.place_traced(link, head, message, 8) {
             place[..4].copy_from_slice(&number.to_ne_bytes());
+            place[4..].copy_from_slice(&narrow(len).to_ne_bytes());
+            self.lent.push((self.run_count - 1, Large { link, memory: payload }));
         }
     }
 
@@ -334,7 +392,7 @@ impl Inbox {
         Some(payload)
     }
 
-    fn buffer(&mut self, buffer: BufferId) -> &mut Option<Memory> {
+    fn buffer(&mut self, buffer: BufferId) -> &mut Option<Rc<Memory>> {
         &mut self.buffers[buffer.0 as usize]
     }
 }
@@ -356,9 +414,9 @@ impl Host for Inbox {
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
         if len >= LARGE as usize {
-            let Some(payload) = Memory::buffer(self.env, len) else { return Ok(()) };
+            let Some(payload) = self.large(link, len) else { return Ok(()) };
             body.copy_to(payload.bytes_mut(0, len))?;
-            self.message_outside(link, message, payload);
+            self.message_outside(link, message, payload, len);
             return Ok(());
         }
         if self.sync.is_some() && self.is_sync(link, message.id) && is_answer(message) {
@@ -374,12 +432,12 @@ impl Host for Inbox {
         copied
     }
 
-    fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
+    fn open(&mut self, link: LinkId, message: &Message) -> BufferId {
         let free = self.buffers.iter().position(Option::is_none).unwrap_or(self.buffers.len());
         if free == self.buffers.len() {
             self.buffers.push(None);
         }
-        self.buffers[free] = Memory::buffer(self.env, message.len);
+        self.buffers[free] = self.large(link, message.len);
         BufferId(narrow(free))
     }
 
@@ -393,7 +451,7 @@ impl Host for Inbox {
 
     fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
         if let Some(payload) = self.buffer(buffer).take() {
-            self.message_outside(link, message, payload);
+            self.message_outside(link, message, payload, message.len);
         }
     }
 
@@ -448,12 +506,13 @@ impl Inbox {
         let len = body.len();
         let head = head_of(message, 0).head;
         let Some(call) = &mut self.sync else { return Ok(()) };
-        if call.free + len <= call.arena.len() {
-            body.copy_to(call.arena.bytes_mut(call.free, len))?;
+        let arena = self.sync_arena.as_ref().filter(|arena| call.free + len <= arena.len());
+        if let Some(arena) = arena {
+            body.copy_to(arena.bytes_mut(call.free, len))?;
             call.outcome = Some(Outcome::Answered { head, len });
         } else if let Some(payload) = Memory::buffer(self.env, len) {
             body.copy_to(payload.bytes_mut(0, len))?;
-            call.outcome = Some(Outcome::Outside { head, payload });
+            call.outcome = Some(Outcome::Outside { head, payload: Rc::new(payload), len });
         }
         Ok(())
     }

@@ -90,13 +90,14 @@ impl NativeEngine {
 
     /// The functions that are called for every batch: `submit()` sends what is in the outbox,
     /// `submitOutside(payload)` the same where the payload of the last record is not in it,
-    /// `requestSync(link, slot, generation, arena)` waits for the answer to the last record, and
-    /// `settle()` takes notice of what was written into the state.
+    /// `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
+    /// answer to the request the state names, and `settle()` takes notice of what was written into
+    /// the state.
     #[napi(
         catch_unwind,
         ts_return_type = "{ submit(): void, submitOutside(payload: Uint8Array): void, \
-                          requestSync(link: number, slot: number, generation: number, \
-                          arena: ArrayBuffer): number | Uint8Array, settle(): void }"
+                          syncArena(memory: ArrayBuffer): void, \
+                          requestSync(): number | Uint8Array, settle(): void }"
     )]
     pub fn hot(&self, env: Env) -> Result<Unknown<'static>> {
         let functions = hot::functions(self.binding);

@@ -118,8 +118,19 @@ pub mod state {
     /// One-way messages refused because their lane was full and refuses.
     #[napi]
     pub const STATE_REFUSED: u32 = 5;
+    /// The request that is waited for synchronously: its link and the halves of its id; JavaScript
+    /// says so.
     #[napi]
-    pub const STATE_WORDS: u32 = 8;
+    pub const STATE_SYNC_LINK: u32 = 6;
+    #[napi]
+    pub const STATE_SYNC_SLOT: u32 = 7;
+    #[napi]
+    pub const STATE_SYNC_GENERATION: u32 = 8;
+    /// Length of a synchronous answer that has memory of its own.
+    #[napi]
+    pub const STATE_SYNC_LEN: u32 = 9;
+    #[napi]
+    pub const STATE_WORDS: u32 = 10;
 }
 
 /// What a record is about, beyond the kinds of messages.

@@ -7,39 +7,37 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 use std::time::Duration;
 
-use ipc_core::{Code, Ending, Error, LinkId, Result, Time};
+use ipc_core::{Ending, LinkId, Result, Time, id};
 use napi::sys;
 
-use crate::binding::Binding;
+use crate::binding::{Binding, Inner};
 use crate::inbox::{Outcome, SyncCall};
-use crate::memory::Memory;
 use crate::records::ending::{
     ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT, ENDED_WOULD_DEADLOCK,
 };
-use crate::records::state::{STATE_SYNC_FREE, STATE_SYNC_HEAD};
+use crate::records::state::{
+    STATE_SYNC_FREE, STATE_SYNC_GENERATION, STATE_SYNC_HEAD, STATE_SYNC_LEN, STATE_SYNC_LINK,
+    STATE_SYNC_SLOT,
+};
 
 /// How long to sleep before looking whether the environment is being terminated.
 const SLICE: Duration = Duration::from_millis(20);
 
-/// Sends the outbox and waits for the outcome of the request it ends with.
-pub fn request(
-    binding: &Binding,
-    link: LinkId,
-    id: u64,
-    arena: sys::napi_value,
-) -> Result<sys::napi_value> {
+/// Sends the outbox and waits for the outcome of the request the state names.
+pub fn request(binding: &Binding) -> Result<sys::napi_value> {
     let env = binding.env();
-    let outcome = {
-        let mut inner = binding.inner();
-        let arena = Memory::adopt(env, arena)
-            .ok_or_else(|| Error::new(Code::Internal, "no arena for the answer"))?;
-        let free = inner.state.word(STATE_SYNC_FREE as usize) as usize;
-        inner.inbox.begin_sync(SyncCall { link, id, arena, free, outcome: None });
-        drop(inner);
-        let waited = wait(binding, link, id);
-        binding.inner().inbox.end_sync();
-        waited?
+    let (link, id) = {
+        let Inner { inbox, state, .. } = &mut *binding.inner();
+        let word = |index: u32| state.word(index as usize);
+        let link = LinkId(word(STATE_SYNC_LINK));
+        let id = id::join(word(STATE_SYNC_SLOT), word(STATE_SYNC_GENERATION));
+        let free = word(STATE_SYNC_FREE) as usize;
+        inbox.begin_sync(SyncCall { link, id, free, outcome: None });
+        (link, id)
     };
+    let waited = wait(binding, link, id);
+    binding.inner().inbox.end_sync();
+    let outcome = waited?;
     binding.settle();
     let number = |number: u32| {
         let mut value = ptr::null_mut();
@@ -57,8 +55,10 @@ pub fn request(
             unsafe { sys::napi_create_uint32(env, len, &raw mut value) };
             value
         }
-        Some(Outcome::Outside { head, payload }) => {
+        Some(Outcome::Outside { head, payload, len }) => {
             set_head(head);
+            let len = u32::try_from(len).expect("bounded by the agreed maximum");
+            binding.inner().state.set_word(STATE_SYNC_LEN as usize, len);
             payload.value()
         }
         Some(Outcome::Ended(Ending::Timeout)) => number(ENDED_TIMEOUT),
