@@ -74,6 +74,15 @@ export function row(
   }
 }
 
+/** Where the median of what the values are samples of lies, 95 times of 100: by their order alone. */
+export function interval(values: number[]): [number, number] {
+  const sorted = [...values].sort((a, b) => a - b)
+  const reach = 0.98 * Math.sqrt(sorted.length)
+  const low = Math.max(0, Math.floor(sorted.length / 2 - reach))
+  const high = Math.min(sorted.length - 1, Math.ceil(sorted.length / 2 + reach))
+  return [sorted[low], sorted[high]]
+}
+
 export function median(values: number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1

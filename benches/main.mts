@@ -2,7 +2,10 @@
 //
 //   node dist/benches/main.mjs            the tour and the decisive rows, in under two minutes
 //   node dist/benches/main.mjs --full     all rows, with more turns
+//   node dist/benches/main.mjs --against <folder>
+//                                         this build beside another, whose tree is in that folder
 //   ... --json <file>                     writes every turn as JSON besides
+//   ... --turns <n> --ms <n>              turns of each comparison, milliseconds of each turn
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,12 +16,14 @@ import { parseArgs } from 'node:util'
 import type { Row } from './compare.mjs'
 import { machine, watchNoise } from './machine.mjs'
 import { Pair } from './pair.mjs'
-import { caution, heading, line } from './report.mjs'
+import { caution, heading, line, verdictLine } from './report.mjs'
+import { against, ROUNDS_MIN } from './suites/against.mjs'
 import { engineRows, type Effort } from './suites/engine.mjs'
 
 const { values } = parseArgs({
   options: {
     full: { type: 'boolean', default: false },
+    against: { type: 'string' },
     json: { type: 'string' },
     rust: { type: 'string' },
     turns: { type: 'string' },
@@ -26,21 +31,32 @@ const { values } = parseArgs({
   },
 })
 
-if (!values.full) await tour()
-const effort: Effort = {
-  brief: !values.full,
-  turns: Number(values.turns ?? (values.full ? 11 : 5)),
-  ms: Number(values.ms ?? (values.full ? 500 : 250)),
-  rust: values.rust,
-}
 const about = machine()
 const noise = watchNoise()
-console.log(heading(about, await describe()))
-const rows: Row[] = await engineRows(effort, (row) => console.log(line(row)))
+const rows = values.against === undefined ? await engine() : await other(values.against)
 console.log(caution(noise()))
 if (values.json !== undefined) {
-  const result = { machine: about, effort, noise: noise(), rows }
+  const result = { machine: about, settings: values, noise: noise(), rows }
   writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+async function engine(): Promise<Row[]> {
+  const { full, turns, ms, rust } = values
+  if (!full) await tour()
+  const effort: Effort = {
+    brief: !full,
+    turns: Number(turns ?? (full ? 11 : 5)),
+    ms: Number(ms ?? (full ? 500 : 250)),
+    rust,
+  }
+  console.log(heading(about, await describe()))
+  return engineRows(effort, (row) => console.log(line(row)))
+}
+
+async function other(base: string): Promise<Row[]> {
+  const rounds = Math.max(ROUNDS_MIN, Number(values.turns ?? ROUNDS_MIN))
+  console.log(`this build beside the one in ${base}, ${rounds} rounds of A-B-B-A`)
+  return against(base, rounds, Number(values.ms ?? 100), (row) => console.log(verdictLine(row)))
 }
 
 async function tour(): Promise<void> {

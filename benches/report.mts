@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Row } from './compare.mjs'
 import type { Machine, Noise } from './machine.mjs'
+import type { Verdict } from './suites/against.mjs'
 
 interface Budget {
   id: string
@@ -49,6 +50,14 @@ export function line(row: Row): string {
     `${row.name.padEnd(WIDTH)} ${figure(row.ours)} ${figure(row.reference)}  ` +
     `${ratio.padStart(7)}  ${spread.padEnd(13)} ${cpu.padEnd(11)} ${verdict}`
   ).trimEnd()
+}
+
+export function verdictLine({ name, ours, reference, unit, ratio, interval, verdict }: Verdict): string {
+  const [low, high] = interval.map((bound) => bound.toFixed(3))
+  return (
+    `${name.padEnd(WIDTH)} ${human(ours, unit).padStart(12)} ${human(reference, unit).padStart(12)}  ` +
+    `${ratio.toFixed(3)}×  95 %: ${low}–${high}  ${verdict}`
+  )
 }
 
 /** What may have spoilt the comparison. */

@@ -12,8 +12,10 @@ const RUST_WANTED = [1, 88]
 const BUILT = join(ROOT, 'dist', '.built')
 
 checkNode()
+// Not `npm ci`, which also wants a record of every platform's optional packages: not every registry
+// has all of those.
 if (isStale('node_modules/.package-lock.json', ['package-lock.json'])) {
-  await step('installing npm packages', 'npm', ['ci', '--no-audit', '--no-fund'])
+  await step('installing npm packages', 'npm', ['install', '--no-save', '--no-audit', '--no-fund'])
 }
 const binding = 'native/ringpost.linux-x64-gnu.node'
 const crates = ['crates/ipc-core', 'crates/ipc-node']

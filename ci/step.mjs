@@ -16,11 +16,11 @@ export function giveUp(sentence) {
  * Runs a command in the project's folder. Its output is shown as it comes with `loud`, else only
  * when it fails.
  */
-export async function step(name, command, args, { env = {}, loud = false } = {}) {
+export async function step(name, command, args, { env = {}, cwd = ROOT, loud = false } = {}) {
   const start = Date.now()
   process.stdout.write(loud ? `\n=== ${name}\n` : `${name} ... `)
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd,
     env: { ...process.env, ...env },
     stdio: loud ? 'inherit' : ['ignore', 'pipe', 'pipe'],
   })

@@ -1,15 +1,11 @@
 // Ringpost under measurement: raw bytes, and otherwise as anyone would use it.
 
-import { bytes, configure, connect, createServer, event, method } from 'ringpost'
 import type { ClientOptions } from 'ringpost'
 import type { Adapter, Settings } from '../adapter.mjs'
 
-const Echo = method<Uint8Array, Uint8Array>('echo', { codec: bytes })
-const Drop = event<Uint8Array>('drop', { codec: bytes })
-
 const ringpost: Adapter = {
   async serve(address, { touch, got }, settings) {
-    look(settings)
+    const { createServer, Echo, Drop } = await library(settings)
     const server = await createServer(address, endpoint(settings))
     const echo = (payload: Uint8Array) => {
       touch(payload)
@@ -22,7 +18,7 @@ const ringpost: Adapter = {
   },
 
   async connect(address, settings) {
-    look(settings)
+    const { connect, Echo, Drop } = await library(settings)
     const client = await connect(address, endpoint(settings))
     return {
       request: (payload) => client.request(Echo, payload),
@@ -38,9 +34,15 @@ const ringpost: Adapter = {
 }
 export default ringpost
 
-/** With `look: false` both sides sleep at once, as most libraries do. */
-function look(settings: Settings): void {
-  if (settings.look === false) configure({ lookExpectingUs: 0, lookRecentUs: 0 })
+/** This build, or the one `settings.library` leads to. With `look: false` both sides sleep at once,
+ * as most libraries do. */
+async function library({ library = 'ringpost', look }: Settings) {
+  const build = (await import(library as string)) as typeof import('ringpost')
+  if (look === false) build.configure({ lookExpectingUs: 0, lookRecentUs: 0 })
+  const { bytes, event, method } = build
+  const Echo = method<Uint8Array, Uint8Array>('echo', { codec: bytes })
+  const Drop = event<Uint8Array>('drop', { codec: bytes })
+  return { ...build, Echo, Drop }
 }
 
 function endpoint({ directory, transport, crc, normal }: Settings): ClientOptions {
