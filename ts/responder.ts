@@ -27,6 +27,7 @@ export class Responder {
   #unhandled = 0
   /** For the handlers of events, which nobody waits for. */
   readonly #ended = new AbortController()
+  readonly #eventContexts: Context[] = []
 
   constructor(
     connection: Connection,
@@ -170,11 +171,17 @@ export class Responder {
     const { contract, handler } = route
     try {
       const payload = decode(route, contract.options.payload, inbox, at, extras)
-      const result = handler(payload, this.#context(inbox, at, code))
+      const result = handler(payload, this.#eventContext(inbox, at, code))
       if (isPromise(result)) result.then(undefined, this.#report)
     } catch (error) {
       this.#report(error as Error)
     }
+  }
+
+  /** Events that carry no trace differ in nothing but their lane. */
+  #eventContext(inbox: Inbox, at: number, code: number): Context {
+    if (inbox.trace(at) !== undefined) return this.#context(inbox, at, code)
+    return (this.#eventContexts[inbox.lane(at)] ??= this.#context(inbox, at, code))
   }
 
   #context(inbox: Inbox, at: number, code: number): Context {
