@@ -140,6 +140,15 @@ export class Pair {
     await this.#server.call({ do: 'stop' })
   }
 
+  /** Keeps both processes from running: one that never rests would be in the way of others. */
+  pause(): void {
+    for (const pid of Object.values(this.pids)) process.kill(pid, 'SIGSTOP')
+  }
+
+  resume(): void {
+    for (const pid of Object.values(this.pids)) process.kill(pid, 'SIGCONT')
+  }
+
   kill(): void {
     this.#client.kill()
     this.#server.kill()

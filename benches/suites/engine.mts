@@ -1,8 +1,9 @@
 // The rows the engine is held to: each a figure of ours beside the reference of the same run.
 
+import { spawn } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Settings } from '../adapter.mjs'
 import { alternate, row, type Figure, type Row } from '../compare.mjs'
@@ -41,6 +42,7 @@ export async function engineRows(effort: Effort, done: Progress): Promise<Row[]>
     add(...(await oneWay(effort, ours, reference)))
     if (!effort.brief) {
       add(await asleep(effort, ours, reference))
+      add(await crowded(effort, ours, reference))
       add(...(await bystanders(effort, ours, directory)))
       add(await idleCpu(ours))
     }
@@ -223,9 +225,39 @@ const busy = (effort: Effort, ours: Pair, reference: Pair) =>
       better: 'less',
     },
     ({ p50 }) => p50,
-    () => ours.latency({ size: 64, ms: effort.ms }),
+    async () => {
+      reference.pause()
+      try {
+        return await ours.latency({ size: 64, ms: effort.ms })
+      } finally {
+        reference.resume()
+      }
+    },
     () => reference.latency({ size: 64, ms: effort.ms }),
   )
+
+/** A process that computes on every core: who only looks and yields would wait for its slices. */
+async function crowded(effort: Effort, ours: Pair, reference: Pair): Promise<Row> {
+  const computing = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', 'const end = Date.now() + 60_000; while (Date.now() < end);']),
+  )
+  try {
+    return await compare(
+      effort,
+      {
+        id: 'crowded.64.p50',
+        name: 'others compute on every core, 64 B, p50',
+        unit: 'ns',
+        better: 'less',
+      },
+      ({ p50 }) => p50,
+      () => ours.latency({ size: 64, ms: effort.ms }),
+      () => reference.latency({ size: 64, ms: effort.ms }),
+    )
+  } finally {
+    for (const child of computing) child.kill('SIGKILL')
+  }
+}
 
 const asleep = (effort: Effort, ours: Pair, reference: Pair) =>
   compare(

@@ -52,6 +52,7 @@ pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer};
 pub use link::{LinkStats, Sent};
 pub(crate) use link::{Refusal, Room, Taken};
 pub use options::{Flow, ListenOptions, Options, Overflow};
+use patience::Crowd;
 pub use patience::Patience;
 #[cfg(feature = "tokio")]
 pub(crate) use patience::{LOOKS_PER_YIELD, PAUSES};
@@ -101,6 +102,7 @@ pub struct Engine {
     /// No link, greeting or listener has anything due before this. Never too late.
     due: Time,
     backstop: Backstop,
+    crowd: Crowd,
     stats: EngineStats,
     /// Reused from drive to drive.
     ready: Vec<Source>,
@@ -128,6 +130,7 @@ impl Engine {
             hot_start: 0,
             due: Time::NEVER,
             backstop: Backstop { due: Time::NEVER, stage: 0, fresh: false },
+            crowd: Crowd::default(),
             stats: EngineStats::default(),
             ready: Vec::new(),
         })

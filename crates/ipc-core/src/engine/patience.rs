@@ -16,6 +16,41 @@ pub(crate) const PAUSES: u32 = 64;
 /// Looks between two yields.
 pub(crate) const LOOKS_PER_YIELD: u32 = 4;
 
+/// A yield that takes longer means that somebody else has work for this core: more than a peer takes
+/// to answer, less than what a scheduler gives at once.
+const CROWDED: Duration = Duration::from_micros(500);
+/// How long nobody looks then, at first and at most. Who sleeps is woken at once even on a crowded
+/// core; who yields comes back when the others have had their slices, milliseconds later.
+const CROWDED_FIRST: Duration = Duration::from_millis(2);
+const CROWDED_LAST: Duration = Duration::from_millis(500);
+
+/// What yields tell about the others on this core.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Crowd {
+    /// Nobody looks before this.
+    until: Time,
+    /// For how long that was, doubled as often as it turns out to have been too short.
+    span: Duration,
+}
+
+impl Crowd {
+    fn is_here(&self) -> bool {
+        self.until != Time::default() && Time::now() < self.until
+    }
+
+    /// A yield lasted that long. Returns whether the core is crowded.
+    fn gave_way(&mut self, from: Time, until: Time) -> bool {
+        if until.saturating_since(from) < CROWDED {
+            return false;
+        }
+        // What comes long after the last time has nothing to do with it.
+        let again = until.saturating_since(self.until) < self.span * 4;
+        self.span = if again { (self.span * 2).min(CROWDED_LAST) } else { CROWDED_FIRST };
+        self.until = until + self.span;
+        true
+    }
+}
+
 /// The budget of a wait. Zero switches looking off: then every wait is a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -45,14 +80,20 @@ impl Engine {
     pub(crate) fn look_budget(&self, patience: &Patience) -> Duration {
         match (self.is_hot(), self.is_expecting()) {
             (false, _) => Duration::ZERO,
+            _ if self.crowd.is_here() => Duration::ZERO,
             (true, true) => patience.expecting,
             (true, false) => patience.recent,
         }
     }
 
+    /// A yield between looks lasted that long. Returns whether looking is no use for now.
+    pub(crate) fn gave_way(&mut self, from: Time, until: Time) -> bool {
+        self.crowd.gave_way(from, until)
+    }
+
     /// Looks at hot links until there is something, the budget is used up, or it is `leave_by`.
     /// Returns whether there is something.
-    pub fn linger(&self, patience: &Patience, leave_by: Time) -> bool {
+    pub fn linger(&mut self, patience: &Patience, leave_by: Time) -> bool {
         if !self.is_hot() {
             return false;
         }
@@ -66,18 +107,59 @@ impl Engine {
             }
             hint::spin_loop();
         }
-        let mut until = None;
+        let mut now = Time::now();
+        let until = (now + budget).min(leave_by);
         loop {
             for _ in 0..LOOKS_PER_YIELD {
                 if self.look() {
                     return true;
                 }
             }
-            let now = Time::now();
-            if now >= *until.get_or_insert((now + budget).min(leave_by)) {
+            if now >= until {
                 return false;
             }
             rustix::thread::sched_yield();
+            let back = Time::now();
+            if self.gave_way(now, back) {
+                return self.look();
+            }
+            now = back;
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A yield that ends at `end` after `span`.
+    fn give_way(crowd: &mut Crowd, end: Duration, span: Duration) -> bool {
+        crowd.gave_way(Time::default() + (end - span), Time::default() + end)
+    }
+
+    #[test]
+    fn who_shares_a_core_with_others_sleeps_longer_and_longer() {
+        let mut crowd = Crowd::default();
+        let slice = Duration::from_millis(4);
+        let mut now = Duration::from_secs(1);
+        let spans = (0..10).map(|_| {
+            assert!(give_way(&mut crowd, now, slice));
+            now = now + crowd.span + slice;
+            crowd.span
+        });
+        let spans = spans.collect::<Vec<_>>();
+        assert_eq!(spans[..3], [CROWDED_FIRST, CROWDED_FIRST * 2, CROWDED_FIRST * 4]);
+        assert_eq!(spans[9], CROWDED_LAST);
+    }
+
+    #[test]
+    fn a_long_yield_now_and_then_does_not_add_up() {
+        let mut crowd = Crowd::default();
+        for second in 1..10 {
+            let end = Duration::from_secs(second);
+            assert!(give_way(&mut crowd, end, CROWDED));
+            assert_eq!(crowd.span, CROWDED_FIRST);
+            assert!(!give_way(&mut crowd, end + CROWDED_FIRST, CROWDED / 2));
         }
     }
 }

@@ -106,7 +106,9 @@ impl Driver {
                 return false;
             }
             // To other processes, and to the other tasks of this one.
-            rustix::thread::sched_yield();
+            if self.shared.give_way() {
+                return self.shared.look();
+            }
             yield_now().await;
         }
     }

@@ -17,6 +17,7 @@ use super::handler::{Handler, Handlers};
 use crate::engine::{Engine, LinkId, ListenerId, Sent};
 use crate::error::{Code, Error, Result};
 use crate::face::{CallOptions, FaceOptions, Turns};
+use crate::time::Time;
 
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -125,6 +126,13 @@ impl Shared {
     /// How long to look before sleeping, as things stand.
     pub fn look_budget(&self) -> Duration {
         self.lock().engine.look_budget(&self.face.patience)
+    }
+
+    /// Gives the processor away between looks. Returns whether looking is no use for now.
+    pub fn give_way(&self) -> bool {
+        let from = Time::now();
+        rustix::thread::sched_yield();
+        self.lock().engine.gave_way(from, Time::now())
     }
 
     // A panic under the lock is a bug of this crate; the connections of the others go on all the same.
