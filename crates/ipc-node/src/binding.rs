@@ -306,8 +306,12 @@ impl Binding {
                     glance_at = now + GLANCE;
                 }
             }
-            if !self.inner().engine.linger(&self.patience, timer) {
+            let inner = &mut *self.inner();
+            if !inner.engine.linger(&self.patience, timer) {
                 break;
+            }
+            if !inner.engine.look() {
+                return watch.set_turning(true);
             }
         }
         // The loop computes its wait from the time it saw last, which may be long ago by now.

@@ -92,7 +92,8 @@ impl Engine {
     }
 
     /// Looks at hot links until there is something, the budget is used up, or it is `leave_by`.
-    /// Returns whether there is something.
+    /// Returns whether there is something: in the rings of hot links, or, where there are others,
+    /// for a whole [`Engine::drive`].
     pub fn linger(&mut self, patience: &Patience, leave_by: Time) -> bool {
         if !self.is_hot() {
             return false;
@@ -109,6 +110,7 @@ impl Engine {
         }
         let mut now = Time::now();
         let until = (now + budget).min(leave_by);
+        let all_hot = self.hot.len() == self.stats.links;
         loop {
             for _ in 0..LOOKS_PER_YIELD {
                 if self.look() {
@@ -124,6 +126,10 @@ impl Engine {
                 return self.look();
             }
             now = back;
+            // A peer this side sleeps to may have rung.
+            if !all_hot && self.poller.has_events() {
+                return true;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
 use super::slab::Key;
@@ -88,6 +89,13 @@ impl Poller {
     /// Closing is not enough where the peer holds the same open file: the set would go on watching.
     pub fn forget(&self, fd: impl AsFd) {
         let _ = epoll::delete(&self.epoll, fd);
+    }
+
+    /// Whether there is something to take.
+    pub fn has_events(&self) -> bool {
+        let mut set = [PollFd::new(&self.epoll, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut set, Some(&now)).is_ok_and(|ready| ready > 0)
     }
 
     /// Takes what is ready without waiting. Returns whether there may be more.
