@@ -1,0 +1,150 @@
+use super::*;
+use proptest::prelude::*;
+
+fn hello() -> Hello {
+    Hello {
+        version_min: 1,
+        version_max: 1,
+        offered: Features(3),
+        required: Features(0),
+        crc: CrcMode::Off,
+        rings: [0; RINGS],
+        limits: Limits::DEFAULT,
+        engine: [7; 16],
+        token: b"secret".to_vec(),
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        features: Features(3),
+        crc: CrcMode::Header,
+        rings: [0; RINGS],
+        limits: Limits::DEFAULT,
+        token: None,
+    }
+}
+
+fn refused(policy: &Policy, hello: &Hello) -> Code {
+    policy.negotiate(&hello.encode()).unwrap_err().code()
+}
+
+#[test]
+fn every_message_survives_the_round_trip() {
+    let hello = hello();
+    assert_eq!(Hello::decode(&hello.encode()).unwrap(), hello);
+    let address = Address { name: "ringpost.x".into(), nonce: [3; 16] };
+    let welcome = Welcome {
+        version: 1,
+        transport: Transport::Portable,
+        features: Features(3),
+        agreement: policy().negotiate(&hello.encode()).unwrap().agreement,
+        session: [1; 16],
+        engine: [2; 16],
+        address: Some(address),
+    };
+    assert_eq!(Welcome::decode(&welcome.encode()).unwrap(), welcome);
+    welcome.check(&hello).unwrap();
+    let reject =
+        Reject { code: Code::Token, versions: (1, 1), reason: "the token is wrong".into() };
+    assert_eq!(Reject::decode(&reject.encode()).unwrap(), reject);
+}
+
+#[test]
+fn a_protocol_from_the_future_is_refused_with_both_ranges_even_if_its_rest_is_unknown() {
+    let error = policy().negotiate(&[9, 0, 12, 0, 1, 2, 3]).unwrap_err();
+    assert_eq!(error.code(), Code::Version);
+    assert!(error.to_string().contains("9 to 12") && error.to_string().contains("1 to 1"));
+    let next = Hello { version_max: 2, ..hello() };
+    assert_eq!(policy().negotiate(&next.encode()).unwrap().version, 1);
+}
+
+#[test]
+fn what_a_later_version_appends_is_ignored() {
+    let mut payload = hello().encode();
+    payload.extend([1, 2, 3]);
+    assert_eq!(Hello::decode(&payload).unwrap(), hello());
+}
+
+#[test]
+fn unknown_features_are_ignored_when_offered_and_refused_when_required() {
+    let offered = Hello { offered: Features(1 << 40 | 3), ..hello() };
+    assert_eq!(policy().negotiate(&offered.encode()).unwrap().features, Features(3));
+    let required = Hello { required: Features(1 << 40), ..hello() };
+    assert_eq!(refused(&policy(), &required), Code::Feature);
+}
+
+#[test]
+fn without_a_common_transport_there_is_none() {
+    let portable = Hello { offered: Features::NAMED, ..hello() };
+    assert_eq!(policy().negotiate(&portable.encode()).unwrap().transport, Transport::Portable);
+    let sealed_only = Policy { features: Features::SEALED, ..policy() };
+    assert_eq!(refused(&sealed_only, &portable), Code::Feature);
+}
+
+#[test]
+fn a_token_has_to_be_right_where_one_is_asked_for() {
+    let policy = Policy { token: Some(b"secret".to_vec()), ..policy() };
+    policy.negotiate(&hello().encode()).unwrap();
+    for wrong in ["", "secre", "secret!", "Secret"] {
+        let hello = Hello { token: wrong.into(), ..hello() };
+        assert_eq!(refused(&policy, &hello), Code::Token, "{wrong}");
+    }
+}
+
+#[test]
+fn the_stricter_wish_holds() {
+    let limits = Limits { message_len_max: 10, pending_max: 70, names_max: 8 };
+    let hello = Hello { crc: CrcMode::Full, limits, ..hello() };
+    let agreement = policy().negotiate(&hello.encode()).unwrap().agreement;
+    assert_eq!((agreement.crc, agreement.limits), (CrcMode::Full, limits));
+}
+
+#[test]
+fn impossible_geometry_is_refused() {
+    for wish in [1, 4097, 1 << 31] {
+        let hello = Hello { rings: [wish, 0, 0, 0, 0], ..hello() };
+        assert_eq!(refused(&policy(), &hello), Code::Handshake, "{wish}");
+    }
+    let hello = Hello { rings: [0, 0, 1 << 16, 0, 0], ..hello() };
+    let agreement = policy().negotiate(&hello.encode()).unwrap().agreement;
+    assert_eq!(agreement.geometry.rings[2], 1 << 16);
+}
+
+#[test]
+fn a_welcome_to_what_was_not_offered_is_refused() {
+    let terms = policy().negotiate(&hello().encode()).unwrap();
+    let welcome = Welcome {
+        version: terms.version,
+        transport: Transport::Sealed,
+        features: terms.features,
+        agreement: terms.agreement,
+        session: [0; 16],
+        engine: [0; 16],
+        address: None,
+    };
+    welcome.check(&hello()).unwrap();
+    let strict = Hello { crc: CrcMode::Full, ..hello() };
+    assert_eq!(welcome.check(&strict).unwrap_err().code(), Code::Handshake);
+    let portable = Hello { offered: Features::NAMED, ..hello() };
+    assert_eq!(welcome.check(&portable).unwrap_err().code(), Code::Handshake);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_payloads_are_decoded_or_refused(
+        payload in proptest::collection::vec(any::<u8>(), 0..300)
+    ) {
+        let _ = policy().negotiate(&payload);
+        let _ = Welcome::decode(&payload);
+        if let Ok(reject) = Reject::decode(&payload) {
+            prop_assert!(!reject.into_error().to_string().contains('\n'));
+        }
+    }
+
+    #[test]
+    fn a_cut_payload_is_refused(len in 0usize..93) {
+        let payload = hello().encode();
+        prop_assert!(Hello::decode(&payload[..len.min(payload.len() - 1)]).is_err());
+    }
+}

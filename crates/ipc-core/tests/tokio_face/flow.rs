@@ -1,0 +1,151 @@
+//! Peers that do not read, take their time, or are busy with others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ipc_core::tokio::{Handlers, Server};
+use ipc_core::{
+    CallOptions, Change, Code, FaceOptions, Lane, ListenOptions, Reply, Sent, Transport, blocking,
+};
+
+use super::two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently};
+use super::{PLAIN, against_a_server, bounded, connect, one_thread, several_threads};
+
+#[test]
+fn a_server_that_does_not_read_is_felt_and_forgiven() {
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new(transport);
+        let _server = meeting.run("deaf server");
+        bounded(&one_thread(), async {
+            let mut options = meeting.options.clone();
+            options.flow.backlog_max = 1 << 20;
+            let client = connect(&options).await;
+            eventually("deafness", || meeting.path("deaf").exists());
+            let payload = noise(60_000, 7);
+            let mut sent = Vec::new();
+            let refusal = loop {
+                match client.notify("len", &payload, &PLAIN) {
+                    Ok(how) => sent.push(how),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(refusal.code(), Code::Full);
+            assert_eq!((sent[0], *sent.last().unwrap()), (Sent::Written, Sent::Queued));
+            let queued = client.stats().unwrap().queued;
+            assert!((1 << 20..(1 << 20) + 70_000).contains(&queued), "{queued} bytes wait");
+            let error = client.drain(Duration::from_millis(50)).await.unwrap_err();
+            assert_eq!(error.code(), Code::Timeout);
+
+            // A request is refused just so, and one on another lane is not.
+            let refused = client.request("len", &payload, &PLAIN).await.unwrap_err();
+            assert_eq!(refused.code(), Code::Full);
+            let urgent = CallOptions { lane: Lane::High, ..PLAIN };
+            let call = client.request("len", b"123", &urgent);
+
+            std::fs::write(meeting.path("listen"), "").unwrap();
+            client.drain(PATIENCE).await.unwrap();
+            assert_eq!(client.stats().unwrap().queued, 0);
+            assert_eq!(call.await.unwrap().payload, 3usize.to_le_bytes());
+            assert_eq!(client.notify("len", &payload, &PLAIN).unwrap(), Sent::Written);
+            let reply = client.request("len", &payload, &PLAIN).await.unwrap();
+            assert_eq!(reply.payload, payload.len().to_le_bytes());
+        });
+    }
+}
+
+#[test]
+fn a_handler_that_takes_its_time_is_felt_by_the_sender() {
+    for runtime in [one_thread(), several_threads()] {
+        bounded(&runtime, async {
+            let meeting = Meeting::new(Transport::Sealed);
+            let gate = Arc::new(tokio::sync::Semaphore::new(0));
+            let handled = Arc::new(AtomicU64::new(0));
+            let (opening, counted) = (Arc::clone(&gate), Arc::clone(&handled));
+            let handlers = Handlers::new().handle("work", move |_| {
+                let (gate, counted) = (Arc::clone(&opening), Arc::clone(&counted));
+                async move {
+                    drop(gate.acquire().await);
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    Ok(Reply::default())
+                }
+            });
+            let (listen, face) = (ListenOptions::default(), FaceOptions::default());
+            let server =
+                Server::bind_with("demo", &meeting.options, &listen, face, handlers).await.unwrap();
+            let client = connect(&meeting.options).await;
+            let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
+            for _ in 0..10_000 {
+                client.notify("work", &[0; 1000], &PLAIN).unwrap();
+            }
+            let drained = client.drain(Duration::from_millis(100)).await;
+            assert_eq!(drained.unwrap_err().code(), Code::Timeout);
+            let taken = server.link_stats(link).unwrap().received;
+            assert!((500..1100).contains(&taken), "{taken} messages were taken in");
+            assert_eq!(handled.load(Ordering::SeqCst), 0);
+            gate.add_permits(1);
+            client.drain(PATIENCE).await.unwrap();
+            while handled.load(Ordering::SeqCst) < 10_000 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
+}
+
+#[test]
+fn a_busy_server_lets_newcomers_in() {
+    against_a_server(|client, options| async move {
+        let busy = tokio::spawn(async move {
+            loop {
+                client.request("echo", b"", &PLAIN).await.unwrap();
+            }
+        });
+        for _ in 0..5 {
+            let newcomer = connect(&options).await;
+            newcomer.request("echo", b"", &PLAIN).await.unwrap();
+        }
+        busy.abort();
+    });
+}
+
+#[test]
+fn a_blocking_server_that_is_busy_lets_newcomers_in() {
+    let meeting = Meeting::new(Transport::Sealed);
+    let _server = meeting.run("deaf server");
+    let mut first =
+        patiently(|| blocking::Client::connect("demo", &meeting.options, FaceOptions::default()));
+    std::fs::write(meeting.path("listen"), "").unwrap();
+    let busy = Arc::new(());
+    let is_over = Arc::downgrade(&busy);
+    let flood = std::thread::spawn(move || {
+        while is_over.strong_count() > 0 {
+            for _ in 0..64 {
+                first.notify("len", b"", &PLAIN).unwrap();
+            }
+            first.drain(PATIENCE).unwrap();
+        }
+    });
+    for _ in 0..20 {
+        let face = FaceOptions::default();
+        blocking::Client::connect("demo", &meeting.options, face).unwrap();
+    }
+    drop(busy);
+    flood.join().unwrap();
+}
+
+#[test]
+fn an_idle_connection_costs_no_processor_time() {
+    let meeting = Meeting::new(Transport::Sealed);
+    let server = meeting.run("server");
+    bounded(&one_thread(), async {
+        let client = connect(&meeting.options).await;
+        for _ in 0..1000 {
+            client.request("echo", b"", &PLAIN).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let before = server.processor_time();
+        tokio::time::sleep(Duration::from_millis(1000)).await;
+        let spent = server.processor_time() - before;
+        assert!(spent <= Duration::from_millis(20), "{spent:?} in a second");
+    });
+}

@@ -1,0 +1,157 @@
+//! The asynchronous face, with its peer in another process.
+
+mod endings;
+mod flow;
+mod requests;
+#[path = "../two_processes/mod.rs"]
+mod two_processes;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ipc_core::tokio::{Client, Handlers, Request, Server};
+use ipc_core::{
+    CallOptions, Code, Codec, FaceOptions, Lane, ListenOptions, Options, Patience, RemoteError,
+    Reply, blocking,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, role};
+
+const PLAIN: CallOptions =
+    CallOptions { lane: Lane::Normal, codec: Codec::Bytes, timeout: None, trace: None };
+
+// ---- the other process ----
+
+#[test]
+fn in_another_process() {
+    let Some((role, options)) = role() else { return };
+    match role.as_str() {
+        "server" => several_threads().block_on(serve(&options, FaceOptions::default())),
+        "patient server" => {
+            let patience = Patience::NONE;
+            one_thread().block_on(serve(&options, FaceOptions { patience, ..Default::default() }));
+        }
+        "deaf server" => be_deaf(&options),
+        role => panic!("nobody knows how to be a {role}"),
+    }
+}
+
+/// Counts handlers whose future was dropped before its end.
+struct Dropped(Arc<AtomicU64>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+async fn serve(options: &Options, face: FaceOptions) {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let (at_work, counted) = (Arc::clone(&dropped), Arc::clone(&dropped));
+    let handlers = Handlers::new()
+        .handle("echo", |request: Request| async move {
+            Ok(Reply { codec: request.message.codec, payload: request.payload })
+        })
+        .handle("fail", |_| async {
+            let cause = RemoteError::new("EIO", "the disk is on fire");
+            Err(RemoteError::new("ERR_NO_FILE", "no such file").caused_by(cause))
+        })
+        .handle("panic", |request: Request| async move {
+            assert!(request.payload.is_empty(), "as it was asked to");
+            Ok(Reply::default())
+        })
+        .handle("never", move |_| {
+            let guard = Dropped(Arc::clone(&at_work));
+            async move {
+                let _guard = guard;
+                std::future::pending().await
+            }
+        })
+        .handle("dropped", move |_| {
+            let count = counted.load(Ordering::SeqCst);
+            async move { Ok(Reply::bytes(count.to_le_bytes())) }
+        })
+        .handle("ask back", |request: Request| async move {
+            request.request("your turn", &request.payload, &PLAIN).await.map_err(RemoteError::from)
+        })
+        .handle("flood", |request: Request| async move {
+            let [count, len] = [0, 1].map(|word| request.payload[word * 8..][..8].try_into());
+            let [count, len] = [count, len].map(|bytes| u64::from_le_bytes(bytes.unwrap()));
+            let mut payload = vec![0; usize::try_from(len).unwrap()];
+            for number in 0..count {
+                payload[..8].copy_from_slice(&number.to_le_bytes());
+                while request.notify("drop", &payload, &PLAIN).is_err() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            Ok(Reply::default())
+        });
+    let listen = ListenOptions::default();
+    let server = Server::bind_with("demo", options, &listen, face, handlers).await.unwrap();
+    while server.next_change().await.is_some() {}
+}
+
+/// A server that takes its first client in, writes the file `deaf`, and then reads nothing before the
+/// file `listen` is there.
+fn be_deaf(options: &Options) {
+    let mut server = blocking::Server::bind("demo", options, FaceOptions::default()).unwrap();
+    server.handle("len", |request, reply| {
+        reply.payload.extend(request.payload.len().to_le_bytes());
+        Ok(blocking::Answer::Now)
+    });
+    while server.changes().is_empty() {
+        server.turn(PATIENCE).unwrap();
+    }
+    let directory = options.directory.as_ref().unwrap();
+    std::fs::write(directory.join("deaf"), "").unwrap();
+    eventually("the sign to listen", || directory.join("listen").exists());
+    server.run().unwrap();
+}
+
+// ---- how the tests run ----
+
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn several_threads() -> Runtime {
+    Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap()
+}
+
+/// Runs a test to its end, or fails it.
+fn bounded<T>(runtime: &Runtime, test: impl Future<Output = T>) -> T {
+    two_processes::watch_dog();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("no end to it") })
+}
+
+async fn connect(options: &Options) -> Client {
+    let since = Instant::now();
+    loop {
+        match Client::connect("demo", options, FaceOptions::default()).await {
+            Ok(client) => return client,
+            Err(error) if error.code() == Code::NoServer && since.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Runs a test against a server in another process, with both transports and both kinds of runtime.
+fn against_a_server<F: Future<Output = ()>>(test: impl Fn(Client, Options) -> F) {
+    for transport in TRANSPORTS {
+        for runtime in [one_thread(), several_threads()] {
+            let meeting = Meeting::new(transport);
+            let _server = meeting.run("server");
+            bounded(&runtime, async {
+                let client = connect(&meeting.options).await;
+                assert_eq!(client.peer().transport, transport);
+                test(client.clone(), meeting.options.clone()).await;
+                assert_eq!(client.engine_stats().lost_wakeups, 0);
+            });
+        }
+    }
+}
