@@ -26,7 +26,7 @@ import type { EventEmitter } from 'node:events'
 /**
  * How a value becomes bytes and bytes a value again.
  *
- * Four bits of every message say whether it is bytes, MessagePack, JSON or something of your own;
+ * Two bits of every message say whether it is bytes, MessagePack, JSON or something of your own;
  * a message that is not what its contract says is refused with `ERR_INVALID_PAYLOAD`.
  */
 export interface Codec<T> {

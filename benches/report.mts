@@ -5,7 +5,7 @@ import type { Row } from './compare.mjs'
 import type { Machine, Noise } from './machine.mjs'
 import type { Verdict } from './suites/against.mjs'
 
-interface Budget {
+export interface Budget {
   id: string
   bar: number
   aim: number
@@ -39,7 +39,7 @@ export function heading(machine: Machine, transport: Record<string, unknown>): s
 
 export function line(row: Row): string {
   const budget = budgets.find(({ id }) => id === row.id)
-  const verdict = budget === undefined ? '' : judge(row, budget)
+  const verdict = budget === undefined ? '' : goals(row, budget)
   const figure = (value: number) =>
     (Number.isNaN(value) ? '' : human(value, row.unit)).padStart(12)
   const alone = Number.isNaN(row.reference)
@@ -60,20 +60,24 @@ export function verdictLine({ name, ours, reference, unit, ratio, interval, verd
   )
 }
 
+function goals(row: Row, budget: Budget): string {
+  const { sign, word } = judge(row, budget)
+  return `${sign} ${budget.bar} / ${budget.aim}: ${word}`
+}
+
 /** What may have spoilt the comparison. */
 export function caution({ load, stolen }: Noise): string {
   const words = [`load ${round(load)}`, `${round(stolen * 100)} % of the time stolen by other guests`]
   return `during the run: ${words.join(', ')}`
 }
 
-function judge({ ratio }: Row, { bar, aim, atMost }: Budget): string {
+export function judge({ ratio }: Row, { bar, aim, atMost }: Budget): { sign: string; word: string } {
   const reaches = (goal: number) => (atMost ? ratio <= goal : ratio >= goal)
-  const sign = atMost ? '≤' : '≥'
   const word = reaches(aim) ? 'aim' : reaches(bar) ? 'bar' : 'MISSED'
-  return `${sign} ${bar} / ${aim}: ${word}`
+  return { sign: atMost ? '≤' : '≥', word }
 }
 
-function human(value: number, unit: string): string {
+export function human(value: number, unit: string): string {
   if (unit === 'ns') return value < 1e3 ? `${round(value)} ns` : scaled(value, ['ns', 'µs', 'ms', 's'])
   if (unit === '/s') return scaled(value, ['/s', 'k/s', 'M/s', 'G/s'])
   if (unit === 'B/s') return scaled(value, ['B/s', 'kB/s', 'MB/s', 'GB/s'])
@@ -89,7 +93,7 @@ function scaled(value: number, units: string[]): string {
   return `${round(value)} ${units[index]}`
 }
 
-function round(value: number): string {
+export function round(value: number): string {
   if (Number.isNaN(value)) return '–'
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
 }

@@ -24,6 +24,8 @@ mod doorbell;
 mod engine;
 mod error;
 mod face;
+#[cfg(all(test, not(loom)))]
+mod golden;
 mod handshake;
 mod header;
 mod lanes;

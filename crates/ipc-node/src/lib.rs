@@ -1,7 +1,7 @@
 //! ringpost's engine inside of Node.js.
 //!
 //! Few calls cross the border, each for a batch. What is called rarely is a method of
-//! [`NativeEngine`]; what is called for every batch is registered by hand in [`hot`].
+//! [`NativeEngine`]; what is called for every batch is registered by hand in `hot.rs`.
 
 mod binding;
 mod hot;

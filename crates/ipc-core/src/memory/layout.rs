@@ -2,7 +2,7 @@
 //! read from the segment.
 //!
 //! ```text
-//! page 0      0  identity: magic, layout version, nonce
+//! page 0     16  nonce of a named segment
 //!          1024  words of the server    +0   published, write positions, sync wait   (one line)
 //!          2048  words of the client    +128 read positions                          (one line)
 //!                                       +256 armed                                   (one line)
@@ -56,7 +56,7 @@ pub const fn write_position(side: Side, ring: usize) -> usize {
     published(side) + 8 + ring * 8
 }
 
-/// Offset of the id of the request a side waits for synchronously, plus one; 0 for none.
+/// Offset of the id of the request a side waits for synchronously; 0 for none.
 pub const fn sync_wait(side: Side) -> usize {
     published(side) + 8 + RINGS * 8
 }

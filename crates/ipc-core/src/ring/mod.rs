@@ -60,6 +60,6 @@ pub(crate) trait Region {
 /// First half of a pad's only word; the other half is its length.
 const PAD: u32 = u32::from_le_bytes(*b"RPAD");
 
-fn pad_word(len: usize) -> u64 {
+pub(crate) fn pad_word(len: usize) -> u64 {
     u64::from(PAD) | (len as u64) << 32
 }

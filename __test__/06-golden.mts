@@ -1,0 +1,287 @@
+// PROTOCOL.md's test vectors, read from the document itself: what TypeScript writes and reads, and
+// a second reader of frames that knows nothing but the document.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect as connectSocket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { createServer } from 'ringpost'
+import { decodeError, encodeError } from '../ts/errors.js'
+import { decode, encode } from '../ts/msgpack.js'
+import { traceBytes, traceText } from '../ts/trace.js'
+
+interface Vector {
+  fields: Record<string, string>
+  bytes: Buffer
+}
+
+const protocol = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8')
+const vectors = [...protocol.matchAll(/```golden\n(.*?)```/gs)].map(([, block]) => parse(block))
+
+function parse(block: string): Vector {
+  const fields: Record<string, string> = {}
+  let digits = ''
+  for (const line of block.trimEnd().split('\n')) {
+    const end = line.indexOf(' ')
+    const [key, value] = [line.slice(0, end), line.slice(end + 1)]
+    if (key === 'hex') digits += value.replaceAll(' ', '')
+    else fields[key] = value
+  }
+  return { fields, bytes: Buffer.from(digits, 'hex') }
+}
+
+function ofType(...types: string[]): Vector[] {
+  const found = vectors.filter(({ fields }) => types.includes(fields.type))
+  if (found.length < types.length) throw new Error(`no vectors of the types ${types.join(', ')}`)
+  return found
+}
+
+// ---- what TypeScript writes and reads ----
+
+for (const { fields, bytes } of ofType('msgpack')) {
+  test(`MessagePack: ${fields.name}`, (t) => {
+    const value: unknown = JSON.parse(fields.json, (_, item: unknown) => revive(item))
+    t.deepEqual(decode(bytes), value)
+    t.is(Buffer.from(encode(value)).toString('hex'), bytes.toString('hex'))
+  })
+}
+
+/** Values JSON has no words for. */
+function revive(item: unknown): unknown {
+  const { $bytes, $bigint } = (item ?? {}) as { $bytes?: string; $bigint?: string }
+  if ($bytes !== undefined) return new Uint8Array(Buffer.from($bytes, 'hex'))
+  return $bigint === undefined ? item : BigInt($bigint)
+}
+
+for (const { fields, bytes } of ofType('error')) {
+  test(`errors: ${fields.name}`, (t) => {
+    const error = decodeError(bytes)
+    t.is(error.name, fields.error_name)
+    t.is(error.message, fields.message)
+    t.is(error.code, fields.code)
+    t.true(error.isRemote)
+    const cause = error.cause as Error & { code: string }
+    t.is(cause.name, fields.cause_name)
+    t.is(cause.message, fields.cause_message)
+    t.is(cause.code, fields.cause_code ?? 'ERR_HANDLER')
+    if (fields.writer !== 'typescript') return
+    const inner = Object.assign(new Error(fields.cause_message), { stack: undefined })
+    const written = Object.assign(new TypeError(fields.message, { cause: inner }), {
+      code: fields.code,
+      stack: fields.stack,
+    })
+    t.is(Buffer.from(encodeError(written)).toString('hex'), bytes.toString('hex'))
+  })
+}
+
+for (const { fields, bytes } of ofType('trace')) {
+  test(`trace context: ${fields.name}`, (t) => {
+    t.deepEqual(Buffer.from(traceBytes(fields.text)), bytes)
+    t.is(traceText(bytes), fields.text)
+  })
+}
+
+// ---- a second reader of frames ----
+
+const KINDS = ['', 'request', 'reply', 'error', 'one-way', 'control']
+const CODECS = ['bytes', 'messagepack', 'json', 'custom']
+const MODES = ['off', 'header', 'full']
+const NONE = Buffer.alloc(0)
+
+/** CRC-32C, one bit at a time, going on from `crc`. */
+function crc32c(bytes: Uint8Array): number {
+  let crc = ~0
+  for (const byte of bytes) {
+    crc ^= byte
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  }
+  return ~crc >>> 0
+}
+
+/** The fields of a frame, in the words of a block. */
+function readFrame(bytes: Buffer, mode: string): { fields: Record<string, string>; body: Buffer } {
+  if (bytes.toString('latin1', 0, 4) !== 'RPST') throw new Error('no magic')
+  if (bytes[4] !== 1) throw new Error(`header version ${bytes[4]}`)
+  const flags = bytes[5]
+  const length = bytes.readUInt32LE(16)
+  let body = bytes.subarray(24, 24 + length)
+  const covered = { off: undefined, header: NONE, full: body }[mode]
+  const head = bytes.subarray(0, 20)
+  const crc = covered === undefined ? 0 : crc32c(Buffer.concat([head, covered]))
+  if (crc !== bytes.readUInt32LE(20)) throw new Error(`checksum ${crc} computed`)
+  const fields: Record<string, string> = {
+    kind: KINDS[flags & 0x0f],
+    codec: CODECS[(flags >> 5) & 3],
+    more: flags & 0x10 ? 'yes' : 'no',
+    code: String(bytes.readUInt16LE(6)),
+    id: String(bytes.readBigUInt64LE(8)),
+  }
+  if (flags & 0x80) {
+    const end = body.readUInt16LE(0)
+    if (end % 8 !== 0 || end > 128) throw new Error(`an option block of ${end} bytes`)
+    for (let at = 2; at < end; ) {
+      const [type, size] = [body[at], body[at + 1]]
+      const value = body.subarray(at + 2, at + 2 + size)
+      if (type === 1) fields.budget_us = String(value.readBigUInt64LE())
+      if (type === 2) fields.total_len = String(value.readBigUInt64LE())
+      if (type === 3) fields.trace = value.toString('hex')
+      at = type === 0 ? at + 1 : at + 2 + size
+    }
+    body = body.subarray(end)
+  }
+  fields.payload = body.toString('hex') || '-'
+  return { fields, body }
+}
+
+for (const { fields, bytes } of ofType('frame')) {
+  test(`frames: ${fields.name}`, (t) => {
+    const expected = decoded(fields, 'crc')
+    expected.id = String(BigInt(expected.id))
+    t.deepEqual(readFrame(bytes, fields.crc).fields, expected)
+  })
+}
+
+const HANDSHAKE: Record<string, string> = { hello: '16', welcome: '17', reject: '18', ready: '19' }
+
+for (const { fields, bytes } of ofType('hello', 'welcome', 'reject', 'ready')) {
+  test(`handshake: ${fields.name}`, (t) => {
+    const frame = readFrame(bytes, 'full')
+    t.is(frame.fields.kind, 'control')
+    t.is(frame.fields.code, HANDSHAKE[fields.type])
+    t.is(frame.fields.id, '0')
+    t.is(24 + frame.body.length, bytes.length)
+    if (fields.type === 'hello') t.deepEqual(readHello(frame.body), decoded(fields))
+    if (fields.type === 'welcome') t.deepEqual(readWelcome(frame.body), decoded(fields))
+    if (fields.type === 'reject') t.deepEqual(readReject(frame.body), decoded(fields))
+  })
+}
+
+/** The fields that stand in the bytes. */
+function decoded(fields: Record<string, string>, ...others: string[]): Record<string, string> {
+  const about = ['name', 'type', ...others]
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => !about.includes(key)))
+}
+
+const rings = (body: Buffer, at: number) =>
+  [0, 4, 8, 12, 16].map((offset) => body.readUInt32LE(at + offset)).join(' ')
+
+const limits = (body: Buffer, at: number) => ({
+  pending_max: String(body.readUInt32LE(at)),
+  message_len_max: String(body.readBigUInt64LE(at + 4)),
+  names_max: String(body.readUInt16LE(at + 12)),
+})
+
+/** A text or token behind its length. */
+const behind = (body: Buffer, at: number, encoding: BufferEncoding) =>
+  body.toString(encoding, at + 2, at + 2 + body.readUInt16LE(at)) || '-'
+
+function readHello(body: Buffer): Record<string, string> {
+  return {
+    versions: `${body.readUInt16LE(0)} ${body.readUInt16LE(2)}`,
+    crc: MODES[body[4]],
+    offered: `0x${body.readBigUInt64LE(8).toString(16)}`,
+    required: `0x${body.readBigUInt64LE(16).toString(16)}`,
+    rings: rings(body, 24),
+    ...limits(body, 44),
+    engine: body.toString('hex', 58, 74),
+    token: behind(body, 74, 'hex'),
+  }
+}
+
+function readWelcome(body: Buffer): Record<string, string> {
+  return {
+    version: String(body.readUInt16LE(0)),
+    transport: ['sealed', 'portable'][body[2]],
+    crc: MODES[body[3]],
+    features: `0x${body.readBigUInt64LE(8).toString(16)}`,
+    rings: rings(body, 16),
+    ...limits(body, 36),
+    session: body.toString('hex', 50, 66),
+    engine: body.toString('hex', 66, 82),
+    nonce: body.toString('hex', 82, 98),
+    segment: behind(body, 98, 'utf8'),
+  }
+}
+
+function readReject(body: Buffer): Record<string, string> {
+  return {
+    reason: String(body.readUInt16LE(0)),
+    versions: `${body.readUInt16LE(2)} ${body.readUInt16LE(4)}`,
+    text: behind(body, 6, 'utf8'),
+  }
+}
+
+for (const { fields, bytes } of ofType('crc', 'pad', 'arming', 'id')) {
+  test(`numbers: ${fields.name}`, (t) => {
+    const found = {
+      crc: () => t.is(crc32c(Buffer.from(fields.input, 'hex')), bytes.readUInt32LE()),
+      pad: () => {
+        t.is(bytes.toString('latin1', 0, 4), 'RPAD')
+        t.is(bytes.readUInt32LE(4), Number(fields.len))
+      },
+      arming: () => {
+        const word = BigInt(fields.number) * 4n + BigInt(fields.interest)
+        t.is(word, bytes.readBigUInt64LE())
+      },
+      id: () => {
+        t.is(Number(fields.slot), bytes.readUInt32LE(0))
+        t.is(Number(fields.generation), bytes.readUInt32LE(4))
+      },
+    }
+    found[fields.type as keyof typeof found]()
+  })
+}
+
+for (const { fields } of ofType('layout')) {
+  test(`segment: ${fields.name}`, (t) => {
+    const capacities = fields.rings.split(' ').map(Number)
+    const words = (start: number) => capacities.map((_, ring) => start + ring * 8).join(' ')
+    let end = 4096
+    const starts = () => capacities.map((capacity) => (end += capacity) - capacity).join(' ')
+    for (const [side, base] of [['server', 1024], ['client', 2048]] as const) {
+      t.is(fields[`${side}_published`], String(base))
+      t.is(fields[`${side}_write`], words(base + 8))
+      t.is(fields[`${side}_sync_wait`], String(base + 48))
+      t.is(fields[`${side}_read`], words(base + 128))
+      t.is(fields[`${side}_armed`], String(base + 256))
+      t.is(fields[`${side}_rings`], starts())
+    }
+    t.is(fields.segment, String(end))
+  })
+}
+
+// ---- the vectors and a living server ----
+
+test('the golden HELLOs get a WELCOME and the golden REJECT from a real server', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'ringpost-golden-'))
+  const server = await createServer('golden', { directory, token: 'secret' })
+  try {
+    const [client, future] = ofType('hello')
+    const socket = join(directory, 'golden.sock')
+    const welcome = readFrame(await firstAnswer(socket, client.bytes), 'full')
+    t.is(welcome.fields.code, HANDSHAKE.welcome)
+    const { transport, rings, pending_max, segment } = readWelcome(welcome.body)
+    t.is(transport, 'portable')
+    t.is(rings.split(' ')[2], client.fields.rings.split(' ')[2], 'the wish of the client holds')
+    t.is(pending_max, client.fields.pending_max)
+    t.regex(segment, /^ringpost\.[a-z2-7]{20}$/)
+    const refusal = await firstAnswer(socket, future.bytes)
+    t.is(refusal.toString('hex'), ofType('reject')[0].bytes.toString('hex'))
+  } finally {
+    await server.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+/** Says `hello`, and what comes back first. */
+function firstAnswer(path: string, hello: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket(path, () => socket.write(hello))
+    socket.once('error', reject)
+    socket.once('data', (data) => {
+      socket.destroy()
+      resolve(data)
+    })
+  })
+}

@@ -1,0 +1,143 @@
+// Who may use whom, in Rust and in TypeScript, and what must not be found where. The tables are the
+// rule; ARCHITECTURE.md explains them.
+
+import { readFileSync, readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { ROOT } from './step.mjs'
+
+/** Modules of ipc-core from the top down: each uses what stands in lines below its own. */
+const CORE_LAYERS = [
+  ['realtime', 'tokio'],
+  ['blocking'],
+  ['face'],
+  ['engine'],
+  ['session', 'handshake'],
+  ['lanes'],
+  ['ring', 'doorbell'],
+  ['memory'],
+]
+/** Below all of them, and free to use each other: plain values and the two seams. */
+const CORE_VALUES = [
+  ...['header', 'option_block', 'checksum', 'limits', 'error', 'remote_error', 'time'],
+  ...['sync', 'sys'],
+]
+/** Not part of the product: tests, models, and the doors for tests outside. */
+const CORE_TESTS = /(^|\/)(tests|model|simulation|violations|seeds|golden|testing|heap)(\.rs|\/)/
+
+/** What only some places may contain; `where` matches paths below crates/. */
+const CORE_RULES = [
+  {
+    what: 'unsafe code',
+    finds: /\bunsafe\b/,
+    where: /^ipc-core\/src\/(memory\/|ring\/mapped|lanes\/mapped|checksum)/,
+  },
+  {
+    what: 'a look at the clock',
+    finds: /\bTime::(now|after)\b|\bNow::default\b|\bInstant\b|\bSystemTime\b/,
+    where: /^ipc-core\/src\/(engine|blocking|realtime|tokio)\/|^ipc-core\/src\/time\.rs/,
+  },
+  {
+    what: 'a system call',
+    finds: /\brustix::(?!io::Errno)|\blibc::|\bstd::(fs|net|env|process)\b/,
+    where: /^ipc-core\/src\/(engine|blocking|realtime|tokio|memory)\/|\/(sys|time)\.rs/,
+  },
+  { what: 'a word about Node', finds: /\bnapi\b|\bnode\b|\bjavascript\b|\buv_/i, where: /^$/ },
+]
+const NODE_RULES = [
+  {
+    what: 'unsafe code',
+    finds: /\bunsafe\b/,
+    where: /^ipc-node\/src\/(binding|hot|lib|memory|synchronous|throw|uv|waker)\.rs/,
+  },
+  { what: 'a door that is only for tests', finds: /\bipc_core::testing\b/, where: /^$/ },
+]
+
+/** Files of ts/ from the top down: values come from lines below one's own, types from anywhere. */
+const TS_LAYERS = [
+  ['index'],
+  ['server'],
+  ['client'],
+  ['runtime'],
+  ['connection'],
+  ['caller', 'responder'],
+  ['context', 'link', 'handlers', 'sync-arena'],
+  ['contract', 'wait', 'outbox', 'inbox', 'peer'],
+  ['native', 'codec'],
+  ['errors', 'options'],
+  ['msgpack', 'pending', 'trace'],
+]
+/** What a file of ts/ may import from outside of ts/. */
+const TS_OUTSIDE = { connection: ['node:events'], server: ['node:events'] }
+
+const faults = [...core(), ...node(), ...typescript()]
+for (const fault of faults) console.error(fault)
+if (faults.length > 0) process.exit(1)
+console.log('all arrows point down')
+
+function* core() {
+  for (const { path, code } of rust('ipc-core')) {
+    if (CORE_TESTS.test(path) || path.endsWith('/lib.rs')) continue
+    yield* breaches(CORE_RULES, path, code)
+    const own = path.split('/')[2].replace('.rs', '')
+    if (layerOf(own) === undefined) yield `${path}: module ${own} stands in no layer`
+    for (const [, used] of code.matchAll(/\bcrate::(\w+)/g)) {
+      // Anything else is one of the crate's own re-exports.
+      if (/^[a-z]/.test(used) && used !== own && !isBelow(used, own)) {
+        yield `${path}: ${own} must not use ${used}`
+      }
+    }
+  }
+}
+
+function layerOf(module) {
+  if (CORE_VALUES.includes(module)) return CORE_LAYERS.length
+  const layer = CORE_LAYERS.findIndex((modules) => modules.includes(module))
+  return layer === -1 ? undefined : layer
+}
+
+function isBelow(used, own) {
+  const isValue = CORE_VALUES.includes(used)
+  return isValue || layerOf(used) > layerOf(own)
+}
+
+function* node() {
+  for (const { path, code } of rust('ipc-node')) yield* breaches(NODE_RULES, path, code)
+}
+
+function* breaches(rules, path, code) {
+  for (const { what, finds, where } of rules) {
+    const found = where.test(path) ? null : finds.exec(code)
+    if (found) yield `${path}: ${what} has no place here: ${found[0]}`
+  }
+}
+
+/** The Rust files of a crate, without comments, texts and inner tests. */
+function* rust(crate) {
+  const folder = join(ROOT, 'crates', crate, 'src')
+  for (const entry of readdirSync(folder, { recursive: true })) {
+    if (!entry.endsWith('.rs')) continue
+    const text = readFileSync(join(folder, entry), 'utf8')
+    const [product] = text.split(/^#\[cfg\(.*\btest\b.*\)\]\nmod \w+ \{/m)
+    const code = product.replaceAll(/\/\/.*|"(\\.|[^"\\])*"/g, '').replaceAll('unsafe_code', '')
+    yield { path: `${crate}/src/${entry}`, code }
+  }
+}
+
+function* typescript() {
+  const folder = join(ROOT, 'ts')
+  const layer = (file) => TS_LAYERS.findIndex((files) => files.includes(file))
+  for (const entry of readdirSync(folder)) {
+    const own = basename(entry, '.ts')
+    if (layer(own) === -1) yield `ts/${entry} stands in no layer`
+    const code = readFileSync(join(folder, entry), 'utf8')
+    const imports = /^(?:import|export)( type)? [^;'()]*?from '(.+?)'/gm
+    for (const [, type, from] of code.matchAll(imports)) {
+      if (type !== undefined) continue
+      const used = from.replace(/^\.\/(.*)\.js$/, '$1')
+      const allowed = used === from ? TS_OUTSIDE[own]?.includes(from) : layer(used) > layer(own)
+      if (!allowed) yield `ts/${entry} must not import ${from}`
+    }
+    const required = /\brequire\('(.+?)'\)/.exec(code)
+    if (required && own !== 'native') yield `ts/${entry} must not require ${required[1]}`
+  }
+}

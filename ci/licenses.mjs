@@ -1,0 +1,84 @@
+// Every dependency, Rust and npm, comes under a license that lets anyone use what we build from it,
+// and every one we chose ourselves has its reason in ARCHITECTURE.md. Needs no network: it asks
+// cargo's metadata and the lock file of npm.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT } from './step.mjs'
+
+const ALLOWED = new Set([
+  ...['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'CC0-1.0', 'ISC'],
+  ...['MIT', 'PSF-2.0', 'Python-2.0', 'Unicode-3.0', 'Unlicense', 'Zlib'],
+])
+
+const rust = crates()
+const dependencies = [...rust, ...packages()]
+const refused = dependencies.filter(({ license }) => !isAllowed(license))
+for (const { name, license } of refused) console.error(`${name}: ${license ?? 'no license'}`)
+
+const reasons = read('ARCHITECTURE.md')
+const unexplained = chosen().filter((name) => !reasons.includes(`\`${name}\``))
+for (const name of unexplained) console.error(`${name}: no reason in ARCHITECTURE.md`)
+
+if (refused.length + unexplained.length > 0) process.exit(1)
+console.log(`${dependencies.length} dependencies, all under licenses of the list`)
+
+/** The names of what our own manifests ask for. */
+function chosen() {
+  const ours = rust.filter(({ source }) => source === null)
+  const names = ours.flatMap(({ dependencies }) => dependencies.map(({ name }) => name))
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(read('package.json'))
+  const own = ours.map(({ name }) => name)
+  return [...names, ...Object.keys({ ...dependencies, ...devDependencies })].filter(
+    (name) => !own.includes(name),
+  )
+}
+
+function read(file) {
+  return readFileSync(join(ROOT, file), 'utf8')
+}
+
+function crates() {
+  const args = ['metadata', '--format-version', '1', '--locked', '--all-features']
+  const options = { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 << 20 }
+  return JSON.parse(execFileSync('cargo', args, options)).packages
+}
+
+function packages() {
+  const { packages } = JSON.parse(read('package-lock.json'))
+  return Object.entries(packages).map(([name, { license }]) => ({ name, license }))
+}
+
+/** Whether an expression of SPDX can be met with allowed licenses: one of ORs, all of ANDs. */
+function isAllowed(license) {
+  const tokens = license?.replaceAll('/', ' OR ').match(/[()]|[^\s()]+/g) ?? []
+  const either = () => {
+    let met = both()
+    while (tokens[0] === 'OR') {
+      tokens.shift()
+      met = both() || met
+    }
+    return met
+  }
+  const both = () => {
+    let met = one()
+    while (tokens[0] === 'AND') {
+      tokens.shift()
+      met = one() && met
+    }
+    return met
+  }
+  const one = () => {
+    const token = tokens.shift()
+    if (token === '(') {
+      const met = either()
+      tokens.shift()
+      return met
+    }
+    // An exception only allows more.
+    if (tokens[0] === 'WITH') tokens.splice(0, 2)
+    return ALLOWED.has(token)
+  }
+  return either() && tokens.length === 0
+}

@@ -1,0 +1,82 @@
+// Everything a change has to pass, the same at home and in CI.
+//
+//   npm test                        all steps
+//   node ci/test.mjs <step> ...     only these; `node ci/test.mjs --list` names them
+
+import { execFileSync } from 'node:child_process'
+import { ROOT, giveUp, step } from './step.mjs'
+
+/** The core, in a profile that optimizes and is quickly built; see Cargo.toml. */
+const TESTED = ['--profile', 'ci', '--package', 'ipc-core']
+
+/** Steps by name: a command, its arguments, and what it needs in its environment. */
+const STEPS = {
+  setup: node('ci/setup.mjs'),
+  format: cargo('fmt', '--all', '--check'),
+  clippy: cargo(
+    ...['clippy', '--workspace', '--all-targets', '--all-features', '--locked'],
+    ...['--', '-D', 'warnings'],
+  ),
+  eslint: npx('eslint', '.'),
+  tsc: npx('tsc', '--noEmit'),
+  arrows: node('ci/arrows.mjs'),
+  licenses: node('ci/licenses.mjs'),
+  rust: cargo('test', ...TESTED, '--all-features'),
+  'rust-bench': cargo('test', ...TESTED, '--all-features', '--bench', 'pair'),
+  loom: [
+    ...cargo('test', ...TESTED, '--lib', '--target-dir', 'target/loom', 'model'),
+    { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
+  ],
+  typescript: npx('ava'),
+  agent: cargo('build', ...TESTED, '--example', 'agent', '--all-features'),
+  conformance: node('dist/conformance/run.mjs'),
+  benches: node('dist/benches/main.mjs', '--turns', '1', '--ms', '20'),
+  rustdoc: [
+    ...cargo('doc', '--workspace', '--no-deps', '--all-features'),
+    { RUSTDOCFLAGS: '-D warnings' },
+  ],
+  typedoc: npx('typedoc'),
+}
+
+const asked = process.argv.slice(2)
+if (asked.includes('--list')) {
+  console.log(Object.keys(STEPS).join('\n'))
+  process.exit()
+}
+for (const name of asked) {
+  if (!(name in STEPS)) giveUp(`There is no step "${name}": --list names them.`)
+}
+const names = asked.length > 0 ? asked : Object.keys(STEPS)
+if (names.some((name) => STEPS[name][0] === 'cargo')) needRust()
+const start = Date.now()
+for (const name of names) {
+  const [command, args, env] = STEPS[name]
+  await step(name, command, args, { env, loud: name === 'setup' })
+}
+const minutes = ((Date.now() - start) / 60_000).toFixed(1)
+console.log(`\nall steps in ${minutes} min:\n${names.length} passed, 0 failed`)
+
+function node(...args) {
+  return [process.execPath, args]
+}
+
+function cargo(...args) {
+  return ['cargo', args]
+}
+
+function npx(...args) {
+  return ['npx', ['--no-install', ...args]]
+}
+
+function needRust() {
+  for (const [tool, component] of [
+    ['fmt', 'rustfmt'],
+    ['clippy', 'clippy'],
+  ]) {
+    try {
+      execFileSync('cargo', [tool, '--version'], { cwd: ROOT, stdio: 'ignore' })
+    } catch {
+      giveUp(`The tests need Rust with ${component}: https://rustup.rs says how to get both.`)
+    }
+  }
+}

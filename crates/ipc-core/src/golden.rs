@@ -1,0 +1,315 @@
+//! PROTOCOL.md's test vectors, read from the document itself: each is made from its fields and
+//! compared with its bytes, and read from its bytes and compared with its fields.
+
+use std::collections::HashMap;
+
+use crate::checksum::{CrcMode, of_frame};
+use crate::doorbell::{Interest, Sleeper, Words};
+use crate::handshake::{Features, Hello, Reject, Transport, Welcome};
+use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
+use crate::limits::{Agreement, Geometry, Limits, RINGS};
+use crate::memory::layout::{self, Side};
+use crate::memory::named::Address;
+use crate::option_block::{Options, Trace};
+use crate::remote_error::RemoteError;
+use crate::ring::pad_word;
+use crate::session::{control, id};
+
+const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
+const KINDS: [&str; 5] = ["request", "reply", "error", "one-way", "control"];
+const CODECS: [&str; 4] = ["bytes", "messagepack", "json", "custom"];
+const MODES: [&str; 3] = ["off", "header", "full"];
+
+/// One block: its fields by key, and its bytes.
+struct Vector {
+    fields: HashMap<&'static str, &'static str>,
+    bytes: Vec<u8>,
+}
+
+impl Vector {
+    fn parse(block: &'static str) -> Self {
+        let (mut fields, mut digits) = (HashMap::new(), String::new());
+        for line in block.lines() {
+            let (key, value) = line.split_once(' ').expect("a key, a space and a value");
+            if key == "hex" {
+                digits.extend(value.split(' '));
+            } else {
+                assert!(fields.insert(key, value).is_none(), "{key} twice in\n{block}");
+            }
+        }
+        Self { fields, bytes: hex(&digits) }
+    }
+
+    fn find(&self, key: &str) -> Option<&'static str> {
+        self.fields.get(key).copied()
+    }
+
+    fn text(&self, key: &str) -> &'static str {
+        self.find(key).unwrap_or_else(|| panic!("{} has no {key}", self.fields["name"]))
+    }
+
+    fn number(&self, key: &str) -> u64 {
+        number(self.text(key))
+    }
+
+    fn small<T: TryFrom<u64>>(&self, key: &str) -> T {
+        T::try_from(self.number(key)).ok().expect("in range")
+    }
+
+    fn numbers<const N: usize>(&self, key: &str) -> [u64; N] {
+        let numbers: Vec<_> = self.text(key).split(' ').map(number).collect();
+        numbers.try_into().expect("as many as there are")
+    }
+
+    fn hex(&self, key: &str) -> Vec<u8> {
+        hex(self.text(key))
+    }
+
+    fn array<const N: usize>(&self, key: &str) -> [u8; N] {
+        self.hex(key).try_into().expect("of that length")
+    }
+
+    fn place<const N: usize>(&self, key: &str, names: [&str; N]) -> u8 {
+        let place = names.iter().position(|name| *name == self.text(key));
+        u8::try_from(place.expect("a known name")).expect("few")
+    }
+
+    fn mode(&self) -> CrcMode {
+        CrcMode::from_number(self.place("crc", MODES)).expect("a known mode")
+    }
+
+    fn rings(&self) -> [u32; RINGS] {
+        self.numbers::<RINGS>("rings").map(|ring| u32::try_from(ring).expect("in range"))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            message_len_max: self.number("message_len_max"),
+            pending_max: self.small("pending_max"),
+            names_max: self.small("names_max"),
+        }
+    }
+
+    fn versions(&self) -> (u16, u16) {
+        let [low, high] = self.numbers("versions").map(|v| u16::try_from(v).expect("in range"));
+        (low, high)
+    }
+
+    /// The block as a frame on the socket, whose payload has to be this.
+    fn is_socket_frame(&self, code: u16, payload: &[u8]) {
+        let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
+        let mut bytes = header.to_bytes(payload).to_vec();
+        bytes.extend_from_slice(payload);
+        assert_eq!(show(&bytes), show(&self.bytes), "{}", self.fields["name"]);
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.bytes[HEADER_LEN..]
+    }
+}
+
+fn number(text: &str) -> u64 {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.unwrap_or_else(|_| panic!("{text} is no number"))
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    if digits == "-" {
+        return Vec::new();
+    }
+    let pair = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
+fn show(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn every_golden_vector_is_made_and_read_as_the_protocol_says() {
+    let mut seen = HashMap::<_, u32>::new();
+    for block in PROTOCOL.split("```golden\n").skip(1) {
+        let vector = Vector::parse(block.split("```").next().expect("it ends"));
+        let kind = vector.text("type");
+        *seen.entry(kind).or_default() += 1;
+        match kind {
+            "crc" => crc(&vector),
+            "frame" => frame(&vector),
+            "hello" => hello(&vector),
+            "welcome" => welcome(&vector),
+            "reject" => reject(&vector),
+            "ready" => vector.is_socket_frame(control::READY, &[]),
+            "layout" => segment(&vector),
+            "pad" => {
+                let word = pad_word(vector.small("len"));
+                assert_eq!(word.to_le_bytes()[..], vector.bytes);
+            }
+            "arming" => arming(&vector),
+            "id" => {
+                let id = id::join(vector.small("slot"), vector.small("generation"));
+                assert_eq!(id.to_le_bytes()[..], vector.bytes);
+            }
+            "error" => error(&vector),
+            // Values of JavaScript's own, which its tests look after.
+            "msgpack" | "trace" => assert!(!vector.bytes.is_empty()),
+            other => panic!("no vector is of type {other}"),
+        }
+    }
+    assert_eq!(seen.len(), 13, "a type of vector has gone: {seen:?}");
+}
+
+fn crc(vector: &Vector) {
+    assert_eq!(crc32c::crc32c(&vector.hex("input")).to_le_bytes()[..], vector.bytes);
+}
+
+fn frame(vector: &Vector) {
+    let kinds = [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay, Kind::Control];
+    let trace = || Trace(vector.array("trace"));
+    let options = Options {
+        budget_us: vector.find("budget_us").map(number),
+        total_len: vector.find("total_len").map(number),
+        trace: vector.find("trace").map(|_| trace()),
+    };
+    let block = options.encode();
+    let payload = vector.hex("payload");
+    let kind = kinds[usize::from(vector.place("kind", KINDS))];
+    let header = Header::new(kind, vector.small("code"), vector.number("id"))
+        .with_codec(Codec::from_bits(vector.place("codec", CODECS)))
+        .with_more(vector.text("more") == "yes")
+        .with_options(!block.as_bytes().is_empty())
+        .with_len(block.as_bytes().len() + payload.len());
+    let parts = [block.as_bytes(), &payload];
+    let sealed = header.sealed(vector.mode(), &parts);
+    let bytes = [&words_to_bytes(sealed)[..], parts[0], parts[1]].concat();
+    assert_eq!(show(&bytes), show(&vector.bytes), "{}", vector.fields["name"]);
+
+    let head = vector.bytes.first_chunk().expect("a header");
+    let (found, crc) = Header::from_words(bytes_to_words(head)).expect("a known header");
+    assert_eq!(found, header);
+    if vector.mode() == CrcMode::Full {
+        assert_eq!(crc, of_frame(sealed, &[vector.payload()]));
+    }
+    if found.options() {
+        let prefix = [vector.payload()[0], vector.payload()[1]];
+        let len = Options::block_len(prefix, vector.payload().len()).expect("it fits");
+        assert_eq!(Options::decode(&vector.payload()[..len]), Ok(options));
+    }
+}
+
+fn hello(vector: &Vector) {
+    let (version_min, version_max) = vector.versions();
+    let hello = Hello {
+        version_min,
+        version_max,
+        offered: Features(vector.number("offered")),
+        required: Features(vector.number("required")),
+        crc: vector.mode(),
+        rings: vector.rings(),
+        limits: vector.limits(),
+        engine: vector.array("engine"),
+        token: vector.hex("token"),
+    };
+    vector.is_socket_frame(control::HELLO, &hello.encode());
+    assert_eq!(Hello::decode(vector.payload()).expect("well-formed"), hello);
+}
+
+fn welcome(vector: &Vector) {
+    let transport = [Transport::Sealed, Transport::Portable]
+        [usize::from(vector.place("transport", ["sealed", "portable"]))];
+    let name = vector.text("segment");
+    let address = Address { name: name.into(), nonce: vector.array("nonce") };
+    let welcome = Welcome {
+        version: vector.small("version"),
+        transport,
+        features: Features(vector.number("features")),
+        agreement: Agreement {
+            geometry: Geometry { rings: vector.rings() },
+            crc: vector.mode(),
+            limits: vector.limits(),
+        },
+        session: vector.array("session"),
+        engine: vector.array("engine"),
+        address: (name != "-").then_some(address),
+    };
+    vector.is_socket_frame(control::WELCOME, &welcome.encode());
+    assert_eq!(Welcome::decode(vector.payload()).expect("well-formed"), welcome);
+}
+
+fn reject(vector: &Vector) {
+    let reject = Reject::decode(vector.payload()).expect("well-formed");
+    vector.is_socket_frame(control::REJECT, &reject.encode());
+    assert_eq!(reject.versions, vector.versions());
+    assert_eq!(reject.reason, vector.text("text"));
+    assert_eq!(vector.payload()[..2], vector.small::<u16>("reason").to_le_bytes());
+}
+
+fn segment(vector: &Vector) {
+    let geometry = Geometry { rings: vector.rings() };
+    for (side, name) in [(Side::Server, "server"), (Side::Client, "client")] {
+        let key = |what: &str| format!("{name}_{what}");
+        let each = |offset: &dyn Fn(usize) -> usize| {
+            let offsets: [usize; RINGS] = std::array::from_fn(offset);
+            offsets.map(|offset| offset as u64)
+        };
+        assert_eq!(layout::published(side) as u64, vector.number(&key("published")));
+        assert_eq!(layout::sync_wait(side) as u64, vector.number(&key("sync_wait")));
+        assert_eq!(layout::armed(side) as u64, vector.number(&key("armed")));
+        let writes = each(&|ring| layout::write_position(side, ring));
+        assert_eq!(writes, vector.numbers(&key("write")));
+        assert_eq!(each(&|ring| layout::read_position(side, ring)), vector.numbers(&key("read")));
+        let starts = each(&|ring| layout::ring_start(&geometry, side, ring));
+        assert_eq!(starts, vector.numbers(&key("rings")));
+    }
+    assert_eq!(layout::segment_len(&geometry) as u64, vector.number("segment"));
+}
+
+fn arming(vector: &Vector) {
+    #[derive(Default)]
+    struct Own(std::cell::Cell<u64>);
+    impl Words for Own {
+        fn load_published(&self) -> u64 {
+            0
+        }
+        fn store_published(&self, _: u64) {}
+        fn load_armed(&self) -> u64 {
+            self.0.get()
+        }
+        fn store_armed(&self, word: u64) {
+            self.0.set(word);
+        }
+    }
+    let interest = match vector.number("interest") {
+        1 => Interest::DATA,
+        2 => Interest::SPACE,
+        _ => Interest::DATA.and(Interest::SPACE),
+    };
+    let (own, mut sleeper) = (Own::default(), Sleeper::default());
+    for _ in 0..vector.number("number") {
+        sleeper.arm(&own, interest);
+    }
+    assert_eq!(own.load_armed().to_le_bytes()[..], vector.bytes);
+}
+
+fn error(vector: &Vector) {
+    let text = |key: &str| vector.find(key).map(String::from);
+    let cause = RemoteError {
+        name: vector.text("cause_name").into(),
+        message: vector.text("cause_message").into(),
+        code: text("cause_code"),
+        ..RemoteError::default()
+    };
+    let error = RemoteError {
+        name: vector.text("error_name").into(),
+        message: vector.text("message").into(),
+        code: text("code"),
+        stack: text("stack"),
+        cause: Some(Box::new(cause)),
+    };
+    assert_eq!(RemoteError::decode(&vector.bytes), error);
+    if vector.text("writer") == "rust" {
+        assert_eq!(show(&error.encode()), show(&vector.bytes));
+    }
+}
