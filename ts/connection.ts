@@ -5,7 +5,7 @@ import type * as api from '../index.js'
 import { Caller } from './caller.js'
 import { encodeWith } from './codec.js'
 import { asEvent, asMethod } from './contract.js'
-import { IpcError } from './errors.js'
+import { IpcError, tell } from './errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import { Link } from './link.js'
@@ -96,8 +96,10 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
     const bytes = encodeWith(contract.codec, payload)
     link.check(bytes.length)
     const number = laneNumber(lane)
-    const refuses = link.endpoint.refusing[number]
-    if (link.queued > 0) this.#checkBacklog()
+    const { refusing, backlogMax } = link.endpoint
+    const refuses = refusing[number] || outbox.used + link.queued > backlogMax
+    // What came before goes first, so that what is refused now is this message.
+    const refused = refuses ? outbox.submitted() : 0
     outbox.append(
       link.number,
       ONE_WAY,
@@ -110,11 +112,12 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
       bytes,
       traceparent === undefined ? undefined : traceBytes(traceparent),
     )
-    if (refuses && outbox.isRefused()) throw isFull()
+    if (refuses && outbox.submitted() !== refused) throw isFull(link.peer.pid)
     return link.queued === 0
   }
 
   drained(options?: api.WaitOptions): Promise<void> {
+    const checked = waitOptions(options)
     const link = this.#link
     link.runtime.outbox.submit()
     if (link.end !== undefined) return Promise.reject(link.end)
@@ -123,7 +126,7 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
     const drained = new Promise<void>((resolve) => this.#draining.push(resolve)).then(() => {
       if (link.end !== undefined) throw link.end
     })
-    return wait(drained, 'room in the rings', waitOptions(options))
+    return wait(drained, 'room in the rings', checked)
   }
 
   // ---- being asked and told ----
@@ -241,21 +244,13 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
     this.#responder.end(this.#link.end)
     this.isDrained()
     this.#resolveClosed(reason)
-    this.emit('close', reason)
+    tell(() => this.emit('close', reason))
   }
 
   // ---- parts ----
 
-  /** Refuses a message when too much waits already. */
-  #checkBacklog(): void {
-    const { runtime, endpoint, peer } = this.#link
-    if (runtime.outbox.used + this.#link.queued <= endpoint.backlogMax) return
-    runtime.outbox.submit()
-    if (this.#link.queued > endpoint.backlogMax) throw isFull(peer.pid)
-  }
-
   #report(error: Error): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error)
+    if (this.listenerCount('error') > 0) tell(() => this.emit('error', error))
     else process.emitWarning(error)
   }
 
@@ -269,7 +264,6 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
 
 const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
 
-function isFull(pid?: number): IpcError {
-  const who = pid === undefined ? 'the peer' : `process ${pid}`
-  return new IpcError('ERR_FULL', `${who} does not read, and too much waits for it already`)
+function isFull(pid: number): IpcError {
+  return new IpcError('ERR_FULL', `process ${pid} does not read, and too much waits for it already`)
 }

@@ -82,8 +82,10 @@ export class Inbox {
     const length = this.#words[at + IN_PAYLOAD_LEN]
     const place = at >>> PLACE_SHIFT
     const last = this.#views[place]
-    if (last !== undefined && last.length === length) return last
-    const view = new Uint8Array(this.#memory, (at + IN_WORDS) << 2, length)
+    const start = (at + IN_WORDS) << 2
+    // Records of another round may begin elsewhere in the same place.
+    if (last !== undefined && last.length === length && last.byteOffset === start) return last
+    const view = new Uint8Array(this.#memory, start, length)
     this.#views[place] = view
     return view
   }
@@ -91,15 +93,19 @@ export class Inbox {
   #view(at: number, extras: Extras): Uint8Array {
     const flags = this.#words[at + IN_HEAD] >>> 24
     let start = (at + IN_WORDS) << 2
+    let length = this.#words[at + IN_PAYLOAD_LEN]
     if (flags !== 0) {
-      if ((flags & FLAG_TRACED) !== 0) start += TRACE_BYTES
+      if ((flags & FLAG_TRACED) !== 0) {
+        start += TRACE_BYTES
+        length -= TRACE_BYTES
+      }
       if ((flags & FLAG_OUTSIDE) !== 0) {
         const [number, length] = this.#words.subarray(start >>> 2)
         const extra = extras![number] as Uint8Array
         return new Uint8Array(extra.buffer, extra.byteOffset, length)
       }
     }
-    return new Uint8Array(this.#memory, start, this.#words[at + IN_PAYLOAD_LEN])
+    return new Uint8Array(this.#memory, start, length)
   }
 
   /** The trace context, copied, if there is one. */

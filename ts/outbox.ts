@@ -101,11 +101,10 @@ export class Outbox {
     return this.#state[STATE_USED]
   }
 
-  /** Sends everything now, and returns whether anything was refused because its lane is full. */
-  isRefused(): boolean {
-    const before = this.#state[STATE_REFUSED]
+  /** Sends everything now, and returns how many were ever refused because their lane was full. */
+  submitted(): number {
     this.submit()
-    return this.#state[STATE_REFUSED] !== before
+    return this.#state[STATE_REFUSED]
   }
 
   /** Sends everything now. */
@@ -127,5 +126,5 @@ export class Outbox {
 
 /** What another thread may write to is copied before anything is computed of it. */
 function unshared(payload: Uint8Array): Uint8Array {
-  return payload.buffer instanceof SharedArrayBuffer ? payload.slice() : payload
+  return payload.buffer instanceof SharedArrayBuffer ? new Uint8Array(payload) : payload
 }

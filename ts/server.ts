@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import type * as api from '../index.js'
 import { checkServerName } from './client.js'
 import type { Connection } from './connection.js'
-import { raised } from './errors.js'
+import { raised, tell } from './errors.js'
 import { Handlers } from './handlers.js'
 import { serverOptions, type Endpoint } from './options.js'
 import { theRuntime, type Acceptor, type Runtime } from './runtime.js'
@@ -55,7 +55,7 @@ class Server extends EventEmitter<api.ServerEvents> implements api.Server, Accep
   accepted(connection: Connection): void {
     this.connections.add(connection)
     connection.once('close', () => this.connections.delete(connection))
-    this.emit('connection', connection)
+    tell(() => this.emit('connection', connection))
   }
 
   close(): Promise<void> {

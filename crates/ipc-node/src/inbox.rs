@@ -49,6 +49,8 @@ pub struct Inbox {
     env: sys::napi_env,
     runs: Memory,
     run_count: usize,
+    /// The first of them, which JavaScript is reading: what comes meanwhile is not added to these.
+    reading: usize,
     /// Bytes that wait for room, by the place of a link, for JavaScript to look at.
     queued: Memory,
     /// Memory of its own that runs and records refer to by number.
@@ -126,6 +128,7 @@ impl Inbox {
             env,
             runs,
             run_count: 0,
+            reading: 0,
             queued,
             extras: Vec::new(),
             arenas: Vec::new(),
@@ -145,13 +148,15 @@ impl Inbox {
         self.run_count
     }
 
-    /// The extras of the runs there are, to be given to JavaScript.
+    /// The extras of the runs there are, which are given to JavaScript now.
     pub fn take_extras(&mut self) -> Vec<Rc<Memory>> {
+        self.reading = self.run_count;
         std::mem::take(&mut self.extras)
     }
 
     /// JavaScript has been given the first `count` runs, and what has been added since stays.
     pub fn delivered(&mut self, count: usize) {
+        self.reading = 0;
         let words = RUN_WORDS as usize;
         for run in 0..count {
             let link = self.runs.word(run * words);
@@ -175,7 +180,7 @@ impl Inbox {
         while self.run_count < RUNS_MAX as usize
             && let Some((link, head, payload)) = self.late.pop_front()
         {
-            self.record(link, head, &payload);
+            self.put(link, head, &payload);
         }
     }
 
@@ -266,6 +271,10 @@ impl Inbox {
         if self.run_count == RUNS_MAX as usize || !self.late.is_empty() {
             return self.late.push_back((link, head, payload.into()));
         }
+        self.put(link, head, payload);
+    }
+
+    fn put(&mut self, link: LinkId, head: Head, payload: &[u8]) {
         if let Some(place) = self.place(link, head, payload.len()) {
             place.copy_from_slice(payload);
         }
@@ -312,7 +321,7 @@ impl Inbox {
         let start = arena.used;
         let words = RUN_WORDS as usize;
         // The last run goes on if it is of the same arena, which it ends where this starts.
-        if arena.known && self.run_count > 0 {
+        if arena.known && self.run_count > self.reading {
             let last = (self.run_count - 1) * words;
             if self.runs.word(last) == link.0 && self.runs.word(last + 2) == narrow(start) {
                 self.runs.set_word(last + 2, narrow(start + len));

@@ -1,0 +1,107 @@
+// The package is what index.d.ts says, however it is loaded, and nothing more.
+
+import { execFileSync, type ExecFileSyncOptions } from 'node:child_process'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import * as ringpost from 'ringpost'
+import type * as api from '../index.mjs'
+import type * as built from '../ts/index.js'
+import { directory } from './helpers/directory.mjs'
+
+const require = createRequire(import.meta.url)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+// Checked by the compiler: the source has what the contract promises.
+const promised = ringpost as unknown as typeof built satisfies typeof api
+const exported: Record<keyof typeof api, string> = {
+  IpcError: 'function',
+  bytes: 'object',
+  configure: 'function',
+  connect: 'function',
+  createServer: 'function',
+  event: 'function',
+  json: 'object',
+  messagePack: 'object',
+  method: 'function',
+}
+
+const typesOf = (module: object) =>
+  Object.fromEntries(Object.entries(module).map(([name, value]) => [name, typeof value]))
+
+test('an ES module exports what the contract declares and nothing else', (t) => {
+  t.deepEqual(typesOf(promised), exported)
+})
+
+test('a CommonJS module is the very same', (t) => {
+  const common = require('ringpost') as typeof api
+  t.deepEqual(typesOf(common), exported)
+  for (const name of Object.keys(exported) as (keyof typeof api)[]) {
+    t.true(common[name] === ringpost[name], name)
+  }
+})
+
+test('a path into the package is not exported', (t) => {
+  t.throws(() => require('ringpost/dist/ts/index.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+})
+
+test('an error is an Error with a code', (t) => {
+  const cause = new Error('below')
+  const error = new ringpost.IpcError('ERR_FULL', 'no room', { cause })
+  t.true(error instanceof Error)
+  t.like(error, { name: 'IpcError', code: 'ERR_FULL', message: 'no room', isRemote: false, cause })
+})
+
+const CONSUMER = `
+const Greet = method<{ name: string }, { greeting: string }>('greet')
+const Seen = event<number>('seen')
+
+export async function both(): Promise<string> {
+  const server: Server = await createServer('demo', { crc: 'full', rings: { normal: 4096 } })
+  server.handle(Greet, ({ name }, { remainingMs }) => ({ greeting: name + remainingMs.toFixed() }))
+  server.handle(Seen, (count) => count.toFixed())
+  // @ts-expect-error: a handler of a method returns its result
+  server.handle(Greet, () => 5)
+  // @ts-expect-error: there is no such option
+  await createServer('demo', { crcs: 'full' })
+  const client = await connect('demo')
+  // @ts-expect-error: parameters are those of the contract
+  await client.request(Greet, { nam: 'world' })
+  client.notify(Seen, 5)
+  // @ts-expect-error: the payload is that of the contract
+  client.notify(Seen, 'five')
+  client.on('close', (reason: IpcError | null) => reason?.code.length)
+  const { greeting } = await client.request(Greet, { name: 'world' }, { timeoutMs: 5 })
+  return greeting
+}
+`
+const NAMES = 'connect, createServer, event, method, type IpcError, type Server'
+
+test('the types are right for consumers that are ES modules and CommonJS', (t) => {
+  const folder = join(directory, 'consumer')
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  symlinkSync(root, join(folder, 'node_modules/ringpost'))
+  writeFileSync(join(folder, 'esm.mts'), `import { ${NAMES} } from 'ringpost'${CONSUMER}`)
+  writeFileSync(join(folder, 'common.cts'), `import { ${NAMES} } from 'ringpost'${CONSUMER}`)
+  const compilerOptions = {
+    target: 'es2022',
+    module: 'node16',
+    strict: true,
+    noEmit: true,
+    exactOptionalPropertyTypes: true,
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+  }
+  const config = join(folder, 'tsconfig.json')
+  writeFileSync(config, JSON.stringify({ compilerOptions, files: ['esm.mts', 'common.cts'] }))
+  const tsc = require.resolve('typescript/bin/tsc')
+  const options: ExecFileSyncOptions = { encoding: 'utf8', timeout: 60_000 }
+  try {
+    execFileSync(process.execPath, [tsc, '-p', config], options)
+    t.pass()
+  } catch (error) {
+    t.fail(String((error as { stdout?: unknown }).stdout ?? error))
+  }
+})

@@ -1,0 +1,217 @@
+// Values and bytes: our MessagePack against a library everyone knows, and the other codecs.
+
+import { isDeepStrictEqual } from 'node:util'
+import { Decoder, Encoder } from '@msgpack/msgpack'
+import test, { type ExecutionContext } from 'ava'
+import { json, messagePack, method, type IpcError } from 'ringpost'
+import { Echo, EchoJson, Tally, Unchecked } from './helpers/contracts.mjs'
+import { serve } from './helpers/program.mjs'
+import { random, type Random } from './helpers/random.mjs'
+
+const server = await serve()
+
+const twinEncoder = new Encoder({ useBigInt64: true, ignoreUndefined: true, maxDepth: 1000 })
+const twinDecoder = new Decoder({ useBigInt64: true })
+
+const { encode, decode } = messagePack
+const encodeCopy = (value: unknown) => new Uint8Array(encode(value))
+
+const EDGES = [
+  0, 1, 31, 32, 127, 128, 255, 256, 65_535, 65_536, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32,
+  2 ** 53 - 1, 2 ** 53, 2 ** 53 + 2, 2 ** 63, 2 ** 64, 1.5, 0.1, Number.MAX_VALUE,
+  Number.MIN_VALUE, Infinity,
+].flatMap((value) => [value, -value, -value - 1])
+const BIG_EDGES = [0n, 1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n - 1n, 2n ** 64n - 1n, -(2n ** 63n)]
+
+/** What a decoded value is expected to be: whole numbers are numbers where they are exact. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') {
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value
+  }
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
+}
+
+function agrees(t: ExecutionContext, value: unknown, note: string): void {
+  const ours = encodeCopy(value)
+  const expected = plain(value)
+  const ways = {
+    'ours to ours': decode(ours) as unknown,
+    'ours to the twin': plain(twinDecoder.decode(ours)),
+    'the twin to ours': decode(twinEncoder.encode(value)) as unknown,
+  }
+  for (const [way, found] of Object.entries(ways)) {
+    if (!isDeepStrictEqual(found, expected)) t.deepEqual(found, expected, `${note}: ${way}`)
+  }
+  t.pass()
+}
+
+function anyValue(r: Random, depth: number): unknown {
+  const kinds = depth > 4 ? 8 : 11
+  switch (r.below(kinds)) {
+    case 0:
+      return null
+    case 1:
+      return r.below(2) === 0
+    case 2:
+      return r.pick(EDGES) || 0
+    case 3:
+      return r.pick(BIG_EDGES)
+    case 4:
+      return r.next() * 10 ** r.below(20)
+    case 5:
+      return Math.round((r.next() - 0.5) * 2 ** r.below(54)) || 0
+    case 6:
+      return r.text(r.pick([0, 5, 24, 25, 31, 32, 255, 256, 300]))
+    case 7:
+      return r.bytes(r.pick([0, 1, 255, 256, 1000]))
+    case 8:
+      return Array.from({ length: r.pick([0, 3, 15, 16, 20]) }, () => anyValue(r, depth + 1))
+    default: {
+      const length = r.pick([0, 2, 15, 16])
+      const entry = (_: unknown, at: number) => [`${at}${r.text(4)}`, anyValue(r, depth + 1)]
+      return Object.fromEntries(Array.from({ length }, entry))
+    }
+  }
+}
+
+test('numbers at every edge are what the twin makes of them', (t) => {
+  // The twin sends -0 as 0; ours keeps its sign.
+  for (const value of EDGES) if (!Object.is(value, -0)) agrees(t, value, String(value))
+  for (const value of BIG_EDGES) agrees(t, value, `${value}n`)
+  t.is(decode(encode(-0)), -0)
+  t.is(decode(encode(NaN)), NaN)
+})
+
+test('texts, bytes and lists at every edge are what the twin makes of them', (t) => {
+  for (const length of [0, 15, 16, 23, 24, 25, 31, 32, 255, 256, 65_535, 65_536]) {
+    agrees(t, 'a'.repeat(length), `text of ${length}`)
+    agrees(t, 'é'.repeat(length), `wide text of ${length}`)
+    agrees(t, new Uint8Array(length).fill(7), `bytes of ${length}`)
+    agrees(t, new Array(length).fill(1), `list of ${length}`)
+    const entries = Array.from({ length }, (_, at) => [`k${at}`, at])
+    agrees(t, Object.fromEntries(entries), `object of ${length}`)
+  }
+})
+
+test('random values are what the twin makes of them', (t) => {
+  const r = random()
+  t.log(`seed ${r.seed}`)
+  for (let round = 0; round < 500; round++) agrees(t, anyValue(r, 0), `round ${round}`)
+})
+
+test('what has no form of its own takes the nearest', (t) => {
+  const through = (value: unknown) => decode(encode(value)) as unknown
+  t.is(through(undefined), null)
+  t.deepEqual(through({ a: undefined, b: 1 }), { b: 1 })
+  t.deepEqual(through([undefined]), [null])
+  t.deepEqual(through(new Map([['a', 1]])), { a: 1 })
+  t.is(through(new Date(0)), '1970-01-01T00:00:00.000Z')
+  t.deepEqual(through(new Uint16Array([1])), new Uint8Array([1, 0]))
+  const prototype = through(JSON.parse('{"__proto__": {"evil": true}}')) as object
+  t.is(Object.getPrototypeOf(prototype), Object.prototype)
+  t.deepEqual(Object.keys(prototype), ['__proto__'])
+})
+
+test('what cannot be sent is refused', (t) => {
+  const circle: unknown[] = []
+  circle.push(circle)
+  t.throws(() => encode(circle), { message: /nested more than 128/ })
+  t.throws(() => encode(Symbol('s')), { message: 'a symbol cannot be sent' })
+  t.throws(() => encode(() => 1), { message: 'a function cannot be sent' })
+  t.throws(() => encode(2n ** 64n), { message: /more than 64 bits/ })
+  t.throws(() => encode(-(2n ** 63n) - 1n), { message: /more than 64 bits/ })
+})
+
+test('nesting is followed to 128 levels and no further', (t) => {
+  const nested = (levels: number) => Uint8Array.of(...new Array<number>(levels).fill(0x91), 0x01)
+  let value: unknown = 1
+  for (let level = 0; level < 128; level++) value = [value]
+  t.deepEqual(decode(nested(128)), value)
+  t.deepEqual(encodeCopy(value), nested(128))
+  t.throws(() => decode(nested(129)), { message: /nested more than 128/ })
+  t.throws(() => decode(nested(100_000)), { message: /nested more than 128/ })
+})
+
+test('hostile bytes are a value or an error, at the price of their length', (t) => {
+  const r = random()
+  t.log(`seed ${r.seed}`)
+  for (let round = 0; round < 2000; round++) {
+    const bytes = r.below(2) ? r.bytes(1 + r.below(40)) : encodeCopy(anyValue(r, 2))
+    if (bytes.length > 0) bytes[r.below(bytes.length)] = r.below(256)
+    const cut = bytes.subarray(0, r.below(bytes.length + 1))
+    for (const hostile of [bytes, cut]) {
+      try {
+        decode(hostile)
+      } catch (error) {
+        if (!(error instanceof RangeError)) t.fail(`round ${round}: ${error}`)
+      }
+    }
+  }
+  // A list, an object, a text and bytes that claim four thousand million parts.
+  for (const tag of [0xdd, 0xdf, 0xdb, 0xc6]) {
+    t.throws(() => decode(Uint8Array.of(tag, 255, 255, 255, 255, 1)), { instanceOf: RangeError })
+  }
+  t.throws(() => decode(new Uint8Array(0)), { instanceOf: RangeError })
+  t.throws(() => decode(Uint8Array.of(1, 2)), { message: '1 bytes behind the value' })
+  t.throws(() => decode(Uint8Array.of(0xc1)), { message: /not plain MessagePack/ })
+  t.throws(() => decode(Uint8Array.of(0xd4, 1, 1)), { message: /not plain MessagePack/ })
+})
+
+test('a bigint crosses to another process and back', async (t) => {
+  const client = await server.connect(t)
+  for (const value of [2n ** 64n - 1n, -(2n ** 63n), 2n ** 53n]) {
+    t.is(await client.request(Echo, value), value)
+  }
+  t.is(await client.request(Echo, 5n), 5)
+})
+
+test('JSON crosses, and what is no JSON is refused', async (t) => {
+  const client = await server.connect(t)
+  const value = { text: 'grüße', list: [1, null, { deep: true }] }
+  t.deepEqual(await client.request(EchoJson, value), value)
+  t.is(await client.request(EchoJson), null)
+  const refused = { code: 'ERR_INVALID_PAYLOAD' }
+  await t.throwsAsync(async () => client.request(EchoJson, 5n), refused)
+  await t.throwsAsync(async () => client.request(EchoJson, () => 1), refused)
+})
+
+test('a codec that is not the one of the contract is refused on the other side', async (t) => {
+  const client = await server.connect(t)
+  const Mistaken = method('echo', { codec: json })
+  const error = await t.throwsAsync(client.request(Mistaken, 1), { code: 'ERR_INVALID_PAYLOAD' })
+  t.regex(error.message, /came as codec 2, the contract says messagePack/)
+})
+
+test('a codec of your own works both ways, and its errors are causes', async (t) => {
+  const client = await server.connect(t)
+  t.is(await client.request(Tally, 4), 8)
+  const refused = { code: 'ERR_INVALID_PAYLOAD' }
+  const local = await t.throwsAsync(async () => client.request(Tally, 13), refused)
+  t.like(local.cause, { message: 'unlucky' })
+  const remote = await t.throwsAsync(client.request(Tally, 6.5), refused)
+  t.like(remote.cause, { message: 'unlucky' })
+  await t.throwsAsync(client.request(Tally, 14), { ...refused, message: /cannot be decoded/ })
+  const answer = await t.throwsAsync(client.request(Tally, 7), refused)
+  t.like(answer.cause, { message: 'illegible' })
+  t.is(await client.request(Tally, 5), 10)
+})
+
+test('hostile bytes from another process fail their own request only', async (t) => {
+  const client = await server.connect(t)
+  const r = random()
+  t.log(`seed ${r.seed}`)
+  const hostile = Array.from({ length: 500 }, () => r.bytes(r.below(30)))
+  const answers = hostile.map(async (bytes) => {
+    try {
+      t.deepEqual(await client.request(Unchecked, bytes), decode(bytes))
+    } catch (error) {
+      t.is((error as IpcError).code, 'ERR_INVALID_PAYLOAD')
+      t.throws(() => decode(bytes))
+    }
+  })
+  await Promise.all(answers)
+  t.is(await client.request(Echo, 'alive'), 'alive')
+})

@@ -1,0 +1,23 @@
+// Worker threads: each has an engine of its own, and takes it along when it is terminated.
+
+import test from 'ava'
+import { Program } from './helpers/program.mjs'
+
+interface Outcome {
+  faults: string[]
+  descriptors: number[]
+  alive: boolean
+}
+
+for (const wake of ['loop', 'thread'] as const) {
+  test.serial(`four workers and the main thread talk, woken by a ${wake}, and die`, async (t) => {
+    const program = new Program('workers', { wake })
+    const { faults, descriptors, alive } = await program.report<Outcome>()
+    t.deepEqual(faults, [])
+    t.true(alive)
+    const [, second, ...later] = descriptors
+    for (const count of later) t.true(count <= second, `descriptors: ${descriptors}`)
+    t.is(await program.end(), 0)
+    t.is(program.errors, '')
+  })
+}

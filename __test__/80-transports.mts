@@ -1,0 +1,108 @@
+// Both transports, all checksums and rings of any size; and what is left behind when it ends badly.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import test from 'ava'
+import { connect, createServer, type EndpointOptions } from 'ringpost'
+import { Echo } from './helpers/contracts.mjs'
+import { directory } from './helpers/directory.mjs'
+import { essential } from './helpers/essential.mjs'
+import { pair, Program, serve, until } from './helpers/program.mjs'
+
+const SMALL = { critical: 4096, high: 4096, normal: 4096, low: 4096, control: 4096 }
+
+const VARIANTS: Record<string, EndpointOptions> = {
+  sealed: { transport: 'sealed' },
+  'sealed, no checksum': { transport: 'sealed', crc: 'off' },
+  'sealed, full checksum, small rings': { transport: 'sealed', crc: 'full', rings: SMALL },
+  portable: { transport: 'portable' },
+  'portable, full checksum': { transport: 'portable', crc: 'full' },
+  'portable, no checksum, small rings': { transport: 'portable', crc: 'off', rings: SMALL },
+}
+
+// A checksum may only be left out where both sides can do without.
+for (const [title, client] of Object.entries(VARIANTS)) {
+  essential(title, { client, server: { crc: client.crc } })
+}
+
+for (const transport of ['sealed', 'portable'] as const) {
+  test.serial(`${transport}: what was wished for is what is had`, async (t) => {
+    const server = await serve({ server: { crc: 'off' } })
+    t.teardown(() => server.kill())
+    const { peer: usual } = await server.connect(t, { transport })
+    t.is(usual.transport, transport)
+    t.is(usual.crc, 'header')
+    for (const crc of ['off', 'header', 'full'] as const) {
+      t.is((await server.connect(t, { transport, crc })).peer.crc, crc)
+    }
+    for (const ring of ['critical', 'high', 'normal', 'low', 'control'] as const) {
+      const client = await server.connect(t, { transport, rings: { [ring]: 32_768 } })
+      t.deepEqual(client.peer.rings, { ...usual.rings, [ring]: 32_768 })
+      t.is(await client.request(Echo, ring), ring)
+    }
+  })
+
+  test.serial(`${transport}: a server may insist on it`, async (t) => {
+    const { client } = await pair(t, { server: { transport } })
+    t.is(client.peer.transport, transport)
+    t.is(await client.request(Echo, 1), 1)
+  })
+}
+
+// ---- leftovers ----
+
+/** Segments that process has mapped and that have a name. */
+const namedSegments = (pid: number) => [
+  ...new Set(readFileSync(`/proc/${pid}/maps`, 'utf8').match(/\/dev\/shm\/ringpost\S*/g)),
+]
+
+for (const transport of ['sealed', 'portable'] as const) {
+  test.serial(`${transport}: a server that is killed leaves nothing that stays`, async (t) => {
+    const before = readdirSync(directory)
+    const { client, server } = await pair(t, { client: { transport } })
+    await client.request(Echo)
+    const segments = namedSegments(server.pid)
+    t.is(segments.length > 0, transport === 'portable')
+    await server.kill()
+    await client.closed
+    await using successor = await createServer(server.name)
+    t.is(successor.name, server.name)
+    t.deepEqual(segments.filter(existsSync), [])
+    await successor.close()
+    const left = readdirSync(directory).filter((name) => !before.includes(name))
+    t.deepEqual(left.filter((name) => !name.endsWith('.lock')), [])
+  })
+
+  test.serial(`${transport}: a client that is killed leaves nothing that stays`, async (t) => {
+    const own = await createServer(`own-${transport}`)
+    const joined = new Promise((resolve) => own.once('connection', resolve))
+    const client = new Program('life', { verb: 'linger', name: own.name, options: { transport } })
+    await client.report()
+    await joined
+    const segments = namedSegments(client.pid)
+    t.is(segments.length > 0, transport === 'portable')
+    await client.kill()
+    await until('the server knows', () => own.connections.size === 0)
+    await own.close()
+    const successor = await createServer(own.name)
+    t.deepEqual(segments.filter(existsSync), [])
+    await successor.close()
+  })
+
+  test.serial(`${transport}: both killed leave nothing after the next start`, async (t) => {
+    const server = await serve()
+    const life = { verb: 'linger', name: server.name, options: { transport } }
+    const client = new Program('life', life)
+    await client.report()
+    const segments = namedSegments(client.pid)
+    server.stop()
+    await client.kill()
+    await server.kill()
+    if (transport === 'sealed') t.deepEqual(segments, [])
+    const successor = await createServer(server.name)
+    t.deepEqual(segments.filter(existsSync), [])
+    const next = await connect(server.name, { transport })
+    t.true(next.isOpen)
+    await next.close()
+    await successor.close()
+  })
+}

@@ -1,0 +1,9 @@
+// A private directory to meet in, of this test file alone; the programs it starts inherit it.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export const directory = mkdtempSync(join(tmpdir(), 'ringpost-test-'))
+process.env.RINGPOST_DIR = directory
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }))

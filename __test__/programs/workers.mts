@@ -1,0 +1,108 @@
+// The main thread and four workers, each a server and a client of all, itself too; the workers are
+// terminated in mid-traffic, and others take their places.
+
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import {
+  configure,
+  connect,
+  createServer,
+  type Client,
+  type IpcError,
+  type Server,
+} from 'ringpost'
+import { Echo, EchoBytes, Tick } from '../helpers/contracts.mjs'
+
+const MAIN = 'main'
+const NAMES = ['one', 'two', 'three', 'four']
+const GENERATIONS = 4
+/** Rounds with every other thread after which there is traffic enough. */
+const ROUNDS = 20
+
+const { wake } = (isMainThread ? JSON.parse(process.argv[2]) : workerData) as { wake: 'loop' | 'thread' }
+configure({ wake })
+
+async function serve(name: string): Promise<Server> {
+  const server = await createServer(name)
+  server.handle(Echo, (value) => value)
+  server.handle(EchoBytes, (value) => value)
+  server.handle(Tick, () => {})
+  return server
+}
+
+/** Talks until the other side is gone; `busy` is called when there was traffic enough. */
+async function talk(client: Client, busy: () => void): Promise<void> {
+  const large = new Uint8Array(50_000).fill(7)
+  try {
+    for (let round = 0; ; round++) {
+      client.notify(Tick, [client.peer.session, round])
+      const asked = [client.request(Echo, round), client.request(EchoBytes, large)] as const
+      const [answer, bytes] = await Promise.all(asked)
+      if (answer !== round || bytes.length !== large.length) throw new Error('a wrong answer')
+      if (round === ROUNDS) busy()
+    }
+  } catch (error) {
+    if ((error as IpcError).code !== 'ERR_PEER_LOST') throw error
+  }
+}
+
+/** Talks to all at once; resolves when there was traffic enough with each. */
+async function talkToAll(names: string[]): Promise<Client[]> {
+  const clients = await Promise.all(names.map((name) => connect(name)))
+  await Promise.all(clients.map((client) => new Promise<void>((busy) => talk(client, busy))))
+  return clients
+}
+
+async function runWorker(): Promise<void> {
+  const { name } = workerData as { name: string }
+  await serve(name)
+  parentPort!.postMessage('up')
+  await once(parentPort!, 'message')
+  await talkToAll([MAIN, ...NAMES])
+  parentPort!.postMessage('busy')
+}
+
+async function runGeneration(server: Server, faults: string[]): Promise<void> {
+  const workers = NAMES.map((name) => {
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { name, wake } })
+    return worker.on('error', (error) => faults.push(`${name}: ${error.stack}`))
+  })
+  const next = () => Promise.all(workers.map((worker) => once(worker, 'message')))
+  await next()
+  const busy = next()
+  for (const worker of workers) worker.postMessage('go')
+  const clients = await talkToAll(NAMES)
+  await busy
+  for (const client of clients) {
+    if (client.requestSync(Echo, 'sync') !== 'sync') faults.push('a wrong answer')
+  }
+  for (const half of [0, 2]) {
+    await Promise.all(workers.slice(half, half + 2).map((worker) => worker.terminate()))
+    for (const client of clients.slice(half, half + 2)) {
+      const reason = await client.closed
+      if (reason?.code !== 'ERR_PEER_LOST') faults.push(`it was closed: ${reason}`)
+    }
+    for (const client of clients.slice(half + 2)) await client.request(Echo, 'alive')
+  }
+  while (server.connections.size > 0) await setTimeout(1)
+}
+
+async function runMain(): Promise<void> {
+  const server = await serve(MAIN)
+  const faults: string[] = []
+  const descriptors: number[] = []
+  for (let generation = 0; generation < GENERATIONS; generation++) {
+    await runGeneration(server, faults)
+    descriptors.push(readdirSync('/proc/self/fd').length)
+  }
+  const self = await connect(MAIN)
+  const alive = await self.request(Echo, self.peer.isSelf)
+  await self.close()
+  await server.close()
+  process.send!({ faults, descriptors, alive })
+}
+
+await (isMainThread ? runMain() : runWorker())
