@@ -92,7 +92,7 @@ impl Default for ListenOptions {
             connections_max: 4096,
             hello_timeout: Duration::from_millis(250),
             ready_timeout: Duration::from_secs(5),
-            unfinished_max: 1024,
+            unfinished_max: 4096,
         }
     }
 }
