@@ -33,7 +33,10 @@ if (isStale(binding, rust)) {
     ...['--output-dir', 'native', '--js', 'binding.js', '--dts', 'binding.d.ts'],
   ])
 }
-const sources = ['index.d.ts', 'native/binding.d.ts', 'tsconfig.json', 'ts', 'benches', '__test__']
+const sources = [
+  ...['index.d.ts', 'native/binding.d.ts', 'tsconfig.json'],
+  ...['ts', 'benches', 'conformance', '__test__'],
+]
 if (isStale('dist/.built', sources)) {
   await step('building the TypeScript', 'npx', ['tsc'])
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
