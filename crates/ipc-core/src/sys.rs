@@ -3,6 +3,9 @@
 //! Every call that can fail for want of a resource asks [`fault`] first. In production that is
 //! nothing; with the feature `testing` the n-th ask fails, once or from then on, so that a test can
 //! walk through all of them and see that nothing leaks and nothing panics.
+//!
+//! Between any two steps by which a frame reaches the peer stands a [`kill_point`]: in production
+//! nothing, in a test the place where the process dies, if the test has chosen it.
 
 #[cfg(not(feature = "testing"))]
 #[inline(always)]
@@ -11,8 +14,12 @@ pub(crate) fn fault() -> rustix::io::Result<()> {
     Ok(())
 }
 
+#[cfg(not(feature = "testing"))]
+#[inline(always)]
+pub(crate) fn kill_point(_: &'static str) {}
+
 #[cfg(feature = "testing")]
-pub(crate) use faults::fault;
+pub(crate) use {faults::fault, kills::kill_point};
 
 /// Choosing which system call fails.
 #[cfg(feature = "testing")]
@@ -54,5 +61,43 @@ pub mod faults {
         }
         PLAN.set(Some(Plan { failed: true, ..plan }));
         Err(plan.errno)
+    }
+}
+
+/// Choosing where the process dies.
+#[cfg(feature = "testing")]
+pub mod kills {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Mutex, PoisonError};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    /// Looked at first, so that a thread that may not wait for a lock never does.
+    static PLANNED: AtomicBool = AtomicBool::new(false);
+    static PLAN: Mutex<Option<(String, u32)>> = Mutex::new(None);
+
+    /// What has just been done at each of the places, in the order in which a frame passes them.
+    pub const POINTS: [&str; 7] =
+        ["payload", "header", "position", "count", "before the bell", "bell", "release"];
+
+    /// Lets the process be killed at the `n`-th passage of `point` from now, counted from 0.
+    pub fn die_at(point: &str, n: u32) {
+        assert!(POINTS.contains(&point), "there is no point \"{point}\"");
+        *PLAN.lock().unwrap_or_else(PoisonError::into_inner) = Some((point.into(), n));
+        PLANNED.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn kill_point(point: &'static str) {
+        if !PLANNED.load(Ordering::Acquire) {
+            return;
+        }
+        let mut plan = PLAN.lock().unwrap_or_else(PoisonError::into_inner);
+        match plan.as_mut() {
+            Some((chosen, 0)) if chosen == point => {
+                let _ = kill_process(getpid(), Signal::KILL);
+            }
+            Some((chosen, passages)) if chosen == point => *passages -= 1,
+            _ => {}
+        }
     }
 }

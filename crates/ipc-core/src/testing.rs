@@ -5,10 +5,17 @@ use crate::error::Corrupt;
 use crate::ring::heap::HeapRegion;
 use crate::ring::{Consumer, Producer, Region};
 
-pub use crate::handshake::{Features, Policy, Reject, Welcome};
+pub use crate::handshake::{Features, Hello, Policy, Reject, Welcome};
 pub use crate::header::{Header, bytes_to_words};
+pub use crate::memory::named::Address;
 pub use crate::option_block::{OptionBlock, Options};
-pub use crate::sys::faults;
+pub use crate::session::control;
+pub use crate::sys::{faults, kills};
+
+/// Where everything lies inside of a segment.
+pub mod layout {
+    pub use crate::memory::layout::*;
+}
 
 /// Both ends of a ring whose every byte and position anyone may change at any time. What would leave
 /// the ring panics.

@@ -325,10 +325,10 @@ impl Greeting {
                 self.descriptors.extend(descriptors);
             }
         }
-        // More than there was space for: the kernel closed the rest. What has come is one too many
-        // as well, so that the count is wrong whatever else happens.
+        // The kernel closed the rest: there was no space for it, or this process may have no more.
         if received.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(Errno::CONNRESET);
+            let is_full = self.descriptors.len() >= DESCRIPTORS;
+            return Err(if is_full { Errno::CONNRESET } else { Errno::MFILE });
         }
         self.incoming.extend_from_slice(&bytes[..received.bytes]);
         Ok(received.bytes)

@@ -12,6 +12,7 @@ use crate::doorbell::{Interest, Ringer, Words};
 use crate::error::Corrupt;
 use crate::limits::{CONTROL, RINGS};
 use crate::ring::{Consumer, Frame, Payload, Producer, Region};
+use crate::sys::kill_point;
 
 /// What each ring may be read in one round before those behind it get their turn: a frame costs its
 /// bytes and [`FRAME_COST`]. What is urgent waits for no more than one round of what is not, and what
@@ -89,6 +90,7 @@ impl<R: Region, W: Words> Outgoing<R, W> {
         self.dirty = 0;
         self.published = self.published.wrapping_add(1);
         self.own.store_published(self.published);
+        kill_point("count");
         true
     }
 }
@@ -238,6 +240,9 @@ impl<R: Region, W: Words> Lanes<R, W> {
     pub fn commit(&mut self) -> bool {
         let published = self.outgoing.publish();
         let released = self.incoming.release();
+        if released {
+            kill_point("release");
+        }
         let what = match (published, released) {
             (false, false) => return false,
             (true, false) => Interest::DATA,

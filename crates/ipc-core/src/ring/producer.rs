@@ -8,6 +8,7 @@ use crate::error::Corrupt;
 use crate::header::{HEADER_LEN, frame_len};
 use crate::limits::{PAGE, frame_payload_max};
 use crate::option_block::OPTIONS_LEN_MAX;
+use crate::sys::kill_point;
 
 /// A quiet ring goes back to its start after this many bytes of a lap: it touches few pages then, and
 /// its lines stay in the nearest caches, which nearly halves the round trip of a small message. Large
@@ -75,7 +76,9 @@ impl<R: Region> Producer<R> {
     #[inline]
     pub fn commit(&mut self, offset: usize, header: [u64; 3], len: usize) {
         debug_assert_eq!(offset, self.offset(self.write), "commit follows its reserve");
+        kill_point("payload");
         self.region.store_words(offset, header);
+        kill_point("header");
         self.write = self.write.wrapping_add(frame_len(len) as u64);
     }
 
@@ -115,6 +118,7 @@ impl<R: Region> Producer<R> {
         let len = self.write.wrapping_sub(self.published);
         if len != 0 {
             self.region.store_write(self.write);
+            kill_point("position");
             self.published = self.write;
             self.quiet = if len <= PAGE as u64 { self.quiet.saturating_add(1) } else { 0 };
         }

@@ -9,6 +9,7 @@ use crate::limits::FRAME_LEN_MAX;
 use crate::option_block::Options;
 use crate::session::fragments::Fragments;
 use crate::session::{Draft, control};
+use crate::sys::kill_point;
 use crate::time::Time;
 
 /// Bytes of a fragment: the peer copies one out while the next is copied in.
@@ -163,10 +164,12 @@ impl Link {
     pub fn commit(&mut self) {
         if self.lanes.commit() {
             self.rings += 1;
+            kill_point("before the bell");
             match &self.waker {
                 None => self.bell.ring(&self.socket),
                 Some(waker) => waker.owe(),
             }
+            kill_point("bell");
         }
     }
 }

@@ -1,0 +1,183 @@
+// One side of the suite in TypeScript: a process that is told by lines of JSON what to do. Its twin
+// is crates/ipc-core/examples/agent; what both understand is listed in wire.mts.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { Worker } from 'node:worker_threads'
+import { connect, createServer, type Client, type IpcError, type Server } from 'ringpost'
+import { wrongArguments } from './arguments.mjs'
+import { contract, handleAll, log, toFailure, Note, toOptions } from './methods.mjs'
+import { pattern, type Ask, type Commands } from './wire.mjs'
+
+interface Serving {
+  server: Server
+  came: number
+  ended: (string | null)[]
+}
+
+const servers = new Map<string, Serving>()
+const connections = new Map<number, Client>()
+const cancels = new Map<number, AbortController>()
+let connected = 0
+let worker: Worker | undefined
+/** The command that is being obeyed. */
+let current = 0
+
+const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
+  async listen({ server: name, options }) {
+    const server = await createServer(name, toOptions(options))
+    const serving: Serving = { server, came: 0, ended: [] }
+    server.on('connection', (connection) => {
+      serving.came++
+      connection.on('error', () => {})
+      connection.on('close', (reason) => serving.ended.push(reason?.code ?? null))
+    })
+    handleAll(server)
+    servers.set(name, serving)
+  },
+  connections({ server }) {
+    const { came, ended, server: serving } = servers.get(server)!
+    const [any] = serving.connections
+    return { came, ended, lostWakeups: any?.stats().lostWakeups ?? 0 }
+  },
+  closeServer({ server: name }) {
+    const serving = servers.get(name)
+    servers.delete(name)
+    return serving?.server.close()
+  },
+
+  async connect({ server, options }) {
+    const client = await connect(server, toOptions(options))
+    client.on('error', () => {})
+    handleAll(client)
+    const connection = ++connected
+    connections.set(connection, client)
+    return { connection, peer: client.peer }
+  },
+  async abortConnect({ server, options }) {
+    const signal = AbortSignal.timeout(100)
+    await connect(server, { ...toOptions(options), signal })
+  },
+  request: (ask: Ask) => (ask.waiting ? requestSync(ask) : request(ask, current)),
+  cancel({ request }) {
+    cancels.get(request)?.abort()
+    return cancels.has(request)
+  },
+  async many({ count, request: ask, close }) {
+    const [client, method, payload, options] = prepare(ask)
+    const calls = Array.from({ length: count }, () => client.request(method, payload, options))
+    const outcomes = Promise.allSettled(calls)
+    if (close) await client.close()
+    const failed: Record<string, number> = {}
+    for (const outcome of await outcomes) {
+      if (outcome.status === 'fulfilled') continue
+      const { code } = outcome.reason as IpcError
+      failed[code] = (failed[code] ?? 0) + 1
+    }
+    const failures = Object.values(failed).reduce((sum, one) => sum + one, 0)
+    return { answered: count - failures, failed }
+  },
+  notify({ connection, stream, count, length, lane }) {
+    const client = connections.get(connection)!
+    const payload = Buffer.alloc(Math.max(length, 8))
+    payload.writeUInt32LE(stream)
+    for (let sent = 0; sent < count; sent++) {
+      payload.writeUInt32LE(sent, 4)
+      try {
+        client.notify(Note, payload, { lane })
+      } catch (error) {
+        return { sent, refused: (error as IpcError).code }
+      }
+    }
+    return { sent: count, refused: null }
+  },
+  drained: ({ connection, timeoutMs }) => connections.get(connection)!.drained({ timeoutMs }),
+  stats({ connection }) {
+    const client = connections.get(connection)!
+    return { ...client.stats(), isOpen: client.isOpen }
+  },
+  closed: ({ connection }) => connections.get(connection)!.closed.then((reason) => reason?.code),
+  close: ({ connection }) => connections.get(connection)!.close(),
+  async forget({ connection }) {
+    const client = connections.get(connection)
+    connections.delete(connection)
+    await client?.close()
+  },
+
+  counted: ({ what }) => log.counts.get(what) ?? 0,
+  notes: ({ stream }) => log.streams.get(stream) ?? { count: 0, inOrder: true },
+  block({ ms }) {
+    const end = performance.now() + ms
+    while (performance.now() < end);
+  },
+  holds() {
+    const descriptors = readdirSync('/proc/self/fd').length
+    const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
+    const ours = /memfd:ringpost|\/dev\/shm\/ringpost\./
+    return { descriptors, mappings: maps.filter((line) => ours.test(line)).length }
+  },
+  exit: ({ code }) => process.exit(code),
+  crash() {
+    setImmediate(() => {
+      throw new Error('nobody catches this')
+    })
+    return new Promise(() => {})
+  },
+
+  arguments: ({ connection }) => wrongArguments(connections.get(connection)!),
+  async worker(order) {
+    worker = new Worker(new URL('./worker.mjs', import.meta.url), { workerData: order })
+    await new Promise((resolve, reject) => worker!.once('message', resolve).once('error', reject))
+  },
+  terminate: () => worker?.terminate(),
+}
+
+function prepare(ask: Ask) {
+  const { codec = 'messagePack', length = 0, value, lane, timeoutMs, traceparent } = ask
+  const payload = codec === 'bytes' ? pattern(length) : value
+  const client = connections.get(ask.connection)!
+  return [client, contract(ask.method, codec), payload, { lane, timeoutMs, traceparent }] as const
+}
+
+async function request(ask: Ask, id: number): Promise<unknown> {
+  const [client, method, payload, options] = prepare(ask)
+  const controller = new AbortController()
+  if (ask.aborted) controller.abort()
+  cancels.set(id, controller)
+  try {
+    const { signal } = controller
+    return toResult(payload, await client.request(method, payload, { ...options, signal }))
+  } finally {
+    cancels.delete(id)
+  }
+}
+
+function requestSync(ask: Ask): unknown {
+  const [client, method, payload, { lane, timeoutMs }] = prepare(ask)
+  return toResult(payload, client.requestSync(method, payload, { lane, timeoutMs }))
+}
+
+function toResult(sent: unknown, answer: unknown): unknown {
+  if (!(answer instanceof Uint8Array)) return answer
+  const same = sent instanceof Uint8Array && Buffer.compare(sent, answer) === 0
+  return { length: answer.length, same }
+}
+
+async function obey(line: string): Promise<void> {
+  const { id, do: order } = JSON.parse(line) as { id: number; do: Record<string, unknown> }
+  const [name] = Object.keys(order)
+  const say = (outcome: object) => process.stdout.write(JSON.stringify({ id, ...outcome }) + '\n')
+  try {
+    const command = commands[name as keyof Commands]
+    if (command === undefined) throw new Error(`nobody knows how to ${name}`)
+    current = id
+    say({ ok: (await command(order[name])) ?? null })
+  } catch (error) {
+    say({ error: toFailure(error) })
+  }
+}
+
+const lines = createInterface({ input: process.stdin })
+lines.on('line', (line) => void obey(line))
+// Whoever started this process is gone.
+lines.on('close', () => process.exit())

@@ -1,0 +1,148 @@
+// What every agent answers, on servers and on connections alike.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  bytes,
+  event,
+  json,
+  messagePack,
+  method,
+  type Connection,
+  type Context,
+  type IpcError,
+  type Method,
+  type Server,
+  type ServerOptions,
+  type StandardSchema,
+} from 'ringpost'
+import type { Chosen, Failure } from './wire.mjs'
+
+/** A one-way message that starts with its stream and its number. */
+export const Note = event<Uint8Array>('note', { codec: bytes })
+
+/** What handlers have seen. */
+export const log = {
+  counts: new Map<string, number>(),
+  streams: new Map<number, { count: number; inOrder: boolean }>(),
+}
+const count = (what: string) => log.counts.set(what, (log.counts.get(what) ?? 0) + 1)
+
+const codecs = { bytes, json, messagePack }
+const contracts = new Map<string, Method>()
+
+export function contract(name: string, codec: keyof typeof codecs): Method {
+  const key = `${codec} ${name}`
+  const known = contracts.get(key)
+  if (known !== undefined) return known
+  const fresh = method(name, { codec: codecs[codec] })
+  contracts.set(key, fresh)
+  return fresh
+}
+
+export function toOptions(chosen: Chosen = {}): ServerOptions {
+  const { refuse, ...rest } = chosen
+  if (!refuse) return rest as ServerOptions
+  const overflow = { critical: 'refuse', high: 'refuse', normal: 'refuse', low: 'refuse' } as const
+  return { ...rest, overflow } as ServerOptions
+}
+
+export function toFailure(error: unknown): Failure {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { name, message, stack, cause } = error
+  const { isRemote } = error as IpcError
+  // What a signal was aborted with has a number for a code.
+  const code = error instanceof DOMException ? 'ABORTED' : (error as IpcError).code
+  return { name, message, code, stack, cause: cause ? toFailure(cause) : undefined, isRemote }
+}
+
+function toError({ name, message, code, stack, cause }: Failure): Error {
+  const error = new Error(message, cause ? { cause: toError(cause) } : undefined)
+  return Object.assign(error, { name, code, ...(stack ? { stack } : {}) })
+}
+
+const echo = (value: unknown) => value
+const positive: StandardSchema<number> = {
+  '~standard': {
+    validate: (value) =>
+      typeof value === 'number' && value > 0
+        ? { value }
+        : { issues: [{ message: 'has to be above 0' }] },
+  },
+}
+
+/** Waits until nobody waits for the answer any more. */
+async function atWork<T>({ signal }: Context, work: Promise<T>): Promise<T> {
+  count('started')
+  signal.addEventListener('abort', () => count('cancelled'))
+  return work
+}
+
+export function handleAll(end: Server | Connection): void {
+  end.handle(Note, (payload) => {
+    const view = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+    const stream = view.readUInt32LE(0)
+    const seen = log.streams.get(stream) ?? { count: 0, inOrder: true }
+    seen.inOrder &&= view.readUInt32LE(4) === seen.count
+    seen.count++
+    log.streams.set(stream, seen)
+  })
+  end.handle('add', ([a, b]: number[]) => a + b)
+  end.handle(method<number, number>('positive', { params: positive }), (value) => value)
+  end.handle('context', (_, { lane, remainingMs, traceparent }) => ({
+    lane,
+    remainingMs: Number.isFinite(remainingMs) ? remainingMs : null,
+    trace: traceparent?.replaceAll('-', '') ?? null,
+  }))
+  end.handle('text', (length: number) => '7'.repeat(length))
+  end.handle('sleep', (ms: number, context) => {
+    const { signal } = context
+    return atWork(context, sleep(ms, 'slept', { signal }))
+  })
+  end.handle('never', (_, context) => atWork(context, new Promise(() => {})))
+  end.handle('closeHere', async (_, { connection }) => connection.close())
+  handleBack(end)
+  handleFailures(end)
+  // A name means one contract, so each codec has a name of its own.
+  for (const codec of Object.keys(codecs) as (keyof typeof codecs)[]) {
+    end.handle(contract(`echo ${codec}`, codec), echo)
+  }
+}
+
+interface Back {
+  method: string
+  value: unknown
+  timeoutMs?: number
+  waiting?: boolean
+}
+
+function handleBack(end: Server | Connection): void {
+  end.handle('askBack', ({ method, value, timeoutMs, waiting }: Back, { connection }) =>
+    waiting
+      ? connection.requestSync(method, value, { timeoutMs })
+      : connection.request(method, value, { timeoutMs }),
+  )
+}
+
+function handleFailures(end: Server | Connection): void {
+  end.handle('fail', (failure: Failure) => {
+    throw toError(failure)
+  })
+  end.handle('throw', () => {
+    throw new Error('as it was asked to')
+  })
+  end.handle('reject', async () => {
+    await sleep(1)
+    throw Object.assign(new Error('after a while'), { code: 'E_REJECTED' })
+  })
+  end.handle('late', (ms: number) => {
+    const end = performance.now() + ms
+    while (performance.now() < end);
+    return 'late'
+  })
+  end.handle(contract('twice', 'bytes'), () => {
+    return new Promise((resolve) => {
+      resolve(Buffer.from('first'))
+      resolve(Buffer.from('second'))
+    })
+  })
+}

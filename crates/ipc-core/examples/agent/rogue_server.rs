@@ -1,0 +1,141 @@
+//! A server that answers a HELLO in its own way.
+
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Result, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
+
+use ipc_core::testing::layout::{self, Side};
+use ipc_core::testing::{Address, Hello, Welcome, control};
+use ipc_core::{Agreement, Code, Transport};
+use rustix::event::EventfdFlags;
+use rustix::fs::{FlockOperation, MemfdFlags, SealFlags};
+use serde_json::{Value, json};
+
+use crate::rogue::{Rogue, Shared, rejection};
+use crate::{Agent, lock, wire};
+
+/// Listens, and returns the number under which the rogue is found once a client has come.
+pub fn serve(path: &str, transport: &str, answer: &str, agent: Arc<Agent>) -> Result<Value> {
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    let (number, transport, answer) =
+        (agent.number(), wire::transport(transport), answer.to_owned());
+    std::thread::spawn(move || {
+        let Ok((socket, _)) = listener.accept() else { return };
+        let mut rogue = Rogue::new(socket).expect("a socket");
+        // What goes wrong is what the client makes of it.
+        let played = play(&mut rogue, transport, &answer);
+        if played.is_ok() {
+            lock(&agent.rogues).insert(number, Arc::new(Mutex::new(rogue)));
+        }
+    });
+    Ok(json!({ "rogue": number }))
+}
+
+fn play(rogue: &mut Rogue, transport: Transport, answer: &str) -> Result<()> {
+    let Some((_, hello, _)) = rogue.hear()? else { return Ok(()) };
+    let hello = Hello::decode(&hello).map_err(std::io::Error::other)?;
+    match answer {
+        "version" => rogue.say(control::REJECT, &rejection(Code::Version).encode(), &[]),
+        "feature" => rogue.say(control::REJECT, &rejection(Code::Feature).encode(), &[]),
+        "garbage" => rogue.socket.write_all(&[0xa5; 200]),
+        "silence" => {
+            // Until the client has had enough.
+            let _ = rogue.hear();
+            Ok(())
+        }
+        "goodbye" => rogue.socket.shutdown(std::net::Shutdown::Both),
+        _ => welcome(rogue, &hello, transport, answer),
+    }
+}
+
+fn welcome(rogue: &mut Rogue, hello: &Hello, transport: Transport, answer: &str) -> Result<()> {
+    let geometry = transport.geometry().with(hello.rings);
+    let agreement = Agreement { geometry, crc: hello.crc, limits: hello.limits };
+    let welcome = |address| Welcome {
+        version: if answer == "otherVersion" { 2 } else { 1 },
+        transport,
+        features: transport.feature(),
+        agreement,
+        session: [9; 16],
+        engine: [9; 16],
+        address,
+    };
+    let len = layout::segment_len(&geometry) as u64;
+    let (memory, bell) = match transport {
+        Transport::Sealed => sealed(rogue, &welcome(None), len, answer)?,
+        Transport::Portable => (named(rogue, welcome, len, answer)?, None),
+    };
+    rogue.share(Shared::new(memory, bell, Side::Server, agreement));
+    // READY, or a client that has hung up.
+    rogue.hear()?;
+    Ok(())
+}
+
+fn sealed(
+    rogue: &Rogue,
+    welcome: &Welcome,
+    len: u64,
+    answer: &str,
+) -> Result<(File, Option<OwnedFd>)> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = rustix::fs::memfd_create("ringpost", flags)?;
+    rustix::fs::ftruncate(&memory, if answer == "otherSize" { len / 2 } else { len })?;
+    if answer != "unsealed" {
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&memory, seals)?;
+    }
+    let blocks = answer == "blockingBell";
+    let flags = if blocks { EventfdFlags::empty() } else { EventfdFlags::NONBLOCK };
+    let (own, peers) = (rustix::event::eventfd(0, flags)?, rustix::event::eventfd(0, flags)?);
+    let null = File::open("/dev/null")?;
+    let (memory_fd, own_fd, peers_fd) = (memory.as_fd(), own.as_fd(), peers.as_fd());
+    let descriptors = match answer {
+        "noDescriptors" => vec![],
+        "tooFew" => vec![memory_fd, own_fd],
+        "tooMany" => vec![memory_fd, own_fd, peers_fd, null.as_fd()],
+        "noMemory" => vec![null.as_fd(), own_fd, peers_fd],
+        "noBell" => vec![memory_fd, null.as_fd(), peers_fd],
+        _ => vec![memory_fd, own_fd, peers_fd],
+    };
+    rogue.say(control::WELCOME, &welcome.encode(), &descriptors)?;
+    Ok((File::from(memory), Some(peers)))
+}
+
+fn named(
+    rogue: &Rogue,
+    welcome: impl Fn(Option<Address>) -> Welcome,
+    len: u64,
+    answer: &str,
+) -> Result<File> {
+    let mut random = [0; 20];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    let suffix: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let name = format!("ringpost.{suffix}");
+    let path = format!("/dev/shm/{name}");
+    let memory = File::options().read(true).write(true).create_new(true).open(&path)?;
+    let mode = if answer == "openToAll" { 0o666 } else { 0o600 };
+    memory.set_permissions(Permissions::from_mode(mode))?;
+    // So that nobody takes it for something a dead process has left.
+    rustix::fs::flock(&memory, FlockOperation::LockExclusive)?;
+    memory.set_len(if answer == "otherSize" { len / 2 } else { len })?;
+    let nonce = [5; layout::NONCE_LEN];
+    memory.write_all_at(&nonce, layout::NONCE as u64)?;
+    let (name, nonce) = match answer {
+        "noSegment" => ("ringpost.aaaaaaaaaaaaaaaaaaaa".into(), nonce),
+        "otherName" => ("../../etc/passwd".into(), nonce),
+        "otherNonce" => (name, [6; layout::NONCE_LEN]),
+        _ => (name, nonce),
+    };
+    let null = File::open("/dev/null")?;
+    let descriptors = if answer == "tooMany" { vec![null.as_fd()] } else { vec![] };
+    rogue.say(control::WELCOME, &welcome(Some(Address { name, nonce })).encode(), &descriptors)?;
+    // The client holds it, or wants nothing of it, once it has said READY or has hung up.
+    let mut peek = [0];
+    let _ = rustix::net::recv(&rogue.socket, &mut peek, rustix::net::RecvFlags::PEEK);
+    fs::remove_file(path)?;
+    Ok(memory)
+}
