@@ -35,7 +35,8 @@ use crate::waker::Waker;
 
 /// How long the loop is kept from turning while messages keep coming.
 const STAY: Duration = Duration::from_micros(100);
-/// How often, meanwhile, the loop's other descriptors are looked at.
+/// How often, meanwhile, others on this core have their turn, and the loop's other descriptors are
+/// looked at.
 const GLANCE: Duration = Duration::from_micros(20);
 
 pub struct Binding {
@@ -300,7 +301,8 @@ impl Binding {
             if entered {
                 let now = Time::now();
                 if now >= glance_at {
-                    if now >= start + STAY || now >= timer || watch.is_any_ready() {
+                    let is_over = now >= start + STAY || now >= timer;
+                    if is_over || self.inner().engine.give_way() || watch.is_any_ready() {
                         return watch.set_turning(true);
                     }
                     glance_at = now + GLANCE;

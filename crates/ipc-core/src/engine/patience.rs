@@ -86,6 +86,15 @@ impl Engine {
         }
     }
 
+    /// Gives the processor away for a moment. To be called once in a while by a host that is kept busy
+    /// by messages and never comes to wait, so that others on this core have their turn. Returns
+    /// whether they have so much to do that looking is no use for now.
+    pub fn give_way(&mut self) -> bool {
+        let from = Time::now();
+        rustix::thread::sched_yield();
+        self.gave_way(from, Time::now())
+    }
+
     /// A yield between looks lasted that long. Returns whether looking is no use for now.
     pub(crate) fn gave_way(&mut self, from: Time, until: Time) -> bool {
         self.crowd.gave_way(from, until)
