@@ -22,7 +22,7 @@ const CROWDED: Duration = Duration::from_micros(500);
 /// How long nobody looks then, at first and at most. Who sleeps is woken at once even on a crowded
 /// core; who yields comes back when the others have had their slices, milliseconds later.
 const CROWDED_FIRST: Duration = Duration::from_millis(2);
-const CROWDED_LAST: Duration = Duration::from_millis(500);
+const CROWDED_LAST: Duration = Duration::from_millis(50);
 
 /// What yields tell about the others on this core.
 #[derive(Clone, Copy, Debug, Default)]
