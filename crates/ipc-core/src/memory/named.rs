@@ -67,7 +67,11 @@ pub fn create(len: usize) -> Result<(Segment, Address)> {
             Err(ShmemError::MappingIdExists) => continue,
             Err(cause) => return Err(failed("creating", &cause)),
         };
-        let file = open(&name)?;
+        // Before it is locked, someone cleaning up may take it for a leftover: then there is another.
+        let file = match open(&name) {
+            Err(Errno::NOENT) => continue,
+            opened => opened.map_err(opening)?,
+        };
         // The crate would unlink by name whatever then has that name, in forked children too.
         // From here on the name is the holder's to remove.
         mapping.set_owner(false);
@@ -75,7 +79,6 @@ pub fn create(len: usize) -> Result<(Segment, Address)> {
         let file = holder.lock.as_ref().expect("just set");
         match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) if fs::metadata(path(&name)).is_ok() => {}
-            // Someone cleaning up came between creation and lock, and took the name for a leftover.
             Ok(()) | Err(Errno::WOULDBLOCK) => continue,
             Err(cause) => return Err(Error::system("locking a named segment", cause)),
         }
@@ -92,7 +95,7 @@ pub fn attach(address: &Address, len: usize) -> Result<Segment> {
     if !is_ours(&address.name) {
         return Err(Error::new(Code::Handshake, "a segment name of an unknown form"));
     }
-    check(&open(&address.name)?, len)?;
+    check(&open(&address.name).map_err(opening)?, len)?;
     sys::fault().map_err(|cause| Error::system("opening a named segment", cause))?;
     let mapping = ShmemConf::new()
         .os_id(format!("/{}", address.name))
@@ -145,12 +148,13 @@ fn allocate(file: &File, len: usize) -> Result<()> {
         })
 }
 
-fn open(name: &str) -> Result<File> {
+fn open(name: &str) -> rustix::io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    sys::fault()
-        .and_then(|()| rustix::fs::open(path(name), flags, Mode::empty()))
-        .map(File::from)
-        .map_err(|cause| Error::system("opening a named segment", cause))
+    sys::fault().and_then(|()| rustix::fs::open(path(name), flags, Mode::empty())).map(File::from)
+}
+
+fn opening(cause: Errno) -> Error {
+    Error::system("opening a named segment", cause)
 }
 
 fn check(file: &impl AsFd, len: usize) -> Result<()> {
@@ -270,6 +274,23 @@ mod tests {
         let file = open(&address.name).unwrap();
         rustix::fs::fchmod(&file, Mode::from_raw_mode(0o666)).unwrap();
         assert_eq!(refused(&address, 4096), Code::ForeignUser);
+    }
+
+    #[test]
+    fn cleaning_up_beside_it_disturbs_nobody_who_creates() {
+        let cleaning = std::thread::spawn(|| {
+            for _ in 0..2000 {
+                reclaim();
+            }
+        });
+        let mut segments = Vec::new();
+        while !cleaning.is_finished() {
+            let (segment, address) = create(4096).unwrap();
+            assert!(exists(&address));
+            segments.push(segment);
+            segments.truncate(8);
+        }
+        cleaning.join().unwrap();
     }
 
     #[test]
