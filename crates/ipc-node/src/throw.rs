@@ -25,8 +25,8 @@ pub fn scoped(env: sys::napi_env, work: impl FnOnce()) {
 
 /// Calls the function behind `deliver` with a count and its extras, then `answer`, and only then runs
 /// ticks and microtasks, by opening a scope and closing it: whoever waits for an answer does not wait
-/// for that, which takes an eighth of a round trip. An exception becomes an uncaught one. `Err(false)`: the environment runs no JavaScript any
-/// more.
+/// for that, which takes an eighth of a round trip. An exception becomes an uncaught one.
+/// `Err(false)`: the environment runs no JavaScript any more.
 pub fn call(
     env: sys::napi_env,
     context: sys::napi_async_context,
