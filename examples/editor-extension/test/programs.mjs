@@ -1,0 +1,78 @@
+// Processes, and what they print.
+
+import { spawn } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { readFileSync, readdirSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const PATIENCE_MS = 60_000
+
+/** A process whose lines can be waited for. */
+export class Program {
+  #lines = []
+  #output = new EventEmitter()
+
+  constructor(name, command, args, { env = {}, cwd, quiet = false } = {}) {
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.name = name
+    this.pid = child.pid
+    this.ended = once(child, 'close').then(([code, signal]) => code ?? signal)
+    for (const output of [child.stdout, child.stderr]) {
+      createInterface(output).on('line', (line) => {
+        if (!quiet) console.log(`    ${name}: ${line}`)
+        this.#lines.push(line)
+        this.#output.emit('line')
+      })
+    }
+  }
+
+  /** Waits for a line, and takes it. Resolves to the first group of the pattern. */
+  async says(pattern) {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    for (;;) {
+      const index = this.#lines.findIndex((line) => pattern.test(line))
+      if (index !== -1) return pattern.exec(this.#lines.splice(index, 1)[0])[1]
+      await once(this.#output, 'line', { signal }).catch((cause) => {
+        const said = this.#lines.join('\n')
+        throw new Error(`${this.name} never said ${pattern}, but:\n${said}`, { cause })
+      })
+    }
+  }
+}
+
+/**
+ * Kills whatever has `marker` in its environment, besides this process. Resolves to those that had
+ * not ended by themselves before.
+ */
+export async function killAll(marker, graceMs) {
+  const deadline = Date.now() + graceMs
+  while (marked(marker).length > 0 && Date.now() < deadline) await sleep(50)
+  const left = marked(marker)
+  for (const { pid } of left) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return left.map(({ pid, command }) => `${pid} ${command}`)
+}
+
+function marked(marker) {
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && +name !== process.pid)
+  return others.flatMap((pid) => {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+      if (!environment.includes(marker)) return []
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+      return [{ pid: Number(pid), command }]
+    } catch {
+      return [] // It has ended, or is not ours.
+    }
+  })
+}
