@@ -1,4 +1,4 @@
-// What takes long: sanitizers, fuzzing, coverage, the editor, the full benchmark.
+// What takes long: sanitizers, planted faults, fuzzing, coverage, the editor, the full benchmark.
 //
 //   npm run nightly                 all steps
 //   node ci/nightly.mjs <step> ...  only these
@@ -26,6 +26,7 @@ const STEPS = {
     ['--test', 'allocations', '--test', 'loans', '--test', 'realtime'],
     ['--skip', 'makes_no_system_call', '--skip', 'a_scribbler_in_the_segment'],
   ),
+  mutations: node('ci/mutations.mjs'),
   fuzz: node('ci/fuzz.mjs'),
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),

@@ -17,13 +17,40 @@ pub mod layout {
     pub use crate::memory::layout::*;
 }
 
-/// Both ends of a ring whose every byte and position anyone may change at any time. What would leave
-/// the ring panics.
+/// Both ends of a ring. What would leave the ring panics.
 pub struct Ring {
-    region: HeapRegion,
+    memory: Memory,
     crc: CrcMode,
     producer: Producer<HeapRegion>,
     consumer: Consumer<HeapRegion>,
+}
+
+/// What both ends share: every byte and position of it may change at any time.
+#[derive(Clone)]
+pub struct Memory(HeapRegion);
+
+impl Memory {
+    /// What a peer claims to have written up to.
+    pub fn set_write(&self, position: u64) {
+        self.0.store_write(position);
+    }
+
+    /// What a peer claims to have read up to.
+    pub fn set_read(&self, position: u64) {
+        self.0.store_read(position);
+    }
+
+    /// The positions as they stand: written up to, and read up to.
+    pub fn positions(&self) -> (u64, u64) {
+        (self.0.load_write(), self.0.load_read())
+    }
+
+    /// Writes over the ring's bytes, from `offset` on and not beyond its end.
+    pub fn scribble(&self, offset: usize, bytes: &[u8]) {
+        let offset = offset % self.0.capacity();
+        let len = bytes.len().min(self.0.capacity() - offset);
+        self.0.copy_in(offset, &bytes[..len]);
+    }
 }
 
 impl Ring {
@@ -35,31 +62,14 @@ impl Ring {
         Self {
             producer: Producer::starting_at(region.clone(), position),
             consumer: Consumer::starting_at(region.clone(), crc, position),
-            region,
+            memory: Memory(region),
             crc,
         }
     }
 
-    /// What a peer claims to have written up to.
-    pub fn set_write(&self, position: u64) {
-        self.region.store_write(position);
-    }
-
-    /// What a peer claims to have read up to.
-    pub fn set_read(&self, position: u64) {
-        self.region.store_read(position);
-    }
-
-    /// The positions as they stand.
-    pub fn positions(&self) -> (u64, u64) {
-        (self.region.load_write(), self.region.load_read())
-    }
-
-    /// Writes over the ring's bytes, from `offset` on and not beyond its end.
-    pub fn scribble(&self, offset: usize, bytes: &[u8]) {
-        let offset = offset % self.region.capacity();
-        let len = bytes.len().min(self.region.capacity() - offset);
-        self.region.copy_in(offset, &bytes[..len]);
+    /// The memory it lies in.
+    pub fn memory(&self) -> Memory {
+        self.memory.clone()
     }
 
     /// Writes a frame. Returns whether there was room.
