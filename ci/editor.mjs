@@ -10,6 +10,7 @@ import './setup.mjs'
 import { ROOT, giveUp, step } from './step.mjs'
 
 const EDITOR = ['code-server@4.100.3', 'playwright-core@1.65.1']
+const CHROMIUMS = ['chromium', 'chromium-browser', 'google-chrome']
 const EXAMPLE = join(ROOT, 'examples/editor-extension')
 /** Without scripts, which would compile parts and download others that this does not need. */
 const INSTALL = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']
@@ -27,7 +28,7 @@ await step('the extension in the editor', process.execPath, [
 ], { loud: true })
 
 async function findChromium() {
-  const found = () => ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync)
+  const found = () => CHROMIUMS.map((name) => join('/usr/bin', name)).find(existsSync)
   if (!found() && process.getuid() === 0 && existsSync('/usr/bin/apt-get')) {
     const env = { DEBIAN_FRONTEND: 'noninteractive' }
     await step('refreshing the list of packages', 'apt-get', ['update'], { env })
