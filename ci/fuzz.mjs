@@ -3,7 +3,8 @@
 // libFuzzer with the address sanitizer, on the stable compiler. What it finds worth keeping stays in
 // crates/ipc-core/fuzz/corpus, what crashes in artifacts beside it.
 
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT, giveUp, step } from './step.mjs'
 
@@ -25,6 +26,9 @@ await step('building the fuzz targets', 'cargo', ['build', '--release', '--targe
   cwd: folder,
   env: { RUSTC_BOOTSTRAP: '1', RUSTFLAGS: flags.join(' ') },
 })
+// The directories in which the targets meet themselves lie in this one, and go with it.
+const scratch = mkdtempSync(join(tmpdir(), 'ringpost-fuzzing-'))
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 for (const target of TARGETS) {
   const corpus = join(folder, 'corpus', target)
   const artifacts = join(folder, 'artifacts', target)
@@ -32,5 +36,5 @@ for (const target of TARGETS) {
   await step(`fuzzing ${target} for ${seconds} s`, join(folder, 'target', PLATFORM, 'release', target), [
     ...[`-max_total_time=${seconds}`, '-timeout=10', '-rss_limit_mb=2048', '-print_final_stats=1'],
     ...[`-artifact_prefix=${artifacts}/`, corpus],
-  ])
+  ], { env: { TMPDIR: scratch } })
 }

@@ -45,6 +45,24 @@ const MUTATIONS = [
     to: '(false, true) => return false',
   },
   {
+    what: 'who waits for data is not rung when space comes with it',
+    file: 'lanes/mod.rs',
+    from: 'Interest::DATA.and(Interest::SPACE),',
+    to: 'Interest::SPACE,',
+  },
+  {
+    what: 'only the first of two lanes is published',
+    file: 'lanes/mod.rs',
+    from: 'self.dirty & 1 << index != 0',
+    to: 'self.dirty.trailing_zeros() as usize == index',
+  },
+  {
+    what: 'only the first of two lanes gives space back',
+    file: 'lanes/mod.rs',
+    from: 'ring.release() | any',
+    to: 'any || ring.release()',
+  },
+  {
     what: 'the published word is looked at after the positions',
     file: 'lanes/mod.rs',
     from: 'self.seen = published;',
