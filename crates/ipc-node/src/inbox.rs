@@ -11,14 +11,14 @@
 //! host takes.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, LinkId, Message, Peer, Time,
+    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, LinkId, Message, Time,
 };
 use napi::sys;
 
+use crate::describe::{describe, introduce};
 use crate::memory::Memory;
 use crate::records::ending::{ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT};
 use crate::records::event::{
@@ -566,34 +566,6 @@ fn ending_code(ending: Ending) -> u32 {
         Ending::PeerLost => ENDED_PEER_LOST,
         Ending::Closed => ENDED_CLOSED,
     }
-}
-
-/// An error as JavaScript takes it apart again: its code, a line feed, its message.
-pub fn describe(error: &Error) -> String {
-    format!("{}\n{error}", error.code())
-}
-
-/// Who is at the other end, in JSON. Nothing in it needs escaping.
-fn introduce(peer: &Peer) -> String {
-    let hex = |bytes: &[u8]| {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    };
-    let agreement = &peer.agreement;
-    format!(
-        r#"{{"pid":{},"uid":{},"session":"{}","engine":"{}","transport":"{}","crc":"{}","rings":{:?},"messageLenMax":{},"pendingMax":{}}}"#,
-        peer.pid,
-        peer.uid,
-        hex(&peer.session),
-        hex(&peer.engine),
-        peer.transport.name(),
-        agreement.crc.name(),
-        agreement.geometry.rings,
-        agreement.limits.message_len_max,
-        agreement.limits.pending_max,
-    )
 }
 
 /// Lengths and numbers of the inbox are far below what 32 bits hold.

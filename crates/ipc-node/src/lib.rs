@@ -4,6 +4,7 @@
 //! [`NativeEngine`]; what is called for every batch is registered by hand in `hot.rs`.
 
 mod binding;
+mod describe;
 mod hot;
 mod inbox;
 mod memory;

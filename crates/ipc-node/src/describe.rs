@@ -1,0 +1,33 @@
+//! What JavaScript is told in words: errors, and who is at the other end.
+
+use std::fmt::Write as _;
+
+use ipc_core::{Error, Peer};
+
+/// An error as JavaScript takes it apart again: its code, a line feed, its message.
+pub fn describe(error: &Error) -> String {
+    format!("{}\n{error}", error.code())
+}
+
+/// Who is at the other end, in JSON. Nothing in it needs escaping.
+pub fn introduce(peer: &Peer) -> String {
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
+    let agreement = &peer.agreement;
+    format!(
+        r#"{{"pid":{},"uid":{},"session":"{}","engine":"{}","transport":"{}","crc":"{}","rings":{:?},"messageLenMax":{},"pendingMax":{}}}"#,
+        peer.pid,
+        peer.uid,
+        hex(&peer.session),
+        hex(&peer.engine),
+        peer.transport.name(),
+        agreement.crc.name(),
+        agreement.geometry.rings,
+        agreement.limits.message_len_max,
+        agreement.limits.pending_max,
+    )
+}
