@@ -9,14 +9,13 @@
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Row } from './compare.mjs'
 import { machine, watchNoise } from './machine.mjs'
 import { Pair } from './pair.mjs'
 import { caution, heading, line, verdictLine } from './report.mjs'
+import { scratch } from './scratch.mjs'
 import { against, ROUNDS_MIN } from './suites/against.mjs'
 import { engineRows, type Effort } from './suites/engine.mjs'
 
@@ -68,7 +67,7 @@ async function tour(): Promise<void> {
 
 /** What a connection of this build says of itself. */
 async function describe(): Promise<Record<string, unknown>> {
-  const directory = mkdtempSync(join(tmpdir(), 'ringpost-bench-'))
+  const directory = scratch()
   const pair = await Pair.open('ringpost', { directory })
   await pair.close()
   return pair.description

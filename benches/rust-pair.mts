@@ -2,10 +2,9 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { createInterface, type Interface } from 'node:readline'
+import { scratch } from './scratch.mjs'
 import type { Latency, Rate } from './worker.mjs'
 
 /** One run of the program. */
@@ -40,7 +39,7 @@ class Role {
 /** A native echo server, and what can be measured against it. */
 export class RustPair {
   readonly #program: string
-  readonly #directory = mkdtempSync(join(tmpdir(), 'ringpost-rust-'))
+  readonly #directory = scratch()
   readonly #server: Role
 
   private constructor(program: string) {

@@ -1,11 +1,6 @@
 // Requests in flight: a slot for each, used again and again. The id of a request leads straight to
 // its slot, and its generation tells its answer from a late answer to an earlier request.
 
-export interface Call {
-  resolve(value: unknown): void
-  reject(reason: unknown): void
-}
-
 export class Pending<C> {
   readonly #calls: (C | undefined)[] = []
   readonly #generations: number[] = []

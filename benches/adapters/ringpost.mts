@@ -1,6 +1,5 @@
 // Ringpost under measurement: raw bytes, and otherwise as anyone would use it.
 
-import type { ClientOptions } from 'ringpost'
 import type { Adapter, Settings } from '../adapter.mjs'
 
 const ringpost: Adapter = {
@@ -34,22 +33,13 @@ const ringpost: Adapter = {
 }
 export default ringpost
 
-/** This build, or the one `settings.library` leads to. With `look: false` both sides sleep at once,
- * as most libraries do. */
-async function library({ library = 'ringpost', look }: Settings) {
+/** This build, or the one `settings.library` leads to. */
+async function library({ library = 'ringpost' }: Settings) {
   const build = (await import(library as string)) as typeof import('ringpost')
-  if (look === false) build.configure({ lookExpectingUs: 0, lookRecentUs: 0 })
   const { bytes, event, method } = build
   const Echo = method<Uint8Array, Uint8Array>('echo', { codec: bytes })
   const Drop = event<Uint8Array>('drop', { codec: bytes })
   return { ...build, Echo, Drop }
 }
 
-function endpoint({ directory, transport, crc, normal }: Settings): ClientOptions {
-  return {
-    directory: directory as string | undefined,
-    transport: transport as ClientOptions['transport'],
-    crc: crc as ClientOptions['crc'],
-    rings: normal === undefined ? undefined : { normal: normal as number },
-  }
-}
+const endpoint = ({ directory }: Settings) => ({ directory: directory as string })

@@ -1,11 +1,10 @@
 // Two builds of the library against each other: the same rows, the same workers, A-B-B-A.
 
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { alternate, interval, row, type Figure, type Row } from '../compare.mjs'
 import { Pair } from '../pair.mjs'
+import { scratch } from '../scratch.mjs'
 
 /** The fewest A-B-B-A rounds a comparison is worth anything with. */
 export const ROUNDS_MIN = 20
@@ -65,7 +64,7 @@ export async function against(
   ms: number,
   done: (row: Verdict) => void,
 ): Promise<Verdict[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'ringpost-bench-'))
+  const directory = scratch()
   const library = pathToFileURL(join(base, 'index.mjs')).href
   const verdicts: Verdict[] = []
   for (const { id, name, unit, better, measure } of MEASURED) {

@@ -1,14 +1,14 @@
 // The rows the engine is held to: each a figure of ours beside the reference of the same run.
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
 import net from 'node:net'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Settings } from '../adapter.mjs'
 import { alternate, row, type Figure, type Row } from '../compare.mjs'
 import { Pair, type Cost } from '../pair.mjs'
 import { RustPair } from '../rust-pair.mjs'
+import { scratch } from '../scratch.mjs'
 import { bareNode } from '../bare-node.mjs'
 
 /** How much is measured. */
@@ -33,7 +33,7 @@ export async function engineRows(effort: Effort, done: Progress): Promise<Row[]>
       done(row)
     }
   }
-  const directory = mkdtempSync(join(tmpdir(), 'ringpost-bench-'))
+  const directory = scratch()
   await withPairs({ directory }, {}, {}, async (ours, reference) => {
     await warmUp(ours, reference, effort)
     add(...(await latencies(effort, ours, reference)))

@@ -214,6 +214,7 @@ fn smoke() {
     bare::one_way(64, Duration::from_millis(20));
     server.kill().expect("it is ours");
     server.wait().expect("it is ours");
+    std::fs::remove_dir_all(directory).expect("nobody meets there any more");
 }
 
 /// This program once more, in another role.
