@@ -1,15 +1,15 @@
 // PROTOCOL.md's test vectors, read from the document itself: what TypeScript writes and reads, and
 // a second reader of frames that knows nothing but the document.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { createServer } from 'ringpost'
 import { decodeError, encodeError } from '../ts/errors.js'
 import { decode, encode } from '../ts/msgpack.js'
 import { traceBytes, traceText } from '../ts/trace.js'
+import { directory } from './helpers/directory.mjs'
 
 interface Vector {
   fields: Record<string, string>
@@ -254,8 +254,7 @@ for (const { fields } of ofType('layout')) {
 // ---- the vectors and a living server ----
 
 test('the golden HELLOs get a WELCOME and the golden REJECT from a real server', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'ringpost-golden-'))
-  const server = await createServer('golden', { directory, token: 'secret' })
+  const server = await createServer('golden', { token: 'secret' })
   try {
     const [client, future] = ofType('hello')
     const socket = join(directory, 'golden.sock')
@@ -270,7 +269,6 @@ test('the golden HELLOs get a WELCOME and the golden REJECT from a real server',
     t.is(refusal.toString('hex'), ofType('reject')[0].bytes.toString('hex'))
   } finally {
     await server.close()
-    rmSync(directory, { recursive: true, force: true })
   }
 })
 

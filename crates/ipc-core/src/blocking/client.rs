@@ -101,7 +101,7 @@ impl Client {
     /// # use ipc_core::blocking::{Client, Server};
     /// # use ipc_core::{CallOptions, FaceOptions, Options};
     /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
-    /// # let options = Options { directory: Some(directory), ..Options::default() };
+    /// # let options = Options { directory: Some(directory.clone()), ..Options::default() };
     /// # let mut server = Server::bind("demo", &options, FaceOptions::default())?;
     /// # let stopper = server.stopper();
     /// # let serving = std::thread::spawn(move || server.run());
@@ -113,6 +113,7 @@ impl Client {
     /// image.send()?;
     /// # stopper.stop();
     /// # serving.join().unwrap()?;
+    /// # std::fs::remove_dir_all(directory).unwrap();
     /// # Ok::<(), ipc_core::Error>(())
     /// ```
     pub fn loan(&mut self, event: &str, len: usize, options: &CallOptions) -> Result<Loan<'_>> {

@@ -4,7 +4,7 @@
 //! use ipc_core::blocking::{Answer, Client, Server};
 //! use ipc_core::{CallOptions, FaceOptions, Options};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-doc-{}", std::process::id()));
-//! # let options = Options { directory: Some(directory), ..Options::default() };
+//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
 //!
 //! let mut server = Server::bind("demo", &options, FaceOptions::default())?;
 //! server.handle("shout", |request, reply| {
@@ -20,6 +20,7 @@
 //!
 //! stopper.stop();
 //! serving.join().unwrap()?;
+//! # std::fs::remove_dir_all(directory).unwrap();
 //! # Ok::<(), ipc_core::Error>(())
 //! ```
 

@@ -167,39 +167,59 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn scratch(test: &str) -> PathBuf {
-        let path =
-            std::env::temp_dir().join(format!("ringpost-test-{test}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        path
+    /// A path where nothing is, neither now nor afterwards.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(test: &str) -> Self {
+            let name = format!("ringpost-test-{test}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+    }
+
+    impl std::ops::Deref for Scratch {
+        type Target = Path;
+
+        fn deref(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 
     #[test]
     fn a_directory_is_made_private() {
-        let path = scratch("private");
-        Directory::find(Some(&path)).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        let scratch = Scratch::new("private");
+        let path: &Path = &scratch;
+        Directory::find(Some(path)).unwrap();
+        assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o700);
     }
 
     #[test]
     fn a_link_a_file_and_an_open_directory_are_refused() {
-        let path = scratch("open");
-        fs::create_dir(&path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let scratch = Scratch::new("open");
+        let path: &Path = &scratch;
+        fs::create_dir(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         let refused = |path: &Path| Directory::find(Some(path)).unwrap_err().code();
-        assert_eq!(refused(&path), Code::UnsafeDirectory);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-        let link = scratch("link");
-        let _ = fs::remove_file(&link);
-        symlink(&path, &link).unwrap();
-        assert_eq!(refused(&link), Code::UnsafeDirectory);
+        assert_eq!(refused(path), Code::UnsafeDirectory);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        let other = Scratch::new("link");
+        let link: &Path = &other;
+        symlink(path, link).unwrap();
+        assert_eq!(refused(link), Code::UnsafeDirectory);
         fs::write(path.join("file"), "").unwrap();
         assert_eq!(refused(&path.join("file")), Code::UnsafeDirectory);
     }
 
     #[test]
     fn a_name_is_held_once_and_free_again_afterwards() {
-        let directory = Directory::find(Some(&scratch("claim"))).unwrap();
+        let path = Scratch::new("claim");
+        let directory = Directory::find(Some(&path)).unwrap();
         let (claim, _socket) = directory.listen("demo").unwrap();
         assert_eq!(directory.listen("demo").err().unwrap().code(), Code::NameInUse);
         let mode = fs::symlink_metadata(&claim.socket_path).unwrap().mode() & 0o777;
@@ -210,7 +230,8 @@ mod tests {
 
     #[test]
     fn what_a_dead_server_left_is_cleared_away() {
-        let directory = Directory::find(Some(&scratch("stale"))).unwrap();
+        let path = Scratch::new("stale");
+        let directory = Directory::find(Some(&path)).unwrap();
         fs::write(directory.socket_path("demo"), "").unwrap();
         fs::write(directory.0.join("demo.lock"), "").unwrap();
         directory.listen("demo").unwrap();
@@ -218,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_planted_lock_that_is_a_link_is_not_followed() {
-        let directory = Directory::find(Some(&scratch("planted"))).unwrap();
+        let path = Scratch::new("planted");
+        let directory = Directory::find(Some(&path)).unwrap();
         let target = directory.0.join("target");
         symlink(&target, directory.0.join("demo.lock")).unwrap();
         assert!(directory.listen("demo").is_err());

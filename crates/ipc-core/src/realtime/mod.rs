@@ -16,7 +16,7 @@
 //! # use ipc_core::blocking::{Answer, Server};
 //! use ipc_core::{CallOptions, Options};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-rt-{}", std::process::id()));
-//! # let options = Options { directory: Some(directory), ..Options::default() };
+//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
 //! # let mut server = Server::bind("speaker", &options, Default::default())?;
 //! # let (heard, hearing) = std::sync::mpsc::channel();
 //! # server.handle("block", move |request, _| {
@@ -44,6 +44,7 @@
 //! # assert_eq!(hearing.recv(), Ok(512));
 //! # stopper.stop();
 //! # serving.join().unwrap()?;
+//! # std::fs::remove_dir_all(directory).unwrap();
 //! # Ok::<(), ipc_core::Error>(())
 //! ```
 

@@ -4,7 +4,7 @@
 //! use ipc_core::tokio::{Client, Handlers, Request, Server};
 //! use ipc_core::{CallOptions, FaceOptions, ListenOptions, Options, Reply};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-tokio-{}", std::process::id()));
-//! # let options = Options { directory: Some(directory), ..Options::default() };
+//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 //! # runtime.block_on(async {
 //!
@@ -20,6 +20,7 @@
 //!
 //! client.close().await;
 //! server.close().await;
+//! # std::fs::remove_dir_all(directory).unwrap();
 //! # Ok::<(), ipc_core::Error>(())
 //! # }).unwrap();
 //! ```

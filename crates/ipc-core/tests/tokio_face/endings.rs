@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipc_core::tokio::{Client, Handlers, Request, Server};
-use ipc_core::{Change, Code, FaceOptions, ListenOptions, Reply, Transport};
+use ipc_core::{Change, Code, FaceOptions, Reply, Transport};
 
 use super::two_processes::{Meeting, PATIENCE, Process};
-use super::{Dropped, PLAIN, against_a_server, bounded, connect, one_thread, several_threads};
+use super::{
+    Dropped, PLAIN, against_a_server, bounded, connect, one_thread, several_threads, with_a_client,
+};
 
 #[test]
 fn a_closed_client_says_goodbye_and_says_so() {
@@ -37,11 +39,7 @@ fn what_was_sent_before_a_close_arrives() {
                 Ok(Reply::default())
             }
         });
-        let (listen, face) = (ListenOptions::default(), FaceOptions::default());
-        let server =
-            Server::bind_with("demo", &meeting.options, &listen, face, handlers).await.unwrap();
-        let client = connect(&meeting.options).await;
-        let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
+        let (server, client, link) = with_a_client(&meeting.options, handlers).await;
         for len in 0..200 {
             client.notify("say", &vec![0; len], &PLAIN).unwrap();
         }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ipc_core::tokio::{Handlers, Server};
-use ipc_core::{
-    CallOptions, Change, Code, FaceOptions, Lane, ListenOptions, Reply, Sent, Transport, blocking,
-};
+use ipc_core::tokio::Handlers;
+use ipc_core::{CallOptions, Code, FaceOptions, Lane, Reply, Sent, Transport, blocking};
 
 use super::two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently};
-use super::{PLAIN, against_a_server, bounded, connect, one_thread, several_threads};
+use super::{
+    PLAIN, against_a_server, bounded, connect, one_thread, several_threads, with_a_client,
+};
 
 #[test]
 fn a_server_that_does_not_read_is_felt_and_forgiven() {
@@ -70,11 +70,7 @@ fn a_handler_that_takes_its_time_is_felt_by_the_sender() {
                     Ok(Reply::default())
                 }
             });
-            let (listen, face) = (ListenOptions::default(), FaceOptions::default());
-            let server =
-                Server::bind_with("demo", &meeting.options, &listen, face, handlers).await.unwrap();
-            let client = connect(&meeting.options).await;
-            let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
+            let (server, client, link) = with_a_client(&meeting.options, handlers).await;
             for _ in 0..10_000 {
                 client.notify("work", &[0; 1000], &PLAIN).unwrap();
             }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use ipc_core::tokio::{Client, Handlers, Request, Server};
 use ipc_core::{
-    CallOptions, Code, Codec, FaceOptions, Lane, ListenOptions, Options, Patience, RemoteError,
-    Reply, blocking,
+    CallOptions, Change, Code, Codec, FaceOptions, Lane, LinkId, ListenOptions, Options, Patience,
+    RemoteError, Reply, blocking,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -138,6 +138,15 @@ async fn connect(options: &Options) -> Client {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// A server with these handlers in this process, and its first client.
+async fn with_a_client(options: &Options, handlers: Handlers) -> (Server, Client, LinkId) {
+    let (listen, face) = (ListenOptions::default(), FaceOptions::default());
+    let server = Server::bind_with("demo", options, &listen, face, handlers).await.unwrap();
+    let client = connect(options).await;
+    let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
+    (server, client, link)
 }
 
 /// Runs a test against a server in another process, with both transports and both kinds of runtime.
