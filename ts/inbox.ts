@@ -27,12 +27,15 @@ export class Inbox {
   readonly #floats: Float64Array
   /** Views that were lent, by place. */
   readonly #views: (Uint8Array | undefined)[]
+  /** The records they were lent for: to ask a view where it begins costs as much as to make one. */
+  readonly #lent: Uint32Array
 
   constructor(memory: ArrayBuffer) {
     this.#memory = memory
     this.#words = new Uint32Array(memory)
     this.#floats = new Float64Array(memory)
     this.#views = new Array(this.#words.length >>> PLACE_SHIFT)
+    this.#lent = new Uint32Array(this.#views.length)
   }
 
   /** The place of the record behind this one. */
@@ -82,11 +85,11 @@ export class Inbox {
     const length = this.#words[at + IN_PAYLOAD_LEN]
     const place = at >>> PLACE_SHIFT
     const last = this.#views[place]
-    const start = (at + IN_WORDS) << 2
     // Records of another round may begin elsewhere in the same place.
-    if (last !== undefined && last.length === length && last.byteOffset === start) return last
-    const view = new Uint8Array(this.#memory, start, length)
+    if (last !== undefined && last.length === length && this.#lent[place] === at) return last
+    const view = new Uint8Array(this.#memory, (at + IN_WORDS) << 2, length)
     this.#views[place] = view
+    this.#lent[place] = at
     return view
   }
 
