@@ -5,7 +5,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { median } from './compare.mjs'
-import { Pair } from './pair.mjs'
+import { serve } from './pair.mjs'
 
 const REPEATS = 5
 /** Long enough for what happens at a start to be over. */
@@ -14,7 +14,7 @@ const SETTLE_MS = 700
 /** Resident bytes of a bare process, and of one that is connected. */
 export async function bareNode(directory: string): Promise<[bare: number, connected: number]> {
   const name = `memory-${process.pid}`
-  const server = await Pair.serve('ringpost', name, { directory })
+  const server = await serve('ringpost', name, { directory })
   const bare: number[] = []
   const connected: number[] = []
   try {

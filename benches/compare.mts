@@ -1,6 +1,8 @@
 // Comparing two things fairly on a machine that is not quiet: turn by turn, each pair of turns a
 // ratio of its own, and of the ratios the median.
 
+import type { Measurement } from './results.mjs'
+
 /** What one row of a report says. */
 export interface Row {
   /** Stable, for programs: `latency.64.p50`. */
@@ -74,13 +76,20 @@ export function row(
   }
 }
 
-/** Where the median of what the values are samples of lies, 95 times of 100: by their order alone. */
-export function interval(values: number[]): [number, number] {
-  const sorted = [...values].sort((a, b) => a - b)
-  const reach = 0.98 * Math.sqrt(sorted.length)
-  const low = Math.max(0, Math.floor(sorted.length / 2 - reach))
-  const high = Math.min(sorted.length - 1, Math.ceil(sorted.length / 2 + reach))
-  return [sorted[low], sorted[high]]
+/** How many times better `ours` is, repeat by repeat, which were measured in turns; null if there is
+ * nothing to compare. */
+export function timesBetter(
+  ours: Measurement,
+  theirs: Measurement,
+): { ratio: number; low: number; high: number } | null {
+  const less = ours.metric.better === 'less'
+  const count = Math.min(ours.repeats.length, theirs.repeats.length)
+  if (count === 0 || ours.failed !== null || theirs.failed !== null) return null
+  const ratios = Array.from({ length: count }, (_, index) => {
+    const [mine, other] = [ours.repeats[index].value, theirs.repeats[index].value]
+    return less ? other / mine : mine / other
+  })
+  return { ratio: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) }
 }
 
 export function median(values: number[]): number {

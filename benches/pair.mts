@@ -1,82 +1,92 @@
-// Two processes that talk: one serves, one asks.
+// Two processes that talk: one serves, one asks. Either may be written in Rust.
 
-import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { execFileSync } from 'node:child_process'
 import type { Settings } from './adapter.mjs'
-import type { Bystander, Command, Latency, Rate, Usage } from './worker.mjs'
+import type { Bystander, Command, Description, OpenLoop, Rate, Soaked } from './commands.mjs'
+import { cpuMs, Process, type Language } from './process.mjs'
+import type { Languages, Latency } from './results.mjs'
+import { RUST_PROGRAMS, transportOf } from './transports.mjs'
 
-const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url))
-
-class Process {
-  readonly #child: ChildProcess
-
-  /** `cores` pins it, as taskset takes them. */
-  constructor(cores: string | undefined) {
-    const options = { serialization: 'json' as const }
-    this.#child =
-      cores === undefined
-        ? fork(WORKER, options)
-        : fork(WORKER, { ...options, execPath: 'taskset', execArgv: ['-c', cores, process.execPath] })
-  }
-
-  get pid(): number {
-    return this.#child.pid!
-  }
-
-  async call<T>(command: Command): Promise<T> {
-    this.#child.send(command)
-    const waiting = new AbortController()
-    const { signal } = waiting
-    try {
-      const [answer] = (await Promise.race([
-        once(this.#child, 'message', { signal }),
-        once(this.#child, 'exit', { signal }).then(([code, killed]) => [
-          { error: `the worker ended (${code ?? killed}) during '${command.do}'` },
-        ]),
-      ])) as [{ value?: T; error?: string }]
-      if (answer.error !== undefined) throw new Error(answer.error)
-      return answer.value as T
-    } finally {
-      waiting.abort()
-    }
-  }
-
-  kill(): void {
-    this.#child.kill('SIGKILL')
-  }
-}
-
-/** What both sides together took. */
+/** What a measurement took of both sides, and of a broker if there is one. */
 export interface Cost {
   clientCpuMs: number
   serverCpuMs: number
+  othersCpuMs: number
   wallMs: number
 }
 
+/** How a pair is started. */
+export interface PairOptions {
+  settings: Settings
+  /** @default 'ts-ts' */
+  languages?: Languages
+  /** Which cores each side may use, as taskset takes them. */
+  cores?: { server?: string; client?: string }
+}
+
+type Told<Name extends Command['do']> = Omit<Command & { do: Name }, 'do'>
+
 let addresses = 0
+
+/** Only the side that serves, under an address of the caller's. */
+export async function serve(
+  name: string,
+  address: string,
+  settings: Settings,
+  language: Language = 'ts',
+): Promise<Process> {
+  const transport = transportOf(name)
+  const server = new Process(language, {
+    rust: transport.rust === null ? undefined : RUST_PROGRAMS[transport.rust],
+  })
+  try {
+    await server.call({
+      do: 'serve',
+      adapter: language === 'ts' ? String(transport.adapter) : transport.rustAdapter,
+      address,
+      settings: { ...transport.settings, ...settings },
+    })
+  } catch (error) {
+    server.kill()
+    throw error
+  }
+  return server
+}
 
 export class Pair {
   readonly #server: Process
   readonly #client: Process
   /** What the transport says of itself. */
-  description: Record<string, unknown> = {}
+  description: Description = { version: '', others: [] }
 
-  private constructor(cores: { server?: string; client?: string }) {
-    this.#server = new Process(cores.server)
-    this.#client = new Process(cores.client)
+  private constructor(client: Process, server: Process) {
+    this.#client = client
+    this.#server = server
   }
 
-  static async open(
-    adapter: string,
-    settings: Settings,
-    cores: { server?: string; client?: string } = {},
-  ): Promise<Pair> {
-    const pair = new Pair(cores)
+  /** Two processes that talk by the transport of that name. */
+  static async open(name: string, options: PairOptions): Promise<Pair> {
+    const { languages = 'ts-ts', cores = {} } = options
+    const transport = transportOf(name)
+    const [asks, serves] = languages.split('-') as [Language, Language]
+    const rust = transport.rust === null ? undefined : RUST_PROGRAMS[transport.rust]
+    const pair = new Pair(
+      new Process(asks, { cores: cores.client, rust }),
+      new Process(serves, { cores: cores.server, rust }),
+    )
+    const settings = { ...transport.settings, ...options.settings }
+    const adapter = { ts: String(transport.adapter), rust: transport.rustAdapter }
     const address = `bench-${process.pid}-${++addresses}`
     try {
-      await pair.#server.call({ do: 'serve', adapter, address, settings })
-      pair.description = await pair.#client.call({ do: 'connect', adapter, address, settings })
+      const serving = { do: 'serve', adapter: adapter[serves], address, settings } as const
+      const asking = { do: 'connect', adapter: adapter[asks], address, settings } as const
+      await pair.#server.call(serving)
+      pair.description = await pair.#client.call(asking)
+      const { servedBy } = pair.description
+      // Started by the client, it has inherited the client's cores.
+      if (servedBy !== undefined && cores.server !== undefined && servedBy !== pair.#client.pid) {
+        execFileSync('taskset', ['-a', '-c', '-p', cores.server, String(servedBy)])
+      }
     } catch (error) {
       pair.kill()
       throw error
@@ -84,69 +94,65 @@ export class Pair {
     return pair
   }
 
-  /** Only a server, under a name of the caller's. */
-  static async serve(
-    adapter: string,
-    address: string,
-    settings: Settings,
-  ): Promise<{ kill(): void }> {
-    const server = new Process(undefined)
-    await server.call({ do: 'serve', adapter, address, settings })
-    return server
+  latency(options: Told<'latency'>): Promise<Latency & Cost> {
+    return this.#measured<Latency>({ do: 'latency', ...options })
   }
 
-  get pids(): { server: number; client: number } {
-    return { server: this.#server.pid, client: this.#client.pid }
+  openLoop(options: Told<'open-loop'>): Promise<OpenLoop & Cost> {
+    return this.#measured<OpenLoop>({ do: 'open-loop', ...options })
   }
 
-  latency(options: Omit<Command & { do: 'latency' }, 'do'>): Promise<Latency & Cost> {
-    return this.#measured(() => this.#client.call<Latency>({ do: 'latency', ...options }))
-  }
-
-  pipelined(options: Omit<Command & { do: 'pipelined' }, 'do'>): Promise<Rate & Cost> {
-    return this.#measured(() => this.#client.call<Rate>({ do: 'pipelined', ...options }))
+  pipelined(options: Told<'pipelined'>): Promise<Rate & Cost> {
+    return this.#measured<Rate>({ do: 'pipelined', ...options })
   }
 
   /** Fails if the other side has not read exactly what was sent. */
-  async oneWay(options: Omit<Command & { do: 'one-way' }, 'do'>): Promise<Rate & Cost> {
-    const sent = await this.#measured(() =>
-      this.#client.call<Rate>({ do: 'one-way', ...options }),
-    )
-    const received = await this.#server.call<{ count: number }>({ do: 'received' })
-    if (received.count !== sent.count) {
-      throw new Error(`${sent.count} messages were sent and ${received.count} received`)
-    }
-    return sent
+  async oneWay(options: Told<'one-way'>): Promise<Rate & Cost> {
+    return this.#counted(await this.#measured<Rate>({ do: 'one-way', ...options }))
   }
 
-  bystander(options: Omit<Command & { do: 'bystander' }, 'do'>): Promise<Bystander> {
+  /** Fails likewise. */
+  async burst(options: Told<'burst'>): Promise<Rate & Cost> {
+    return this.#counted(await this.#measured<Rate>({ do: 'burst', ...options }))
+  }
+
+  reconnect(times: number): Promise<Latency & Cost> {
+    return this.#measured<Latency>({ do: 'reconnect', times })
+  }
+
+  async soak(options: Told<'soak'>): Promise<Soaked & Cost> {
+    return this.#measured<Soaked>({ do: 'soak', ...options })
+  }
+
+  /** How late the event loops have been since the last time, in nanoseconds. */
+  async loopDelays(): Promise<{ client: number; server: number | null }> {
+    const client = await this.#client.call<number>({ do: 'loop-delay' })
+    const hasLoop = this.#server.language === 'ts'
+    const server = hasLoop ? await this.#server.call<number>({ do: 'loop-delay' }) : null
+    return { client, server }
+  }
+
+  bystander(options: Told<'bystander'>): Promise<Bystander> {
     return this.#client.call({ do: 'bystander', ...options })
   }
 
   /** What it costs to be connected and to do nothing. */
   idle(ms: number): Promise<Cost> {
-    return this.#measured(() => this.#client.call<object>({ do: 'idle', ms }))
-  }
-
-  async usage(): Promise<{ server: Usage; client: Usage }> {
-    const [server, client] = await Promise.all(
-      [this.#server, this.#client].map((side) => side.call<Usage>({ do: 'usage' })),
-    )
-    return { server, client }
+    return this.#measured<object>({ do: 'idle', ms })
   }
 
   async close(): Promise<void> {
-    await this.#client.call({ do: 'stop' })
-    await this.#server.call({ do: 'stop' })
+    await this.#client.stop()
+    await this.#server.stop()
   }
 
   /** Keeps both processes from running: one that never rests would be in the way of others. */
   pause(): void {
-    for (const pid of Object.values(this.pids)) process.kill(pid, 'SIGSTOP')
+    for (const pid of this.pids) process.kill(pid, 'SIGSTOP')
   }
 
   resume(): void {
-    for (const pid of Object.values(this.pids)) process.kill(pid, 'SIGCONT')
+    for (const pid of this.pids) process.kill(pid, 'SIGCONT')
   }
 
   kill(): void {
@@ -154,16 +160,40 @@ export class Pair {
     this.#server.kill()
   }
 
-  async #measured<T>(work: () => Promise<T>): Promise<T & Cost> {
-    const before = await this.usage()
+  /** The side that asks first. */
+  get pids(): number[] {
+    const { servedBy } = this.description
+    return [this.#client.pid, servedBy ?? this.#server.pid]
+  }
+
+  async #counted<T extends Rate>(sent: T): Promise<T> {
+    const { servedBy } = this.description
+    const side = servedBy === undefined ? this.#server : this.#client
+    const received = await side.call<{ count: number }>({ do: 'received' })
+    if (received.count !== sent.count) {
+      throw new Error(`${sent.count} messages were sent and ${received.count} received`)
+    }
+    return sent
+  }
+
+  async #measured<T>(command: Command): Promise<T & Cost> {
+    const [client, server] = this.pids
+    // A thread of the client's own is counted there already.
+    const cpu = () => ({
+      client: cpuMs(client),
+      server: server === client ? 0 : cpuMs(server),
+      others: this.description.others.reduce((sum, pid) => sum + cpuMs(pid), 0),
+    })
+    const before = cpu()
     const start = performance.now()
-    const result = await work()
+    const result = await this.#client.call<T>(command)
     const wallMs = performance.now() - start
-    const after = await this.usage()
+    const after = cpu()
     return {
       ...result,
-      clientCpuMs: after.client.cpuMs - before.client.cpuMs,
-      serverCpuMs: after.server.cpuMs - before.server.cpuMs,
+      clientCpuMs: after.client - before.client,
+      serverCpuMs: after.server - before.server,
+      othersCpuMs: after.others - before.others,
       wallMs,
     }
   }

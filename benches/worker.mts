@@ -3,85 +3,47 @@
 
 import { once } from 'node:events'
 import net from 'node:net'
-import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 import {
-  adapter,
-  fill,
-  stamp,
-  touch,
-  type Channel,
-  type Service,
-  type Settings,
-} from './adapter.mjs'
-
-/** What the runner asks for. */
-export type Command =
-  | { do: 'serve' | 'connect'; adapter: string; address: string; settings: Settings }
-  | { do: 'latency'; size: number; ms: number; sync?: boolean; pauseMs?: number }
-  | { do: 'pipelined'; size: number; ms: number; inFlight: number }
-  | { do: 'one-way'; size: number; ms: number }
-  | { do: 'received' }
-  | { do: 'bystander'; ms: number; hot: boolean; socket: string }
-  | { do: 'idle'; ms: number }
-  | { do: 'usage' }
-  | { do: 'stop' }
-
-/** Spans in nanoseconds. */
-export interface Latency {
-  count: number
-  p50: number
-  p99: number
-  p999: number
-  max: number
-}
-
-export interface Rate {
-  count: number
-  perSecond: number
-  bytesPerSecond: number
-}
-
-/** How others in a process fare, in nanoseconds. */
-export interface Bystander {
-  timerP99: number
-  socketP99: number
-}
-
-export interface Usage {
-  cpuMs: number
-  rssBytes: number
-}
-
-/** One message in so many is compared whole, outside of the timed part. */
-const COMPARED_EVERY = 64
-
-/** The reference copies payloads up to this. */
-const KEPT_ABOVE = 16_384
+  monitorEventLoopDelay,
+  performance,
+  type IntervalHistogram,
+  type RecordableHistogram,
+} from 'node:perf_hooks'
+import { KEPT_ABOVE, type Adapter, type Channel, type Service } from './adapter.mjs'
+import type { Bystander, Command, Description, OpenLoop, Rate, Soaked } from './commands.mjs'
+import { histogram, latencyOf, record } from './histogram.mjs'
+import { COMPARED_EVERY, compare, Sink, stamp, touch } from './payload.mjs'
+import type { Latency } from './results.mjs'
 
 let service: Service | undefined
 let channel: Channel
+/** Opens another connection like the first. */
+let reconnect: () => Promise<Channel>
 let sequence = 0
-/** What the sink has seen: messages, and a sum that keeps the reading from being optimized away. */
-const sink = { count: 0, sum: 0, kept: [] as Uint8Array[] }
+const sink = new Sink()
+let loopDelay: IntervalHistogram | undefined
 
-const commands: Record<Command['do'], (command: any) => unknown> = {
-  async serve({ adapter: name, address, settings }: Command & { do: 'serve' | 'connect' }) {
-    const hooks = {
-      touch: (payload: Uint8Array) => void (sink.sum += touch(payload)),
-      got(payload: Uint8Array) {
-        sink.sum += touch(payload)
-        if (sink.count++ % COMPARED_EVERY === 0) sink.kept.push(payload.slice())
-      },
-    }
-    service = await (await adapter(name)).serve(address, hooks, settings)
+/** How often it is looked at how late the event loop is. */
+const LOOP_LOOKS_MS = 10
+
+type Do<Each extends Command['do']> = Command & { do: Each }
+
+/** All but what only a worker in Rust is told. */
+type Name = Exclude<Command['do'], 'crowd' | 'crowd-ask'>
+
+const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
+  async serve({ adapter, address, settings }) {
+    service = await (await load(adapter)).serve(address, sink, settings)
   },
 
-  async connect({ adapter: name, address, settings }: Command & { do: 'serve' | 'connect' }) {
-    channel = await (await adapter(name)).connect(address, settings)
-    return channel.describe?.() ?? {}
+  async connect({ adapter, address, settings }): Promise<Description> {
+    const { connect } = await load(adapter)
+    reconnect = () => connect(address, settings)
+    channel = await reconnect()
+    return { version: process.version, others: [], ...channel.describe() }
   },
 
-  async latency({ size, ms, sync, pauseMs }: Command & { do: 'latency' }): Promise<Latency> {
+  async latency({ size, ms, sync, pauseMs }): Promise<Latency> {
     const payload = new Uint8Array(size)
     const spans = histogram()
     const end = performance.now() + ms
@@ -93,19 +55,45 @@ const commands: Record<Command['do'], (command: any) => unknown> = {
       record(spans, start)
       touch(answer)
       if (count++ % COMPARED_EVERY === 0) compare(answer, payload)
-      if (pauseMs) await new Promise((done) => setTimeout(done, pauseMs))
+      if (pauseMs) await sleep(pauseMs)
     }
-    const percentile = (share: number) => spans.percentile(share)
-    return {
-      count,
-      p50: percentile(50),
-      p99: percentile(99),
-      p999: percentile(99.9),
-      max: spans.max,
-    }
+    return latencyOf(spans)
   },
 
-  async pipelined({ size, ms, inFlight }: Command & { do: 'pipelined' }): Promise<Rate> {
+  /**
+   * The loop is kept turning, because no timer is as precise as the times to send at. Those are laid
+   * out in advance: who comes too late to one is late, and so is all that waits behind.
+   */
+  async 'open-loop'({ size, ms, rate }): Promise<OpenLoop> {
+    const spans = histogram()
+    const wanted = Math.max(1, Math.round((rate * ms) / 1e3))
+    const start = performance.now()
+    const failure: { error?: Error } = {}
+    let answered = 0
+    const ask = async (number: number) => {
+      const payload = new Uint8Array(size)
+      stamp(payload, number)
+      try {
+        const answer = await channel.request(payload)
+        record(spans, start + (number * 1e3) / rate)
+        touch(answer)
+        if (number % COMPARED_EVERY === 0) compare(answer, payload)
+        answered++
+      } catch (error) {
+        failure.error = error as Error
+      }
+    }
+    // Who cannot keep up is not waited for without end.
+    const patience = start + ms * 2 + 1_000
+    for (let sent = 0; answered < wanted && performance.now() < patience; await turn()) {
+      if (failure.error) throw failure.error
+      const due = Math.min(wanted, Math.floor(((performance.now() - start) * rate) / 1e3) + 1)
+      while (sent < due) void ask(sent++)
+    }
+    return { ...latencyOf(spans), perSecond: (answered / (performance.now() - start)) * 1e3 }
+  },
+
+  async pipelined({ size, ms, inFlight }): Promise<Rate> {
     const start = performance.now()
     const end = start + ms
     let count = 0
@@ -121,44 +109,74 @@ const commands: Record<Command['do'], (command: any) => unknown> = {
       }
     }
     await Promise.all(Array.from({ length: inFlight }, lane))
-    return rate(count, size, performance.now() - start)
+    return rateOf(count, size, start)
   },
 
-  /** Timed until the sink has read the last one: the runner adds what the other side says. */
-  async 'one-way'({ size, ms }: Command & { do: 'one-way' }) {
-    const payload = new Uint8Array(size)
-    const start = performance.timeOrigin + performance.now()
-    const end = performance.now() + ms
-    let count = 0
-    while (count % 64 !== 0 || performance.now() < end) {
-      stamp(payload, count++)
-      // A long payload may be kept until it is written, so that it cannot be used again.
-      const room = channel.send(size > KEPT_ABOVE ? payload.slice() : payload)
-      if (room) await room
+  async 'one-way'({ size, ms }): Promise<Rate> {
+    const start = performance.now()
+    const end = start + ms
+    return oneWay(size, (count) => count % 64 !== 0 || performance.now() < end)
+  },
+
+  burst: ({ size, count }) => oneWay(size, (sent) => sent < count),
+
+  received: () => channel?.received?.() ?? sink.received(),
+
+  async reconnect({ times }): Promise<Latency> {
+    const spans = histogram()
+    const payload = new Uint8Array(64)
+    for (let time = 0; time < times; time++) {
+      const start = performance.now()
+      const other = await reconnect()
+      touch(await other.request(payload))
+      record(spans, start)
+      await other.close()
     }
-    // Everything before it has been read when this is answered.
-    await channel.request(payload)
-    return rate(count, size, performance.timeOrigin + performance.now() - start)
+    return latencyOf(spans)
   },
 
-  /** What the sink has seen since it was asked last; those kept are compared whole now. */
-  received() {
-    const { count, kept } = sink
-    const expected = Buffer.alloc(kept[0]?.length ?? 0)
-    for (const [index, payload] of kept.entries()) {
-      fill(expected, 0)
-      stamp(expected, index * COMPARED_EVERY)
-      compare(payload, expected)
+  async soak({ size, ms, rate }): Promise<Soaked> {
+    const spans = histogram()
+    const start = performance.now()
+    const due = () => Math.min(wanted, Math.floor(((performance.now() - start) * rate) / 1e3))
+    const wanted = Math.round((rate * ms) / 1e3)
+    const waiting = new Set<Promise<void>>()
+    let drops = 0
+    const ask = async (number: number) => {
+      const payload = new Uint8Array(size)
+      stamp(payload, number)
+      const sent = performance.now()
+      try {
+        const answer = await channel.request(payload)
+        record(spans, sent)
+        compare(answer, payload)
+      } catch {
+        drops++
+      }
     }
-    sink.count = 0
-    sink.kept = []
-    return { count }
+    for (let sent = 0; sent < wanted; await sleep(1)) {
+      for (; sent < due(); sent++) {
+        const asked = ask(sent).finally(() => waiting.delete(asked))
+        waiting.add(asked)
+      }
+    }
+    const perSecond = (wanted / (performance.now() - start)) * 1e3
+    await Promise.all(waiting)
+    const counters = channel.counters?.() ?? { wakeups: 0, lostWakeups: 0 }
+    return { ...latencyOf(spans), perSecond, drops, counters }
   },
 
-  /**
-   * How a timer of 1 ms and a plain socket fare in this process, while its rings are hot or idle.
-   */
-  async bystander({ ms, hot, socket: path }: Command & { do: 'bystander' }): Promise<Bystander> {
+  'loop-delay'() {
+    if (loopDelay === undefined) {
+      loopDelay = monitorEventLoopDelay({ resolution: LOOP_LOOKS_MS })
+      loopDelay.enable()
+    }
+    const late = loopDelay.percentile(99) - LOOP_LOOKS_MS * 1e6
+    loopDelay.reset()
+    return Math.max(0, late)
+  },
+
+  async bystander({ ms, hot, socket: path }): Promise<Bystander> {
     const end = performance.now() + ms
     const goesOn = () => performance.now() < end
     const timer = histogram()
@@ -172,13 +190,15 @@ const commands: Record<Command['do'], (command: any) => unknown> = {
   },
 
   /** Does nothing; the runner looks at what that costs. */
-  async idle({ ms }: Command & { do: 'idle' }) {
-    await new Promise((done) => setTimeout(done, ms))
+  async idle({ ms }) {
+    await sleep(ms)
   },
 
-  usage(): Usage {
-    const { user, system } = process.cpuUsage()
-    return { cpuMs: (user + system) / 1e3, rssBytes: process.memoryUsage.rss() }
+  async play({ scenario, role, with: parameters }) {
+    const { roles } = (await import(`./scenarios/${scenario}.mjs`)) as {
+      roles: Record<string, (parameters: Record<string, unknown>) => unknown>
+    }
+    return roles[role](parameters)
   },
 
   async stop() {
@@ -188,11 +208,25 @@ const commands: Record<Command['do'], (command: any) => unknown> = {
   },
 }
 
-const histogram = () => createHistogram({ lowest: 1, highest: 1e11, figures: 3 })
+const load = async (adapter: string) => ((await import(adapter)) as { default: Adapter }).default
 
-/** Records the time since `start`, in nanoseconds. */
-function record(spans: RecordableHistogram, start: number): void {
-  spans.record(Math.max(1, Math.round((performance.now() - start) * 1e6)))
+const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
+
+const turn = () => new Promise<void>((done) => setImmediate(done))
+
+/** Timed until the other side has read the last one. */
+async function oneWay(size: number, goesOn: (sent: number) => boolean): Promise<Rate> {
+  const payload = new Uint8Array(size)
+  const start = performance.now()
+  let count = 0
+  while (goesOn(count)) {
+    stamp(payload, count++)
+    const room = channel.send(size > KEPT_ABOVE ? payload.slice() : payload)
+    if (room) await room
+  }
+  // Everything before it has been read when this is answered.
+  await channel.request(payload)
+  return rateOf(count, size, start)
 }
 
 async function keepAsking(goesOn: () => boolean): Promise<void> {
@@ -206,7 +240,7 @@ async function keepAsking(goesOn: () => boolean): Promise<void> {
 async function keepTiming(goesOn: () => boolean, spans: RecordableHistogram): Promise<void> {
   while (goesOn()) {
     const start = performance.now()
-    await new Promise((done) => setTimeout(done, 1))
+    await sleep(1)
     record(spans, start)
   }
 }
@@ -224,27 +258,21 @@ async function keepEchoing(
     socket.write(new Uint8Array(64))
     await once(socket, 'data')
     record(spans, start)
-    await new Promise((done) => setTimeout(done, 2))
+    await sleep(2)
   }
   socket.destroy()
 }
 
-function rate(count: number, size: number, ms: number): Rate {
-  const perSecond = (count / ms) * 1e3
+function rateOf(count: number, size: number, start: number): Rate {
+  const perSecond = (count / (performance.now() - start)) * 1e3
   return { count, perSecond, bytesPerSecond: perSecond * size }
-}
-
-function compare(found: Uint8Array, expected: Uint8Array): void {
-  if (Buffer.compare(found, expected) !== 0) {
-    throw new Error(`a payload of ${expected.length} bytes came out different`)
-  }
 }
 
 // A runner that is gone has no more questions.
 process.on('disconnect', () => process.exit())
 process.on('message', async (command: Command) => {
   try {
-    const value = await commands[command.do](command)
+    const value = await (commands[command.do as Name] as (command: Command) => unknown)(command)
     process.send?.({ value })
   } catch (error) {
     process.send?.({ error: (error as Error).stack ?? String(error) })

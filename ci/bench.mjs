@@ -1,57 +1,23 @@
-// The long benchmark: npm run bench [-- --json <file>] [-- --against <commit>]
+// The benchmark runner in the repository, with all that can be measured here:
 //
-// With --against, that commit is built in a folder of its own and measured beside this tree, turn by
-// turn.
+//   npm run bench -- [what `ringpost bench --help` names]
+//   npm run bench -- --against <commit>     this tree beside another, in 20 lives of all processes
 
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import './setup.mjs'
-import { ROOT, giveUp, step } from './step.mjs'
+import { setUpPeers } from './peers.mjs'
+import { become, step } from './step.mjs'
 
 const { values } = parseArgs({
-  options: {
-    against: { type: 'string' },
-    json: { type: 'string' },
-    turns: { type: 'string' },
-    ms: { type: 'string' },
-  },
+  strict: false,
+  options: { against: { type: 'string' }, quick: { type: 'boolean' }, peers: { type: 'string' } },
 })
-const { against, ...passed } = values
-const args = Object.entries(passed).flatMap(([name, value]) => [`--${name}`, value])
-const measured = against === undefined ? ['--full', '--rust', await rust()] : ['--against', await base()]
-await step('measuring', process.execPath, ['dist/benches/main.mjs', ...measured, ...args], {
-  loud: true,
-})
-
-/** The Rust rows' program. */
-async function rust() {
-  const cargo = ['bench', '--package', 'ipc-core', '--bench', 'pair', '--no-run']
-  await step('building the Rust rows', 'cargo', cargo)
-  const lines = execFileSync('cargo', [...cargo, '--message-format', 'json'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  const built = lines.split('\n').filter(Boolean).map((line) => JSON.parse(line))
-  return built.find(({ target, executable }) => executable && target.name === 'pair').executable
-}
-
-/** A built tree of the commit to compare with. */
-async function base() {
-  const git = (...words) => execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim()
-  let commit
-  try {
-    commit = git('rev-parse', '--verify', '--quiet', `${against}^{commit}`)
-  } catch {
-    giveUp(`There is no commit ${against}.`)
-  }
-  const folder = join(ROOT, '.cache', 'against', commit)
-  if (!existsSync(folder)) {
-    git('worktree', 'prune')
-    git('worktree', 'add', '--detach', folder, commit)
-  }
-  await step(`building ${commit.slice(0, 7)}`, process.execPath, ['ci/setup.mjs'], { cwd: folder })
-  return folder
+if (values.against !== undefined) {
+  await become('ci/perf-gate.mjs', '--base', values.against, '--lives', '20')
+} else {
+  const cargo = ['build', '--release', '--locked', '--package', 'ringpost-bench']
+  await step('building the Rust half of the runner', 'cargo', cargo)
+  const builtIn = ['builtin', 'none'].includes(values.peers ?? (values.quick ? 'builtin' : 'all'))
+  if (!builtIn && !values.help) await setUpPeers()
+  await become('dist/cli/main.mjs', 'bench', ...process.argv.slice(2))
 }

@@ -6,17 +6,17 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findChromium } from './chromium.mjs'
 import './setup.mjs'
 import { ROOT, giveUp, step } from './step.mjs'
 
 const EDITOR = ['code-server@4.100.3', 'playwright-core@1.65.1']
-const CHROMIUMS = ['chromium', 'chromium-browser', 'google-chrome']
 const EXAMPLE = join(ROOT, 'examples/editor-extension')
 /** Without scripts, which would compile parts and download others that this does not need. */
 const INSTALL = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']
 
 const editor = join(ROOT, '.cache/editor')
-const chromium = await findChromium()
+const chromium = findChromium('The editor test')
 await installEditor()
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-editor-'))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
@@ -26,17 +26,6 @@ await step('the extension in the editor', process.execPath, [
   join(EXAMPLE, 'test/run.mjs'),
   ...[editor, chromium, scratch, extension],
 ], { loud: true })
-
-async function findChromium() {
-  const found = () => CHROMIUMS.map((name) => join('/usr/bin', name)).find(existsSync)
-  if (!found() && process.getuid() === 0 && existsSync('/usr/bin/apt-get')) {
-    const env = { DEBIAN_FRONTEND: 'noninteractive' }
-    await step('refreshing the list of packages', 'apt-get', ['update'], { env })
-    const install = ['install', '--yes', '--no-install-recommends', 'chromium']
-    await step('installing chromium', 'apt-get', install, { env })
-  }
-  return found() ?? giveUp('The editor test needs Chromium: please install the package "chromium".')
-}
 
 async function installEditor() {
   if (!process.version.startsWith('v20.')) {

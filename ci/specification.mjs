@@ -1,14 +1,16 @@
 // Writes the figures of a long benchmark into SPECIFICATION.md:
-//   npm run bench -- --json figures.json && node ci/specification.mjs figures.json
+//   npm run bench -- engine --json figures.json && node ci/specification.mjs figures.json
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { budgets, caution, human, judge, round } from '../dist/benches/report.mjs'
+import { budgets, judge } from '../dist/benches/budgets.mjs'
+import { caution } from '../dist/benches/report/table.mjs'
+import { human, round } from '../dist/benches/words.mjs'
 import { ROOT, giveUp } from './step.mjs'
 
 const [file] = process.argv.slice(2)
-if (file === undefined) giveUp('Which file? npm run bench -- --json <file> writes one.')
-const { machine, noise, rows } = JSON.parse(readFileSync(file, 'utf8'))
+if (file === undefined) giveUp('Which file? npm run bench -- engine --json <file> writes one.')
+const { machine, state, rows } = JSON.parse(readFileSync(file, 'utf8'))
 
 const held = budgets.map((budget) => {
   const row = rows.find(({ id }) => id === budget.id)
@@ -22,7 +24,7 @@ const others = rows
 
 const head = [
   `Measured on ${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, ` +
-    `commit ${machine.commit}; ${caution(noise)}.`,
+    `commit ${machine.commit}; ${caution(state).join('; ')}.`,
   '',
   '| what | Ringpost | beside it | ratio (lowest to highest turn) | bar, aim | reached |',
   '|---|---|---|---|---|---|',

@@ -1,6 +1,7 @@
 // Running one command as a named step, with its time, and what it printed only if it failed.
 
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 /** The folder of the project. */
@@ -42,4 +43,15 @@ export async function step(name, command, args, { env = {}, cwd = ROOT, loud = f
   console.log(`failed after ${seconds} s`)
   process.stdout.write(Buffer.concat(output))
   giveUp(`\n${name} failed: ${command} ${args.join(' ')}`)
+}
+
+/**
+ * Hands over to one of our own programs: what it prints and how it ends is what this prints and how
+ * this ends. An interruption is for it to deal with.
+ */
+export async function become(...args) {
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {})
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
+  const [code] = await once(child, 'exit')
+  process.exitCode = code ?? 1
 }

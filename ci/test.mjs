@@ -22,7 +22,8 @@ const STEPS = {
   arrows: node('ci/arrows.mjs'),
   licenses: node('ci/licenses.mjs'),
   rust: cargo('test', ...TESTED, '--all-features'),
-  'rust-bench': cargo('test', ...TESTED, '--all-features', '--bench', 'pair'),
+  'rust-bench': cargo('test', ...TESTED, '--all-features', '--bench', 'micro'),
+  'rust-worker': cargo('test', '--profile', 'ci', '--package', 'ringpost-bench'),
   loom: [
     ...cargo('test', ...TESTED, '--lib', '--target-dir', 'target/loom', 'model'),
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
@@ -30,7 +31,8 @@ const STEPS = {
   typescript: npx('ava'),
   agent: cargo('build', ...TESTED, '--example', 'agent', '--all-features'),
   conformance: node('dist/conformance/run.mjs'),
-  benches: node('dist/benches/main.mjs', '--turns', '1', '--ms', '20'),
+  report: node('ci/report.mjs'),
+  gate: node('ci/gate-proof.mjs', '--small'),
   rustdoc: [
     ...cargo('doc', '--workspace', '--no-deps', '--all-features'),
     { RUSTDOCFLAGS: '-D warnings' },

@@ -1,5 +1,6 @@
 // Ringpost under measurement: raw bytes, and otherwise as anyone would use it.
 
+import { createRequire } from 'node:module'
 import type { Adapter, Settings } from '../adapter.mjs'
 
 const ringpost: Adapter = {
@@ -17,7 +18,7 @@ const ringpost: Adapter = {
   },
 
   async connect(address, settings) {
-    const { connect, Echo, Drop } = await library(settings)
+    const { connect, Echo, Drop, version } = await library(settings)
     const client = await connect(address, endpoint(settings))
     return {
       request: (payload) => client.request(Echo, payload),
@@ -25,7 +26,11 @@ const ringpost: Adapter = {
       send: (payload) => (client.notify(Drop, payload) ? undefined : client.drained()),
       describe() {
         const { transport, crc, rings } = client.peer
-        return { transport, crc, rings }
+        return { version, transport, crc, rings }
+      },
+      counters() {
+        const { doorbells, lostWakeups } = client.stats()
+        return { wakeups: doorbells, lostWakeups }
       },
       close: () => client.close(),
     }
@@ -33,13 +38,25 @@ const ringpost: Adapter = {
 }
 export default ringpost
 
+/** Whether this thread has been told not to look before it sleeps. */
+let sleepsAtOnce = false
+
 /** This build, or the one `settings.library` leads to. */
-async function library({ library = 'ringpost' }: Settings) {
+async function library({ library = 'ringpost', look = true }: Settings) {
   const build = (await import(library as string)) as typeof import('ringpost')
-  const { bytes, event, method } = build
+  const { bytes, configure, event, method } = build
+  if (!look && !sleepsAtOnce) {
+    sleepsAtOnce = true
+    configure({ lookExpectingUs: 0, lookRecentUs: 0 })
+  }
   const Echo = method<Uint8Array, Uint8Array>('echo', { codec: bytes })
   const Drop = event<Uint8Array>('drop', { codec: bytes })
-  return { ...build, Echo, Drop }
+  return { ...build, Echo, Drop, version: ownVersion() }
+}
+
+function ownVersion(): string {
+  const { version } = createRequire(import.meta.url)('ringpost/package.json') as { version: string }
+  return version
 }
 
 const endpoint = ({ directory }: Settings) => ({ directory: directory as string })

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import type { Adapter, Settings } from '../adapter.mjs'
+import { ROOT } from '../transports.mjs'
 
 interface Reference {
   serve(path: string, options: object): Promise<{ close(): void }>
@@ -14,14 +15,17 @@ interface Reference {
 
 // The source is used as it stands, so it is not compiled and not beside this file.
 const { serve, connect } = (await import(
-  new URL('../../../benches/peers/uds.mjs', import.meta.url).href
+  new URL('benches/peers/uds.mjs', ROOT).href
 )) as Reference
 
 const uds: Adapter = {
   serve: (address, { got }, settings) =>
     serve(path(address, settings), { got, batch: settings.batch, busy: settings.busy }),
-  connect: (address, settings) =>
-    connect(path(address, settings), { batch: settings.batch, busy: settings.busy }),
+  async connect(address, settings) {
+    const { batch, busy } = settings
+    const channel = await connect(path(address, settings), { batch, busy })
+    return { ...channel, describe: () => ({}) }
+  },
 }
 export default uds
 

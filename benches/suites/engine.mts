@@ -1,15 +1,19 @@
 // The rows the engine is held to: each a figure of ours beside the reference of the same run.
 
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import net from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import type { Settings } from '../adapter.mjs'
-import { alternate, row, type Figure, type Row } from '../compare.mjs'
-import { Pair, type Cost } from '../pair.mjs'
-import { RustPair } from '../rust-pair.mjs'
-import { scratch } from '../scratch.mjs'
 import { bareNode } from '../bare-node.mjs'
+import { alternate, row, type Figure, type Row } from '../compare.mjs'
+import { gather } from '../crowd.mjs'
+import { Pair, serve, type Cost } from '../pair.mjs'
+import { residentBytes, type Process } from '../process.mjs'
+import type { Run } from '../run.mjs'
+import { RUST_PROGRAMS } from '../transports.mjs'
+import { bytes } from '../words.mjs'
+import type { Suite } from './suite.mjs'
 
 /** How much is measured. */
 export interface Effort {
@@ -17,69 +21,90 @@ export interface Effort {
   turns: number
   /** Milliseconds of a turn. */
   ms: number
-  /** The compiled Rust program; without it there are no Rust rows. */
-  rust: string | undefined
+  /** Whether the Rust program is there; without it there are no Rust rows. */
+  rust: boolean
   /** Only what is decisive, for a first impression. */
   brief: boolean
 }
 
-type Progress = (row: Row) => void
+/** What the native server is called that all come to. */
+const CROWDED = 'crowded'
 
-export async function engineRows(effort: Effort, done: Progress): Promise<Row[]> {
-  const rows: Row[] = []
-  const add = (...added: Row[]) => {
-    for (const row of added) {
-      rows.push(row)
-      done(row)
+export const engine: Suite = {
+  about: 'the rows of benches/budgets.json, beside the reference',
+  async play(run) {
+    const { repeats, ms, quick } = run.plan
+    const rust = existsSync(RUST_PROGRAMS.worker)
+    run.begin('engine', quick ? STEPS.brief : rust ? STEPS.all : STEPS.all - STEPS.rust)
+    try {
+      await play(run, { turns: repeats, ms, brief: quick, rust })
+    } catch (error) {
+      run.fail('engine', error)
+    }
+  },
+}
+
+/** Rows, for the progress of the run. */
+const STEPS = { brief: 17, rust: 6, all: 43 }
+
+async function play(run: Run, effort: Effort): Promise<void> {
+  const { directory } = run
+  const add = (...rows: Row[]) => {
+    for (const row of rows) {
+      run.step(row.name)
+      run.addRow(row)
     }
   }
-  const directory = scratch()
-  await withPairs({ directory }, {}, {}, async (ours, reference) => {
+  await withPairs(run, {}, 'uds', async (ours, reference) => {
     await warmUp(ours, reference, effort)
-    add(...(await latencies(effort, ours, reference)))
+    await latencies(effort, ours, reference, add)
     add(await synchronous(effort, ours, reference))
     add(await pipelined(effort, ours, reference))
-    add(...(await oneWay(effort, ours, reference)))
-    if (!effort.brief) {
-      add(await asleep(effort, ours, reference))
-      add(await crowded(effort, ours, reference))
-      add(...(await bystanders(effort, ours, directory)))
-      add(await idleCpu(ours))
-    }
+    add(await oneWay(effort, ours, reference))
+    if (effort.brief) return
+    add(await oneWayLarge(effort, ours, reference))
+    add(await asleep(effort, ours, reference))
+    add(await crowded(effort, ours, reference))
+    add(...(await bystanders(effort, ours, directory)))
+    add(await idleCpu(ours))
   })
-  await withPairs({ directory }, {}, { busy: true }, async (ours, reference) => {
+  await withPairs(run, {}, 'uds-busy', async (ours, reference) => {
     await warmUp(ours, reference, effort)
     add(await busy(effort, ours, reference))
   })
-  if (effort.brief) return rows
-  await withPairs({ directory }, {}, { batch: true }, async (ours, reference) => {
+  if (effort.brief) return
+  await withPairs(run, {}, 'uds-batch', async (ours, reference) => {
     await warmUp(ours, reference, effort)
-    add(...(await batched(effort, ours, reference)))
+    add(await pipelinedBatched(effort, ours, reference))
+    add(await oneWayBatched(effort, ours, reference))
   })
-  const cores = { server: '0', client: '0' }
-  await withPairs({ directory }, cores, {}, async (ours, reference) => {
+  await withPairs(run, { server: '0', client: '0' }, 'uds', async (ours, reference) => {
     await warmUp(ours, reference, effort)
     add(await oneCore(effort, ours, reference))
   })
   add(await memoryInNode(directory))
-  if (effort.rust !== undefined) add(...(await rustRows(effort, effort.rust)))
-  return rows
+  if (effort.rust) add(...(await rustRows(effort, directory)))
 }
 
 async function withPairs(
-  settings: Settings,
+  run: Run,
   cores: { server?: string; client?: string },
-  reference: Settings,
+  reference: string,
   work: (ours: Pair, reference: Pair) => Promise<void>,
 ): Promise<void> {
+  run.signal.throwIfAborted()
   const pairs: Pair[] = []
+  const kill = () => pairs.forEach((pair) => pair.kill())
+  run.signal.addEventListener('abort', kill)
+  const options = { settings: { directory: run.directory }, cores }
   try {
-    pairs.push(await Pair.open('ringpost', settings, cores))
-    pairs.push(await Pair.open('uds', { ...settings, ...reference }, cores))
+    pairs.push(await Pair.open('ringpost', options))
+    pairs.push(await Pair.open(reference, options))
     await work(pairs[0], pairs[1])
     for (const pair of pairs) await pair.close()
   } finally {
-    for (const pair of pairs) pair.kill()
+    run.signal.removeEventListener('abort', kill)
+    kill()
   }
 }
 
@@ -116,8 +141,12 @@ async function compare<T>(
   return row(names.id, names.name, names.unit, names.better, results)
 }
 
-async function latencies(effort: Effort, ours: Pair, reference: Pair): Promise<Row[]> {
-  const rows: Row[] = []
+async function latencies(
+  effort: Effort,
+  ours: Pair,
+  reference: Pair,
+  add: (row: Row) => void,
+): Promise<void> {
   const sizes = effort.brief
     ? [64, 1024, 65_536, 1 << 20]
     : [64, 1024, 4096, 16_384, 65_536, 262_144, 1 << 20]
@@ -137,10 +166,9 @@ async function latencies(effort: Effort, ours: Pair, reference: Pair): Promise<R
         reference: figure(turn.reference),
       }))
       const name = `round trip ${bytes(size)}, ${percentile.replace('p999', 'p99.9')}`
-      rows.push(row(`latency.${size}.${percentile}`, name, 'ns', 'less', turns))
+      add(row(`latency.${size}.${percentile}`, name, 'ns', 'less', turns))
     }
   }
-  return rows
 }
 
 const synchronous = (effort: Effort, ours: Pair, reference: Pair) =>
@@ -161,59 +189,35 @@ const pipelined = (effort: Effort, ours: Pair, reference: Pair) =>
     () => reference.pipelined({ size: 64, ms: effort.ms, inFlight: 256 }),
   )
 
-async function oneWay(effort: Effort, ours: Pair, reference: Pair): Promise<Row[]> {
-  const rows = [
-    await compare(
-      effort,
-      { id: 'one-way.64', name: 'one-way 64 B', unit: '/s', better: 'more' },
-      ({ perSecond }) => perSecond,
-      () => ours.oneWay({ size: 64, ms: effort.ms }),
-      () => reference.oneWay({ size: 64, ms: effort.ms }),
-    ),
-  ]
-  for (const size of [65_536]) {
-    rows.push(
-      await compare(
-        effort,
-        { id: `one-way.${size}`, name: `one-way ${bytes(size)}`, unit: 'B/s', better: 'more' },
-        ({ bytesPerSecond }) => bytesPerSecond,
-        () => ours.oneWay({ size, ms: effort.ms }),
-        () => reference.oneWay({ size, ms: effort.ms }),
-      ),
-    )
-  }
-  return rows
+const oneWay = (effort: Effort, ours: Pair, reference: Pair) =>
+  compare(
+    effort,
+    { id: 'one-way.64', name: 'one-way 64 B', unit: '/s', better: 'more' },
+    ({ perSecond }) => perSecond,
+    () => ours.oneWay({ size: 64, ms: effort.ms }),
+    () => reference.oneWay({ size: 64, ms: effort.ms }),
+  )
+
+const oneWayLarge = (effort: Effort, ours: Pair, reference: Pair) =>
+  compare(
+    effort,
+    { id: 'one-way.65536', name: 'one-way 64 KiB', unit: 'B/s', better: 'more' },
+    ({ bytesPerSecond }) => bytesPerSecond,
+    () => ours.oneWay({ size: 65_536, ms: effort.ms }),
+    () => reference.oneWay({ size: 65_536, ms: effort.ms }),
+  )
+
+/** A row of many messages beside a reference that gathers its writes, which it is faster with. */
+async function besideBatched(row: Promise<Row>): Promise<Row> {
+  const { id, name, ...rest } = await row
+  return { id: `${id}.batched`, name: `${name}; reference gathers its writes`, ...rest }
 }
 
-/** Against the reference with its writes gathered, which it is faster with. */
-async function batched(effort: Effort, ours: Pair, reference: Pair): Promise<Row[]> {
-  return [
-    await compare(
-      effort,
-      {
-        id: 'pipelined.64.batched',
-        name: '256 in flight, 64 B; reference gathers its writes',
-        unit: '/s',
-        better: 'more',
-      },
-      ({ perSecond }) => perSecond,
-      () => ours.pipelined({ size: 64, ms: effort.ms, inFlight: 256 }),
-      () => reference.pipelined({ size: 64, ms: effort.ms, inFlight: 256 }),
-    ),
-    await compare(
-      effort,
-      {
-        id: 'one-way.64.batched',
-        name: 'one-way 64 B; reference gathers its writes',
-        unit: '/s',
-        better: 'more',
-      },
-      ({ perSecond }) => perSecond,
-      () => ours.oneWay({ size: 64, ms: effort.ms }),
-      () => reference.oneWay({ size: 64, ms: effort.ms }),
-    ),
-  ]
-}
+const pipelinedBatched = (effort: Effort, ours: Pair, reference: Pair) =>
+  besideBatched(pipelined(effort, ours, reference))
+
+const oneWayBatched = (effort: Effort, ours: Pair, reference: Pair) =>
+  besideBatched(oneWay(effort, ours, reference))
 
 const busy = (effort: Effort, ours: Pair, reference: Pair) =>
   compare(
@@ -342,37 +346,41 @@ async function memoryInNode(directory: string): Promise<Row> {
   return single('memory.node', 'added to a bare Node process', 'MiB', mib)
 }
 
-async function rustRows({ turns, ms }: Effort, program: string): Promise<Row[]> {
-  const pair = await RustPair.open(program)
+/** The Rust rows stand beside a bare ring: one word that crosses, and nothing else. */
+async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
+  const languages = 'rust-rust'
+  const options = { settings: { directory }, languages } as const
+  const { turns, ms } = effort
+  const pairs: Pair[] = []
+  let server: Process | undefined
   try {
-    const server = pair.residentBytes() / 2 ** 20
+    server = await serve('ringpost', CROWDED, options.settings, 'rust')
+    pairs.push(await Pair.open('ringpost', options), await Pair.open('bare', options))
+    const [ours, bare] = pairs
+    const memory = residentBytes(server.pid) / 2 ** 20
     const figure = (value: number): Figure => ({ value, cpu: 0 })
     const latency = await alternate(
       turns,
-      async () => figure((await pair.latency(64, ms)).p50),
-      async () => figure((await pair.bareLatency(64, ms)).p50),
+      async () => figure((await ours.latency({ size: 64, ms })).p50),
+      async () => figure((await bare.latency({ size: 64, ms })).p50),
     )
     const oneWay = await alternate(
       turns,
-      async () => figure((await pair.oneWay(64, ms)).perSecond),
-      async () => figure((await pair.bareOneWay(64, ms)).perSecond),
+      async () => figure((await ours.oneWay({ size: 64, ms })).perSecond),
+      async () => figure((await bare.oneWay({ size: 64, ms })).perSecond),
     )
-    const crowd = await pair.crowd(20, 50, 10)
+    for (const pair of pairs) await pair.close()
+    const crowd = await gather(CROWDED, options.settings)
     return [
       row('rust.latency.64.p50', 'Rust round trip 64 B, against a bare ring', 'ns', 'more', latency),
       row('rust.one-way.64', 'Rust one-way 64 B, against a bare ring', '/s', 'more', oneWay),
-      single('memory.server', 'native server at rest', 'MiB', server),
+      single('memory.server', 'native server at rest', 'MiB', memory),
       single('crowd.connect', '1,000 connections, until all are open', 's', crowd.connectMs / 1e3),
       single('crowd.memory', 'the same, shared memory touched', 'MB', crowd.touchedBytes / 1e6),
       single('crowd.p99', 'the same, requests in turn on all, p99', 'µs', crowd.p99 / 1e3),
     ]
   } finally {
-    pair.close()
+    for (const pair of pairs) pair.kill()
+    server?.kill()
   }
 }
-
-function bytes(size: number): string {
-  if (size < 1024) return `${size} B`
-  return size < 1 << 20 ? `${size / 1024} KiB` : `${size / (1 << 20)} MiB`
-}
-

@@ -1,4 +1,7 @@
-//! Doors for the project's own fault tests and fuzz targets. Nothing here is part of the interface.
+//! Doors for the project's own fault tests, fuzz targets and micro benchmarks. Nothing here is part
+//! of the interface.
+
+pub mod pieces;
 
 use crate::checksum::CrcMode;
 use crate::error::Corrupt;

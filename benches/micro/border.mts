@@ -1,0 +1,73 @@
+// The border to the binding with nobody behind it: what is sent is forgotten, and what comes was
+// written here, in the places where the binding would write it.
+
+import type * as api from '../../index.js'
+import { Link } from '../../ts/link.js'
+import { native } from '../../ts/native.js'
+import type { Endpoint } from '../../ts/options.js'
+import { Outbox } from '../../ts/outbox.js'
+import type { Runtime } from '../../ts/runtime.js'
+
+const { STATE_INSIDE, STATE_USED, STATE_WORDS } = native
+
+/** A message as it comes. */
+export interface Incoming {
+  kind: number
+  codec: number
+  code: number
+  slot: number
+  generation: number
+  payload: Uint8Array
+}
+
+export class Border {
+  readonly state = new Uint32Array(STATE_WORDS)
+  readonly outbox = new Outbox(this.state)
+  readonly link: Link
+
+  constructor() {
+    // The binding has entered JavaScript and will look by itself, so that no turn has to end.
+    this.state[STATE_INSIDE] = 1
+    const none = () => 0
+    const submit = () => this.forget()
+    this.outbox.attach({
+      ...{ submit, submitOutside: submit, syncArena: none, requestSync: none, settle: none },
+    })
+    const runtime = { outbox: this.outbox, addReferences: none } as unknown as Runtime
+    const peer = { messageLenMax: 64 << 20, pendingMax: 65_536 } as api.Peer
+    this.link = new Link(runtime, 1, peer, { timeoutMs: 30_000 } as Endpoint)
+  }
+
+  /** What the outbox holds, in words. */
+  get written(): Uint32Array {
+    return new Uint32Array(this.outbox.memory, 0, this.state[STATE_USED] >>> 2)
+  }
+
+  /** Empties the outbox, as the binding does when it has sent everything. */
+  forget(): void {
+    this.state[STATE_USED] = 0
+  }
+}
+
+/** An arena with these messages, one behind the other. */
+export function arena(messages: Incoming[]): ArrayBuffer {
+  const { IN_CODE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS } = native
+  const lengths = messages.map(({ payload }) => (IN_WORDS * 4 + payload.length + 7) & ~7)
+  const memory = new ArrayBuffer(lengths.reduce((sum, length) => sum + length, 0))
+  const words = new Uint32Array(memory)
+  let at = 0
+  for (const [index, { kind, codec, code, slot, generation, payload }] of messages.entries()) {
+    words[at + IN_LEN] = lengths[index]
+    words[at + IN_HEAD] = kind | (NORMAL << 8) | (codec << 16)
+    words[at + IN_CODE] = code
+    words[at + IN_PAYLOAD_LEN] = payload.length
+    words[at + IN_ID] = slot
+    words[at + IN_ID + 1] = generation
+    new Uint8Array(memory).set(payload, (at + IN_WORDS) << 2)
+    at += lengths[index] >>> 2
+  }
+  return memory
+}
+
+/** The lane of what names none. */
+export const NORMAL = 2

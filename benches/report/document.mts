@@ -1,0 +1,117 @@
+// A run as a document of the repository: tables in Markdown, plots as files beside it. No figure in
+// it is typed by hand.
+
+import type { Languages, Results } from '../results.mjs'
+import { charts, type Chart } from './charts.mjs'
+import { facts, headline, notices } from './facts.mjs'
+import { isEmpty, markdown, sheetToMarkdown, type Sheet } from './sheet.mjs'
+import { soakInWords } from './soak.mjs'
+import { escape } from './svg.mjs'
+import {
+  comparedSuites,
+  comparison,
+  engineSheet,
+  microSheet,
+  scenarioSheet,
+  soakSheet,
+  tally,
+  transportSheet,
+  trendSheet,
+  worse,
+} from './tables.mjs'
+import { PAIRS, pairsOf } from './view.mjs'
+
+export interface Document {
+  markdown: string
+  /** `file` is where it lies beside the document. */
+  plots: { file: string; svg: string }[]
+}
+
+/** Of a plot: two stand beside each other where documents are usually read. */
+const PLOT_WIDTH = 400
+
+const INTRODUCTION = `# Benchmarks
+
+<!-- Made by \`node ci/benchmarks.mjs\` from the newest record in benches/record: do not edit. -->
+
+Ringpost beside what one would use instead, in one run on one machine. Everything on this page comes
+from the record of that run, which holds every figure of every turn. [Measuring](measuring.md) says
+how it is done, what the words mean, and how to do it again.`
+
+export function document(results: Results): Document {
+  const plots = charts(results)
+  const blocks = [
+    INTRODUCTION,
+    about(results),
+    ...notices(results).map(({ title, lines }) => quote(title, lines)),
+    ...betterPart(results),
+    ...comparedSuites(results).flatMap((suite) => comparedPart(results, suite, plots)),
+    ...part('Scenarios', scenarioSheet(results)),
+    ...soakPart(results, plots),
+    ...part('What the engine is held to', engineSheet(results)),
+    ...part('The pieces, one by one', microSheet(results)),
+    ...part('Transports', transportSheet(results)),
+  ]
+  return {
+    markdown: `${blocks.join('\n\n')}\n`,
+    plots: plots.map(({ name, svg }) => ({ file: fileOf(name), svg: `${svg(true)}\n` })),
+  }
+}
+
+const fileOf = (name: string): string => `plots/${name}.svg`
+
+function about(results: Results): string {
+  const { command, when } = headline(results)
+  const known = [['Command', command], ['When', when], ...facts(results)]
+  const columns = ['the run', ''].map((title) => ({ title, words: true }))
+  return sheetToMarkdown({ columns, groups: [{ title: null, lines: known.map((cells) => ({ cells })) }] })
+}
+
+const quote = (title: string, lines: string[]): string =>
+  [`> **${markdown(title)}.**`, ...lines.map((line) => `> - ${markdown(line)}`)].join('\n')
+
+function part(title: string, sheet: Sheet): string[] {
+  return isEmpty(sheet) ? [] : [`## ${title}`, sheetToMarkdown(sheet)]
+}
+
+function betterPart(results: Results): string[] {
+  const others = worse(results)
+  const blocks = ['## Where another is better', tally(results)]
+  return isEmpty(others) ? blocks : [...blocks, sheetToMarkdown(others)]
+}
+
+const TITLES = {
+  latency: 'Latency',
+  throughput: 'Throughput',
+  burst: 'Bursts',
+  connect: 'Connecting',
+}
+
+function comparedPart(results: Results, suite: keyof typeof TITLES, plots: Chart[]): string[] {
+  const parts = pairsOf(results, suite).flatMap((pair: Languages) => [
+    `### ${TITLES[suite]}: ${PAIRS[pair]}`,
+    ...images(plots.filter((plot) => plot.suite === suite && plot.pair === pair)),
+    sheetToMarkdown(comparison(results, suite, pair)),
+  ])
+  return [`## ${TITLES[suite]}`, ...parts]
+}
+
+function soakPart({ soak }: Results, plots: Chart[]): string[] {
+  if (soak === null) return []
+  const failure = soak.failed === null ? '' : ` ✗ Failed: ${markdown(soak.failed)}.`
+  return [
+    '## Soak',
+    `${markdown(soakInWords(soak))}. Verdict: **${soak.verdict}**.${failure}`,
+    ...images(plots.filter(({ suite }) => suite === 'soak')),
+    sheetToMarkdown(trendSheet(soak)),
+    sheetToMarkdown(soakSheet(soak)),
+  ]
+}
+
+function images(plots: Chart[]): string[] {
+  if (plots.length === 0) return []
+  const tags = plots.map(
+    ({ name, title }) => `<img src="${fileOf(name)}" alt="${escape(title)}" width="${PLOT_WIDTH}">`,
+  )
+  return [['<p>', ...tags, '</p>'].join('\n')]
+}

@@ -1,0 +1,203 @@
+// A run as one page that needs nothing else: no network, no fonts, no other files. Whatever it
+// shows is there without its script, which only makes pointing at plots pleasant.
+
+import type { Languages, Results } from '../results.mjs'
+import { charts, type Chart } from './charts.mjs'
+import { facts, headline, notices, type Notice } from './facts.mjs'
+import { SCRIPT } from './script.mjs'
+import { isEmpty, sheetToHtml, type Sheet } from './sheet.mjs'
+import { soakInWords } from './soak.mjs'
+import { PAGE_STYLE } from './style.mjs'
+import { escape, PLOT_STYLE } from './svg.mjs'
+import {
+  comparedSuites,
+  comparison,
+  detailSheet,
+  engineSheet,
+  glance,
+  hasFailed,
+  microSheet,
+  scenarioSheet,
+  soakSheet,
+  tally,
+  transportSheet,
+  trendSheet,
+  worse,
+} from './tables.mjs'
+import { PAIRS, pairsOf } from './view.mjs'
+
+interface Section {
+  id: string
+  title: string
+  body: string
+}
+
+/** The whole page. */
+export function html(results: Results): string {
+  const sections = sectionsOf(results)
+  const { command, when } = headline(results)
+  const body = [
+    `<header><h1>Ringpost benchmarks</h1>`,
+    `<p class="lead"><code>${escape(command)}</code></p>`,
+    `<p class="lead soft">${escape(when)}</p></header>`,
+    `<main>`,
+    ...notices(results).map(noticeToHtml),
+    factsToHtml(results),
+    contents(sections),
+    ...sections.map(sectionToHtml),
+    `</main>`,
+    footer(results),
+  ]
+  return page(command, body.join('\n'), results)
+}
+
+function page(title: string, body: string, results: Results): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>${PLOT_STYLE}${PAGE_STYLE}</style>
+</head>
+<body>
+${body}
+<script type="application/json" id="results">${embedded(results)}</script>
+<script>${SCRIPT}</script>
+</body>
+</html>
+`
+}
+
+/** JSON in which nothing ends the element it is in. */
+const embedded = (results: Results) => JSON.stringify(results).replaceAll('<', '\\u003c')
+
+// ---- its sections ----
+
+const TITLES = {
+  latency: ['Latency', 'Round trips, from the call until the answer is there. Both axes are logarithmic.'],
+  throughput: ['Throughput', 'How many messages, and how many bytes, get across in a second.'],
+  burst: ['Bursts', 'Messages out of silence, when the other side has gone to sleep.'],
+  connect: ['Connecting', 'A connection, one round trip, and closing it again.'],
+} as const
+
+function sectionsOf(results: Results): Section[] {
+  const plots = charts(results)
+  const compared = comparedSuites(results).map((suite): Section => {
+    const [title, about] = TITLES[suite]
+    const parts = pairsOf(results, suite).map((pair) =>
+      pairPart(results, suite, pair, plots.filter((plot) => plot.suite === suite && plot.pair === pair)),
+    )
+    return { id: suite, title, body: [`<p>${about}</p>`, ...parts].join('\n') }
+  })
+  const others = [
+    tableSection('scenarios', 'Scenarios', SCENARIOS, scenarioSheet(results), detailPart(results)),
+    soakSection(results, plots.filter(({ suite }) => suite === 'soak')),
+    tableSection('engine', 'What the engine is held to', ENGINE, engineSheet(results)),
+    tableSection('micro', 'The pieces, one by one', MICRO, microSheet(results)),
+    tableSection('transports', 'Transports', 'Who took part, and who could not.', transportSheet(results)),
+  ]
+  return [...glanceSection(results), ...compared, ...others.flat()]
+}
+
+const SCENARIOS = 'What real systems ask for, each beside the floor it has to reach.'
+const ENGINE =
+  'Medians of turns beside the reference, a plain Unix socket. The bar has to be reached, the aim is ' +
+  'what we would like; both are of the ratio, or of the figure where it has no reference.'
+const MICRO = 'What one operation takes, in the median of turns.'
+
+function glanceSection(results: Results): Section[] {
+  const pairs = (Object.keys(PAIRS) as Languages[]).map((pair) => ({ pair, sheet: glance(results, pair) }))
+  const shown = pairs.filter(({ sheet }) => !isEmpty(sheet))
+  if (shown.length === 0) return []
+  const others = worse(results)
+  const tables = shown.map(({ pair, sheet }) => `<h3>${PAIRS[pair]}</h3>${sheetToHtml(sheet, PAIRS[pair])}`)
+  const better = isEmpty(others)
+    ? ''
+    : `<h3>Where another is better</h3>${sheetToHtml(others, 'Where another is better')}`
+  const about =
+    'How many times better Ringpost is, in the median of turns: of median round trips, or of messages ' +
+    'a second. Where it says ▼, the other is better.'
+  const body = `<p>${escape(tally(results))}</p><p>${about}</p>${tables.join('\n')}${better}`
+  return [{ id: 'glance', title: 'At a glance', body }]
+}
+
+function pairPart(results: Results, suite: string, pair: Languages, plots: Chart[]): string {
+  const kinds = [plots.filter(({ kind }) => kind === 'lines'), plots.filter(({ kind }) => kind === 'ratios')]
+  const table = sheetToHtml(comparison(results, suite, pair), `${suite}, ${PAIRS[pair]}`)
+  // Nobody should see how fast something is without what it costs, or overlook what failed.
+  const open = suite === 'latency' || hasFailed(results, suite, pair)
+  return [
+    `<h3>${PAIRS[pair]}</h3>`,
+    ...kinds.map(plotsToHtml),
+    `<details${open ? ' open' : ''}><summary>All figures: medians of turns, and cores kept busy</summary>${table}</details>`,
+  ].join('\n')
+}
+
+function tableSection(id: string, title: string, about: string, sheet: Sheet, more = ''): Section[] {
+  if (isEmpty(sheet)) return []
+  return [{ id, title, body: `<p>${about}</p>${sheetToHtml(sheet, title)}${more}` }]
+}
+
+function detailPart(results: Results): string {
+  const sheet = detailSheet(results)
+  if (isEmpty(sheet)) return ''
+  const table = sheetToHtml(sheet, 'What else was seen')
+  return `<details><summary>What else was seen (times in nanoseconds)</summary>${table}</details>`
+}
+
+function soakSection({ soak }: Results, plots: Chart[]): Section[] {
+  if (soak === null) return []
+  const failure = soak.failed === null ? '' : `<p><strong>✗ Failed: ${escape(soak.failed)}.</strong></p>`
+  const body = [
+    `<p>${escape(soakInWords(soak))}. Verdict: <strong>${escape(soak.verdict)}</strong>.</p>`,
+    ...[failure, plotsToHtml(plots)],
+    ...[sheetToHtml(trendSheet(soak), 'What could grow'), sheetToHtml(soakSheet(soak), 'What was seen')],
+  ]
+  return [{ id: 'soak', title: 'Soak', body: body.join('\n') }]
+}
+
+// ---- pieces ----
+
+const sectionToHtml = ({ id, title, body }: Section) =>
+  `<section id="${id}"><h2>${escape(title)}</h2>${body}</section>`
+
+function contents(sections: Section[]): string {
+  const links = sections.map(({ id, title }) => `<li><a href="#${id}">${escape(title)}</a></li>`)
+  return links.length === 0
+    ? '<p>Nothing was measured in this run.</p>'
+    : `<nav aria-label="Sections"><ul>${links.join('')}</ul></nav>`
+}
+
+function noticeToHtml({ kind, title, lines }: Notice): string {
+  const mark = kind === 'failed' ? '✗' : '⚠'
+  const words = lines.map(escape)
+  const list = words.length === 1 ? `<p>${words[0]}</p>` : `<ul>${words.map((line) => `<li>${line}</li>`).join('')}</ul>`
+  return `<section class="notice ${kind}" role="note"><h2>${mark} ${escape(title)}</h2>${list}</section>`
+}
+
+function factsToHtml(results: Results): string {
+  const entries = facts(results).map(
+    ([name, value]) => `<div><dt>${escape(name)}</dt><dd>${escape(value)}</dd></div>`,
+  )
+  return `<dl class="facts">${entries.join('')}</dl>`
+}
+
+function plotsToHtml(plots: Chart[]): string {
+  if (plots.length === 0) return ''
+  const figures = plots.map(
+    ({ name, title, caption, svg }) =>
+      `<figure id="plot-${name}"><figcaption><h4>${escape(title)}</h4><p>${escape(caption)}</p></figcaption>` +
+      `<div class="holder">${svg()}</div></figure>`,
+  )
+  return `<div class="plots">${figures.join('\n')}</div>`
+}
+
+function footer({ format, measurements }: Results): string {
+  const repeats = measurements.reduce((sum, one) => sum + one.repeats.length, 0)
+  return (
+    `<footer>Every figure of every turn (${repeats} turns) is in this page, as JSON in the element ` +
+    `<code>results</code>, in the format <code>${escape(format)}</code>.</footer>`
+  )
+}

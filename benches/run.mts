@@ -1,0 +1,164 @@
+// One run of the runner: what was asked for, what was found, and who is told meanwhile.
+
+import type { Row } from './compare.mjs'
+import { Watch, machine } from './machine.mjs'
+import {
+  FORMAT,
+  type Languages,
+  type Measurement,
+  type Results,
+  type Transport,
+} from './results.mjs'
+import { scratch } from './scratch.mjs'
+import type { TransportEntry } from './transports.mjs'
+
+export type SuiteName =
+  | 'latency'
+  | 'throughput'
+  | 'burst'
+  | 'connect'
+  | 'scenarios'
+  | 'soak'
+  | 'engine'
+  | 'micro'
+
+/** What is to be measured. */
+export interface Plan {
+  suites: SuiteName[]
+  /** Payloads, in bytes. */
+  sizes: number[]
+  /** Of open loops, in messages a second. */
+  rates: number[]
+  /** Milliseconds of a turn. */
+  ms: number
+  repeats: number
+  languages: Languages[]
+  transports: TransportEntry[]
+  /** Which cores the two sides may use; without it the kernel decides. */
+  cores: { client?: string; server?: string }
+  /** Short forms of whatever has one. */
+  quick: boolean
+  soak: SoakPlan
+  /** Only these scenarios, or these micro benchmarks. */
+  only: string[] | undefined
+}
+
+export interface SoakPlan {
+  seconds: number
+  rate: number
+  size: number
+  /** Keeps every sample, so that a run can go on after an interruption. */
+  file: string | undefined
+  resume: boolean
+}
+
+/** Who is told what goes on. */
+export interface Observer {
+  /** A suite begins that takes so many steps, or so many seconds. */
+  begin(suite: SuiteName, steps: number): void
+  /** One step more is being done. */
+  step(what: string): void
+  /** Something is known. */
+  found(measurement: Measurement): void
+  row(row: Row): void
+  /** A line for people. */
+  say(line: string): void
+}
+
+export class Run {
+  readonly plan: Plan
+  readonly watch = new Watch()
+  readonly directory = scratch()
+  readonly signal: AbortSignal
+  readonly results: Results
+  readonly #observer: Observer
+  readonly #start = performance.now()
+
+  constructor(plan: Plan, command: string[], observer: Observer, signal: AbortSignal) {
+    this.plan = plan
+    this.signal = signal
+    this.#observer = observer
+    const settings = { ...plan, transports: plan.transports.map(({ name }) => name) }
+    this.results = {
+      format: FORMAT,
+      started: new Date().toISOString(),
+      seconds: 0,
+      command,
+      settings,
+      machine: machine(),
+      state: this.watch.state,
+      transports: [],
+      measurements: [],
+      rows: [],
+      soak: null,
+      failures: [],
+      interrupted: false,
+    }
+  }
+
+  /** Whether it was asked to end. */
+  get stopped(): boolean {
+    return this.signal.aborted
+  }
+
+  get cores(): Plan['cores'] {
+    return this.plan.cores
+  }
+
+  begin(suite: SuiteName, steps: number): void {
+    this.#observer.begin(suite, steps)
+  }
+
+  step(what: string): void {
+    this.#observer.step(what)
+  }
+
+  say(line: string): void {
+    this.#observer.say(line)
+  }
+
+  add(measurement: Measurement): void {
+    this.results.measurements.push(measurement)
+    const { failed, name, transport, pair } = measurement
+    if (failed !== null) this.results.failures.push(`${name}, ${transport} ${pair}: ${failed}`)
+    this.#observer.found(measurement)
+  }
+
+  /** Something went wrong that is worth the exit code, unless it was asked to end. */
+  fail(what: string, error: unknown): void {
+    if (this.stopped) return
+    this.results.failures.push(`${what}: ${(error as Error).message.split('\n')[0]}`)
+  }
+
+  addRow(row: Row): void {
+    this.results.rows.push(row)
+    this.#observer.row(row)
+  }
+
+  /** A transport that takes part, and its version. */
+  has({ name, label }: TransportEntry, version: string): void {
+    this.#note({ name, label, version, missing: null })
+  }
+
+  /** A transport that cannot: said once, and no reason to stop. */
+  lacks({ name, label }: TransportEntry, reason: string): void {
+    if (this.results.transports.some((known) => known.name === name)) return
+    this.#note({ name, label, version: '', missing: reason })
+    this.say(`${label} is left out: ${reason}`)
+  }
+
+  /** What is known at the end, or when it was ended. */
+  finish(): Results {
+    this.results.seconds = (performance.now() - this.#start) / 1e3
+    this.results.state = this.watch.state
+    this.results.interrupted = this.stopped
+    return this.results
+  }
+
+  #note(transport: Transport): void {
+    const { transports } = this.results
+    const at = transports.findIndex((known) => known.name === transport.name)
+    if (at === -1) transports.push(transport)
+    else if (transport.missing === null) transports[at] = transport
+  }
+}

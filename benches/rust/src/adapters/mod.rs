@@ -1,0 +1,11 @@
+//! The transports that come with the repository.
+
+pub mod bare;
+pub mod ringpost;
+pub mod tokio_uds;
+pub mod uds;
+
+/// The version of what is nothing but the system.
+fn system_version() -> String {
+    format!("Linux {}", rustix::system::uname().release().to_string_lossy())
+}

@@ -1,0 +1,183 @@
+//! Lines of JSON come in, and for each an answer goes out: `{"value": ...}` or `{"error": "..."}`.
+
+use std::io::{BufRead, Write, stdin, stdout};
+use std::thread;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::adapter::{Adapter, Result, Service, Settings};
+use crate::commands::{Command, Crowded};
+use crate::measured::{Measured, Until};
+use crate::payload::Sink;
+use crate::spans::Spans;
+
+/// Does what the runner says, until it says stop or is gone.
+pub fn run(adapters: &[Adapter]) {
+    // Neither does it outlive the runner in the middle of a command.
+    let signal = Some(rustix::process::Signal::KILL);
+    rustix::process::set_parent_process_death_signal(signal).expect("it cannot fail");
+    let mut worker = Worker::new(adapters);
+    for line in stdin().lock().lines().map_while(std::result::Result::ok) {
+        match serde_json::from_str(&line) {
+            Ok(Command::Stop) => return answer(worker.stop().map(|()| Value::Null)),
+            Ok(command) => answer(worker.obey(command)),
+            Err(error) => answer(Err(error.into())),
+        }
+    }
+    // Nobody is left to be told.
+    let _ = worker.stop();
+}
+
+fn answer(outcome: Result<Value>) {
+    let line = match outcome {
+        Ok(value) => json!({ "value": value }),
+        Err(error) => json!({ "error": error.to_string() }),
+    };
+    let mut out = stdout().lock();
+    // The other end is closed when the runner is gone.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+struct Worker<'a> {
+    adapters: &'a [Adapter],
+    sink: Sink,
+    service: Option<Service>,
+    connection: Option<Connection>,
+    crowd: Vec<Box<dyn Measured>>,
+    /// Of each in the crowd.
+    requests: usize,
+}
+
+/// A channel, and how to open another like it.
+struct Connection {
+    channel: Box<dyn Measured>,
+    connect: Box<dyn Fn() -> Result<Box<dyn Measured>>>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(adapters: &'a [Adapter]) -> Self {
+        let (sink, crowd) = (Sink::default(), Vec::new());
+        Self { adapters, sink, service: None, connection: None, crowd, requests: 0 }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<Value> {
+        match command {
+            Command::Serve { adapter, address, settings } => {
+                let adapter = self.adapter(&adapter)?;
+                self.service = Some((adapter.serve)(&address, &self.sink, &settings)?);
+                Ok(Value::Null)
+            }
+            Command::Connect { adapter, address, settings } => {
+                let connect = self.adapter(&adapter)?.connect;
+                self.connect(Box::new(move || connect(&address, &settings)))
+            }
+            Command::Latency { size, ms, pause_ms } => {
+                value(self.channel()?.latency(size, ms.0, pause_ms.0))
+            }
+            Command::OpenLoop { size, ms, rate } => {
+                value(self.channel()?.open_loop(size, ms.0, rate))
+            }
+            Command::Pipelined { size, ms, in_flight } => {
+                value(self.channel()?.pipelined(size, ms.0, in_flight))
+            }
+            Command::OneWay { size, ms } => {
+                value(self.channel()?.one_way(size, Until::Elapsed(ms.0)))
+            }
+            Command::Burst { size, count } => {
+                value(self.channel()?.one_way(size, Until::Sent(count)))
+            }
+            Command::Received => Ok(json!({ "count": self.sink.received()? })),
+            Command::Reconnect { times } => self.reconnect(times),
+            Command::Idle { ms } => {
+                thread::sleep(ms.0);
+                Ok(Value::Null)
+            }
+            Command::Crowd { address, settings, connections, requests } => {
+                self.requests = requests;
+                self.gather(&address, &settings, connections)
+            }
+            Command::CrowdAsk => self.ask_crowd(),
+            Command::Stop => unreachable!("the loop ends with it"),
+        }
+    }
+
+    fn adapter(&self, name: &str) -> Result<Adapter> {
+        let found = self.adapters.iter().find(|adapter| adapter.name == name);
+        found.copied().ok_or_else(|| {
+            let names: Vec<_> = self.adapters.iter().map(|adapter| adapter.name).collect();
+            format!("no adapter '{name}' here; there are {}", names.join(", ")).into()
+        })
+    }
+
+    fn connect(&mut self, connect: Box<dyn Fn() -> Result<Box<dyn Measured>>>) -> Result<Value> {
+        let channel = connect()?;
+        let mut description = channel.describe();
+        description["others"] = json!([]);
+        self.connection = Some(Connection { channel, connect });
+        Ok(description)
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection> {
+        self.connection.as_mut().ok_or_else(|| "there is no connection".into())
+    }
+
+    fn channel(&mut self) -> Result<&mut dyn Measured> {
+        Ok(&mut *self.connection()?.channel)
+    }
+
+    fn reconnect(&mut self, times: u32) -> Result<Value> {
+        let connect = &self.connection()?.connect;
+        let mut spans = Spans::new();
+        for _ in 0..times {
+            let start = Instant::now();
+            let mut other = connect()?;
+            other.ask(&[0; 64])?;
+            spans.record(start.elapsed());
+            other.close()?;
+        }
+        value(Ok(spans.latency()))
+    }
+
+    fn gather(&mut self, address: &str, settings: &Settings, count: usize) -> Result<Value> {
+        let connect = self.adapter("ringpost")?.connect;
+        let start = Instant::now();
+        let connections = (0..count).map(|_| connect(address, settings));
+        self.crowd = connections.collect::<Result<_>>()?;
+        let connect_ms = start.elapsed().as_secs_f64() * 1e3;
+        for channel in &mut self.crowd {
+            for _ in 0..self.requests {
+                channel.ask(&CROWD_PAYLOAD)?;
+            }
+        }
+        value(Ok(Crowded { connect_ms }))
+    }
+
+    /// All spans, because the percentiles of a crowd are not those of any one in it.
+    fn ask_crowd(&mut self) -> Result<Value> {
+        let mut spans = Vec::new();
+        for _ in 0..self.requests {
+            for channel in &mut self.crowd {
+                let span = channel.ask(&CROWD_PAYLOAD)?;
+                spans.push(u64::try_from(span.as_nanos())?);
+            }
+        }
+        value(Ok(spans))
+    }
+
+    /// Leaves nothing behind outside of the process.
+    fn stop(self) -> Result<()> {
+        let channel = self.connection.map(|connection| connection.channel);
+        for channel in self.crowd.into_iter().chain(channel) {
+            channel.close()?;
+        }
+        self.service.map_or(Ok(()), Service::close)
+    }
+}
+
+const CROWD_PAYLOAD: [u8; 64] = [7; 64];
+
+fn value(outcome: Result<impl Serialize>) -> Result<Value> {
+    Ok(serde_json::to_value(outcome?)?)
+}

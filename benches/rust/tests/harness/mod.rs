@@ -1,0 +1,164 @@
+//! Workers as the runner starts them, and every command with tiny numbers.
+
+use std::fs::DirBuilder;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+/// What the runner has of a worker.
+pub struct Worker {
+    child: Child,
+    told: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    pub fn start(program: &str) -> Self {
+        let mut child = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the worker starts");
+        let told = child.stdin.take().expect("it is piped");
+        let answers = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self { child, told, answers }
+    }
+
+    /// What a command comes to that succeeds.
+    pub fn call(&mut self, command: &Value) -> Value {
+        let mut answer = self.say(&command.to_string());
+        assert_eq!(answer.get("error"), None, "{command}");
+        answer["value"].take()
+    }
+
+    /// What is said of a command that fails.
+    pub fn refuse(&mut self, line: &str) -> String {
+        let answer = self.say(line);
+        answer["error"].as_str().unwrap_or_else(|| panic!("{line}: {answer}")).to_owned()
+    }
+
+    fn say(&mut self, line: &str) -> Value {
+        writeln!(self.told, "{line}").expect("the worker listens");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("the worker answers");
+        serde_json::from_str(&answer).expect("an answer is JSON")
+    }
+
+    pub fn stop(mut self) {
+        assert_eq!(self.call(&json!({ "do": "stop" })), Value::Null);
+        self.end();
+    }
+
+    /// Has nothing more to say to it, which ends it too.
+    pub fn end(self) {
+        let Self { mut child, told, .. } = self;
+        drop(told);
+        assert!(child.wait().expect("it ends").success());
+    }
+}
+
+/// Two workers that talk, in a folder as private as a run's.
+pub struct Pair {
+    pub serves: Worker,
+    pub asks: Worker,
+    /// What the connection says of itself.
+    pub description: Value,
+    pub folder: Folder,
+}
+
+impl Pair {
+    /// Of an adapter that serves and one that asks.
+    pub fn open(program: &str, adapters: [&str; 2], look: bool) -> Self {
+        let folder = Folder::new();
+        let (mut serves, mut asks) = (Worker::start(program), Worker::start(program));
+        let order = |what: &str, adapter: &str| {
+            let settings = json!({ "directory": folder.0, "look": look, "whatever": 1 });
+            let address = folder.address();
+            json!({ "do": what, "adapter": adapter, "address": address, "settings": settings })
+        };
+        assert_eq!(serves.call(&order("serve", adapters[0])), Value::Null);
+        let description = asks.call(&order("connect", adapters[1]));
+        assert!(description["version"].is_string() && description["others"] == json!([]));
+        Self { serves, asks, description, folder }
+    }
+
+    /// What every pair can do.
+    pub fn play(&mut self, sizes: &[usize]) {
+        for size in sizes {
+            let latency = self.asks.call(&json!({ "do": "latency", "size": size, "ms": 5.5 }));
+            assert!(check_latency(&latency) > 0);
+            self.check_count(&json!({ "do": "one-way", "size": size, "ms": 5 }));
+            self.check_count(&json!({ "do": "burst", "size": size, "count": 130 }));
+        }
+        let asks = &mut self.asks;
+        let pausing = asks.call(&json!({ "do": "latency", "size": 64, "ms": 20, "pauseMs": 4 }));
+        assert!((1..=5).contains(&check_latency(&pausing)));
+        let open = asks.call(&json!({ "do": "open-loop", "size": 64, "ms": 20, "rate": 1_000 }));
+        assert_eq!(check_latency(&open), 20);
+        assert!(open["perSecond"].as_f64() > Some(1.0));
+        assert_eq!(asks.call(&json!({ "do": "idle", "ms": 1 })), Value::Null);
+    }
+
+    pub fn reconnect(&mut self) {
+        let again = self.asks.call(&json!({ "do": "reconnect", "times": 3 }));
+        assert_eq!(check_latency(&again), 3);
+        // The first is as it was.
+        self.check_count(&json!({ "do": "burst", "size": 64, "count": 10 }));
+    }
+
+    /// All that was sent has been read.
+    fn check_count(&mut self, command: &Value) {
+        let sent = self.asks.call(command);
+        let received = self.serves.call(&json!({ "do": "received" }));
+        assert_eq!(sent["count"], received["count"], "{command}");
+        assert!(sent["perSecond"].is_number() && sent["bytesPerSecond"].is_number());
+    }
+
+    pub fn close(self) {
+        self.asks.stop();
+        self.serves.stop();
+        self.folder.assert_empty();
+    }
+}
+
+/// That all figures are there; how many there were.
+fn check_latency(latency: &Value) -> u64 {
+    let figure = |name: &str| latency[name].as_u64().unwrap_or_else(|| panic!("{name}"));
+    let rising = ["p50", "p90", "p99", "p999", "p9999", "max"].map(figure);
+    assert!(rising.is_sorted() && rising[0] > 0, "{latency}");
+    assert!(latency["mean"].as_f64() > Some(0.0) && latency["stddev"].is_number());
+    figure("count")
+}
+
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        // Short, because the names of sockets have to be.
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("rb-{}-{number}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path).expect("room for a folder");
+        Self(path)
+    }
+
+    /// Another one for each folder, because not everything is in folders.
+    pub fn address(&self) -> String {
+        self.0.file_name().expect("it has a name").to_string_lossy().into_owned()
+    }
+
+    pub fn assert_empty(&self) {
+        let left: Vec<_> = std::fs::read_dir(&self.0).expect("it is there").collect();
+        assert!(left.is_empty(), "{left:?} stayed behind");
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

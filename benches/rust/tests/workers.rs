@@ -1,0 +1,106 @@
+//! The worker and its transports, as the runner uses them.
+
+mod harness;
+
+use harness::{Pair, Worker};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bench-worker");
+const SIZES: [usize; 6] = [0, 3, 64, 1_000, 100_000, 1 << 20];
+
+fn play(adapters: [&str; 2], look: bool) {
+    let mut pair = Pair::open(PROGRAM, adapters, look);
+    pair.play(&SIZES);
+    pair.reconnect();
+    pair.close();
+}
+
+#[test]
+fn ringpost() {
+    play(["ringpost", "ringpost"], true);
+}
+
+#[test]
+fn ringpost_without_looking() {
+    play(["ringpost", "ringpost"], false);
+}
+
+#[test]
+fn uds() {
+    play(["uds", "uds"], true);
+}
+
+#[test]
+fn tokio_uds() {
+    play(["tokio-uds", "tokio-uds"], true);
+}
+
+/// They speak the same, so that each can be the other side of the TypeScript one.
+#[test]
+fn uds_and_tokio_uds() {
+    play(["uds", "tokio-uds"], true);
+    play(["tokio-uds", "uds"], true);
+}
+
+#[test]
+fn bare() {
+    let mut pair = Pair::open(PROGRAM, ["bare", "bare"], true);
+    assert_eq!(pair.description["waiting"], "polls without sleeping");
+    pair.play(&SIZES);
+    assert!(pair.asks.refuse(r#"{"do":"reconnect","times":1}"#).contains("one client"));
+    pair.close();
+}
+
+#[test]
+fn many_in_flight_where_there_is_such_a_thing() {
+    let mut pair = Pair::open(PROGRAM, ["uds", "tokio-uds"], true);
+    for (size, in_flight) in [(64, 256), (100_000, 16), (64, 1)] {
+        let order = json!({ "do": "pipelined", "size": size, "ms": 20, "inFlight": in_flight });
+        assert!(pair.asks.call(&order)["count"].as_u64() > Some(0));
+    }
+    pair.close();
+    let mut pair = Pair::open(PROGRAM, ["uds", "uds"], true);
+    let refused = pair.asks.refuse(r#"{"do":"pipelined","size":64,"ms":5,"inFlight":2}"#);
+    assert!(refused.contains("one at a time"), "{refused}");
+    pair.close();
+}
+
+#[test]
+fn a_crowd_is_asked_in_turn() {
+    let mut pair = Pair::open(PROGRAM, ["ringpost", "ringpost"], true);
+    let (address, settings) = (pair.folder.address(), json!({ "directory": pair.folder.0 }));
+    let gathered = pair.asks.call(&json!({
+        "do": "crowd", "address": address, "settings": settings, "connections": 5, "requests": 3,
+    }));
+    assert!(gathered["connectMs"].as_f64() > Some(0.0));
+    let spans = pair.asks.call(&json!({ "do": "crowd-ask" }));
+    let spans = spans.as_array().expect("an array");
+    assert!(spans.len() == 15 && spans.iter().all(|span| span.as_u64() > Some(0)));
+    pair.close();
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_nothing_more() {
+    let mut worker = Worker::start(PROGRAM);
+    assert!(worker.refuse(r#"{"do":"dance"}"#).contains("dance"));
+    assert!(!worker.refuse("not a command").is_empty());
+    assert!(worker.refuse(r#"{"do":"latency","size":64,"ms":1}"#).contains("no connection"));
+    assert!(worker.refuse(r#"{"do":"latency","size":64,"ms":-1}"#).contains("negative"));
+    let order = |what, adapter| {
+        let settings = json!({ "directory": "/nonexistent" });
+        json!({ "do": what, "adapter": adapter, "address": "a", "settings": settings }).to_string()
+    };
+    assert!(worker.refuse(&order("serve", "pigeon")).contains("pigeon"));
+    assert!(worker.refuse(&order("connect", "uds")).contains("No such file"));
+    assert_eq!(worker.call(&json!({ "do": "received" })), json!({ "count": 0 }));
+    assert_eq!(worker.call(&json!({ "do": "idle", "ms": 0 })), Value::Null);
+    worker.stop();
+}
+
+#[test]
+fn the_end_of_its_input_ends_a_worker() {
+    let pair = Pair::open(PROGRAM, ["uds", "uds"], true);
+    pair.asks.end();
+    pair.serves.end();
+    pair.folder.assert_empty();
+}

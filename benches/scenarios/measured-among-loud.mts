@@ -1,0 +1,85 @@
+// One client that is measured, among 999 that send all the time.
+
+import { stroll } from './pace.mjs'
+import { common, theSenders, type Sent } from './peers.mjs'
+import { affordable, amount, difference, progressing, total, withCrew } from './scenario.mjs'
+import type { Scenario } from './scenario.mjs'
+
+const PROCESSES = 9
+const LOUD_EACH = 111
+/** Of each loud client, messages a second and bytes. */
+const LOUD_RATE = 20
+const LOUD_SIZE = 1_024
+const PROBING = { size: 64, pauseMs: 1 }
+/** A thousand rings of the usual size would be gigabytes. */
+const RINGS = { normal: 65_536 }
+
+export const scenario: Scenario = {
+  name: 'measured-among-loud',
+  title: 'round trips of one client among 999 that send 20 messages of 1 KiB a second each',
+  metric: { name: 'p99 among the loud', unit: 'ns', better: 'less' },
+
+  run: (form) =>
+    withCrew(form, 'measured-among-loud', 120, async (crew) => {
+      const ms = amount(form, 15_000, 1_500)
+      const { connections, note } = affordable(PROCESSES * amount(form, LOUD_EACH, LOUD_EACH) + 1)
+      const each = Math.floor((connections - 1) / PROCESSES)
+      const server = await crew.serve({ options: { rings: RINGS } })
+      const places = [server.place]
+      const measured = await crew.join({ places, connections: 1 })
+      await measured.probe({ ...PROBING, ms: ms / 3 })
+      const probing = measured.probe({ ...PROBING, ms })
+      const alone = await progressing(form, 'alone', ms, probing, [0, 0.4])
+
+      form.progress(0.4, 'connecting')
+      const loud = await Promise.all(
+        Array.from({ length: PROCESSES }, (_, index) => {
+          const first = 1 + index * each
+          return crew.join({ places, connections: each, first, options: { rings: RINGS } })
+        }),
+      )
+      // They begin before and end after what is measured.
+      const shouting = Promise.all(
+        loud.map((one) => one.play<Sent>('shout', { rate: LOUD_RATE * each, ms: ms * 1.4 })),
+      )
+      await measured.probe({ ...PROBING, ms: ms / 5 })
+      const crowded = measured.probe({ ...PROBING, ms })
+      const among = await progressing(form, 'among the loud', ms, crowded, [0.5, 1])
+      const sent = total(await shouting)
+
+      const perSecond = (sent.count / (ms * 1.4)) * 1e3
+      const details = {
+        'p50 alone': alone.p50,
+        'p99 alone': alone.p99,
+        'p50 among the loud, times': among.p50 / alone.p50,
+        'p99 among the loud, times': among.p99 / alone.p99,
+        'loud messages a second': perSecond,
+      }
+      const loudly = { loud: each * PROCESSES, loudRate: LOUD_RATE, loudSize: LOUD_SIZE }
+      return {
+        settings: { ...PROBING, ...loudly, rings: RINGS, ms, note },
+        repeats: [{ value: among.p99, latency: among, details }],
+        checks: [],
+        failed: difference(sent, await server.tally()),
+      }
+    }),
+}
+
+export const roles = {
+  ...common,
+
+  /** Sends on all connections in turn, so many messages a second together. */
+  async shout({ rate, ms }: { rate: number; ms: number }): Promise<Sent> {
+    const senders = theSenders()
+    const start = performance.now()
+    const end = start + ms
+    const goesOn = () => performance.now() < end
+    const send = (number: number) => void senders[number % senders.length].send(LOUD_SIZE)
+    const count = await stroll(rate, goesOn, send)
+    const took = performance.now() - start
+    await Promise.all(senders.map((sender) => sender.ask(0)))
+    const perSecond = (count / took) * 1e3
+    const bytes = count * LOUD_SIZE
+    return { count, bytes, ms: took, perSecond, bytesPerSecond: perSecond * LOUD_SIZE }
+  },
+}

@@ -1,0 +1,239 @@
+// What scenarios have in common: the form they are played in, the processes that play them, and
+// what is made of what was seen. But for this one, `peers` and `pace`, a file of this folder is a
+// scenario for the runner, and the roles its processes play.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Check, Latency, Measurement, Repeat, Unit } from '../results.mjs'
+import { Process } from '../process.mjs'
+import type { Asked } from './pace.mjs'
+import type { Asking, Joining, Place, Probing, Sending, Sent, Serving } from './peers.mjs'
+import type { Tally, Usage } from './peers.mjs'
+
+/** How much of it is played. */
+export interface Form {
+  /** Seconds, for a first impression and for tests. */
+  short: boolean
+  /** What counts and spans are multiplied with; tests play with less than 1. */
+  scale: number
+  /** Where processes meet. */
+  directory: string
+  /** How far it is, from 0 to 1, and what happens. */
+  progress(share: number, word: string): void
+  signal: AbortSignal
+}
+
+/** A count or a span of either form. */
+export const amount = ({ short, scale }: Form, full: number, brief: number): number =>
+  Math.max(1, Math.round((short ? brief : full) * scale))
+
+export interface Scenario {
+  name: string
+  /** For people. */
+  title: string
+  /** What `value` of its repeats is. */
+  metric: Measurement['metric']
+  run(form: Form): Promise<Outcome>
+}
+
+/** What came of it. */
+export interface Outcome {
+  settings: Measurement['settings']
+  repeats: Repeat[]
+  checks: Check[]
+  /** A message lost, or another promise of correctness broken. */
+  failed: string | null
+}
+
+// ---- checks ----
+
+export const atLeast = (what: string, unit: Unit, floor: number, seen: number): Check => ({
+  ...{ what, unit, floor, atMost: false, seen },
+  ok: seen >= floor,
+})
+
+export const atMost = (what: string, unit: Unit, floor: number, seen: number): Check => ({
+  ...{ what, unit, floor, atMost: true, seen },
+  ok: seen <= floor,
+})
+
+/** Why what has arrived is not what was sent, or null. */
+export function difference(sent: Pick<Sent, 'count' | 'bytes'>, got: Tally): string | null {
+  if (got.faults.length > 0) return got.faults.join('; ')
+  if (sent.count === got.count && sent.bytes === got.bytes) return null
+  return (
+    `${sent.count} messages of ${sent.bytes} bytes were sent, ` +
+    `${got.count} of ${got.bytes} bytes received`
+  )
+}
+
+/** What several senders have sent together. */
+export function total(parts: Sent[]): Pick<Sent, 'count' | 'bytes'> {
+  const sum = (of: 'count' | 'bytes') => parts.reduce((sum, part) => sum + part[of], 0)
+  return { count: sum('count'), bytes: sum('bytes') }
+}
+
+// ---- what a process has ----
+
+/** A connection's socket and the doorbells of both sides. */
+const DESCRIPTORS_EACH = 3
+/** What a process has besides. */
+const DESCRIPTORS_OWN = 64
+
+/** As many connections as one process may have here, and a word if those are fewer. */
+export function affordable(wanted: number): { connections: number; note?: string } {
+  const limits = readFileSync('/proc/self/limits', 'utf8')
+  const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Infinity)
+  const connections = Math.min(wanted, Math.floor((limit - DESCRIPTORS_OWN) / DESCRIPTORS_EACH))
+  if (connections === wanted) return { connections }
+  const note = `${limit} open files allow ${connections} connections instead of ${wanted}`
+  return { connections, note }
+}
+
+/** Bytes of a process that are there: those of its own, and those in memory others have too. */
+export function memory(pid: number | 'self'): { own: number; shared: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)![1])
+  return { own: field('RssAnon') * 1024, shared: field('RssShmem') * 1024 }
+}
+
+export const descriptors = (pid: number | 'self'): number => readdirSync(`/proc/${pid}/fd`).length
+
+// ---- processes ----
+
+/** Plays with some processes, which are all ended when it is over, however that comes to be. */
+export async function withCrew<T>(
+  form: Form,
+  scenario: string,
+  secondsMax: number,
+  work: (crew: Crew) => Promise<T>,
+): Promise<T> {
+  form.signal.throwIfAborted()
+  const crew = new Crew(form, scenario)
+  // What waits for a process hears of its end, so that this ends all waiting.
+  let reason: unknown
+  const end = (why: unknown) => {
+    reason ??= why
+    crew.kill()
+  }
+  const late = new Error(`was not done after ${secondsMax} s`)
+  const timer = setTimeout(end, secondsMax * 1e3, late)
+  const aborted = () => end(form.signal.reason)
+  form.signal.addEventListener('abort', aborted, { once: true })
+  try {
+    return await work(crew)
+  } catch (error) {
+    throw reason ?? error
+  } finally {
+    clearTimeout(timer)
+    form.signal.removeEventListener('abort', aborted)
+    crew.kill()
+  }
+}
+
+let names = 0
+
+export class Crew {
+  readonly #form: Form
+  readonly #scenario: string
+  readonly #processes: Process[] = []
+
+  constructor(form: Form, scenario: string) {
+    this.#form = form
+    this.#scenario = scenario
+  }
+
+  member(): Member {
+    const process = new Process('ts')
+    this.#processes.push(process)
+    return new Member(process, this.#scenario)
+  }
+
+  /** A process that serves. */
+  async serve(options: Partial<Serving> = {}): Promise<Member & { place: Place }> {
+    const place = {
+      name: `${this.#scenario}-${process.pid}-${++names}`,
+      directory: this.#form.directory,
+    }
+    const member = Object.assign(this.member(), { place })
+    await member.play('serve', { place, ...options })
+    return member
+  }
+
+  /** A process with connections to some places. */
+  async join(joining: Joining): Promise<Member> {
+    const member = this.member()
+    await member.play('join', joining)
+    return member
+  }
+
+  kill(): void {
+    for (const process of this.#processes) process.kill()
+  }
+}
+
+/** One process, with what all of them can do. */
+export class Member {
+  readonly #process: Process
+  readonly #scenario: string
+
+  constructor(process: Process, scenario: string) {
+    this.#process = process
+    this.#scenario = scenario
+  }
+
+  get pid(): number {
+    return this.#process.pid
+  }
+
+  play<T>(role: string, parameters: object = {}): Promise<T> {
+    const played = this.#process.call<T>({
+      ...{ do: 'play', scenario: this.#scenario, role },
+      with: parameters as Record<string, unknown>,
+    })
+    // Whoever asked may be waiting for another process that has failed first.
+    played.catch(() => {})
+    return played
+  }
+
+  /** Resolves when it has started. */
+  ready = (): Promise<void> => this.play('ready')
+  /** Sends on all of its connections, until everything was read. */
+  send = (sending: Sending): Promise<Sent> => this.play('send', sending)
+  /** Round trips at fixed rates on its first connection. */
+  ask = (asking: Asking): Promise<Asked[]> => this.play('ask', asking)
+  /** Round trips one at a time, likewise. */
+  probe = (probing: Probing): Promise<Latency> => this.play('probe', probing)
+  /** Closes its connections. */
+  leave = (): Promise<void> => this.play('leave')
+  /** What it has received since it was asked last. */
+  tally = (): Promise<Tally> => this.play('tally')
+  /** Waits until everybody has left it; resolves to how many have not. */
+  settle = (): Promise<number> => this.play('settle')
+  /** What it has of the machine, once garbage is gone. */
+  usage = (): Promise<Usage> => this.play('usage')
+  kill = (): void => this.#process.kill()
+  /** Keeps it from running, until it is killed. */
+  freeze = (): void => void process.kill(this.pid, 'SIGSTOP')
+}
+
+/** Waits, and says every now and then how much of its span is over. */
+export async function progressing<T>(
+  form: Form,
+  word: string,
+  ms: number,
+  work: Promise<T>,
+  [from, to]: [number, number] = [0, 1],
+): Promise<T> {
+  const start = performance.now()
+  const tell = () => {
+    const share = Math.min(1, (performance.now() - start) / ms)
+    form.progress(from + (to - from) * share, word)
+  }
+  tell()
+  const timer = setInterval(tell, 500)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+  }
+}

@@ -1,0 +1,23 @@
+// The suites by name, in the order in which `all` plays them.
+
+import type { SuiteName } from '../run.mjs'
+import { burst } from './burst.mjs'
+import { connect } from './connect.mjs'
+import { engine } from './engine.mjs'
+import { latency } from './latency.mjs'
+import { micro } from './micro.mjs'
+import { scenarios } from './scenarios.mjs'
+import { soak } from './soak.mjs'
+import type { Suite } from './suite.mjs'
+import { throughput } from './throughput.mjs'
+
+export const SUITES: Record<SuiteName, Suite> = {
+  latency,
+  throughput,
+  burst,
+  connect,
+  scenarios,
+  soak,
+  engine,
+  micro,
+}

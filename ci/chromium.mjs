@@ -1,0 +1,28 @@
+// Where Chromium is, for tests that need a browser; as root on Debian it is installed if it is missing.
+
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { giveUp } from './step.mjs'
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
+
+/** The path of Chromium. `who` needs it, and says so if there is none. */
+export function findChromium(who) {
+  const found = () => NAMES.map((name) => join('/usr/bin', name)).find((path) => existsSync(path))
+  if (!found()) install()
+  return found() ?? giveUp(`${who} needs Chromium: please install the package "chromium".`)
+}
+
+/** Whether it worked is seen by what is there afterwards. */
+function install() {
+  if (process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return
+  const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+  console.log('installing chromium, which takes a minute')
+  try {
+    execFileSync('apt-get', ['update'], options)
+    execFileSync('apt-get', ['install', '--yes', '--no-install-recommends', 'chromium'], options)
+  } catch {
+    // No network, or no rights.
+  }
+}
