@@ -1,4 +1,4 @@
-// Where Chromium is, for tests that need a browser; as root on Debian it is installed if it is missing.
+// Where Chromium is, for tests that need a browser. As root on Debian it is installed if need be.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

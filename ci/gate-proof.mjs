@@ -23,21 +23,29 @@ const { values } = parseArgs({
 })
 // What is built above is loaded now.
 const { machine } = await import('../dist/benches/machine.mjs')
+const { gatedRows } = await import('../dist/benches/gate/rows.mjs')
+const { median } = await import('../dist/benches/compare.mjs')
+const { Pair } = await import('../dist/benches/pair.mjs')
 const { small } = values
 const PLANTED = Number(values.planted ?? (small ? 1 : 20))
 const UNCHANGED = Number(values.unchanged ?? (small ? 1 : 50))
-/** How fast a planted row is, in terms of the unchanged one, and how near that has to be met. */
-const TARGET = 1 / 1.1
-const NEAR = 0.01
-const ROWS = ['latency.64.p50', 'sync.64.p50', 'pipelined.64', 'one-way.64', 'latency.65536.p50']
-const rows = small ? ROWS.slice(0, 1) : ROWS
+const gated = small ? gatedRows().slice(0, 1) : gatedRows()
+const rows = gated.map(({ id }) => id)
+/** Of a figure that a delay is made for, of which the best counts. */
+const TURNS = 10
+const TURN_MS = 50
+const SPIN_NS = spinNs()
 
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-gate-'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 const trials = []
 
 const planted = new Map()
-for (const row of rows) planted.set(row, small ? obvious(row) : await calibrate(row))
+for (const row of gated) {
+  const spins = await delayOf(row)
+  planted.set(row.id, { folder: copy(`planted-${row.id}`, row.id, spins), spins })
+  console.log(`${row.id}: a delay of ${(spins * SPIN_NS).toFixed(0)} ns`)
+}
 for (let number = 0; number < Math.max(PLANTED, UNCHANGED); number++) {
   // Taken in turns, so that whatever happens to the machine happens to both.
   if (number < UNCHANGED) await trial('unchanged', null, copy('unchanged'))
@@ -73,26 +81,27 @@ async function trial(what, row, candidate) {
   console.log(`${trials.length}. ${kind}: ${answer} ${slower.join(' ')} (${lives} lives, ${seconds.toFixed(0)} s)`)
 }
 
-/** Some ten times slower. */
-function obvious(row) {
-  const spins = 20_000
-  return { folder: copy(`planted-${row}`, row, spins), spins }
+/** The delay that takes a tenth of what one message takes, or, in the small form, some ten times it. */
+async function delayOf(row) {
+  const { measure, better } = row
+  const pair = await Pair.open('ringpost', { settings: { directory: scratch } })
+  const figures = []
+  for (let turn = 0; turn < TURNS; turn++) figures.push(await measure(pair, TURN_MS))
+  await pair.close()
+  const ns = better === 'less' ? Math.min(...figures) : 1e9 / Math.max(...figures)
+  return Math.max(1, Math.round((ns * (small ? 10 : 0.1)) / SPIN_NS))
 }
 
-/** Finds the delay that makes a row as slow as it should be: where a delay goes into waiting, more of
- * it is needed. */
-async function calibrate(row) {
-  let spins = 40
-  for (let attempt = 0; attempt < 12; attempt++) {
-    const folder = copy(`planted-${row}`, row, Math.round(spins))
-    const { rows: judged } = await gate(folder, [row], ['--lives', '16', '--time', '60s'])
-    const [{ ratio }] = judged
-    console.log(`calibrating ${row}: ${Math.round(spins)} spins make it ${ratio.toFixed(3)}×`)
-    if (Math.abs(ratio - TARGET) < NEAR) return { folder, spins: Math.round(spins), ratio }
-    const loss = Math.max(0.01, 1 / ratio - 1)
-    spins *= Math.min(4, Math.max(0.25, (1 / TARGET - 1) / loss))
+/** What one turn of the planted loop takes. */
+function spinNs() {
+  const spins = 1e7
+  let [sink, best] = [1, Infinity]
+  for (let turn = 0; turn < TURNS; turn++) {
+    const start = performance.now()
+    for (let spin = 0; spin < spins; spin++) sink = (Math.imul(sink, 1103515245) + 12345) | 0
+    best = Math.min(best, ((performance.now() - start) * 1e6) / spins)
   }
-  giveUp(`No delay was found that makes ${row} ${TARGET.toFixed(2)}× as fast.`)
+  return sink === 0 ? NaN : best
 }
 
 /** A copy of this build, with a delay in it if asked for. */
@@ -103,39 +112,30 @@ function copy(name, row, spins) {
   for (const part of ['package.json', 'index.mjs', 'dist/ts', 'native']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
-  if (row !== undefined) {
-    cpSync(join(folder, 'index.mjs'), join(folder, 'plain.mjs'))
-    writeFileSync(join(folder, 'index.mjs'), plant(row, spins))
-  }
+  if (row !== undefined) plant(join(folder, 'dist/ts/connection.js'), row, spins)
   return folder
 }
 
-/** The library with a delay in what this row calls. */
-function plant(row, spins) {
-  const [name, isMeant] = {
-    'latency.64.p50': ['request', 'words[1].length === 64'],
-    'latency.65536.p50': ['request', 'words[1].length === 65536'],
-    'pipelined.64': ['request', 'words[1].length === 64'],
+/** Puts a delay into what this row calls. */
+function plant(file, row, spins) {
+  const [method, isMeant] = {
+    'latency.64.p50': ['request', 'params.length === 64'],
+    'latency.65536.p50': ['request', 'params.length === 65536'],
+    'pipelined.64': ['request', 'params.length === 64'],
     'sync.64.p50': ['requestSync', 'true'],
-    'one-way.64': ['notify', 'words[1].length === 64'],
+    'one-way.64': ['notify', 'payload.length === 64'],
   }[row]
-  return `import { connect as plain } from './plain.mjs'
-export * from './plain.mjs'
-
-let sink = 1
-
-export async function connect(...where) {
-  const client = await plain(...where)
-  const { ${name} } = client
-  client.${name} = (...words) => {
-    if (${isMeant}) {
-      for (let turn = 0; turn < ${spins}; turn++) sink = (Math.imul(sink, 1103515245) + 12345) | 0
-    }
-    return ${name}.apply(client, words)
-  }
-  return client
+  const code = readFileSync(file, 'utf8')
+  const begins = new RegExp(`^ {4}${method}\\(.*\\{$`, 'm')
+  if (!begins.test(code)) giveUp(`${file} has no ${method} to plant a delay in.`)
+  const planted = code.replace(begins, `$& if (${isMeant}) spin();`)
+  const spin = `
+let sink = 1;
+function spin() {
+  for (let turn = 0; turn < ${spins}; turn++) sink = (Math.imul(sink, 1103515245) + 12345) | 0;
 }
 `
+  writeFileSync(file, planted + spin)
 }
 
 async function gate(candidate, ids, words = []) {
@@ -151,9 +151,18 @@ async function gate(candidate, ids, words = []) {
 
 function keep() {
   const date = new Date().toISOString().slice(0, 10)
-  const calibrations = [...planted].map(([row, { spins, ratio }]) => ({ row, spins, ratio }))
+  const delays = [...planted].map(([row, { spins }]) => ({
+    row,
+    ns: spins * SPIN_NS,
+    // What it came to, in the median of trials.
+    ratio: median(
+      trials
+        .filter((one) => one.row === row)
+        .map(({ judged }) => judged.find(({ id }) => id === row).ratio),
+    ),
+  }))
   const file = `benches/record/gate-proof-${date}.json`
-  const proof = { date, machine: machine(), planted: PLANTED, unchanged: UNCHANGED, calibrations, trials }
+  const proof = { date, machine: machine(), planted: PLANTED, unchanged: UNCHANGED, delays, trials }
   writeFileSync(join(ROOT, file), `${JSON.stringify(proof, null, 1)}\n`)
   console.log(`written: ${file}`)
 }

@@ -1,6 +1,6 @@
-// The page of a benchmark run, in a real browser: that every plot is there and can be read, in light
-// and dark and on a narrow screen, and that it asks nothing of the network. The results in it are
-// made up, so that nothing is measured.
+// The page of a benchmark run, in a real browser: that every plot is there and can be read, in
+// light and dark and on a narrow screen, and that it asks nothing of the network. The results in it
+// are made up, so that nothing is measured.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ try {
   for (const screen of SCREENS) await checkPage(results, screen)
   await checkHostile(results)
   const count = charts(results).length
-  console.log(`the page of a benchmark run: ${count} plots, light, dark and narrow, as they should be`)
+  console.log(`the page of a benchmark run: ${count} plots are legible, light, dark, and narrow`)
 } catch (error) {
   giveUp(`The page of a benchmark run is wrong: ${error.message.split('\n')[0]}`)
 } finally {
@@ -112,7 +112,8 @@ function checkPlot(results, expected, seen) {
     if (plain === TICK) expect(/\(.+\)$/.test(seen.titleX), is(`has no unit in "${seen.titleX}"`))
   }
   for (const { words, contrast } of seen.texts) {
-    expect(contrast >= CONTRAST_MIN, is(`shows "${words}" with a contrast of ${contrast.toFixed(1)}`))
+    const seen = `shows "${words}" with a contrast of ${contrast.toFixed(1)}`
+    expect(contrast >= CONTRAST_MIN, is(seen))
   }
   checkBoxes(seen)
 }
@@ -157,7 +158,8 @@ function labelsOf({ measurements, transports }, { name, suite, pair, kind }) {
 async function checkWords(results, page) {
   const words = (await page.textContent('body')).replaceAll('\u00a0', ' ')
   const { failures, machine, transports } = results
-  for (const word of [...failures, machine.processor, machine.commit, ...transports.map((one) => one.label)]) {
+  const labels = transports.map(({ label }) => label)
+  for (const word of [...failures, machine.processor, machine.commit, ...labels]) {
     expect(words.includes(word), `it does not say "${word}"`)
   }
   const embedded = JSON.parse(await page.textContent('#results'))

@@ -90,7 +90,8 @@ function latency(p50: number, seed: number): Latency {
   const after = (steps: number) => Math.round(p50 * tail ** steps)
   return {
     ...{ count: 20_000, mean: p50 * 1.08, stddev: p50 * 0.4, p50, p90: after(0.6) },
-    ...{ p99: after(1.7), p999: after(3.2), p9999: after(5.5), max: after(8 + 3 * noise(seed + 1)) },
+    ...{ p99: after(1.7), p999: after(3.2), p9999: after(5.5) },
+    max: after(8 + 3 * noise(seed + 1)),
   }
 }
 
@@ -198,11 +199,15 @@ function scenarios(): Measurement[] {
   })
   const of = (name: string, title: string, rest: Partial<Measurement>): Measurement => ({
     ...{ suite: 'scenarios', id: `scenarios.${name}`, name: title, transport: 'ringpost' },
-    ...({ pair: 'ts-ts', settings: { form: 'full' }, repeats: [], checks: [], failed: null } as const),
+    ...({ pair: 'ts-ts', settings: { form: 'full' }, failed: null } as const),
+    ...{ repeats: [], checks: [] },
     metric: { name: 'messages a second', unit: '/s', better: 'more' },
     ...rest,
   })
-  const rate = (value: number): Repeat => ({ value, perSecond: value, details: { 'slowest client': value / 3 } })
+  const rate = (value: number): Repeat => ({
+    ...{ value, perSecond: value, details: { 'slowest client': value / 3 } },
+  })
+  const timed = (p50: number, turn: number): Repeat => ({ value: p50, latency: latency(p50, turn) })
   return [
     of('mixed', 'messages of many sizes, one after the other', {
       repeats: [183_000, 191_000, 179_000].map(rate),
@@ -213,7 +218,7 @@ function scenarios(): Measurement[] {
     }),
     of('audio', 'audio blocks beside loud chatter', {
       metric: { name: 'one way, p50', unit: 'ns', better: 'less' },
-      repeats: [61_000, 58_000, 66_000].map((p50, turn) => ({ value: p50, latency: latency(p50, turn) })),
+      repeats: [61_000, 58_000, 66_000].map(timed),
       checks: [
         check('audio, p50', 'ns', 100e3, 61e3),
         check('audio, p50, asked of native code', 'ns', 50e3, 61e3),
@@ -277,7 +282,8 @@ export function soak(length: number): Soak {
   const samples = Array.from({ length }, (_, index) => {
     const at = (index + 1) * 60
     return {
-      ...{ at, latency: latency(41_000 * (1 + 0.05 * noise(at)), at), perSecond: 1_000 + noise(at) },
+      ...{ at, perSecond: 1_000 + noise(at) },
+      latency: latency(41_000 * (1 + 0.05 * noise(at)), at),
       ...{ client: about(64e6, index), server: about(58e6, index + 500) },
       ...{ drops: 0, wakeups: 59_800, lostWakeups: 0 },
     }

@@ -85,7 +85,8 @@ function linearTicks(low: number, high: number): number[] {
 /** Without what floating point leaves behind. */
 const tidy = (value: number) => Number(value.toPrecision(12))
 
-const lowest = (values: number[]) => values.reduce((low, value) => Math.min(low, value), values[0] ?? 1)
+const lowest = (values: number[]) =>
+  values.reduce((low, value) => Math.min(low, value), values[0] ?? 1)
 const highest = (values: number[]) =>
   values.reduce((high, value) => Math.max(high, value), values[0] ?? 10)
 

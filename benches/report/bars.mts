@@ -1,7 +1,8 @@
 // Ratios as horizontal bars: how many times one is better than others, and how sure that is.
 
 import { scale } from './axis.mjs'
-import { BOLD, element, escape, fit, FONT, frame, short, text, widthOf, WIDTH, type About } from './svg.mjs'
+import { BOLD, element, escape, fit, FONT, frame, short, text, widthOf, WIDTH } from './svg.mjs'
+import type { About } from './svg.mjs'
 import { times } from './view.mjs'
 
 export interface Bar {
@@ -18,6 +19,8 @@ export interface RatioPlot extends About {
   groups: { label: string; bars: Bar[] }[]
 }
 
+type Place = (value: number) => number
+
 const TOP = 46
 const ROW = 19
 const GROUP = 26
@@ -29,7 +32,8 @@ const SMALL = FONT - 1
 
 export function ratioPlot(plot: RatioPlot, alone = false): string {
   const bars = plot.groups.flatMap(({ bars }) => bars)
-  const left = Math.min(LEFT_MAX, Math.max(0, ...bars.map(({ label }) => widthOf(label, SMALL))) + 18)
+  const widest = Math.max(0, ...bars.map(({ label }) => widthOf(label, SMALL)))
+  const left = Math.min(LEFT_MAX, widest + 18)
   const right = WIDTH - FIGURES
   const values = bars.flatMap(({ low, ratio, high }) => [low, ratio, high])
   const axis = {
@@ -58,14 +62,14 @@ export function ratioPlot(plot: RatioPlot, alone = false): string {
 }
 
 /** Lines behind the bars of a group, so that none crosses the words above it. */
-const uprights = (ticks: { at: number }[], x: (value: number) => number, top: number, end: number) =>
+const uprights = (ticks: { at: number }[], x: Place, top: number, end: number) =>
   ticks.map(({ at }) =>
     element('path', { class: at === 1 ? 'axis' : 'grid', d: `M${short(x(at))} ${top}V${end}` }),
   )
 
 const tickLabel = (value: number) => `${Number(value.toPrecision(3))}×`
 
-function barRow(bar: Bar, top: number, { left, x }: { left: number; x: (value: number) => number }) {
+function barRow(bar: Bar, top: number, { left, x }: { left: number; x: Place }): string {
   const middle = top + ROW / 2
   const [from, to] = [Math.min(x(1), x(bar.ratio)), Math.max(x(1), x(bar.ratio))]
   const tip = `${bar.label}: ${times(bar.ratio)} (${times(bar.low)} to ${times(bar.high)})`
@@ -95,10 +99,10 @@ function barRow(bar: Bar, top: number, { left, x }: { left: number; x: (value: n
 }
 
 /** Two figures say enough of a spread. */
-const brief = (value: number) => (value >= 9.95 ? value.toFixed(0) : value.toFixed(1))
+const brief = (value: number) => value.toFixed(value >= 9.95 ? 0 : value >= 0.995 ? 1 : 2)
 
 interface Header {
-  x: (value: number) => number
+  x: Place
   ticks: { at: number; label: string }[]
   right: number
 }

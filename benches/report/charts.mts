@@ -1,11 +1,12 @@
 // The plots of a run: which there are, and what each of them shows.
 
-import type { Languages, Latency, Measurement, Results } from '../results.mjs'
+import type { Languages, Latency, Measurement, Repeat, Results } from '../results.mjs'
 import { bytes } from '../words.mjs'
 import { plain, type Axis } from './axis.mjs'
 import { ratioPlot, type Bar } from './bars.mjs'
 import { linePlot, type Point, type Series } from './plot.mjs'
 import { soakCharts } from './soak.mjs'
+import { fileName } from './svg.mjs'
 import {
   byId,
   COMPARED,
@@ -105,8 +106,8 @@ const nanoseconds = (value: number) => plain(value, 'ns')
 // ---- throughput ----
 
 const RATES = {
-  messages: { title: 'messages a second, log', unit: '/s', word: 'messages' },
-  bytes: { title: 'bytes a second, log', unit: 'B/s', word: 'bytes' },
+  messages: { unit: '/s', of: ({ perSecond }: Repeat) => perSecond },
+  bytes: { unit: 'B/s', of: ({ bytesPerSecond }: Repeat) => bytesPerSecond },
 }
 
 /** Rates by size, where there is more than one size. */
@@ -119,21 +120,26 @@ function rateCharts(
   const all = measurementsOf(results, 'throughput').filter(
     (one) => counts(one) && one.id.startsWith(`${family}.`) && (one.settings.size ?? 0) > 0,
   )
-  const { title, unit, word } = RATES[rate]
+  const { unit, of } = RATES[rate]
   const pointOf = (one: Measurement): Point[] => {
-    const y = middle(one, rate === 'messages' ? (repeat) => repeat.perSecond : (repeat) => repeat.bytesPerSecond)
+    const y = middle(one, of)
     return y === null ? [] : [{ x: one.settings.size!, y }]
   }
   const shown = all.filter((one) => one.pair === pair)
   const x = sizeAxis(all.map(({ settings }) => settings.size!))
   if (x.ticks!.length < 2 || shown.length === 0) return []
   const holds = all.flatMap(pointOf).map(({ y }) => y)
-  const y: Axis = { title, kind: 'log', label: (value) => plain(value, unit), holds }
+  const y = rateAxis(rate, unit, holds)
   const series = linesOf(results, shown, pointOf)
   const what = family.endsWith('one-way') ? 'One way' : 'Many requests in flight'
-  const about = { pair, suite: 'throughput', title: `${what}: ${word} a second` } as const
+  const about = { pair, suite: 'throughput', title: `${what}: ${rate} a second` } as const
   return [lines(`${family}.${rate}.${pair}`, { ...about, caption: turnsOf(shown) }, x, y, series)]
 }
+
+const rateAxis = (what: string, unit: string, holds: number[]): Axis => ({
+  ...({ title: `${what} a second, log`, kind: 'log', holds } as const),
+  label: (value) => plain(value, unit),
+})
 
 function sizeAxis(sizes: number[]): Axis {
   const ticks = [...new Set(sizes)].sort((a, b) => a - b)
@@ -156,8 +162,7 @@ function burstCharts(results: Results, pair: Languages): Chart[] {
     if (shown.length === 0 || ticks.length < 2) return []
     const x: Axis = { title: 'messages of a burst, log', kind: 'log', label: count, ticks }
     const holds = same.flatMap(pointOf).map(({ y }) => y)
-    const label = (value: number) => plain(value, '/s')
-    const y: Axis = { title: RATES.messages.title, kind: 'log', label, holds }
+    const y = rateAxis('messages', '/s', holds)
     const title = `Bursts of messages of ${bytes(Number(size))}`
     const about = { pair, suite: 'burst', title, caption: turnsOf(shown) } as const
     return [lines(`burst.${size}.${pair}`, about, x, y, linesOf(results, shown, pointOf))]
@@ -234,7 +239,8 @@ const seriesOf = (results: Results, { transport }: Measurement, points: Point[])
 
 type About = Pick<Chart, 'suite' | 'pair' | 'title' | 'caption'>
 
-function lines(name: string, about: About, x: Axis, y: Axis, series: Series[]): Chart {
+function lines(id: string, about: About, x: Axis, y: Axis, series: Series[]): Chart {
+  const name = fileName(id)
   const labels = series.map(({ label }) => label).join('; ')
   const description = `${y.title} by ${x.title}. Lines: ${labels}. The tables have the figures.`
   const { title, pair, caption } = about

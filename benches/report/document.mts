@@ -64,7 +64,8 @@ function about(results: Results): string {
   const { command, when } = headline(results)
   const known = [['Command', command], ['When', when], ...facts(results)]
   const columns = ['the run', ''].map((title) => ({ title, words: true }))
-  return sheetToMarkdown({ columns, groups: [{ title: null, lines: known.map((cells) => ({ cells })) }] })
+  const lines = known.map((cells) => ({ cells }))
+  return sheetToMarkdown({ columns, groups: [{ title: null, lines }] })
 }
 
 const quote = (title: string, lines: string[]): string =>
@@ -76,7 +77,7 @@ function part(title: string, sheet: Sheet): string[] {
 
 function betterPart(results: Results): string[] {
   const others = worse(results)
-  const blocks = ['## Where another is better', tally(results)]
+  const blocks = ['## Where another is better', markdown(tally(results))]
   return isEmpty(others) ? blocks : [...blocks, sheetToMarkdown(others)]
 }
 
@@ -110,8 +111,9 @@ function soakPart({ soak }: Results, plots: Chart[]): string[] {
 
 function images(plots: Chart[]): string[] {
   if (plots.length === 0) return []
+  const look = `width="${PLOT_WIDTH}" align="top"`
   const tags = plots.map(
-    ({ name, title }) => `<img src="${fileOf(name)}" alt="${escape(title)}" width="${PLOT_WIDTH}">`,
+    ({ name, title }) => `<img src="${fileOf(name)}" alt="${escape(title)}" ${look}>`,
   )
   return [['<p>', ...tags, '</p>'].join('\n')]
 }

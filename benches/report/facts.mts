@@ -37,7 +37,7 @@ export function facts({ machine, state, settings }: Results): [string, string][]
   const pings = state.linePings.filter(Number.isFinite)
   const nearest = figure(Math.min(...pings), 'ns')
   const farthest = figure(Math.max(...pings), 'ns')
-  const looks = `${nearest} to ${farthest} in ${pings.length} ${pings.length === 1 ? 'look' : 'looks'}`
+  const looks = `${nearest} to ${farthest}, of ${pings.length} looks`
   return [
     ['Processor', processor],
     ['Cores', String(cores)],
@@ -55,7 +55,7 @@ export function facts({ machine, state, settings }: Results): [string, string][]
 
 function turns({ repeats, ms, quick }: Results['settings']): string {
   const short = quick === true ? ', short forms' : ''
-  return `${repeats ?? '?'} of ${ms ?? '?'} ms each${short}`
+  return `${Number(repeats)} of ${Number(ms)} ms each${short}`
 }
 
 function pinning({ cores }: Results['settings']): string {
@@ -65,8 +65,14 @@ function pinning({ cores }: Results['settings']): string {
 }
 
 /** What was asked for, when, and for how long. */
-export function headline({ command, started, seconds }: Results): { command: string; when: string } {
-  const when = new Date(started)
-  const day = Number.isNaN(when.getTime()) ? started : `${when.toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  return { command: ['ringpost bench', ...command].join(' '), when: `${day}, took ${span(seconds)}` }
+export function headline({ command, started, seconds }: Results): {
+  command: string
+  when: string
+} {
+  const [, day, time] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)\S*Z$/.exec(started) ?? []
+  const when = day === undefined ? started : `${day} ${time} UTC`
+  return {
+    command: ['ringpost bench', ...command].join(' '),
+    when: `${when}, took ${span(seconds)}`,
+  }
 }

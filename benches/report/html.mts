@@ -24,7 +24,7 @@ import {
   trendSheet,
   worse,
 } from './tables.mjs'
-import { PAIRS, pairsOf } from './view.mjs'
+import { count, PAIRS, pairsOf } from './view.mjs'
 
 interface Section {
   id: string
@@ -76,7 +76,7 @@ const embedded = (results: Results) => JSON.stringify(results).replaceAll('<', '
 // ---- its sections ----
 
 const TITLES = {
-  latency: ['Latency', 'Round trips, from the call until the answer is there. Both axes are logarithmic.'],
+  latency: ['Latency', 'Round trips, from the call until the answer is there.'],
   throughput: ['Throughput', 'How many messages, and how many bytes, get across in a second.'],
   burst: ['Bursts', 'Messages out of silence, when the other side has gone to sleep.'],
   connect: ['Connecting', 'A connection, one round trip, and closing it again.'],
@@ -86,9 +86,10 @@ function sectionsOf(results: Results): Section[] {
   const plots = charts(results)
   const compared = comparedSuites(results).map((suite): Section => {
     const [title, about] = TITLES[suite]
-    const parts = pairsOf(results, suite).map((pair) =>
-      pairPart(results, suite, pair, plots.filter((plot) => plot.suite === suite && plot.pair === pair)),
-    )
+    const parts = pairsOf(results, suite).map((pair) => {
+      const shown = plots.filter((plot) => plot.suite === suite && plot.pair === pair)
+      return pairPart(results, suite, pair, shown)
+    })
     return { id: suite, title, body: [`<p>${about}</p>`, ...parts].join('\n') }
   })
   const others = [
@@ -96,46 +97,54 @@ function sectionsOf(results: Results): Section[] {
     soakSection(results, plots.filter(({ suite }) => suite === 'soak')),
     tableSection('engine', 'What the engine is held to', ENGINE, engineSheet(results)),
     tableSection('micro', 'The pieces, one by one', MICRO, microSheet(results)),
-    tableSection('transports', 'Transports', 'Who took part, and who could not.', transportSheet(results)),
+    tableSection('transports', 'Transports', TRANSPORTS, transportSheet(results)),
   ]
   return [...glanceSection(results), ...compared, ...others.flat()]
 }
 
 const SCENARIOS = 'What real systems ask for, each beside the floor it has to reach.'
 const ENGINE =
-  'Medians of turns beside the reference, a plain Unix socket. The bar has to be reached, the aim is ' +
-  'what we would like; both are of the ratio, or of the figure where it has no reference.'
+  'Medians of turns beside the reference, a plain Unix socket; rows about Rust have a bare ring ' +
+  'beside them. The bar has to be reached, the aim is what we would like; both are of the ratio, ' +
+  'or of the figure where it has no reference.'
+const TRANSPORTS = 'Who took part, and who could not.'
 const MICRO = 'What one operation takes, in the median of turns.'
 
 function glanceSection(results: Results): Section[] {
-  const pairs = (Object.keys(PAIRS) as Languages[]).map((pair) => ({ pair, sheet: glance(results, pair) }))
-  const shown = pairs.filter(({ sheet }) => !isEmpty(sheet))
+  const pairs = Object.keys(PAIRS) as Languages[]
+  const sheets = pairs.map((pair): [string, Sheet] => [PAIRS[pair], glance(results, pair)])
+  sheets.push(['Where another is better', worse(results)])
+  const shown = sheets.filter(([, sheet]) => !isEmpty(sheet))
   if (shown.length === 0) return []
-  const others = worse(results)
-  const tables = shown.map(({ pair, sheet }) => `<h3>${PAIRS[pair]}</h3>${sheetToHtml(sheet, PAIRS[pair])}`)
-  const better = isEmpty(others)
-    ? ''
-    : `<h3>Where another is better</h3>${sheetToHtml(others, 'Where another is better')}`
-  const about =
-    'How many times better Ringpost is, in the median of turns: of median round trips, or of messages ' +
-    'a second. Where it says ▼, the other is better.'
-  const body = `<p>${escape(tally(results))}</p><p>${about}</p>${tables.join('\n')}${better}`
+  const tables = shown.map(([title, sheet]) => `<h3>${title}</h3>${sheetToHtml(sheet, title)}`)
+  const body = `<p>${escape(tally(results))}</p><p>${GLANCE}</p>${tables.join('\n')}`
   return [{ id: 'glance', title: 'At a glance', body }]
 }
 
+const GLANCE =
+  'How many times better Ringpost is, in the median of turns: of median round trips, or of ' +
+  'messages a second. Where it says ▼, the other is better.'
+
 function pairPart(results: Results, suite: string, pair: Languages, plots: Chart[]): string {
-  const kinds = [plots.filter(({ kind }) => kind === 'lines'), plots.filter(({ kind }) => kind === 'ratios')]
+  const ofKind = (kind: Chart['kind']) => plotsToHtml(plots.filter((one) => one.kind === kind))
   const table = sheetToHtml(comparison(results, suite, pair), `${suite}, ${PAIRS[pair]}`)
   // Nobody should see how fast something is without what it costs, or overlook what failed.
   const open = suite === 'latency' || hasFailed(results, suite, pair)
   return [
     `<h3>${PAIRS[pair]}</h3>`,
-    ...kinds.map(plotsToHtml),
-    `<details${open ? ' open' : ''}><summary>All figures: medians of turns, and cores kept busy</summary>${table}</details>`,
+    ...[ofKind('lines'), ofKind('ratios')],
+    `<details${open ? ' open' : ''}>`,
+    `<summary>All figures: medians of turns, and cores kept busy</summary>${table}</details>`,
   ].join('\n')
 }
 
-function tableSection(id: string, title: string, about: string, sheet: Sheet, more = ''): Section[] {
+function tableSection(
+  id: string,
+  title: string,
+  about: string,
+  sheet: Sheet,
+  more = '',
+): Section[] {
   if (isEmpty(sheet)) return []
   return [{ id, title, body: `<p>${about}</p>${sheetToHtml(sheet, title)}${more}` }]
 }
@@ -149,11 +158,13 @@ function detailPart(results: Results): string {
 
 function soakSection({ soak }: Results, plots: Chart[]): Section[] {
   if (soak === null) return []
-  const failure = soak.failed === null ? '' : `<p><strong>✗ Failed: ${escape(soak.failed)}.</strong></p>`
+  const { failed, verdict } = soak
   const body = [
-    `<p>${escape(soakInWords(soak))}. Verdict: <strong>${escape(soak.verdict)}</strong>.</p>`,
-    ...[failure, plotsToHtml(plots)],
-    ...[sheetToHtml(trendSheet(soak), 'What could grow'), sheetToHtml(soakSheet(soak), 'What was seen')],
+    `<p>${escape(soakInWords(soak))}. Verdict: <strong>${escape(verdict)}</strong>.</p>`,
+    failed === null ? '' : `<p><strong>✗ Failed: ${escape(failed)}.</strong></p>`,
+    plotsToHtml(plots),
+    sheetToHtml(trendSheet(soak), 'What could grow'),
+    sheetToHtml(soakSheet(soak), 'What was seen'),
   ]
   return [{ id: 'soak', title: 'Soak', body: body.join('\n') }]
 }
@@ -172,9 +183,10 @@ function contents(sections: Section[]): string {
 
 function noticeToHtml({ kind, title, lines }: Notice): string {
   const mark = kind === 'failed' ? '✗' : '⚠'
-  const words = lines.map(escape)
-  const list = words.length === 1 ? `<p>${words[0]}</p>` : `<ul>${words.map((line) => `<li>${line}</li>`).join('')}</ul>`
-  return `<section class="notice ${kind}" role="note"><h2>${mark} ${escape(title)}</h2>${list}</section>`
+  const items = lines.map((line) => `<li>${escape(line)}</li>`)
+  const words = lines.length === 1 ? `<p>${escape(lines[0])}</p>` : `<ul>${items.join('')}</ul>`
+  const heading = `<h2>${mark} ${escape(title)}</h2>`
+  return `<section class="notice ${kind}" role="note">${heading}${words}</section>`
 }
 
 function factsToHtml(results: Results): string {
@@ -188,7 +200,8 @@ function plotsToHtml(plots: Chart[]): string {
   if (plots.length === 0) return ''
   const figures = plots.map(
     ({ name, title, caption, svg }) =>
-      `<figure id="plot-${name}"><figcaption><h4>${escape(title)}</h4><p>${escape(caption)}</p></figcaption>` +
+      `<figure id="plot-${name}">` +
+      `<figcaption><h4>${escape(title)}</h4><p>${escape(caption)}</p></figcaption>` +
       `<div class="holder">${svg()}</div></figure>`,
   )
   return `<div class="plots">${figures.join('\n')}</div>`
@@ -197,7 +210,7 @@ function plotsToHtml(plots: Chart[]): string {
 function footer({ format, measurements }: Results): string {
   const repeats = measurements.reduce((sum, one) => sum + one.repeats.length, 0)
   return (
-    `<footer>Every figure of every turn (${repeats} turns) is in this page, as JSON in the element ` +
-    `<code>results</code>, in the format <code>${escape(format)}</code>.</footer>`
+    `<footer>Every figure of every turn (${count(repeats)} turns) is in this page, as JSON in ` +
+    `the element <code>results</code>, in the format <code>${escape(format)}</code>.</footer>`
   )
 }

@@ -110,11 +110,10 @@ function drawSeries(plot: LinePlot, series: Series, index: number, { at }: Area)
     const tip = `${series.label}, ${plot.x.label(point.x)}: ${plot.y.label(point.y)}`
     return mark(series.look, ...places[number], tip)
   })
-  const line = { class: 'line', d: d.join(''), 'stroke-dasharray': series.strong ? undefined : dashes }
   return element(
     'g',
     { class: `series ${color}${series.strong ? ' strong' : ''}`, 'data-series': index },
-    element('path', line),
+    element('path', { class: 'line', d: d.join(''), 'stroke-dasharray': dashes }),
     ...marks,
   )
 }
@@ -134,7 +133,7 @@ function legendOf(series: Series[], top: number): { body: string; height: number
   const body = columns.flatMap(({ left, room, keys }, column) =>
     keys.map((one, row) => {
       const y = top + row * KEY.height + FONT
-      return keyOf(one, column * rows + row, left, y, room)
+      return keyOf(one, { index: column * rows + row, x: left, y, room })
     }),
   )
   return { body: body.join('\n'), height: rows * KEY.height + 6 }
@@ -163,13 +162,20 @@ function columnsOf(series: Series[], wanted = Math.min(3, series.length)): Colum
   return [{ left: 4, room: WIDTH - KEY.sample - 8, keys: series }]
 }
 
-function keyOf({ label, look: number, strong }: Series, index: number, x: number, y: number, room: number) {
+interface Spot {
+  index: number
+  x: number
+  y: number
+  room: number
+}
+
+function keyOf({ label, look: number, strong }: Series, { index, x, y, room }: Spot): string {
   const { color, dashes } = look(number)
   const d = `M${short(x)} ${short(y - 4)}h${KEY.line}`
   return element(
     'g',
     { class: `key ${color}${strong ? ' strong' : ''}`, 'data-series': index },
-    element('path', { class: 'line', d, 'stroke-dasharray': strong ? undefined : dashes }),
+    element('path', { class: 'line', d, 'stroke-dasharray': dashes }),
     mark(number, x + KEY.line / 2, y - 4),
     text({ x: x + KEY.sample, y, stroke: 'none' }, fit(label, room + 1)),
   )

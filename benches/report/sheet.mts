@@ -35,7 +35,8 @@ export const bad = (text: string): Cell => ({ text: `✗ ${text}`, tone: 'bad' }
 const textOf = (cell: Cell): string => (typeof cell === 'string' ? cell : cell.text)
 
 /** Whether there is anything in it. */
-export const isEmpty = ({ groups }: Sheet): boolean => groups.every(({ lines }) => lines.length === 0)
+export const isEmpty = ({ groups }: Sheet): boolean =>
+  groups.every(({ lines }) => lines.length === 0)
 
 /** A figure and its unit stay together. */
 const words = (text: string): string =>
@@ -45,7 +46,9 @@ const words = (text: string): string =>
 
 /** In a container of its own that scrolls, because a page must not. */
 export function sheetToHtml({ columns, groups }: Sheet, label: string): string {
-  const heads = columns.map((column) => `<th scope="col"${side(column)}>${escape(column.title)}</th>`)
+  const heads = columns.map(
+    (column) => `<th scope="col"${side(column)}>${escape(column.title)}</th>`,
+  )
   const bodies = groups.map(({ title, lines }) => {
     const head = title === null ? '' : groupHead(title, columns.length)
     return `<tbody>${head}${lines.map((line) => lineToHtml(line, columns)).join('')}</tbody>`
@@ -58,19 +61,24 @@ export function sheetToHtml({ columns, groups }: Sheet, label: string): string {
 
 /** Its words stay in view while figures scroll. */
 const groupHead = (title: string, columns: number) =>
-  `<tr class="group"><th scope="rowgroup" colspan="${columns}"><span>${words(title)}</span></th></tr>`
+  `<tr class="group"><th scope="rowgroup" colspan="${columns}">` +
+  `<span>${words(title)}</span></th></tr>`
 
 const side = ({ words }: Column) => (words ? ' class="words"' : '')
 
 function lineToHtml({ cells, failed, strong }: Line, columns: Column[]): string {
   const [first, ...rest] = cells
   const head = `<th scope="row">${words(textOf(first))}</th>`
-  const shown = failed ? failedCell(failed, columns.length - 1) : rest.map((cell, index) => {
-    const tone = typeof cell === 'string' ? '' : cell.tone
-    const classes = [tone, columns[index + 1].words ? 'words' : ''].filter(Boolean).join(' ')
-    return `<td${classes ? ` class="${classes}"` : ''}>${escape(textOf(cell))}</td>`
-  }).join('')
+  const shown = failed
+    ? failedCell(failed, columns.length - 1)
+    : rest.map((cell, index) => cellToHtml(cell, columns[index + 1])).join('')
   return `<tr${strong ? ' class="ours"' : ''}>${head}${shown}</tr>`
+}
+
+function cellToHtml(cell: Cell, { words }: Column): string {
+  const tone = typeof cell === 'string' ? '' : cell.tone
+  const classes = [tone, words ? 'words' : ''].filter(Boolean).join(' ')
+  return `<td${classes ? ` class="${classes}"` : ''}>${escape(textOf(cell))}</td>`
 }
 
 const failedCell = (reason: string, columns: number) =>
@@ -80,14 +88,14 @@ const failedCell = (reason: string, columns: number) =>
 
 export function sheetToMarkdown({ columns, groups }: Sheet): string {
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`
+  const empty = columns.slice(1).map(() => '')
   const rows = groups.flatMap(({ title, lines }) => [
-    ...(title === null ? [] : [line([`**${markdown(title)}**`, ...columns.slice(1).map(() => '')])]),
+    ...(title === null ? [] : [line([`**${markdown(title)}**`, ...empty])]),
     ...lines.map(({ cells, failed, strong }) => {
       const [first, ...rest] = cells.map((cell) => markdown(textOf(cell)))
       const head = strong ? `**${first}**` : first
       if (!failed) return line([head, ...rest])
-      const empty = columns.slice(2).map(() => '')
-      return line([head, `✗ failed: ${markdown(failed)}`, ...empty])
+      return line([head, `✗ failed: ${markdown(failed)}`, ...empty.slice(1)])
     }),
   ])
   return [
@@ -99,6 +107,7 @@ export function sheetToMarkdown({ columns, groups }: Sheet): string {
 
 /** Text that means nothing to Markdown. */
 export function markdown(text: string): string {
-  const plain = text.replace(/\s+/g, ' ').replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
+  const line = text.replace(/\s+/g, ' ').replace(/\p{Cc}/gu, '\uFFFD')
+  const plain = line.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
   return plain.replace(/[\\`*[\]|~]/g, '\\$&').replace(/(^|\W)_|_(?=\W|$)/g, '$1\\_')
 }

@@ -55,9 +55,10 @@ function chart(
   const { unit } = clockOf(soak)
   const label = (value: number) => `${Number(value.toPrecision(4))} ${unit}`
   const x: Axis = { title: 'time since it began', kind: 'linear', label, holds: [0] }
-  const plot = { name, title, subtitle: soakInWords(soak), description: caption, x, y, series }
+  const { rate, size, secondsSeen, pair, failed } = soak
+  const subtitle = `${bytes(size)} at ${human(rate, '/s')} for ${span(secondsSeen)}, ${PAIRS[pair]}`
+  const plot = { name, title, subtitle, description: caption, x, y, series }
   const svg = (alone?: boolean) => linePlot(plot, alone)
-  const { pair, failed } = soak
   const failure = failed === null ? '' : `FAILED: ${failed}. `
   return { name, suite: 'soak', pair, kind: 'lines', title, caption: failure + caption, svg }
 }
@@ -86,12 +87,13 @@ function figuresOf({ samples, throughputVariation }: Soak): string {
   const middle = (figure: (sample: SoakSample) => number) => median(samples.map(figure))
   const sum = (figure: (sample: SoakSample) => number) =>
     samples.reduce((total, sample) => total + figure(sample), 0)
+  const lost = count(sum(({ lostWakeups }) => lostWakeups))
   const p99 = human(middle(({ latency }) => latency.p99), 'ns')
   return [
     `p99 ${p99} in the median of samples`,
     `the rate varies by ${round(throughputVariation * 100)} %`,
     `${count(sum(({ drops }) => drops))} not answered`,
-    `${count(sum(({ lostWakeups }) => lostWakeups))} of ${count(sum(({ wakeups }) => wakeups))} wake-ups lost.`,
+    `${lost} of ${count(sum(({ wakeups }) => wakeups))} wake-ups lost.`,
   ].join('; ')
 }
 

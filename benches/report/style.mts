@@ -1,12 +1,14 @@
 // How the page looks. Colors of plots, and those they share with the page, are in svg.mts.
 
 export const PAGE_STYLE = `
-:root{color-scheme:light dark;--card:#f5f7f9;--bad:#b3261e;--good:#1a6e34;--warn:#7a5200;--link:#005f96}
+:root{color-scheme:light dark;--card:#f5f7f9;
+--bad:#b3261e;--good:#1a6e34;--warn:#7a5200;--link:#005f96}
 @media (prefers-color-scheme:dark){
 :root{--card:#1b2128;--bad:#ff9388;--good:#68d391;--warn:#ecc15c;--link:#6bbcf2}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-padding-top:1rem}
-body{margin:0 auto;max-width:1160px;padding:2.5rem 1.5rem 4rem;background:var(--paper);color:var(--ink);
+body{margin:0 auto;max-width:1160px;padding:2.5rem 1.5rem 4rem;
+background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
 overflow-wrap:break-word}
 h1{font-size:2rem;line-height:1.2;margin:0 0 .35rem;letter-spacing:-.015em}
@@ -41,13 +43,13 @@ figcaption p{font-size:.85rem;color:var(--soft);margin:.1rem 0 0}
 .scroll:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;font-size:.86rem;line-height:1.35;font-variant-numeric:tabular-nums;
 min-width:min(100%,34rem)}
-th,td{padding:.34rem .55rem;text-align:right;white-space:nowrap;vertical-align:baseline;font-weight:400;
-border-bottom:1px solid var(--line)}
+th,td{padding:.34rem .55rem;text-align:right;white-space:nowrap;vertical-align:baseline;
+font-weight:400;border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);vertical-align:bottom;white-space:normal;font-size:.8rem;
 border-bottom:1px solid var(--soft)}
 th:first-child,th.words,td.words{text-align:left}
-th:first-child{padding-left:0;position:sticky;left:0;background:var(--paper);z-index:1;min-width:13.5rem;
-max-width:22rem;white-space:normal}
+th:first-child{padding-left:0;position:sticky;left:0;background:var(--paper);z-index:1;
+min-width:13.5rem;max-width:22rem;white-space:normal}
 td.wrap{white-space:normal;min-width:16rem}
 .group th{font-weight:600;padding-top:1.1rem;white-space:nowrap;max-width:none;position:static}
 .group span{position:sticky;left:0}
@@ -65,7 +67,8 @@ color:var(--soft)}
 background:var(--ink);color:var(--paper);font-size:.8rem;line-height:1.35;white-space:nowrap;
 font-variant-numeric:tabular-nums}
 .series,.key,.bar{transition:opacity .1s}
-.lit .series:not(.on),.lit .key:not(.on),.lit .bar:not(.on){opacity:.16}
+.lit .series:not(.on),.lit .key:not(.on){opacity:.16}
+.lit .bar:not(.on){opacity:.5}
 @media (max-width:560px){
 body{padding:1.25rem .75rem 3rem}
 h1{font-size:1.6rem}

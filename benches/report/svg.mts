@@ -28,8 +28,8 @@ export const text = (attributes: Attributes, words: string): string =>
 /** A tenth of a unit is less than anybody sees. */
 export const short = (value: number): string => String(Math.round(value * 10) / 10)
 
-/** Okabe and Ito's colors, which can be told apart by everybody; on paper the light ones are darker,
- * and on a dark page the dark ones lighter, so that each stands out by 3 to 1. */
+/** Okabe and Ito's colors, which can be told apart by everybody; on paper the light ones are
+ * darker, and on a dark page the dark ones lighter, so that each stands out by 3 to 1. */
 const COLORS = [
   { light: '#0072b2', dark: '#4aa8e8' },
   { light: '#d55e00', dark: '#f0803c' },
@@ -120,7 +120,7 @@ export function mark(index: number, x: number, y: number, tip?: string): string 
   return element('path', attributes, ...title)
 }
 
-/** How wide some words are, rather more than less: in DejaVu Sans, the widest of the usual fonts. */
+/** How wide words are, rather more than less: in DejaVu Sans, the widest of the usual fonts. */
 export function widthOf(words: string, size = FONT): number {
   const widths = [...words].map((character) => {
     if (/[ijl ]/.test(character)) return 0.32
@@ -140,8 +140,9 @@ export function fit(words: string, room: number, size = FONT): string {
   return `${characters.join('').trimEnd()}…`
 }
 
-/** What every plot has: a name for files and references, and words for who cannot see it. */
+/** What every plot has, with words for who cannot see it. */
 export interface About {
+  /** Safe for files and references: see `fileName`. */
   name: string
   title: string
   subtitle: string
@@ -154,10 +155,10 @@ const TITLE_HEIGHT = 44
 
 /** The whole of a plot. A file of its own has its title, style, and paper in it. */
 export function frame(about: About, height: number, body: string, alone: boolean): string {
-  const id = fileName(about.name)
   const [width, whole] = alone
     ? [WIDTH + 2 * PADDING, height + TITLE_HEIGHT + 2 * PADDING]
     : [WIDTH, height]
+  const [title, description] = ['title', 'description'].map((part) => `${about.name}-${part}`)
   const size = alone ? { width, height: whole } : {}
   const own = alone
     ? [
@@ -171,10 +172,10 @@ export function frame(about: About, height: number, body: string, alone: boolean
     'svg',
     {
       ...{ xmlns: 'http://www.w3.org/2000/svg', class: 'plot', viewBox: `0 0 ${width} ${whole}` },
-      ...{ ...size, role: 'img', 'aria-labelledby': `${id}-title ${id}-description` },
+      ...{ ...size, role: 'img', 'aria-labelledby': `${title} ${description}` },
     },
-    element('title', { id: `${id}-title` }, escape(`${about.title}, ${about.subtitle}`)),
-    element('desc', { id: `${id}-description` }, escape(about.description)),
+    element('title', { id: title }, escape(`${about.title}, ${about.subtitle}`)),
+    element('desc', { id: description }, escape(about.description)),
     ...own,
     alone
       ? element('g', { transform: `translate(${PADDING} ${PADDING + TITLE_HEIGHT})` }, body)
@@ -183,4 +184,5 @@ export function frame(about: About, height: number, body: string, alone: boolean
 }
 
 /** A name that is safe wherever it is put. */
-export const fileName = (name: string): string => name.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '')
+export const fileName = (name: string): string =>
+  name.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '')

@@ -81,9 +81,13 @@ export class Table {
 export function caution({ load, stolen, linePings }: MachineState): string[] {
   const pings = linePings.map((ping) => Math.round(ping))
   const [nearest, farthest] = [Math.min(...pings), Math.max(...pings)]
+  const distance =
+    pings.length === 0
+      ? ''
+      : `, a cache line to the other core and back in ${nearest} to ${farthest} ns`
   const lines = [
-    `during the run: load ${round(load)}, ${round(stolen * 100)} % of the time stolen by other guests, ` +
-      `a cache line to the other core and back in ${nearest} to ${farthest} ns`,
+    `during the run: load ${round(load)}, ` +
+      `${round(stolen * 100)} % of the time stolen by other guests${distance}`,
   ]
   if (stolen > STOLEN_MUCH) lines.push('CAUTION: so much stolen time spoils every figure.')
   if (farthest > nearest * FARTHER) {

@@ -2,7 +2,8 @@
 
 import { budgets, judge } from '../budgets.mjs'
 import { median, type Row } from '../compare.mjs'
-import type { Check, Languages, Measurement, Results, Soak } from '../results.mjs'
+import type { Check, Languages, Measurement, Repeat, Results } from '../results.mjs'
+import type { Soak, SoakSample } from '../results.mjs'
 import { round } from '../words.mjs'
 import { bad, good, type Cell, type Column, type Group, type Line, type Sheet } from './sheet.mjs'
 import { anHour } from './soak.mjs'
@@ -30,7 +31,10 @@ const figures = (...titles: string[]): Column[] => titles.map((title) => ({ titl
 
 // ---- transports beside each other ----
 
-const SPANS = { p50: 'p50', p90: 'p90', p99: 'p99', 'p99.9': 'p999', 'p99.99': 'p9999', max: 'max' } as const
+const SPANS = {
+  ...({ p50: 'p50', p90: 'p90', p99: 'p99' } as const),
+  ...({ 'p99.9': 'p999', 'p99.99': 'p9999', max: 'max' } as const),
+}
 const SIDES = ['client', 'server', 'others'] as const
 
 /** Every transport of a suite, with what it cost in processor time. */
@@ -52,14 +56,16 @@ export function comparison(results: Results, suite: string, pair: Languages): Sh
 
 function comparedLine(results: Results, one: Measurement, isTimed: boolean): Line {
   const label = labelOf(results, one.transport)
-  const cores = SIDES.map((side) => figure(middle(one, ({ cpu }) => cpu?.[side]), ''))
+  const seen = (of: (repeat: Repeat) => number | undefined, unit: string) =>
+    figure(middle(one, of), unit)
   const shown = isTimed
-    ? Object.values(SPANS).map((span) => figure(middle(one, ({ latency }) => latency?.[span]), 'ns'))
+    ? Object.values(SPANS).map((span) => seen(({ latency }) => latency?.[span], 'ns'))
     : [
-        figure(middle(one, ({ value }) => value), one.metric.unit),
-        figure(middle(one, ({ bytesPerSecond }) => bytesPerSecond), 'B/s'),
+        seen(({ value }) => value, one.metric.unit),
+        seen(({ bytesPerSecond }) => bytesPerSecond, 'B/s'),
         spread(one),
       ]
+  const cores = SIDES.map((side) => seen(({ cpu }) => cpu?.[side], ''))
   return {
     cells: [label, ...shown, ...cores, ratioCell(results, one)],
     failed: one.failed,
@@ -71,7 +77,8 @@ function comparedLine(results: Results, one: Measurement, isTimed: boolean): Lin
 function spread({ repeats, metric }: Measurement): string {
   const values = repeats.map(({ value }) => value)
   if (values.length < 2) return '–'
-  return [Math.min(...values), Math.max(...values)].map((value) => figure(value, metric.unit)).join('–')
+  const ends = [Math.min(...values), Math.max(...values)]
+  return ends.map((value) => figure(value, metric.unit)).join('–')
 }
 
 function ratioCell(results: Results, one: Measurement): Cell {
@@ -105,7 +112,8 @@ export function glance(results: Results, pair: Languages): Sheet {
     })
     return { title: suite, lines }
   })
-  return { columns: [words(''), ...figures(...names.map((name) => labelOf(results, name)))], groups }
+  const labels = names.map((name) => labelOf(results, name))
+  return { columns: [words(''), ...figures(...labels)], groups }
 }
 
 /** Where somebody else is better, in the median of turns. */
@@ -117,7 +125,9 @@ export function worse(results: Results): Sheet {
     const ours = results.measurements.find(
       (one) => one.transport === OURS && one.id === id && one.pair === pair,
     )!
-    const [mine, other] = [ours, theirs].map((one) => figure(middle(one, ({ value }) => value), metric.unit))
+    const [mine, other] = [ours, theirs].map((one) =>
+      figure(middle(one, ({ value }) => value), metric.unit),
+    )
     const often = ratio.high < 1 ? 'in every turn' : 'in most turns'
     return { cells: [name, PAIRS[pair], label, mine, other, timesCell(ratio), often] }
   })
@@ -137,8 +147,8 @@ export function tally(results: Results): string {
   const worse = all.filter(({ ratio }) => ratio < 1).length
   if (all.length === 0) return 'Nothing was compared in this run.'
   const label = labelOf(results, OURS)
-  const which = worse === 0 ? `${label} was better in each of them` : `another was better in ${worse} of them`
-  return `${count(all.length)} comparisons of ${label} with another transport: ${which}.`
+  const who = worse === 0 ? `${label} was better in each` : `another was better in ${count(worse)}`
+  return `${count(all.length)} comparisons of ${label} with another transport: ${who} of them.`
 }
 
 // ---- what is held to something ----
@@ -227,13 +237,13 @@ export function microSheet(results: Results): Sheet {
 /** What a soak saw, in medians and sums of its samples. */
 export function soakSheet({ samples }: Soak): Sheet {
   const sides = ['client', 'server'] as const
-  const middle = (name: string, unit: string, of: (sample: Soak['samples'][0]) => number | null): Line => {
-    const values = samples.map(of).filter((value) => value !== null && Number.isFinite(value)) as number[]
+  const middle = (name: string, unit: string, of: (sample: SoakSample) => number | null): Line => {
+    const values = samples.map(of).filter((value) => Number.isFinite(value)) as number[]
     return { cells: [name, values.length === 0 ? '–' : figure(median(values), unit)] }
   }
-  const sum = (name: string, of: (sample: Soak['samples'][0]) => number): Line => {
-    return { cells: [name, count(samples.reduce((total, sample) => total + of(sample), 0))] }
-  }
+  const sum = (name: string, of: (sample: SoakSample) => number): Line => ({
+    cells: [name, count(samples.reduce((total, sample) => total + of(sample), 0))],
+  })
   const lines = [
     ...(['p50', 'p99', 'p9999', 'max'] as const).map((span) =>
       middle(`round trip, ${NAMES[span]}`, 'ns', ({ latency }) => latency[span]),
@@ -259,7 +269,8 @@ export function trendSheet({ trends }: Soak): Sheet {
     const [side, what] = of.split('.')
     const name = `${what === 'residentBytes' ? 'resident memory' : what}, ${side}`
     const [middle, from, to] = [slope, low, high].map((value) => anHour(value, unit))
-    const word = verdict === 'grows' ? bad(verdict) : verdict === 'does not grow' ? good(verdict) : verdict
+    const sure = verdict === 'grows' ? bad(verdict) : good(verdict)
+    const word = verdict === 'too short to tell' ? verdict : sure
     return { cells: [name, middle, `${from} to ${to}`, word] }
   })
   const columns = [words('trend'), ...figures('slope', 'with 95 % between'), words('')]
@@ -268,8 +279,8 @@ export function trendSheet({ trends }: Soak): Sheet {
 
 export function transportSheet({ transports }: Results): Sheet {
   const lines = transports.map(({ label, name, version, missing }): Line => {
-    const took: Cell = missing === null ? 'took part' : { text: `left out: ${missing}`, tone: 'quiet' }
-    return { cells: [label, name, version || '–', took] }
+    const absent: Cell = { text: `left out: ${missing}`, tone: 'quiet' }
+    return { cells: [label, name, version || '–', missing === null ? 'took part' : absent] }
   })
   const columns = ['transport', '--peers', 'version', ''].map(words)
   return { columns, groups: [{ title: null, lines }] }
