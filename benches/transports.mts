@@ -51,7 +51,7 @@ export const TRANSPORTS: readonly TransportEntry[] = [
   { ...node('uds', 'Unix socket', 'uds'), rust: 'worker' },
   // Without looking before it sleeps: what is left is memory against sockets.
   { ...node('ringpost-asleep', 'Ringpost, no looking', 'ringpost', { look: false }), rust: 'worker' },
-  node('uds-batch', 'Unix socket, writes gathered', 'uds', { batch: true }),
+  { ...node('uds-batch', 'Unix socket, writes gathered', 'uds', { batch: true }), rust: 'worker' },
   { ...node('uds-busy', 'Unix socket, loops kept turning', 'uds', { busy: true }), busy: true },
   node('child-json', 'child_process, json', 'child-process', { serialization: 'json' }),
   node('child-advanced', 'child_process, advanced', 'child-process', { serialization: 'advanced' }),
@@ -62,8 +62,8 @@ export const TRANSPORTS: readonly TransportEntry[] = [
   npm('nats', 'NATS'),
   npm('socket.io', 'Socket.IO'),
   // No more than a line that crosses: what is left of a ring without a library around it.
-  { ...crate('bare', 'bare ring'), rust: 'worker', busy: true, lacks: ['open-loop', 'burst', 'reconnect'] },
-  { ...crate('tokio-uds', 'tokio Unix socket'), rust: 'worker' },
+  { ...crate('bare', 'bare ring'), rust: 'worker', busy: true, lacks: ['reconnect'] },
+  { ...crate('tokio-uds', 'tokio Unix socket, writes gathered'), rust: 'worker' },
   crate('ipc-channel', 'ipc-channel'),
   { ...crate('iceoryx2', 'iceoryx2'), busy: true },
   crate('interprocess', 'interprocess'),

@@ -1,5 +1,6 @@
-//! What every transport under measurement looks like to the worker: an echo for requests, a sink for
-//! one-way messages, and nothing else, so that no one is measured with more comfort than another.
+//! What every transport under measurement looks like to the worker: an echo for requests, a sink
+//! for one-way messages, and nothing else, so that no one is measured with more comfort than
+//! another.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -19,14 +20,15 @@ pub struct Adapter {
     /// What the runner calls it.
     pub name: &'static str,
     /// Serves at an address in threads of its own: answers each request with its payload, after a
-    /// [`Reader`](crate::Reader) of the sink has touched it, and hands one-way messages to the reader.
+    /// [`Reader`](crate::Reader) of the sink has touched it, and hands one-way messages to the
+    /// reader.
     pub serve: fn(address: &str, sink: &Sink, settings: &Settings) -> Result<Service>,
     /// Connects to an address: a [`Channel`], boxed.
     pub connect: fn(address: &str, settings: &Settings) -> Result<Box<dyn Measured>>,
 }
 
-/// The side that asks. The worker's loops are compiled for each transport, so nothing stands between
-/// them and these calls.
+/// The side that asks. The worker's loops are compiled for each transport, so nothing stands
+/// between them and these calls.
 pub trait Channel {
     /// Sends a payload and shows `read` what comes back, where it lies.
     fn request(&mut self, payload: &[u8], read: impl FnOnce(&[u8])) -> Result<()>;
@@ -35,8 +37,8 @@ pub trait Channel {
     /// last. None may be lost.
     fn send_all(&mut self, messages: &mut Messages) -> Result<()>;
 
-    /// Asks with each of the messages, so many in flight all the time, and shows `read` the answers in
-    /// the order of their requests.
+    /// Asks with each of the messages, so many in flight all the time, and shows `read` the answers
+    /// in the order of their requests.
     fn pipelined(
         &mut self,
         messages: &mut Messages,

@@ -1,5 +1,6 @@
-//! One process under measurement: serves or asks, as the runner says in lines of JSON. All it measures
-//! it measures itself; the runner only compares. Its twin in TypeScript is `benches/worker.mts`.
+//! One process under measurement: serves or asks, as the runner says in lines of JSON. All it
+//! measures it measures itself; the runner only compares. Its twin in TypeScript is
+//! `benches/worker.mts`.
 //!
 //! ```text
 //! worker        lines come in, answers go out
@@ -8,8 +9,8 @@
 //! payload · spans · framing     what they share
 //! ```
 //!
-//! A program is a table of adapters and a call of [`run`], so that another crate can bring transports
-//! of its own.
+//! A program is a table of adapters and a call of [`run`], so that another crate can bring
+//! transports of its own.
 
 mod adapter;
 pub mod adapters;

@@ -62,8 +62,8 @@ impl<C: Channel> Measured for C {
         }
     }
 
-    /// The times to send at are laid out in advance: who comes too late to one is late, and so is all
-    /// that waits behind. There is one request at a time, so being late adds up.
+    /// The times to send at are laid out in advance: who comes too late to one is late, and so is
+    /// all that waits behind. There is one request at a time, so being late adds up.
     fn open_loop(&mut self, size: usize, span: Duration, rate: f64) -> Result<OpenLoop> {
         let mut asking = Asking::new(size);
         let wanted = (rate * span.as_secs_f64()).round().max(1.0);
@@ -156,8 +156,8 @@ pub enum Until {
     Sent(u64),
 }
 
-/// Bytes or messages after which the clock is looked at: of short messages many, because a look costs as
-/// much as some of them, and of long ones few, because they take so long.
+/// Bytes or messages after which the clock is looked at: of short messages many, because a look
+/// costs as much as some of them, and of long ones few, because they take so long.
 const LOOKED_EVERY_LEN: u64 = 1 << 20;
 const LOOKED_EVERY_MAX: u64 = 1024;
 
@@ -193,8 +193,9 @@ impl Messages {
         Some(&self.payload)
     }
 
-    /// The numbers of the next ones, so many at most, for a transport that writes messages where they
-    /// are to lie: the number as [`Self::next`] does, and zeros behind it. None: there are no more.
+    /// The numbers of the next ones, so many at most, for a transport that writes messages where
+    /// they are to lie: the number as [`Self::next`] does, and zeros behind it. None: there are no
+    /// more.
     #[inline]
     pub fn next_numbers(&mut self, most: u64) -> Range<u64> {
         let start = self.sent;

@@ -1,9 +1,12 @@
-//! The least two processes can do, which is the floor for everything else: slots of one size each way, a
-//! position each way, and nothing else. Nobody sleeps, and there is one client.
+//! The least two processes can do, which is the floor for everything else: slots of one size each
+//! way, a position each way, and nothing else. Nobody sleeps, and there is one client.
 //!
 //! ```text
 //! FORTH position · length · kind | BACK position | slots forth ... | slots back ...
 //! ```
+//!
+//! The client stores FORTH with release and the server loads it with acquire; of BACK it is the
+//! reverse. Each is behind all that its side has done to slots.
 //!
 //! The memory is a file without a name. What is in the run's folder is only a link to the server's
 //! descriptor of it, so nothing stays in memory when the processes are gone, however they went.
@@ -29,8 +32,9 @@ use crate::payload::{Reader, Sink};
 /// `bare`.
 pub const ADAPTER: Adapter = Adapter { name: "bare", serve, connect };
 
-/// Words by their offset. The two positions are far enough apart that no two share a pair of cache lines;
-/// what describes the messages lies beside the position it comes with, and costs no line of its own.
+/// Words by their offset. The two positions are far enough apart that no two share a pair of cache
+/// lines; what describes the messages lies beside the position it comes with, and costs no line of
+/// its own.
 const FORTH: usize = 0;
 const LEN: usize = 8;
 const KIND: usize = 16;
@@ -47,12 +51,13 @@ const ONE_WAY_SLOTS: usize = 1024;
 const USED: usize = 8 << 20;
 const SLOTS_MIN: usize = 4;
 const MESSAGE_MAX: usize = WAY / SLOTS_MIN;
-/// Shorter slots are written word by word, because a call that sets any number of bytes takes longer.
+/// Shorter slots are written word by word, because a call that sets any number of bytes takes
+/// longer.
 const BY_WORDS_MAX: usize = 512;
 /// One-way messages after which the other side is shown them.
 const BATCH: u64 = 64;
-/// Looks without news after which the others on this core have their turn. While messages come, nobody
-/// looks that often.
+/// Looks without news after which the others on this core have their turn. While messages come,
+/// nobody looks that often.
 const LOOKS: u32 = 1 << 16;
 
 const REQUESTS: u64 = 0;
@@ -98,8 +103,8 @@ struct Memory {
     base: *mut u8,
 }
 
-// SAFETY: it is memory shared between processes anyhow; words are reached as atomics, and slots as the
-// notes below say.
+// SAFETY: it is memory shared between processes anyhow; words are reached as atomics, and slots as
+// the notes below say.
 unsafe impl Send for Memory {}
 
 impl Memory {
@@ -116,7 +121,8 @@ impl Memory {
 
     #[inline]
     fn word(&self, offset: usize) -> &AtomicU64 {
-        // SAFETY: in bounds and aligned, since offsets are constants; only reached as an atomic.
+        // SAFETY: callers name multiples of 8 in bounds, and words of slots only while no one else
+        // does anything with them.
         unsafe { &*self.base.add(offset).cast() }
     }
 
@@ -127,8 +133,8 @@ impl Memory {
     /// The other side does not write it before it is told that this one is done with it.
     #[inline]
     unsafe fn slot(&self, way: Way, shape: Shape, position: u64) -> &[u8] {
-        // SAFETY: in bounds, since lengths are no greater than MESSAGE_MAX; unchanged meanwhile, as the
-        // caller promises.
+        // SAFETY: in bounds, since lengths are no greater than MESSAGE_MAX; unchanged meanwhile, as
+        // the caller promises.
         unsafe { slice::from_raw_parts(self.base.add(shape.start(way, position)), shape.len) }
     }
 
@@ -140,7 +146,8 @@ impl Memory {
     #[inline]
     unsafe fn fill(&self, way: Way, shape: Shape, position: u64, payload: &[u8]) {
         debug_assert_eq!(payload.len(), shape.len);
-        // SAFETY: in bounds as in `slot`; a payload lies elsewhere, or in the slots of the other way.
+        // SAFETY: in bounds as in `slot`; a payload lies elsewhere, or in the slots of the other
+        // way.
         unsafe {
             let start = self.base.add(shape.start(way, position));
             ptr::copy_nonoverlapping(payload.as_ptr(), start, shape.len);

@@ -1,5 +1,5 @@
-//! Ringpost through its face for threads that wait: raw bytes, and otherwise as anyone would use it. The
-//! names are those of `benches/adapters/ringpost.mts`, so either side may be that one.
+//! Ringpost through its face for threads that wait: raw bytes, and otherwise as anyone would use
+//! it. The names are those of `benches/adapters/ringpost.mts`, so either side may be that one.
 
 use std::thread;
 use std::time::Duration;
@@ -91,7 +91,8 @@ impl Channel for RingpostChannel {
             "transport": peer.transport.name(),
             "crc": (["off", "header", "full"][peer.agreement.crc as usize]),
             "rings": {
-                "critical": critical, "high": high, "normal": normal, "low": low, "control": control,
+                "critical": critical, "high": high, "normal": normal, "low": low,
+                "control": control,
             },
         })
     }

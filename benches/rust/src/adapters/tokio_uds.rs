@@ -1,5 +1,5 @@
-//! A Unix socket of tokio's, both sides on runtimes of one thread, and messages without answers gathered
-//! into long writes. It speaks what `uds` speaks.
+//! A Unix socket of tokio's, both sides on runtimes of one thread, and messages without answers
+//! gathered into long writes. It speaks what `uds` speaks.
 
 use std::fs;
 use std::io;
@@ -140,8 +140,8 @@ impl Link {
         self.request(&[], |_| {}).await
     }
 
-    /// Writes as much as there is room for and reads whatever has come, so that neither side waits for
-    /// the other to read first.
+    /// Writes as much as there is room for and reads whatever has come, so that neither side waits
+    /// for the other to read first.
     async fn pipelined(
         &mut self,
         messages: &mut Messages,

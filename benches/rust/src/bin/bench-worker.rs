@@ -1,5 +1,5 @@
-//! The process under measurement for the transports that come with the repository; `benches/process.mts`
-//! starts it.
+//! The process under measurement for the transports that come with the repository;
+//! `benches/process.mts` starts it.
 
 use ringpost_bench::adapters::{bare, ringpost, tokio_uds, uds};
 

@@ -1,0 +1,38 @@
+//! The worker and its transports, as the runner uses them.
+
+#[path = "../../../rust/tests/harness/mod.rs"]
+#[allow(dead_code, reason = "some of it is for transports of the project's own")]
+mod harness;
+
+use harness::Pair;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_peers-worker");
+const SIZES: [usize; 5] = [3, 64, 1_000, 100_000, 1 << 20];
+
+fn play(adapter: &str) {
+    let mut pair = Pair::open(PROGRAM, [adapter, adapter], true);
+    assert_ne!(pair.description["version"], "unknown");
+    pair.play(&SIZES);
+    pair.reconnect();
+    let address = pair.folder.address();
+    pair.close();
+    let left = std::fs::read_dir("/dev/shm").expect("shared memory has a folder").flatten();
+    let left: Vec<_> = left.map(|file| file.file_name()).collect();
+    let ours = left.iter().find(|name| name.to_string_lossy().contains(&address));
+    assert_eq!(ours, None, "it stayed behind");
+}
+
+#[test]
+fn ipc_channel() {
+    play("ipc-channel");
+}
+
+#[test]
+fn iceoryx2() {
+    play("iceoryx2");
+}
+
+#[test]
+fn interprocess() {
+    play("interprocess");
+}
