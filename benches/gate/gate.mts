@@ -66,25 +66,33 @@ export async function gate(options: GateOptions): Promise<GateResult> {
   const seconds = () => (performance.now() - start) / 1e3
   const samples = new Map(rows.map(({ id }) => [id, [] as Sample[]]))
   const builds = { candidate, base: 'library' in base ? base.library : undefined }
-  let result!: GateResult
   let disturbed = 0
-  for (let lives = 0; ; ) {
-    if (lives % 8 === 0) await watch.ping()
-    const life = await live({ builds, rows, ms, number: lives, directory, signal })
+  let judged = rows.map((row) => judgeRow(row, [], base))
+  for (let lives = 1; ; lives++) {
+    if (lives % 8 === 1) await watch.ping()
+    // What is decided is decided: time goes where there is doubt.
+    const counted = lives - 1 - disturbed
+    const open = rows.filter((_, index) => counted < livesMin || isOpen(judged[index]))
+    const life = await live({ builds, rows: open, ms, number: lives, directory, signal })
     if (life.others > OTHERS_MUCH) disturbed++
     else for (const [id, sample] of life.samples) samples.get(id)!.push(sample)
-    lives++
-    const judged = rows.map((row) => judgeRow(row, samples.get(row.id)!, base))
+    const isLook = (lives - disturbed) % LOOK_EVERY === 0
+    if (isLook) {
+      judged = rows.map((row, index) =>
+        open.includes(row) ? judgeRow(row, samples.get(row.id)!, base) : judged[index],
+      )
+    }
     const answer = conclude(judged.map((row) => row.answer))
     const about = { machine: machine(), state: watch.state }
-    result = { answer, lives, disturbed, seconds: seconds(), rows: judged, ...about }
+    const result = { answer, lives, disturbed, seconds: seconds(), rows: judged, ...about }
     options.progress(lives, result)
-    const counted = lives - disturbed
-    const decided = counted % LOOK_EVERY === 0 && answer !== 'undecided' && counted >= livesMin
+    const decided = isLook && answer !== 'undecided' && lives - disturbed >= livesMin
     // Another life that might not end in time is not begun.
     if (decided || seconds() * ((lives + 1) / lives) > options.seconds) return result
   }
 }
+
+const isOpen = ({ answer }: JudgedRow) => answer === 'undecided'
 
 /** Measures what later changes are judged by. */
 export async function record(

@@ -15,7 +15,7 @@ export interface Verdict {
 
 /** Standard errors on each side of an estimate. The answer is looked for again and again in several
  * rows, so that the usual two would be wrong too often. */
-const REACH = 2.6
+const REACH = 2.2
 
 /** Compares lives in which both took part: `differences` of logarithms, candidate minus base. */
 export function judgePaired(differences: number[], tolerance: number): Verdict {
