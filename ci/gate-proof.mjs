@@ -161,6 +161,7 @@ function keep() {
     return { row, ns: spins * SPIN_NS, ratio: ratios.length > 0 ? median(ratios) : null }
   })
   const file = `benches/record/gate-proof-${date}.json`
+  mkdirSync(join(ROOT, 'benches/record'), { recursive: true })
   const proof = { date, machine: machine(), wanted: { planted: PLANTED, unchanged: UNCHANGED }, delays, trials }
   writeFileSync(join(ROOT, file), `${JSON.stringify(proof, null, 1)}\n`)
 }

@@ -8,6 +8,8 @@ import { ROOT, giveUp, step } from './step.mjs'
 
 const NODE_WANTED = [20, 17]
 const RUST_WANTED = [1, 88]
+/** Folders that are made by other programs. */
+const NOT_OURS = ['target', 'node_modules']
 /** Written when the TypeScript build has succeeded. */
 const BUILT = join(ROOT, 'dist', '.built')
 
@@ -35,7 +37,7 @@ if (isStale(binding, rust)) {
 }
 const sources = [
   ...['index.d.ts', 'native/binding.d.ts', 'tsconfig.json'],
-  ...['ts', 'benches', 'conformance', '__test__'],
+  ...['ts', 'cli', 'benches', 'conformance', '__test__'],
 ]
 if (isStale('dist/.built', sources)) {
   await step('building the TypeScript', 'npx', ['tsc'])
@@ -83,6 +85,6 @@ function newest(path) {
   if (!existsSync(path)) return 0
   const stat = statSync(path)
   if (!stat.isDirectory()) return stat.mtimeMs
-  const entries = readdirSync(path).filter((name) => name !== 'target')
+  const entries = readdirSync(path).filter((name) => !NOT_OURS.includes(name))
   return Math.max(0, ...entries.map((name) => newest(join(path, name))))
 }
