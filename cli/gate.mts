@@ -32,7 +32,7 @@ options
     .map(({ id }) => id)
     .join(', ')}
   --time <span>        the longest it may take, like 3m        (3m)
-  --turn <span>        of one turn, like 10ms                  (10ms)
+  --turn <span>        of one turn, like 60ms                  (60ms)
   --lives <n>          goes on for so many lives, decided or not
   --markdown <file>    adds a summary for a CI page; in GitHub Actions that is $GITHUB_STEP_SUMMARY
   --json <file>        writes the result
@@ -55,7 +55,7 @@ export async function gate(words: string[], signal: AbortSignal): Promise<number
       candidate: { type: 'string' },
       rows: { type: 'string' },
       time: { type: 'string', default: '3m' },
-      turn: { type: 'string', default: '10ms' },
+      turn: { type: 'string', default: '60ms' },
       lives: { type: 'string' },
       markdown: { type: 'string' },
       json: { type: 'string' },

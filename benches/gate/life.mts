@@ -34,10 +34,6 @@ export interface LifeOptions {
   signal: AbortSignal
 }
 
-/** Turns of each side in a row, there and back again, of which the best one counts: what others on
- * the machine take away can only make a turn worse. */
-const TURNS = 4
-
 /** Each side on a core of its own: what the scheduler makes of two is not what is compared. */
 const CORES = availableParallelism() > 1 ? { client: '0', server: '1' } : {}
 
@@ -96,9 +92,11 @@ interface Side {
 const measureOf = (row: GatedRow, is: Side['is']) =>
   (is === 'reference' && row.measureReference) || row.measure
 
+/** There and back again; the best turn counts, because what others on the machine take away can only
+ * make a turn worse. */
 async function measureRow(row: GatedRow, sides: Side[], ms: number): Promise<Sample> {
   const best = { candidate: -Infinity, reference: -Infinity, base: -Infinity }
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < row.turns; turn++) {
     const order = turn % 2 === 0 ? sides : [...sides].reverse()
     for (const { pair, is } of order) {
       const figure = Math.log(await measureOf(row, is)(pair, ms))

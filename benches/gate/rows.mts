@@ -13,6 +13,8 @@ export interface GatedRow {
   measure(pair: Pair, ms: number): Promise<number>
   /** Milliseconds until it is as fast as it becomes: compilers, and pages touched for the first time. */
   warmUpMs: number
+  /** Turns of each side in a life, of which the best counts. */
+  turns: number
   /** The same by the reference, where it has to be asked in another way. */
   measureReference?(pair: Pair, ms: number): Promise<number>
 }
@@ -21,6 +23,7 @@ const WARM_UP_MS = 40
 
 const roundTrip = (size: number) => ({
   warmUpMs: WARM_UP_MS,
+  turns: 2,
   unit: 'ns' as const,
   better: 'less' as const,
   measure: async (pair: Pair, ms: number) => (await pair.latency({ size, ms })).p50,
@@ -41,6 +44,7 @@ const MEASURES: Record<string, Omit<GatedRow, 'id' | 'tolerance'>> = {
     unit: '/s',
     better: 'more',
     warmUpMs: WARM_UP_MS,
+    turns: 4,
     measure: async (pair, ms) =>
       (await pair.pipelined({ size: 64, ms, inFlight: 256 })).perSecond,
   },
@@ -49,6 +53,7 @@ const MEASURES: Record<string, Omit<GatedRow, 'id' | 'tolerance'>> = {
     unit: '/s',
     better: 'more',
     warmUpMs: WARM_UP_MS,
+    turns: 4,
     measure: async (pair, ms) => (await pair.oneWay({ size: 64, ms })).perSecond,
   },
 }
