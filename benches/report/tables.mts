@@ -23,6 +23,7 @@ import {
   pairsOf,
   ratioOf,
   ratios,
+  rivalRatios,
   times,
 } from './view.mjs'
 
@@ -119,7 +120,7 @@ export function glance(results: Results, pair: Languages): Sheet {
 /** Where somebody else is better, in the median of turns. */
 export function worse(results: Results): Sheet {
   const label = labelOf(results, OURS)
-  const worse = ratios(results).filter(({ ratio }) => ratio < 1)
+  const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
   const lines = worse.map(({ measurement: theirs, label, ...ratio }): Line => {
     const { id, pair, metric, name } = theirs
     const ours = results.measurements.find(
@@ -143,7 +144,7 @@ export function worse(results: Results): Sheet {
 
 /** How many comparisons there were, and in how many somebody else was better, in a sentence. */
 export function tally(results: Results): string {
-  const all = ratios(results)
+  const all = rivalRatios(results)
   const worse = all.filter(({ ratio }) => ratio < 1).length
   if (all.length === 0) return 'Nothing was compared in this run.'
   const label = labelOf(results, OURS)

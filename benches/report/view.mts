@@ -90,6 +90,15 @@ export function ratios(results: Results): Ratio[] {
   })
 }
 
+/** Ringpost in another mood, and a ring without a library around it: worth looking at beside the rest,
+ * but nothing one would use instead. */
+const NO_RIVALS = ['ringpost-asleep', 'bare']
+
+/** Those with what one would use instead. */
+export function rivalRatios(results: Results): Ratio[] {
+  return ratios(results).filter(({ measurement }) => !NO_RIVALS.includes(measurement.transport))
+}
+
 export function ratioOf(results: Results, theirs: Measurement): ReturnType<typeof timesBetter> {
   const { id, pair, transport } = theirs
   if (transport === OURS) return null
