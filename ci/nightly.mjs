@@ -1,4 +1,5 @@
-// What takes long: sanitizers, planted faults, fuzzing, coverage, the editor, the full benchmark.
+// What takes long: sanitizers, planted faults, fuzzing, coverage, the editor, the gate's proof, the full
+// benchmark.
 //
 //   npm run nightly                 all steps
 //   node ci/nightly.mjs <step> ...  only these
@@ -30,7 +31,8 @@ const STEPS = {
   fuzz: node('ci/fuzz.mjs'),
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),
-  bench: node('ci/bench.mjs'),
+  'gate-proof': node('ci/gate-proof.mjs'),
+  bench: node('ci/bench.mjs', 'all'),
 }
 
 const asked = process.argv.slice(2)

@@ -31,6 +31,11 @@ const STEPS = {
   typescript: npx('ava'),
   agent: cargo('build', ...TESTED, '--example', 'agent', '--all-features'),
   conformance: node('dist/conformance/run.mjs'),
+  tour: node('examples/tour/run.mjs'),
+  benches: node(
+    ...['dist/cli/main.mjs', 'bench', 'engine'],
+    ...['--quick', '--repeats', '1', '--duration', '20ms'],
+  ),
   report: node('ci/report.mjs'),
   gate: node('ci/gate-proof.mjs', '--small'),
   rustdoc: [
