@@ -18,6 +18,8 @@
  */
 
 import type { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
 
 // ---------------------------------------------------------------------------------------------
 // Contracts: what both ends share
@@ -80,6 +82,20 @@ export interface EventOptions<Payload> {
   payload?: StandardSchema<Payload>
 }
 
+/** How a stream's messages travel and what they have to look like. */
+export interface StreamOptions<Params, Item, Upload, Result> {
+  /** Of the params, the result and all items. @default messagePack */
+  codec?: Codec<any>
+  /** Checked where the request arrives. Without it the type is a promise of the compiler's. */
+  params?: StandardSchema<Params>
+  /** Checked where items of whoever works arrive. */
+  item?: StandardSchema<Item>
+  /** Checked where items of whoever asked arrive. */
+  upload?: StandardSchema<Upload>
+  /** Checked where the result arrives. */
+  result?: StandardSchema<Result>
+}
+
 /** A request that has exactly one outcome. Made by {@link method}. */
 export interface Method<Params = any, Result = any> {
   /** Tells it from an event. */
@@ -100,6 +116,19 @@ export interface Event<Payload = any> {
   readonly options: Readonly<EventOptions<Payload>>
 }
 
+/** A request with many items, in either direction, before its one outcome. Made by {@link stream}. */
+export interface Stream<Params = any, Item = any, Upload = any, Result = any> {
+  /** Tells it from a method. */
+  readonly kind: 'stream'
+  /** What it is called on both ends, in any language. */
+  readonly name: string
+  /** How its messages travel. */
+  readonly options: Readonly<StreamOptions<Params, Item, Upload, Result>>
+}
+
+/** What a handler can be registered for. */
+export type AnyContract = Method<any, any> | Event<any> | Stream<any, any, any, any>
+
 /**
  * A contract for requests: a value both ends import.
  * @throws TypeError for a name that is no string, or options that are misspelt.
@@ -119,6 +148,16 @@ export declare function event<Payload = any>(
   name: string,
   options?: EventOptions<Payload>,
 ): Event<Payload>
+
+/**
+ * A contract for streams: `Item` comes from whoever works, `Upload` from whoever asked.
+ * @throws TypeError for a name that is no string, or options that are misspelt.
+ * @throws RangeError for a name that is empty or of more than 255 bytes.
+ */
+export declare function stream<Params = any, Item = any, Upload = any, Result = any>(
+  name: string,
+  options?: StreamOptions<Params, Item, Upload, Result>,
+): Stream<Params, Item, Upload, Result>
 
 // ---------------------------------------------------------------------------------------------
 // Connections: what both ends can do
@@ -142,6 +181,22 @@ export interface RequestOptions {
   lane?: Lane
   /** A W3C `traceparent` to carry along. */
   traceparent?: string
+  /** What this is asked for: it gets no more time than that has left, ends when nobody waits for that
+   * any more, and carries its `traceparent` along, unless it has one of its own. */
+  parent?: Context
+}
+
+/** How a stream travels. */
+export interface StreamCallOptions extends RequestOptions {
+  /** Milliseconds after which it ends with `ERR_TIMEOUT`, however many items have come.
+   * @default Infinity */
+  timeoutMs?: number
+  /**
+   * Bytes of items that may be on their way or wait to be read, in either direction, before their
+   * author has to wait; 4,096 to 16,777,216. A small item counts as some 32 bytes. What is read
+   * frees room by half windows. @default 262,144
+   */
+  windowBytes?: number
 }
 
 /** How a synchronous request travels. */
@@ -151,6 +206,8 @@ export interface SyncRequestOptions {
   timeoutMs?: number
   /** @default 'normal' */
   lane?: Lane
+  /** What this is asked for: it gets no more time than that has left. */
+  parent?: Context
 }
 
 /** How a one-way message travels. */
@@ -202,6 +259,11 @@ export interface Context {
   /** Aborted when nobody waits for the answer any more: cancelled, out of time, peer gone, or
    * connection closed. Of an event: when the connection is over. */
   readonly signal: AbortSignal
+  /**
+   * Whether nobody waits for the answer any more, as of now: for handlers at work that do not let the
+   * event loop turn, where {@link Context.signal} cannot tell them. Costs some 20 ns.
+   */
+  readonly cancelled: boolean
   /** Milliseconds whoever asked goes on waiting; `Infinity` if for ever. */
   readonly remainingMs: number
   /** The W3C `traceparent` that came along. */
@@ -220,6 +282,66 @@ export type MethodHandler<Params, Result> = (
 /** Takes an event. What it throws is reported by the connection's `error` event. */
 export type EventHandler<Payload> = (payload: Payload, context: Context) => unknown
 
+/** Items of the other side. Either iterate over them or take them together, not both. */
+export interface ItemReader<Item> {
+  /** One by one. Leaving the loop early says that no more are wanted. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Item>
+  /**
+   * Calls `take` with all that have come together, which is how most get through. While a promise
+   * it returns is pending, what comes waits, and in the end its author does.
+   * @param options with `borrowed`, items of {@link bytes} are only valid until `take` returns, and
+   * are not copied for it again.
+   * @returns when the last was taken; rejects with what ended the stream, or what `take` threw.
+   */
+  forEach(take: (items: Item[]) => unknown, options?: HandleOptions): Promise<void>
+}
+
+/** Items of this side. */
+export interface ItemWriter<Item> {
+  /**
+   * Sends an item.
+   * @returns `false` if the other side does not keep up: await {@link ItemWriter.ready} before the
+   * next.
+   * @throws IpcError `ERR_FULL` if that was not done, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`. What
+   * has ended the stream, if it has ended.
+   */
+  write(item: Item): boolean
+  /**
+   * Resolves when another item can be written.
+   * @throws IpcError `ERR_TIMEOUT`. What has ended the stream, if it has ended.
+   */
+  ready(options?: WaitOptions): Promise<void>
+}
+
+/** A stream, where it was asked for. */
+export interface ClientStream<Item = any, Upload = any, Result = any>
+  extends ItemReader<Item>, ItemWriter<Upload> {
+  /** The one outcome, after all items: what the handler has returned or thrown. */
+  readonly result: Promise<Result>
+  /** Says that no more items go with the request. */
+  end(): void
+  /** Gives it up: what waits for it rejects with the reason, and the handler hears of it. */
+  cancel(reason?: unknown): void
+}
+
+/** A stream, where it is handled. */
+export interface ServerStream<Item = any, Upload = any>
+  extends Context, ItemReader<Upload>, ItemWriter<Item> {}
+
+/**
+ * Answers a stream: by writing items and returning the result, or as a generator that yields the
+ * items and returns the result. A generator is asked for the next item when the other side keeps up.
+ */
+export type StreamHandler<Params, Item, Upload, Result> = (
+  params: Params,
+  stream: ServerStream<Item, Upload>,
+) =>
+  | Result
+  | Promise<Result>
+  | Generator<Item, Result, unknown>
+  | AsyncGenerator<Item, Result, unknown>
+  | AsyncIterable<Item>
+
 /** How a handler is called. */
 export interface HandleOptions {
   /**
@@ -228,6 +350,62 @@ export interface HandleOptions {
    * @default false
    */
   borrowed?: boolean
+}
+
+/** How an event's handler is called. */
+export interface ListenOptions extends HandleOptions {
+  /** It is called once, and taken back before that. @default false */
+  once?: boolean
+  /** Takes it back when it is aborted. */
+  signal?: AbortSignal
+}
+
+/** How a loop takes events. */
+export interface EventsOptions {
+  /** Ends the loop: it throws the signal's reason, after what waits. */
+  signal?: AbortSignal
+  /** Events that may wait for the loop; one more ends it with `ERR_FULL`. @default 65,536 */
+  waitingMax?: number
+}
+
+/** Who is told something. */
+export interface BroadcastOptions extends NotifyOptions {
+  /** These only. @default all connections of the server */
+  to?: Iterable<Connection>
+}
+
+/**
+ * Tells its own events, as Node's emitters do, and takes those of contracts. Any number of handlers
+ * can take the same event: all are called, in the order in which they came, and what one throws is
+ * reported by the connection's `error` event and hurts no other. They can come and go at any time,
+ * also from within a handler.
+ */
+export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventEmitter<Own> {
+  /** Calls `handler` for each of these events. */
+  on<Payload>(
+    event: Event<Payload>,
+    handler: EventHandler<Payload>,
+    options?: ListenOptions,
+  ): Registration
+  /** Calls `listener` each time it tells this of itself. */
+  on<Name extends keyof Own>(name: Name, listener: (...details: Own[Name]) => void): this
+  /** The same, as every emitter has it. */
+  on(name: string | symbol, listener: (...details: any[]) => void): this
+  /** Calls `handler` for the next of these events. */
+  once<Payload>(
+    event: Event<Payload>,
+    handler: EventHandler<Payload>,
+    options?: ListenOptions,
+  ): Registration
+  /** Calls `listener` the next time it tells this of itself. */
+  once<Name extends keyof Own>(name: Name, listener: (...details: Own[Name]) => void): this
+  /** The same, as every emitter has it. */
+  once(name: string | symbol, listener: (...details: any[]) => void): this
+  /**
+   * These events one by one, for a loop: from now on until it is left, or the connection or server is
+   * closed.
+   */
+  events<Payload>(event: Event<Payload>, options?: EventsOptions): AsyncIterableIterator<Payload>
 }
 
 /** Something that can be taken back. */
@@ -281,7 +459,7 @@ export interface ConnectionEvents {
  * The process stays alive while a request is in flight, a handler is registered, or
  * {@link Connection.ref} was called.
  */
-export interface Connection extends EventEmitter<ConnectionEvents>, AsyncDisposable {
+export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposable {
   /** Who is at the other end. */
   readonly peer: Peer
   /** Whether messages can be sent. */
@@ -314,6 +492,17 @@ export interface Connection extends EventEmitter<ConnectionEvents>, AsyncDisposa
   ): Result
 
   /**
+   * Asks for a stream. The request is on its way when this returns.
+   * @throws IpcError `ERR_CLOSED`, `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_TOO_MANY_PENDING`,
+   * `ERR_INVALID_PAYLOAD`. The reason of the signal, if it is aborted already.
+   */
+  stream<Params, Item, Upload, Result>(
+    contract: Stream<Params, Item, Upload, Result>,
+    params?: Params,
+    options?: StreamCallOptions,
+  ): ClientStream<Item, Upload, Result>
+
+  /**
    * Sends a message nobody answers.
    * @returns `false` if it waits for room: a good moment to await {@link Connection.drained}.
    * @throws IpcError `ERR_FULL` if it was refused because too much waits already, `ERR_CLOSED`,
@@ -337,11 +526,17 @@ export interface Connection extends EventEmitter<ConnectionEvents>, AsyncDisposa
     handler: MethodHandler<Params, Result>,
     options?: HandleOptions,
   ): Registration
-  /** Takes events of the peer. A later handler of the same name replaces an earlier one. */
+  /** Answers streams of the peer. */
+  handle<Params, Item, Upload, Result>(
+    contract: Stream<Params, Item, Upload, Result>,
+    handler: StreamHandler<Params, Item, Upload, Result>,
+    options?: HandleOptions,
+  ): Registration
+  /** Takes events of the peer, as {@link EventTaker.on}. */
   handle<Payload>(
     event: Event<Payload>,
     handler: EventHandler<Payload>,
-    options?: HandleOptions,
+    options?: ListenOptions,
   ): Registration
 
   /**
@@ -424,6 +619,11 @@ export interface ServerOptions extends EndpointOptions {
   connectionsMax?: number
   /** Milliseconds a client may take to say who it is. @default 250 */
   helloTimeoutMs?: number
+  /**
+   * Requests of all clients being worked on, above which no more are read: they wait in the rings, and
+   * each client has its turn. Streams do not count. @default no limit but `servingMax` of each client
+   */
+  servingMaxTotal?: number
 }
 
 /** What servers tell, with `on` and `once`. */
@@ -438,7 +638,7 @@ export interface ServerEvents {
  * A server of one name. The process stays alive while it listens, unless {@link Server.unref} was
  * called.
  */
-export interface Server extends EventEmitter<ServerEvents>, AsyncDisposable {
+export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
   /** The name it serves. */
   readonly name: string
   /** The connections there are. */
@@ -449,12 +649,28 @@ export interface Server extends EventEmitter<ServerEvents>, AsyncDisposable {
     handler: MethodHandler<Params, Result>,
     options?: HandleOptions,
   ): Registration
-  /** Takes events of every client. */
+  /** Answers streams of every client. */
+  handle<Params, Item, Upload, Result>(
+    contract: Stream<Params, Item, Upload, Result>,
+    handler: StreamHandler<Params, Item, Upload, Result>,
+    options?: HandleOptions,
+  ): Registration
+  /** Takes events of every client, as {@link EventTaker.on}. */
   handle<Payload>(
     event: Event<Payload>,
     handler: EventHandler<Payload>,
-    options?: HandleOptions,
+    options?: ListenOptions,
   ): Registration
+  /**
+   * Tells some clients, or all.
+   * @returns those that could not be told, because they are closed, or too much waits for them
+   * @throws IpcError `ERR_INVALID_PAYLOAD`.
+   */
+  notify<Payload>(
+    event: Event<Payload> | string,
+    payload?: Payload,
+    options?: BroadcastOptions,
+  ): Connection[]
   /** Gives the name up and closes all connections in good order. Twice is the same as once. */
   close(): Promise<void>
   /** The same, for `await using`. */
@@ -482,6 +698,21 @@ export declare function createServer(name: string, options?: ServerOptions): Pro
  * `ERR_FOREIGN_USER`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
  */
 export declare function connect(name: string, options?: ClientOptions): Promise<Client>
+
+// ---------------------------------------------------------------------------------------------
+// Streams as others know them
+// ---------------------------------------------------------------------------------------------
+
+/**
+ * A stream as a `Duplex` of Node's, in object mode. Ending it says that no more items go with the
+ * request; destroying it gives the stream up.
+ */
+export declare function toDuplex(stream: ClientStream | ServerStream): Duplex
+
+/** The items of the other side as a `ReadableStream` of the web's. */
+export declare function toReadableStream<Item>(
+  stream: ClientStream<Item> | ServerStream<any, Item>,
+): ReadableStream<Item>
 
 // ---------------------------------------------------------------------------------------------
 // The rest

@@ -11,4 +11,7 @@ export const {
   json,
   messagePack,
   method,
+  stream,
+  toDuplex,
+  toReadableStream,
 } = ringpost

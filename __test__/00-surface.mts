@@ -26,6 +26,9 @@ const exported: Record<keyof typeof api, string> = {
   json: 'object',
   messagePack: 'object',
   method: 'function',
+  stream: 'function',
+  toDuplex: 'function',
+  toReadableStream: 'function',
 }
 
 const typesOf = (module: object) =>

@@ -84,7 +84,10 @@ for (const { fields, bytes } of ofType('trace')) {
 
 // ---- a second reader of frames ----
 
-const KINDS = ['', 'request', 'reply', 'error', 'one-way', 'control']
+const KINDS = [
+  ...['', 'request', 'reply', 'error', 'one-way', 'control'],
+  ...['request-item', 'reply-item'],
+]
 const CODECS = ['bytes', 'messagepack', 'json', 'custom']
 const MODES = ['off', 'header', 'full']
 const NONE = Buffer.alloc(0)
@@ -126,6 +129,7 @@ function readFrame(bytes: Buffer, mode: string): { fields: Record<string, string
       if (type === 1) fields.budget_us = String(value.readBigUInt64LE())
       if (type === 2) fields.total_len = String(value.readBigUInt64LE())
       if (type === 3) fields.trace = value.toString('hex')
+      if (type === 0x81) fields.window = String(value.readUInt32LE())
       at = type === 0 ? at + 1 : at + 2 + size
     }
     body = body.subarray(end)

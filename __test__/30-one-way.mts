@@ -163,9 +163,10 @@ test('a handler that throws or rejects is an error event', async (t) => {
     () => Promise.reject(new Error('rejected')),
   ]
   for (const [at, failure] of failures.entries()) {
-    client.handle(Boom, failure)
+    const { dispose } = client.handle(Boom, failure)
     const reported = once(client, 'error').catch((error: unknown) => [error])
     await provoke(client)
+    dispose()
     t.is(((await reported) as [Error])[0].message, ['thrown', 'rejected'][at])
   }
   t.is(await client.request(Echo, 'goes on'), 'goes on')
@@ -185,8 +186,9 @@ test('an event its contract refuses is an error event', async (t) => {
   const client = await server.connect(t)
   const errors: string[] = []
   client.on('error', (error) => errors.push((error as IpcError).code))
-  client.handle(event('boom', { payload: positive() }), () => t.fail())
+  const refusing = client.handle(event('boom', { payload: positive() }), () => t.fail())
   await provoke(client)
+  refusing.dispose()
   client.handle(event('boom', { codec: bytes }), () => t.fail())
   await provoke(client)
   t.deepEqual(errors, ['ERR_INVALID_PAYLOAD', 'ERR_INVALID_PAYLOAD'])

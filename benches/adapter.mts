@@ -18,6 +18,14 @@ export interface Channel {
   /** Sends a payload nobody answers; a promise says when to go on. It may be used again at once
    * unless it is longer than `KEPT_ABOVE`. */
   send(payload: Uint8Array): Promise<void> | undefined
+  /** Has the other side send so many items of so many bytes, numbered from 0, and hands them to `got`:
+   * one by one if iterated, else all that have come together. Only where there are streams. */
+  download?(
+    count: number,
+    size: number,
+    iterated: boolean,
+    got: (item: Uint8Array) => void,
+  ): Promise<void>
   /** What a report should say of it. */
   describe(): Partial<Description>
   /** What the sink has got, where the side that serves cannot be asked by the runner because this

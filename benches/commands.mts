@@ -19,6 +19,10 @@ export type Command =
   | { do: 'one-way'; size: number; ms: number }
   /** The same, so many. */
   | { do: 'burst'; size: number; count: number }
+  /** Items of streams from the side that serves, as fast as they are read. */
+  | { do: 'stream'; size: number; ms: number; iterated?: boolean }
+  /** Copies so much at a time to and fro in memory: only in Rust. */
+  | { do: 'memcpy'; size: number; ms: number }
   /** What the side that serves has got since it was asked last. */
   | { do: 'received' }
   /** Connections one after the other, each with one round trip. */

@@ -116,6 +116,14 @@ export class Pair {
     return this.#counted(await this.#measured<Rate>({ do: 'burst', ...options }))
   }
 
+  stream(options: Told<'stream'>): Promise<Rate & Cost> {
+    return this.#measured<Rate>({ do: 'stream', ...options })
+  }
+
+  memcpy(options: Told<'memcpy'>): Promise<Rate & Cost> {
+    return this.#measured<Rate>({ do: 'memcpy', ...options })
+  }
+
   reconnect(times: number): Promise<Latency & Cost> {
     return this.#measured<Latency>({ do: 'reconnect', times })
   }

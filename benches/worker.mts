@@ -23,13 +23,17 @@ let sequence = 0
 const sink = new Sink()
 let loopDelay: IntervalHistogram | undefined
 
+/** What one stream under measurement has at most. */
+const STREAM_ITEMS = 50_000
+const STREAM_BYTES = 32 << 20
+
 /** How often it is looked at how late the event loop is. */
 const LOOP_LOOKS_MS = 10
 
 type Do<Each extends Command['do']> = Command & { do: Each }
 
 /** All but what only a worker in Rust is told. */
-type Name = Exclude<Command['do'], 'crowd' | 'crowd-ask'>
+type Name = Exclude<Command['do'], 'crowd' | 'crowd-ask' | 'memcpy'>
 
 const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   async serve({ adapter, address, settings }) {
@@ -119,6 +123,27 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   },
 
   burst: ({ size, count }) => oneWay(size, (sent) => sent < count),
+
+  async stream({ size, ms, iterated = false }): Promise<Rate> {
+    const each = Math.max(64, Math.min(STREAM_ITEMS, Math.ceil(STREAM_BYTES / size)))
+    const expected = new Uint8Array(size)
+    const start = performance.now()
+    let count = 0
+    do {
+      let number = 0
+      await channel.download!(each, size, iterated, (item) => {
+        touch(item)
+        if (number % COMPARED_EVERY === 0) {
+          stamp(expected, number)
+          compare(item, expected)
+        }
+        number++
+      })
+      if (number !== each) throw new Error(`${number} of ${each} items came`)
+      count += each
+    } while (performance.now() < start + ms)
+    return rateOf(count, size, start)
+  },
 
   received: () => channel?.received?.() ?? sink.received(),
 

@@ -55,19 +55,25 @@ const NODE_RULES = [
 /** Files of ts/ from the top down: values come from lines below one's own, types from anywhere. */
 const TS_LAYERS = [
   ['index'],
+  ['adapters'],
   ['server'],
   ['client'],
   ['runtime'],
   ['connection'],
+  ['party'],
   ['caller', 'responder'],
-  ['context', 'link', 'handlers', 'sync-arena'],
+  ['client-stream', 'server-stream'],
+  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue'],
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
   ['native', 'codec'],
   ['errors', 'options'],
   ['msgpack', 'pending', 'trace'],
 ]
 /** What a file of ts/ may import from outside of ts/. */
-const TS_OUTSIDE = { connection: ['node:events'], server: ['node:events'] }
+const TS_OUTSIDE = {
+  adapters: ['node:stream', 'node:stream/web'],
+  party: ['node:events'],
+}
 
 const faults = [...core(), ...node(), ...typescript()]
 for (const fault of faults) console.error(fault)

@@ -7,7 +7,8 @@ import { Worker } from 'node:worker_threads'
 import { connect, createServer, type Client, type IpcError, type Server } from 'ringpost'
 import { wrongArguments } from './arguments.mjs'
 import { contract, handleAll, log, toFailure, Note, toOptions } from './methods.mjs'
-import { pattern, type Ask, type Commands } from './wire.mjs'
+import { ask as askStream, handleStreams } from './streams.mjs'
+import { pattern, type Ask, type Commands, type StreamAsk } from './wire.mjs'
 
 interface Serving {
   server: Server
@@ -33,6 +34,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
       connection.on('close', (reason) => serving.ended.push(reason?.code ?? null))
     })
     handleAll(server)
+    handleStreams(server)
     servers.set(name, serving)
   },
   connections({ server }) {
@@ -50,6 +52,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const client = await connect(server, toOptions(options))
     client.on('error', () => {})
     handleAll(client)
+    handleStreams(client)
     const connection = ++connected
     connections.set(connection, client)
     return { connection, peer: client.peer }
@@ -76,6 +79,14 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     }
     const failures = Object.values(failed).reduce((sum, one) => sum + one, 0)
     return { answered: count - failures, failed }
+  },
+  stream: (ask: StreamAsk) => askStream(connections.get(ask.connection)!, ask),
+  async streams({ count, request: ask }) {
+    const client = connections.get(ask.connection)!
+    const all = await Promise.all(Array.from({ length: count }, () => askStream(client, ask)))
+    const failed: Record<string, number> = {}
+    for (const { failure } of all) if (failure) failed[failure] = (failed[failure] ?? 0) + 1
+    return { ended: all.filter(({ failure }) => !failure).length, failed }
   },
   notify({ connection, stream, count, length, lane }) {
     const client = connections.get(connection)!

@@ -13,6 +13,7 @@ import { input } from './rows/input.mjs'
 import { meeting } from './rows/meeting.mjs'
 import { rogues } from './rows/rogues.mjs'
 import { strain } from './rows/strain.mjs'
+import { streams } from './rows/streams.mjs'
 
 const { values: chosen } = parseArgs({
   options: {
@@ -36,6 +37,7 @@ const themes: Record<string, readonly Row[]> = {
   'bad input': input,
   meeting,
   handlers,
+  streams,
   'a rogue at the other end': rogues,
   strain,
   'the end of a process': ends,

@@ -16,6 +16,7 @@ export interface Chosen {
   refuse?: boolean
   backlogMax?: number
   servingMax?: number
+  servingMaxTotal?: number
   connectTimeoutMs?: number
   connectionsMax?: number
   helloTimeoutMs?: number
@@ -35,6 +36,32 @@ export interface Ask {
   aborted?: boolean
   /** Waits for the answer and does nothing else. */
   waiting?: boolean
+}
+
+/** A stream, and what is done with it. */
+export interface StreamAsk {
+  connection: number
+  method: string
+  value?: unknown
+  lane?: Lane
+  timeoutMs?: number
+  window?: number
+  /** So many numbers go with the request. */
+  up?: number
+  /** Bytes of each item that has to come, of streams of bytes. */
+  length?: number
+  /** No more items are wanted after so many. */
+  take?: number
+  /** How long nothing is read after the first item. */
+  pauseMs?: number
+}
+
+/** What came of it. */
+export interface Streamed {
+  items: number
+  inOrder: boolean
+  result: unknown
+  failure: string | null
 }
 
 export interface Failure {
@@ -86,6 +113,12 @@ export interface Commands {
   /** Many requests at once, and how many came to what. */
   many(order: { count: number; request: Ask; close?: boolean }): {
     answered: number
+    failed: Record<string, number>
+  }
+  stream(order: StreamAsk): Streamed
+  /** Many streams at once, and how many came to what. */
+  streams(order: { count: number; request: StreamAsk }): {
+    ended: number
     failed: Record<string, number>
   }
   /** Ends the request that the command of this number made. */

@@ -21,10 +21,10 @@ export declare class NativeEngine {
    * The functions that are called for every batch: `submit()` sends what is in the outbox,
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
    * `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
-   * answer to the request the state names, and `settle()` takes notice of what was written into
-   * the state.
+   * answer to the request the state names, `settle()` takes notice of what was written into the
+   * state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
    */
-  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void }
+  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void }
   /** This engine's name among all engines. */
   get id(): string
   /** Serves a name. Returns the listener. */
@@ -73,11 +73,23 @@ export declare const EVENT_DRAINED: number
 /** A request of ours ended without an answer; the code says how. */
 export declare const EVENT_ENDED: number
 
+/**
+ * The peer grants credit for items of the kind in the code: so much in all in place of the
+ * deadline.
+ */
+export declare const EVENT_GRANTED: number
+
+/** No more items go with a request of the peer. */
+export declare const EVENT_ITEMS_END: number
+
 /** The peer defines the code as the name in the payload. */
 export declare const EVENT_NAMED: number
 
 /** A message could not be sent; the payload says why, as when a connection is over. */
 export declare const EVENT_REFUSED: number
+
+/** The request behind this is a stream, with the window in place of the deadline. */
+export declare const EVENT_STREAM: number
 
 /**
  * Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
@@ -144,6 +156,8 @@ export interface NativeListenOptions {
   connectionsMax: number
   /** How long a client may take to say who it is. */
   helloTimeoutMs: number
+  /** Requests of all clients being worked on. */
+  servingMaxTotal: number | null
 }
 
 /** What a server and a client can choose. */
@@ -183,6 +197,12 @@ export interface NativeWaiting {
   byThread: boolean
 }
 
+/** Items of the kind in the code, and of this cost in place of the timeout, are done with. */
+export declare const ORDER_CONSUMED: number
+
+/** No more items go with a request. */
+export declare const ORDER_END: number
+
 export declare const OUT_CODE: number
 
 export declare const OUT_HEAD: number
@@ -196,6 +216,8 @@ export declare const OUT_LINK: number
 export declare const OUT_PAYLOAD_LEN: number
 
 export declare const OUT_TIMEOUT: number
+
+export declare const OUT_WINDOW: number
 
 export declare const OUT_WORDS: number
 
@@ -213,6 +235,9 @@ export declare const RUN_WORDS: number
 
 /** Runs there is room for. */
 export declare const RUNS_MAX: number
+
+/** 1 if nobody waits for the request that was asked about any more. */
+export declare const STATE_ABANDONED: number
 
 /** 1 while the binding has entered JavaScript and will look at the outbox afterwards. */
 export declare const STATE_INSIDE: number
@@ -235,8 +260,8 @@ export declare const STATE_SYNC_HEAD: number
 export declare const STATE_SYNC_LEN: number
 
 /**
- * The request that is waited for synchronously: its link and the halves of its id; JavaScript
- * says so.
+ * The request that is waited for synchronously or asked about: its link and the halves of its id;
+ * JavaScript says so.
  */
 export declare const STATE_SYNC_LINK: number
 

@@ -2,7 +2,8 @@
 
 import type * as api from '../index.js'
 import { BYTES, decodeWith, encodeWith } from './codec.js'
-import type { MethodContract } from './contract.js'
+import { ClientStream } from './client-stream.js'
+import type { MethodContract, StreamContract } from './contract.js'
 import { decodeError, IpcError } from './errors.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
@@ -22,20 +23,24 @@ const {
 
 /** The lane of a request that names none. */
 const NORMAL = 2
+/** Bytes of items that may wait where nobody chose another number. */
+const WINDOW_DEFAULT = 262_144
 /** A synchronous request must end, even on a connection whose requests need not. */
 const SYNC_TIMEOUT_DEFAULT = 30_000
 
 /** A request in flight. */
 class Call {
-  readonly contract: MethodContract
+  readonly contract: MethodContract | StreamContract
   readonly timeoutMs: number
   readonly resolve: (value: any) => void
   readonly reject: (reason: unknown) => void
   /** Stops listening to the signal that could have ended it. */
   cleanup: (() => void) | undefined = undefined
+  /** Its items, if it is a stream. */
+  stream: ClientStream | undefined = undefined
 
   constructor(
-    contract: MethodContract,
+    contract: MethodContract | StreamContract,
     timeoutMs: number,
     resolve: (value: any) => void,
     reject: (reason: unknown) => void,
@@ -72,13 +77,48 @@ export class Caller {
     params: unknown,
     options: api.RequestOptions,
   ): Promise<Result> {
-    const { signal, timeoutMs = this.#link.endpoint.timeoutMs, lane, traceparent } = options
+    const { lane } = options
+    const { signal, timeoutMs, traceparent } = inherit(options, this.#link.endpoint.timeoutMs)
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       const call = new Call(contract, timeoutMs, resolve, reject)
       const slot = this.#ask(call, params, laneNumber(lane), traceparent)
       if (signal !== undefined) this.#endOn(signal, call, slot)
     })
+  }
+
+  /** Asks for a stream. What keeps it from being sent is thrown. */
+  stream(
+    contract: StreamContract,
+    params: unknown,
+    options: api.StreamCallOptions,
+  ): ClientStream {
+    const { lane, windowBytes = WINDOW_DEFAULT } = options
+    const { signal, timeoutMs, traceparent } = inherit(options, Infinity)
+    signal?.throwIfAborted()
+    const succeed = (value: unknown) => stream.succeed(value)
+    const fail = (reason: unknown) => stream.fail(reason)
+    const call = new Call(contract, timeoutMs, succeed, fail)
+    const laned = laneNumber(lane)
+    const slot = this.#ask(call, params, laned, traceparent, windowBytes)
+    const link = this.#link
+    const generation = this.#pending.generation(slot)
+    const code = link.code(contract)
+    const address = { link, contract, lane: laned, code, slot, generation, window: windowBytes }
+    const stream = new ClientStream(address, (reason) => this.#cancel(slot, generation, reason))
+    call.stream = stream
+    if (signal !== undefined) this.#endOn(signal, call, slot)
+    return stream
+  }
+
+  /** An item has come. */
+  item(inbox: Inbox, at: number, extras: Extras): void {
+    this.#pending.get(inbox.slot(at), inbox.generation(at))?.stream?.received(inbox, at, extras)
+  }
+
+  /** The peer grants credit. */
+  granted(slot: number, generation: number, total: number): void {
+    this.#pending.get(slot, generation)?.stream?.writer.granted(total)
   }
 
   /** Asks, and waits for the answer inside of the binding. */
@@ -90,7 +130,9 @@ export class Caller {
     const inherited = Number.isFinite(endpoint.timeoutMs)
       ? endpoint.timeoutMs
       : SYNC_TIMEOUT_DEFAULT
-    const call = new Call(contract, options.timeoutMs ?? inherited, ignore, ignore)
+    const left = options.parent?.remainingMs ?? Infinity
+    const timeoutMs = Math.min(options.timeoutMs ?? inherited, left)
+    const call = new Call(contract, timeoutMs, ignore, ignore)
     const slot = this.#ask(call, params, laneNumber(options.lane), undefined)
     const generation = this.#pending.generation(slot)
     try {
@@ -136,7 +178,13 @@ export class Caller {
     return call !== undefined
   }
 
-  #ask(call: Call, params: unknown, lane: number, traceparent: string | undefined): number {
+  #ask(
+    call: Call,
+    params: unknown,
+    lane: number,
+    traceparent: string | undefined,
+    window = 0,
+  ): number {
     const link = this.#link
     const { contract } = call
     const payload = encodeWith(contract.codec, params)
@@ -160,20 +208,25 @@ export class Caller {
       nativeSpan(call.timeoutMs),
       payload,
       traceparent === undefined ? undefined : traceBytes(traceparent),
+      window,
     )
     return slot
   }
 
   #endOn(signal: AbortSignal, call: Call, slot: number): void {
-    const { runtime, number } = this.#link
     const generation = this.#pending.generation(slot)
-    const abort = () => {
-      if (this.#take(slot, generation) === undefined) return
-      runtime.engine.cancel(number, slot, generation)
-      call.reject(signal.reason)
-    }
+    const abort = () => this.#cancel(slot, generation, signal.reason)
     signal.addEventListener('abort', abort, { once: true })
     call.cleanup = () => signal.removeEventListener('abort', abort)
+  }
+
+  /** Gives a request up, if it is in flight. */
+  #cancel(slot: number, generation: number, reason: unknown): void {
+    const call = this.#take(slot, generation)
+    if (call === undefined) return
+    const { runtime, number, end } = this.#link
+    if (end === undefined) runtime.engine.cancel(number, slot, generation)
+    call.reject(reason)
   }
 
   #take(slot: number, generation: number): Call | undefined {
@@ -185,8 +238,19 @@ export class Caller {
   }
 }
 
+/** What a request has of its own, and of what it is made for. */
+function inherit({ parent, ...own }: api.RequestOptions, defaultMs: number) {
+  const timeoutMs = own.timeoutMs ?? defaultMs
+  if (parent === undefined) return { ...own, timeoutMs }
+  return {
+    timeoutMs: Math.min(timeoutMs, parent.remainingMs),
+    signal: own.signal ? AbortSignal.any([own.signal, parent.signal]) : parent.signal,
+    traceparent: own.traceparent ?? parent.traceparent,
+  }
+}
+
 /** The answer's value; bytes are the payload itself, which has to be kept then. */
-function decode(contract: MethodContract, payload: Uint8Array, codec: number): unknown {
+function decode(contract: MethodContract | StreamContract, payload: Uint8Array, codec: number): unknown {
   const { result } = contract.options
   if (codec === BYTES && contract.codecNumber === BYTES && result === undefined) return payload
   return decodeWith(contract.codec, contract.codecNumber, result, payload, codec)

@@ -1,10 +1,9 @@
 // One end of a connection, the same for both ends.
 
-import { EventEmitter } from 'node:events'
 import type * as api from '../index.js'
 import { Caller } from './caller.js'
 import { encodeWith } from './codec.js'
-import { asEvent, asMethod } from './contract.js'
+import { asEvent, asMethod, asStream, type EventContract } from './contract.js'
 import { IpcError, tell } from './errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from './inbox.js'
@@ -14,22 +13,24 @@ import {
   laneNumber,
   notifyOptions,
   requestOptions,
+  streamCallOptions,
   syncOptions,
   waitOptions,
   type Endpoint,
 } from './options.js'
-import { ERROR, ONE_WAY, REPLY } from './outbox.js'
+import { ERROR, ONE_WAY, REPLY, REPLY_ITEM, REQUEST_ITEM } from './outbox.js'
+import { Party } from './party.js'
 import { Responder } from './responder.js'
 import type { Runtime } from './runtime.js'
 import { traceBytes } from './trace.js'
 import { wait } from './wait.js'
 
-export class Connection extends EventEmitter<api.ConnectionEvents> implements api.Connection {
+export class Connection extends Party<api.ConnectionEvents> implements api.Connection {
   readonly closed: Promise<api.IpcError | null>
   readonly #link: Link
   readonly #caller: Caller
   readonly #responder: Responder
-  readonly #handlers = new Handlers(() => this.handlersChanged())
+  readonly handlers = new Handlers(() => this.handlersChanged())
   #resolveClosed!: (reason: api.IpcError | null) => void
   #isClosing = false
   /** Those who wait until nothing waits for room. */
@@ -50,7 +51,7 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
     this.#link = new Link(runtime, link, peer, endpoint)
     this.#caller = new Caller(this.#link)
     const report = (error: Error) => this.#report(error)
-    this.#responder = new Responder(this, this.#link, this.#handlers, shared, report)
+    this.#responder = new Responder(this, this.#link, this.handlers, shared, report)
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
   }
 
@@ -84,16 +85,29 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
     return this.#caller.requestSync(asMethod(method), params, checked) as Result
   }
 
+  stream<Params, Item, Upload, Result>(
+    contract: api.Stream<Params, Item, Upload, Result>,
+    params?: Params,
+    options?: api.StreamCallOptions,
+  ): api.ClientStream<Item, Upload, Result> {
+    return this.#caller.stream(asStream(contract), params, streamCallOptions(options))
+  }
+
   notify<Payload>(
     event: api.Event<Payload> | string,
     payload?: Payload,
     options?: api.NotifyOptions,
   ): boolean {
     const contract = asEvent(event)
-    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    const checked = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    return this.send(contract, encodeWith(contract.codec, payload), checked)
+  }
+
+  /** Sends an event that is bytes already. */
+  send(contract: EventContract, bytes: Uint8Array, options: api.NotifyOptions): boolean {
+    const { lane, traceparent } = options
     const link = this.#link
     const { outbox } = link.runtime
-    const bytes = encodeWith(contract.codec, payload)
     link.check(bytes.length)
     const number = laneNumber(lane)
     const { refusing, backlogMax } = link.endpoint
@@ -130,14 +144,6 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
   }
 
   // ---- being asked and told ----
-
-  handle(
-    contract: api.Method<any, any> | api.Event<any> | string,
-    handler: (payload: any, context: api.Context) => unknown,
-    options?: api.HandleOptions,
-  ): api.Registration {
-    return this.#handlers.add(contract, handler, options)
-  }
 
   /** Handlers of this connection or of its server have come or gone. */
   handlersChanged(): void {
@@ -203,9 +209,30 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
     return this.#link.number
   }
 
+  /** Whether nobody waits for an answer to this request any more. */
+  isAbandoned(slot: number, generation: number): boolean {
+    const { end, number, runtime } = this.#link
+    return end !== undefined || runtime.isAbandoned(number, slot, generation)
+  }
+
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
     if (kind === REPLY || kind === ERROR) this.#caller.answered(inbox, at, kind, extras)
+    else if (kind === REPLY_ITEM) this.#caller.item(inbox, at, extras)
     else if (this.#link.end === undefined) this.#responder.received(inbox, at, kind, extras)
+  }
+
+  /** The next request is a stream, of this window. */
+  announced(window: number): void {
+    this.#responder.announced(window)
+  }
+
+  granted(kind: number, slot: number, generation: number, total: number): void {
+    const side = kind === REQUEST_ITEM ? this.#caller : this.#responder
+    side.granted(slot, generation, total)
+  }
+
+  itemsEnd(slot: number, generation: number): void {
+    this.#responder.itemsEnd(slot, generation)
   }
 
   named(code: number, name: string): void {
@@ -225,6 +252,7 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
   }
 
   isDrained(): void {
+    for (const writer of this.#link.stalled) writer.wake()
     const waiting = this.#draining
     if (waiting.length === 0) return
     this.#draining = []
@@ -243,6 +271,7 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
     this.#updateReference()
     this.#responder.end(this.#link.end)
     this.isDrained()
+    this.endQueues()
     this.#resolveClosed(reason)
     tell(() => this.emit('close', reason))
   }
@@ -255,7 +284,7 @@ export class Connection extends EventEmitter<api.ConnectionEvents> implements ap
   }
 
   #updateReference(): void {
-    const referenced = this.#wanted ?? (this.#handlers.size > 0 && this.isOpen)
+    const referenced = this.#wanted ?? (this.handlers.size > 0 && this.isOpen)
     if (referenced === this.#referenced) return
     this.#referenced = referenced
     this.#link.runtime.hold(referenced ? 1 : -1)

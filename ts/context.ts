@@ -56,6 +56,12 @@ export class Context implements api.Context {
     return this.#controller.signal
   }
 
+  get cancelled(): boolean {
+    if (this.#reason !== undefined) return true
+    if (this.generation === 0) return !this.connection.isOpen
+    return this.connection.isAbandoned(this.slot, this.generation)
+  }
+
   get remainingMs(): number {
     if (this.#deadline === 0) return Infinity
     const [seconds, nanos] = process.hrtime()

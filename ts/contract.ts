@@ -2,7 +2,7 @@
 
 import type * as api from '../index.js'
 import { messagePack, wireNumber } from './codec.js'
-import { checkName, eventOptions, methodOptions } from './options.js'
+import { checkName, eventOptions, methodOptions, streamOptions } from './options.js'
 
 export function method<Params, Result>(
   name: string,
@@ -20,10 +20,18 @@ export function event<Payload>(
   return new EventContract(name, eventOptions(options))
 }
 
-/** What both kinds have in common. */
+export function stream<Params, Item, Upload, Result>(
+  name: string,
+  options?: api.StreamOptions<Params, Item, Upload, Result>,
+): api.Stream<Params, Item, Upload, Result> {
+  checkName(name)
+  return new StreamContract(name, streamOptions(options))
+}
+
+/** What all kinds have in common. */
 export abstract class Contract {
   readonly name: string
-  abstract readonly kind: 'method' | 'event'
+  abstract readonly kind: 'method' | 'event' | 'stream'
   /** How payloads are encoded, and the number that has in a header. */
   readonly codec: api.Codec<any>
   readonly codecNumber: number
@@ -57,6 +65,16 @@ export class EventContract extends Contract implements api.Event {
   }
 }
 
+export class StreamContract extends Contract implements api.Stream {
+  readonly kind = 'stream'
+  readonly options: api.StreamOptions<any, any, any, any>
+
+  constructor(name: string, options: api.StreamOptions<any, any, any, any> = {}) {
+    super(name, options.codec)
+    this.options = Object.freeze({ ...options })
+  }
+}
+
 const named = new Map<string, MethodContract>()
 const namedEvents = new Map<string, EventContract>()
 
@@ -76,9 +94,14 @@ export function asEvent(contract: api.Event<any> | string): EventContract {
     : wrong('event', contract)
 }
 
+/** The stream of a contract. There is none of a bare name, which a method has. */
+export function asStream(contract: api.Stream): StreamContract {
+  return contract instanceof StreamContract ? contract : wrong('stream', contract)
+}
+
 /** What a handler is registered for. */
-export function asEither(contract: api.Method<any, any> | api.Event<any> | string): Contract {
-  if (contract instanceof EventContract) return contract
+export function asAny(contract: api.AnyContract | string): Contract {
+  if (contract instanceof EventContract || contract instanceof StreamContract) return contract
   return asMethod(contract as api.Method | string)
 }
 

@@ -1,48 +1,86 @@
-// Handlers by name, of a server or of one connection.
+// Handlers by name, of a server or of one connection. A method has one, an event any number.
 
 import type * as api from '../index.js'
-import { asEither, type Contract } from './contract.js'
+import { asAny, EventContract, type Contract } from './contract.js'
 import { checkFunction, handleOptions } from './options.js'
 
 export interface Route {
   readonly contract: Contract
-  readonly handler: (payload: any, context: api.Context) => unknown
+  readonly handler: (payload: any, context: any) => unknown
   readonly borrowed: boolean
+  /** Is called once, and taken back before that. */
+  readonly once: boolean
+  /** Was not taken back. */
+  isActive: boolean
+  remove(): void
 }
 
+const NONE: readonly Route[] = []
+
 export class Handlers {
-  readonly #routes = new Map<string, Route>()
+  readonly #methods = new Map<string, Route>()
+  /** Lists that are replaced and never changed, so that they can be walked while handlers come and go. */
+  readonly #events = new Map<string, readonly Route[]>()
   readonly #changed: () => void
 
-  /** `changed` is called when a name has got another handler or none. */
+  /** `changed` is called when a name has got another handler or one less. */
   constructor(changed: () => void) {
     this.#changed = changed
   }
 
   get size(): number {
-    return this.#routes.size
+    return this.#methods.size + this.#events.size
   }
 
+  /** Who answers requests of this name. */
   find(name: string): Route | undefined {
-    return this.#routes.get(name)
+    return this.#methods.get(name)
+  }
+
+  /** Who takes events of this name, in the order in which they came. */
+  listeners(name: string): readonly Route[] {
+    return this.#events.get(name) ?? NONE
   }
 
   add(
-    contract: api.Method<any, any> | api.Event<any> | string,
+    contract: api.AnyContract | string,
     handler: Route['handler'],
-    options: api.HandleOptions | undefined,
+    options: api.ListenOptions | undefined,
   ): api.Registration {
-    const checked = asEither(contract)
+    const checked = asAny(contract)
     checkFunction('handler', handler)
-    const { borrowed = false } = handleOptions(options)
-    const route: Route = { contract: checked, handler, borrowed }
-    this.#routes.set(checked.name, route)
-    this.#changed()
-    const dispose = () => {
-      if (this.#routes.get(checked.name) !== route) return
-      this.#routes.delete(checked.name)
+    const { borrowed = false, once = false, signal } = handleOptions(options)
+    const remove = () => {
+      signal?.removeEventListener('abort', remove)
+      if (!route.isActive) return
+      route.isActive = false
+      this.#remove(route)
       this.#changed()
     }
-    return { dispose, [Symbol.dispose]: dispose }
+    const route: Route = { contract: checked, handler, borrowed, once, isActive: true, remove }
+    const registration = { dispose: remove, [Symbol.dispose]: remove }
+    if (signal?.aborted) return registration
+    signal?.addEventListener('abort', remove, { once: true })
+    this.#add(route)
+    this.#changed()
+    return registration
+  }
+
+  #add(route: Route): void {
+    const { contract } = route
+    if (contract instanceof EventContract) {
+      this.#events.set(contract.name, [...this.listeners(contract.name), route])
+    } else {
+      this.#methods.set(contract.name, route)
+    }
+  }
+
+  #remove(route: Route): void {
+    const { name } = route.contract
+    // A later handler of a method has replaced it.
+    if (this.#methods.get(name) === route) this.#methods.delete(name)
+    const left = this.listeners(name).filter((other) => other !== route)
+    if (left.length > 0) this.#events.set(name, left)
+    else this.#events.delete(name)
   }
 }

@@ -67,7 +67,8 @@ export class Inbox {
     return this.#words[at + IN_ID + 1]
   }
 
-  /** When whoever asked gives up, in milliseconds of the monotonic clock; 0 for never. */
+  /** When whoever asked gives up, in milliseconds of the monotonic clock; 0 for never. Of some
+   * events, a number of bytes. */
   deadline(at: number): number {
     return this.#floats[(at + IN_DEADLINE) >>> 1]
   }

@@ -1,8 +1,9 @@
 // What the package exports; index.d.ts is the contract.
 
+export { toDuplex, toReadableStream } from './adapters.js'
 export { connect } from './client.js'
 export { bytes, json, messagePack } from './codec.js'
-export { event, method } from './contract.js'
+export { event, method, stream } from './contract.js'
 export { IpcError } from './errors.js'
 export { configure } from './native.js'
 export { createServer } from './server.js'

@@ -4,6 +4,7 @@
 import type * as api from '../index.js'
 import type { Contract } from './contract.js'
 import { IpcError, raised } from './errors.js'
+import type { ItemWriter } from './flow.js'
 import type { Endpoint } from './options.js'
 import type { Runtime } from './runtime.js'
 
@@ -12,6 +13,8 @@ export class Link {
   readonly number: number
   readonly peer: api.Peer
   readonly endpoint: Endpoint
+  /** Streams that wait until they may write on. */
+  readonly stalled = new Set<ItemWriter>()
   /** Why nothing can be sent, once that is so. */
   end: IpcError | undefined
 

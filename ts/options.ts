@@ -34,12 +34,22 @@ const ENDPOINT = {
   servingMax: whole(1, 65_536),
 }
 const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
-const SERVER = { ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span }
-const REQUEST = { signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: isTrace }
-const SYNC_REQUEST = { timeoutMs: finiteSpan, lane: oneOf(...LANES) }
+const SERVER = {
+  ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
+  servingMaxTotal: whole(1, 2 ** 32 - 1),
+}
+const REQUEST = {
+  ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: isTrace },
+  parent: isContext,
+}
+const SYNC_REQUEST = { timeoutMs: finiteSpan, lane: oneOf(...LANES), parent: isContext }
 const NOTIFY = { lane: oneOf(...LANES), traceparent: isTrace }
 const WAIT = { signal: isSignal, timeoutMs: span }
-const HANDLE = { borrowed: isBoolean }
+const BROADCAST = { ...NOTIFY, to: isIterable }
+const EVENTS = { signal: isSignal, waitingMax: whole(1, 2 ** 32 - 1) }
+const HANDLE = { borrowed: isBoolean, once: isBoolean, signal: isSignal }
+const STREAM_CALL = { ...REQUEST, windowBytes: whole(4096, 16_777_216) }
+const STREAM = { codec: isCodec, params: isSchema, item: isSchema, upload: isSchema, result: isSchema }
 const METHOD = { codec: isCodec, params: isSchema, result: isSchema }
 const EVENT = { codec: isCodec, payload: isSchema }
 const WAITING = {
@@ -60,21 +70,30 @@ export function serverOptions(options: api.ServerOptions | undefined) {
   const listen: NativeListenOptions = {
     connectionsMax: given.connectionsMax ?? 4096,
     helloTimeoutMs: given.helloTimeoutMs ?? 250,
+    servingMaxTotal: given.servingMaxTotal ?? null,
   }
   return { ...endpoint(given), listen }
 }
 
 export const requestOptions = (options: api.RequestOptions) => check('request', REQUEST, options)
+export const streamCallOptions = (options: api.StreamCallOptions | undefined) =>
+  check('stream', STREAM_CALL, options)
 export const syncOptions = (options: api.SyncRequestOptions) =>
   check('request', SYNC_REQUEST, options)
 export const notifyOptions = (options: api.NotifyOptions) => check('notify', NOTIFY, options)
 export const waitOptions = (options: api.WaitOptions | undefined) => check('wait', WAIT, options)
-export const handleOptions = (options: api.HandleOptions | undefined) =>
+export const broadcastOptions = (options: api.BroadcastOptions | undefined) =>
+  check('notify', BROADCAST, options)
+export const eventsOptions = (options: api.EventsOptions | undefined) =>
+  check('events', EVENTS, options)
+export const handleOptions = (options: api.ListenOptions | undefined) =>
   check('handle', HANDLE, options)
 export const methodOptions = (options: api.MethodOptions<any, any> | undefined) =>
   check('method', METHOD, options)
 export const eventOptions = (options: api.EventOptions<any> | undefined) =>
   check('event', EVENT, options)
+export const streamOptions = (options: api.StreamOptions<any, any, any, any> | undefined) =>
+  check('stream', STREAM, options)
 export const waitingOptions = (options: api.WaitingOptions) => check('waiting', WAITING, options)
 
 export const laneNumber = (lane: api.Lane | undefined): number =>
@@ -144,6 +163,19 @@ function isBoolean(name: string, value: unknown): void {
 
 function isSignal(name: string, value: unknown): void {
   if (!(value instanceof AbortSignal)) throw wrongType(name, 'an AbortSignal', value)
+}
+
+function isIterable(name: string, value: unknown): void {
+  if (typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
+    throw wrongType(name, 'connections of this server, in anything iterable', value)
+  }
+}
+
+function isContext(name: string, value: unknown): void {
+  const { remainingMs, signal } = (value ?? {}) as Partial<api.Context>
+  if (typeof remainingMs !== 'number' || !(signal instanceof AbortSignal)) {
+    throw wrongType(name, 'the context of a handler', value)
+  }
 }
 
 function isToken(name: string, value: unknown): void {

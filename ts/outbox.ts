@@ -15,6 +15,7 @@ const {
   OUT_LINK,
   OUT_PAYLOAD_LEN,
   OUT_TIMEOUT,
+  OUT_WINDOW,
   OUT_WORDS,
   STATE_INSIDE,
   STATE_REFUSED,
@@ -30,6 +31,8 @@ export const REQUEST = 1
 export const REPLY = 2
 export const ERROR = 3
 export const ONE_WAY = 4
+export const REQUEST_ITEM = 6
+export const REPLY_ITEM = 7
 
 export class Outbox {
   readonly memory = new ArrayBuffer(OUTBOX_BYTES)
@@ -60,6 +63,7 @@ export class Outbox {
     timeoutMs: number,
     payload: Uint8Array,
     trace: Uint8Array | undefined,
+    window = 0,
   ): void {
     const { length } = payload
     const outside = length >= LARGE
@@ -90,6 +94,7 @@ export class Outbox {
     words[at + OUT_ID] = slot
     words[at + OUT_ID + 1] = generation
     words[at + OUT_PAYLOAD_LEN] = length
+    words[at + OUT_WINDOW] = window
     this.#floats[(at + OUT_TIMEOUT) >>> 1] = timeoutMs
     this.#state[STATE_USED] = used + bytes
     if (outside) this.#hot.submitOutside(unshared(payload))

@@ -23,10 +23,14 @@ export class Pending<C> {
     return this.#generations[slot]
   }
 
+  /** A call that is in flight. */
+  get(slot: number, generation: number): C | undefined {
+    return this.#generations[slot] === generation ? this.#calls[slot] : undefined
+  }
+
   /** Takes a call out; `undefined` if it has ended before. */
   take(slot: number, generation: number): C | undefined {
-    if (this.#generations[slot] !== generation) return undefined
-    const call = this.#calls[slot]
+    const call = this.get(slot, generation)
     if (call === undefined) return undefined
     this.#calls[slot] = undefined
     this.#free.push(slot)

@@ -4,13 +4,14 @@ import type * as api from '../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK } from './codec.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
-import { EventContract, MethodContract } from './contract.js'
+import { MethodContract, StreamContract, type EventContract } from './contract.js'
 import { encodeError, IpcError } from './errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
 import type { Extras } from './native.js'
-import { ERROR, REPLY, REQUEST } from './outbox.js'
+import { ERROR, REPLY, REQUEST, REQUEST_ITEM } from './outbox.js'
+import { pump, ServerStream, sourceOf } from './server-stream.js'
 
 export class Responder {
   readonly #connection: Connection
@@ -21,9 +22,12 @@ export class Responder {
   /** What the peer's codes mean, and who handles that. */
   readonly #names: string[] = []
   #routes: (Route | undefined)[] = []
+  #listeners: (readonly Route[] | undefined)[] = []
   /** Requests whose handlers have promised an answer, by slot. */
   readonly #serving: (Context | undefined)[] = []
   #servingCount = 0
+  /** The window of the next request, if it is a stream. */
+  #window = 0
   #unhandled = 0
   /** For the handlers of events, which nobody waits for. */
   readonly #ended = new AbortController()
@@ -59,14 +63,41 @@ export class Responder {
   /** Handlers have come or gone. */
   forgetRoutes(): void {
     this.#routes = []
+    this.#listeners = []
   }
 
   /** A request or an event has come. */
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
     const code = inbox.code(at)
-    const route = this.#routes[code] ?? this.#route(code)
-    if (kind === REQUEST) this.#serve(route, inbox, at, code, extras)
-    else this.#take(route, inbox, at, code, extras)
+    if (kind === REQUEST) {
+      const route = this.#routes[code] ?? this.#route(code)
+      this.#serve(route, inbox, at, code, extras)
+    } else if (kind === REQUEST_ITEM) {
+      const stream = this.#stream(inbox.slot(at), inbox.generation(at))
+      stream?.received(inbox, at, extras)
+    } else {
+      this.#take(inbox, at, code, extras)
+    }
+  }
+
+  /** The next request is a stream, of this window. */
+  announced(window: number): void {
+    this.#window = window
+  }
+
+  /** The peer grants credit. */
+  granted(slot: number, generation: number, total: number): void {
+    this.#stream(slot, generation)?.writer.granted(total)
+  }
+
+  /** No more items go with a request. */
+  itemsEnd(slot: number, generation: number): void {
+    this.#stream(slot, generation)?.reader.end()
+  }
+
+  #stream(slot: number, generation: number): ServerStream | undefined {
+    const context = this.#serving[slot]
+    return context instanceof ServerStream && context.generation === generation ? context : undefined
   }
 
   /** Nobody waits for an answer any more. */
@@ -103,7 +134,16 @@ export class Responder {
     code: number,
     extras: Extras,
   ): void {
+    const window = this.#window
+    this.#window = 0
+    if (window > 0 && route?.contract instanceof StreamContract) {
+      return this.#serveStream(route, route.contract, inbox, at, code, extras, window)
+    }
     const context = this.#context(inbox, at, code)
+    if (route?.contract instanceof StreamContract) {
+      const message = `"${this.#names[code]}" is a stream, and was called as none`
+      return this.#fail(context, new IpcError('ERR_INVALID_ARGUMENT', message))
+    }
     if (route === undefined || !(route.contract instanceof MethodContract)) {
       const message = `nobody handles the method "${this.#names[code]}"`
       return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
@@ -129,7 +169,40 @@ export class Responder {
     )
   }
 
-  #reply(context: Context, contract: MethodContract, value: unknown): void {
+  #serveStream(
+    route: Route,
+    contract: StreamContract,
+    inbox: Inbox,
+    at: number,
+    code: number,
+    extras: Extras,
+    window: number,
+  ): void {
+    const [slot, generation, lane] = [inbox.slot(at), inbox.generation(at), inbox.lane(at)]
+    const address = { link: this.#link, contract, lane, code, slot, generation, window }
+    const [deadline, trace] = [inbox.deadline(at), inbox.trace(at)]
+    const stream = new ServerStream(this.#connection, this.#ended, address, deadline, trace)
+    this.#serving[slot] = stream
+    this.#servingCount++
+    const answer = async () => {
+      const params = decode(route, contract.options.params, inbox, at, extras)
+      const result: unknown = await route.handler(params, stream)
+      const source = sourceOf(result)
+      return source === undefined ? result : pump(source, stream.writer)
+    }
+    answer().then(
+      (value) => {
+        stream.finish()
+        if (this.#forget(stream)) this.#reply(stream, contract, value)
+      },
+      (error: unknown) => {
+        stream.finish()
+        if (this.#forget(stream)) this.#fail(stream, error)
+      },
+    )
+  }
+
+  #reply(context: Context, contract: MethodContract | StreamContract, value: unknown): void {
     let payload
     try {
       payload = encodeWith(contract.codec, value)
@@ -163,14 +236,29 @@ export class Responder {
 
   // ---- events ----
 
-  #take(route: Route | undefined, inbox: Inbox, at: number, code: number, extras: Extras): void {
-    if (route === undefined || !(route.contract instanceof EventContract)) {
-      this.#unhandled++
-      return
+  #take(inbox: Inbox, at: number, code: number, extras: Extras): void {
+    const listeners = (this.#listeners[code] ??= this.#listenersOf(code))
+    if (listeners.length === 0) this.#unhandled++
+    for (const route of listeners) {
+      // It may have been taken back by the one before it.
+      if (!route.isActive) continue
+      if (route.once) route.remove()
+      this.#tell(route, inbox, at, code, extras)
     }
+  }
+
+  #listenersOf(code: number): readonly Route[] {
+    const name = this.#names[code]
+    const [own, shared] = [this.#own.listeners(name), this.#shared?.listeners(name)]
+    return shared === undefined ? own : [...own, ...shared]
+  }
+
+  /** What one handler does to itself is no business of the others. */
+  #tell(route: Route, inbox: Inbox, at: number, code: number, extras: Extras): void {
     const { contract, handler } = route
     try {
-      const payload = decode(route, contract.options.payload, inbox, at, extras)
+      const { payload: schema } = (contract as EventContract).options
+      const payload = decode(route, schema, inbox, at, extras)
       const result = handler(payload, this.#eventContext(inbox, at, code))
       if (isPromise(result)) result.then(undefined, this.#report)
     } catch (error) {

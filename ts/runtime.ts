@@ -3,7 +3,8 @@
 import type { NativeEngine } from '../native/binding.js'
 import type { Endpoint } from './options.js'
 import { Connection } from './connection.js'
-import { parseError, type IpcError } from './errors.js'
+import { parseError, tell, type IpcError } from './errors.js'
+import type { ItemReader } from './flow.js'
 import type { Handlers } from './handlers.js'
 import { Inbox } from './inbox.js'
 import { native, openEngine, type Extras } from './native.js'
@@ -18,12 +19,19 @@ const {
   EVENT_CONNECTED,
   EVENT_DRAINED,
   EVENT_ENDED,
+  EVENT_GRANTED,
+  EVENT_ITEMS_END,
   EVENT_NAMED,
   EVENT_REFUSED,
+  EVENT_STREAM,
   LINKS_MAX,
   RUNS_MAX,
   RUN_WORDS,
+  STATE_ABANDONED,
   STATE_REFERENCES,
+  STATE_SYNC_GENERATION,
+  STATE_SYNC_LINK,
+  STATE_SYNC_SLOT,
   STATE_WORDS,
 } = native
 
@@ -56,6 +64,9 @@ export class Runtime {
   readonly #connections: (Connection | undefined)[] = []
   readonly #connecting = new Map<number, Connecting>()
   readonly #acceptors = new Map<number, Acceptor>()
+  /** Streams something has come for in this batch. */
+  #noticed: ItemReader[] = []
+  #delivering = false
 
   constructor() {
     this.outbox = new Outbox(this.state)
@@ -81,6 +92,16 @@ export class Runtime {
   hold(count: number): void {
     this.addReferences(count)
     this.#hot.settle()
+  }
+
+  /** Whether nobody waits for an answer to this request of a peer any more, as of now. */
+  isAbandoned(link: number, slot: number, generation: number): boolean {
+    const { state } = this
+    state[STATE_SYNC_LINK] = link
+    state[STATE_SYNC_SLOT] = slot
+    state[STATE_SYNC_GENERATION] = generation
+    this.#hot.lookAbandoned()
+    return state[STATE_ABANDONED] === 1
   }
 
   /** Connections of a listener go to `acceptor`. */
@@ -112,6 +133,7 @@ export class Runtime {
   /** Takes what has come, run by run. */
   readonly #deliver = (count: number, extras: Extras): void => {
     const runs = this.#runs
+    this.#delivering = true
     for (let at = 0; at < count * RUN_WORDS; at += RUN_WORDS) {
       const link = runs[at]
       const place = link & 0xffff
@@ -122,6 +144,21 @@ export class Runtime {
       this.#read(link, inbox, runs[at + 1], runs[at + 2], extras)
       runs[at + 3] = inbox.isKept ? 1 : 0
     }
+    this.#delivering = false
+    if (this.#noticed.length > 0) this.#tellNoticed()
+  }
+
+  /** Something has come for a stream, which hears of it when the batch has been read. */
+  notice(reader: ItemReader): void {
+    this.#noticed.push(reader)
+    if (!this.#delivering && this.#noticed.length === 1) queueMicrotask(this.#tellNoticed)
+  }
+
+  readonly #tellNoticed = (): void => {
+    const noticed = this.#noticed
+    this.#noticed = []
+    // What the code behind one stream throws is no business of the others.
+    for (const reader of noticed) tell(() => reader.arrived())
   }
 
   #read(link: number, inbox: Inbox, start: number, end: number, extras: Extras): void {
@@ -159,6 +196,14 @@ export class Runtime {
         return connection?.abandoned(inbox.slot(at), inbox.generation(at))
       case EVENT_DRAINED:
         return connection?.isDrained()
+      case EVENT_STREAM:
+        return connection?.announced(inbox.deadline(at))
+      case EVENT_GRANTED: {
+        const [kind, total] = [inbox.code(at), inbox.deadline(at)]
+        return connection?.granted(kind, inbox.slot(at), inbox.generation(at), total)
+      }
+      case EVENT_ITEMS_END:
+        return connection?.itemsEnd(inbox.slot(at), inbox.generation(at))
       case EVENT_REFUSED:
         return connection?.refused(inbox.slot(at), inbox.generation(at), parseError(inbox.text(at)))
     }

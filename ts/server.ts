@@ -1,12 +1,14 @@
 // Serving.
 
-import { EventEmitter } from 'node:events'
 import type * as api from '../index.js'
 import { checkServerName } from './client.js'
+import { encodeWith } from './codec.js'
 import type { Connection } from './connection.js'
+import { asEvent } from './contract.js'
 import { raised, tell } from './errors.js'
 import { Handlers } from './handlers.js'
-import { serverOptions, type Endpoint } from './options.js'
+import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
+import { Party } from './party.js'
 import { theRuntime, type Acceptor, type Runtime } from './runtime.js'
 
 export async function createServer(
@@ -20,7 +22,7 @@ export async function createServer(
   return new Server(runtime, listener, name, endpoint)
 }
 
-class Server extends EventEmitter<api.ServerEvents> implements api.Server, Acceptor {
+class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
   readonly name: string
   readonly endpoint: Endpoint
   readonly connections = new Set<Connection>()
@@ -43,12 +45,24 @@ class Server extends EventEmitter<api.ServerEvents> implements api.Server, Accep
     this.ref()
   }
 
-  handle(
-    contract: api.Method<any, any> | api.Event<any> | string,
-    handler: (payload: any, context: api.Context) => unknown,
-    options?: api.HandleOptions,
-  ): api.Registration {
-    return this.handlers.add(contract, handler, options)
+  notify<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.BroadcastOptions,
+  ): Connection[] {
+    const contract = asEvent(event)
+    const { to = this.connections, ...rest } = broadcastOptions(options)
+    const bytes = encodeWith(contract.codec, payload)
+    const left: Connection[] = []
+    // Some may close while others are told.
+    for (const connection of [...to] as Connection[]) {
+      try {
+        connection.send(contract, bytes, rest)
+      } catch {
+        left.push(connection)
+      }
+    }
+    return left
   }
 
   /** A client has come. */
@@ -68,6 +82,7 @@ class Server extends EventEmitter<api.ServerEvents> implements api.Server, Accep
     this.#runtime.notListening(this.#listener)
     this.unref()
     await Promise.all([...this.connections].map((connection) => connection.close()))
+    this.endQueues()
     this.emit('close')
   }
 

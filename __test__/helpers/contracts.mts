@@ -34,6 +34,13 @@ export interface Back {
   timeoutMs?: number
 }
 
+/** What a busy handler saw. */
+export interface Seen {
+  before: boolean
+  after: boolean
+  turned: boolean
+}
+
 /** A number of a row, and which row it belongs to. */
 export type Step = [label: string, step: number]
 
@@ -56,6 +63,13 @@ export const Wait = method<number, number>('wait')
 export const Look = method<void, Look>('look')
 export const AskBack = method<Back, any>('ask-back')
 export const TellBack = method<Back & { count: number }, void>('tell-back')
+/** Asks its client back, as part of what it does. */
+export const Inherit = method<Back, any>('inherit')
+/** Computes without ever yielding, until it is cancelled; remembers under its label what it saw. */
+export const Busy = method<string, void>('busy')
+export const BusyFor = method<string, Seen | null>('busy-for')
+/** Tells its client so many ticks under a label, and then answers. */
+export const Tell = method<{ label: string; count: number }, void>('tell')
 /** Keeps the event loop from turning for so many milliseconds. */
 export const Block = method<number, void>('block')
 /** Ends the process in the middle of things. */

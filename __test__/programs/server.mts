@@ -6,6 +6,7 @@ import { configure, createServer, IpcError, type Connection, type Context } from
 import * as contracts from '../helpers/contracts.mjs'
 import type { Back, Failure } from '../helpers/contracts.mjs'
 import type { Settings } from '../helpers/program.mjs'
+import * as streams from '../helpers/streams.mjs'
 
 const settings = JSON.parse(process.argv[2]) as Settings
 if (settings.waiting) configure(settings.waiting)
@@ -52,6 +53,66 @@ server.handle(
   },
   { borrowed: true },
 )
+
+server.handle(contracts.Inherit, ({ name, timeoutMs }, context) =>
+  context.connection.request(name, undefined, { timeoutMs, parent: context }),
+)
+server.handle(contracts.Tell, ({ label, count }, { connection }) => {
+  for (let step = 0; step < count; step++) connection.notify(contracts.Tick, [label, step])
+})
+
+const busy = new Map<string, contracts.Seen>()
+server.handle(contracts.Busy, (label, context) => {
+  const { signal } = context
+  const before = context.cancelled
+  const end = performance.now() + 5_000
+  while (!context.cancelled && performance.now() < end);
+  busy.set(label, { before, after: context.cancelled, turned: signal.aborted })
+})
+server.handle(contracts.BusyFor, (label) => busy.get(label) ?? null)
+
+// ---- streams ----
+
+server.handle(streams.Numbers, async function* ([label, count], { signal }) {
+  signal.addEventListener('abort', () => abandoned.set(label, (signal.reason as IpcError).code))
+  try {
+    for (let number = 0; number < count; number++) yield number
+    return 'whole'
+  } finally {
+    if (!abandoned.has(label)) abandoned.set(label, 'ended')
+  }
+})
+server.handle(streams.Echoed, async (_, items) => {
+  let count = 0
+  for await (const item of items) {
+    if (!items.write(item)) await items.ready()
+    count++
+  }
+  return count
+})
+server.handle(streams.Chunks, async (params, items) => {
+  const [count, length] = JSON.parse(Buffer.from(params).toString()) as number[]
+  const chunk = new Uint8Array(length).fill(7)
+  for (let sent = 0; sent < count; sent++) if (!items.write(chunk)) await items.ready()
+  return Buffer.from('whole')
+})
+server.handle(streams.Pushy, (_, items) => {
+  try {
+    for (;;) items.write(new Uint8Array(100))
+  } catch (error) {
+    return (error as IpcError).code
+  }
+})
+server.handle(streams.Checked, async (values, items) => {
+  for (const value of values) items.write(value)
+  for await (const value of items) items.write(value)
+})
+server.handle(streams.Tokens, async function* (ms) {
+  for (const token of ['one', 'by', 'one']) {
+    yield token
+    await setTimeout(ms)
+  }
+})
 
 function toError({ cause, name, message, code }: Failure): Error {
   const error = new Error(message, cause && { cause: toError(cause) })

@@ -1,11 +1,13 @@
 // Ringpost under measurement: raw bytes, and otherwise as anyone would use it.
 
 import { createRequire } from 'node:module'
+import type { ServerStream } from 'ringpost'
 import type { Adapter, Settings } from '../adapter.mjs'
+import { stamp } from '../payload.mjs'
 
 const ringpost: Adapter = {
   async serve(address, { touch, got }, settings) {
-    const { createServer, Echo, Drop } = await library(settings)
+    const { createServer, Echo, Drop, Flow } = await library(settings)
     const server = await createServer(address, endpoint(settings))
     const echo = (payload: Uint8Array) => {
       touch(payload)
@@ -14,16 +16,23 @@ const ringpost: Adapter = {
     // Neither keeps anything of its argument, and the reference hands out views likewise.
     server.handle(Echo, echo, { borrowed: true })
     server.handle(Drop, got, { borrowed: true })
+    if (Flow !== undefined) server.handle(Flow, flow)
     return server
   },
 
   async connect(address, settings) {
-    const { connect, Echo, Drop, version } = await library(settings)
+    const { connect, Echo, Drop, Flow, version } = await library(settings)
     const client = await connect(address, endpoint(settings))
     return {
       request: (payload) => client.request(Echo, payload),
       requestSync: (payload) => client.requestSync(Echo, payload),
       send: (payload) => (client.notify(Drop, payload) ? undefined : client.drained()),
+      async download(count, size, iterated, got) {
+        const items = client.stream(Flow, Buffer.from(JSON.stringify([count, size])))
+        if (iterated) for await (const item of items) got(item)
+        else await items.forEach((together) => together.forEach(got), { borrowed: true })
+        await items.result
+      },
       describe() {
         const { transport, crc, rings } = client.peer
         return { version, transport, crc, rings }
@@ -38,20 +47,32 @@ const ringpost: Adapter = {
 }
 export default ringpost
 
+/** Items of a download. */
+async function flow(params: Uint8Array, items: ServerStream<Uint8Array>): Promise<undefined> {
+  const [count, size] = JSON.parse(Buffer.from(params).toString()) as number[]
+  const payload = new Uint8Array(size)
+  for (let number = 0; number < count; number++) {
+    stamp(payload, number)
+    if (!items.write(payload)) await items.ready()
+  }
+}
+
 /** Whether this thread has been told not to look before it sleeps. */
 let sleepsAtOnce = false
 
 /** This build, or the one `settings.library` leads to. */
 async function library({ library = 'ringpost', look = true }: Settings) {
   const build = (await import(library as string)) as typeof import('ringpost')
-  const { bytes, configure, event, method } = build
+  const { bytes, configure, event, method, stream } = build
   if (!look && !sleepsAtOnce) {
     sleepsAtOnce = true
     configure({ lookExpectingUs: 0, lookRecentUs: 0 })
   }
   const Echo = method<Uint8Array, Uint8Array>('echo', { codec: bytes })
   const Drop = event<Uint8Array>('drop', { codec: bytes })
-  return { ...build, Echo, Drop, version: ownVersion() }
+  // A build it is compared with may be older than streams.
+  const Flow = stream?.<Uint8Array, Uint8Array, never, undefined>('flow', { codec: bytes })
+  return { ...build, Echo, Drop, Flow, version: ownVersion() }
 }
 
 function ownVersion(): string {

@@ -45,7 +45,7 @@ export const engine: Suite = {
 }
 
 /** Rows, for the progress of the run. */
-const STEPS = { brief: 17, rust: 6, all: 43 }
+const STEPS = { brief: 17, rust: 7, all: 47 }
 
 async function play(run: Run, effort: Effort): Promise<void> {
   const { directory } = run
@@ -63,6 +63,7 @@ async function play(run: Run, effort: Effort): Promise<void> {
     add(await oneWay(effort, ours, reference))
     if (effort.brief) return
     add(await oneWayLarge(effort, ours, reference))
+    add(...(await streams(effort, ours, reference)))
     add(await asleep(effort, ours, reference))
     add(await crowded(effort, ours, reference))
     add(...(await bystanders(effort, ours, directory)))
@@ -347,6 +348,30 @@ async function memoryInNode(directory: string): Promise<Row> {
 }
 
 /** The Rust rows stand beside a bare ring: one word that crosses, and nothing else. */
+/** Items from the other side, beside messages without answers to it: the reference has no more. */
+async function streams(effort: Effort, ours: Pair, reference: Pair): Promise<Row[]> {
+  const { ms } = effort
+  const rows: Row[] = []
+  for (const [size, iterated] of [[64, false], [64, true], [65_536, false]] as const) {
+    await ours.stream({ size, ms, iterated })
+    const how = iterated ? 'iterated' : 'taken together'
+    rows.push(
+      await compare(
+        effort,
+        {
+          id: `stream.${size}${iterated ? '.iterated' : ''}`,
+          name: `stream of ${bytes(size)} items, ${how}`,
+          ...({ unit: '/s', better: 'more' } as const),
+        },
+        ({ perSecond }) => perSecond,
+        () => ours.stream({ size, ms, iterated }),
+        () => reference.oneWay({ size, ms }),
+      ),
+    )
+  }
+  return rows
+}
+
 async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
   const languages = 'rust-rust'
   const options = { settings: { directory }, languages } as const
@@ -369,11 +394,17 @@ async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
       async () => figure((await ours.oneWay({ size: 64, ms })).perSecond),
       async () => figure((await bare.oneWay({ size: 64, ms })).perSecond),
     )
+    const stream = await alternate(
+      turns,
+      async () => figure((await ours.stream({ size: 65_536, ms })).bytesPerSecond),
+      async () => figure((await ours.memcpy({ size: 65_536, ms })).bytesPerSecond),
+    )
     for (const pair of pairs) await pair.close()
     const crowd = await gather(CROWDED, options.settings)
     return [
       row('rust.latency.64.p50', 'Rust round trip 64 B, against a bare ring', 'ns', 'more', latency),
       row('rust.one-way.64', 'Rust one-way 64 B, against a bare ring', '/s', 'more', oneWay),
+      row('rust.stream.65536', 'Rust stream of 64 KiB items, against memcpy', 'B/s', 'more', stream),
       single('memory.server', 'native server at rest', 'MiB', memory),
       single('crowd.connect', '1,000 connections, until all are open', 's', crowd.connectMs / 1e3),
       single('crowd.memory', 'the same, shared memory touched', 'MB', crowd.touchedBytes / 1e6),

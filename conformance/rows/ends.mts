@@ -5,7 +5,7 @@ import type { Agent } from '../agents.mjs'
 import { assert, fails, row, sleep, until, type Cell, type Row } from '../cell.mjs'
 
 /** Between any two steps by which an answer or a request reaches the other side. */
-const POINTS = [
+export const POINTS = [
   ...['payload', 'header', 'position', 'count', 'before the bell', 'bell', 'release'],
 ] as const
 /** Behind these the message is there, although its author is not. */

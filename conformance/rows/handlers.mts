@@ -67,6 +67,20 @@ export const handlers: readonly Row[] = [
     assert.equal(await cell.ask('add', [1, 2]), 3)
     assert.equal(await counted(cell, 'started'), started)
   }),
+  row('requests of all clients at once, up to a limit', async (cell) => {
+    const server = await cell.serve({ servingMaxTotal: 3 })
+    const [greedy, modest] = [await cell.connect(server), await cell.connect(server)]
+    const many = { connection: greedy, method: 'sleep', value: 20 }
+    const all = cell.asker.do('many', { count: 60, request: many })
+    await sleep(30)
+    // 60 of them take 400 ms, and whoever comes later has its turn long before that.
+    const start = performance.now()
+    for (let i = 0; i < 3; i++) assert.equal(await cell.ask('add', [1, 2], { connection: modest }), 3)
+    const waited = performance.now() - start
+    assert.deepEqual(await all, { answered: 60, failed: {} })
+    assert.ok(performance.now() - start > waited, 'it had its turn only when all were done')
+    assert.ok(performance.now() - start > 200, 'more were handled at once than the limit says')
+  }),
   row('close() twice', async (cell) => {
     const { asker, connection } = cell
     await Promise.all([asker.do('close', { connection }), asker.do('close', { connection })])

@@ -1,7 +1,7 @@
 // The asking side of the tour: node examples/tour/client.mjs <name>
 
 import { connect } from 'ringpost'
-import { Add, Echo, Fail, Note, Sleep } from './contract.mjs'
+import { Add, Echo, Fail, Note, Sleep, Words } from './contract.mjs'
 
 const client = await connect(process.argv[2] ?? 'tour')
 const { pid, transport } = client.peer
@@ -28,6 +28,13 @@ const { signal } = controller
 await client.request(Sleep, { ms: 10_000 }, { signal }).catch(({ name, message }) => {
   console.log(`a cancel: ${name}: ${message}`)
 })
+
+const words = []
+for await (const word of client.stream(Words, 'once upon a time')) {
+  words.push(word)
+  if (words.length === 6) break
+}
+console.log(`a stream of words, left after six: ${words.join(' ')}`)
 
 client.notify(Note, { text: 'this one needs no answer' })
 await client.close()

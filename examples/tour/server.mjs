@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer } from 'ringpost'
-import { Add, Echo, Fail, Note, Sleep } from './contract.mjs'
+import { Add, Echo, Fail, Note, Sleep, Words } from './contract.mjs'
 
 const server = await createServer(process.argv[2] ?? 'tour')
 
@@ -16,6 +16,18 @@ server.handle(Sleep, async ({ ms }, { signal }) => {
   await sleep(ms, undefined, { signal }).catch(() => {
     console.log('  server: nobody waits for my sleep any more, so I stop')
   })
+})
+server.handle(Words, async function* (text) {
+  try {
+    for (;;) {
+      for (const word of text.split(' ')) {
+        yield word
+        await sleep(5)
+      }
+    }
+  } finally {
+    console.log('  server: nobody listens to my words any more, so I stop')
+  }
 })
 server.handle(Note, ({ text }) => console.log(`  server: a note came: ${text}`))
 

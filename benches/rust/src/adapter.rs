@@ -49,6 +49,13 @@ pub trait Channel {
         Err("this transport asks one at a time".into())
     }
 
+    /// Has the other side send so many items of so many bytes, numbered from 0, and shows them to
+    /// `read`. Only where there are streams.
+    fn download(&mut self, count: u64, size: usize, read: impl FnMut(&[u8])) -> Result<()> {
+        let _ = (count, size, read);
+        Err("this transport has no streams".into())
+    }
+
     /// What a report should say of it: an object, with a `version`.
     fn describe(&self) -> Value;
 

@@ -49,6 +49,16 @@ pub(crate) enum Command {
         size: usize,
         count: u64,
     },
+    /// Items of a stream from the side that serves, as fast as they are read.
+    Stream {
+        size: usize,
+        ms: Millis,
+    },
+    /// Copies so much at a time to and fro in memory.
+    Memcpy {
+        size: usize,
+        ms: Millis,
+    },
     /// What the side that serves has got since it was asked last.
     Received,
     /// Connections one after the other, each with one round trip.

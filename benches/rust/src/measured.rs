@@ -1,6 +1,7 @@
 //! The loops. All of them are compiled anew for each transport: a call through a table for every
 //! message would be a good part of what a ring takes.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ pub trait Measured {
 
     /// Messages without answers, timed until the other side has read the last one.
     fn one_way(&mut self, size: usize, until: Until) -> Result<Rate>;
+
+    /// Items of streams from the other side.
+    fn stream(&mut self, size: usize, span: Duration) -> Result<Rate>;
 
     /// See [`Channel::describe`].
     fn describe(&self) -> Value;
@@ -108,6 +112,29 @@ impl<C: Channel> Measured for C {
         Ok(messages.rate(messages.sent))
     }
 
+    fn stream(&mut self, size: usize, span: Duration) -> Result<Rate> {
+        let each = (STREAM_LEN / size.max(1) as u64).clamp(64, STREAM_ITEMS);
+        let mut messages = Messages::new(size, Until::Elapsed(span));
+        let (mut expected, mut count, mut same) = (vec![0; size], 0, true);
+        while messages.start.elapsed() < span {
+            let mut number = 0;
+            self.download(each, size, |item| {
+                touch(item);
+                if u64::is_multiple_of(number, COMPARED_EVERY) {
+                    stamp(&mut expected, number);
+                    same &= item == expected;
+                }
+                number += 1;
+            })?;
+            if !same || number != each {
+                return Err(different(size).into());
+            }
+            count += each;
+        }
+        messages.sent = count;
+        Ok(messages.rate(count))
+    }
+
     fn describe(&self) -> Value {
         Channel::describe(self)
     }
@@ -115,6 +142,25 @@ impl<C: Channel> Measured for C {
     fn close(self: Box<Self>) -> Result<()> {
         Channel::close(*self)
     }
+}
+
+/// What one stream under measurement has at most.
+const STREAM_ITEMS: u64 = 50_000;
+const STREAM_LEN: u64 = 64 << 20;
+
+/// What is written to in turn when memory is copied: as much as the normal lane of a connection has.
+const COPIED_LEN: usize = 2 << 20;
+
+/// How fast this processor copies memory it has just written: what a ring does once on either side.
+pub(crate) fn memcpy(size: usize, span: Duration) -> Rate {
+    let mut messages = Messages::new(size, Until::Elapsed(span));
+    let mut to = vec![0; COPIED_LEN.max(size)];
+    let mut at = 0;
+    while let Some(payload) = messages.next() {
+        at = if at + 2 * size > to.len() { 0 } else { at + size };
+        black_box(&mut to[at..at + size]).copy_from_slice(black_box(payload));
+    }
+    messages.rate(messages.sent)
 }
 
 /// Round trips that are timed and checked.

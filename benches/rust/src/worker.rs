@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Result, Service, Settings};
 use crate::commands::{Command, Crowded};
-use crate::measured::{Measured, Until};
+use crate::measured::{Measured, Until, memcpy};
 use crate::payload::Sink;
 use crate::spans::Spans;
 
@@ -88,6 +88,8 @@ impl<'a> Worker<'a> {
             Command::Burst { size, count } => {
                 value(self.channel()?.one_way(size, Until::Sent(count)))
             }
+            Command::Stream { size, ms } => value(self.channel()?.stream(size, ms.0)),
+            Command::Memcpy { size, ms } => value(Ok(memcpy(size, ms.0))),
             Command::Received => Ok(json!({ "count": self.sink.received()? })),
             Command::Reconnect { times } => self.reconnect(times),
             Command::Idle { ms } => {

@@ -207,6 +207,14 @@ pub enum Corrupt {
     Fragment { id: u64, received: u64, total: u64, len: usize },
     #[error("a frame of kind {kind} on the control ring or out of its lane")]
     Misplaced { kind: u8 },
+    #[error("an item of request {id:#x}, which has none")]
+    NoStream { id: u64 },
+    #[error("an item of {len} bytes of request {id:#x}, which nothing was granted for")]
+    Credit { id: u64, len: usize },
+    #[error("{granted} bytes granted to the items of request {id:#x}, more than can be")]
+    Grant { id: u64, granted: u64 },
+    #[error("a window of {window} bytes")]
+    Window { window: u32 },
     #[error("a frame after the closing marker of lane {lane}")]
     AfterClose { lane: u8 },
     #[error("{bytes} bytes on a control socket that was to stay silent")]

@@ -16,7 +16,8 @@ use crate::ring::pad_word;
 use crate::session::{control, id};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
-const KINDS: [&str; 5] = ["request", "reply", "error", "one-way", "control"];
+const KINDS: [&str; 7] =
+    ["request", "reply", "error", "one-way", "control", "request-item", "reply-item"];
 const CODECS: [&str; 4] = ["bytes", "messagepack", "json", "custom"];
 const MODES: [&str; 3] = ["off", "header", "full"];
 
@@ -166,12 +167,21 @@ fn crc(vector: &Vector) {
 }
 
 fn frame(vector: &Vector) {
-    let kinds = [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay, Kind::Control];
+    let kinds = [
+        Kind::Request,
+        Kind::Reply,
+        Kind::Error,
+        Kind::OneWay,
+        Kind::Control,
+        Kind::RequestItem,
+        Kind::ReplyItem,
+    ];
     let trace = || Trace(vector.array("trace"));
     let options = Options {
         budget_us: vector.find("budget_us").map(number),
         total_len: vector.find("total_len").map(number),
         trace: vector.find("trace").map(|_| trace()),
+        window: vector.find("window").map(|window| number(window).try_into().expect("32 bits")),
     };
     let block = options.encode();
     let payload = vector.hex("payload");
@@ -229,6 +239,7 @@ fn welcome(vector: &Vector) {
             geometry: Geometry { rings: vector.rings() },
             crc: vector.mode(),
             limits: vector.limits(),
+            streams: vector.number("features") & Features::STREAMS.0 != 0,
         },
         session: vector.array("session"),
         engine: vector.array("engine"),

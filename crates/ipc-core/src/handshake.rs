@@ -40,8 +40,10 @@ impl Features {
     pub const SEALED: Self = Self(1);
     /// A named segment, and doorbells as bytes on the socket.
     pub const NAMED: Self = Self(2);
+    /// Requests with items, in either direction.
+    pub const STREAMS: Self = Self(4);
 
-    fn contains(self, other: Self) -> bool {
+    pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }
@@ -212,7 +214,8 @@ impl Welcome {
                 _ => return None,
             };
             let crc = CrcMode::from_number(crc)?;
-            let agreement = Agreement { geometry, crc, limits };
+            let streams = features.contains(Features::STREAMS);
+            let agreement = Agreement { geometry, crc, limits, streams };
             geometry.is_valid().then_some(Self {
                 version,
                 transport,
@@ -232,6 +235,7 @@ impl Welcome {
         let fair = (hello.version_min..=hello.version_max).contains(&self.version)
             && hello.offered.contains(self.transport.feature())
             && self.features.contains(hello.required)
+            && (hello.offered.contains(Features::STREAMS) || !agreement.streams)
             && agreement.crc >= hello.crc
             && agreement.limits == agreement.limits.stricter(hello.limits);
         if fair {
@@ -388,6 +392,7 @@ impl Policy {
                 geometry,
                 crc: self.crc.max(hello.crc),
                 limits: self.limits.stricter(hello.limits),
+                streams: shared.contains(Features::STREAMS),
             },
         })
     }

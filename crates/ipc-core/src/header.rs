@@ -47,6 +47,10 @@ pub enum Kind {
     OneWay = 4,
     /// A word between the two sessions, never seen by an application.
     Control = 5,
+    /// One of the items that go with the request of the same id.
+    RequestItem = 6,
+    /// One of the items that come before the reply to the request of the same id.
+    ReplyItem = 7,
 }
 
 impl Kind {
@@ -57,6 +61,8 @@ impl Kind {
             3 => Self::Error,
             4 => Self::OneWay,
             5 => Self::Control,
+            6 => Self::RequestItem,
+            7 => Self::ReplyItem,
             _ => return None,
         })
     }
@@ -282,7 +288,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_header() -> impl Strategy<Value = Header> {
-        let fields = (1u8..=5, 0u8..4, any::<(bool, bool, u16, u64)>(), 0usize..1 << 30);
+        let fields = (1u8..=7, 0u8..4, any::<(bool, bool, u16, u64)>(), 0usize..1 << 30);
         fields.prop_map(|(kind, codec, (more, options, code, id), len)| {
             Header::new(Kind::from_bits(kind).unwrap(), code, id)
                 .with_codec(Codec::from_bits(codec))

@@ -53,11 +53,15 @@ pub use engine::{
     ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Sent,
 };
 pub use error::{Code, Corrupt, Error, Result};
-pub use face::{Arrival, CallOptions, Change, FaceOptions, Reply, TIMEOUT_DEFAULT};
+pub use face::{
+    Arrival, CallOptions, Change, FaceOptions, Item, Reply, Subscription, TIMEOUT_DEFAULT,
+};
 pub use handshake::{EngineId, SessionId, Transport};
 pub use header::{Codec, HEADER_LEN, Kind};
-pub use limits::{Agreement, Geometry, Lane, Limits, RINGS};
+pub use limits::{
+    Agreement, Geometry, Lane, Limits, RINGS, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
+};
 pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;
-pub use session::{Draft, Ending, Message, id};
+pub use session::{Draft, Ending, Message, id, item_cost};
 pub use time::Time;

@@ -124,7 +124,16 @@ pub struct Agreement {
     pub crc: CrcMode,
     /// Limits.
     pub limits: Limits,
+    /// Whether requests may have items.
+    pub streams: bool,
 }
+
+/// The smallest window of a stream: what its items may take without further credit.
+pub const WINDOW_MIN: u32 = 4 << 10;
+/// The largest window of a stream.
+pub const WINDOW_MAX: u32 = 16 << 20;
+/// The window of a stream where nobody wished for another.
+pub const WINDOW_DEFAULT: u32 = 256 << 10;
 
 /// The longest method or event name, in bytes of UTF-8.
 pub const METHOD_LEN_MAX: usize = 255;

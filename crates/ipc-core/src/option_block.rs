@@ -25,6 +25,7 @@ const BUDGET: u8 = 1;
 const TOTAL_LEN: u8 = 2;
 const TRACE: u8 = 3;
 const MUST_UNDERSTAND: u8 = 0x80;
+const WINDOW: u8 = 0x81;
 
 /// A block with a budget and nothing else: how it starts, and how long it is.
 const BUDGET_ONLY: [u8; 4] = [16, 0, BUDGET, 8];
@@ -39,6 +40,8 @@ pub struct Options {
     pub total_len: Option<u64>,
     /// W3C trace context in its binary form, carried and not interpreted.
     pub trace: Option<Trace>,
+    /// The request is a stream; what its items may take without credit, in either direction.
+    pub window: Option<u32>,
 }
 
 /// W3C trace context in its binary form. Aligned, because a message's head is copied as words.
@@ -83,9 +86,9 @@ impl Options {
     pub fn encode(&self) -> OptionBlock {
         let mut block = OptionBlock { bytes: [0; WRITTEN_LEN_MAX], len: 0 };
         match self {
-            Self { budget_us: None, total_len: None, trace: None } => {}
+            Self { budget_us: None, total_len: None, trace: None, window: None } => {}
             // What nearly every request says, and nothing else, without a loop.
-            Self { budget_us: Some(budget), total_len: None, trace: None } => {
+            Self { budget_us: Some(budget), total_len: None, trace: None, window: None } => {
                 block.bytes[..4].copy_from_slice(&BUDGET_ONLY);
                 block.bytes[4..12].copy_from_slice(&budget.to_le_bytes());
                 block.len = BUDGET_ONLY_LEN;
@@ -106,6 +109,9 @@ impl Options {
         }
         if let Some(trace) = &self.trace {
             block.push(TRACE, &trace.0);
+        }
+        if let Some(window) = self.window {
+            block.push(WINDOW, &window.to_le_bytes());
         }
         block.len = block.len.next_multiple_of(8);
         let len = u16::try_from(block.len).expect("bounded by WRITTEN_LEN_MAX");
@@ -152,6 +158,10 @@ impl Options {
                 BUDGET => options.budget_us = Some(word(value).ok_or(malformed)?),
                 TOTAL_LEN => options.total_len = Some(word(value).ok_or(malformed)?),
                 TRACE => options.trace = Some(value.try_into().map_err(|_| malformed)?),
+                WINDOW => {
+                    let window = value.try_into().map_err(|_| malformed)?;
+                    options.window = Some(u32::from_le_bytes(window));
+                }
                 unknown if unknown >= MUST_UNDERSTAND => return Err(malformed),
                 _ => {}
             }
@@ -176,8 +186,9 @@ mod tests {
             budget_us in any::<Option<u64>>(),
             total_len in any::<Option<u64>>(),
             trace in any::<Option<[u8; TRACE_LEN]>>(),
+            window in any::<Option<u32>>(),
         ) {
-            let options = Options { budget_us, total_len, trace: trace.map(Trace) };
+            let options = Options { budget_us, total_len, trace: trace.map(Trace), window };
             let block = options.encode();
             let bytes = block.as_bytes();
             prop_assert_eq!(bytes.is_empty(), options == Options::default());

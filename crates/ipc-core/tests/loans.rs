@@ -11,8 +11,13 @@ use ipc_core::blocking::{Answer, Change, Client, Server};
 use ipc_core::{Arrival, CallOptions, Code, CrcMode, FaceOptions, HEADER_LEN, Kind, Lane, Options};
 use two_processes::{Meeting, PATIENCE, TRANSPORTS, noise, patiently, role, watch_dog};
 
-const PLAIN: CallOptions =
-    CallOptions { lane: Lane::Normal, codec: ipc_core::Codec::Bytes, timeout: None, trace: None };
+const PLAIN: CallOptions = CallOptions {
+    lane: Lane::Normal,
+    codec: ipc_core::Codec::Bytes,
+    timeout: None,
+    trace: None,
+    window: None,
+};
 const MODES: [CrcMode; 3] = [CrcMode::Off, CrcMode::Header, CrcMode::Full];
 
 #[test]

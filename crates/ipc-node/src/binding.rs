@@ -21,13 +21,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
-use ipc_core::{Engine, Patience, Result, Time};
+use ipc_core::{Engine, LinkId, Patience, Result, Time, id};
 use napi::sys;
 
 use crate::inbox::Inbox;
 use crate::memory::Memory;
 use crate::outbox;
-use crate::records::state::{STATE_INSIDE, STATE_REFERENCES, STATE_WORDS};
+use crate::records::state::{
+    STATE_ABANDONED, STATE_INSIDE, STATE_REFERENCES, STATE_SYNC_GENERATION, STATE_SYNC_LINK,
+    STATE_SYNC_SLOT, STATE_WORDS,
+};
 use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
 use crate::throw;
 use crate::uv::{Loop, Turns, Uv, Watch};
@@ -183,6 +186,19 @@ impl Binding {
                 waker.wake();
             }
         }
+    }
+
+    /// Looks whether anybody still waits for the request the state names. Returns whether that has
+    /// brought anything to be told.
+    pub fn look_abandoned(&self) -> bool {
+        let Inner { engine, inbox, state, .. } = &mut *self.inner();
+        let word = |index: u32| state.word(index as usize);
+        let link = LinkId(word(STATE_SYNC_LINK));
+        let id = id::join(word(STATE_SYNC_SLOT), word(STATE_SYNC_GENERATION));
+        let heard = engine.hear_cancels(link, inbox);
+        let abandoned = !engine.is_serving(link, id);
+        state.set_word(STATE_ABANDONED as usize, u32::from(abandoned));
+        heard
     }
 
     /// Whether the process stays alive for the sake of this.

@@ -18,12 +18,13 @@ use crate::throw;
 pub fn functions(binding: &'static Binding) -> sys::napi_value {
     let env = binding.env();
     let mut object = ptr::null_mut();
-    let all: [(&CStr, sys::napi_callback); 5] = [
+    let all: [(&CStr, sys::napi_callback); 6] = [
         (c"submit", Some(submit)),
         (c"submitOutside", Some(submit_outside)),
         (c"syncArena", Some(sync_arena)),
         (c"requestSync", Some(request_sync)),
         (c"settle", Some(settle)),
+        (c"lookAbandoned", Some(look_abandoned)),
     ];
     // SAFETY: on the environment's thread, called from JavaScript. The binding outlives every call:
     // it is freed when the environment runs no JavaScript any more.
@@ -143,6 +144,22 @@ unsafe extern "C" fn settle(env: sys::napi_env, info: sys::napi_callback_info) -
         // SAFETY: registered above.
         let (binding, []) = unsafe { arguments(env, info) };
         binding.settle();
+        Ok(ptr::null_mut())
+    })
+}
+
+/// `lookAbandoned()`: looks whether anybody still waits for the request of the peer that the state
+/// names, and writes the answer into the state.
+unsafe extern "C" fn look_abandoned(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, []) = unsafe { arguments(env, info) };
+        if binding.look_abandoned() {
+            binding.settle();
+        }
         Ok(ptr::null_mut())
     })
 }

@@ -23,7 +23,7 @@ use crate::memory::Memory;
 use crate::records::ending::{ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT};
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_ENDED,
-    EVENT_NAMED, EVENT_REFUSED,
+    EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAMED, EVENT_REFUSED, EVENT_STREAM,
 };
 use crate::records::inward::{
     IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
@@ -411,8 +411,10 @@ impl Host for Inbox {
     fn is_ready(&mut self, link: LinkId) -> bool {
         let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
         let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
-        let ready =
-            self.waiting < max && self.run_count < RUNS_MAX as usize && self.late.is_empty();
+        // A stream begins with two records, and they may be the last of one arena and the first of
+        // the next.
+        let has_runs = self.run_count + 1 < RUNS_MAX as usize;
+        let ready = self.waiting < max && has_runs && self.late.is_empty();
         if !ready && !self.held_back.contains(&link) {
             self.held_back.push(link);
         }
@@ -422,6 +424,9 @@ impl Host for Inbox {
     #[inline]
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
+        if let Some(window) = message.window {
+            self.announce_stream(link, message.id, window);
+        }
         if len >= LARGE as usize {
             let Some(payload) = self.large(link, len) else { return Ok(()) };
             body.copy_to(payload.bytes_mut(0, len))?;
@@ -459,6 +464,9 @@ impl Host for Inbox {
     }
 
     fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
+        if let Some(window) = message.window {
+            self.announce_stream(link, message.id, window);
+        }
         if let Some(payload) = self.buffer(buffer).take() {
             self.message_outside(link, message, payload, message.len);
         }
@@ -494,6 +502,13 @@ impl Host for Inbox {
             Event::Abandoned { link, id } => {
                 self.record(link, Head { id, ..head(EVENT_ABANDONED) }, &[]);
             }
+            Event::Granted { link, kind, id, granted } => {
+                let (code, deadline) = (kind as u32, count(granted));
+                self.record(link, Head { code, id, deadline, head: EVENT_GRANTED }, &[]);
+            }
+            Event::ItemsEnd { link, id } => {
+                self.record(link, Head { id, ..head(EVENT_ITEMS_END) }, &[]);
+            }
             Event::Drained { link } => {
                 self.queued.set_word(link.place(), 0);
                 self.record(link, head(EVENT_DRAINED), &[]);
@@ -511,6 +526,12 @@ impl Host for Inbox {
 }
 
 impl Inbox {
+    #[cold]
+    fn announce_stream(&mut self, link: LinkId, id: u64, window: u32) {
+        let head = Head { head: EVENT_STREAM, id, deadline: f64::from(window), ..Head::default() };
+        self.record(link, head, &[]);
+    }
+
     fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
         let head = head_of(message, 0).head;
@@ -557,6 +578,11 @@ fn head_of(message: &Message, flags: u32) -> Head {
 #[expect(clippy::cast_precision_loss, reason = "microseconds are kept for three centuries")]
 fn millis(time: Time) -> f64 {
     if time == Time::NEVER { 0.0 } else { time.as_nanos() as f64 / 1e6 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no stream gets beyond 2^53 bytes")]
+fn count(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 fn ending_code(ending: Ending) -> u32 {

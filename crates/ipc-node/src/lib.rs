@@ -92,13 +92,14 @@ impl NativeEngine {
     /// The functions that are called for every batch: `submit()` sends what is in the outbox,
     /// `submitOutside(payload)` the same where the payload of the last record is not in it,
     /// `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
-    /// answer to the request the state names, and `settle()` takes notice of what was written into
-    /// the state.
+    /// answer to the request the state names, `settle()` takes notice of what was written into the
+    /// state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
     #[napi(
         catch_unwind,
         ts_return_type = "{ submit(): void, submitOutside(payload: Uint8Array): void, \
                           syncArena(memory: ArrayBuffer): void, \
-                          requestSync(): number | Uint8Array, settle(): void }"
+                          requestSync(): number | Uint8Array, settle(): void, \
+                          lookAbandoned(): void }"
     )]
     pub fn hot(&self, env: Env) -> Result<Unknown<'static>> {
         let functions = hot::functions(self.binding);

@@ -83,6 +83,8 @@ pub struct NativeListenOptions {
     pub connections_max: u32,
     /// How long a client may take to say who it is.
     pub hello_timeout_ms: f64,
+    /// Requests of all clients being worked on.
+    pub serving_max_total: Option<u32>,
 }
 
 impl NativeListenOptions {
@@ -90,6 +92,7 @@ impl NativeListenOptions {
         ListenOptions {
             connections_max: self.connections_max as usize,
             hello_timeout: from_millis(self.hello_timeout_ms),
+            serving_max: self.serving_max_total,
             ..ListenOptions::default()
         }
     }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use ipc_core::{Code, Codec, Draft, Error, Kind, Lane, LinkId, Result, Sent, TRACE_LEN, Trace};
+use ipc_core::{
+    Code, Codec, Draft, Engine, Error, Kind, Lane, LinkId, Result, Sent, TRACE_LEN, Trace,
+};
 
 use crate::binding::Inner;
+use crate::records::order::{ORDER_CONSUMED, ORDER_END};
 use crate::records::out::{
-    OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_TIMEOUT, OUT_WORDS,
+    OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_TIMEOUT, OUT_WINDOW,
+    OUT_WORDS,
 };
 use crate::records::state::{STATE_REFUSED, STATE_USED};
 use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
@@ -29,6 +33,9 @@ pub fn submit(inner: &mut Inner, outside: Option<&[u8]>) -> Result<()> {
             return Err(Error::new(Code::Internal, format!("no record at {at} of the outbox")));
         };
         rest = behind;
+        if record.obey(engine) {
+            continue;
+        }
         let payload = if record.flags & FLAG_OUTSIDE == 0 { Some(record.payload) } else { outside };
         let Some((draft, payload)) = record.draft().zip(payload) else {
             return Err(Error::new(Code::Internal, "a record of the outbox makes no sense"));
@@ -41,7 +48,7 @@ pub fn submit(inner: &mut Inner, outside: Option<&[u8]>) -> Result<()> {
                 state.set_word(STATE_REFUSED as usize, refused.wrapping_add(1));
             }
             // An answer nobody can be given is no news: whoever asked hears of the end by itself.
-            Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error) => {}
+            Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error | Kind::ReplyItem) => {}
             Err(error) => inbox.refused(record.link, draft.id, &error),
         }
     }
@@ -55,6 +62,7 @@ struct Record<'a> {
     flags: u32,
     code: u32,
     id: u64,
+    window: u32,
     timeout: f64,
     trace: Option<&'a [u8]>,
     payload: &'a [u8],
@@ -92,11 +100,33 @@ impl<'a> Record<'a> {
             flags,
             code: word(OUT_CODE)?,
             id: wide(OUT_ID)?,
+            window: word(OUT_WINDOW)?,
             timeout: f64::from_bits(wide(OUT_TIMEOUT)?),
             trace,
             payload,
         };
         Some((this, behind))
+    }
+
+    /// Does what it says, if it is an order and no message.
+    #[inline]
+    fn obey(&self, engine: &mut Engine) -> bool {
+        let [order, lane, ..] = self.head.to_ne_bytes();
+        match u32::from(order) {
+            ORDER_CONSUMED => {
+                let kind = if self.code == Kind::RequestItem as u32 {
+                    Kind::RequestItem
+                } else {
+                    Kind::ReplyItem
+                };
+                engine.consumed(self.link, kind, self.id, whole(self.timeout));
+            }
+            ORDER_END => {
+                engine.end_items(self.link, Lane::from_number(lane).unwrap_or_default(), self.id);
+            }
+            _ => return false,
+        }
+        true
     }
 
     #[inline]
@@ -107,6 +137,8 @@ impl<'a> Record<'a> {
             2 => Kind::Reply,
             3 => Kind::Error,
             4 => Kind::OneWay,
+            6 => Kind::RequestItem,
+            7 => Kind::ReplyItem,
             _ => return None,
         };
         let timeout = (kind == Kind::Request && self.timeout > 0.0)
@@ -124,6 +156,16 @@ impl<'a> Record<'a> {
             id: self.id,
             timeout,
             trace,
+            window: (self.window != 0).then_some(self.window),
         })
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of bytes; what is no such thing becomes one"
+)]
+fn whole(bytes: f64) -> u64 {
+    bytes as u64
 }

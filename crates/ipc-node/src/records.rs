@@ -11,11 +11,12 @@ use napi_derive::napi;
 /// A record in the outbox: what to send.
 ///
 /// ```text
-///   0     1      2                          3      4 5  6             7   8 9            10
-///   | len | link | kind lane codec flags    | code | id | payload len | - | timeout: f64 | payload
+///   0     1      2                       3      4 5  6             7        8 9            10
+///   | len | link | kind lane codec flags | code | id | payload len | window | timeout: f64 | payload
 /// ```
 ///
-/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none.
+/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none. The
+/// window makes a request a stream, 0 does not.
 pub mod out {
     use super::napi;
 
@@ -31,6 +32,8 @@ pub mod out {
     pub const OUT_ID: u32 = 4;
     #[napi]
     pub const OUT_PAYLOAD_LEN: u32 = 6;
+    #[napi]
+    pub const OUT_WINDOW: u32 = 7;
     #[napi]
     pub const OUT_TIMEOUT: u32 = 8;
     #[napi]
@@ -118,8 +121,8 @@ pub mod state {
     /// One-way messages refused because their lane was full and refuses.
     #[napi]
     pub const STATE_REFUSED: u32 = 5;
-    /// The request that is waited for synchronously: its link and the halves of its id; JavaScript
-    /// says so.
+    /// The request that is waited for synchronously or asked about: its link and the halves of its id;
+    /// JavaScript says so.
     #[napi]
     pub const STATE_SYNC_LINK: u32 = 6;
     #[napi]
@@ -129,8 +132,23 @@ pub mod state {
     /// Length of a synchronous answer that has memory of its own.
     #[napi]
     pub const STATE_SYNC_LEN: u32 = 9;
+    /// 1 if nobody waits for the request that was asked about any more.
     #[napi]
-    pub const STATE_WORDS: u32 = 10;
+    pub const STATE_ABANDONED: u32 = 10;
+    #[napi]
+    pub const STATE_WORDS: u32 = 11;
+}
+
+/// What a record in the outbox is about, beyond the kinds of messages.
+pub mod order {
+    use super::napi;
+
+    /// Items of the kind in the code, and of this cost in place of the timeout, are done with.
+    #[napi]
+    pub const ORDER_CONSUMED: u32 = 32;
+    /// No more items go with a request.
+    #[napi]
+    pub const ORDER_END: u32 = 33;
 }
 
 /// What a record is about, beyond the kinds of messages.
@@ -161,6 +179,16 @@ pub mod event {
     /// A message could not be sent; the payload says why, as when a connection is over.
     #[napi]
     pub const EVENT_REFUSED: u32 = 23;
+    /// The request behind this is a stream, with the window in place of the deadline.
+    #[napi]
+    pub const EVENT_STREAM: u32 = 24;
+    /// The peer grants credit for items of the kind in the code: so much in all in place of the
+    /// deadline.
+    #[napi]
+    pub const EVENT_GRANTED: u32 = 25;
+    /// No more items go with a request of the peer.
+    #[napi]
+    pub const EVENT_ITEMS_END: u32 = 26;
 }
 
 /// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a

@@ -1,22 +1,28 @@
 //! Ringpost through its face for threads that wait: raw bytes, and otherwise as anyone would use
 //! it. The names are those of `benches/adapters/ringpost.mts`, so either side may be that one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use ipc_core::blocking::{Answer, Client, Server};
-use ipc_core::{CallOptions, FaceOptions, Options, Patience, Sent};
+use ipc_core::blocking::{Answer, Client, Server, Ticket};
+use ipc_core::{CallOptions, FaceOptions, Item, Options, Patience, RemoteError, Reply, Sent};
 use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Channel, Result, Service, Settings};
 use crate::measured::{Measured, Messages};
-use crate::payload::Sink;
+use crate::payload::{Sink, stamp};
 
 /// `ringpost`.
 pub const ADAPTER: Adapter = Adapter { name: "ringpost", serve, connect };
 
 const ECHO: &str = "echo";
 const DROP: &str = "drop";
+const FLOW: &str = "flow";
+/// How often the thread that serves looks whether it is to stop.
+const STOP_LOOKS: Duration = Duration::from_secs(1);
 
 /// How long to wait for a side that does not read.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,13 +40,46 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
         told.got(request.payload);
         Ok(Answer::Now)
     });
-    let stopper = server.stopper();
-    let serving = thread::spawn(move || server.run());
+    let (asking, asked) = channel();
+    server.handle(FLOW, move |request, _| {
+        let params = serde_json::from_slice(request.payload)
+            .map_err(|error| RemoteError::new("ERR_INVALID_PAYLOAD", error.to_string()))?;
+        // The thread that takes it is the one this is called by.
+        let _ = asking.send((request.ticket(), params));
+        Ok(Answer::Later)
+    });
+    let (stopper, stops) = (server.stopper(), Arc::new(AtomicBool::new(false)));
+    let stop = Arc::clone(&stops);
+    let serving = thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            server.turn(STOP_LOOKS)?;
+            server.changes();
+            while let Ok((ticket, params)) = asked.try_recv() {
+                flow(&mut server, &ticket, params)?;
+            }
+        }
+        Ok::<_, ipc_core::Error>(())
+    });
     Ok(Service::new(move || {
+        stops.store(true, Ordering::Relaxed);
         stopper.stop();
         serving.join().map_err(|_| "the thread that served panicked")??;
         Ok(())
     }))
+}
+
+/// Items of a download, for as long as they are wanted.
+fn flow(server: &mut Server, ticket: &Ticket, [count, size]: [u64; 2]) -> ipc_core::Result<()> {
+    let mut payload = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+    let mut items = server.serve_stream(ticket);
+    for number in 0..count {
+        stamp(&mut payload, number);
+        if items.send(&payload).is_err() {
+            return Ok(());
+        }
+    }
+    drop(items);
+    server.answer(ticket, Ok(&Reply::default())).map(drop)
 }
 
 fn connect(address: &str, settings: &Settings) -> Result<Box<dyn Measured>> {
@@ -81,6 +120,17 @@ impl Channel for RingpostChannel {
         drop(batch);
         // Everything before it has been read when this is answered.
         self.request(&[], |_| {})
+    }
+
+    fn download(&mut self, count: u64, size: usize, mut read: impl FnMut(&[u8])) -> Result<()> {
+        let params = json!([count, size]).to_string();
+        let mut items = self.client.stream(FLOW, params.as_bytes(), &CallOptions::default())?;
+        let mut item = Item::default();
+        while items.next_into(&mut item)? {
+            read(&item.payload);
+        }
+        items.reply()?;
+        Ok(())
     }
 
     fn describe(&self) -> Value {

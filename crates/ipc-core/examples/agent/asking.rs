@@ -133,7 +133,16 @@ fn prepare(ask: &Ask) -> Result<(Vec<u8>, CallOptions), Failure> {
     };
     let trace = ask.traceparent.as_deref().map(parse_trace).transpose()?;
     let timeout = ask.timeout_ms.map(Duration::from_millis);
-    Ok((payload, CallOptions { lane: ask.lane.into(), codec: ask.codec.into(), timeout, trace }))
+    Ok((
+        payload,
+        CallOptions {
+            lane: ask.lane.into(),
+            codec: ask.codec.into(),
+            timeout,
+            trace,
+            window: None,
+        },
+    ))
 }
 
 fn result(sent: &[u8], reply: &Reply) -> Answer {

@@ -8,6 +8,7 @@ mod methods;
 mod rogue;
 mod rogue_server;
 mod serving;
+mod streams;
 mod wire;
 
 use std::collections::HashMap;
@@ -60,7 +61,7 @@ impl Agent {
         found.ok_or_else(|| Error::new(Code::Closed, "there is no such connection").into())
     }
 
-    fn client(&self, number: u32) -> Result<Client, Failure> {
+    pub(crate) fn client(&self, number: u32) -> Result<Client, Failure> {
         match self.connection(number)? {
             Connection::Async(client) => Ok(client),
             Connection::Waiting(_) => Err(Failure::mistake("this connection only waits")),
@@ -128,6 +129,8 @@ async fn obey(agent: Arc<Agent>, id: u64, command: Command) -> Answer {
         Command::Connect(connect) => asking::connect(&agent, connect).await,
         Command::Request(ask) => asking::request(&agent, id, ask).await,
         Command::Many(many) => asking::many(&agent, many).await,
+        Command::Stream(ask) => streams::ask(&agent, ask).await,
+        Command::Streams { count, request } => streams::ask_many(&agent, count, request).await,
         Command::Cancel { request } => {
             let cancel = lock(&agent.cancels).remove(&request);
             Ok(cancel.is_some_and(|cancel| cancel.send(()).is_ok()).into())

@@ -98,7 +98,7 @@ pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
                 pending().await
             }
         });
-    plain(failing(handlers))
+    crate::streams::handle(agent, plain(failing(handlers)))
 }
 
 fn plain(handlers: Handlers) -> Handlers {
@@ -176,7 +176,7 @@ pub fn decode<T: for<'a> Deserialize<'a>>(request: &Request) -> Result<T, Remote
     }
 }
 
-fn encode(value: Value) -> Result<Reply, RemoteError> {
+pub fn encode(value: Value) -> Result<Reply, RemoteError> {
     let payload = rmp_serde::to_vec_named(&value).expect("values encode");
     Ok(Reply { codec: Codec::MessagePack, payload })
 }

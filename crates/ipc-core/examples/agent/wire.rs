@@ -41,6 +41,12 @@ pub enum Command {
     Request(Ask),
     /// Many requests at once, and how many came to what.
     Many(Many),
+    Stream(StreamAsk),
+    /// Many streams at once, and how many came to what.
+    Streams {
+        count: u32,
+        request: StreamAsk,
+    },
     /// Ends the request that the command of this number made.
     Cancel {
         request: u64,
@@ -130,6 +136,29 @@ pub struct Ask {
     pub waiting: bool,
 }
 
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamAsk {
+    pub connection: u32,
+    pub method: String,
+    #[serde(default)]
+    pub value: Value,
+    #[serde(default)]
+    pub lane: Urgency,
+    pub timeout_ms: Option<u64>,
+    pub window: Option<u32>,
+    /// So many numbers go with the request.
+    pub up: Option<u32>,
+    /// Bytes of each item that has to come, of streams of bytes.
+    #[serde(default)]
+    pub length: usize,
+    /// No more items are wanted after so many.
+    pub take: Option<u32>,
+    /// How long nothing is read after the first item.
+    #[serde(default)]
+    pub pause_ms: u64,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Many {
@@ -187,6 +216,7 @@ pub struct Chosen {
     backlog_max: Option<usize>,
     serving_max: Option<u32>,
     connect_timeout_ms: Option<u64>,
+    serving_max_total: Option<u32>,
     connections_max: Option<usize>,
     hello_timeout_ms: Option<u64>,
 }
@@ -236,6 +266,7 @@ impl Chosen {
     pub fn listen(&self) -> ListenOptions {
         let mut listen = ListenOptions::default();
         set(&mut listen.connections_max, self.connections_max);
+        listen.serving_max = self.serving_max_total;
         set(&mut listen.hello_timeout, self.hello_timeout_ms.map(Duration::from_millis));
         listen
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
-use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Ticket};
+use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
 use crate::engine::{EngineStats, LinkId, LinkStats, Options, Peer, Sent};
 use crate::error::{Corrupt, Result};
-use crate::face::{Arrival, CallOptions, FaceOptions, Reply, closed_at_once};
+use crate::face::{Arrival, CallOptions, FaceOptions, Reply, Subscription, closed_at_once};
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
 use crate::session::Draft;
@@ -54,6 +54,27 @@ impl Client {
         self.endpoint.handle(name, Box::new(handler));
     }
 
+    /// Calls `listener` for each one-way message of that name, beside whatever else is called for it.
+    pub fn on<L>(&mut self, event: &str, listener: L) -> Subscription
+    where
+        L: FnMut(&Request<'_>) + Send + 'static,
+    {
+        self.endpoint.listen(event, false, listener)
+    }
+
+    /// The same for the next one only.
+    pub fn once<L>(&mut self, event: &str, listener: L) -> Subscription
+    where
+        L: FnMut(&Request<'_>) + Send + 'static,
+    {
+        self.endpoint.listen(event, true, listener)
+    }
+
+    /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
+    pub fn off(&mut self, subscription: Subscription) {
+        self.endpoint.desk.router.stop_listening(subscription);
+    }
+
     /// Asks, and waits for the answer.
     pub fn request(
         &mut self,
@@ -77,6 +98,21 @@ impl Client {
     ) -> Result<Codec> {
         let code = self.endpoint.engine.code(method)?;
         self.endpoint.request(self.link, code, payload, options, answer)
+    }
+
+    /// Asks for a stream: a request with items, in either direction.
+    pub fn stream(
+        &mut self,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Streaming<'_>> {
+        Streaming::ask(&mut self.endpoint, self.link, method, payload, options)
+    }
+
+    /// The items of a request of the server that was put off, if it is a stream.
+    pub fn serve_stream(&mut self, ticket: &Ticket) -> Streaming<'_> {
+        Streaming::serve(&mut self.endpoint, ticket)
     }
 
     /// Sends a message nobody answers. It is in the ring, or waits in private memory for room, or is
@@ -157,6 +193,11 @@ impl Client {
         answer: Result<&Reply, &RemoteError>,
     ) -> Result<Sent> {
         self.endpoint.answer(ticket, answer)
+    }
+
+    /// Whether the server still waits for this answer, as of now.
+    pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
+        self.endpoint.is_awaited(ticket)
     }
 
     /// Makes this client return from whatever it waits for, from another thread.

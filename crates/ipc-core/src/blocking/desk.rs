@@ -4,8 +4,8 @@ use super::{Answer, Handler, Request};
 use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
-    Buffers, Calls, Changes, Reply, Router, error_draft, panicked, reply_draft, send_answer,
-    unknown_method,
+    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, error_draft, panicked, reply_draft,
+    send_answer, unknown_method,
 };
 use crate::header::{Codec, Kind};
 use crate::remote_error::RemoteError;
@@ -15,6 +15,7 @@ use crate::session::{Draft, Message};
 pub(super) struct Desk {
     pub router: Router<Box<Handler>>,
     pub calls: Calls<Waiting>,
+    pub flows: Flows<()>,
     buffers: Buffers,
     /// What handlers answered, to be sent when the engine has been driven.
     answers: Vec<(LinkId, Draft, Vec<u8>)>,
@@ -38,12 +39,18 @@ impl Desk {
         Self {
             router: Router::new(),
             calls: Calls::new(),
+            flows: Flows::new(),
             buffers: Buffers::default(),
             answers: Vec::new(),
             changes: Changes::default(),
             unhandled: 0,
             busy: false,
         }
+    }
+
+    /// A buffer that is not needed any more.
+    pub fn recycle(&mut self, payload: Vec<u8>) {
+        self.buffers.put(payload);
     }
 
     /// Sends what the handlers answered.
@@ -59,30 +66,69 @@ impl Desk {
     /// A whole message is in `payload`; what the buffer holds afterwards does not matter.
     fn arrived(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
         self.busy = true;
-        if matches!(message.kind, Kind::Reply | Kind::Error) {
-            if let Some(waiting) = self.calls.get_mut(message.id) {
-                waiting.settle(message, payload);
+        match message.kind {
+            Kind::Reply | Kind::Error => return self.answered(link, message, payload),
+            Kind::RequestItem | Kind::ReplyItem => {
+                self.flows.push(link, message, std::mem::take(payload));
+                return;
             }
-            return;
-        }
-        let handler = self.router.handler(link, message.code);
-        if message.kind == Kind::OneWay && handler.is_none() {
-            self.unhandled += 1;
-            return;
+            _ => {}
         }
         let mut reply = Reply { codec: message.codec, payload: self.buffers.get() };
         reply.payload.clear();
         let request = Request { payload, message, link };
-        let answer = run_handler(handler, &request, &mut reply);
         if message.kind == Kind::OneWay {
+            self.tell(&request, &mut reply);
             return self.buffers.put(reply.payload);
         }
+        let handler = self.router.handler(link, message.code);
+        let answer = run_handler(handler, &request, &mut reply);
         match answer {
             Some(Ok(())) => {
                 self.answers.push((link, reply_draft(message, reply.codec), reply.payload));
             }
             Some(Err(error)) => self.answers.push((link, error_draft(message), error.encode())),
-            None => self.buffers.put(reply.payload),
+            None => {
+                if message.window.is_some() {
+                    self.flows.open(FlowKey::served(link, message.id));
+                }
+                self.buffers.put(reply.payload);
+            }
+        }
+    }
+
+    /// Tells everybody who wants to hear of a one-way message. What one of them does is no business of
+    /// the others, and what they write is dropped.
+    fn tell(&mut self, request: &Request<'_>, reply: &mut Reply) {
+        let (link, code) = (request.link, request.message.code);
+        let handler = self.router.handler(link, code);
+        let mut is_heard = handler.is_some();
+        if is_heard {
+            drop(run_handler(handler, request, reply));
+        }
+        if let Some(listeners) = self.router.listeners(link, code) {
+            is_heard |= !listeners.is_empty();
+            listeners.retain_mut(|listener| {
+                drop(run_handler(Some(&mut listener.handler), request, reply));
+                !listener.once
+            });
+        }
+        self.unhandled += u64::from(!is_heard);
+    }
+
+    fn answered(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
+        let Some(waiting) = self.calls.get_mut(message.id) else { return };
+        waiting.settle(message, payload);
+        self.settled(FlowKey { link, ours: true, id: message.id });
+    }
+
+    /// What a stream of ours has come to is for whoever reads it.
+    fn settled(&mut self, key: FlowKey) {
+        if !self.flows.contains(key) {
+            return;
+        }
+        if let Some(Waiting { payload, outcome: Some(outcome) }) = self.calls.remove(key.id) {
+            self.flows.end(key, outcome.map(|codec| Reply { codec, payload }));
         }
     }
 }
@@ -122,10 +168,15 @@ impl Host for Desk {
         self.busy = true;
         match event {
             Event::Named { link, code, name } => self.router.named(link, code, name.into()),
-            Event::Ended { id, ending, .. } => {
+            Event::Ended { link, id, ending } => {
                 if let Some(waiting) = self.calls.get_mut(id) {
                     waiting.outcome = Some(Err(ending.into()));
+                    self.settled(FlowKey { link, ours: true, id });
                 }
+            }
+            Event::Abandoned { link, id } => drop(self.flows.forget(FlowKey::served(link, id))),
+            Event::ItemsEnd { link, id } => {
+                self.flows.end(FlowKey::served(link, id), Ok(Reply::default()));
             }
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.changes.came(link, peer.clone());
@@ -134,7 +185,7 @@ impl Host for Desk {
                 self.router.forget(link);
                 self.changes.went(link, error);
             }
-            Event::Abandoned { .. } | Event::Drained { .. } => {}
+            Event::Granted { .. } | Event::Drained { .. } => {}
         }
     }
 }

@@ -9,11 +9,12 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 use super::desk::{Desk, Waiting};
 use super::in_place::InPlace;
-use super::{Change, Handler, Stopper, Ticket};
+use super::{Answer, Change, Handler, Request, Stopper, Ticket};
 use crate::engine::{Engine, Host, LinkId, Sent};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::face::{
-    Arrival, CallOptions, FaceOptions, Reply, Turns, error_draft, reply_draft, send_answer,
+    Arrival, CallOptions, FaceOptions, FlowKey, Reply, Subscription, Turns, error_draft,
+    reply_draft, send_answer,
 };
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
@@ -23,7 +24,7 @@ use crate::time::Time;
 pub(super) struct Endpoint {
     pub engine: Engine,
     pub face: FaceOptions,
-    desk: Desk,
+    pub desk: Desk,
     turns: Turns,
     stop: Arc<OwnedFd>,
     stopped: bool,
@@ -42,6 +43,17 @@ impl Endpoint {
 
     pub fn handle(&mut self, name: &str, handler: Box<Handler>) {
         self.desk.router.handle(name, handler);
+    }
+
+    pub fn listen<L>(&mut self, event: &str, once: bool, mut listener: L) -> Subscription
+    where
+        L: FnMut(&Request<'_>) + Send + 'static,
+    {
+        let handler = move |request: &Request<'_>, _: &mut Reply| {
+            listener(request);
+            Ok(Answer::Now)
+        };
+        self.desk.router.listen(event, once, Box::new(handler))
     }
 
     pub fn stopper(&self) -> Stopper {
@@ -127,7 +139,14 @@ impl Endpoint {
         };
         let sent = send_answer(&mut self.engine, ticket.link, &draft, &payload);
         self.engine.flush();
+        self.desk.flows.forget(FlowKey::served(ticket.link, ticket.message.id));
         sent
+    }
+
+    /// Whether whoever asked still waits for this answer.
+    pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
+        self.engine.hear_cancels(ticket.link, &mut self.desk);
+        self.engine.is_serving(ticket.link, ticket.message.id)
     }
 
     /// Waits until nothing of a link waits for room in private memory any more.

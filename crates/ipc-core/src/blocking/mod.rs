@@ -30,6 +30,7 @@ mod endpoint;
 mod in_place;
 mod loan;
 mod server;
+mod stream;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use crate::face::Change;
 pub use client::{Batch, Client};
 pub use loan::{Loan, RequestLoan};
 pub use server::Server;
+pub use stream::Streaming;
 
 /// A request or one-way message a handler is called with.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +72,7 @@ impl Request<'_> {
     }
 }
 
-/// A request to be answered later, with `answer`.
+/// A request to be answered later, with `answer`. Work that goes on for long may ask `is_awaited`.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
     link: LinkId,

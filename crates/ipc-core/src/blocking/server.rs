@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
-use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Ticket};
-use crate::engine::{EngineStats, LinkId, LinkStats, ListenOptions, ListenerId, Options, Sent};
-use crate::error::{Corrupt, Result};
-use crate::face::{Arrival, CallOptions, FaceOptions, Reply};
+use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
+use crate::engine::{
+    EngineStats, LinkId, LinkStats, ListenOptions, ListenerId, Options, Peer, Sent,
+};
+use crate::error::{Corrupt, Error, Result};
+use crate::face::{Arrival, CallOptions, FaceOptions, Reply, Subscription};
 use crate::remote_error::RemoteError;
 use crate::time::Time;
 
@@ -40,6 +42,27 @@ impl Server {
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
     {
         self.endpoint.handle(name, Box::new(handler));
+    }
+
+    /// Calls `listener` for each one-way message of that name, beside whatever else is called for it.
+    pub fn on<L>(&mut self, event: &str, listener: L) -> Subscription
+    where
+        L: FnMut(&Request<'_>) + Send + 'static,
+    {
+        self.endpoint.listen(event, false, listener)
+    }
+
+    /// The same for the next one only.
+    pub fn once<L>(&mut self, event: &str, listener: L) -> Subscription
+    where
+        L: FnMut(&Request<'_>) + Send + 'static,
+    {
+        self.endpoint.listen(event, true, listener)
+    }
+
+    /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
+    pub fn off(&mut self, subscription: Subscription) {
+        self.endpoint.desk.router.stop_listening(subscription);
     }
 
     /// Serves until its [`Stopper`] says stop.
@@ -80,9 +103,10 @@ impl Server {
         self.endpoint.answer(ticket, answer)
     }
 
-    /// Whether whoever asked still waits for this answer.
-    pub fn is_awaited(&self, ticket: &Ticket) -> bool {
-        self.endpoint.engine.is_serving(ticket.link, ticket.message.id)
+    /// Whether whoever asked still waits for this answer, as of now: a cancel is seen without a turn,
+    /// by work that goes on for long.
+    pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
+        self.endpoint.is_awaited(ticket)
     }
 
     /// Asks a client, and waits for the answer while serving everyone.
@@ -99,6 +123,22 @@ impl Server {
         Ok(reply)
     }
 
+    /// Asks a client for a stream: a request with items, in either direction.
+    pub fn stream(
+        &mut self,
+        link: LinkId,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Streaming<'_>> {
+        Streaming::ask(&mut self.endpoint, link, method, payload, options)
+    }
+
+    /// The items of a request that was put off, if it is a stream.
+    pub fn serve_stream(&mut self, ticket: &Ticket) -> Streaming<'_> {
+        Streaming::serve(&mut self.endpoint, ticket)
+    }
+
     /// Sends a client a message nobody answers.
     pub fn notify(
         &mut self,
@@ -111,6 +151,33 @@ impl Server {
         let sent = self.endpoint.engine.send(link, &draft, payload);
         self.endpoint.engine.flush();
         sent
+    }
+
+    /// Who is connected.
+    pub fn peers(&self) -> Vec<(LinkId, &Peer)> {
+        let engine = &self.endpoint.engine;
+        let peers = engine.links().into_iter();
+        peers.filter_map(|link| engine.peer(link).map(|peer| (link, peer))).collect()
+    }
+
+    /// Sends some clients, or all [`Self::peers`], a message nobody answers. Returns those it could not
+    /// be sent to, and why.
+    pub fn notify_each(
+        &mut self,
+        links: impl IntoIterator<Item = LinkId>,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Vec<(LinkId, Error)>> {
+        let draft = options.one_way(self.endpoint.engine.code(event)?);
+        let mut left = Vec::new();
+        for link in links {
+            if let Err(error) = self.endpoint.engine.send(link, &draft, payload) {
+                left.push((link, error));
+            }
+        }
+        self.endpoint.engine.flush();
+        Ok(left)
     }
 
     /// Finds room for a one-way message to a client, as [`super::Client::loan`].

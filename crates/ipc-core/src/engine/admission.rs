@@ -108,6 +108,10 @@ impl Engine {
         if let Some(through) = listener.and_then(|key| self.listeners.get_mut(key)) {
             through.forget(key);
             through.links += 1;
+            let workload = through.workload.clone();
+            if let Some(link) = self.link_mut(key) {
+                link.share(workload);
+            }
         }
         tracing::debug!(pid = peer.pid, transport = peer.transport.name(), "connected");
         match listener {

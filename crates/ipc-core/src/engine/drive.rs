@@ -7,7 +7,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::host::Host;
+use super::host::{Host, LinkId};
 use super::link::Link;
 use super::poller::Source;
 use super::slab::Key;
@@ -60,6 +60,20 @@ impl Engine {
         self.pump_hot(&Now::default(), host)
     }
 
+    /// Looks whether the peer of a link has cancelled anything, and does no more: for work that goes
+    /// on for long and drives nothing. Costs a load when there is nothing to be heard. Returns whether
+    /// there was.
+    #[inline]
+    pub fn hear_cancels(&mut self, link: LinkId, host: &mut impl Host) -> bool {
+        let Some(found) = self.link_mut(link.0).filter(|found| found.has_words()) else {
+            return false;
+        };
+        found.pump_words(host);
+        // What comes of it, or is left, is for the next drive.
+        self.warm(link.0);
+        true
+    }
+
     #[inline]
     fn pump_hot(&mut self, now: &Now, host: &mut impl Host) -> bool {
         let mut worked = false;
@@ -81,6 +95,9 @@ impl Engine {
             let frames = link.pump(budget.min(LINK_BUDGET), host);
             self.due = self.due.min(link.due());
             untidy |= link.is_ending;
+            if link.is_crowded && !self.crowded.contains(&self.hot[place]) {
+                self.crowded.push_back(self.hot[place]);
+            }
             worked = true;
             budget = budget.saturating_sub(frames);
             if budget == 0 {
@@ -90,6 +107,9 @@ impl Engine {
         }
         if untidy {
             self.tidy(now, host);
+        }
+        if !self.crowded.is_empty() {
+            self.relieve();
         }
         worked
     }

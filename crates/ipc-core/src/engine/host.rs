@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 
 use crate::error::{Corrupt, Error};
 use crate::handshake::{EngineId, SessionId, Transport};
+use crate::header::Kind;
 use crate::limits::Agreement;
 use crate::ring::mapped::MappedRegion;
 use crate::ring::{self};
@@ -84,6 +85,25 @@ pub enum Event<'a> {
     },
     /// A request of the peer needs no answer any more.
     Abandoned {
+        /// The connection.
+        link: LinkId,
+        /// The request.
+        id: u64,
+    },
+    /// The peer grants credit for the items of a request: those that go with one of ours, or those
+    /// that come before our reply to one of the peer's.
+    Granted {
+        /// The connection.
+        link: LinkId,
+        /// Which items.
+        kind: Kind,
+        /// The request.
+        id: u64,
+        /// What was granted since the request was made, its window included.
+        granted: u64,
+    },
+    /// No more items go with a request of the peer.
+    ItemsEnd {
         /// The connection.
         link: LinkId,
         /// The request.

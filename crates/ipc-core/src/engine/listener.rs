@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -12,6 +13,7 @@ use super::directory::Claim;
 use super::greeting::Greeting;
 use super::options::{Flow, ListenOptions};
 use super::slab::Key;
+use super::workload::Workload;
 use crate::error::{Code, Error};
 use crate::handshake::Policy;
 use crate::sys;
@@ -27,6 +29,8 @@ pub(super) struct Listener {
     pub policy: Policy,
     pub options: ListenOptions,
     pub flow: Flow,
+    /// What all of them have this side work on, where that is limited.
+    pub workload: Option<Arc<Workload>>,
     /// Open connections that came through here.
     pub links: usize,
     /// Greetings under way, the oldest first.
@@ -51,6 +55,7 @@ impl Listener {
             policy,
             options,
             flow,
+            workload: options.serving_max.map(|max| Arc::new(Workload::new(max))),
             links: 0,
             unfinished: VecDeque::new(),
             paused_until: None,

@@ -31,7 +31,9 @@ mod poller;
 mod real_time;
 mod rooms;
 mod slab;
+mod workload;
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use crate::error::{Code, Error, Result};
 use crate::handshake::{EngineId, Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
 use crate::header::Kind;
+use crate::limits::Lane;
 use crate::memory::named;
 use crate::session::Draft;
 use crate::sys;
@@ -95,6 +98,8 @@ pub struct Engine {
     names: Names,
     /// Links this side is awake to.
     hot: Vec<Key>,
+    /// Links that are not read because their server has enough to work on, in the order of their turns.
+    crowded: VecDeque<Key>,
     /// Links with messages their peers have not been shown.
     unflushed: Vec<Key>,
     /// Where the next round over the hot links starts, so that none is always last.
@@ -126,6 +131,7 @@ impl Engine {
             listeners: Slab::new(),
             names: Names::default(),
             hot: Vec::new(),
+            crowded: VecDeque::new(),
             unflushed: Vec::new(),
             hot_start: 0,
             due: Time::NEVER,
@@ -231,6 +237,9 @@ impl Engine {
             return Err(not_open());
         };
         let sent = found.send(draft, payload, &self.names);
+        if matches!(draft.kind, Kind::Reply | Kind::Error) {
+            found.count_work();
+        }
         if !found.unflushed {
             found.unflushed = true;
             self.unflushed.push(link.0);
@@ -243,7 +252,24 @@ impl Engine {
         if !found.hot && (draft.kind != Kind::OneWay || !matches!(sent, Ok(Sent::Written))) {
             self.warm(link.0);
         }
+        if !self.crowded.is_empty() {
+            self.relieve();
+        }
         sent
+    }
+
+    /// Reads on those that wait until their server has less to work on, as far as there is room.
+    #[cold]
+    fn relieve(&mut self) {
+        while let Some(&key) = self.crowded.front() {
+            if let Some(found) = self.link_mut(key) {
+                if !found.take_turn() {
+                    break;
+                }
+                self.warm(key);
+            }
+            self.crowded.pop_front();
+        }
     }
 
     /// Shows the peers what was sent to them, and wakes those that sleep.
@@ -255,6 +281,48 @@ impl Engine {
                 link.commit();
             }
         }
+    }
+
+    /// What may still be sent of the items of a request, of this kind: an item may while this is not
+    /// 0, and [`Event::Granted`] says when it has grown. `None`: nobody waits for them any more.
+    #[inline]
+    pub fn credit(&mut self, link: LinkId, kind: Kind, id: u64) -> Option<u64> {
+        self.link_mut(link.0)?.credit(kind, id)
+    }
+
+    /// Whether anything of a link waits for room in private memory.
+    #[inline]
+    pub fn has_backlog(&self, link: LinkId) -> bool {
+        self.link(link.0).is_some_and(Link::has_backlog)
+    }
+
+    /// The application is done with items of a request that came, of this cost in all; see
+    /// [`item_cost`](crate::item_cost). The peer may then send as much again.
+    #[inline]
+    pub fn consumed(&mut self, link: LinkId, kind: Kind, id: u64, cost: u64) {
+        if let Some(found) = self.link_mut(link.0) {
+            found.consumed(kind, id, cost);
+            self.unflushed(link.0);
+        }
+    }
+
+    /// No more items go with our request, which travels on this lane.
+    pub fn end_items(&mut self, link: LinkId, lane: Lane, id: u64) {
+        if let Some(found) = self.link_mut(link.0) {
+            found.end_items(lane, id);
+            self.unflushed(link.0);
+        }
+    }
+
+    /// Something was written to a link, and is to be seen after the next flush.
+    #[inline]
+    fn unflushed(&mut self, key: Key) {
+        if let Some(found) = self.link_mut(key)
+            && !std::mem::replace(&mut found.unflushed, true)
+        {
+            self.unflushed.push(key);
+        }
+        self.warm(key);
     }
 
     /// Gives a request up. Returns whether it was in flight, and that is its outcome.
@@ -351,6 +419,12 @@ impl Engine {
     /// Who is at the other end of a link.
     pub fn peer(&self, link: LinkId) -> Option<&Peer> {
         self.link(link.0).map(|link| &link.peer)
+    }
+
+    /// Whether [`Self::hear_cancels`] would find anything. One load.
+    #[inline]
+    pub fn has_words(&self, link: LinkId) -> bool {
+        self.link(link.0).is_some_and(Link::has_words)
     }
 
     /// Whether there is such a connection, open, opening or closing.

@@ -45,10 +45,11 @@ impl Default for Options {
 
 impl Options {
     pub(super) fn features(&self) -> Features {
-        match self.transport {
+        let transports = match self.transport {
             Some(transport) => transport.feature(),
             None => Features(Features::SEALED.0 | Features::NAMED.0),
-        }
+        };
+        Features(transports.0 | Features::STREAMS.0)
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -84,6 +85,9 @@ pub struct ListenOptions {
     pub ready_timeout: Duration,
     /// Unfinished handshakes; beyond that the oldest goes first.
     pub unfinished_max: usize,
+    /// Requests of all clients being worked on, above which none is read: what is more waits in the
+    /// rings, and each client has its turn. Streams do not count. `None`: no limit but each link's.
+    pub serving_max: Option<u32>,
 }
 
 impl Default for ListenOptions {
@@ -93,6 +97,7 @@ impl Default for ListenOptions {
             hello_timeout: Duration::from_millis(250),
             ready_timeout: Duration::from_secs(5),
             unfinished_max: 4096,
+            serving_max: None,
         }
     }
 }

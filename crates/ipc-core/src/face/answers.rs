@@ -16,6 +16,7 @@ pub(crate) fn reply_draft(request: &Message, codec: Codec) -> Draft {
         id: request.id,
         timeout: None,
         trace: None,
+        window: None,
     }
 }
 

@@ -37,7 +37,9 @@ impl Buffers {
     /// Gives a buffer back.
     #[inline]
     pub fn put(&mut self, buffer: Vec<u8>) {
-        if self.spare.len() < KEPT && buffer.capacity() <= KEPT_LEN_MAX {
+        // One whose content was taken is none.
+        let is_worth_it = buffer.capacity() > 0 && buffer.capacity() <= KEPT_LEN_MAX;
+        if is_worth_it && self.spare.len() < KEPT {
             self.spare.push(buffer);
         }
     }

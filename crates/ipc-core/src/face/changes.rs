@@ -65,6 +65,7 @@ mod tests {
                 geometry: Geometry::SPARSE,
                 crc: crate::checksum::CrcMode::Off,
                 limits: Limits::DEFAULT,
+                streams: true,
             },
         }
     }

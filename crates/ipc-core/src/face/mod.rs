@@ -5,6 +5,7 @@ mod answers;
 mod buffers;
 mod calls;
 mod changes;
+mod flows;
 mod router;
 mod turns;
 
@@ -13,14 +14,16 @@ pub(crate) use buffers::Buffers;
 pub(crate) use calls::Calls;
 pub use changes::Change;
 pub(crate) use changes::{Changes, closed_at_once};
+pub(crate) use flows::{FlowKey, Flows, Reading, item_draft};
 pub(crate) use router::Router;
+pub use router::Subscription;
 pub(crate) use turns::Turns;
 
 use std::time::Duration;
 
 use crate::engine::{Body, LinkId, Patience};
 use crate::header::{Codec, Kind};
-use crate::limits::Lane;
+use crate::limits::{Lane, WINDOW_DEFAULT};
 use crate::option_block::Trace;
 use crate::session::{Draft, Message};
 
@@ -32,10 +35,14 @@ pub struct CallOptions {
     pub lane: Lane,
     /// How the payload is encoded; the other side is told.
     pub codec: Codec,
-    /// When a request is given up; `None` takes the client's.
+    /// When a request is given up; `None` takes the client's. A stream has no end of its own then.
     pub timeout: Option<Duration>,
     /// Trace context to carry along.
     pub trace: Option<Trace>,
+    /// For a stream, the bytes of items that may be on their way or wait to be read, in either
+    /// direction: [`WINDOW_MIN`](crate::WINDOW_MIN) to [`WINDOW_MAX`](crate::WINDOW_MAX); `None`
+    /// takes [`WINDOW_DEFAULT`].
+    pub window: Option<u32>,
 }
 
 impl CallOptions {
@@ -49,6 +56,7 @@ impl CallOptions {
             id: 0,
             timeout: None,
             trace: self.trace,
+            window: None,
         }
     }
 
@@ -56,6 +64,12 @@ impl CallOptions {
     pub(crate) fn request(&self, code: u16, id: u64, face: &FaceOptions) -> Draft {
         let timeout = Some(self.timeout.unwrap_or(face.timeout));
         Draft { kind: Kind::Request, id, timeout, ..self.one_way(code) }
+    }
+
+    /// The same with items. A stream lasts as long as it takes, unless told otherwise.
+    pub(crate) fn stream(&self, code: u16, id: u64) -> Draft {
+        let (timeout, window) = (self.timeout, Some(self.window.unwrap_or(WINDOW_DEFAULT)));
+        Draft { kind: Kind::Request, id, timeout, window, ..self.one_way(code) }
     }
 }
 
@@ -86,6 +100,15 @@ impl Reply {
     pub fn bytes(payload: impl Into<Vec<u8>>) -> Self {
         Self { codec: Codec::Bytes, payload: payload.into() }
     }
+}
+
+/// One of the many messages of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// How the payload is encoded.
+    pub codec: Codec,
+    /// The payload.
+    pub payload: Vec<u8>,
 }
 
 /// When a request is given up unless told otherwise.

@@ -1,25 +1,48 @@
-//! From a peer's code for a name to the handler of that name.
+//! From a peer's code for a name to the handler of that name, and to those who listen to it.
 
 use std::collections::HashMap;
 
 use crate::engine::LinkId;
 
-/// Handlers by name, and per link what its peer's codes mean.
+/// Handlers by name, one for each, and listeners, any number; and per link what its peer's codes mean.
 pub(crate) struct Router<H> {
     handlers: Vec<H>,
     by_name: HashMap<Box<str>, usize>,
+    listeners: Vec<Vec<Listener<H>>>,
+    listened: HashMap<Box<str>, usize>,
+    subscriptions: u64,
     /// By the place of a link in its engine; the id says whose it is now.
     links: Vec<Option<(LinkId, Vec<Option<Route>>)>>,
+}
+
+/// One who listens to one-way messages of a name, as what stops it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subscription(u64);
+
+/// One who listens.
+pub(crate) struct Listener<H> {
+    subscription: Subscription,
+    /// To the next message only.
+    pub once: bool,
+    pub handler: H,
 }
 
 struct Route {
     name: Box<str>,
     handler: Option<usize>,
+    listeners: Option<usize>,
 }
 
 impl<H> Router<H> {
     pub fn new() -> Self {
-        Self { handlers: Vec::new(), by_name: HashMap::new(), links: Vec::new() }
+        Self {
+            handlers: Vec::new(),
+            by_name: HashMap::new(),
+            listeners: Vec::new(),
+            listened: HashMap::new(),
+            subscriptions: 0,
+            links: Vec::new(),
+        }
     }
 
     /// Sets the handler of a name, also for peers that have used the name before. Returns the one
@@ -31,11 +54,44 @@ impl<H> Router<H> {
         let index = self.handlers.len();
         self.handlers.push(handler);
         self.by_name.insert(name.into(), index);
-        let routes = self.links.iter_mut().flatten().flat_map(|(_, routes)| routes).flatten();
-        for route in routes.filter(|route| *route.name == *name) {
-            route.handler = Some(index);
-        }
+        self.routes_of(name).for_each(|route| route.handler = Some(index));
         None
+    }
+
+    /// One more listens to a name.
+    pub fn listen(&mut self, name: &str, once: bool, handler: H) -> Subscription {
+        self.subscriptions += 1;
+        let subscription = Subscription(self.subscriptions);
+        let index = self.listened.get(name).copied().unwrap_or_else(|| {
+            let index = self.listeners.len();
+            self.listeners.push(Vec::new());
+            self.listened.insert(name.into(), index);
+            self.routes_of(name).for_each(|route| route.listeners = Some(index));
+            index
+        });
+        self.listeners[index].push(Listener { subscription, once, handler });
+        subscription
+    }
+
+    /// One listens no more. Returns what was called.
+    pub fn stop_listening(&mut self, subscription: Subscription) -> Option<H> {
+        self.listeners.iter_mut().find_map(|listeners| {
+            let is_it = |listener: &Listener<H>| listener.subscription == subscription;
+            let place = listeners.iter().position(is_it)?;
+            Some(listeners.remove(place).handler)
+        })
+    }
+
+    /// Who listens to a peer's code, in the order in which they came.
+    #[inline]
+    pub fn listeners(&mut self, link: LinkId, code: u16) -> Option<&mut Vec<Listener<H>>> {
+        let index = self.route(link, code)?.listeners?;
+        self.listeners.get_mut(index)
+    }
+
+    fn routes_of(&mut self, name: &str) -> impl Iterator<Item = &mut Route> {
+        let routes = self.links.iter_mut().flatten().flat_map(|(_, routes)| routes).flatten();
+        routes.filter(move |route| *route.name == *name)
     }
 
     /// Takes all handlers away.
@@ -43,8 +99,12 @@ impl<H> Router<H> {
     pub fn clear(&mut self) -> Vec<H> {
         self.by_name.clear();
         let routes = self.links.iter_mut().flatten().flat_map(|(_, routes)| routes).flatten();
-        routes.for_each(|route| route.handler = None);
-        std::mem::take(&mut self.handlers)
+        routes.for_each(|route| (route.handler, route.listeners) = (None, None));
+        self.listened.clear();
+        let listeners = std::mem::take(&mut self.listeners).into_iter().flatten();
+        let mut all = std::mem::take(&mut self.handlers);
+        all.extend(listeners.map(|listener| listener.handler));
+        all
     }
 
     /// The peer of a link will use `code` for `name`.
@@ -62,7 +122,8 @@ impl<H> Router<H> {
             routes.resize_with(usize::from(code) + 1, || None);
         }
         let handler = self.by_name.get(&name).copied();
-        routes[usize::from(code)] = Some(Route { name, handler });
+        let listeners = self.listened.get(&name).copied();
+        routes[usize::from(code)] = Some(Route { name, handler, listeners });
     }
 
     /// A link is over: its peer's codes mean nothing any more.
@@ -102,6 +163,24 @@ fn place(link: LinkId) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_number_listens_to_a_name_known_or_not() {
+        let (mut router, link) = (Router::new(), LinkId(3));
+        let first = router.listen("tick", false, "a");
+        router.named(link, 7, "tick".into());
+        router.listen("tick", true, "b");
+        router.listen("tock", false, "c");
+        let heard = |router: &mut Router<&'static str>| -> Vec<_> {
+            let listeners = router.listeners(link, 7).into_iter().flatten();
+            listeners.map(|listener| listener.handler).collect()
+        };
+        assert_eq!(heard(&mut router), ["a", "b"]);
+        assert_eq!(router.handler(link, 7), None);
+        assert_eq!(router.stop_listening(first), Some("a"));
+        assert_eq!(router.stop_listening(first), None);
+        assert_eq!(heard(&mut router), ["b"]);
+    }
 
     #[test]
     fn handlers_come_and_go_independently_of_names() {

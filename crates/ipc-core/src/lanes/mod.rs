@@ -134,6 +134,12 @@ impl<R: Region, W: Words> Incoming<R, W> {
         self.ready & scope.bits() != 0 || self.has_news()
     }
 
+    /// Whether there is a word between the sessions as of now, whatever else was published.
+    #[inline]
+    pub fn has_words(&self) -> bool {
+        self.rings[CONTROL].has_any()
+    }
+
     /// The ring in which the next frame by priority lies; [`Self::advance`] steps over it.
     #[inline]
     pub fn next(&mut self, scope: Scope) -> Result<Option<usize>, Corrupt> {

@@ -69,7 +69,11 @@ impl Host for Clerk {
                 self.is_over = true;
                 self.error = error;
             }
-            Event::Ended { .. } | Event::Abandoned { .. } | Event::Drained { .. } => {}
+            Event::Ended { .. }
+            | Event::Abandoned { .. }
+            | Event::Granted { .. }
+            | Event::ItemsEnd { .. }
+            | Event::Drained { .. } => {}
         }
     }
 }

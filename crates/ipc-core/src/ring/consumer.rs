@@ -101,6 +101,12 @@ impl<R: Region> Consumer<R> {
         any
     }
 
+    /// Whether there is anything to read as of now. One load when there is not.
+    #[inline]
+    pub fn has_any(&self) -> bool {
+        !self.is_exhausted() || self.region.load_write() != self.write_seen
+    }
+
     /// Whether all that was seen was read.
     #[inline]
     pub fn is_exhausted(&self) -> bool {

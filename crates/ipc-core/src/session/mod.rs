@@ -18,6 +18,7 @@ mod names;
 #[cfg(all(test, not(loom)))]
 mod simulation;
 mod slots;
+mod stream;
 #[cfg(all(test, not(loom)))]
 mod violations;
 
@@ -26,12 +27,15 @@ use std::time::Duration;
 
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Codec, Header, Kind};
-use crate::limits::{CONTROL, Lane, Limits};
+use crate::limits::{CONTROL, Lane, Limits, WINDOW_MAX, WINDOW_MIN};
 use crate::option_block::{Options, Trace};
 use crate::time::Time;
 
 use names::{Definition, Names};
 use slots::{Admission, Slots};
+use stream::Stream;
+
+pub use stream::item_cost;
 
 /// Codes of control frames.
 pub mod control {
@@ -41,6 +45,12 @@ pub mod control {
     pub const CLOSE: u16 = 2;
     /// On the control ring: the request of this id needs no answer any more.
     pub const CANCEL: u16 = 3;
+    /// In a lane: no more items go with the request of this id.
+    pub const END: u16 = 4;
+    /// On the control ring: credit for the items that go with the request of this id, in all.
+    pub const GRANT_REQUEST_ITEMS: u16 = 5;
+    /// On the control ring: the same for the items that come before its reply.
+    pub const GRANT_REPLY_ITEMS: u16 = 6;
     /// On the socket: the client's opening word.
     pub const HELLO: u16 = 16;
     /// On the socket: the server's agreement.
@@ -54,7 +64,7 @@ pub mod control {
 /// A message about to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft {
-    /// Request, reply, error or one-way.
+    /// Anything but control.
     pub kind: Kind,
     /// The lane it travels on; everything of one id stays on one lane.
     pub lane: Lane,
@@ -62,12 +72,14 @@ pub struct Draft {
     pub codec: Codec,
     /// The sender's code for the method or event.
     pub code: u16,
-    /// For a request a fresh id, for its answer the same, for a one-way message anything.
+    /// For a request a fresh id, for its items and its answer the same, for a one-way message anything.
     pub id: u64,
     /// When a request is given up; for what is no request `None`.
     pub timeout: Option<Duration>,
     /// Trace context to carry along.
     pub trace: Option<Trace>,
+    /// For a request that is a stream, what its items may take without credit.
+    pub window: Option<u32>,
 }
 
 impl Draft {
@@ -75,14 +87,19 @@ impl Draft {
     #[inline]
     pub(crate) fn options(&self) -> Options {
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        Options { budget_us: self.timeout.map(micros), total_len: None, trace: self.trace }
+        Options {
+            budget_us: self.timeout.map(micros),
+            total_len: None,
+            trace: self.trace,
+            window: self.window,
+        }
     }
 }
 
 /// A message that arrived, without its payload.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Message {
-    /// Request, reply, error or one-way.
+    /// Anything but control.
     pub kind: Kind,
     /// The lane it came on.
     pub lane: Lane,
@@ -98,6 +115,8 @@ pub struct Message {
     pub deadline: Time,
     /// Trace context that came along.
     pub trace: Option<Trace>,
+    /// Of a request that is a stream, what its items may take without credit.
+    pub window: Option<u32>,
 }
 
 impl Message {
@@ -111,6 +130,7 @@ impl Message {
         len: 0,
         deadline: Time::NEVER,
         trace: None,
+        window: None,
     };
 }
 
@@ -131,6 +151,10 @@ pub(crate) enum Step {
     Abandon,
     /// The peer defines a name: hand over a private copy of the payload.
     Define { code: u16 },
+    /// Credit for the items of a request, of this kind: hand over a private copy of the payload.
+    Grant { kind: Kind, id: u64 },
+    /// No more items go with the peer's request.
+    ItemsEnd { id: u64 },
     /// The peer closes, and this was the marker of its last lane.
     PeerClosed,
     /// A word between sessions, dealt with.
@@ -159,8 +183,17 @@ pub struct Counters {
     pub received: u64,
     /// Answers that came after their request had ended.
     pub late_replies: u64,
-    /// Requests that had ended before they arrived.
+    /// Requests, and items that go with them, that had ended before they arrived.
     pub stale_requests: u64,
+}
+
+/// A word to be written to the control ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// A request needs no answer any more.
+    Cancel(u64),
+    /// Credit for the items of a request, of this kind.
+    Grant { kind: Kind, id: u64 },
 }
 
 /// A message being put together, one per lane at most.
@@ -174,6 +207,7 @@ struct Assembly {
 
 pub(crate) struct Session {
     limits: Limits,
+    streams: bool,
     calls: Slots,
     serving: Slots,
     names: Names,
@@ -181,8 +215,8 @@ pub(crate) struct Session {
     /// The message the last step was about. It stays where it is written: moving it about costs
     /// more than everything else done for it.
     message: Message,
-    /// Cancels to be written to the control ring.
-    cancels: VecDeque<u64>,
+    /// What is to be written to the control ring.
+    words: VecDeque<Word>,
     /// Requests of the peer that ended without an answer and were not handed over yet.
     abandoned: Vec<u64>,
     /// Lanes in which the peer's closing marker has been read, by bit.
@@ -191,15 +225,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, streams: bool) -> Self {
         Self {
             limits,
+            streams,
             calls: Slots::new(limits.pending_max),
             serving: Slots::new(limits.pending_max),
             names: Names::new(limits.names_max),
             assemblies: [const { None }; Lane::ALL.len()],
             message: Message::NONE,
-            cancels: VecDeque::new(),
+            words: VecDeque::new(),
             abandoned: Vec::new(),
             closed_lanes: 0,
             counters: Counters::default(),
@@ -224,11 +259,19 @@ impl Session {
         }
         match draft.kind {
             Kind::Request => {
+                if draft.window.is_some() {
+                    self.check_stream(draft)?;
+                }
                 let deadline = draft.timeout.map_or(Time::NEVER, after);
-                self.calls.begin(draft.id, deadline)?;
+                self.calls.begin(draft.id, deadline, draft.window)?;
             }
             Kind::Reply | Kind::Error if !self.serving.end(draft.id) => return Ok(None),
             Kind::Reply | Kind::Error | Kind::OneWay => {}
+            Kind::RequestItem | Kind::ReplyItem => {
+                if !self.send_item(draft, len)? {
+                    return Ok(None);
+                }
+            }
             Kind::Control => {
                 return Err(Error::new(Code::InvalidArgument, "control frames are not messages"));
             }
@@ -259,19 +302,95 @@ impl Session {
     pub fn cancel(&mut self, id: u64) -> bool {
         let ended = self.calls.end(id);
         if ended {
-            self.cancels.push_back(id);
+            self.words.push_back(Word::Cancel(id));
         }
         ended
     }
 
-    /// The next cancel to write to the control ring; [`Self::cancel_written`] says it was.
+    /// The next word to write to the control ring; [`Self::word_written`] says it was.
     #[inline]
-    pub fn next_cancel(&self) -> Option<u64> {
-        self.cancels.front().copied()
+    pub fn next_word(&self) -> Option<Word> {
+        self.words.front().copied()
     }
 
-    pub fn cancel_written(&mut self) {
-        self.cancels.pop_front();
+    pub fn word_written(&mut self) {
+        self.words.pop_front();
+    }
+
+    // ---- items ----
+
+    /// What may still be sent of the items of a request, of this kind: an item may while this is not
+    /// 0. `None`: nobody waits for them any more.
+    pub fn credit(&mut self, kind: Kind, id: u64) -> Option<u64> {
+        self.stream(kind, id, Direction::Out).map(|stream| stream.credit())
+    }
+
+    /// The application is done with items that came, of this cost in all; see [`item_cost`].
+    /// Returns whether there is a word to be written now.
+    pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) -> bool {
+        let due = self.stream(kind, id, Direction::In).is_some_and(|stream| stream.consume(cost));
+        if due {
+            self.words.push_back(Word::Grant { kind, id });
+        }
+        due
+    }
+
+    /// What a [`Word::Grant`] says, as it stands now; `None` when nobody needs it any more.
+    pub fn take_grant(&mut self, kind: Kind, id: u64) -> Option<u64> {
+        self.stream(kind, id, Direction::In).map(Stream::take_grant)
+    }
+
+    /// No more items go with our request. Returns whether that is news for anybody.
+    pub fn end_items(&mut self, id: u64) -> bool {
+        let stream = self.calls.stream(id);
+        stream.is_some_and(|stream| !std::mem::replace(&mut stream.ended, true))
+    }
+
+    /// The peer grants credit. Returns all it has granted, if anybody can use it.
+    pub fn granted(&mut self, kind: Kind, id: u64, granted: u64) -> Result<Option<u64>, Corrupt> {
+        let Some(stream) = self.stream(kind, id, Direction::Out) else { return Ok(None) };
+        stream.grant(granted).map(Some).ok_or(Corrupt::Grant { id, granted })
+    }
+
+    /// Items that go with requests are sent by whoever asked, the others by whoever works.
+    #[inline]
+    fn stream(&mut self, kind: Kind, id: u64, direction: Direction) -> Option<&mut Stream> {
+        let ours = (kind == Kind::RequestItem) == (direction == Direction::Out);
+        if ours { self.calls.stream(id) } else { self.serving.stream(id) }
+    }
+
+    #[cold]
+    fn check_stream(&self, draft: &Draft) -> Result<()> {
+        if !self.streams {
+            return Err(Error::new(Code::Feature, "the peer knows no streams"));
+        }
+        match draft.window {
+            Some(window) if !is_window(window) => {
+                let message =
+                    format!("a window of {window} bytes, {WINDOW_MIN} to {WINDOW_MAX} are");
+                Err(Error::new(Code::InvalidArgument, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether anybody waits for it.
+    #[inline]
+    fn send_item(&mut self, draft: &Draft, len: usize) -> Result<bool> {
+        let Some(stream) = self.stream(draft.kind, draft.id, Direction::Out) else {
+            let calls = if draft.kind == Kind::RequestItem { &self.calls } else { &self.serving };
+            if calls.is_live(draft.id) {
+                return Err(Error::new(Code::InvalidArgument, "an item of what is no stream"));
+            }
+            return Ok(false);
+        };
+        if draft.kind == Kind::RequestItem && stream.ended {
+            return Err(Error::new(Code::InvalidArgument, "an item after the last"));
+        }
+        if !stream.take_credit(len) {
+            return Err(Error::new(Code::Full, "the window is used up: wait for credit"));
+        }
+        Ok(true)
     }
 
     // ---- what the peer says ----
@@ -325,7 +444,11 @@ impl Session {
             len: total_len,
             deadline,
             trace: options.trace,
+            window: options.window,
         };
+        if options.window.is_some() {
+            self.check_window()?;
+        }
         if matches!(header.kind(), Kind::Request | Kind::OneWay)
             && !self.names.is_defined(header.code())
         {
@@ -379,7 +502,7 @@ impl Session {
     pub fn expire(&mut self, now: Time, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
         let before = calls.len();
         self.calls.expire(now, calls);
-        self.cancels.extend(&calls[before..]);
+        self.words.extend(calls[before..].iter().copied().map(Word::Cancel));
         self.serving.expire(now, served);
     }
 
@@ -392,7 +515,7 @@ impl Session {
     pub fn end_all(&mut self, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
         self.calls.end_all(calls);
         self.serving.end_all(served);
-        self.cancels.clear();
+        self.words.clear();
     }
 
     /// Requests of ours in flight.
@@ -405,6 +528,12 @@ impl Session {
     #[inline]
     pub fn serving_live(&self) -> u32 {
         self.serving.live()
+    }
+
+    /// How many of those are streams.
+    #[inline]
+    pub fn serving_streams(&self) -> u32 {
+        self.serving.streams()
     }
 
     /// Whether the peer still waits for an answer to its request `id`.
@@ -458,7 +587,10 @@ impl Session {
         self.assemblies[ring] =
             (!last).then(|| Assembly { message, received: received + len, skip: !awaited });
         if last && !awaited && !gives_up {
-            self.counters.late_replies += 1;
+            match message.kind {
+                Kind::RequestItem => self.counters.stale_requests += 1,
+                _ => self.counters.late_replies += 1,
+            }
         }
         if skip {
             return Ok(Step::Skip);
@@ -477,28 +609,73 @@ impl Session {
     fn complete(&mut self) -> Result<bool, Corrupt> {
         let message = &self.message;
         match message.kind {
-            Kind::Request => match self.serving.admit(message.id, message.deadline)? {
-                Admission::New { abandoned } => {
-                    self.abandoned.extend(abandoned);
-                    Ok(true)
+            Kind::Request => {
+                match self.serving.admit(message.id, message.deadline, message.window)? {
+                    Admission::New { abandoned } => {
+                        self.abandoned.extend(abandoned);
+                        Ok(true)
+                    }
+                    Admission::Stale => {
+                        self.counters.stale_requests += 1;
+                        Ok(false)
+                    }
                 }
-                Admission::Stale => {
-                    self.counters.stale_requests += 1;
-                    Ok(false)
-                }
-            },
+            }
             Kind::Reply | Kind::Error if !self.calls.is_live(message.id) => {
                 self.counters.late_replies += 1;
                 Ok(false)
             }
+            Kind::RequestItem | Kind::ReplyItem => self.receive_item(),
             _ => Ok(true),
         }
     }
 
-    /// Whether an answer is still waited for; requests and one-way messages always are.
+    #[inline]
+    fn receive_item(&mut self) -> Result<bool, Corrupt> {
+        let Message { kind, id, len, .. } = self.message;
+        let Some(stream) = self.stream(kind, id, Direction::In) else {
+            return self.receive_late_item();
+        };
+        if stream.ended && kind == Kind::RequestItem {
+            return Err(Corrupt::NoStream { id });
+        }
+        if stream.receive(len) { Ok(true) } else { Err(Corrupt::Credit { id, len }) }
+    }
+
+    /// Nobody waits for it any more; but a request that is in flight has no items it was not made for.
+    #[cold]
+    fn receive_late_item(&mut self) -> Result<bool, Corrupt> {
+        let Message { kind, id, .. } = self.message;
+        let (of, late) = match kind {
+            Kind::ReplyItem => (&self.calls, &mut self.counters.late_replies),
+            _ => (&self.serving, &mut self.counters.stale_requests),
+        };
+        if of.is_live(id) {
+            return Err(Corrupt::NoStream { id });
+        }
+        *late += 1;
+        Ok(false)
+    }
+
+    #[cold]
+    fn check_window(&self) -> Result<(), Corrupt> {
+        let Message { kind, window, .. } = self.message;
+        let window = window.unwrap_or(0);
+        if kind == Kind::Request && self.streams && is_window(window) {
+            return Ok(());
+        }
+        Err(Corrupt::Window { window })
+    }
+
+    /// Whether a message that comes in parts is still waited for; requests and one-way messages
+    /// always are.
     fn is_awaited(&self) -> bool {
         let Message { kind, id, .. } = self.message;
-        !matches!(kind, Kind::Reply | Kind::Error) || self.calls.is_live(id)
+        match kind {
+            Kind::Reply | Kind::Error | Kind::ReplyItem => self.calls.is_live(id),
+            Kind::RequestItem => self.serving.is_live(id),
+            _ => true,
+        }
     }
 
     #[cold]
@@ -522,6 +699,23 @@ impl Session {
                 self.abandoned.extend(self.serving.cancel(header.id)?);
                 Ok(Step::Done)
             }
+            (control::GRANT_REQUEST_ITEMS, CONTROL) if len == size_of::<u64>() => {
+                Ok(Step::Grant { kind: Kind::RequestItem, id: header.id })
+            }
+            (control::GRANT_REPLY_ITEMS, CONTROL) if len == size_of::<u64>() => {
+                Ok(Step::Grant { kind: Kind::ReplyItem, id: header.id })
+            }
+            (control::END, 0..CONTROL) if len == 0 => {
+                let is_live = self.serving.is_live(header.id);
+                match self.serving.stream(header.id) {
+                    Some(stream) if !stream.ended => {
+                        stream.ended = true;
+                        Ok(Step::ItemsEnd { id: header.id })
+                    }
+                    None if !is_live => Ok(Step::Done),
+                    _ => Err(malformed),
+                }
+            }
             (control::DEFINE, 0..CONTROL) => {
                 let code = u16::try_from(header.id).map_err(|_| malformed)?;
                 Ok(Step::Define { code })
@@ -533,6 +727,17 @@ impl Session {
             _ => Err(malformed),
         }
     }
+}
+
+/// Where items go, seen from this side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Out,
+    In,
+}
+
+fn is_window(window: u32) -> bool {
+    (WINDOW_MIN..=WINDOW_MAX).contains(&window)
 }
 
 const ALL_LANES: u8 = (1 << Lane::ALL.len()) - 1;

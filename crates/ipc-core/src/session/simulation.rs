@@ -10,6 +10,7 @@
 //!                   \______________ compared with the record ______________/
 //! ```
 
+mod items;
 mod link;
 
 use std::collections::{HashMap, VecDeque};
@@ -36,6 +37,11 @@ enum What {
     Request(usize),
     Answer(usize),
     OneWay(usize),
+    /// Of a call, the item of this number that goes with the request, or comes before the reply.
+    Item(usize, Kind, usize),
+    /// No more items go with the request.
+    ItemsEnd(usize),
+    Grant,
     Cancel(usize),
     Define,
     Close,
@@ -91,6 +97,9 @@ struct Call {
     trace: Option<Trace>,
     payload: Vec<u8>,
     answer: Option<(Kind, Vec<u8>)>,
+    window: Option<u32>,
+    /// Items that go with it, and those that come before its reply.
+    flows: [items::Flow; 2],
     handled: bool,
     outcome: Option<Outcome>,
 }
@@ -141,12 +150,15 @@ impl World {
     fn step(&mut self) {
         let side = self.random.below(2);
         match self.random.below(100) {
-            0..18 => self.request(side),
-            18..26 => self.one_way(side),
-            26..44 => self.answer(side),
-            44..52 => self.cancel(side),
-            52..56 => self.misuse(side),
-            56..58 => self.write_cancels(side),
+            0..12 => self.request(side),
+            12..18 => self.one_way(side),
+            18..26 => self.answer(side),
+            26..30 => self.cancel(side),
+            30..34 => self.misuse(side),
+            34..36 => self.write_words(side),
+            36..50 => self.item(side),
+            50..58 => self.read_item(side),
+            58..60 => self.end_items(side),
             _ => self.deliver(),
         }
         self.expire();
@@ -172,7 +184,8 @@ impl World {
             Duration::from_micros(micros)
         });
         let trace = self.random.percent(20).then_some(Trace([7; TRACE_LEN]));
-        let draft = self.draft(Kind::Request, id, timeout, trace);
+        let window = self.random.percent(40).then(|| self.random.pick(&[4096, 5001, 1 << 20]));
+        let draft = Draft { window, ..self.draft(Kind::Request, id, timeout, trace) };
         let payload = self.payload();
         let sent = self.send(side, &draft, &payload, What::Request(self.calls.len()));
         let expected = if draft.code >= LIMITS.names_max {
@@ -202,6 +215,8 @@ impl World {
                 trace,
                 payload,
                 answer: None,
+                window,
+                flows: Default::default(),
                 handled: false,
                 outcome: None,
             });
@@ -257,7 +272,7 @@ impl World {
             self.ended(call, Outcome::Ended(Ending::Cancelled));
         }
         if self.random.percent(70) {
-            self.write_cancels(side);
+            self.write_words(side);
         }
     }
 
@@ -298,7 +313,7 @@ impl World {
         let code = u16::try_from(self.random.below(usize::from(names))).unwrap();
         let lane = self.random.pick(&Lane::ALL);
         let codec = self.random.pick(&[Codec::Bytes, Codec::Json]);
-        Draft { kind, lane, codec, code, id, timeout, trace }
+        Draft { kind, lane, codec, code, id, timeout, trace, window: None }
     }
 
     fn payload(&mut self) -> Vec<u8> {
@@ -340,7 +355,7 @@ impl World {
             self.expire();
             self.see_ends();
             self.check();
-            (0..2).for_each(|side| self.write_cancels(side));
+            (0..2).for_each(|side| self.write_words(side));
             let unread = |side: usize| !self.sides[side].reads();
             let quiet = (0..2).all(|side| {
                 let Side { session, rings, .. } = &self.sides[side];
@@ -363,7 +378,7 @@ impl Side {
 
     fn new() -> Self {
         Self {
-            session: Session::new(LIMITS),
+            session: Session::new(LIMITS, true),
             state: State::Open,
             rings: Default::default(),
             slots: vec![(0, 0); SLOTS as usize],
@@ -403,7 +418,7 @@ fn simulate(random: Random, end: impl Fn(&mut World)) -> World {
 
 #[test]
 fn every_request_has_one_outcome_and_the_counters_add_up() {
-    each_seed(1000, |random| {
+    each_seed(3400, |random| {
         let mut world = simulate(Random::new(random.next()), |_| {});
         adds_up(&world);
         // What nobody answers and nothing limits is still in flight, and ends with the connection.
@@ -421,7 +436,7 @@ fn every_request_has_one_outcome_and_the_counters_add_up() {
 
 #[test]
 fn a_close_at_any_moment_leaves_nothing_pending() {
-    each_seed(1000, |random| {
+    each_seed(3400, |random| {
         let both = random.percent(20);
         let world = simulate(Random::new(random.next()), |world| {
             let side = world.random.below(2);
@@ -437,7 +452,7 @@ fn a_close_at_any_moment_leaves_nothing_pending() {
 
 #[test]
 fn a_death_at_any_moment_leaves_nothing_pending_with_the_survivor() {
-    each_seed(1000, |random| {
+    each_seed(3400, |random| {
         let victim = random.below(2);
         let world = simulate(Random::new(random.next()), |world| world.kill(victim));
         assert_eq!(world.sides[1 - victim].state, State::Over);

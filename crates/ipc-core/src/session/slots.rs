@@ -7,6 +7,7 @@
 //! is not newer than what was heard of in its slot, by request or by cancel, is stale.
 
 use super::id::{generation_of, is_newer, join, slot_of};
+use super::stream::Stream;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::time::Time;
 
@@ -14,20 +15,23 @@ pub(super) struct Slots {
     slots: Vec<Slot>,
     pending_max: u32,
     live: u32,
+    /// How many of those are streams.
+    streams: u32,
     /// Nothing is due before this. It may be too early, never too late: what ends in time does not
     /// move it, so that a deadline costs a request one comparison.
     due: Time,
 }
 
-#[derive(Clone, Copy)]
 struct Slot {
     /// The newest generation heard of; 0 while the slot is unused.
     generation: u32,
     live: bool,
     deadline: Time,
+    /// Of a request with items, while it is live.
+    stream: Option<Box<Stream>>,
 }
 
-const UNUSED: Slot = Slot { generation: 0, live: false, deadline: Time::NEVER };
+const UNUSED: Slot = Slot { generation: 0, live: false, deadline: Time::NEVER, stream: None };
 
 /// What a request that came in is.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,12 +44,12 @@ pub(super) enum Admission {
 
 impl Slots {
     pub fn new(pending_max: u32) -> Self {
-        Self { slots: Vec::new(), pending_max, live: 0, due: Time::NEVER }
+        Self { slots: Vec::new(), pending_max, live: 0, streams: 0, due: Time::NEVER }
     }
 
-    /// This side asks: takes the slot of `id`, which has to be free.
+    /// This side asks: takes the slot of `id`, which has to be free. A `window` makes it a stream.
     #[inline]
-    pub fn begin(&mut self, id: u64, deadline: Time) -> Result<()> {
+    pub fn begin(&mut self, id: u64, deadline: Time, window: Option<u32>) -> Result<()> {
         let Some(slot) = self.slot(id) else {
             let message = format!("request slot {}, {} agreed", slot_of(id), self.pending_max);
             return Err(Error::new(Code::TooManyPending, message));
@@ -54,22 +58,31 @@ impl Slots {
             let message = format!("request id {id:#x} is in use or was used before");
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        *slot = Slot { generation: generation_of(id), live: true, deadline };
+        slot.fill(id, deadline, window);
         self.live += 1;
+        self.streams += u32::from(window.is_some());
         self.due = self.due.min(deadline);
         Ok(())
     }
 
     /// The peer asks.
     #[inline]
-    pub fn admit(&mut self, id: u64, deadline: Time) -> Result<Admission, Corrupt> {
+    pub fn admit(
+        &mut self,
+        id: u64,
+        deadline: Time,
+        window: Option<u32>,
+    ) -> Result<Admission, Corrupt> {
         let slot = self.peer_slot(id)?;
         if !is_newer(generation_of(id), slot.generation) {
             return Ok(Admission::Stale);
         }
         let abandoned = slot.live.then(|| join(slot_of(id), slot.generation));
-        *slot = Slot { generation: generation_of(id), live: true, deadline };
+        let was_stream = slot.stream.is_some();
+        slot.fill(id, deadline, window);
         self.live += u32::from(abandoned.is_none());
+        self.streams += u32::from(window.is_some());
+        self.streams -= u32::from(was_stream);
         self.due = self.due.min(deadline);
         Ok(Admission::New { abandoned })
     }
@@ -82,9 +95,21 @@ impl Slots {
             return Ok(None);
         }
         let abandoned = slot.live.then(|| join(slot_of(id), slot.generation));
+        let was_stream = slot.stream.is_some();
         *slot = Slot { generation: generation_of(id), ..UNUSED };
         self.live -= u32::from(abandoned.is_some());
+        self.streams -= u32::from(was_stream);
         Ok(abandoned)
+    }
+
+    /// The items of `id`, if it is live and has any.
+    #[inline]
+    pub fn stream(&mut self, id: u64) -> Option<&mut Stream> {
+        let slot = self.slots.get_mut(slot_of(id) as usize)?;
+        if slot.generation != generation_of(id) {
+            return None;
+        }
+        slot.stream.as_deref_mut()
     }
 
     /// Whether `id` has begun and not ended.
@@ -100,8 +125,9 @@ impl Slots {
     pub fn end(&mut self, id: u64) -> bool {
         let was_live = self.is_live(id);
         if was_live {
-            self.slots[slot_of(id) as usize].live = false;
+            let was_stream = self.slots[slot_of(id) as usize].end();
             self.live -= 1;
+            self.streams -= u32::from(was_stream);
         }
         was_live
     }
@@ -121,6 +147,12 @@ impl Slots {
         self.live
     }
 
+    /// How many of those are streams.
+    #[inline]
+    pub fn streams(&self) -> u32 {
+        self.streams
+    }
+
     /// No deadline passes before this.
     #[inline]
     pub fn due(&self) -> Time {
@@ -135,7 +167,7 @@ impl Slots {
         self.due = Time::NEVER;
         for (slot, entry) in (0u32..).zip(&mut self.slots).filter(|(_, entry)| entry.live) {
             if entry.deadline <= now {
-                entry.live = false;
+                self.streams -= u32::from(entry.end());
                 self.live -= 1;
                 ended.push(join(slot, entry.generation));
             } else {
@@ -161,9 +193,29 @@ impl Slots {
         }
         let index = slot_of(id) as usize;
         if index >= self.slots.len() {
-            self.slots.resize(index + 1, UNUSED);
+            self.slots.resize_with(index + 1, || UNUSED);
         }
         Some(&mut self.slots[index])
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn fill(&mut self, id: u64, deadline: Time, window: Option<u32>) {
+        self.generation = generation_of(id);
+        self.live = true;
+        self.deadline = deadline;
+        // Only for streams, so that for all others it is not even looked at.
+        if self.stream.is_some() || window.is_some() {
+            self.stream = window.map(|window| Box::new(Stream::new(window)));
+        }
+    }
+
+    /// Returns whether it was a stream.
+    #[inline]
+    fn end(&mut self) -> bool {
+        self.live = false;
+        self.stream.take().is_some()
     }
 }
 
@@ -177,16 +229,16 @@ mod tests {
     fn a_cancel_that_overtakes_makes_its_request_stale() {
         let mut slots = Slots::new(8);
         assert_eq!(slots.cancel(join(3, 5)), Ok(None));
-        assert_eq!(slots.admit(join(3, 5), Time::NEVER), Ok(Admission::Stale));
-        let next = slots.admit(join(3, 6), Time::NEVER);
+        assert_eq!(slots.admit(join(3, 5), Time::NEVER, None), Ok(Admission::Stale));
+        let next = slots.admit(join(3, 6), Time::NEVER, None);
         assert_eq!(next, Ok(Admission::New { abandoned: None }));
     }
 
     #[test]
     fn a_newer_request_in_the_slot_ends_the_older() {
         let mut slots = Slots::new(8);
-        slots.admit(join(0, 1), Time::NEVER).unwrap();
-        let next = slots.admit(join(0, 2), Time::NEVER);
+        slots.admit(join(0, 1), Time::NEVER, None).unwrap();
+        let next = slots.admit(join(0, 2), Time::NEVER, None);
         assert_eq!(next, Ok(Admission::New { abandoned: Some(join(0, 1)) }));
         assert_eq!(slots.live(), 1);
         assert!(!slots.end(join(0, 1)));
@@ -197,9 +249,9 @@ mod tests {
     #[test]
     fn deadlines_end_what_is_due_and_nothing_else() {
         let mut slots = Slots::new(8);
-        slots.begin(join(0, 1), AT(10)).unwrap();
-        slots.begin(join(1, 1), AT(20)).unwrap();
-        slots.begin(join(2, 1), Time::NEVER).unwrap();
+        slots.begin(join(0, 1), AT(10), None).unwrap();
+        slots.begin(join(1, 1), AT(20), None).unwrap();
+        slots.begin(join(2, 1), Time::NEVER, None).unwrap();
         let mut ended = Vec::new();
         slots.expire(AT(9), &mut ended);
         assert!(ended.is_empty());
@@ -212,15 +264,15 @@ mod tests {
     #[test]
     fn slots_beyond_the_agreement_and_unborn_generations_are_refused() {
         let mut slots = Slots::new(8);
-        assert_eq!(slots.begin(join(8, 1), AT(1)).unwrap_err().code(), Code::TooManyPending);
-        assert!(slots.admit(join(8, 1), AT(1)).is_err());
-        assert!(slots.admit(join(0, 0), AT(1)).is_err());
+        assert_eq!(slots.begin(join(8, 1), AT(1), None).unwrap_err().code(), Code::TooManyPending);
+        assert!(slots.admit(join(8, 1), AT(1), None).is_err());
+        assert!(slots.admit(join(0, 0), AT(1), None).is_err());
     }
 
     #[test]
     fn generations_wrap() {
         let mut slots = Slots::new(1);
         slots.slots.push(Slot { generation: u32::MAX, ..UNUSED });
-        assert!(slots.begin(join(0, 1), Time::NEVER).is_ok());
+        assert!(slots.begin(join(0, 1), Time::NEVER, None).is_ok());
     }
 }

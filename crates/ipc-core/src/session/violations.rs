@@ -5,7 +5,7 @@ use super::id::join;
 use super::{Draft, Session, Step, control};
 use crate::error::Corrupt;
 use crate::header::{Codec, Header, Kind};
-use crate::limits::{CONTROL, Lane, Limits, METHOD_LEN_MAX};
+use crate::limits::{CONTROL, Lane, Limits, METHOD_LEN_MAX, WINDOW_MAX, WINDOW_MIN};
 use crate::option_block::Options;
 use crate::time::Time;
 
@@ -16,7 +16,7 @@ const ID: u64 = join(1, 1);
 
 /// A session that knows the peer's name 0.
 fn session() -> Session {
-    let mut session = Session::new(LIMITS);
+    let mut session = Session::new(LIMITS, true);
     assert_eq!(control(&mut session, NORMAL, control::DEFINE, 0, 4), Ok(Step::Define { code: 0 }));
     assert_eq!(session.define(0, b"name"), Ok(true));
     session
@@ -61,7 +61,8 @@ fn fragment(received: u64, total: u64, len: usize) -> Result<Step, Corrupt> {
 
 #[test]
 fn a_message_on_the_control_ring_is_misplaced() {
-    for kind in [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay] {
+    let items = [Kind::RequestItem, Kind::ReplyItem];
+    for kind in [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay].into_iter().chain(items) {
         let found = receive(&mut session(), CONTROL, Header::new(kind, 0, ID), None, 0);
         assert_eq!(found, Err(Corrupt::Misplaced { kind: kind as u8 }));
     }
@@ -157,6 +158,7 @@ fn an_answer_nobody_waits_for_any_more_is_abandoned_midway_and_counted_once() {
         id: ID,
         timeout: None,
         trace: None,
+        window: None,
     };
     session.send(&draft, 0, |span| Time::default() + span).unwrap();
     let answer = Header::new(Kind::Reply, 0, ID);
@@ -255,6 +257,87 @@ fn nothing_comes_between_the_fragments_of_a_message() {
     assert_eq!(found, malformed(control::CLOSE, 0));
 }
 
+/// A session in which the peer has asked for a stream, and so has this side.
+fn streaming() -> Session {
+    let mut session = session();
+    let options = Options { window: Some(WINDOW_MIN), ..Options::default() };
+    let after = |span| Time::default() + span;
+    let opened = session.receive(NORMAL, &request(ID), &options, 0, after);
+    assert_eq!(opened, Ok(Step::Deliver));
+    let draft = Draft {
+        kind: Kind::Request,
+        lane: Lane::Normal,
+        codec: Codec::Bytes,
+        code: 0,
+        id: ID,
+        timeout: None,
+        trace: None,
+        window: Some(WINDOW_MIN),
+    };
+    session.send(&draft, 0, after).unwrap();
+    session
+}
+
+#[test]
+fn items_go_only_with_streams_that_have_credit() {
+    for kind in [Kind::RequestItem, Kind::ReplyItem] {
+        let item = Header::new(kind, 0, ID);
+        let mut session = streaming();
+        // The window is a little more than three of these.
+        for _ in 0..4 {
+            assert_eq!(receive(&mut session, NORMAL, item, None, 1000), Ok(Step::Deliver));
+        }
+        let beyond = Err(Corrupt::Credit { id: ID, len: 0 });
+        assert_eq!(receive(&mut session, NORMAL, item, None, 0), beyond);
+    }
+    // Of a request that is none, and of one that was never made.
+    let mut plain = session();
+    assert_eq!(receive(&mut plain, NORMAL, request(ID), None, 0), Ok(Step::Deliver));
+    let item = |id| Header::new(Kind::RequestItem, 0, id);
+    let none = Err(Corrupt::NoStream { id: ID });
+    assert_eq!(receive(&mut plain, NORMAL, item(join(0, 1)), None, 0), Ok(Step::Skip));
+    assert_eq!(plain.counters().stale_requests, 1);
+    assert_eq!(receive(&mut plain, NORMAL, item(ID), None, 0), none);
+    // After their end.
+    let mut session = streaming();
+    let ended = control(&mut session, NORMAL, control::END, ID, 0);
+    assert_eq!(ended, Ok(Step::ItemsEnd { id: ID }));
+    assert_eq!(receive(&mut session, NORMAL, item(ID), None, 0), none);
+    let again = Corrupt::Control { code: control::END, len: 0, lane: 2 };
+    assert_eq!(control(&mut session, NORMAL, control::END, ID, 0), Err(again));
+}
+
+#[test]
+fn windows_and_grants_have_their_bounds() {
+    let open = |session: &mut Session, kind, window| {
+        let options = Options { window: Some(window), ..Options::default() };
+        let header = Header::new(kind, 0, ID);
+        session.receive(NORMAL, &header, &options, 0, |span| Time::default() + span)
+    };
+    for window in [0, WINDOW_MIN - 1, WINDOW_MAX + 1, u32::MAX] {
+        let refused = Err(Corrupt::Window { window });
+        assert_eq!(open(&mut session(), Kind::Request, window), refused);
+    }
+    let misplaced = Err(Corrupt::Window { window: WINDOW_MIN });
+    assert_eq!(open(&mut session(), Kind::OneWay, WINDOW_MIN), misplaced);
+    // A peer that has not shown that it knows streams.
+    let mut unable = Session::new(LIMITS, false);
+    assert_eq!(open(&mut unable, Kind::Request, WINDOW_MIN), misplaced);
+
+    let mut session = streaming();
+    let window = u64::from(WINDOW_MIN);
+    for kind in [Kind::RequestItem, Kind::ReplyItem] {
+        assert_eq!(session.granted(kind, ID, window), Ok(Some(window)));
+        let granted = window + 1;
+        assert_eq!(session.granted(kind, ID, granted), Err(Corrupt::Grant { id: ID, granted }));
+        assert_eq!(session.granted(kind, join(0, 1), granted), Ok(None), "nobody can use it");
+    }
+    for (code, len) in [(control::GRANT_REQUEST_ITEMS, 0), (control::GRANT_REPLY_ITEMS, 9)] {
+        let refused = Err(Corrupt::Control { code, len, lane: 4 });
+        assert_eq!(control(&mut session, CONTROL, code, ID, len), refused);
+    }
+}
+
 #[test]
 fn any_header_on_any_ring_is_dealt_with_or_refused() {
     crate::seeds::each_seed(2000, |random| {
@@ -266,8 +349,11 @@ fn any_header_on_any_ring_is_dealt_with_or_refused() {
                 Kind::Error,
                 Kind::OneWay,
                 Kind::Control,
+                Kind::RequestItem,
+                Kind::ReplyItem,
             ]);
-            let code = random.pick(&[0, 1, control::CLOSE, control::CANCEL, u16::MAX]);
+            let code =
+                random.pick(&[0, 1, control::CLOSE, control::CANCEL, control::END, u16::MAX]);
             let id = random.pick(&[0, 1, ID, ID + 1, join(3, 1 << 31), u64::MAX]);
             let header = Header::new(kind, code, id).with_more(random.percent(40));
             let total = random.pick(&[0, 1, 10, 100, 1000, u64::MAX]);

@@ -129,7 +129,8 @@ pub struct Sessions([Session; 2]);
 impl Sessions {
     /// Two that know what the peer's `code` is called on `lane`.
     pub fn new(lane: Lane, code: u16) -> Result<Self> {
-        let mut sessions = [Session::new(Limits::DEFAULT), Session::new(Limits::DEFAULT)];
+        let session = || Session::new(Limits::DEFAULT, false);
+        let mut sessions = [session(), session()];
         for session in &mut sessions {
             session.defined(lane, code);
             session.define(code, b"name")?;

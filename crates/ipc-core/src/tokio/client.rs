@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
-use super::handler::{Handlers, erase};
+use super::handler::{Handlers, erase, erase_listener};
 use super::request::Request;
 use super::shared::Owner;
+use super::stream::Streaming;
 use crate::engine::{EngineStats, LinkId, LinkStats, Options, Peer, Sent};
 use crate::error::{Error, Result};
-use crate::face::{CallOptions, Change, FaceOptions, Reply, closed_at_once};
+use crate::face::{CallOptions, Change, FaceOptions, Reply, Subscription, closed_at_once};
 use crate::remote_error::RemoteError;
 
 /// A connection to a server, shared by as many tasks and threads as have a clone of it. It is closed
@@ -64,10 +65,39 @@ impl Client {
         self.0.owner.0.handle(name, erase(handler));
     }
 
+    /// Calls `listener` for each one-way message of that name from now on, beside whatever else is
+    /// called for it, one after the other.
+    pub fn on<L, F>(&self, event: &str, listener: L) -> Subscription
+    where
+        L: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.owner.0.listen(event, false, erase_listener(listener))
+    }
+
+    /// The same for the next one only.
+    pub fn once<L, F>(&self, event: &str, listener: L) -> Subscription
+    where
+        L: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.owner.0.listen(event, true, erase_listener(listener))
+    }
+
+    /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
+    pub fn off(&self, subscription: Subscription) {
+        self.0.owner.0.stop_listening(subscription);
+    }
+
     /// Asks. The request is on its way when this returns; awaiting the call gives its outcome, and
     /// dropping the call cancels it.
     pub fn request(&self, method: &str, payload: &[u8], options: &CallOptions) -> Call {
         self.0.owner.0.request(self.0.link, method, payload, options)
+    }
+
+    /// Asks for a stream: a request with items, in either direction.
+    pub fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
+        self.0.owner.0.stream(self.0.link, method, payload, options)
     }
 
     /// Sends a message nobody answers. It is in the ring, or waits in private memory for room, or is

@@ -9,14 +9,16 @@ use super::events::{self, Events};
 use super::handler::{Handler, Handlers, Job};
 use super::request::Cancellation;
 use super::shared::Shared;
+use super::stream::Wakers;
 use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
-    Buffers, Calls, Changes, Reply, Router, error_draft, reply_draft, send_answer, unknown_method,
+    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, error_draft, reply_draft, send_answer,
+    unknown_method,
 };
 use crate::header::Kind;
 use crate::remote_error::RemoteError;
-use crate::session::Message;
+use crate::session::{Ending, Message};
 
 pub(super) struct Desk {
     pub router: Router<Handler>,
@@ -30,6 +32,7 @@ pub(super) struct Desk {
     lines: Vec<Option<Line>>,
     /// What is still to be handled of connections that are over.
     leftovers: HashMap<LinkId, Events>,
+    pub flows: Flows<Wakers>,
     /// Requests nobody handles.
     refusals: Vec<(LinkId, Message)>,
 }
@@ -61,6 +64,8 @@ pub(super) struct After {
     events: Vec<LinkId>,
     wakers: Vec<Waker>,
     cancelled: Vec<Cancellation>,
+    /// Handlers that are called no more, and may hold handles.
+    discarded: Vec<Handler>,
     changed: bool,
 }
 
@@ -74,6 +79,7 @@ impl After {
             shared.runtime.spawn(events::handle(Arc::clone(shared), link));
         }
         self.cancelled.drain(..).for_each(|cancellation| cancellation.cancel());
+        self.discarded.clear();
         self.wakers.drain(..).for_each(Waker::wake);
         if std::mem::take(&mut self.changed) {
             shared.changed.notify_waiters();
@@ -92,12 +98,13 @@ impl Desk {
             buffers: Buffers::default(),
             lines: Vec::new(),
             leftovers: HashMap::new(),
+            flows: Flows::new(),
             refusals: Vec::new(),
         }
     }
 
     fn line(&mut self, link: LinkId) -> Option<&mut Line> {
-        self.lines.get_mut(link.place())?.as_mut().filter(|line| line.link == link)
+        line_of(&mut self.lines, link)
     }
 
     // ---- requests of ours ----
@@ -136,6 +143,11 @@ impl Desk {
 
     fn settle(&mut self, id: u64, outcome: Result<Reply>) {
         let Some(waiting) = self.calls.get_mut(id) else { return };
+        let key = FlowKey { link: waiting.link, ours: true, id };
+        if self.flows.contains(key) {
+            self.forget(id);
+            return self.end_flow(key, outcome);
+        }
         waiting.outcome = Some(outcome);
         self.after.wakers.extend(waiting.waker.take());
         let link = waiting.link;
@@ -147,6 +159,14 @@ impl Desk {
         if let Some(line) = self.line(link) {
             line.calling = line.calling.saturating_sub(1);
         }
+    }
+
+    // ---- streams ----
+
+    /// The other side's items have ended.
+    fn end_flow(&mut self, key: FlowKey, outcome: Result<Reply>) {
+        let waiting = self.flows.end(key, outcome);
+        self.after.wakers.extend(waiting.into_iter().flat_map(Wakers::take));
     }
 
     // ---- requests of the peer ----
@@ -225,36 +245,51 @@ impl Desk {
             Kind::Error => {
                 self.settle(message.id, Err(Error::remote(RemoteError::decode(&payload))));
             }
+            Kind::RequestItem | Kind::ReplyItem => {
+                let waiting = self.flows.push(link, message, payload);
+                self.after.wakers.extend(waiting.and_then(|wakers| wakers.reader.take()));
+            }
             _ => self.dispatch(link, message, payload),
         }
     }
 
     fn dispatch(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
+        if message.kind == Kind::OneWay {
+            return self.tell(link, message, payload);
+        }
         let Self { router, lines, after, .. } = self;
-        let is_request = message.kind == Kind::Request;
         let Some(handler) = router.handler(link, message.code) else {
-            match is_request {
-                true => self.refusals.push((link, *message)),
-                false => self.unhandled += 1,
+            return self.refusals.push((link, *message));
+        };
+        if let Some(line) = line_of(lines, link) {
+            let cancellation = Cancellation::default();
+            let handler = Arc::clone(handler);
+            let job = line.job(handler, message, payload, cancellation.clone());
+            line.serving.insert(message.id, cancellation);
+            if message.window.is_some() {
+                self.flows.open(FlowKey::served(link, message.id));
             }
-            return;
-        };
-        let line = lines.get_mut(link.place()).and_then(Option::as_mut);
-        let Some(line) = line.filter(|line| line.link == link) else { return };
-        let mut job = Job {
-            handler: Arc::clone(handler),
-            payload,
-            message: *message,
-            link,
-            peer: Arc::clone(&line.peer),
-            cancellation: line.hung_up.clone(),
-        };
-        if is_request {
-            job.cancellation = Cancellation::default();
-            line.serving.insert(message.id, job.cancellation.clone());
             after.requests.push(job);
-        } else if line.events.push(job) {
-            after.events.push(link);
+        }
+    }
+
+    /// Puts a one-way message behind the others, for everybody who wants to hear of it.
+    fn tell(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
+        let Self { router, lines, after, unhandled, .. } = self;
+        let Some(line) = line_of(lines, link) else { return };
+        let mut last = router.handler(link, message.code).map(|handler| Arc::clone(handler));
+        if let Some(listeners) = router.listeners(link, message.code) {
+            for listener in listeners.iter() {
+                if let Some(handler) = last.replace(Arc::clone(&listener.handler)) {
+                    line.tell(handler, message, payload.clone(), after);
+                }
+            }
+            let ended = listeners.extract_if(.., |listener| listener.once);
+            after.discarded.extend(ended.map(|listener| listener.handler));
+        }
+        match last {
+            Some(handler) => line.tell(handler, message, payload, after),
+            None => *unhandled += 1,
         }
     }
 
@@ -285,6 +320,31 @@ impl Desk {
         }
         self.changes.went(link, error);
         self.after.changed = true;
+    }
+}
+
+fn line_of(lines: &mut [Option<Line>], link: LinkId) -> Option<&mut Line> {
+    lines.get_mut(link.place())?.as_mut().filter(|line| line.link == link)
+}
+
+impl Line {
+    fn job(
+        &self,
+        handler: Handler,
+        message: &Message,
+        payload: Vec<u8>,
+        cancellation: Cancellation,
+    ) -> Job {
+        let (link, peer) = (self.link, Arc::clone(&self.peer));
+        Job { handler, payload, message: *message, link, peer, cancellation }
+    }
+
+    /// Puts a one-way message behind the others.
+    fn tell(&mut self, handler: Handler, message: &Message, payload: Vec<u8>, after: &mut After) {
+        let job = self.job(handler, message, payload, self.hung_up.clone());
+        if self.events.push(job) {
+            after.events.push(self.link);
+        }
     }
 }
 
@@ -327,12 +387,24 @@ impl Host for Desk {
             Event::Abandoned { link, id } => {
                 let cancelled = self.line(link).and_then(|line| line.serving.remove(&id));
                 self.after.cancelled.extend(cancelled);
+                self.end_flow(FlowKey::served(link, id), Err(Ending::Cancelled.into()));
+            }
+            Event::ItemsEnd { link, id } => {
+                self.end_flow(FlowKey::served(link, id), Ok(Reply::default()));
+            }
+            Event::Granted { link, kind, id, .. } => {
+                let flow = self.flows.get(FlowKey::of_sender(link, kind, id));
+                self.after.wakers.extend(flow.and_then(|flow| flow.waiting.writer.take()));
             }
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.opened(link, peer);
             }
             Event::Closed { link, error } => self.closed(link, error),
-            Event::Drained { .. } => self.after.changed = true,
+            Event::Drained { link } => {
+                let waiting = self.flows.of_link(link);
+                self.after.wakers.extend(waiting.filter_map(|wakers| wakers.writer.take()));
+                self.after.changed = true;
+            }
         }
     }
 }

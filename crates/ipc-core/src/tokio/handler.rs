@@ -8,8 +8,9 @@ use std::task::Poll;
 
 use super::request::{Cancellation, Request};
 use super::shared::Shared;
+use super::stream::Streaming;
 use crate::engine::{LinkId, Peer};
-use crate::face::{Reply, Router, panicked};
+use crate::face::{FlowKey, Reply, Router, item_draft, panicked, reply_draft};
 use crate::remote_error::RemoteError;
 use crate::session::Message;
 
@@ -58,6 +59,22 @@ where
     })
 }
 
+/// The same for one whose outcome nobody is told.
+pub(super) fn erase_listener<L, F>(listener: L) -> Handler
+where
+    L: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = Arc::new(listener);
+    erase(move |request| {
+        let listener = Arc::clone(&listener);
+        async move {
+            listener(request).await;
+            Ok(Reply::default())
+        }
+    })
+}
+
 /// A message and the handler it is for.
 pub(super) struct Job {
     pub handler: Handler,
@@ -72,12 +89,17 @@ impl Job {
     /// Runs the handler to its end, or until nobody waits for it any more: then `None`.
     pub async fn run(self, shared: &Arc<Shared>) -> Option<Result<Reply, RemoteError>> {
         let Self { handler, payload, message, link, peer, cancellation } = self;
+        let stream = message.window.map(|_| {
+            let key = FlowKey::served(link, message.id);
+            let draft = item_draft(&reply_draft(&message, message.codec), key);
+            Streaming::new(Arc::clone(shared), key, draft)
+        });
         if cancellation.is_cancelled() {
             return None;
         }
-        let shared = Arc::clone(shared);
+        let (shared, looking) = (Arc::clone(shared), cancellation.looking(shared, link));
         let request =
-            Request { payload, message, link, peer, cancellation: cancellation.clone(), shared };
+            Request { payload, message, link, peer, cancellation: looking, shared, stream };
         let mut handling = handler(request);
         ::tokio::select! {
             biased;

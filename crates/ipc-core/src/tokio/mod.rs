@@ -55,6 +55,7 @@ mod handler;
 mod request;
 mod server;
 mod shared;
+mod stream;
 
 pub use crate::face::Change;
 pub use call::Call;
@@ -62,3 +63,4 @@ pub use client::Client;
 pub use handler::Handlers;
 pub use request::{Cancellation, Request};
 pub use server::Server;
+pub use stream::Streaming;

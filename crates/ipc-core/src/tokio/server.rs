@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
-use super::handler::{Handlers, erase};
+use super::handler::{Handlers, erase, erase_listener};
 use super::request::Request;
 use super::shared::Owner;
-use crate::engine::{EngineStats, LinkId, LinkStats, ListenOptions, Options, Sent};
-use crate::error::Result;
-use crate::face::{CallOptions, Change, FaceOptions, Reply};
+use super::stream::Streaming;
+use crate::engine::{EngineStats, LinkId, LinkStats, ListenOptions, Options, Peer, Sent};
+use crate::error::{Error, Result};
+use crate::face::{CallOptions, Change, FaceOptions, Reply, Subscription};
 use crate::remote_error::RemoteError;
 
 /// A server, shared by as many tasks and threads as have a clone of it. It is closed, with all its
@@ -52,6 +53,30 @@ impl Server {
         self.0.0.handle(name, erase(handler));
     }
 
+    /// Calls `listener` for each one-way message of that name from now on, beside whatever else is
+    /// called for it, one after the other.
+    pub fn on<L, F>(&self, event: &str, listener: L) -> Subscription
+    where
+        L: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.0.listen(event, false, erase_listener(listener))
+    }
+
+    /// The same for the next one only.
+    pub fn once<L, F>(&self, event: &str, listener: L) -> Subscription
+    where
+        L: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.0.listen(event, true, erase_listener(listener))
+    }
+
+    /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
+    pub fn off(&self, subscription: Subscription) {
+        self.0.0.stop_listening(subscription);
+    }
+
     /// Waits for the next connection that comes or goes; `None` when the server is closed. Each
     /// change is told once, whoever asks, and a connection that goes before anybody was told that it
     /// had come is not told of.
@@ -75,6 +100,17 @@ impl Server {
         self.0.0.request(link, method, payload, options)
     }
 
+    /// Asks a client for a stream: a request with items, in either direction.
+    pub fn stream(
+        &self,
+        link: LinkId,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Streaming> {
+        self.0.0.stream(link, method, payload, options)
+    }
+
     /// Sends a client a message nobody answers.
     pub fn notify(
         &self,
@@ -84,6 +120,27 @@ impl Server {
         options: &CallOptions,
     ) -> Result<Sent> {
         self.0.0.notify(link, event, payload, options)
+    }
+
+    /// Who is connected.
+    pub fn peers(&self) -> Vec<(LinkId, Peer)> {
+        self.0.0.with(|state| {
+            let links = state.engine.links().into_iter();
+            links.filter_map(|link| Some((link, state.engine.peer(link)?.clone()))).collect()
+        })
+    }
+
+    /// Sends some clients, or all [`Self::peers`], a message nobody answers. Returns those it could not
+    /// be sent to, and why.
+    pub fn notify_each(
+        &self,
+        links: impl IntoIterator<Item = LinkId>,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Vec<(LinkId, Error)> {
+        let send = |link| self.0.0.notify(link, event, payload, options).err().map(|e| (link, e));
+        links.into_iter().filter_map(send).collect()
     }
 
     /// Waits until nothing waits for room towards a client any more.

@@ -14,9 +14,10 @@ use super::call::Call;
 use super::desk::{After, Desk};
 use super::driver;
 use super::handler::{Handler, Handlers};
+use super::stream::Streaming;
 use crate::engine::{Engine, LinkId, ListenerId, Sent};
 use crate::error::{Code, Error, Result};
-use crate::face::{CallOptions, FaceOptions, Turns};
+use crate::face::{CallOptions, FaceOptions, FlowKey, Subscription, Turns, item_draft};
 use crate::time::Time;
 
 pub(super) struct Shared {
@@ -118,6 +119,12 @@ impl Shared {
         result
     }
 
+    /// Looks whether the peer of a link has cancelled anything. Returns whether there was news.
+    pub fn hear_cancels(self: &Arc<Self>, link: LinkId) -> bool {
+        self.lock().engine.has_words(link)
+            && self.with(|State { engine, desk, .. }| engine.hear_cancels(link, desk))
+    }
+
     /// Looks whether a hot link has something.
     pub fn look(&self) -> bool {
         self.lock().engine.look()
@@ -150,6 +157,23 @@ impl Shared {
         drop(useless);
     }
 
+    /// Listens to a name. Who comes too late is dropped without the lock, and hears nothing.
+    pub fn listen(self: &Arc<Self>, name: &str, once: bool, handler: Handler) -> Subscription {
+        let (subscription, useless) = self.with(|state| {
+            let subscription = state.desk.router.listen(name, once, handler);
+            let useless = state.shut.then(|| state.desk.router.stop_listening(subscription));
+            (subscription, useless)
+        });
+        drop(useless);
+        subscription
+    }
+
+    /// Ends that.
+    pub fn stop_listening(self: &Arc<Self>, subscription: Subscription) {
+        let useless = self.with(|state| state.desk.router.stop_listening(subscription));
+        drop(useless);
+    }
+
     /// Sends a request.
     pub fn request(
         self: &Arc<Self>,
@@ -174,6 +198,34 @@ impl Shared {
             }
         });
         Call::new(Arc::clone(self), link, sent)
+    }
+
+    /// Sends a request with items.
+    pub fn stream(
+        self: &Arc<Self>,
+        link: LinkId,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Streaming> {
+        let (key, draft) = self.with(|state| {
+            let code = state.engine.code(method)?;
+            let id = state.desk.begin(link);
+            let draft = options.stream(code, id);
+            match state.engine.send(link, &draft, payload) {
+                Ok(_) => {
+                    let key = FlowKey { link, ours: true, id };
+                    state.desk.flows.open(key);
+                    state.desk.read_on(&mut state.engine, link);
+                    Ok((key, item_draft(&draft, key)))
+                }
+                Err(error) => {
+                    state.desk.forget(id);
+                    Err(error)
+                }
+            }
+        })?;
+        Ok(Streaming::new(Arc::clone(self), key, draft))
     }
 
     /// Sends a message nobody answers.

@@ -47,7 +47,8 @@ fn a_server_that_does_not_read_is_felt_and_forgiven() {
             client.drain(PATIENCE).await.unwrap();
             assert_eq!(client.stats().unwrap().queued, 0);
             assert_eq!(call.await.unwrap().payload, 3usize.to_le_bytes());
-            assert_eq!(client.notify("len", &payload, &PLAIN).unwrap(), Sent::Written);
+            // What is drained is in the ring, which may still be full.
+            assert_ne!(client.notify("len", &payload, &PLAIN).unwrap(), Sent::Unwanted);
             let reply = client.request("len", &payload, &PLAIN).await.unwrap();
             assert_eq!(reply.payload, payload.len().to_le_bytes());
         });

@@ -3,6 +3,7 @@
 mod endings;
 mod flow;
 mod requests;
+mod streams;
 #[path = "../two_processes/mod.rs"]
 mod two_processes;
 
@@ -20,8 +21,13 @@ use tokio::runtime::{Builder, Runtime};
 
 use two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, role};
 
-const PLAIN: CallOptions =
-    CallOptions { lane: Lane::Normal, codec: Codec::Bytes, timeout: None, trace: None };
+const PLAIN: CallOptions = CallOptions {
+    lane: Lane::Normal,
+    codec: Codec::Bytes,
+    timeout: None,
+    trace: None,
+    window: None,
+};
 
 // ---- the other process ----
 
@@ -35,6 +41,7 @@ fn in_another_process() {
             one_thread().block_on(serve(&options, FaceOptions { patience, ..Default::default() }));
         }
         "deaf server" => be_deaf(&options),
+        "waiting server" => streams::serve_waiting(&options),
         role => panic!("nobody knows how to be a {role}"),
     }
 }
@@ -89,6 +96,7 @@ async fn serve(options: &Options, face: FaceOptions) {
             }
             Ok(Reply::default())
         });
+    let handlers = streams::handlers(handlers);
     let listen = ListenOptions::default();
     let server = Server::bind_with("demo", options, &listen, face, handlers).await.unwrap();
     while server.next_change().await.is_some() {}

@@ -14,6 +14,7 @@ use super::greeting::Agreed;
 use super::host::{BufferId, Event, Host, LinkId, Peer};
 use super::options::Flow;
 use super::slab::Key;
+use super::workload::Workload;
 use crate::doorbell::{Interest, Sleeper};
 use crate::error::{Code, Error};
 use crate::header::{Header, Kind};
@@ -99,12 +100,17 @@ pub(super) struct Link {
     /// Host buffers of the messages being assembled.
     buffers: [Option<BufferId>; Lane::ALL.len()],
     end: End,
-    /// Something waits for room: frames, or cancels.
+    /// Something waits for room: frames, or words between the sessions.
     waits: bool,
     /// The end has begun, here or there.
     pub is_ending: bool,
     /// Lanes are left unread until the host or the application has caught up.
     held_back: bool,
+    /// What all clients of its server have this side work on, and the part of this one.
+    workload: Option<Arc<Workload>>,
+    work: u32,
+    /// Held back because that is too much.
+    pub is_crowded: bool,
     drain_wanted: bool,
     /// Set: rings are owed instead of rung, because ringing is a system call.
     waker: Option<Waker>,
@@ -135,7 +141,7 @@ impl Link {
             own_words: words(side),
             peer_words: words(side.peer()),
             sleeper: Sleeper::default(),
-            session: Session::new(peer.agreement.limits),
+            session: Session::new(peer.agreement.limits, peer.agreement.streams),
             flow,
             backlogs: Default::default(),
             buffers: [None; Lane::ALL.len()],
@@ -143,6 +149,9 @@ impl Link {
             waits: false,
             is_ending: false,
             held_back: false,
+            workload: None,
+            work: 0,
+            is_crowded: false,
             drain_wanted: false,
             waker: None,
             refused: 0,
@@ -175,6 +184,47 @@ impl Link {
     /// The host may be ready again: what was held back is worth a look.
     pub fn resume(&mut self) {
         self.held_back = false;
+        self.is_crowded = false;
+    }
+
+    /// It shares a limit with the other clients of its server.
+    pub fn share(&mut self, workload: Option<Arc<Workload>>) {
+        self.workload = workload;
+    }
+
+    /// Requests of the peer being worked on. Streams do not count: their items lie behind requests.
+    #[inline]
+    fn working(&self) -> u32 {
+        self.session.serving_live() - self.session.serving_streams()
+    }
+
+    /// Brings what all clients have this side work on up to date.
+    #[inline]
+    pub fn count_work(&mut self) {
+        if let Some(workload) = &self.workload {
+            let now = self.working();
+            workload.update(self.work, now);
+            self.work = now;
+        }
+    }
+
+    /// Whether all clients together leave room for another request.
+    #[inline]
+    pub fn has_room_for_work(&self) -> bool {
+        let more = self.working() - self.work.min(self.working());
+        self.workload.as_ref().is_none_or(|workload| workload.has_room(self.id, more))
+    }
+
+    /// Reads on, if there is room. Returns whether there was.
+    pub fn take_turn(&mut self) -> bool {
+        if !self.has_room_for_work() {
+            return false;
+        }
+        self.resume();
+        if let Some(workload) = self.workload.as_ref().filter(|_| self.look()) {
+            workload.give_turn(self.id);
+        }
+        true
     }
 
     /// Tells the peer that this side does nothing before request `id` is answered; 0: it does.
@@ -209,7 +259,7 @@ impl Link {
         let (mut calls, mut served) = (Vec::new(), Vec::new());
         self.session.expire(now, &mut calls, &mut served);
         self.tell_ended(calls, Ending::Timeout, served, host);
-        if let Err(corrupt) = self.write_cancels() {
+        if let Err(corrupt) = self.write_words() {
             self.break_off(corrupt.into());
         }
         self.commit();
@@ -270,6 +320,7 @@ impl Link {
 
     /// Ends everything that still waits for something, and says so.
     pub fn finish(mut self, host: &mut impl Host) {
+        self.leave();
         self.end_all(Ending::PeerLost, host);
         for buffer in self.buffers.iter_mut().filter_map(Option::take) {
             host.discard(buffer);
@@ -282,6 +333,14 @@ impl Link {
             _ => None,
         };
         host.event(Event::Closed { link: self.id, error });
+    }
+
+    /// Takes its work back from what its server has.
+    fn leave(&mut self) {
+        if let Some(workload) = self.workload.take() {
+            workload.update(self.work, 0);
+            workload.end_turn(self.id);
+        }
     }
 
     fn end_all(&mut self, ending: Ending, host: &mut impl Host) {

@@ -3,10 +3,11 @@
 use super::{End, Link, control_header};
 use crate::engine::host::{Body, Event, Host};
 use crate::error::Corrupt;
+use crate::header::Kind;
 use crate::lanes::Scope;
 use crate::limits::{CONTROL, METHOD_LEN_MAX};
 use crate::option_block::Options;
-use crate::session::{Step, control};
+use crate::session::{Step, Word, control};
 use crate::time::Time;
 
 /// Frames at least this long are released one by one: their author may wait for just that space.
@@ -35,7 +36,7 @@ impl Link {
             .iter()
             .enumerate()
             .any(|(ring, backlog)| !backlog.is_empty() && outgoing.ring(ring).has_moved())
-            || (self.session.next_cancel().is_some() && outgoing.ring(CONTROL).has_moved())
+            || (self.session.next_word().is_some() && outgoing.ring(CONTROL).has_moved())
     }
 
     /// Whether the connection may be over, so that [`Self::is_over`] should be asked.
@@ -57,8 +58,36 @@ impl Link {
         if let Err(corrupt) = result {
             self.break_off(corrupt.into());
         }
+        self.count_work();
+        if let Some(workload) = &self.workload {
+            workload.end_turn(self.id);
+        }
         self.commit();
         frames
+    }
+
+    /// Whether the peer has written a word between the sessions that was not read. One load.
+    #[inline]
+    pub fn has_words(&self) -> bool {
+        self.lanes.incoming.has_words() && !matches!(self.end, End::Broken(_) | End::Closing { .. })
+    }
+
+    /// Reads the words between the sessions and nothing else, and commits.
+    #[cold]
+    pub fn pump_words(&mut self, host: &mut impl Host) {
+        let result = self.read_words(host);
+        if let Err(corrupt) = result {
+            self.break_off(corrupt.into());
+        }
+        self.commit();
+    }
+
+    fn read_words(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
+        while let Some(ring) = self.lanes.incoming.next(Scope::Control)? {
+            self.take_frame(ring, host)?;
+            self.lanes.incoming.advance(ring);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -73,9 +102,10 @@ impl Link {
         }
         while *frames < budget {
             // A peer that is gone takes no answers, so its requests are not held back for them.
-            let busy = self.session.serving_live() >= self.flow.serving_max
-                && !matches!(self.end, End::PeerGone);
-            self.held_back = busy || !host.is_ready(self.id);
+            let is_gone = matches!(self.end, End::PeerGone);
+            self.is_crowded = !is_gone && !self.has_room_for_work();
+            let busy = self.working() >= self.flow.serving_max && !is_gone;
+            self.held_back = busy || self.is_crowded || !host.is_ready(self.id);
             let Some(ring) = self.lanes.incoming.next(self.scope())? else { break };
             self.take_frame(ring, host)?;
             self.lanes.incoming.advance(ring);
@@ -136,6 +166,18 @@ impl Link {
                     host.event(Event::Named { link: self.id, code, name });
                 }
             }
+            Step::Grant { kind, id } => {
+                let mut granted = [0; size_of::<u64>()];
+                payload.copy_to(&mut granted)?;
+                let granted = u64::from_le_bytes(granted);
+                if let Some(granted) = self.session.granted(kind, id, granted)? {
+                    host.event(Event::Granted { link: self.id, kind, id, granted });
+                }
+            }
+            Step::ItemsEnd { id } => {
+                payload.check()?;
+                host.event(Event::ItemsEnd { link: self.id, id });
+            }
             Step::PeerClosed => {
                 payload.check()?;
                 self.is_ending = true;
@@ -145,13 +187,13 @@ impl Link {
         Ok(())
     }
 
-    /// Writes what waited for room: cancels first, then the lanes by priority.
+    /// Writes what waited for room: the control ring's words first, then the lanes by priority.
     #[inline]
     fn write_waiting(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
         if !self.waits {
             return Ok(());
         }
-        self.write_cancels()?;
+        self.write_words()?;
         for (ring, backlog) in self.backlogs.iter_mut().enumerate() {
             while let Some((header, payload)) = backlog.front() {
                 if !self.lanes.outgoing.push(ring, header, &[payload])? {
@@ -160,7 +202,7 @@ impl Link {
                 backlog.pop();
             }
         }
-        self.waits = self.has_backlog() || self.session.next_cancel().is_some();
+        self.waits = self.has_backlog() || self.session.next_word().is_some();
         if self.drain_wanted && !self.has_backlog() {
             self.drain_wanted = false;
             host.event(Event::Drained { link: self.id });
@@ -169,17 +211,33 @@ impl Link {
     }
 
     #[inline]
-    pub(super) fn write_cancels(&mut self) -> Result<(), Corrupt> {
-        while let Some(id) = self.session.next_cancel() {
-            let header = control_header(control::CANCEL, id, 0);
-            let header = header.sealed(self.peer.agreement.crc, &[]);
-            if !self.lanes.outgoing.push(CONTROL, header, &[])? {
+    pub(super) fn write_words(&mut self) -> Result<(), Corrupt> {
+        while let Some(word) = self.session.next_word() {
+            if !self.lanes.outgoing.has_room_for(CONTROL, size_of::<u64>())? {
                 self.waits = true;
                 break;
             }
-            self.session.cancel_written();
+            match word {
+                Word::Cancel(id) => self.write_word(control::CANCEL, id, &[])?,
+                Word::Grant { kind, id } => {
+                    let code = match kind {
+                        Kind::RequestItem => control::GRANT_REQUEST_ITEMS,
+                        _ => control::GRANT_REPLY_ITEMS,
+                    };
+                    if let Some(granted) = self.session.take_grant(kind, id) {
+                        self.write_word(code, id, &granted.to_le_bytes())?;
+                    }
+                }
+            }
+            self.session.word_written();
         }
         Ok(())
+    }
+
+    fn write_word(&mut self, code: u16, id: u64, payload: &[u8]) -> Result<(), Corrupt> {
+        let header = control_header(code, id, payload.len());
+        let header = header.sealed(self.peer.agreement.crc, &[payload]);
+        self.lanes.outgoing.push(CONTROL, header, &[payload]).map(drop)
     }
 
     /// Whether frames wait for room in private memory.

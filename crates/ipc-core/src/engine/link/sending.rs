@@ -5,7 +5,7 @@ use crate::engine::names::Names;
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Header, Kind};
-use crate::limits::FRAME_LEN_MAX;
+use crate::limits::{FRAME_LEN_MAX, Lane};
 use crate::option_block::Options;
 use crate::session::fragments::Fragments;
 use crate::session::{Draft, control};
@@ -38,12 +38,15 @@ impl Link {
         let ring = draft.lane as usize;
         // Answers are always taken: they free what the peer waits with, and their number is bounded
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
-        if matches!(draft.kind, Kind::Request | Kind::OneWay) {
-            self.check_room(ring, payload.len())?;
-            self.define(draft, names)?;
-        } else {
+        // So are items, whose number is bounded by what they were granted.
+        match draft.kind {
+            Kind::Request | Kind::OneWay => {
+                self.check_room(ring, payload.len())?;
+                self.define(draft, names)?;
+            }
+            Kind::RequestItem | Kind::ReplyItem => {}
             // One request less is being worked on, so the next may be read.
-            self.held_back = false;
+            _ => self.held_back = false,
         }
         let Some(header) = self.session.send(draft, payload.len(), Time::after)? else {
             return Ok(Sent::Unwanted);
@@ -153,10 +156,34 @@ impl Link {
     /// Gives a request up. Returns whether it was in flight.
     pub fn cancel(&mut self, id: u64) -> bool {
         let ended = self.session.cancel(id);
-        if ended && let Err(corrupt) = self.write_cancels() {
+        if ended && let Err(corrupt) = self.write_words() {
             self.break_off(corrupt.into());
         }
         ended
+    }
+
+    /// No more items go with a request; the peer hears of it behind those that were sent.
+    pub fn end_items(&mut self, lane: Lane, id: u64) {
+        if !matches!(self.end, End::Open) || !self.session.end_items(id) {
+            return;
+        }
+        if let Err(corrupt) = self.put(lane as usize, control_header(control::END, id, 0), &[]) {
+            self.break_off(corrupt.into());
+        }
+    }
+
+    /// What may still be sent of the items of a request; `None`: nobody waits for them any more.
+    pub fn credit(&mut self, kind: Kind, id: u64) -> Option<u64> {
+        self.session.credit(kind, id)
+    }
+
+    /// The application is done with items that came.
+    pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) {
+        if self.session.consumed(kind, id, cost)
+            && let Err(corrupt) = self.write_words()
+        {
+            self.break_off(corrupt.into());
+        }
     }
 
     /// Shows the peer what was written and gives back what was read; wakes it if it asked for that.

@@ -11,7 +11,7 @@ use crate::header::{Header, Kind};
 use crate::limits::{CONTROL, Lane};
 use crate::option_block::Options;
 use crate::session::fragments::Fragments;
-use crate::session::{Draft, Ending, Message, Step, control};
+use crate::session::{Draft, Ending, Message, Step, Word, control};
 use crate::time::Time;
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
         Ok(true)
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         side: usize,
         ring: usize,
@@ -72,16 +72,32 @@ impl World {
         ring.push_back(Frame { what, header, options, payload, arrives });
     }
 
-    pub(super) fn write_cancels(&mut self, side: usize) {
+    pub(super) fn write_words(&mut self, side: usize) {
         if !self.is_open(side) {
             return;
         }
-        while let Some(id) = self.sides[side].session.next_cancel() {
-            let of = |call: &Call| call.side == side && call.id == id;
-            let call = self.calls.iter().position(of).expect("only what was asked is cancelled");
-            let header = Header::new(Kind::Control, control::CANCEL, id);
-            self.put(side, CONTROL, What::Cancel(call), header, Vec::new(), Vec::new());
-            self.sides[side].session.cancel_written();
+        while let Some(word) = self.sides[side].session.next_word() {
+            match word {
+                Word::Cancel(id) => {
+                    let of = |call: &Call| call.side == side && call.id == id;
+                    let call = self.calls.iter().position(of);
+                    let call = call.expect("only what was asked is cancelled");
+                    let header = Header::new(Kind::Control, control::CANCEL, id);
+                    self.put(side, CONTROL, What::Cancel(call), header, Vec::new(), Vec::new());
+                }
+                Word::Grant { kind, id } => {
+                    let code = match kind {
+                        Kind::RequestItem => control::GRANT_REQUEST_ITEMS,
+                        _ => control::GRANT_REPLY_ITEMS,
+                    };
+                    if let Some(granted) = self.sides[side].session.take_grant(kind, id) {
+                        let header = Header::new(Kind::Control, code, id);
+                        let payload = granted.to_le_bytes().to_vec();
+                        self.put(side, CONTROL, What::Grant, header, Vec::new(), payload);
+                    }
+                }
+            }
+            self.sides[side].session.word_written();
         }
     }
 
@@ -166,6 +182,12 @@ impl World {
                 self.finish(side);
             }
             Step::Done => self.heard(side, what),
+            Step::Grant { kind, id } => {
+                assert_eq!(what, What::Grant);
+                let granted = u64::from_le_bytes(payload.try_into().unwrap());
+                this.session.granted(kind, id, granted).unwrap();
+            }
+            Step::ItemsEnd { id } => self.items_ended(side, what, id),
         }
     }
 
@@ -203,7 +225,11 @@ impl World {
                 self.ended(call, Outcome::Answered);
             }
             What::OneWay(index) => assert_eq!(payload, self.one_ways[index]),
-            What::Cancel(_) | What::Define | What::Close => panic!("{what:?} as a message"),
+            What::Item(call, kind, number) => {
+                assert_eq!((message.kind, message.id), (kind, self.calls[call].id));
+                self.item_arrived(side, call, kind, number, &payload);
+            }
+            what => panic!("{what:?} as a message"),
         }
         self.sides[side].session.delivered();
     }
@@ -221,18 +247,28 @@ impl World {
                 assert!(self.calls[call].outcome.is_some(), "an awaited answer was dropped");
                 self.sides[side].counters.late_replies += u64::from(!more);
             }
+            What::Item(call, kind, _) => {
+                assert!(!self.is_wanted(side, call), "an awaited item was dropped");
+                let counters = &mut self.sides[side].counters;
+                match kind {
+                    Kind::ReplyItem => counters.late_replies += u64::from(!more),
+                    _ => counters.stale_requests += u64::from(!more),
+                }
+            }
             what => panic!("{what:?} was dropped"),
         }
     }
 
     /// A word between the sessions has come.
     fn heard(&mut self, side: usize, what: What) {
-        if let What::Cancel(call) = what {
-            let Call { slot, usage, .. } = self.calls[call];
-            let heard = &mut self.sides[side].heard[slot];
-            *heard = usage.max(*heard);
-        } else {
-            assert_eq!(what, What::Close);
+        match what {
+            What::Cancel(call) => {
+                let Call { slot, usage, .. } = self.calls[call];
+                let heard = &mut self.sides[side].heard[slot];
+                *heard = usage.max(*heard);
+            }
+            What::ItemsEnd(call) => assert!(!self.is_wanted(side, call)),
+            what => assert_eq!(what, What::Close),
         }
     }
 
@@ -272,7 +308,7 @@ impl World {
             }
             served.into_iter().for_each(|id| self.no_longer_wanted(side, id));
             if self.random.percent(70) {
-                self.write_cancels(side);
+                self.write_words(side);
             }
         }
     }

@@ -1,0 +1,293 @@
+// Streams: items in order, no more of them than the reader takes, and one end.
+
+import { once } from 'node:events'
+import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import { Readable, Writable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
+import ava from 'ava'
+import { IpcError, toDuplex, toReadableStream, type ClientStream } from 'ringpost'
+import { Abandoned } from './helpers/contracts.mjs'
+import { pair, serve, until } from './helpers/program.mjs'
+import { Checked, Chunks, Echoed, Numbers, Pushy, Tokens } from './helpers/streams.mjs'
+
+const test = ava.serial
+const server = await serve()
+const chunks = (count: number, length: number) => Buffer.from(JSON.stringify([count, length]))
+
+async function all<Item>(items: ClientStream<Item>): Promise<Item[]> {
+  const found = []
+  for await (const item of items) found.push(item)
+  return found
+}
+
+test('a generator is a stream, and what it returns the result', async (t) => {
+  const client = await server.connect(t)
+  const numbers = client.stream(Numbers, ['a', 5])
+  t.deepEqual(await all(numbers), [0, 1, 2, 3, 4])
+  t.is(await numbers.result, 'whole')
+  t.is(await client.request(Abandoned, 'a'), 'ended')
+  // Whoever iterates again finds nothing.
+  t.deepEqual(await all(numbers), [])
+})
+
+test('the result can be had without a look at the items that fit the window', async (t) => {
+  const client = await server.connect(t)
+  t.is(await client.stream(Numbers, ['b', 5]).result, 'whole')
+})
+
+test('an item is seen as soon as it is there', async (t) => {
+  const client = await server.connect(t)
+  const seen = []
+  const start = performance.now()
+  let last = 0
+  for await (const token of client.stream(Tokens, 50)) {
+    seen.push(token)
+    last = performance.now() - start
+  }
+  t.deepEqual(seen, ['one', 'by', 'one'])
+  // The last comes before the generator has waited for the last time.
+  t.true(performance.now() - start - last > 20)
+})
+
+test('both sides write and read at once', async (t) => {
+  const client = await server.connect(t)
+  const echoed = client.stream(Echoed, undefined, { windowBytes: 4096 })
+  const upload = async () => {
+    for (let number = 0; number < 5000; number++) {
+      if (!echoed.write({ number })) await echoed.ready()
+    }
+    echoed.end()
+  }
+  const [items] = await Promise.all([all(echoed), upload()])
+  t.deepEqual(items, Array.from({ length: 5000 }, (_, number) => ({ number })))
+  t.is(await echoed.result, 5000)
+  const ended = { code: 'ERR_CANCELLED' }
+  t.throws(() => echoed.write(1), ended)
+  await t.throwsAsync(echoed.ready(), ended)
+})
+
+test('items that come together can be taken together', async (t) => {
+  const client = await server.connect(t)
+  const numbers = client.stream(Numbers, ['c', 10_000])
+  const found: number[] = []
+  let calls = 0
+  await numbers.forEach((items) => {
+    found.push(...items)
+    calls++
+  })
+  t.deepEqual(found, Array.from({ length: 10_000 }, (_, number) => number))
+  t.true(calls < 5000, `${calls} calls`)
+  t.is(await numbers.result, 'whole')
+})
+
+test('while whoever takes items is at work, no more are given', async (t) => {
+  const client = await server.connect(t)
+  let [atWork, found] = [0, 0]
+  await client.stream(Numbers, ['d', 20_000], { windowBytes: 4096 }).forEach(async (items) => {
+    t.is(++atWork, 1)
+    await setTimeout(0)
+    found += items.length
+    atWork--
+  })
+  t.is(found, 20_000)
+})
+
+test('who throws while taking items ends the stream with that', async (t) => {
+  const client = await server.connect(t)
+  const numbers = client.stream(Numbers, ['e', 1e9])
+  const mine = new Error('mine')
+  const taken = numbers.forEach(() => {
+    throw mine
+  })
+  t.is(await t.throwsAsync(taken), mine)
+  t.is(await t.throwsAsync(numbers.result), mine)
+  await until('heard', async () => (await client.request(Abandoned, 'e')) === 'ERR_CANCELLED')
+})
+
+test('borrowed items are used again, kept ones are not', async (t) => {
+  const client = await server.connect(t)
+  const memories = async (borrowed: boolean) => {
+    const seen = new Set<ArrayBufferLike>()
+    let bytes = 0
+    const take = (items: Uint8Array[]) => {
+      for (const item of items) {
+        seen.add(item.buffer)
+        bytes += item.every((byte) => byte === 7) ? item.length : NaN
+      }
+    }
+    await client.stream(Chunks, chunks(64, 65_536)).forEach(take, { borrowed })
+    t.is(bytes, 64 * 65_536)
+    return seen.size
+  }
+  t.is(await memories(false), 64)
+  t.true((await memories(true)) < 32)
+})
+
+// ---- ends ----
+
+test('a loop that is left cancels, once, and the other side hears', async (t) => {
+  const client = await server.connect(t)
+  const numbers = client.stream(Numbers, ['f', 1e9])
+  for await (const number of numbers) if (number === 1000) break
+  await t.throwsAsync(numbers.result, { code: 'ERR_CANCELLED' })
+  await until('heard', async () => (await client.request(Abandoned, 'f')) === 'ERR_CANCELLED')
+  t.is(client.stats().pending, 0)
+})
+
+test('a signal ends it with its reason', async (t) => {
+  const client = await server.connect(t)
+  const controller = new AbortController()
+  const numbers = client.stream(Numbers, ['g', 1e9], { signal: controller.signal })
+  const reason = new Error('enough')
+  const error = await t.throwsAsync(async () => {
+    for await (const number of numbers) if (number === 100) controller.abort(reason)
+  })
+  t.is(error, reason)
+  t.throws(() => client.stream(Numbers, ['g', 1], { signal: controller.signal }), { is: reason })
+})
+
+test('a deadline ends it', async (t) => {
+  const client = await server.connect(t)
+  const numbers = client.stream(Numbers, ['h', 1e9], { timeoutMs: 50 })
+  await t.throwsAsync(numbers.forEach(() => {}), { code: 'ERR_TIMEOUT' })
+})
+
+test('a close and a death end it, on both ends', async (t) => {
+  const { server: victim, client } = await pair(t)
+  const numbers = client.stream(Numbers, ['i', 1e9])
+  const taken = numbers.forEach(() => {})
+  await setTimeout(20)
+  await victim.kill()
+  await t.throwsAsync(taken, { code: 'ERR_PEER_LOST' })
+  await t.throwsAsync(numbers.result, { code: 'ERR_PEER_LOST' })
+  const other = await server.connect(t)
+  const closed = other.stream(Numbers, ['j', 1e9])
+  await other.close()
+  await t.throwsAsync(all(closed), { code: 'ERR_CLOSED' })
+  t.throws(() => other.stream(Numbers, ['j', 1]), { code: 'ERR_CLOSED' })
+  const client2 = await server.connect(t)
+  await until('heard', async () => (await client2.request(Abandoned, 'j')) !== null)
+})
+
+test('an item that cannot be read ends the stream, and none is lost before it', async (t) => {
+  const client = await server.connect(t)
+  const checked = client.stream(Checked, [1, 2, -3, 4])
+  const found: unknown[] = []
+  const read = async () => {
+    for await (const item of checked) found.push(item)
+  }
+  await t.throwsAsync(read(), { code: 'ERR_INVALID_PAYLOAD', message: /above 0/ })
+  t.deepEqual(found, [2, 4])
+  const uploading = client.stream(Checked, [])
+  uploading.write(-1)
+  await t.throwsAsync(all(uploading), { code: 'ERR_INVALID_PAYLOAD', message: /above 0/ })
+  const odd = client.stream(Echoed)
+  t.throws(() => odd.write(() => {}), { code: 'ERR_INVALID_PAYLOAD' })
+  odd.cancel()
+})
+
+// ---- who keeps up, and who does not ----
+
+test('a reader that does not read is written no more than a window', async (t) => {
+  const client = await server.connect(t)
+  const chunky = client.stream(Chunks, chunks(1000, 1000), { windowBytes: 65_536 })
+  const iterator = chunky[Symbol.asyncIterator]()
+  await iterator.next()
+  await setTimeout(100)
+  const { received } = client.stats()
+  t.true(received <= 66, `${received} items came`)
+  let count = 1
+  while (!(await iterator.next()).done) count++
+  t.is(count, 1000)
+})
+
+test('a writer that does not wait is told so', async (t) => {
+  const client = await server.connect(t)
+  t.is(await client.stream(Pushy).result, 'ERR_FULL')
+  const echoed = client.stream(Echoed, undefined, { windowBytes: 4096 })
+  while (echoed.write('x'.repeat(100)));
+  t.throws(() => echoed.write('y'), { code: 'ERR_FULL', message: /await ready\(\)/ })
+  await echoed.ready({ timeoutMs: 10_000 })
+  echoed.write('y')
+  echoed.end()
+  t.is((await all(echoed)).at(-1), 'y')
+})
+
+test('waiting for room has an end', async (t) => {
+  const client = await server.connect(t)
+  // Nothing of it is read here, so that the server in its turn stops reading.
+  const echoed = client.stream(Echoed, undefined, { windowBytes: 4096 })
+  const fill = async () => {
+    for (;;) if (!echoed.write('x'.repeat(1000))) await echoed.ready({ timeoutMs: 100 })
+  }
+  await t.throwsAsync(fill(), { code: 'ERR_TIMEOUT' })
+  const stuck = echoed.ready()
+  echoed.cancel(new Error('no use'))
+  await t.throwsAsync(stuck, { message: 'no use' })
+})
+
+test('memory stays where it was while a gigabyte goes through a window', async (t) => {
+  const client = await server.connect(t)
+  const [count, length] = [16_384, 65_536]
+  const bulk = client.stream(Chunks, chunks(count, length), { windowBytes: 262_144 })
+  let [bytes, before, most] = [0, 0, 0]
+  await bulk.forEach(
+    (items: Uint8Array[]) => {
+      for (const item of items) bytes += item.length
+      const { rss } = process.memoryUsage()
+      // What is needed once is there after the first tenth.
+      if (bytes < (count * length) / 10) before = Math.max(before, rss)
+      most = Math.max(most, rss)
+    },
+    { borrowed: true },
+  )
+  t.is(bytes, count * length)
+  t.true(most - before < 32 << 20, `${(most - before) >> 20} MiB more`)
+})
+
+// ---- as others know streams ----
+
+test('a Duplex writes and reads, and its ends are the stream\'s', async (t) => {
+  const client = await server.connect(t)
+  const found: unknown[] = []
+  const echoed = client.stream(Echoed, undefined, { windowBytes: 4096 })
+  const numbers = Array.from({ length: 3000 }, (_, number) => number + 1)
+  const sink = new Writable({
+    objectMode: true,
+    write(item, _, done) {
+      found.push(item)
+      done()
+    },
+  })
+  await pipeline(Readable.from(numbers), toDuplex(echoed), sink)
+  t.deepEqual(found, numbers)
+  t.is(await echoed.result, 3000)
+  const endless = client.stream(Numbers, ['k', 1e9])
+  toDuplex(endless).destroy()
+  await t.throwsAsync(endless.result, { code: 'ERR_CANCELLED' })
+  const failing = toDuplex(client.stream(Numbers, ['l', 1e9], { timeoutMs: 20 })).resume()
+  const [error] = (await once(failing, 'error')) as [IpcError]
+  t.is(error.code, 'ERR_TIMEOUT')
+})
+
+test('a ReadableStream of the web\'s', async (t) => {
+  const client = await server.connect(t)
+  const web = toReadableStream(client.stream(Chunks, chunks(100, 1000)))
+  t.is((await buffer(web)).length, 100_000)
+  const endless = client.stream(Numbers, ['m', 1e9])
+  const reader = toReadableStream(endless).getReader()
+  t.deepEqual(await reader.read(), { value: 0, done: false })
+  await reader.cancel()
+  await t.throwsAsync(endless.result, { code: 'ERR_CANCELLED' })
+  t.throws(() => toReadableStream({} as never), { code: 'ERR_INVALID_ARGUMENT' })
+})
+
+// ---- mistakes ----
+
+test('what is no stream is refused', async (t) => {
+  const client = await server.connect(t)
+  t.throws(() => client.stream('numbers' as never), { code: 'ERR_INVALID_ARGUMENT' })
+  t.throws(() => client.stream(Numbers, ['n', 1], { windowBytes: 100 }), { instanceOf: RangeError })
+  await t.throwsAsync(client.request('numbers', ['n', 1]), { code: 'ERR_INVALID_ARGUMENT' })
+})

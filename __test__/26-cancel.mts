@@ -1,0 +1,88 @@
+// Cancels that busy code can see, and requests that inherit what is left.
+
+import { setTimeout } from 'node:timers/promises'
+import ava from 'ava'
+import { connect, createServer } from 'ringpost'
+import { Busy, BusyFor, Inherit, Look } from './helpers/contracts.mjs'
+import { serve, until } from './helpers/program.mjs'
+
+const test = ava.serial
+const server = await serve()
+
+test('a handler that never yields sees that it was cancelled', async (t) => {
+  const client = await server.connect(t)
+  const controller = new AbortController()
+  const { signal } = controller
+  const busy = client.request(Busy, 'cancelled', { signal })
+  await setTimeout(50)
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(busy, { message: 'enough' })
+  const other = await server.connect(t)
+  let seen = null
+  await until('it has stopped', async () => (seen = await other.request(BusyFor, 'cancelled')))
+  t.deepEqual(seen, { before: false, after: true, turned: false })
+})
+
+test('a handler that never yields sees that its time is over', async (t) => {
+  const client = await server.connect(t)
+  const busy = client.request(Busy, 'late', { timeoutMs: 50 })
+  await t.throwsAsync(busy, { code: 'ERR_TIMEOUT' })
+  let seen = null
+  await until('it has stopped', async () => (seen = await client.request(BusyFor, 'late')))
+  t.deepEqual(seen, { before: false, after: true, turned: false })
+})
+
+test('what comes while it looks is neither lost nor taken before its time', async (t) => {
+  const client = await server.connect(t)
+  const controller = new AbortController()
+  const { signal } = controller
+  const busy = client.request(Busy, 'crowded', { signal })
+  const looks = Array.from({ length: 500 }, () => client.request(Look))
+  await setTimeout(30)
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(busy, { message: 'enough' })
+  t.is((await Promise.all(looks)).length, 500)
+})
+
+test('who answers is not cancelled, and who has answered is', async (t) => {
+  const name = `cancel-${process.pid}`
+  const own = await createServer(name)
+  t.teardown(() => own.close())
+  const seen: boolean[] = []
+  own.handle('ask', async (_, context) => {
+    seen.push(context.cancelled)
+    void setTimeout(20).then(() => seen.push(context.cancelled))
+  })
+  const client = await connect(name)
+  t.teardown(() => client.close())
+  await client.request('ask')
+  await until('it has looked again', () => seen.length === 2)
+  t.deepEqual(seen, [false, true])
+})
+
+test('a request that is made for another has no more time than that', async (t) => {
+  const client = await server.connect(t)
+  client.handle('left', (_, { remainingMs, traceparent }) => [remainingMs, traceparent])
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+  const options = { timeoutMs: 5000, traceparent }
+  const [left, trace] = await client.request(Inherit, { name: 'left' }, options)
+  // Long spans are measured by a clock with ticks of up to 10 ms, on either side.
+  t.true(left > 0 && left <= 5020, `${left} ms`)
+  t.is(trace, traceparent)
+  const [shorter] = await client.request(Inherit, { name: 'left', timeoutMs: 100 }, options)
+  t.true(shorter <= 100, `${shorter} ms`)
+})
+
+test('a request that is made for another ends with it', async (t) => {
+  const client = await server.connect(t)
+  const reasons: string[] = []
+  client.handle('never', (_, { signal }) => {
+    signal.addEventListener('abort', () => reasons.push('heard'))
+    return new Promise(() => {})
+  })
+  const asked = client.request(Inherit, { name: 'never' }, { timeoutMs: 100 })
+  await t.throwsAsync(asked, { code: 'ERR_TIMEOUT' })
+  await until('its handler has heard', () => reasons.length === 1)
+  const wrong = { parent: {} as never }
+  t.throws(() => client.requestSync(Look, undefined, wrong), { code: 'ERR_INVALID_ARGUMENT' })
+})

@@ -1,0 +1,109 @@
+// Streams: what every agent answers, and what it is told to ask for.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  bytes,
+  stream,
+  type Client,
+  type Connection,
+  type IpcError,
+  type Server,
+  type ServerStream,
+  type Stream,
+} from 'ringpost'
+import { log } from './methods.mjs'
+import { pattern, type StreamAsk, type Streamed } from './wire.mjs'
+
+const Count = stream<number, number, never, number>('count')
+const Sum = stream<null, never, number, number>('sum')
+const Double = stream<null, number, number, number>('double')
+const Breaks = stream<null, number>('breaks')
+const Endless = stream<null, number>('endless')
+/** JSON in bytes: how many, and how long each. */
+const Bulk = stream<Uint8Array, Uint8Array, never, Uint8Array>('bulk', { codec: bytes })
+const contracts: Record<string, Stream> = {
+  count: Count,
+  sum: Sum,
+  double: Double,
+  breaks: Breaks,
+  endless: Endless,
+  bulk: Bulk,
+  nobody: stream('nobody'),
+  add: stream('add'),
+}
+
+export function handleStreams(end: Server | Connection): void {
+  end.handle(Count, function* (count) {
+    for (let number = 0; number < count; number++) yield number
+    return count
+  })
+  end.handle(Sum, async (_, items) => {
+    let sum = 0
+    for await (const number of items) sum += number
+    return sum
+  })
+  end.handle(Double, async (_, items) => {
+    let count = 0
+    for await (const number of items) {
+      if (!items.write(2 * number)) await items.ready()
+      count++
+    }
+    return count
+  })
+  end.handle(Breaks, async function* () {
+    yield* [0, 1, 2]
+    await sleep(1)
+    throw Object.assign(new Error('as it was asked to'), { code: 'E_BROKEN' })
+  })
+  end.handle(Endless, async (_, items) => {
+    log.counts.set('streaming', (log.counts.get('streaming') ?? 0) + 1)
+    try {
+      for (let number = 0; ; number++) if (!items.write(number)) await items.ready()
+    } finally {
+      log.counts.set('streamed', (log.counts.get('streamed') ?? 0) + 1)
+    }
+  })
+  end.handle(Bulk, bulk)
+}
+
+async function bulk(params: Uint8Array, items: ServerStream<Uint8Array>): Promise<Uint8Array> {
+  const [count, length] = JSON.parse(Buffer.from(params).toString()) as number[]
+  const item = pattern(length)
+  for (let sent = 0; sent < count; sent++) if (!items.write(item)) await items.ready()
+  return Buffer.from('done')
+}
+
+/** Asks for a stream and says what came of it. */
+export async function ask(client: Client, order: StreamAsk, signal?: AbortSignal): Promise<Streamed> {
+  const { method, value = null, up, take = Infinity, pauseMs = 0, length = 0 } = order
+  const { lane, timeoutMs, window: windowBytes } = order
+  const contract = contracts[method]
+  const isBulk = contract === Bulk
+  const params: unknown = isBulk ? Buffer.from(JSON.stringify(value)) : value
+  const items = client.stream(contract, params, { lane, timeoutMs, windowBytes, signal })
+  const uploaded = up === undefined ? undefined : upload(items, up)
+  // Whoever reads hears of a failure first.
+  uploaded?.catch(() => {})
+  const expected = isBulk ? pattern(length) : undefined
+  const factor = contract === Double ? 2 : 1
+  const found: Streamed = { items: 0, inOrder: true, result: null, failure: null }
+  try {
+    for await (const item of items) {
+      const isRight = expected ? Buffer.compare(item, expected) === 0 : item === found.items * factor
+      found.inOrder &&= isRight
+      if (++found.items === take) break
+      if (found.items === 1 && pauseMs > 0) await sleep(pauseMs)
+    }
+    await uploaded
+    const result: unknown = await items.result
+    found.result = isBulk ? Buffer.from(result as Uint8Array).toString() : result
+  } catch (error) {
+    found.failure = (error as IpcError).code ?? String(error)
+  }
+  return found
+}
+
+async function upload(items: ReturnType<Client['stream']>, count: number): Promise<void> {
+  for (let number = 0; number < count; number++) if (!items.write(number)) await items.ready()
+  items.end()
+}

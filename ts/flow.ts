@@ -1,0 +1,337 @@
+// The two directions of a stream: what is written, as far as credit goes, and what has come and
+// waits to be read.
+
+import type * as api from '../index.js'
+import { BYTES, decodeWith, encodeWith } from './codec.js'
+import type { StreamContract } from './contract.js'
+import { IpcError } from './errors.js'
+import type { Inbox } from './inbox.js'
+import type { Link } from './link.js'
+import { native, type Extras } from './native.js'
+import { waitOptions } from './options.js'
+import { wait } from './wait.js'
+
+const { ORDER_CONSUMED, ORDER_END } = native
+
+/** What an item takes of the credit: what its frame takes in a ring. */
+const itemCost = (length: number): number => (length + 31) & ~7
+const NOTHING = new Uint8Array(0)
+/** Items that were read are removed from a queue that never gets empty, so many at a time. */
+const READ_MAX = 1024
+
+/** Which stream on which link, as its frames have it. */
+export interface Address {
+  readonly link: Link
+  readonly contract: StreamContract
+  readonly lane: number
+  readonly code: number
+  readonly slot: number
+  readonly generation: number
+  readonly window: number
+}
+
+interface Waiter<T> {
+  resolve(value: T): void
+  reject(reason: unknown): void
+}
+
+export class ItemWriter {
+  readonly #address: Address
+  readonly #kind: number
+  #sent = 0
+  #granted: number
+  /** Why nothing can be written, once that is so. */
+  #end: unknown
+  #waiting: Waiter<void>[] = []
+
+  constructor(address: Address, kind: number) {
+    this.#address = address
+    this.#kind = kind
+    this.#granted = address.window
+  }
+
+  get isOpen(): boolean {
+    return this.#end === undefined
+  }
+
+  get isReady(): boolean {
+    return this.#sent < this.#granted && this.#address.link.queued === 0
+  }
+
+  write(item: unknown): boolean {
+    if (this.#end !== undefined) throw this.#end
+    const { link, contract, lane, code, slot, generation } = this.#address
+    const { codec, codecNumber } = contract
+    const payload = encodeWith(codec, item)
+    link.check(payload.length)
+    if (this.#sent >= this.#granted) throw tooMany()
+    this.#sent += itemCost(payload.length)
+    const { outbox } = link.runtime
+    outbox.append(
+      link.number, this.#kind, lane, codecNumber, code, slot, generation, 0, payload, undefined,
+    )
+    return this.isReady
+  }
+
+  ready(options?: api.WaitOptions): Promise<void> {
+    const checked = waitOptions(options)
+    if (this.#end !== undefined) return Promise.reject(this.#end)
+    if (this.isReady) return Promise.resolve()
+    this.#address.link.stalled.add(this)
+    const ready = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    return wait(ready, 'room for another item', checked)
+  }
+
+  /** Says that no more items go with the request. */
+  end(reason: unknown): void {
+    if (this.#end !== undefined) return
+    this.stop(reason)
+    const { link, lane, slot, generation } = this.#address
+    if (link.end !== undefined) return
+    link.runtime.outbox.append(
+      link.number, ORDER_END, lane, 0, 0, slot, generation, 0, NOTHING, undefined,
+    )
+  }
+
+  /** The peer grants credit, so much in all. */
+  granted(total: number): void {
+    this.#granted = total
+    this.wake()
+  }
+
+  /** There may be room again. */
+  wake(): void {
+    if (this.#waiting.length === 0 || !this.isReady) return
+    this.#address.link.stalled.delete(this)
+    for (const { resolve } of this.#take()) resolve()
+  }
+
+  /** Nothing can be written any more. */
+  stop(reason: unknown): void {
+    this.#end ??= reason
+    this.#address.link.stalled.delete(this)
+    for (const { reject } of this.#take()) reject(this.#end)
+  }
+
+  #take(): Waiter<void>[] {
+    const waiting = this.#waiting
+    this.#waiting = []
+    return waiting
+  }
+}
+
+/** A callback that takes items. */
+interface Taker {
+  take(items: unknown[]): unknown
+  borrowed: boolean
+  done: Waiter<void>
+}
+
+export class ItemReader implements AsyncIterableIterator<any> {
+  readonly #address: Address
+  readonly #kind: number
+  readonly #schema: api.StandardSchema | undefined
+  /** What is to be done when the reader wants no more. */
+  readonly #close: (reason?: unknown) => void
+  #items: unknown[] = []
+  #costs: number[] = []
+  #read = 0
+  /** What was read and not reported. */
+  #consumed = 0
+  #end: { error: unknown } | undefined
+  #waiting: Waiter<IteratorResult<any>>[] = []
+  #taker: Taker | undefined
+  /** The taker works on what it was given. */
+  #busy = false
+  #noticed = false
+  #closed = false
+
+  constructor(
+    address: Address,
+    kind: number,
+    schema: api.StandardSchema | undefined,
+    close: (reason?: unknown) => void,
+  ) {
+    this.#address = address
+    this.#kind = kind
+    this.#schema = schema
+    this.#close = close
+  }
+
+  /** An item has come. What comes together is handed over together, at the end of the batch. */
+  received(inbox: Inbox, at: number, extras: Extras): void {
+    if (this.#closed) return
+    const { codec, codecNumber } = this.#address.contract
+    const keeps = codecNumber === BYTES && !(this.#taker?.borrowed && !this.#busy)
+    const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
+    const found = inbox.codec(at)
+    let item: unknown = payload
+    if (codecNumber !== BYTES || found !== BYTES || this.#schema !== undefined) {
+      try {
+        item = decodeWith(codec, codecNumber, this.#schema, payload, found)
+      } catch (error) {
+        return this.#close(error)
+      }
+    }
+    this.#items.push(item)
+    this.#costs.push(itemCost(payload.length))
+    if (!this.#noticed) this.#notice()
+  }
+
+  /** No more come: that was the last, or an error says why. */
+  end(error?: unknown): void {
+    if (this.#end !== undefined) return
+    this.#end = { error }
+    this.#notice()
+  }
+
+  #notice(): void {
+    if (this.#noticed) return
+    this.#noticed = true
+    this.#address.link.runtime.notice(this)
+  }
+
+  /** A batch has come to its end. */
+  arrived(): void {
+    this.#noticed = false
+    if (this.#taker !== undefined) return this.#give(this.#taker)
+    while (this.#waiting.length > 0 && this.#hasNext()) {
+      const { resolve, reject } = this.#waiting.shift()!
+      this.#next(resolve, reject)
+    }
+  }
+
+  // ---- one by one ----
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<any>> {
+    if (this.#read < this.#items.length) {
+      return Promise.resolve({ value: this.#shift(), done: false })
+    }
+    return new Promise((resolve, reject) => {
+      if (this.#hasNext()) this.#next(resolve, reject)
+      else this.#waiting.push({ resolve, reject })
+    })
+  }
+
+  return(): Promise<IteratorResult<any>> {
+    this.close()
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  /** Whoever read wants no more. */
+  close(reason?: unknown): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#items = []
+    this.#costs = []
+    this.#read = 0
+    this.#close(reason)
+    this.end()
+  }
+
+  #hasNext(): boolean {
+    return this.#read < this.#items.length || this.#end !== undefined
+  }
+
+  #next(resolve: (result: IteratorResult<any>) => void, reject: (reason: unknown) => void): void {
+    if (this.#read < this.#items.length) return resolve({ value: this.#shift(), done: false })
+    const { error } = this.#end!
+    if (error === undefined) return resolve({ value: undefined, done: true })
+    // An error is told once, and then there is nothing more.
+    this.#end = { error: undefined }
+    reject(error)
+  }
+
+  #shift(): unknown {
+    const item = this.#items[this.#read]
+    const cost = this.#costs[this.#read]
+    this.#read++
+    if (this.#read === this.#items.length || this.#read === READ_MAX) {
+      this.#items.splice(0, this.#read)
+      this.#costs.splice(0, this.#read)
+      this.#read = 0
+    }
+    this.#done(cost)
+    return item
+  }
+
+  // ---- all that came together ----
+
+  forEach(take: (items: any[]) => unknown, borrowed: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#taker = { take, borrowed, done: { resolve, reject } }
+      this.#notice()
+    })
+  }
+
+  #give(taker: Taker): void {
+    while (!this.#busy && this.#read < this.#items.length) {
+      const items = this.#read === 0 ? this.#items : this.#items.slice(this.#read)
+      let cost = 0
+      for (let at = this.#read; at < this.#costs.length; at++) cost += this.#costs[at]
+      this.#items = []
+      this.#costs = []
+      this.#read = 0
+      let result
+      try {
+        result = taker.take(items)
+      } catch (error) {
+        return this.#fail(taker, error)
+      }
+      if (isPromise(result)) this.#await(taker, result, cost)
+      else this.#done(cost)
+    }
+    if (this.#busy || this.#end === undefined || this.#items.length > 0) return
+    const { error } = this.#end
+    if (error === undefined) taker.done.resolve()
+    else taker.done.reject(error)
+  }
+
+  /** No more is given before it is done with this. */
+  #await(taker: Taker, result: Promise<unknown>, cost: number): void {
+    this.#busy = true
+    result.then(
+      () => {
+        this.#busy = false
+        this.#done(cost)
+        this.#give(taker)
+      },
+      (error: unknown) => {
+        this.#busy = false
+        this.#fail(taker, error)
+      },
+    )
+  }
+
+  #fail(taker: Taker, error: unknown): void {
+    taker.done.reject(error)
+    this.close(error)
+  }
+
+  /** The application is done with items: at half a window, the peer hears of it. */
+  #done(cost: number): void {
+    this.#consumed += cost
+    const { link, lane, slot, generation, window } = this.#address
+    if (this.#consumed < window >>> 1 || this.#end !== undefined || link.end !== undefined) return
+    link.runtime.outbox.append(
+      ...[link.number, ORDER_CONSUMED, lane, 0, this.#kind, slot, generation] as const,
+      ...[this.#consumed, NOTHING, undefined] as const,
+    )
+    this.#consumed = 0
+  }
+}
+
+function tooMany(): IpcError {
+  return new IpcError(
+    'ERR_FULL',
+    'the other side does not keep up: after write() has returned false, await ready()',
+  )
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof (value as Promise<unknown> | undefined)?.then === 'function'
+}
