@@ -316,7 +316,8 @@ export interface ItemWriter<Item> {
 /** A stream, where it was asked for. */
 export interface ClientStream<Item = any, Upload = any, Result = any>
   extends ItemReader<Item>, ItemWriter<Upload> {
-  /** The one outcome, after all items: what the handler has returned or thrown. */
+  /** The one outcome, after all items: what the handler has returned or thrown. Items that nobody reads
+   * fill the window, and then the handler waits. */
   readonly result: Promise<Result>
   /** Says that no more items go with the request. */
   end(): void

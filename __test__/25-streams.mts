@@ -131,6 +131,7 @@ test('a loop that is left cancels, once, and the other side hears', async (t) =>
   const numbers = client.stream(Numbers, ['f', 1e9])
   for await (const number of numbers) if (number === 1000) break
   await t.throwsAsync(numbers.result, { code: 'ERR_CANCELLED' })
+  t.deepEqual(await all(numbers), [])
   await until('heard', async () => (await client.request(Abandoned, 'f')) === 'ERR_CANCELLED')
   t.is(client.stats().pending, 0)
 })

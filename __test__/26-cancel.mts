@@ -3,8 +3,8 @@
 import { setTimeout } from 'node:timers/promises'
 import ava from 'ava'
 import { connect, createServer } from 'ringpost'
-import { Busy, BusyFor, Inherit, Look } from './helpers/contracts.mjs'
-import { serve, until } from './helpers/program.mjs'
+import { Abandoned, Busy, BusyFor, Inherit, Look, Never } from './helpers/contracts.mjs'
+import { pair, serve, until } from './helpers/program.mjs'
 
 const test = ava.serial
 const server = await serve()
@@ -42,6 +42,23 @@ test('what comes while it looks is neither lost nor taken before its time', asyn
   controller.abort(new Error('enough'))
   await t.throwsAsync(busy, { message: 'enough' })
   t.is((await Promise.all(looks)).length, 500)
+})
+
+test('cancels pass lanes that are full and not read any more', async (t) => {
+  const { client } = await pair(t, { server: { servingMax: 4 } })
+  const controller = new AbortController()
+  const options = { signal: controller.signal, lane: 'critical', timeoutMs: 20_000 } as const
+  // Four are worked on and never answered; of the others the ring holds only some.
+  const asked = Array.from({ length: 5_000 }, (_, at) => client.request(Never, `${at}`, options))
+  const outcomes = Promise.allSettled(asked)
+  await setTimeout(50)
+  t.true(client.stats().queuedBytes > 0)
+  const urgent = { lane: 'critical', timeoutMs: 50 } as const
+  await t.throwsAsync(client.request(Abandoned, '0', urgent), { code: 'ERR_TIMEOUT' })
+  controller.abort(new Error('enough'))
+  t.true((await outcomes).every(({ status }) => status === 'rejected'))
+  t.is(await client.request(Abandoned, '0', { lane: 'critical' }), 'ERR_CANCELLED')
+  t.is(await client.request(Abandoned, '4000', { lane: 'critical' }), null)
 })
 
 test('who answers is not cancelled, and who has answered is', async (t) => {

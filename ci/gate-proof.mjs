@@ -135,7 +135,9 @@ function plant(file, row, spins) {
   const spin = `
 let sink = 1;
 function spin() {
-  for (let turn = 0; turn < ${spins}; turn++) sink = (Math.imul(sink, 1103515245) + 12345) | 0;
+  let own = sink;
+  for (let turn = 0; turn < ${spins}; turn++) own = (Math.imul(own, 1103515245) + 12345) | 0;
+  sink = own;
 }
 `
   writeFileSync(file, planted + spin)

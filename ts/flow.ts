@@ -160,7 +160,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
 
   /** An item has come. What comes together is handed over together, at the end of the batch. */
   received(inbox: Inbox, at: number, extras: Extras): void {
-    if (this.#closed) return
+    // Behind one that could not be read there are no others.
+    if (this.#closed || this.#end !== undefined) return
     const { codec, codecNumber } = this.#address.contract
     const keeps = codecNumber === BYTES && !(this.#taker?.borrowed && !this.#busy)
     const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
@@ -229,8 +230,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
     this.#items = []
     this.#costs = []
     this.#read = 0
-    this.#close(reason)
     this.end()
+    this.#close(reason)
   }
 
   #hasNext(): boolean {

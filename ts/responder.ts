@@ -237,9 +237,11 @@ export class Responder {
   // ---- events ----
 
   #take(inbox: Inbox, at: number, code: number, extras: Extras): void {
-    const listeners = (this.#listeners[code] ??= this.#listenersOf(code))
+    const listeners = this.#listeners[code] ?? this.#listenersOf(code)
     if (listeners.length === 0) this.#unhandled++
-    for (const route of listeners) {
+    // Counted, because walking an array costs as much as the rest where there is one.
+    for (let place = 0; place < listeners.length; place++) {
+      const route = listeners[place]
       // It may have been taken back by the one before it.
       if (!route.isActive) continue
       if (route.once) route.remove()
@@ -250,7 +252,7 @@ export class Responder {
   #listenersOf(code: number): readonly Route[] {
     const name = this.#names[code]
     const [own, shared] = [this.#own.listeners(name), this.#shared?.listeners(name)]
-    return shared === undefined ? own : [...own, ...shared]
+    return (this.#listeners[code] = shared === undefined ? own : [...own, ...shared])
   }
 
   /** What one handler does to itself is no business of the others. */

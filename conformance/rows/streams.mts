@@ -130,12 +130,55 @@ export const streams: readonly Row[] = [
     assert.equal((await streaming).failure, 'ERR_CLOSED')
     await until('heard', async () => (await counted(cell, 'streamed')) > ended)
   }),
+  row(
+    '100 peers that are stopped and go on in random order',
+    stoppedAndContinued,
+    ({ asker }) => asker === 'rust',
+  ),
   row('10,000 streams at once', async (cell) => {
     const request = { connection: cell.connection, method: 'count', value: 3 }
     const { ended, failed } = await cell.asker.do('streams', { count: 10_000, request })
     assert.deepEqual({ ended, failed }, { ended: 10_000, failed: {} })
   }),
 ]
+
+/** Every request and every stream ends once, and whole, whenever its author was not there. */
+async function stoppedAndContinued(cell: Cell): Promise<void> {
+  const peers = Array.from({ length: 100 }, () => cell.spawn('rust'))
+  const connections = await Promise.all(peers.map((peer) => cell.connect(cell.main, {}, peer)))
+  const work = peers.map(async (peer, at) => {
+    const connection = connections[at]
+    const asked = { connection, method: 'add', value: [1, 2] }
+    const streamed = { connection, method: 'count', value: 2000, window: 4096 }
+    const outcomes = await Promise.all([
+      peer.do('many', { count: 200, request: asked }),
+      peer.do('streams', { count: 5, request: streamed }),
+    ])
+    assert.deepEqual(outcomes, [{ answered: 200, failed: {} }, { ended: 5, failed: {} }])
+  })
+  let isOver = false
+  const all = Promise.all(work).finally(() => (isOver = true))
+  all.catch(() => {})
+  const seed = Date.now() >>> 0
+  const random = numbers(seed)
+  const stopped = new Set<Agent>()
+  for (let turn = 0; turn < 1000 && !isOver; turn++) {
+    const peer = peers[random() % peers.length]
+    if (stopped.delete(peer)) peer.goOn()
+    else stopped.add(peer) && peer.stop()
+    if (turn % 8 === 0) await sleep(1)
+  }
+  for (const peer of stopped) peer.goOn()
+  await all.catch((error: Error) => {
+    throw new Error(`with seed ${seed}: ${error.message}`)
+  })
+}
+
+/** Any numbers, the same for the same seed. */
+function numbers(seed: number): () => number {
+  let state = seed
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8
+}
 
 async function answererDies(cell: Cell, point: string, passages: number): Promise<void> {
   const victim = cell.spawn('rust')

@@ -14,6 +14,8 @@
 
 pub(crate) mod fragments;
 pub mod id;
+mod items;
+mod message;
 mod names;
 #[cfg(all(test, not(loom)))]
 mod simulation;
@@ -26,15 +28,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::header::{Codec, Header, Kind};
-use crate::limits::{CONTROL, Lane, Limits, WINDOW_MAX, WINDOW_MIN};
-use crate::option_block::{Options, Trace};
+use crate::header::{Header, Kind};
+use crate::limits::{CONTROL, Lane, Limits};
+use crate::option_block::Options;
 use crate::time::Time;
 
 use names::{Definition, Names};
 use slots::{Admission, Slots};
-use stream::Stream;
 
+pub use message::{Draft, Message};
 pub use stream::item_cost;
 
 /// Codes of control frames.
@@ -59,79 +61,6 @@ pub mod control {
     pub const REJECT: u16 = 18;
     /// On the socket: the client holds everything it was sent.
     pub const READY: u16 = 19;
-}
-
-/// A message about to be sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Draft {
-    /// Anything but control.
-    pub kind: Kind,
-    /// The lane it travels on; everything of one id stays on one lane.
-    pub lane: Lane,
-    /// How its payload is encoded.
-    pub codec: Codec,
-    /// The sender's code for the method or event.
-    pub code: u16,
-    /// For a request a fresh id, for its items and its answer the same, for a one-way message anything.
-    pub id: u64,
-    /// When a request is given up; for what is no request `None`.
-    pub timeout: Option<Duration>,
-    /// Trace context to carry along.
-    pub trace: Option<Trace>,
-    /// For a request that is a stream, what its items may take without credit.
-    pub window: Option<u32>,
-}
-
-impl Draft {
-    /// What goes between the header and the payload.
-    #[inline]
-    pub(crate) fn options(&self) -> Options {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        Options {
-            budget_us: self.timeout.map(micros),
-            total_len: None,
-            trace: self.trace,
-            window: self.window,
-        }
-    }
-}
-
-/// A message that arrived, without its payload.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Message {
-    /// Anything but control.
-    pub kind: Kind,
-    /// The lane it came on.
-    pub lane: Lane,
-    /// How its payload is encoded.
-    pub codec: Codec,
-    /// The peer's code for the method or event; in an answer the code of its request's maker.
-    pub code: u16,
-    /// Its correlation id.
-    pub id: u64,
-    /// Bytes of its whole payload.
-    pub len: usize,
-    /// When whoever asked gives up; [`Time::NEVER`] if never.
-    pub deadline: Time,
-    /// Trace context that came along.
-    pub trace: Option<Trace>,
-    /// Of a request that is a stream, what its items may take without credit.
-    pub window: Option<u32>,
-}
-
-impl Message {
-    /// A message that says nothing, for a place that will hold one.
-    const NONE: Self = Self {
-        kind: Kind::Control,
-        lane: Lane::Normal,
-        codec: Codec::Bytes,
-        code: 0,
-        id: 0,
-        len: 0,
-        deadline: Time::NEVER,
-        trace: None,
-        window: None,
-    };
 }
 
 /// What to do about a frame that came in. The message it is about is [`Session::message`].
@@ -315,82 +244,6 @@ impl Session {
 
     pub fn word_written(&mut self) {
         self.words.pop_front();
-    }
-
-    // ---- items ----
-
-    /// What may still be sent of the items of a request, of this kind: an item may while this is not
-    /// 0. `None`: nobody waits for them any more.
-    pub fn credit(&mut self, kind: Kind, id: u64) -> Option<u64> {
-        self.stream(kind, id, Direction::Out).map(|stream| stream.credit())
-    }
-
-    /// The application is done with items that came, of this cost in all; see [`item_cost`].
-    /// Returns whether there is a word to be written now.
-    pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) -> bool {
-        let due = self.stream(kind, id, Direction::In).is_some_and(|stream| stream.consume(cost));
-        if due {
-            self.words.push_back(Word::Grant { kind, id });
-        }
-        due
-    }
-
-    /// What a [`Word::Grant`] says, as it stands now; `None` when nobody needs it any more.
-    pub fn take_grant(&mut self, kind: Kind, id: u64) -> Option<u64> {
-        self.stream(kind, id, Direction::In).map(Stream::take_grant)
-    }
-
-    /// No more items go with our request. Returns whether that is news for anybody.
-    pub fn end_items(&mut self, id: u64) -> bool {
-        let stream = self.calls.stream(id);
-        stream.is_some_and(|stream| !std::mem::replace(&mut stream.ended, true))
-    }
-
-    /// The peer grants credit. Returns all it has granted, if anybody can use it.
-    pub fn granted(&mut self, kind: Kind, id: u64, granted: u64) -> Result<Option<u64>, Corrupt> {
-        let Some(stream) = self.stream(kind, id, Direction::Out) else { return Ok(None) };
-        stream.grant(granted).map(Some).ok_or(Corrupt::Grant { id, granted })
-    }
-
-    /// Items that go with requests are sent by whoever asked, the others by whoever works.
-    #[inline]
-    fn stream(&mut self, kind: Kind, id: u64, direction: Direction) -> Option<&mut Stream> {
-        let ours = (kind == Kind::RequestItem) == (direction == Direction::Out);
-        if ours { self.calls.stream(id) } else { self.serving.stream(id) }
-    }
-
-    #[cold]
-    fn check_stream(&self, draft: &Draft) -> Result<()> {
-        if !self.streams {
-            return Err(Error::new(Code::Feature, "the peer knows no streams"));
-        }
-        match draft.window {
-            Some(window) if !is_window(window) => {
-                let message =
-                    format!("a window of {window} bytes, {WINDOW_MIN} to {WINDOW_MAX} are");
-                Err(Error::new(Code::InvalidArgument, message))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns whether anybody waits for it.
-    #[inline]
-    fn send_item(&mut self, draft: &Draft, len: usize) -> Result<bool> {
-        let Some(stream) = self.stream(draft.kind, draft.id, Direction::Out) else {
-            let calls = if draft.kind == Kind::RequestItem { &self.calls } else { &self.serving };
-            if calls.is_live(draft.id) {
-                return Err(Error::new(Code::InvalidArgument, "an item of what is no stream"));
-            }
-            return Ok(false);
-        };
-        if draft.kind == Kind::RequestItem && stream.ended {
-            return Err(Error::new(Code::InvalidArgument, "an item after the last"));
-        }
-        if !stream.take_credit(len) {
-            return Err(Error::new(Code::Full, "the window is used up: wait for credit"));
-        }
-        Ok(true)
     }
 
     // ---- what the peer says ----
@@ -630,43 +483,6 @@ impl Session {
         }
     }
 
-    #[inline]
-    fn receive_item(&mut self) -> Result<bool, Corrupt> {
-        let Message { kind, id, len, .. } = self.message;
-        let Some(stream) = self.stream(kind, id, Direction::In) else {
-            return self.receive_late_item();
-        };
-        if stream.ended && kind == Kind::RequestItem {
-            return Err(Corrupt::NoStream { id });
-        }
-        if stream.receive(len) { Ok(true) } else { Err(Corrupt::Credit { id, len }) }
-    }
-
-    /// Nobody waits for it any more; but a request that is in flight has no items it was not made for.
-    #[cold]
-    fn receive_late_item(&mut self) -> Result<bool, Corrupt> {
-        let Message { kind, id, .. } = self.message;
-        let (of, late) = match kind {
-            Kind::ReplyItem => (&self.calls, &mut self.counters.late_replies),
-            _ => (&self.serving, &mut self.counters.stale_requests),
-        };
-        if of.is_live(id) {
-            return Err(Corrupt::NoStream { id });
-        }
-        *late += 1;
-        Ok(false)
-    }
-
-    #[cold]
-    fn check_window(&self) -> Result<(), Corrupt> {
-        let Message { kind, window, .. } = self.message;
-        let window = window.unwrap_or(0);
-        if kind == Kind::Request && self.streams && is_window(window) {
-            return Ok(());
-        }
-        Err(Corrupt::Window { window })
-    }
-
     /// Whether a message that comes in parts is still waited for; requests and one-way messages
     /// always are.
     fn is_awaited(&self) -> bool {
@@ -727,17 +543,6 @@ impl Session {
             _ => Err(malformed),
         }
     }
-}
-
-/// Where items go, seen from this side.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Out,
-    In,
-}
-
-fn is_window(window: u32) -> bool {
-    (WINDOW_MIN..=WINDOW_MAX).contains(&window)
 }
 
 const ALL_LANES: u8 = (1 << Lane::ALL.len()) - 1;

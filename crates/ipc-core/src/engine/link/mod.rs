@@ -211,8 +211,10 @@ impl Link {
     /// Whether all clients together leave room for another request.
     #[inline]
     pub fn has_room_for_work(&self) -> bool {
-        let more = self.working() - self.work.min(self.working());
-        self.workload.as_ref().is_none_or(|workload| workload.has_room(self.id, more))
+        match &self.workload {
+            None => true,
+            Some(workload) => workload.has_room(self.id, self.working().saturating_sub(self.work)),
+        }
     }
 
     /// Reads on, if there is room. Returns whether there was.

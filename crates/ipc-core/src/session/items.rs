@@ -1,0 +1,132 @@
+//! The part of a session that is about streams: what of their items may be sent, what has come, and
+//! what is granted for it.
+
+use super::stream::Stream;
+use super::{Draft, Message, Session, Word};
+use crate::error::{Code, Corrupt, Error, Result};
+use crate::header::Kind;
+use crate::limits::{WINDOW_MAX, WINDOW_MIN};
+
+/// Where items go, seen from this side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Out,
+    In,
+}
+
+fn is_window(window: u32) -> bool {
+    (WINDOW_MIN..=WINDOW_MAX).contains(&window)
+}
+
+impl Session {
+    /// What may still be sent of the items of a request, of this kind: an item may while this is not
+    /// 0. `None`: nobody waits for them any more.
+    pub fn credit(&mut self, kind: Kind, id: u64) -> Option<u64> {
+        self.stream(kind, id, Direction::Out).map(|stream| stream.credit())
+    }
+
+    /// The application is done with items that came, of this cost in all; see [`item_cost`].
+    /// Returns whether there is a word to be written now.
+    pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) -> bool {
+        let due = self.stream(kind, id, Direction::In).is_some_and(|stream| stream.consume(cost));
+        if due {
+            self.words.push_back(Word::Grant { kind, id });
+        }
+        due
+    }
+
+    /// What a [`Word::Grant`] says, as it stands now; `None` when nobody needs it any more.
+    pub fn take_grant(&mut self, kind: Kind, id: u64) -> Option<u64> {
+        self.stream(kind, id, Direction::In).map(Stream::take_grant)
+    }
+
+    /// No more items go with our request. Returns whether that is news for anybody.
+    pub fn end_items(&mut self, id: u64) -> bool {
+        let stream = self.calls.stream(id);
+        stream.is_some_and(|stream| !std::mem::replace(&mut stream.ended, true))
+    }
+
+    /// The peer grants credit. Returns all it has granted, if anybody can use it.
+    pub fn granted(&mut self, kind: Kind, id: u64, granted: u64) -> Result<Option<u64>, Corrupt> {
+        let Some(stream) = self.stream(kind, id, Direction::Out) else { return Ok(None) };
+        stream.grant(granted).map(Some).ok_or(Corrupt::Grant { id, granted })
+    }
+
+    /// Items that go with requests are sent by whoever asked, the others by whoever works.
+    #[inline]
+    fn stream(&mut self, kind: Kind, id: u64, direction: Direction) -> Option<&mut Stream> {
+        let ours = (kind == Kind::RequestItem) == (direction == Direction::Out);
+        if ours { self.calls.stream(id) } else { self.serving.stream(id) }
+    }
+
+    #[cold]
+    pub(super) fn check_stream(&self, draft: &Draft) -> Result<()> {
+        if !self.streams {
+            return Err(Error::new(Code::Feature, "the peer knows no streams"));
+        }
+        match draft.window {
+            Some(window) if !is_window(window) => {
+                let message =
+                    format!("a window of {window} bytes, {WINDOW_MIN} to {WINDOW_MAX} are");
+                Err(Error::new(Code::InvalidArgument, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether anybody waits for it.
+    #[inline]
+    pub(super) fn send_item(&mut self, draft: &Draft, len: usize) -> Result<bool> {
+        let Some(stream) = self.stream(draft.kind, draft.id, Direction::Out) else {
+            let calls = if draft.kind == Kind::RequestItem { &self.calls } else { &self.serving };
+            if calls.is_live(draft.id) {
+                return Err(Error::new(Code::InvalidArgument, "an item of what is no stream"));
+            }
+            return Ok(false);
+        };
+        if draft.kind == Kind::RequestItem && stream.ended {
+            return Err(Error::new(Code::InvalidArgument, "an item after the last"));
+        }
+        if !stream.take_credit(len) {
+            return Err(Error::new(Code::Full, "the window is used up: wait for credit"));
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    pub(super) fn receive_item(&mut self) -> Result<bool, Corrupt> {
+        let Message { kind, id, len, .. } = self.message;
+        let Some(stream) = self.stream(kind, id, Direction::In) else {
+            return self.receive_late_item();
+        };
+        if stream.ended && kind == Kind::RequestItem {
+            return Err(Corrupt::NoStream { id });
+        }
+        if stream.receive(len) { Ok(true) } else { Err(Corrupt::Credit { id, len }) }
+    }
+
+    /// Nobody waits for it any more; but a request that is in flight has no items it was not made for.
+    #[cold]
+    fn receive_late_item(&mut self) -> Result<bool, Corrupt> {
+        let Message { kind, id, .. } = self.message;
+        let (of, late) = match kind {
+            Kind::ReplyItem => (&self.calls, &mut self.counters.late_replies),
+            _ => (&self.serving, &mut self.counters.stale_requests),
+        };
+        if of.is_live(id) {
+            return Err(Corrupt::NoStream { id });
+        }
+        *late += 1;
+        Ok(false)
+    }
+
+    #[cold]
+    pub(super) fn check_window(&self) -> Result<(), Corrupt> {
+        let Message { kind, window, .. } = self.message;
+        let window = window.unwrap_or(0);
+        if kind == Kind::Request && self.streams && is_window(window) {
+            return Ok(());
+        }
+        Err(Corrupt::Window { window })
+    }
+}
