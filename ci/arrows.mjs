@@ -71,7 +71,6 @@ const TS_LAYERS = [
 ]
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
-  adapters: ['node:stream', 'node:stream/web'],
   party: ['node:events'],
 }
 

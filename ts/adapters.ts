@@ -1,7 +1,7 @@
 // Streams as what others know: a Duplex of Node's, and a ReadableStream of the web's.
 
-import { Duplex } from 'node:stream'
-import { ReadableStream } from 'node:stream/web'
+import type { Duplex } from 'node:stream'
+import type { ReadableStream as WebStream } from 'node:stream/web'
 import type * as api from '../index.js'
 import { ClientStream } from './client-stream.js'
 import { ServerStream } from './server-stream.js'
@@ -11,7 +11,9 @@ type Either = ClientStream | ServerStream
 export function toDuplex(stream: api.ClientStream | api.ServerStream): Duplex {
   const { reader, writer } = asEither(stream)
   const isClient = stream instanceof ClientStream
-  const duplex = new Duplex({
+  // Loaded when it is asked for: it is as large as all of this library.
+  const { Duplex } = process.getBuiltinModule('node:stream')
+  return new Duplex({
     objectMode: true,
     // What waits here was not granted anew, so that it is the window that bounds it.
     readableHighWaterMark: 1,
@@ -42,11 +44,11 @@ export function toDuplex(stream: api.ClientStream | api.ServerStream): Duplex {
       done(error)
     },
   })
-  return duplex
 }
 
-export function toReadableStream(stream: api.ClientStream | api.ServerStream): ReadableStream {
+export function toReadableStream(stream: api.ClientStream | api.ServerStream): WebStream {
   const { reader } = asEither(stream)
+  // The global one, which Node only loads when it is asked for.
   return new ReadableStream(
     {
       async pull(controller) {
