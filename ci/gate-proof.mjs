@@ -59,7 +59,7 @@ for (let number = 0; number < all; number++) {
   if (!small) keep()
 }
 
-const caught = trials.filter(({ what, row, slower }) => what === 'planted' && slower.includes(row))
+const caught = trials.filter(({ what, answer }) => what === 'planted' && answer === 'slower')
 const accused = trials.filter(({ what, answer }) => what === 'unchanged' && answer === 'slower')
 const undecided = trials.filter(({ answer }) => answer === 'undecided')
 console.log(

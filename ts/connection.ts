@@ -99,13 +99,17 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     options?: api.NotifyOptions,
   ): boolean {
     const contract = asEvent(event)
-    const checked = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.send(contract, encodeWith(contract.codec, payload), checked)
+    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    return this.send(contract, encodeWith(contract.codec, payload), lane, traceparent)
   }
 
   /** Sends an event that is bytes already. */
-  send(contract: EventContract, bytes: Uint8Array, options: api.NotifyOptions): boolean {
-    const { lane, traceparent } = options
+  send(
+    contract: EventContract,
+    bytes: Uint8Array,
+    lane: api.Lane | undefined,
+    traceparent: string | undefined,
+  ): boolean {
     const link = this.#link
     const { outbox } = link.runtime
     link.check(bytes.length)
@@ -222,8 +226,8 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   }
 
   /** The next request is a stream, of this window. */
-  announced(window: number): void {
-    this.#responder.announced(window)
+  announced(slot: number, generation: number, window: number): void {
+    this.#responder.announced(slot, generation, window)
   }
 
   granted(kind: number, slot: number, generation: number, total: number): void {

@@ -26,8 +26,8 @@ export class Responder {
   /** Requests whose handlers have promised an answer, by slot. */
   readonly #serving: (Context | undefined)[] = []
   #servingCount = 0
-  /** The window of the next request, if it is a stream. */
-  #window = 0
+  /** The last request that was said to be a stream: it is the next to come. */
+  #announced = { slot: 0, generation: 0, window: 0 }
   #unhandled = 0
   /** For the handlers of events, which nobody waits for. */
   readonly #ended = new AbortController()
@@ -76,13 +76,19 @@ export class Responder {
       const stream = this.#stream(inbox.slot(at), inbox.generation(at))
       stream?.received(inbox, at, extras)
     } else {
-      this.#take(inbox, at, code, extras)
+      const listeners = this.#listeners[code] ?? this.#listenersOf(code)
+      // One that stays is what most events have, and costs no walk.
+      if (listeners.length === 1 && !listeners[0].once) {
+        this.#tell(listeners[0], inbox, at, code, extras)
+      } else {
+        this.#tellAll(listeners, inbox, at, code, extras)
+      }
     }
   }
 
   /** The next request is a stream, of this window. */
-  announced(window: number): void {
-    this.#window = window
+  announced(slot: number, generation: number, window: number): void {
+    this.#announced = { slot, generation, window }
   }
 
   /** The peer grants credit. */
@@ -134,20 +140,10 @@ export class Responder {
     code: number,
     extras: Extras,
   ): void {
-    const window = this.#window
-    this.#window = 0
-    if (window > 0 && route?.contract instanceof StreamContract) {
-      return this.#serveStream(route, route.contract, inbox, at, code, extras, window)
+    if (route === undefined || !(route.contract instanceof MethodContract)) {
+      return this.#serveOther(route, inbox, at, code, extras)
     }
     const context = this.#context(inbox, at, code)
-    if (route?.contract instanceof StreamContract) {
-      const message = `"${this.#names[code]}" is a stream, and was called as none`
-      return this.#fail(context, new IpcError('ERR_INVALID_ARGUMENT', message))
-    }
-    if (route === undefined || !(route.contract instanceof MethodContract)) {
-      const message = `nobody handles the method "${this.#names[code]}"`
-      return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
-    }
     const { contract, handler } = route
     let result
     try {
@@ -167,6 +163,27 @@ export class Responder {
         if (this.#forget(context)) this.#fail(context, error)
       },
     )
+  }
+
+  /** What is no plain request. */
+  #serveOther(
+    route: Route | undefined,
+    inbox: Inbox,
+    at: number,
+    code: number,
+    extras: Extras,
+  ): void {
+    const name = this.#names[code]
+    if (!(route?.contract instanceof StreamContract)) {
+      const error = new IpcError('ERR_UNKNOWN_METHOD', `nobody handles the method "${name}"`)
+      return this.#fail(this.#context(inbox, at, code), error)
+    }
+    const { slot, generation, window } = this.#announced
+    if (slot === inbox.slot(at) && generation === inbox.generation(at)) {
+      return this.#serveStream(route, route.contract, inbox, at, code, extras, window)
+    }
+    const message = `"${name}" is a stream, and was called as none`
+    this.#fail(this.#context(inbox, at, code), new IpcError('ERR_INVALID_ARGUMENT', message))
   }
 
   #serveStream(
@@ -236,12 +253,15 @@ export class Responder {
 
   // ---- events ----
 
-  #take(inbox: Inbox, at: number, code: number, extras: Extras): void {
-    const listeners = this.#listeners[code] ?? this.#listenersOf(code)
+  #tellAll(
+    listeners: readonly Route[],
+    inbox: Inbox,
+    at: number,
+    code: number,
+    extras: Extras,
+  ): void {
     if (listeners.length === 0) this.#unhandled++
-    // Counted, because walking an array costs as much as the rest where there is one.
-    for (let place = 0; place < listeners.length; place++) {
-      const route = listeners[place]
+    for (const route of listeners) {
       // It may have been taken back by the one before it.
       if (!route.isActive) continue
       if (route.once) route.remove()

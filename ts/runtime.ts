@@ -197,7 +197,7 @@ export class Runtime {
       case EVENT_DRAINED:
         return connection?.isDrained()
       case EVENT_STREAM:
-        return connection?.announced(inbox.deadline(at))
+        return connection?.announced(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
       case EVENT_GRANTED: {
         const [kind, total] = [inbox.code(at), inbox.deadline(at)]
         return connection?.granted(kind, inbox.slot(at), inbox.generation(at), total)

@@ -51,13 +51,13 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     options?: api.BroadcastOptions,
   ): Connection[] {
     const contract = asEvent(event)
-    const { to = this.connections, ...rest } = broadcastOptions(options)
+    const { to = this.connections, lane, traceparent } = broadcastOptions(options)
     const bytes = encodeWith(contract.codec, payload)
     const left: Connection[] = []
     // Some may close while others are told.
     for (const connection of [...to] as Connection[]) {
       try {
-        connection.send(contract, bytes, rest)
+        connection.send(contract, bytes, lane, traceparent)
       } catch {
         left.push(connection)
       }

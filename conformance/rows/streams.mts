@@ -164,8 +164,12 @@ async function stoppedAndContinued(cell: Cell): Promise<void> {
   const stopped = new Set<Agent>()
   for (let turn = 0; turn < 1000 && !isOver; turn++) {
     const peer = peers[random() % peers.length]
-    if (stopped.delete(peer)) peer.goOn()
-    else stopped.add(peer) && peer.stop()
+    if (stopped.delete(peer)) {
+      peer.goOn()
+    } else {
+      stopped.add(peer)
+      peer.stop()
+    }
     if (turn % 8 === 0) await sleep(1)
   }
   for (const peer of stopped) peer.goOn()

@@ -33,7 +33,8 @@ pub fn submit(inner: &mut Inner, outside: Option<&[u8]>) -> Result<()> {
             return Err(Error::new(Code::Internal, format!("no record at {at} of the outbox")));
         };
         rest = behind;
-        if record.obey(engine) {
+        if record.is_order() {
+            record.obey(engine);
             continue;
         }
         let payload = if record.flags & FLAG_OUTSIDE == 0 { Some(record.payload) } else { outside };
@@ -108,9 +109,14 @@ impl<'a> Record<'a> {
         Some((this, behind))
     }
 
-    /// Does what it says, if it is an order and no message.
+    /// It is no message.
     #[inline]
-    fn obey(&self, engine: &mut Engine) -> bool {
+    fn is_order(&self) -> bool {
+        self.head & 0xff >= ORDER_CONSUMED
+    }
+
+    #[cold]
+    fn obey(&self, engine: &mut Engine) {
         let [order, lane, ..] = self.head.to_ne_bytes();
         match u32::from(order) {
             ORDER_CONSUMED => {
@@ -124,9 +130,8 @@ impl<'a> Record<'a> {
             ORDER_END => {
                 engine.end_items(self.link, Lane::from_number(lane).unwrap_or_default(), self.id);
             }
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
     #[inline]

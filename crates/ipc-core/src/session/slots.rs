@@ -215,7 +215,11 @@ impl Slot {
     #[inline]
     fn end(&mut self) -> bool {
         self.live = false;
-        self.stream.take().is_some()
+        let was_stream = self.stream.is_some();
+        if was_stream {
+            self.stream = None;
+        }
+        was_stream
     }
 }
 

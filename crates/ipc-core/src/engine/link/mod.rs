@@ -192,8 +192,7 @@ impl Link {
         self.workload = workload;
     }
 
-    /// Requests of the peer being worked on. Streams do not count: their items lie behind requests.
-    #[inline]
+    /// Requests of the peer being worked on that are no streams.
     fn working(&self) -> u32 {
         self.session.serving_live() - self.session.serving_streams()
     }

@@ -102,10 +102,10 @@ impl Link {
         }
         while *frames < budget {
             // A peer that is gone takes no answers, so its requests are not held back for them.
-            let is_gone = matches!(self.end, End::PeerGone);
-            self.is_crowded = !is_gone && !self.has_room_for_work();
-            let busy = self.working() >= self.flow.serving_max && !is_gone;
-            self.held_back = busy || self.is_crowded || !host.is_ready(self.id);
+            let busy = (self.session.serving_live() >= self.flow.serving_max
+                || self.workload.is_some())
+                && self.is_busy();
+            self.held_back = busy || !host.is_ready(self.id);
             let Some(ring) = self.lanes.incoming.next(self.scope())? else { break };
             self.take_frame(ring, host)?;
             self.lanes.incoming.advance(ring);
@@ -115,6 +115,14 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is enough to work on. Streams do not count: their items lie behind requests.
+    #[cold]
+    fn is_busy(&mut self) -> bool {
+        let is_gone = matches!(self.end, End::PeerGone);
+        self.is_crowded = !is_gone && !self.has_room_for_work();
+        self.is_crowded || !is_gone && self.working() >= self.flow.serving_max
     }
 
     #[inline]
