@@ -433,6 +433,10 @@ export interface ConnectionStats {
   staleRequests: number
   /** Messages refused with `ERR_FULL`. */
   refused: number
+  /** Events of this side that its lanes have dropped, see {@link Overflow}. */
+  dropped: Record<Lane, number>
+  /** Events of the peer that its lanes have dropped, as it says. */
+  peerDropped: Record<Lane, number>
   /** Events that came and nobody handles. */
   unhandled: number
   /** Times the peer was asleep and had to be woken by a system call. */
@@ -504,7 +508,8 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
   ): ClientStream<Item, Upload, Result>
 
   /**
-   * Sends a message nobody answers.
+   * Sends a message nobody answers. What becomes of it while its lane is full is the lane's
+   * {@link Overflow}.
    * @returns `false` if it waits for room: a good moment to await {@link Connection.drained}.
    * @throws IpcError `ERR_FULL` if it was refused because too much waits already, `ERR_CLOSED`,
    * `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`. It was not sent then.
@@ -514,6 +519,16 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
     payload?: Payload,
     options?: NotifyOptions,
   ): boolean
+
+  /**
+   * The same, and resolves when the message is being written to its lane's ring.
+   * @throws IpcError as {@link Connection.notify}, and `ERR_FULL` if its lane has dropped it.
+   */
+  send<Payload>(
+    event: Event<Payload> | string,
+    payload?: Payload,
+    options?: NotifyOptions,
+  ): Promise<void>
 
   /**
    * Resolves when nothing waits for room in the rings any more.
@@ -595,9 +610,9 @@ export interface EndpointOptions {
   /** Milliseconds after which a request is given up unless it says otherwise; `Infinity` for never.
    * @default 30,000 */
   timeoutMs?: number
-  /** What a full lane means: `queue` lets messages wait in private memory, `refuse` throws
-   * `ERR_FULL` at once. @default 'queue' for all */
-  overflow?: Partial<Record<Lane, 'queue' | 'refuse'>>
+  /** What a full lane means for what comes next.
+   * @default 1,000 ms of waiting for `critical`, 500 for `high` and `normal`; `low` drops the newest */
+  overflow?: Partial<Record<Lane, Overflow>>
   /** Bytes that may wait in private memory per lane before more is refused with `ERR_FULL`.
    * @default 33,554,432 */
   backlogMax?: number
@@ -605,6 +620,22 @@ export interface EndpointOptions {
    * @default 4,096 */
   servingMax?: number
 }
+
+/**
+ * What a lane that is full does with requests and events. Answers and the items of streams are always
+ * taken: how many there can be was agreed before.
+ *
+ * - `waitMs`: they wait in private memory, up to `backlogMax`; more is refused with `ERR_FULL`. An event
+ *   that has waited so long is dropped, and `Infinity` never does that. A request has a `timeoutMs` of
+ *   its own.
+ * - `fail`: they are refused at once, with `ERR_FULL`.
+ * - `dropNewest`: events are dropped at once. Requests are refused.
+ * - `dropOldest`: they wait, and the events that have waited longest are dropped for them, so that as
+ *   much waits at most as the lane's ring holds.
+ *
+ * What is dropped is counted, by lane, on both sides: {@link ConnectionStats.dropped}.
+ */
+export type Overflow = { waitMs: number } | 'fail' | 'dropNewest' | 'dropOldest'
 
 /** What only a client can choose. */
 export interface ClientOptions extends EndpointOptions {

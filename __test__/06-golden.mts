@@ -249,6 +249,8 @@ for (const { fields } of ofType('layout')) {
       t.is(fields[`${side}_sync_wait`], String(base + 48))
       t.is(fields[`${side}_read`], words(base + 128))
       t.is(fields[`${side}_armed`], String(base + 256))
+      const dropped = [0, 8, 16, 24].map((lane) => base + 384 + lane)
+      t.is(fields[`${side}_dropped`], dropped.join(' '))
       t.is(fields[`${side}_rings`], starts())
     }
     t.is(fields.segment, String(end))

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import ava from 'ava'
 import { bytes, event, IpcError, type Connection } from 'ringpost'
-import { AskBack, Echo, positive, TellBack, Tick, TickBytes } from './helpers/contracts.mjs'
+import { AskBack, Echo, PeerDropped, positive, TellBack, Tick, TickBytes } from './helpers/contracts.mjs'
 import { TickedBytes, Ticks } from './helpers/contracts.mjs'
 import { pair, serve, until } from './helpers/program.mjs'
 
@@ -12,9 +12,11 @@ const test = ava.serial
 const server = await serve()
 const LANES = ['critical', 'high', 'normal', 'low'] as const
 const KIB = 1024
+/** For tests in which nothing is to be lost, however slow the machine. */
+const PATIENT = { overflow: { normal: { waitMs: Infinity } } }
 
 test('messages of a lane come in the order they were sent, among requests too', async (t) => {
-  const client = await server.connect(t)
+  const client = await server.connect(t, { overflow: { low: { waitMs: Infinity } } })
   const count = 5000
   for (let step = 0; step < count; step++) {
     for (const lane of LANES) {
@@ -52,7 +54,7 @@ test('an urgent message overtakes a long one', async (t) => {
 })
 
 test('a sender is told when messages wait for room, and when none do any more', async (t) => {
-  const { client, server } = await pair(t)
+  const { client, server } = await pair(t, { client: PATIENT })
   server.stop()
   const payload = new Uint8Array(10_000)
   let sent = 1
@@ -72,7 +74,7 @@ test('a sender is told when messages wait for room, and when none do any more', 
 })
 
 test('what waits for room is as it was when it was sent', async (t) => {
-  const { client, server } = await pair(t, { client: { rings: { normal: 64 * KIB } } })
+  const { client, server } = await pair(t, { client: { rings: { normal: 64 * KIB }, ...PATIENT } })
   server.stop()
   const text = 'x'.repeat(20_000)
   for (let step = 0; step < 100; step++) client.notify(Tick, [`${step}${text}`, step])
@@ -82,8 +84,8 @@ test('what waits for room is as it was when it was sent', async (t) => {
   }
 })
 
-test('a lane that refuses says so at once, and others go on', async (t) => {
-  const { client, server } = await pair(t, { client: { overflow: { low: 'refuse' } } })
+test('a lane that fails says so at once, and others go on', async (t) => {
+  const { client, server } = await pair(t, { client: { overflow: { low: 'fail' } } })
   server.stop()
   let sent = 0
   const flood = () => {
@@ -101,9 +103,79 @@ test('a lane that refuses says so at once, and others go on', async (t) => {
   t.deepEqual(steps, Array.from({ length: sent }, (_, at) => at))
 })
 
+test('a lane that drops what comes last counts it, on both sides', async (t) => {
+  const { client, server } = await pair(t)
+  server.stop()
+  for (let sent = 0; sent < 10_000; sent++) client.notify(Tick, ['low', sent], { lane: 'low' })
+  await t.throwsAsync(client.send(Tick, ['low', 0], { lane: 'low' }), { code: 'ERR_FULL' })
+  const { dropped, refused, queuedBytes } = client.stats()
+  t.true(dropped.low > 1 && dropped.low < 10_000)
+  t.deepEqual([dropped.normal, refused, queuedBytes], [0, 0, 0])
+  server.goOn()
+  const free = () => client.request(Ticks, '', { lane: 'low' }).then(() => true, () => false)
+  await until('the lane is free', free)
+  const steps = await client.request(Ticks, 'low')
+  t.deepEqual(steps, Array.from({ length: 10_001 - dropped.low }, (_, at) => at))
+  t.is((await client.request(PeerDropped)).low, dropped.low)
+})
+
+test('a lane that drops what has waited longest keeps the newest, and answers', async (t) => {
+  const rings = { normal: 16 * KIB }
+  const overflow = { normal: 'dropOldest' } as const
+  const { client, server } = await pair(t, { client: { rings, overflow } })
+  server.stop()
+  const answer = client.request(Echo, 'waits among them')
+  for (let sent = 0; sent < 10_000; sent++) client.notify(Tick, ['newest', sent])
+  await client.drained({ timeoutMs: 1 }).catch(() => {})
+  const { queuedBytes } = client.stats()
+  // Beside messages that may be dropped there is one that may not.
+  t.true(queuedBytes > 1000 && queuedBytes <= rings.normal + 100, String(queuedBytes))
+  server.goOn()
+  t.is(await answer, 'waits among them')
+  const steps = await client.request(Ticks, 'newest')
+  t.is(steps.at(-1), 9999)
+  t.is(steps.length + client.stats().dropped.normal, 10_000)
+})
+
+test('awaiting a message is waiting for room, and no longer than its lane does', async (t) => {
+  const overflow = { normal: { waitMs: 100 }, high: { waitMs: Infinity } }
+  const rings = { normal: 16 * KIB, high: 16 * KIB }
+  const { client, server } = await pair(t, { client: { rings, overflow } })
+  await client.send(TickBytes, new Uint8Array(10))
+  server.stop()
+  const outcomes = { sent: 0, full: 0 }
+  const note = (promise: Promise<void>) =>
+    promise.then(() => outcomes.sent++, ({ code }) => (outcomes.full += code === 'ERR_FULL' ? 1 : 0))
+  const normal = Array.from({ length: 100 }, () => note(client.send(TickBytes, new Uint8Array(1000))))
+  const high = Array.from({ length: 100 }, () =>
+    client.send(TickBytes, new Uint8Array(1000), { lane: 'high' }),
+  )
+  await Promise.all(normal)
+  t.is(outcomes.sent + outcomes.full, 100)
+  t.true(outcomes.full > 50 && outcomes.sent > 5, JSON.stringify(outcomes))
+  t.is(client.stats().dropped.normal, outcomes.full)
+  server.goOn()
+  await Promise.all(high)
+  t.is(await client.request(TickedBytes, undefined, { lane: 'high' }), 10 + (outcomes.sent + 100) * 1000)
+})
+
+test('a message that waits for room ends with its connection', async (t) => {
+  const overflow = { normal: { waitMs: Infinity } }
+  const { client, server } = await pair(t, { client: { rings: { normal: 16 * KIB }, overflow } })
+  server.stop()
+  const all = Array.from({ length: 100 }, () => client.send(TickBytes, new Uint8Array(1000)))
+  const outcomes = Promise.allSettled(all)
+  await client.close()
+  const reasons = (await outcomes).flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+  t.true(reasons.length > 50)
+  t.true(reasons.every(({ code }) => code === 'ERR_CLOSED'))
+  await t.throwsAsync(client.send(TickBytes, new Uint8Array(1)), { code: 'ERR_CLOSED' })
+  server.goOn()
+})
+
 test('more than may wait is refused, and nothing that was taken is lost', async (t) => {
   const backlogMax = 200_000
-  const client = { rings: { normal: 16 * KIB }, backlogMax }
+  const client = { rings: { normal: 16 * KIB }, backlogMax, ...PATIENT }
   const { client: sender, server } = await pair(t, { client })
   server.stop()
   let sent = 0

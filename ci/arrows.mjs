@@ -63,7 +63,7 @@ const TS_LAYERS = [
   ['party'],
   ['caller', 'responder'],
   ['client-stream', 'server-stream'],
-  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue'],
+  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends'],
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
   ['native', 'codec'],
   ['errors', 'options'],

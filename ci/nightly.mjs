@@ -31,6 +31,7 @@ const STEPS = {
   fuzz: node('ci/fuzz.mjs'),
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),
+  overflow: node('dist/conformance/run.mjs', '--long', '--row', 'faster than its reader'),
   'gate-proof': node('ci/gate-proof.mjs'),
   bench: node('ci/bench.mjs', 'all'),
 }

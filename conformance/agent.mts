@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { connect, createServer, type Client, type IpcError, type Server } from 'ringpost'
 import { wrongArguments } from './arguments.mjs'
@@ -40,7 +41,9 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   connections({ server }) {
     const { came, ended, server: serving } = servers.get(server)!
     const [any] = serving.connections
-    return { came, ended, lostWakeups: any?.stats().lostWakeups ?? 0 }
+    const dropped = [...serving.connections].map((one) => Object.values(one.stats().peerDropped))
+    const peerDropped = [0, 1, 2, 3].map((lane) => dropped.reduce((sum, one) => sum + one[lane], 0))
+    return { came, ended, lostWakeups: any?.stats().lostWakeups ?? 0, peerDropped }
   },
   closeServer({ server: name }) {
     const serving = servers.get(name)
@@ -88,24 +91,29 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     for (const { failure } of all) if (failure) failed[failure] = (failed[failure] ?? 0) + 1
     return { ended: all.filter(({ failure }) => !failure).length, failed }
   },
-  notify({ connection, stream, count, length, lane }) {
+  async notify({ connection, stream, count, length, lane, awaiting, forMs }) {
     const client = connections.get(connection)!
     const payload = Buffer.alloc(Math.max(length, 8))
     payload.writeUInt32LE(stream)
-    for (let sent = 0; sent < count; sent++) {
-      payload.writeUInt32LE(sent, 4)
-      try {
-        client.notify(Note, payload, { lane })
-      } catch (error) {
-        return { sent, refused: (error as IpcError).code }
+    const end = performance.now() + (forMs ?? 0)
+    let sent = 0
+    try {
+      for (; forMs === undefined ? sent < count : performance.now() < end; sent++) {
+        payload.writeUInt32LE(sent, 4)
+        if (awaiting) await client.send(Note, payload, { lane })
+        else client.notify(Note, payload, { lane })
+        if (forMs !== undefined && sent % 64 === 63) await turn()
       }
+    } catch (error) {
+      return { sent, refused: (error as IpcError).code }
     }
-    return { sent: count, refused: null }
+    return { sent, refused: null }
   },
   drained: ({ connection, timeoutMs }) => connections.get(connection)!.drained({ timeoutMs }),
   stats({ connection }) {
     const client = connections.get(connection)!
-    return { ...client.stats(), isOpen: client.isOpen }
+    const stats = client.stats()
+    return { ...stats, dropped: Object.values(stats.dropped), isOpen: client.isOpen }
   },
   closed: ({ connection }) => connections.get(connection)!.closed.then((reason) => reason?.code),
   close: ({ connection }) => connections.get(connection)!.close(),
@@ -116,7 +124,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   },
 
   counted: ({ what }) => log.counts.get(what) ?? 0,
-  notes: ({ stream }) => log.streams.get(stream) ?? { count: 0, inOrder: true },
+  notes: ({ stream }) => log.streams.get(stream) ?? { count: 0, last: -1, inOrder: true },
   block({ ms }) {
     const end = performance.now() + ms
     while (performance.now() < end);

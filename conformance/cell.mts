@@ -31,6 +31,9 @@ export const row = (
   applies: Row['applies'] = () => true,
 ): Row => ({ name, run, applies })
 
+/** How long rows take that go on for as long as one likes: usually two seconds. */
+export const LASTING_MS = process.argv.includes('--long') ? 60_000 : 2_000
+
 /** The server every row finds. */
 const MAIN = 'main'
 /** How long something may take to come about. */

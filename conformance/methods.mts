@@ -23,7 +23,7 @@ export const Note = event<Uint8Array>('note', { codec: bytes })
 /** What handlers have seen. */
 export const log = {
   counts: new Map<string, number>(),
-  streams: new Map<number, { count: number; inOrder: boolean }>(),
+  streams: new Map<number, { count: number; last: number; inOrder: boolean }>(),
 }
 const count = (what: string) => log.counts.set(what, (log.counts.get(what) ?? 0) + 1)
 
@@ -40,10 +40,10 @@ export function contract(name: string, codec: keyof typeof codecs): Method {
 }
 
 export function toOptions(chosen: Chosen = {}): ServerOptions {
-  const { refuse, ...rest } = chosen
-  if (!refuse) return rest as ServerOptions
-  const overflow = { critical: 'refuse', high: 'refuse', normal: 'refuse', low: 'refuse' } as const
-  return { ...rest, overflow } as ServerOptions
+  const { overflow, ...rest } = chosen
+  if (overflow === undefined) return rest as ServerOptions
+  const all = { critical: overflow, high: overflow, normal: overflow, low: overflow }
+  return { ...rest, overflow: all } as ServerOptions
 }
 
 export function toFailure(error: unknown): Failure {
@@ -81,8 +81,10 @@ export function handleAll(end: Server | Connection): void {
   end.handle(Note, (payload) => {
     const view = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
     const stream = view.readUInt32LE(0)
-    const seen = log.streams.get(stream) ?? { count: 0, inOrder: true }
-    seen.inOrder &&= view.readUInt32LE(4) === seen.count
+    const seen = log.streams.get(stream) ?? { count: 0, last: -1, inOrder: true }
+    const number = view.readUInt32LE(4)
+    seen.inOrder &&= number > seen.last
+    seen.last = number
     seen.count++
     log.streams.set(stream, seen)
   })

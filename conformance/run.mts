@@ -1,16 +1,19 @@
 // The conformance suite: every situation with every pair of languages under both transports.
 //
 //   node dist/conformance/run.mjs [--row <pattern>] [--pair ts-rust] [--transport portable]
-//                                 [--agent <path>] [--jobs <n>]
+//                                 [--agent <path>] [--jobs <n>] [--long]
+//
+// With --long, rows that go on for a while do so for a minute.
 
 import { parseArgs } from 'node:util'
 import { findRustAgent, type Language } from './agents.mjs'
-import { Column, type Cell, type Row, type Transport } from './cell.mjs'
+import { Column, LASTING_MS, type Cell, type Row, type Transport } from './cell.mjs'
 import { ends } from './rows/ends.mjs'
 import { good } from './rows/good.mjs'
 import { handlers } from './rows/handlers.mjs'
 import { input } from './rows/input.mjs'
 import { meeting } from './rows/meeting.mjs'
+import { overflow } from './rows/overflow.mjs'
 import { rogues } from './rows/rogues.mjs'
 import { strain } from './rows/strain.mjs'
 import { streams } from './rows/streams.mjs'
@@ -22,13 +25,14 @@ const { values: chosen } = parseArgs({
     transport: { type: 'string' },
     agent: { type: 'string' },
     jobs: { type: 'string', default: '4' },
+    long: { type: 'boolean', default: false },
   },
 })
 
 const LANGUAGES: readonly Language[] = ['ts', 'rust']
 const TRANSPORTS: readonly Transport[] = ['sealed', 'portable']
 /** No row takes longer; one that does has failed. */
-const ROW_MS = 40_000
+const ROW_MS = 40_000 + LASTING_MS
 /** What of the agents' standard error is shown. */
 const SAID_MAX = 2000
 
@@ -39,6 +43,7 @@ const themes: Record<string, readonly Row[]> = {
   handlers,
   streams,
   'a rogue at the other end': rogues,
+  'full lanes': overflow,
   strain,
   'the end of a process': ends,
 }

@@ -1,6 +1,6 @@
 // What agents are told and what they say, whatever language they are written in.
 
-import type { Lane, Peer } from 'ringpost'
+import type { Lane, Overflow, Peer } from 'ringpost'
 
 /** What a row may choose for a server or a connection; each language has its own way to say so. */
 export interface Chosen {
@@ -12,8 +12,8 @@ export interface Chosen {
   pendingMax?: number
   token?: string
   timeoutMs?: number
-  /** All lanes refuse what does not fit at once. */
-  refuse?: boolean
+  /** Of all lanes. */
+  overflow?: Overflow
   backlogMax?: number
   servingMax?: number
   servingMaxTotal?: number
@@ -90,6 +90,8 @@ export interface Stats {
   lateReplies: number
   staleRequests: number
   queuedBytes: number
+  /** By lane. */
+  dropped: number[]
   lostWakeups: number
   isOpen: boolean
 }
@@ -103,6 +105,8 @@ export interface Commands {
     came: number
     ended: (string | null)[]
     lostWakeups: number
+    /** What lanes of those that are open have dropped, as they say. */
+    peerDropped: number[]
   }
   closeServer(order: { server: string }): null
   connect(order: { server: string; options?: Chosen; waiting?: boolean }): {
@@ -129,6 +133,10 @@ export interface Commands {
     count: number
     length: number
     lane?: Lane
+    /** Waits with each until it is being written. */
+    awaiting?: boolean
+    /** Sends so long, whatever the count. */
+    forMs?: number
   }): { sent: number; refused: string | null }
   drained(order: { connection: number; timeoutMs: number }): null
   stats(order: { connection: number }): Stats
@@ -139,8 +147,8 @@ export interface Commands {
   forget(order: { connection: number }): null
   /** How often handlers have noted something. */
   counted(order: { what: string }): number
-  /** What has come of a stream of one-way messages. */
-  notes(order: { stream: number }): { count: number; inOrder: boolean }
+  /** What has come of a stream of one-way messages; in order: each with a higher number than before. */
+  notes(order: { stream: number }): { count: number; last: number; inOrder: boolean }
   /** Keeps everything else in the process from happening. */
   block(order: { ms: number }): null
   /** Descriptors and mappings of the process. */

@@ -88,6 +88,12 @@ export declare const EVENT_NAMED: number
 /** A message could not be sent; the payload says why, as when a connection is over. */
 export declare const EVENT_REFUSED: number
 
+/**
+ * What became of a one-way message with an id: it is being written, or the payload says why not,
+ * as when a connection is over.
+ */
+export declare const EVENT_SENT: number
+
 /** The request behind this is a stream, with the window in place of the deadline. */
 export declare const EVENT_STREAM: number
 
@@ -144,6 +150,10 @@ export interface NativeLinkStats {
   staleRequests: number
   /** Messages refused because their lane was full. */
   refused: number
+  /** One-way messages dropped here, by lane. */
+  dropped: Array<number>
+  /** One-way messages the peer has dropped, by lane. */
+  peerDropped: Array<number>
   /** Doorbells rung. */
   rings: number
   /** Bytes that wait for room. */
@@ -179,8 +189,11 @@ export interface NativeOptions {
   pendingMax: number
   /** A shared secret. */
   token: Uint8Array | null
-  /** Lanes that refuse at once when they are full, by number. */
-  refusing: Array<number>
+  /**
+   * What each lane does when it is full: waits so many milliseconds, or `fail`, `dropNewest` or
+   * `dropOldest`.
+   */
+  overflow: Array<number | string>
   /** Bytes that may wait for room per lane. */
   backlogMax: number
   /** Requests of the peer being worked on above which no more are read. */

@@ -851,6 +851,7 @@ module.exports.EVENT_GRANTED = nativeBinding.EVENT_GRANTED
 module.exports.EVENT_ITEMS_END = nativeBinding.EVENT_ITEMS_END
 module.exports.EVENT_NAMED = nativeBinding.EVENT_NAMED
 module.exports.EVENT_REFUSED = nativeBinding.EVENT_REFUSED
+module.exports.EVENT_SENT = nativeBinding.EVENT_SENT
 module.exports.EVENT_STREAM = nativeBinding.EVENT_STREAM
 module.exports.FLAG_OUTSIDE = nativeBinding.FLAG_OUTSIDE
 module.exports.FLAG_TRACED = nativeBinding.FLAG_TRACED

@@ -10,6 +10,7 @@ import type { Inbox } from './inbox.js'
 import { Link } from './link.js'
 import type { Extras } from './native.js'
 import {
+  LANES,
   laneNumber,
   notifyOptions,
   requestOptions,
@@ -22,6 +23,7 @@ import { ERROR, ONE_WAY, REPLY, REPLY_ITEM, REQUEST_ITEM } from './outbox.js'
 import { Party } from './party.js'
 import { Responder } from './responder.js'
 import type { Runtime } from './runtime.js'
+import { Sends } from './sends.js'
 import { traceBytes } from './trace.js'
 import { wait } from './wait.js'
 
@@ -30,6 +32,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   readonly #link: Link
   readonly #caller: Caller
   readonly #responder: Responder
+  readonly #sends: Sends
   readonly handlers = new Handlers(() => this.handlersChanged())
   #resolveClosed!: (reason: api.IpcError | null) => void
   #isClosing = false
@@ -50,6 +53,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     super()
     this.#link = new Link(runtime, link, peer, endpoint)
     this.#caller = new Caller(this.#link)
+    this.#sends = new Sends(this.#link)
     const report = (error: Error) => this.#report(error)
     this.#responder = new Responder(this, this.#link, this.handlers, shared, report)
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
@@ -100,11 +104,25 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   ): boolean {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.send(contract, encodeWith(contract.codec, payload), lane, traceparent)
+    return this.tell(contract, encodeWith(contract.codec, payload), lane, traceparent)
+  }
+
+  async send<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): Promise<void> {
+    const contract = asEvent(event)
+    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    const bytes = encodeWith(contract.codec, payload)
+    this.#link.check(bytes.length)
+    return this.#sends.wait((slot, generation) =>
+      this.#append(contract, bytes, laneNumber(lane), traceparent, slot, generation),
+    )
   }
 
   /** Sends an event that is bytes already. */
-  send(
+  tell(
     contract: EventContract,
     bytes: Uint8Array,
     lane: api.Lane | undefined,
@@ -118,20 +136,32 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     const refuses = refusing[number] || outbox.used + link.queued > backlogMax
     // What came before goes first, so that what is refused now is this message.
     const refused = refuses ? outbox.submitted() : 0
-    outbox.append(
+    this.#append(contract, bytes, number, traceparent, 0, 0)
+    if (refuses && outbox.submitted() !== refused) throw isFull(link.peer.pid)
+    return link.queued === 0
+  }
+
+  #append(
+    contract: EventContract,
+    bytes: Uint8Array,
+    lane: number,
+    traceparent: string | undefined,
+    slot: number,
+    generation: number,
+  ): void {
+    const link = this.#link
+    link.runtime.outbox.append(
       link.number,
       ONE_WAY,
-      number,
+      lane,
       contract.codecNumber,
       link.code(contract),
-      0,
-      0,
+      slot,
+      generation,
       0,
       bytes,
       traceparent === undefined ? undefined : traceBytes(traceparent),
     )
-    if (refuses && outbox.submitted() !== refused) throw isFull(link.peer.pid)
-    return link.queued === 0
   }
 
   drained(options?: api.WaitOptions): Promise<void> {
@@ -187,6 +217,8 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
       lateReplies: link?.lateReplies ?? 0,
       staleRequests: link?.staleRequests ?? 0,
       refused: link?.refused ?? 0,
+      dropped: byLane(link?.dropped),
+      peerDropped: byLane(link?.peerDropped),
       unhandled: this.#responder.unhandled,
       doorbells: link?.rings ?? 0,
       queuedBytes: link?.queued ?? 0,
@@ -255,6 +287,11 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     if (!this.#caller.refused(slot, generation, error)) this.#report(error)
   }
 
+  /** An event somebody waits for to be sent is being written, or the reason says why not. */
+  settled(slot: number, generation: number, reason: string): void {
+    this.#sends.settled(slot, generation, reason)
+  }
+
   isDrained(): void {
     for (const writer of this.#link.stalled) writer.wake()
     const waiting = this.#draining
@@ -296,6 +333,9 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
 }
 
 const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
+
+const byLane = (counts = [0, 0, 0, 0]) =>
+  Object.fromEntries(LANES.map((lane, at) => [lane, counts[at]])) as Record<api.Lane, number>
 
 function isFull(pid: number): IpcError {
   return new IpcError('ERR_FULL', `process ${pid} does not read, and too much waits for it already`)

@@ -12,6 +12,11 @@ const CONNECT_TIMEOUT_DEFAULT = 5_000
 /** Longer spans are none: no timer reaches them. */
 const TIMEOUT_MAX = 1e12
 
+const OVERFLOW_DEFAULT: Record<api.Lane, api.Overflow> = {
+  ...{ critical: { waitMs: 1000 }, high: { waitMs: 500 }, normal: { waitMs: 500 } },
+  low: 'dropNewest',
+}
+
 /** Options of both sides, complete. */
 export interface Endpoint {
   native: NativeOptions
@@ -29,7 +34,7 @@ const ENDPOINT = {
   pendingMax: whole(1, 65_536),
   token: isToken,
   timeoutMs: span,
-  overflow: record(LANES, oneOf('queue', 'refuse')),
+  overflow: record(LANES, isOverflow),
   backlogMax: whole(0, Number.MAX_SAFE_INTEGER),
   servingMax: whole(1, 65_536),
 }
@@ -116,7 +121,8 @@ export function checkFunction(name: string, value: unknown): void {
 }
 
 function endpoint(given: api.EndpointOptions): Endpoint {
-  const refusing = LANES.map((lane) => given.overflow?.[lane] === 'refuse')
+  const overflow = LANES.map((lane) => given.overflow?.[lane] ?? OVERFLOW_DEFAULT[lane])
+  const refusing = overflow.map((one) => one === 'fail')
   const backlogMax = given.backlogMax ?? 33_554_432
   const native: NativeOptions = {
     directory: given.directory ?? null,
@@ -126,7 +132,7 @@ function endpoint(given: api.EndpointOptions): Endpoint {
     messageLenMax: given.messageLenMax ?? 67_108_864,
     pendingMax: given.pendingMax ?? 65_536,
     token: given.token === undefined ? null : Buffer.from(given.token as Uint8Array),
-    refusing: LANES.flatMap((_, lane) => (refusing[lane] ? [lane] : [])),
+    overflow: overflow.map((one) => (typeof one === 'string' ? one : one.waitMs)),
     backlogMax,
     servingMax: given.servingMax ?? 4096,
   }
@@ -217,6 +223,12 @@ function span(name: string, value: unknown): void {
 function finiteSpan(name: string, value: unknown): void {
   span(name, value)
   if (!((value as number) < TIMEOUT_MAX)) throw wrongRange(name, 'finite', value)
+}
+
+function isOverflow(name: string, value: unknown): void {
+  if (typeof value === 'string') return oneOf('fail', 'dropNewest', 'dropOldest')(name, value)
+  record(['waitMs'], span)(name, value)
+  span(`${name}.waitMs`, (value as { waitMs?: number }).waitMs)
 }
 
 function ringCapacity(name: string, value: unknown): void {

@@ -23,6 +23,7 @@ const {
   EVENT_ITEMS_END,
   EVENT_NAMED,
   EVENT_REFUSED,
+  EVENT_SENT,
   EVENT_STREAM,
   LINKS_MAX,
   RUNS_MAX,
@@ -204,6 +205,8 @@ export class Runtime {
       }
       case EVENT_ITEMS_END:
         return connection?.itemsEnd(inbox.slot(at), inbox.generation(at))
+      case EVENT_SENT:
+        return connection?.settled(inbox.slot(at), inbox.generation(at), inbox.text(at))
       case EVENT_REFUSED:
         return connection?.refused(inbox.slot(at), inbox.generation(at), parseError(inbox.text(at)))
     }

@@ -57,7 +57,7 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     // Some may close while others are told.
     for (const connection of [...to] as Connection[]) {
       try {
-        connection.send(contract, bytes, lane, traceparent)
+        connection.tell(contract, bytes, lane, traceparent)
       } catch {
         left.push(connection)
       }

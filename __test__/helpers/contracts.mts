@@ -81,6 +81,8 @@ export const Descriptors = method<void, number>('descriptors')
 
 export const Tick = event<Step>('tick')
 export const TickBytes = event<Uint8Array>('tick-bytes', { codec: bytes })
+/** What the asker's lanes have dropped, as they say. */
+export const PeerDropped = method<void, Record<Lane, number>>('peer-dropped')
 /** All steps that have come under a label, in order. */
 export const Ticks = method<string, number[]>('ticks')
 /** How many bytes have come by {@link TickBytes} on this connection. */

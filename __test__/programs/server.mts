@@ -150,6 +150,7 @@ server.handle(contracts.Tick, ([label, step]) => {
   if (row) row.push(step)
   else ticks.set(label, [step])
 })
+server.handle(contracts.PeerDropped, (_, { connection }) => connection.stats().peerDropped)
 server.handle(contracts.Ticks, (label) => ticks.get(label) ?? [])
 server.handle(contracts.TickBytes, (payload, { connection }: Context) => {
   ticked.set(connection, (ticked.get(connection) ?? 0) + payload.length)

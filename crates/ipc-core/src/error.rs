@@ -152,6 +152,12 @@ impl Error {
         Self(Box::new(Inner { code, message, cause: Some(Cause::Remote(remote)) }))
     }
 
+    /// What becomes of whoever waited for a message that a full lane has dropped.
+    #[cold]
+    pub fn dropped() -> Self {
+        Self::new(Code::Full, "the lane is full and has dropped the message")
+    }
+
     /// The stable code to branch on; [`Code::Handler`] when the peer's handler has a code of its own.
     pub fn code(&self) -> Code {
         self.0.code

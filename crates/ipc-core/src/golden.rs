@@ -7,7 +7,7 @@ use crate::checksum::{CrcMode, of_frame};
 use crate::doorbell::{Interest, Sleeper, Words};
 use crate::handshake::{Features, Hello, Reject, Transport, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
-use crate::limits::{Agreement, Geometry, Limits, RINGS};
+use crate::limits::{Agreement, Geometry, Lane, Limits, RINGS};
 use crate::memory::layout::{self, Side};
 use crate::memory::named::Address;
 use crate::option_block::{Options, Trace};
@@ -268,6 +268,8 @@ fn segment(vector: &Vector) {
         assert_eq!(layout::published(side) as u64, vector.number(&key("published")));
         assert_eq!(layout::sync_wait(side) as u64, vector.number(&key("sync_wait")));
         assert_eq!(layout::armed(side) as u64, vector.number(&key("armed")));
+        let dropped = Lane::ALL.map(|lane| layout::dropped(side, lane as usize) as u64);
+        assert_eq!(dropped, vector.numbers(&key("dropped")));
         let writes = each(&|ring| layout::write_position(side, ring));
         assert_eq!(writes, vector.numbers(&key("write")));
         assert_eq!(each(&|ring| layout::read_position(side, ring)), vector.numbers(&key("read")));

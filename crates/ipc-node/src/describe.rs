@@ -1,8 +1,10 @@
-//! What JavaScript is told in words: errors, and who is at the other end.
+//! What JavaScript is told: errors, endings, and who is at the other end.
 
 use std::fmt::Write as _;
 
-use ipc_core::{Error, Peer};
+use ipc_core::{Ending, Error, Peer};
+
+use crate::records::ending::{ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT};
 
 /// An error as JavaScript takes it apart again: its code, a line feed, its message.
 pub fn describe(error: &Error) -> String {
@@ -30,4 +32,14 @@ pub fn introduce(peer: &Peer) -> String {
         agreement.limits.message_len_max,
         agreement.limits.pending_max,
     )
+}
+
+/// How a request ended, as a number.
+pub fn ending_code(ending: Ending) -> u32 {
+    match ending {
+        Ending::Timeout => ENDED_TIMEOUT,
+        Ending::Cancelled => ENDED_CANCELLED,
+        Ending::PeerLost => ENDED_PEER_LOST,
+        Ending::Closed => ENDED_CLOSED,
+    }
 }

@@ -18,12 +18,11 @@ use ipc_core::{
 };
 use napi::sys;
 
-use crate::describe::{describe, introduce};
+use crate::describe::{describe, ending_code, introduce};
 use crate::memory::Memory;
-use crate::records::ending::{ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT};
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_ENDED,
-    EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAMED, EVENT_REFUSED, EVENT_STREAM,
+    EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAMED, EVENT_REFUSED, EVENT_SENT, EVENT_STREAM,
 };
 use crate::records::inward::{
     IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
@@ -241,6 +240,12 @@ impl Inbox {
     pub fn refused(&mut self, link: LinkId, id: u64, error: &Error) {
         let text = describe(error);
         self.record(link, Head { head: EVENT_REFUSED, id, ..Head::default() }, text.as_bytes());
+    }
+
+    /// A one-way message somebody waits for is being written, or will never be.
+    pub fn sent(&mut self, link: LinkId, id: u64, error: Option<&Error>) {
+        let text = error.map(describe).unwrap_or_default();
+        self.record(link, Head { head: EVENT_SENT, id, ..Head::default() }, text.as_bytes());
     }
 
     /// Waits for the answer to one request by itself; everything else is put down as ever.
@@ -509,6 +514,7 @@ impl Host for Inbox {
             Event::ItemsEnd { link, id } => {
                 self.record(link, Head { id, ..head(EVENT_ITEMS_END) }, &[]);
             }
+            Event::Sent { link, id, error } => self.sent(link, id, error.as_ref()),
             Event::Drained { link } => {
                 self.queued.set_word(link.place(), 0);
                 self.record(link, head(EVENT_DRAINED), &[]);
@@ -583,15 +589,6 @@ fn millis(time: Time) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "no stream gets beyond 2^53 bytes")]
 fn count(bytes: u64) -> f64 {
     bytes as f64
-}
-
-fn ending_code(ending: Ending) -> u32 {
-    match ending {
-        Ending::Timeout => ENDED_TIMEOUT,
-        Ending::Cancelled => ENDED_CANCELLED,
-        Ending::PeerLost => ENDED_PEER_LOST,
-        Ending::Closed => ENDED_CLOSED,
-    }
 }
 
 /// Lengths and numbers of the inbox are far below what 32 bits hold.

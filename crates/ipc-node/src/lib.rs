@@ -56,6 +56,10 @@ pub struct NativeLinkStats {
     pub stale_requests: f64,
     /// Messages refused because their lane was full.
     pub refused: f64,
+    /// One-way messages dropped here, by lane.
+    pub dropped: Vec<f64>,
+    /// One-way messages the peer has dropped, by lane.
+    pub peer_dropped: Vec<f64>,
     /// Doorbells rung.
     pub rings: f64,
     /// Bytes that wait for room.
@@ -210,6 +214,8 @@ impl NativeEngine {
             late_replies: float(stats.late_replies),
             stale_requests: float(stats.stale_requests),
             refused: float(stats.refused),
+            dropped: stats.dropped.map(float).to_vec(),
+            peer_dropped: stats.peer_dropped.map(float).to_vec(),
             rings: float(stats.rings),
             queued: float(stats.queued as u64),
         })

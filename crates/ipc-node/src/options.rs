@@ -6,7 +6,7 @@ use ipc_core::{
     Code, CrcMode, Error, Flow, Limits, ListenOptions, Options, Overflow, Patience, Result,
     Transport,
 };
-use napi::bindgen_prelude::Uint8Array;
+use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
 /// What a server and a client can choose.
@@ -27,8 +27,9 @@ pub struct NativeOptions {
     pub pending_max: u32,
     /// A shared secret.
     pub token: Option<Uint8Array>,
-    /// Lanes that refuse at once when they are full, by number.
-    pub refusing: Vec<u32>,
+    /// What each lane does when it is full: waits so many milliseconds, or `fail`, `dropNewest` or
+    /// `dropOldest`.
+    pub overflow: Vec<Either<f64, String>>,
     /// Bytes that may wait for room per lane.
     pub backlog_max: f64,
     /// Requests of the peer being worked on above which no more are read.
@@ -51,11 +52,10 @@ impl NativeOptions {
             _ => return Err(wrong("crc: 'off', 'header' or 'full'")),
         };
         let rings = self.rings.try_into().map_err(|_| wrong("rings: five capacities"))?;
-        let mut overflow = [Overflow::Queue; 4];
-        for lane in self.refusing {
-            *overflow.get_mut(lane as usize).ok_or_else(|| wrong("refusing: lanes 0 to 3"))? =
-                Overflow::Refuse;
-        }
+        let overflow = self.overflow.iter().map(overflow).collect::<Option<Vec<_>>>();
+        let overflow = overflow.and_then(|lanes| lanes.try_into().ok());
+        let overflow =
+            overflow.ok_or_else(|| wrong("overflow: a policy for each of four lanes"))?;
         Ok(Options {
             directory: self.directory.map(Into::into),
             transport,
@@ -73,6 +73,19 @@ impl NativeOptions {
                 serving_max: self.serving_max,
             },
         })
+    }
+}
+
+fn overflow(policy: &Either<f64, String>) -> Option<Overflow> {
+    let word = match policy {
+        Either::A(millis) => return Some(Overflow::Wait(span(*millis))),
+        Either::B(word) => word,
+    };
+    match word.as_str() {
+        "fail" => Some(Overflow::Fail),
+        "dropNewest" => Some(Overflow::DropNewest),
+        "dropOldest" => Some(Overflow::DropOldest),
+        _ => None,
     }
 }
 
@@ -116,6 +129,11 @@ impl NativeWaiting {
             recent: from_millis(self.recent_us / 1e3),
         }
     }
+}
+
+/// A span; what no clock can hold is for ever.
+fn span(millis: f64) -> Duration {
+    Duration::try_from_secs_f64(millis / 1e3).unwrap_or(Duration::MAX)
 }
 
 /// A span; what is no span is none.

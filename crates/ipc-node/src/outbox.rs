@@ -41,9 +41,15 @@ pub fn submit(inner: &mut Inner, outside: Option<&[u8]>) -> Result<()> {
         let Some((draft, payload)) = record.draft().zip(payload) else {
             return Err(Error::new(Code::Internal, "a record of the outbox makes no sense"));
         };
+        let awaited = draft.kind == Kind::OneWay && draft.id != 0;
         match engine.send(record.link, &draft, payload) {
             Ok(Sent::Queued) => inbox.is_queued(engine, record.link),
+            Ok(Sent::Dropped) if awaited => {
+                inbox.sent(record.link, draft.id, Some(&Error::dropped()));
+            }
+            Ok(_) if awaited => inbox.sent(record.link, draft.id, None),
             Ok(_) => {}
+            Err(error) if awaited => inbox.sent(record.link, draft.id, Some(&error)),
             Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
                 let refused = state.word(STATE_REFUSED as usize);
                 state.set_word(STATE_REFUSED as usize, refused.wrapping_add(1));

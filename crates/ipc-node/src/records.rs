@@ -189,6 +189,10 @@ pub mod event {
     /// No more items go with a request of the peer.
     #[napi]
     pub const EVENT_ITEMS_END: u32 = 26;
+    /// What became of a one-way message with an id: it is being written, or the payload says why not,
+    /// as when a connection is over.
+    #[napi]
+    pub const EVENT_SENT: u32 = 27;
 }
 
 /// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipc_core::tokio::Client;
 use ipc_core::{CallOptions, Codec, Error, Peer, Reply, Trace, blocking};
@@ -169,7 +169,7 @@ fn parse_trace(text: &str) -> Result<Trace, Failure> {
 // ---- the rest ----
 
 /// Sends numbered messages until one is refused.
-pub fn notify(agent: &Agent, notify: &Notify) -> Answer {
+pub async fn notify(agent: &Agent, notify: &Notify) -> Answer {
     let Connection::Async(client) = agent.connection(notify.connection)? else {
         return Err(Failure::mistake("a connection that waits only asks"));
     };
@@ -178,10 +178,19 @@ pub fn notify(agent: &Agent, notify: &Notify) -> Answer {
     payload[..4].copy_from_slice(&notify.stream.to_le_bytes());
     let mut refused = Value::Null;
     let mut sent = 0;
-    while sent < notify.count {
+    let end = notify.for_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+    while end.map_or(sent < notify.count, |end| Instant::now() < end) {
         payload[4..8].copy_from_slice(&sent.to_le_bytes());
-        match client.notify("note", &payload, &options) {
-            Ok(_) => sent += 1,
+        let outcome = if notify.awaiting {
+            client.send("note", &payload, &options).await
+        } else {
+            client.notify("note", &payload, &options).map(drop)
+        };
+        if end.is_some() && sent % 64 == 63 {
+            tokio::task::yield_now().await;
+        }
+        match outcome {
+            Ok(()) => sent += 1,
             Err(error) => {
                 refused = error.code().as_str().into();
                 break;
@@ -202,6 +211,7 @@ pub fn stats(agent: &Agent, connection: u32) -> Answer {
         "lateReplies": stats.late_replies,
         "staleRequests": stats.stale_requests,
         "queuedBytes": stats.queued,
+        "dropped": stats.dropped,
         "lostWakeups": client.engine_stats().lost_wakeups,
         "isOpen": !client.is_closed(),
     }))

@@ -135,7 +135,7 @@ async fn obey(agent: Arc<Agent>, id: u64, command: Command) -> Answer {
             let cancel = lock(&agent.cancels).remove(&request);
             Ok(cancel.is_some_and(|cancel| cancel.send(()).is_ok()).into())
         }
-        Command::Notify(notify) => asking::notify(&agent, &notify),
+        Command::Notify(notify) => asking::notify(&agent, &notify).await,
         Command::Drained { connection, timeout_ms } => {
             let timeout = Duration::from_millis(timeout_ms);
             agent.client(connection)?.drain(timeout).await?;

@@ -12,11 +12,25 @@ use serde_json::{Value, json};
 
 use crate::{Agent, lock};
 
+/// One-way messages of a stream: how many, the last number, and whether each was higher.
+#[derive(Clone, Copy)]
+struct Notes {
+    count: u32,
+    last: i64,
+    in_order: bool,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { count: 0, last: -1, in_order: true }
+    }
+}
+
 /// What handlers have seen.
 #[derive(Default)]
 pub struct Log {
     counts: HashMap<String, u32>,
-    streams: HashMap<u32, (u32, bool)>,
+    streams: HashMap<u32, Notes>,
 }
 
 impl Log {
@@ -31,14 +45,17 @@ impl Log {
     /// A one-way message starts with its stream and its number.
     fn note(&mut self, payload: &[u8]) {
         let word = |at: usize| u32::from_le_bytes(payload[at..at + 4].try_into().expect("four"));
-        let (count, in_order) = self.streams.entry(word(0)).or_insert((0, true));
-        *in_order &= word(4) == *count;
-        *count += 1;
+        let notes = self.streams.entry(word(0)).or_default();
+        let number = i64::from(word(4));
+        notes.in_order &= number > notes.last;
+        notes.last = number;
+        notes.count += 1;
     }
 
     pub fn notes(&self, stream: u32) -> Value {
-        let (count, in_order) = self.streams.get(&stream).copied().unwrap_or((0, true));
-        json!({ "count": count, "inOrder": in_order })
+        let Notes { count, last, in_order } =
+            self.streams.get(&stream).copied().unwrap_or_default();
+        json!({ "count": count, "last": last, "inOrder": in_order })
     }
 }
 

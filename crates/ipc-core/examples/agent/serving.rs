@@ -50,7 +50,17 @@ pub fn connections(agent: &Agent, server: &str) -> Answer {
     let connections = lock(&serving.connections).clone();
     let Connections { came, ended } = connections;
     let lost_wakeups = serving.server.stats().lost_wakeups;
-    Ok(json!({ "came": came, "ended": ended, "lostWakeups": lost_wakeups }))
+    let mut dropped = [0; 4];
+    for (link, _) in serving.server.peers() {
+        let stats = serving.server.link_stats(link).unwrap_or_default();
+        dropped.iter_mut().zip(stats.peer_dropped).for_each(|(sum, count)| *sum += count);
+    }
+    Ok(json!({
+        "came": came,
+        "ended": ended,
+        "lostWakeups": lost_wakeups,
+        "peerDropped": dropped,
+    }))
 }
 
 /// Only the face for threads that wait lets a handler answer again.

@@ -178,6 +178,11 @@ pub struct Notify {
     pub length: usize,
     #[serde(default)]
     pub lane: Urgency,
+    /// Waits with each until it is being written.
+    #[serde(default)]
+    pub awaiting: bool,
+    /// Sends so long, whatever the count.
+    pub for_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -211,14 +216,42 @@ pub struct Chosen {
     pending_max: Option<u32>,
     token: Option<String>,
     timeout_ms: Option<u64>,
-    #[serde(default)]
-    refuse: bool,
+    overflow: Option<Full>,
     backlog_max: Option<usize>,
     serving_max: Option<u32>,
     connect_timeout_ms: Option<u64>,
     serving_max_total: Option<u32>,
     connections_max: Option<usize>,
     hello_timeout_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Full {
+    Wait {
+        #[serde(rename = "waitMs")]
+        wait_ms: u64,
+    },
+    At(FullAt),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum FullAt {
+    Fail,
+    DropNewest,
+    DropOldest,
+}
+
+impl Full {
+    fn policy(&self) -> Overflow {
+        match self {
+            Self::Wait { wait_ms } => Overflow::Wait(Duration::from_millis(*wait_ms)),
+            Self::At(FullAt::Fail) => Overflow::Fail,
+            Self::At(FullAt::DropNewest) => Overflow::DropNewest,
+            Self::At(FullAt::DropOldest) => Overflow::DropOldest,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -250,8 +283,8 @@ impl Chosen {
         set(&mut options.limits.pending_max, self.pending_max);
         set(&mut options.flow.backlog_max, self.backlog_max);
         set(&mut options.flow.serving_max, self.serving_max);
-        if self.refuse {
-            options.flow.overflow = [Overflow::Refuse; 4];
+        if let Some(overflow) = &self.overflow {
+            options.flow.overflow = [overflow.policy(); 4];
         }
         options
     }

@@ -115,11 +115,19 @@ impl Client {
         Streaming::serve(&mut self.endpoint, ticket)
     }
 
-    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room, or is
-    /// refused with [`Code::Full`](crate::Code::Full).
+    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as long as
+    /// its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by the lane's
+    /// [`Overflow`](crate::Overflow).
     pub fn notify(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
         let mut batch = self.batch(event, options)?;
         batch.notify(payload)
+    }
+
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
+    pub fn send(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
+        let draft = options.one_way(self.endpoint.engine.code(event)?);
+        self.endpoint.send(self.link, &draft, payload)
     }
 
     /// For many one-way messages in a row: the peer is shown them some at a time.

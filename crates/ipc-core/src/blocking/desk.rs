@@ -23,6 +23,8 @@ pub(super) struct Desk {
     pub changes: Changes,
     /// One-way messages nobody handled.
     pub unhandled: u64,
+    /// One-way messages somebody waits for to be sent.
+    pub sends: Calls<Option<Result<()>>>,
     /// Something arrived since this was last set to false.
     pub busy: bool,
 }
@@ -44,6 +46,7 @@ impl Desk {
             answers: Vec::new(),
             changes: Changes::default(),
             unhandled: 0,
+            sends: Calls::new(),
             busy: false,
         }
     }
@@ -184,6 +187,11 @@ impl Host for Desk {
             Event::Closed { link, error } => {
                 self.router.forget(link);
                 self.changes.went(link, error);
+            }
+            Event::Sent { id, error, .. } => {
+                if let Some(outcome) = self.sends.get_mut(id) {
+                    *outcome = Some(error.map_or(Ok(()), Err));
+                }
             }
             Event::Granted { .. } | Event::Drained { .. } => {}
         }

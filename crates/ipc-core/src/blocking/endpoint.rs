@@ -18,6 +18,7 @@ use crate::face::{
 };
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
+use crate::session::Draft;
 use crate::sys;
 use crate::time::Time;
 
@@ -122,6 +123,32 @@ impl Endpoint {
             if self.stopped {
                 self.engine.cancel(link, id);
                 return Err(Error::new(Code::Cancelled, "stopped while waiting for an answer"));
+            }
+            self.turn(Time::NEVER)?;
+        }
+    }
+
+    /// Sends a message nobody answers, and waits until it is written or its lane has given up.
+    pub fn send(&mut self, link: LinkId, draft: &Draft, payload: &[u8]) -> Result<()> {
+        let id = self.desk.sends.insert(None);
+        let sent = self.engine.send(link, &Draft { id, ..*draft }, payload);
+        self.engine.flush();
+        let outcome = sent.and_then(|sent| match sent {
+            Sent::Queued => self.await_sent(id),
+            Sent::Dropped => Err(Error::dropped()),
+            _ => Ok(()),
+        });
+        self.desk.sends.remove(id);
+        outcome
+    }
+
+    fn await_sent(&mut self, id: u64) -> Result<()> {
+        loop {
+            if let Some(outcome) = self.desk.sends.get_mut(id).and_then(Option::take) {
+                return outcome;
+            }
+            if self.stopped {
+                return Err(Error::new(Code::Cancelled, "stopped while waiting for room"));
             }
             self.turn(Time::NEVER)?;
         }

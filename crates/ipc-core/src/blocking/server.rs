@@ -153,6 +153,19 @@ impl Server {
         sent
     }
 
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
+    pub fn send(
+        &mut self,
+        link: LinkId,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<()> {
+        let draft = options.one_way(self.endpoint.engine.code(event)?);
+        self.endpoint.send(link, &draft, payload)
+    }
+
     /// Who is connected.
     pub fn peers(&self) -> Vec<(LinkId, &Peer)> {
         let engine = &self.endpoint.engine;

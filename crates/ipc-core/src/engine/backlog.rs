@@ -1,7 +1,11 @@
 //! What could not be written yet: whole frames, in order, for one lane. A ring's continuation in
-//! private memory.
+//! private memory, of which messages nobody answers may be dropped again.
+
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::header::{HEADER_LEN, bytes_to_words, frame_len, words_to_bytes};
+use crate::time::Time;
 
 /// Capacity an empty backlog keeps.
 const KEPT_LEN: usize = 64 << 10;
@@ -10,18 +14,37 @@ const KEPT_LEN: usize = 64 << 10;
 pub(super) struct Backlog {
     bytes: Vec<u8>,
     start: usize,
+    /// Messages that may be dropped, in order: only the oldest ever is.
+    loose: VecDeque<Loose>,
+    loose_len: usize,
+    /// Where messages were dropped, before all that may be. No two touch.
+    gaps: VecDeque<Range<usize>>,
+    gaps_len: usize,
+}
+
+/// A whole message that may be dropped.
+struct Loose {
+    frames: Range<usize>,
+    until: Time,
+    id: u64,
 }
 
 impl Backlog {
     /// Bytes waiting.
     #[inline]
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.bytes.len() - self.start - self.gaps_len
     }
 
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where the next frame will be, for [`Self::loosen`].
+    #[inline]
+    pub fn end(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Appends a sealed frame whose payload lies in `parts`.
@@ -35,6 +58,14 @@ impl Backlog {
         self.bytes.resize(end, 0);
     }
 
+    /// The frames from `start` on are a message that may be dropped, and is to be if it still waits at
+    /// `until`, which is no earlier than that of any before it.
+    pub fn loosen(&mut self, start: usize, until: Time, id: u64) {
+        let frames = start..self.bytes.len();
+        self.loose_len += frames.len();
+        self.loose.push_back(Loose { frames, until, id });
+    }
+
     /// The oldest frame: its header and its payload.
     pub fn front(&self) -> Option<([u64; 3], &[u8])> {
         let header = self.bytes[self.start..].first_chunk::<HEADER_LEN>()?;
@@ -44,17 +75,74 @@ impl Backlog {
         Some((words, &self.bytes[payload..payload + len]))
     }
 
-    /// Removes the oldest frame.
-    pub fn pop(&mut self) {
-        let Some((words, _)) = self.front() else { return };
+    /// Removes the oldest frame. Returns the id of the message that begins with it, if that could have
+    /// been dropped until now.
+    pub fn pop(&mut self) -> Option<u64> {
+        let (words, _) = self.front()?;
+        let mut begun = None;
+        if let Some(Loose { frames, id, .. }) = self.loose.front()
+            && frames.start == self.start
+        {
+            begun = Some(*id);
+            self.loose_len -= frames.len();
+            self.loose.pop_front();
+        }
         self.start += frame_len(payload_len(words));
+        self.tidy();
+        begun
+    }
+
+    /// Bytes of messages that may be dropped.
+    pub fn loose_len(&self) -> usize {
+        self.loose_len
+    }
+
+    /// When the oldest that may be dropped is to be.
+    pub fn due(&self) -> Time {
+        self.loose.front().map_or(Time::NEVER, |first| first.until)
+    }
+
+    /// Drops the oldest message that may be dropped. Returns its id.
+    pub fn drop_oldest(&mut self) -> Option<u64> {
+        let Loose { frames, id, .. } = self.loose.pop_front()?;
+        self.loose_len -= frames.len();
+        self.gaps_len += frames.len();
+        match self.gaps.back_mut() {
+            Some(last) if last.end == frames.start => last.end = frames.end,
+            _ => self.gaps.push_back(frames),
+        }
+        self.tidy();
+        Some(id)
+    }
+
+    /// Leaves no gap at the front, and no more memory in use than twice what waits.
+    fn tidy(&mut self) {
+        if let Some(gap) = self.gaps.front()
+            && gap.start == self.start
+        {
+            self.start = gap.end;
+            self.gaps_len -= gap.len();
+            self.gaps.pop_front();
+        }
+        let unused = self.start + self.gaps_len;
         if self.is_empty() {
             self.bytes.clear();
             self.bytes.shrink_to(KEPT_LEN);
             self.start = 0;
-        } else if self.start > self.bytes.len() / 2 && self.start > KEPT_LEN {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+        } else if unused > self.bytes.len() / 2 && unused > KEPT_LEN {
+            let mut end = 0;
+            let mut from = self.start;
+            for gap in self.gaps.drain(..) {
+                self.bytes.copy_within(from..gap.start, end);
+                end += gap.start - from;
+                from = gap.end;
+            }
+            self.bytes.copy_within(from.., end);
+            self.bytes.truncate(self.bytes.len() - unused);
+            for Loose { frames, .. } in &mut self.loose {
+                *frames = frames.start - unused..frames.end - unused;
+            }
+            (self.start, self.gaps_len) = (0, 0);
         }
     }
 }
@@ -67,6 +155,7 @@ fn payload_len(words: [u64; 3]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seeds::{Random, each_seed};
 
     #[test]
     fn frames_come_out_as_they_went_in() {
@@ -87,5 +176,57 @@ mod tests {
             assert!(backlog.is_empty() && backlog.front().is_none());
         }
         assert!(backlog.bytes.capacity() <= KEPT_LEN);
+    }
+
+    #[test]
+    fn what_is_dropped_is_the_oldest_that_may_be_and_nothing_else_moves() {
+        each_seed(20, mixture);
+    }
+
+    fn mixture(random: &mut Random) {
+        let mut backlog = Backlog::default();
+        // The slow and obvious twin: each message with its frames, and whether it may be dropped.
+        let mut twin: VecDeque<(u64, VecDeque<Vec<u8>>, bool)> = VecDeque::new();
+        let mut largest = 0;
+        for id in 0..2000 {
+            match random.below(5) {
+                0 | 1 => {
+                    let (start, may_drop) = (backlog.end(), random.percent(67));
+                    let frames: VecDeque<_> =
+                        (0..=random.below(3)).map(|_| vec![7; random.below(900)]).collect();
+                    for frame in &frames {
+                        backlog.push([id, 0, frame.len() as u64], &[frame]);
+                    }
+                    if may_drop {
+                        backlog.loosen(start, Time::from_nanos(id), id);
+                    }
+                    twin.push_back((id, frames, may_drop));
+                }
+                2 if random.percent(97) => {
+                    let oldest = twin.iter().position(|(_, _, may_drop)| *may_drop);
+                    let due = oldest.map_or(Time::NEVER, |at| Time::from_nanos(twin[at].0));
+                    assert_eq!(backlog.due(), due);
+                    let dropped = oldest.and_then(|at| twin.remove(at));
+                    assert_eq!(backlog.drop_oldest(), dropped.map(|(id, ..)| id));
+                }
+                _ => {
+                    let front = backlog.front().map(|(words, bytes)| (words[0], bytes.to_vec()));
+                    let Some((id, frames, may_drop)) = twin.front_mut() else {
+                        assert!(front.is_none() && backlog.is_empty());
+                        continue;
+                    };
+                    assert_eq!(front, frames.pop_front().map(|bytes| (*id, bytes)));
+                    assert_eq!(backlog.pop(), std::mem::take(may_drop).then_some(*id));
+                    if frames.is_empty() {
+                        twin.pop_front();
+                    }
+                }
+            }
+            let len = |frame: &Vec<u8>| frame_len(frame.len());
+            let lens = twin.iter().flat_map(|(_, frames, _)| frames).map(len);
+            assert_eq!(backlog.len(), lens.sum::<usize>());
+            largest = largest.max(backlog.len());
+        }
+        assert!(largest > 0 && backlog.bytes.capacity() <= 4 * largest.max(KEPT_LEN));
     }
 }

@@ -109,6 +109,15 @@ pub enum Event<'a> {
         /// The request.
         id: u64,
     },
+    /// What became of a one-way message that was queued and has an id.
+    Sent {
+        /// The connection.
+        link: LinkId,
+        /// The draft's id.
+        id: u64,
+        /// Why it will never arrive; `None`: it is being written.
+        error: Option<Error>,
+    },
     /// All that waited for room in the rings is in them.
     Drained {
         /// The connection.

@@ -244,7 +244,7 @@ impl Engine {
             found.unflushed = true;
             self.unflushed.push(link.0);
         }
-        if draft.kind == Kind::Request {
+        if draft.kind == Kind::Request || matches!(sent, Ok(Sent::Queued)) {
             self.due = self.due.min(found.due());
         }
         // An answer will come, the next request may be read, something waits for room, or the link is

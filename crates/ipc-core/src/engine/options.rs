@@ -102,14 +102,20 @@ impl Default for ListenOptions {
     }
 }
 
-/// What a full lane means for what comes next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a full lane means for a request or a one-way message that comes next. Answers and items are
+/// always taken: how many there can be was agreed before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// It waits in private memory, up to the backlog's limit; beyond that it is refused.
-    #[default]
-    Queue,
+    /// It waits in private memory, as long as there is no more than the backlog's limit; beyond that it
+    /// is refused. A one-way message that has waited so long is dropped; a request has its own time.
+    Wait(Duration),
     /// It is refused at once.
-    Refuse,
+    Fail,
+    /// It is dropped, if it is a one-way message, and refused otherwise.
+    DropNewest,
+    /// It waits, and the one-way messages that have waited longest are dropped for it: as much waits at
+    /// most as the ring holds.
+    DropOldest,
 }
 
 /// How a link deals with what its peer does not take.
@@ -125,6 +131,14 @@ pub struct Flow {
 
 impl Flow {
     /// Where everyone starts.
-    pub const DEFAULT: Self =
-        Self { overflow: [Overflow::Queue; 4], backlog_max: 32 << 20, serving_max: 4096 };
+    pub const DEFAULT: Self = Self {
+        overflow: [
+            Overflow::Wait(Duration::from_secs(1)),
+            Overflow::Wait(Duration::from_millis(500)),
+            Overflow::Wait(Duration::from_millis(500)),
+            Overflow::DropNewest,
+        ],
+        backlog_max: 32 << 20,
+        serving_max: 4096,
+    };
 }

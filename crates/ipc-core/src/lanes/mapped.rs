@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Incoming, Lanes, Outgoing};
 use crate::doorbell::Words;
-use crate::limits::Agreement;
+use crate::limits::{Agreement, Lane};
 use crate::memory::Segment;
 use crate::memory::layout::{self, Side};
 use crate::ring::mapped::MappedRegion;
@@ -38,6 +38,7 @@ pub(crate) struct MappedWords {
     published: NonNull<AtomicU64>,
     armed: NonNull<AtomicU64>,
     sync_wait: NonNull<AtomicU64>,
+    dropped: [NonNull<AtomicU64>; Lane::ALL.len()],
     _segment: Arc<Segment>,
 }
 
@@ -52,6 +53,7 @@ impl MappedWords {
             published: word(layout::published(side)),
             armed: word(layout::armed(side)),
             sync_wait: word(layout::sync_wait(side)),
+            dropped: array::from_fn(|lane| word(layout::dropped(side, lane))),
             _segment: Arc::clone(segment),
         }
     }
@@ -67,6 +69,18 @@ impl MappedWords {
     pub fn load_sync_wait(&self) -> u64 {
         // SAFETY: as above.
         unsafe { self.sync_wait.as_ref() }.load(Ordering::Acquire)
+    }
+
+    /// Tells the peer how many messages a lane has dropped. A number to be shown, and no more.
+    pub fn store_dropped(&self, lane: usize, count: u64) {
+        // SAFETY: as above.
+        unsafe { self.dropped[lane].as_ref() }.store(count, Ordering::Relaxed);
+    }
+
+    /// What [`Self::store_dropped`] stored last.
+    pub fn load_dropped(&self, lane: usize) -> u64 {
+        // SAFETY: as above.
+        unsafe { self.dropped[lane].as_ref() }.load(Ordering::Relaxed)
     }
 }
 

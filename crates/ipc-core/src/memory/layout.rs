@@ -6,6 +6,7 @@
 //!          1024  words of the server    +0   published, write positions, sync wait   (one line)
 //!          2048  words of the client    +128 read positions                          (one line)
 //!                                       +256 armed                                   (one line)
+//!                                       +384 messages dropped, by lane               (one line)
 //! page 1 ..      rings the server writes: critical, high, normal, low, control
 //!        ..      rings the client writes: critical, high, normal, low, control
 //! ```
@@ -71,6 +72,11 @@ pub const fn armed(side: Side) -> usize {
     published(side) + 2 * LINE_PAIR
 }
 
+/// Offset of how many messages the lane `lane` of a side has dropped.
+pub const fn dropped(side: Side, lane: usize) -> usize {
+    published(side) + 3 * LINE_PAIR + lane * 8
+}
+
 /// Offset of ring `ring` written by `side`.
 pub fn ring_start(geometry: &Geometry, side: Side, ring: usize) -> usize {
     let before: usize = geometry.rings[..ring].iter().map(|&len| len as usize).sum();
@@ -98,6 +104,7 @@ mod tests {
             spans.push((published(side), 8));
             spans.push((sync_wait(side), 8));
             spans.push((armed(side), 8));
+            spans.extend((0..RINGS - 1).map(|lane| (dropped(side, lane), 8)));
             for ring in 0..RINGS {
                 spans.push((write_position(side, ring), 8));
                 spans.push((read_position(side, ring), 8));

@@ -73,6 +73,7 @@ impl Host for Clerk {
             | Event::Abandoned { .. }
             | Event::Granted { .. }
             | Event::ItemsEnd { .. }
+            | Event::Sent { .. }
             | Event::Drained { .. } => {}
         }
     }

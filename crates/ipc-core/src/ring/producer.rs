@@ -186,7 +186,7 @@ impl<R: Region> Producer<R> {
     }
 
     #[inline]
-    fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.mask + 1
     }
 

@@ -100,10 +100,17 @@ impl Client {
         self.0.owner.0.stream(self.0.link, method, payload, options)
     }
 
-    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room, or is
-    /// refused with [`Code::Full`](crate::Code::Full).
+    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as long as
+    /// its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by the lane's
+    /// [`Overflow`](crate::Overflow).
     pub fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
         self.0.owner.0.notify(self.0.link, event, payload, options)
+    }
+
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
+    pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
+        self.0.owner.0.send(self.0.link, event, payload, options).await
     }
 
     /// Waits until nothing waits for room in private memory any more.

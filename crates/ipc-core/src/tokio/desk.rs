@@ -26,6 +26,8 @@ pub(super) struct Desk {
     pub after: After,
     /// One-way messages nobody handled.
     pub unhandled: u64,
+    /// One-way messages somebody waits for to be sent.
+    pub sends: Calls<Option<Result<()>>>,
     calls: Calls<Waiting>,
     buffers: Buffers,
     /// Open connections, by their place in the engine.
@@ -94,6 +96,7 @@ impl Desk {
             changes: Changes::default(),
             after: After::default(),
             unhandled: 0,
+            sends: Calls::new(),
             calls: Calls::new(),
             buffers: Buffers::default(),
             lines: Vec::new(),
@@ -395,6 +398,12 @@ impl Host for Desk {
             Event::Granted { link, kind, id, .. } => {
                 let flow = self.flows.get(FlowKey::of_sender(link, kind, id));
                 self.after.wakers.extend(flow.and_then(|flow| flow.waiting.writer.take()));
+            }
+            Event::Sent { id, error, .. } => {
+                if let Some(outcome) = self.sends.get_mut(id) {
+                    *outcome = Some(error.map_or(Ok(()), Err));
+                    self.after.changed = true;
+                }
             }
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.opened(link, peer);

@@ -81,6 +81,12 @@ impl Request {
         self.shared.notify(self.link, event, payload, options)
     }
 
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
+    pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
+        self.shared.send(self.link, event, payload, options).await
+    }
+
     /// Asks the one who sent this.
     pub fn request(&self, method: &str, payload: &[u8], options: &CallOptions) -> Call {
         self.shared.request(self.link, method, payload, options)

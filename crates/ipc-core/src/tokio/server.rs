@@ -122,6 +122,18 @@ impl Server {
         self.0.0.notify(link, event, payload, options)
     }
 
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
+    pub async fn send(
+        &self,
+        link: LinkId,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<()> {
+        self.0.0.send(link, event, payload, options).await
+    }
+
     /// Who is connected.
     pub fn peers(&self) -> Vec<(LinkId, Peer)> {
         self.0.0.with(|state| {

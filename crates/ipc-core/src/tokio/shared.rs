@@ -18,6 +18,7 @@ use super::stream::Streaming;
 use crate::engine::{Engine, LinkId, ListenerId, Sent};
 use crate::error::{Code, Error, Result};
 use crate::face::{CallOptions, FaceOptions, FlowKey, Subscription, Turns, item_draft};
+use crate::session::Draft;
 use crate::time::Time;
 
 pub(super) struct Shared {
@@ -42,6 +43,18 @@ pub(super) struct State {
     pub shut: bool,
     /// The driver is gone: nothing happens any more.
     pub over: bool,
+}
+
+/// A one-way message somebody waits for to be sent.
+struct Waiting<'a> {
+    shared: &'a Arc<Shared>,
+    id: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.shared.with(|state| state.desk.sends.remove(self.id));
+    }
 }
 
 /// The last one to be dropped closes everything.
@@ -242,6 +255,32 @@ impl Shared {
         })
     }
 
+    /// Sends a message nobody answers, and waits until it is written or its lane has given up.
+    pub async fn send(
+        self: &Arc<Self>,
+        link: LinkId,
+        event: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<()> {
+        let (id, sent) = self.with(|state| {
+            let id = state.desk.sends.insert(None);
+            let sent = state.engine.code(event).and_then(|code| {
+                let draft = Draft { id, ..options.one_way(code) };
+                state.engine.send(link, &draft, payload)
+            });
+            (id, sent)
+        });
+        let waiting = Waiting { shared: self, id };
+        let outcome = match sent? {
+            Sent::Queued => self.until(|state| state.sent(id)).await,
+            Sent::Dropped => Err(Error::dropped()),
+            _ => Ok(()),
+        };
+        drop(waiting);
+        outcome
+    }
+
     /// Waits until nothing of a link waits for room in private memory any more.
     pub async fn drain(self: &Arc<Self>, link: LinkId, timeout: Duration) -> Result<()> {
         let drained = self.until(|state| {
@@ -305,6 +344,12 @@ impl State {
     fn close(&mut self, link: LinkId) {
         self.engine.close(link, &mut self.desk);
         self.desk.hang_up(link);
+    }
+
+    /// What became of a message that waited, once that is known.
+    fn sent(&mut self, id: u64) -> Option<Result<()>> {
+        let over = || Err(Error::new(Code::Closed, "the connection is over"));
+        self.desk.sends.get_mut(id)?.take().or_else(|| self.over.then(over))
     }
 
     /// Whether there is nothing left to drive for.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipc_core::tokio::Handlers;
-use ipc_core::{CallOptions, Code, FaceOptions, Lane, Reply, Sent, Transport, blocking};
+use ipc_core::{CallOptions, Code, FaceOptions, Lane, Overflow, Reply, Sent, Transport, blocking};
 
 use super::two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently};
 use super::{
@@ -52,6 +52,39 @@ fn a_server_that_does_not_read_is_felt_and_forgiven() {
             let reply = client.request("len", &payload, &PLAIN).await.unwrap();
             assert_eq!(reply.payload, payload.len().to_le_bytes());
         });
+    }
+}
+
+#[test]
+fn a_thread_that_waits_for_room_does_so_as_long_as_its_lane_allows() {
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new(transport);
+        let _server = meeting.run("deaf server");
+        let mut options = meeting.options.clone();
+        options.flow.overflow[Lane::Normal as usize] = Overflow::Wait(Duration::from_millis(100));
+        options.flow.overflow[Lane::High as usize] = Overflow::DropOldest;
+        let connect = || blocking::Client::connect("demo", &options, FaceOptions::default());
+        let mut client = patiently(connect);
+        eventually("deafness", || meeting.path("deaf").exists());
+        let payload = noise(1000, 7);
+        let mut taken = 0;
+        while client.notify("len", &payload, &PLAIN).unwrap() == Sent::Written {
+            taken += 1;
+        }
+        assert_eq!(client.send("len", &payload, &PLAIN).unwrap_err().code(), Code::Full);
+        let stats = client.stats().unwrap();
+        assert_eq!((stats.queued, stats.dropped), (0, [0, 0, 2, 0]), "after {taken}");
+
+        let high = CallOptions { lane: Lane::High, ..PLAIN };
+        for _ in 0..2000 {
+            client.notify("len", &payload, &high).unwrap();
+        }
+        let stats = client.stats().unwrap();
+        assert!(stats.dropped[Lane::High as usize] > 1000 && stats.queued <= 64 << 10, "{stats:?}");
+
+        std::fs::write(meeting.path("listen"), "").unwrap();
+        eventually("room", || client.send("len", &payload, &PLAIN).is_ok());
+        client.drain(PATIENCE).unwrap();
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Sent {
     Written,
     /// It waits for room.
     Queued,
+    /// Its lane is full and drops what comes last.
+    Dropped,
     /// It answers a request nobody waits for any more, and was dropped.
     Unwanted,
 }
@@ -52,6 +54,10 @@ pub struct LinkStats {
     pub stale_requests: u64,
     /// Messages refused because their lane was full.
     pub refused: u64,
+    /// One-way messages of this side its lanes dropped, by [`Lane`].
+    pub dropped: [u64; Lane::ALL.len()],
+    /// Those of the peer its lanes dropped, as it says.
+    pub peer_dropped: [u64; Lane::ALL.len()],
     /// Doorbells rung.
     pub rings: u64,
     /// Bytes waiting in private memory.
@@ -114,7 +120,13 @@ pub(super) struct Link {
     drain_wanted: bool,
     /// Set: rings are owed instead of rung, because ringing is a system call.
     waker: Option<Waker>,
+    /// What became of one-way messages that waited, and was not told yet: ids, and why not if they were
+    /// dropped.
+    sent: Vec<(u64, Option<Error>)>,
+    /// No message is dropped for having waited too long before this.
+    drops_due: Time,
     refused: u64,
+    dropped: [u64; Lane::ALL.len()],
     rings: u64,
 }
 
@@ -154,7 +166,10 @@ impl Link {
             is_crowded: false,
             drain_wanted: false,
             waker: None,
+            sent: Vec::new(),
+            drops_due: Time::NEVER,
             refused: 0,
+            dropped: [0; Lane::ALL.len()],
             rings: 0,
             peer,
         }
@@ -249,9 +264,10 @@ impl Link {
 
     #[inline]
     pub fn due(&self) -> Time {
+        let due = self.session.due().min(self.drops_due);
         match self.end {
-            End::Closing { deadline } => deadline.min(self.session.due()),
-            _ => self.session.due(),
+            End::Closing { deadline } => deadline.min(due),
+            _ => due,
         }
     }
 
@@ -260,7 +276,8 @@ impl Link {
         let (mut calls, mut served) = (Vec::new(), Vec::new());
         self.session.expire(now, &mut calls, &mut served);
         self.tell_ended(calls, Ending::Timeout, served, host);
-        if let Err(corrupt) = self.write_words() {
+        self.drop_overdue(now);
+        if let Err(corrupt) = self.write_words().and_then(|()| self.write_waiting(host)) {
             self.break_off(corrupt.into());
         }
         self.commit();
@@ -326,6 +343,12 @@ impl Link {
         for buffer in self.buffers.iter_mut().filter_map(Option::take) {
             host.discard(buffer);
         }
+        for ring in 0..self.backlogs.len() {
+            while let Some(id) = self.backlogs[ring].drop_oldest() {
+                self.settle(id, Some(self.ended_error()));
+            }
+        }
+        self.tell_sent(host);
         let error = match self.end {
             End::Broken(error) => Some(error),
             End::PeerGone if !self.session.is_peer_closed() => {
@@ -387,6 +410,8 @@ impl Link {
             late_replies: counters.late_replies,
             stale_requests: counters.stale_requests,
             refused: self.refused,
+            dropped: self.dropped,
+            peer_dropped: std::array::from_fn(|ring| self.peer_words.load_dropped(ring)),
             rings: self.rings,
             queued: self.backlogs.iter().map(Backlog::len).sum(),
             calls: self.session.calls_live(),

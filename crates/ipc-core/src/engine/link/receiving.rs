@@ -197,7 +197,7 @@ impl Link {
 
     /// Writes what waited for room: the control ring's words first, then the lanes by priority.
     #[inline]
-    fn write_waiting(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
+    pub(super) fn write_waiting(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
         if !self.waits {
             return Ok(());
         }
@@ -207,15 +207,26 @@ impl Link {
                 if !self.lanes.outgoing.push(ring, header, &[payload])? {
                     break;
                 }
-                backlog.pop();
+                if let Some(id) = backlog.pop().filter(|id| *id != 0) {
+                    self.sent.push((id, None));
+                }
             }
         }
+        self.tell_sent(host);
         self.waits = self.has_backlog() || self.session.next_word().is_some();
         if self.drain_wanted && !self.has_backlog() {
             self.drain_wanted = false;
             host.event(Event::Drained { link: self.id });
         }
         Ok(())
+    }
+
+    /// Says what became of messages that waited, to those who want to know.
+    pub(super) fn tell_sent(&mut self, host: &mut impl Host) {
+        let link = self.id;
+        for (id, error) in self.sent.drain(..) {
+            host.event(Event::Sent { link, id, error });
+        }
     }
 
     #[inline]

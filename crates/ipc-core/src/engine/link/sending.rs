@@ -4,9 +4,8 @@ use super::{End, Link, Sent, control_header};
 use crate::engine::names::Names;
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::header::{Header, Kind};
+use crate::header::{Header, Kind, frame_len};
 use crate::limits::{FRAME_LEN_MAX, Lane};
-use crate::option_block::Options;
 use crate::session::fragments::Fragments;
 use crate::session::{Draft, control};
 use crate::sys::kill_point;
@@ -41,7 +40,9 @@ impl Link {
         // So are items, whose number is bounded by what they were granted.
         match draft.kind {
             Kind::Request | Kind::OneWay => {
-                self.check_room(ring, payload.len())?;
+                if !self.has_room(ring, draft.kind, payload.len())? {
+                    return Ok(Sent::Dropped);
+                }
                 self.define(draft, names)?;
             }
             Kind::RequestItem | Kind::ReplyItem => {}
@@ -54,11 +55,15 @@ impl Link {
         let block = draft.options().encode();
         let len = block.as_bytes().len() + payload.len();
         if len > self.lanes.outgoing.ring(ring).payload_max().min(FRAME_LEN_MAX) {
-            return self.send_fragments(ring, header, draft.options(), payload);
+            return self.send_fragments(header, draft, payload);
         }
         let header = header.with_options(!block.as_bytes().is_empty()).with_len(len);
-        let written = self.put(ring, header, &[block.as_bytes(), payload])?;
-        Ok(if written { Sent::Written } else { Sent::Queued })
+        let start = self.backlogs[ring].end();
+        if self.put(ring, header, &[block.as_bytes(), payload])? {
+            return Ok(Sent::Written);
+        }
+        self.may_drop(draft, start);
+        Ok(Sent::Queued)
     }
 
     /// Tells the peer what the draft's code means on its lane, unless it knows.
@@ -74,27 +79,31 @@ impl Link {
     }
 
     #[cold]
-    fn send_fragments(
-        &mut self,
-        ring: usize,
-        header: Header,
-        options: Options,
-        payload: &[u8],
-    ) -> Result<Sent> {
+    fn send_fragments(&mut self, header: Header, draft: &Draft, payload: &[u8]) -> Result<Sent> {
+        let (ring, options) = (draft.lane as usize, draft.options());
         let fragment_max = self.lanes.outgoing.ring(ring).payload_max().min(FRAGMENT_LEN);
         let crc = self.peer.agreement.crc;
+        let start = self.backlogs[ring].end();
         let mut sent = Sent::Written;
+        let mut is_begun = false;
         for fragment in Fragments::new(header, options, payload.len(), fragment_max) {
             let parts = [fragment.options.as_bytes(), &payload[fragment.range]];
             let header = fragment.header.sealed(crc, &parts);
             if sent == Sent::Written && self.push_patiently(ring, header, &parts)? {
                 // The peer reads this fragment while the next is being written.
                 self.commit();
+                is_begun = true;
             } else {
                 self.backlogs[ring].push(header, &parts);
                 self.waits = true;
                 sent = Sent::Queued;
             }
+        }
+        if is_begun && sent == Sent::Queued && draft.kind == Kind::OneWay {
+            // The rest is sure to follow.
+            self.settle(draft.id, None);
+        } else if sent == Sent::Queued {
+            self.may_drop(draft, start);
         }
         Ok(sent)
     }
@@ -138,19 +147,81 @@ impl Link {
         Ok(false)
     }
 
+    /// Whether a message of this length may be sent or queued; `false`: its lane drops it.
     #[inline]
-    fn check_room(&mut self, ring: usize, len: usize) -> Result<()> {
+    fn has_room(&mut self, ring: usize, kind: Kind, len: usize) -> Result<bool> {
         let queued = self.backlogs[ring].len();
         let fits = match self.flow.overflow[ring] {
-            Overflow::Queue => queued <= self.flow.backlog_max,
-            Overflow::Refuse => queued == 0 && self.lanes.outgoing.has_room_for(ring, len)?,
+            Overflow::Wait(_) => queued <= self.flow.backlog_max,
+            Overflow::DropOldest => self.make_room(ring, len),
+            Overflow::Fail | Overflow::DropNewest => {
+                queued == 0 && self.lanes.outgoing.has_room_for(ring, len)?
+            }
         };
         if fits {
-            return Ok(());
+            return Ok(true);
+        }
+        if kind == Kind::OneWay && self.flow.overflow[ring] == Overflow::DropNewest {
+            self.count_drop(ring);
+            return Ok(false);
         }
         self.refused += 1;
         let message = format!("lane {ring} is full and {queued} bytes wait for it already");
         Err(Error::new(Code::Full, message))
+    }
+
+    /// Drops what has waited longest, until another message has room among what may wait.
+    fn make_room(&mut self, ring: usize, len: usize) -> bool {
+        let waiting_max = self.lanes.outgoing.ring(ring).capacity().min(self.flow.backlog_max);
+        let len = frame_len(len);
+        while self.backlogs[ring].loose_len() + len > waiting_max && self.drop_oldest(ring) {}
+        self.backlogs[ring].len() <= self.flow.backlog_max
+    }
+
+    /// What waits from `start` on is this message, which its lane may drop if nobody answers it.
+    fn may_drop(&mut self, draft: &Draft, start: usize) {
+        if draft.kind != Kind::OneWay {
+            return;
+        }
+        let ring = draft.lane as usize;
+        let until = match self.flow.overflow[ring] {
+            Overflow::Wait(span) => Time::after(span),
+            _ => Time::NEVER,
+        };
+        self.backlogs[ring].loosen(start, until, draft.id);
+        self.drops_due = self.drops_due.min(until);
+    }
+
+    /// Drops what has waited too long.
+    pub(super) fn drop_overdue(&mut self, now: Time) {
+        if now < self.drops_due {
+            return;
+        }
+        self.drops_due = Time::NEVER;
+        for ring in 0..self.backlogs.len() {
+            while self.backlogs[ring].due() <= now && self.drop_oldest(ring) {}
+            self.drops_due = self.drops_due.min(self.backlogs[ring].due());
+        }
+    }
+
+    /// Drops the message of a lane that has waited longest. Returns whether there is any.
+    pub(super) fn drop_oldest(&mut self, ring: usize) -> bool {
+        let Some(id) = self.backlogs[ring].drop_oldest() else { return false };
+        self.settle(id, Some(Error::dropped()));
+        self.count_drop(ring);
+        true
+    }
+
+    /// What became of a message that waited; 0: nobody wants to know.
+    pub(super) fn settle(&mut self, id: u64, error: Option<Error>) {
+        if id != 0 {
+            self.sent.push((id, error));
+        }
+    }
+
+    fn count_drop(&mut self, ring: usize) {
+        self.dropped[ring] += 1;
+        self.own_words.store_dropped(ring, self.dropped[ring]);
     }
 
     /// Gives a request up. Returns whether it was in flight.
