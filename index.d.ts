@@ -72,6 +72,12 @@ export interface MethodOptions<Params, Result> {
   params?: StandardSchema<Params>
   /** Checked where the answer arrives. */
   result?: StandardSchema<Result>
+  /**
+   * Compresses payloads of 4,096 bytes and more for their way (LZ4), in both directions, where that makes them
+   * shorter and the other side can undo it. Saves room in the rings and in private memory; it seldom
+   * saves time, see docs/performance.md. @default false
+   */
+  compress?: boolean
 }
 
 /** How an event's messages travel and what they have to look like. */
@@ -80,6 +86,12 @@ export interface EventOptions<Payload> {
   codec?: Codec<any>
   /** Checked where the event arrives. */
   payload?: StandardSchema<Payload>
+  /**
+   * Compresses payloads of 4,096 bytes and more for their way (LZ4), where that makes them shorter
+   * and the other side can undo it. Saves room in the rings and in private memory; it seldom
+   * saves time, see docs/performance.md. @default false
+   */
+  compress?: boolean
 }
 
 /** How a stream's messages travel and what they have to look like. */

@@ -18,7 +18,7 @@ const CORE_LAYERS = [
 ]
 /** Below all of them, and free to use each other: plain values and the two seams. */
 const CORE_VALUES = [
-  ...['header', 'option_block', 'checksum', 'limits', 'error', 'remote_error', 'time'],
+  ...['header', 'option_block', 'checksum', 'compression', 'limits', 'error', 'remote_error', 'time'],
   ...['sync', 'sys'],
 ]
 /** Not part of the product: tests, models, and the doors for tests outside. */

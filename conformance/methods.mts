@@ -27,6 +27,9 @@ export const log = {
 }
 const count = (what: string) => log.counts.set(what, (log.counts.get(what) ?? 0) + 1)
 
+/** The method whose messages are compressed. */
+const PACKED = 'packed bytes'
+
 const codecs = { bytes, json, messagePack }
 const contracts = new Map<string, Method>()
 
@@ -34,7 +37,7 @@ export function contract(name: string, codec: keyof typeof codecs): Method {
   const key = `${codec} ${name}`
   const known = contracts.get(key)
   if (known !== undefined) return known
-  const fresh = method(name, { codec: codecs[codec] })
+  const fresh = method(name, { codec: codecs[codec], compress: name === PACKED })
   contracts.set(key, fresh)
   return fresh
 }
@@ -105,6 +108,7 @@ export function handleAll(end: Server | Connection): void {
   handleBack(end)
   handleFailures(end)
   // A name means one contract, so each codec has a name of its own.
+  end.handle(contract(PACKED, 'bytes'), echo)
   for (const codec of Object.keys(codecs) as (keyof typeof codecs)[]) {
     end.handle(contract(`echo ${codec}`, codec), echo)
   }

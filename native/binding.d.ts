@@ -45,6 +45,9 @@ export declare class NativeEngine {
   linkStats(link: number): NativeLinkStats | null
 }
 
+/** Beside the codec of a record that is sent: the payload is to be compressed. */
+export declare const COMPRESS: number
+
 export declare const ENDED_CANCELLED: number
 
 export declare const ENDED_CLOSED: number

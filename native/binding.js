@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.NativeEngine = nativeBinding.NativeEngine
+module.exports.COMPRESS = nativeBinding.COMPRESS
 module.exports.ENDED_CANCELLED = nativeBinding.ENDED_CANCELLED
 module.exports.ENDED_CLOSED = nativeBinding.ENDED_CLOSED
 module.exports.ENDED_PEER_LOST = nativeBinding.ENDED_PEER_LOST

@@ -201,7 +201,7 @@ export class Caller {
       link.number,
       REQUEST,
       lane,
-      contract.codecNumber,
+      contract.format,
       code,
       slot,
       this.#pending.generation(slot),

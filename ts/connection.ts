@@ -154,7 +154,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
       link.number,
       ONE_WAY,
       lane,
-      contract.codecNumber,
+      contract.format,
       link.code(contract),
       slot,
       generation,

@@ -2,7 +2,10 @@
 
 import type * as api from '../index.js'
 import { messagePack, wireNumber } from './codec.js'
+import { native } from './native.js'
 import { checkName, eventOptions, methodOptions, streamOptions } from './options.js'
+
+const { COMPRESS } = native
 
 export function method<Params, Result>(
   name: string,
@@ -35,13 +38,16 @@ export abstract class Contract {
   /** How payloads are encoded, and the number that has in a header. */
   readonly codec: api.Codec<any>
   readonly codecNumber: number
+  /** The same in a record that is sent, with what asks for compression. */
+  readonly format: number
   /** The engine's code for the name, once it was asked for. */
   code = -1
 
-  constructor(name: string, codec: api.Codec<any> | undefined) {
+  constructor(name: string, codec: api.Codec<any> | undefined, compress = false) {
     this.name = name
     this.codec = codec ?? messagePack
     this.codecNumber = wireNumber(this.codec)
+    this.format = compress ? this.codecNumber | COMPRESS : this.codecNumber
   }
 }
 
@@ -50,7 +56,7 @@ export class MethodContract extends Contract implements api.Method {
   readonly options: api.MethodOptions<any, any>
 
   constructor(name: string, options: api.MethodOptions<any, any> = {}) {
-    super(name, options.codec)
+    super(name, options.codec, options.compress)
     this.options = Object.freeze({ ...options })
   }
 }
@@ -60,7 +66,7 @@ export class EventContract extends Contract implements api.Event {
   readonly options: api.EventOptions<any>
 
   constructor(name: string, options: api.EventOptions<any> = {}) {
-    super(name, options.codec)
+    super(name, options.codec, options.compress)
     this.options = Object.freeze({ ...options })
   }
 }

@@ -55,8 +55,8 @@ const EVENTS = { signal: isSignal, waitingMax: whole(1, 2 ** 32 - 1) }
 const HANDLE = { borrowed: isBoolean, once: isBoolean, signal: isSignal }
 const STREAM_CALL = { ...REQUEST, windowBytes: whole(4096, 16_777_216) }
 const STREAM = { codec: isCodec, params: isSchema, item: isSchema, upload: isSchema, result: isSchema }
-const METHOD = { codec: isCodec, params: isSchema, result: isSchema }
-const EVENT = { codec: isCodec, payload: isSchema }
+const METHOD = { codec: isCodec, params: isSchema, result: isSchema, compress: isBoolean }
+const EVENT = { codec: isCodec, payload: isSchema, compress: isBoolean }
 const WAITING = {
   wake: oneOf('auto', 'loop', 'thread'),
   lookExpectingUs: whole(0, 1_000_000),

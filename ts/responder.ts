@@ -227,7 +227,7 @@ export class Responder {
     } catch (error) {
       return this.#fail(context, error)
     }
-    this.#answer(context, REPLY, contract.codecNumber, payload)
+    this.#answer(context, REPLY, contract.format, payload)
   }
 
   #fail(context: Context, error: unknown): void {

@@ -79,6 +79,8 @@ export const CloseHere = method<void, string>('close-here')
 export const Positive = method<any, any>('positive', { params: positive() })
 export const Descriptors = method<void, number>('descriptors')
 
+export const Blob = method<Uint8Array, Uint8Array>('blob', { codec: bytes, compress: true })
+export const PackedTick = event<Uint8Array>('packed-tick', { codec: bytes, compress: true })
 export const Tick = event<Step>('tick')
 export const TickBytes = event<Uint8Array>('tick-bytes', { codec: bytes })
 /** What the asker's lanes have dropped, as they say. */

@@ -151,6 +151,10 @@ server.handle(contracts.Tick, ([label, step]) => {
   else ticks.set(label, [step])
 })
 server.handle(contracts.PeerDropped, (_, { connection }) => connection.stats().peerDropped)
+server.handle(contracts.Blob, (payload) => payload)
+let packedTicked = 0
+server.handle(contracts.PackedTick, (payload) => (packedTicked += payload.length))
+server.handle('packed-ticked', () => packedTicked)
 server.handle(contracts.Ticks, (label) => ticks.get(label) ?? [])
 server.handle(contracts.TickBytes, (payload, { connection }: Context) => {
   ticked.set(connection, (ticked.get(connection) ?? 0) + payload.length)

@@ -1,6 +1,7 @@
 // What it is for.
 
-import { assert, fails, freshStream, has, row, until, type Row } from '../cell.mjs'
+import { assert, fails, freshStream, has, row, sleep, until, type Row } from '../cell.mjs'
+import type { Ask } from '../wire.mjs'
 
 const MIB = 1 << 20
 const LANES = ['critical', 'high', 'normal', 'low'] as const
@@ -34,6 +35,22 @@ export const good: readonly Row[] = [
     for (let i = 0; i < 20; i++) await cell.echo(100, { lane: 'critical' })
     assert.ok(!isOver, 'the long one was over first')
     await long
+  }),
+  row('a compressed message takes less room on its way, and comes as it was', async (cell) => {
+    const packed = (length: number, more: Partial<Ask> = {}) =>
+      cell.ask('packed bytes', null, { codec: 'bytes', length, ...more })
+    for (const length of [0, 100, 4095, 4096, 100_000, 20 * MIB]) {
+      assert.deepEqual(await packed(length), { length, same: true })
+    }
+    const victim = cell.spawn(cell.answerer.language)
+    const server = await cell.serve({}, victim)
+    const connection = await cell.connect(server, { rings: { normal: 262_144 } })
+    victim.stop()
+    const answer = packed(4 * MIB, { connection })
+    await sleep(50)
+    assert.equal((await cell.asker.do('stats', { connection })).queuedBytes, 0)
+    victim.goOn()
+    assert.deepEqual(await answer, { length: 4 * MIB, same: true })
   }),
   row('a thousand requests in flight get their own answers', async (cell) => {
     const request = { connection: cell.connection, method: 'add', value: [1, 2] }

@@ -28,6 +28,8 @@ const frame = (fields: object) => ({ ring: NORMAL, kind: ONE_WAY, code: 0, id: 0
 const define = (name: string, code = 0) =>
   frame({ kind: CONTROL, code: DEFINE, id: code, payload: hex(name) })
 const spoilt = (spoil: string) => [define('note'), frame({ spoil, payload: hex('12345678') })]
+/** An option block that says: compressed, and so long without that. */
+const packed = (length: number) => `08008204${Buffer.from(Uint32Array.of(length).buffer).toString('hex')}`
 const MAX = (2n ** 64n - 1n).toString()
 
 const NONSENSE: readonly Nonsense[] = [
@@ -48,6 +50,14 @@ const NONSENSE: readonly Nonsense[] = [
   {
     what: 'an option block of nonsense',
     frames: [define('note'), frame({ spoil: 'options', payload: 'ff'.repeat(16) })],
+  },
+  {
+    what: 'a compressed payload that is none',
+    frames: [define('note'), frame({ spoil: 'options', payload: `${packed(4096)}00112233` })],
+  },
+  {
+    what: 'a compressed payload that would be longer than agreed',
+    frames: [define('note'), frame({ spoil: 'options', payload: `${packed(2 ** 32 - 1)}1f00` })],
   },
   { what: 'a control code nobody knows', frames: [frame({ kind: CONTROL, code: 99 })] },
   { what: 'a code nobody defined', frames: [frame({ code: 77 })] },

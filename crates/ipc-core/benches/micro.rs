@@ -245,7 +245,7 @@ impl Exchange {
 
 fn draft(kind: Kind, id: u64, timeout: Option<Duration>) -> Draft {
     let (lane, codec) = (LANE, Codec::MessagePack);
-    Draft { kind, lane, codec, code: CODE, id, timeout, trace: None, window: None }
+    Draft { kind, lane, codec, code: CODE, id, timeout, trace: None, window: None, compress: false }
 }
 
 /// Bytes that are not all the same.

@@ -221,6 +221,8 @@ pub enum Corrupt {
     Grant { id: u64, granted: u64 },
     #[error("a window of {window} bytes")]
     Window { window: u32 },
+    #[error("{packed} bytes compressed of what should be {len}, and are not")]
+    Compressed { packed: usize, len: u32 },
     #[error("a frame after the closing marker of lane {lane}")]
     AfterClose { lane: u8 },
     #[error("{bytes} bytes on a control socket that was to stay silent")]

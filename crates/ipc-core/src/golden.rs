@@ -182,6 +182,9 @@ fn frame(vector: &Vector) {
         total_len: vector.find("total_len").map(number),
         trace: vector.find("trace").map(|_| trace()),
         window: vector.find("window").map(|window| number(window).try_into().expect("32 bits")),
+        unpacked_len: vector
+            .find("unpacked_len")
+            .map(|len| number(len).try_into().expect("32 bits")),
     };
     let block = options.encode();
     let payload = vector.hex("payload");
@@ -240,6 +243,7 @@ fn welcome(vector: &Vector) {
             crc: vector.mode(),
             limits: vector.limits(),
             streams: vector.number("features") & Features::STREAMS.0 != 0,
+            compression: vector.number("features") & Features::COMPRESSION.0 != 0,
         },
         session: vector.array("session"),
         engine: vector.array("engine"),

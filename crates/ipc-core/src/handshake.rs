@@ -42,6 +42,8 @@ impl Features {
     pub const NAMED: Self = Self(2);
     /// Requests with items, in either direction.
     pub const STREAMS: Self = Self(4);
+    /// Messages whose payload is compressed.
+    pub const COMPRESSION: Self = Self(8);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -215,7 +217,8 @@ impl Welcome {
             };
             let crc = CrcMode::from_number(crc)?;
             let streams = features.contains(Features::STREAMS);
-            let agreement = Agreement { geometry, crc, limits, streams };
+            let compression = features.contains(Features::COMPRESSION);
+            let agreement = Agreement { geometry, crc, limits, streams, compression };
             geometry.is_valid().then_some(Self {
                 version,
                 transport,
@@ -236,6 +239,7 @@ impl Welcome {
             && hello.offered.contains(self.transport.feature())
             && self.features.contains(hello.required)
             && (hello.offered.contains(Features::STREAMS) || !agreement.streams)
+            && (hello.offered.contains(Features::COMPRESSION) || !agreement.compression)
             && agreement.crc >= hello.crc
             && agreement.limits == agreement.limits.stricter(hello.limits);
         if fair {
@@ -393,6 +397,7 @@ impl Policy {
                 crc: self.crc.max(hello.crc),
                 limits: self.limits.stricter(hello.limits),
                 streams: shared.contains(Features::STREAMS),
+                compression: shared.contains(Features::COMPRESSION),
             },
         })
     }

@@ -20,6 +20,7 @@
 
 pub mod blocking;
 mod checksum;
+mod compression;
 mod doorbell;
 mod engine;
 mod error;
@@ -48,6 +49,7 @@ mod time;
 pub mod tokio;
 
 pub use checksum::CrcMode;
+pub use compression::COMPRESSED_LEN_MIN;
 pub use engine::{
     Body, BufferId, DIRECTORY_VARIABLE, Engine, EngineStats, Event, Flow, Host, LinkId, LinkStats,
     ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Sent,

@@ -126,6 +126,8 @@ pub struct Agreement {
     pub limits: Limits,
     /// Whether requests may have items.
     pub streams: bool,
+    /// Whether payloads may be compressed.
+    pub compression: bool,
 }
 
 /// The smallest window of a stream: what its items may take without further credit.

@@ -15,7 +15,7 @@ use crate::error::Corrupt;
 /// The longest option block anyone may write.
 pub const OPTIONS_LEN_MAX: usize = 128;
 /// The longest option block this build writes.
-const WRITTEN_LEN_MAX: usize = 56;
+const WRITTEN_LEN_MAX: usize = 64;
 /// Bytes of a trace context: version, trace id (16), parent id (8), flags.
 pub const TRACE_LEN: usize = 26;
 
@@ -26,6 +26,8 @@ const TOTAL_LEN: u8 = 2;
 const TRACE: u8 = 3;
 const MUST_UNDERSTAND: u8 = 0x80;
 const WINDOW: u8 = 0x81;
+/// The type of [`Options::unpacked_len`].
+pub const UNPACKED_LEN: u8 = 0x82;
 
 /// A block with a budget and nothing else: how it starts, and how long it is.
 const BUDGET_ONLY: [u8; 4] = [16, 0, BUDGET, 8];
@@ -42,6 +44,8 @@ pub struct Options {
     pub trace: Option<Trace>,
     /// The request is a stream; what its items may take without credit, in either direction.
     pub window: Option<u32>,
+    /// The payload is compressed, and this long without that; on the first of its fragments.
+    pub unpacked_len: Option<u32>,
 }
 
 /// W3C trace context in its binary form. Aligned, because a message's head is copied as words.
@@ -85,10 +89,11 @@ impl Options {
     #[inline]
     pub fn encode(&self) -> OptionBlock {
         let mut block = OptionBlock { bytes: [0; WRITTEN_LEN_MAX], len: 0 };
-        match self {
-            Self { budget_us: None, total_len: None, trace: None, window: None } => {}
+        let Self { budget_us, total_len, trace, window, unpacked_len } = self;
+        match (budget_us, total_len, trace, window, unpacked_len) {
+            (None, None, None, None, None) => {}
             // What nearly every request says, and nothing else, without a loop.
-            Self { budget_us: Some(budget), total_len: None, trace: None, window: None } => {
+            (Some(budget), None, None, None, None) => {
                 block.bytes[..4].copy_from_slice(&BUDGET_ONLY);
                 block.bytes[4..12].copy_from_slice(&budget.to_le_bytes());
                 block.len = BUDGET_ONLY_LEN;
@@ -112,6 +117,9 @@ impl Options {
         }
         if let Some(window) = self.window {
             block.push(WINDOW, &window.to_le_bytes());
+        }
+        if let Some(len) = self.unpacked_len {
+            block.push(UNPACKED_LEN, &len.to_le_bytes());
         }
         block.len = block.len.next_multiple_of(8);
         let len = u16::try_from(block.len).expect("bounded by WRITTEN_LEN_MAX");
@@ -162,6 +170,10 @@ impl Options {
                     let window = value.try_into().map_err(|_| malformed)?;
                     options.window = Some(u32::from_le_bytes(window));
                 }
+                UNPACKED_LEN => {
+                    let len = value.try_into().map_err(|_| malformed)?;
+                    options.unpacked_len = Some(u32::from_le_bytes(len));
+                }
                 unknown if unknown >= MUST_UNDERSTAND => return Err(malformed),
                 _ => {}
             }
@@ -187,8 +199,10 @@ mod tests {
             total_len in any::<Option<u64>>(),
             trace in any::<Option<[u8; TRACE_LEN]>>(),
             window in any::<Option<u32>>(),
+            unpacked_len in any::<Option<u32>>(),
         ) {
-            let options = Options { budget_us, total_len, trace: trace.map(Trace), window };
+            let trace = trace.map(Trace);
+            let options = Options { budget_us, total_len, trace, window, unpacked_len };
             let block = options.encode();
             let bytes = block.as_bytes();
             prop_assert_eq!(bytes.is_empty(), options == Options::default());

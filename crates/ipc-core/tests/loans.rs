@@ -17,6 +17,7 @@ const PLAIN: CallOptions = CallOptions {
     timeout: None,
     trace: None,
     window: None,
+    compress: false,
 };
 const MODES: [CrcMode; 3] = [CrcMode::Off, CrcMode::Header, CrcMode::Full];
 

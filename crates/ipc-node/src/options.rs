@@ -67,6 +67,7 @@ impl NativeOptions {
                 ..Limits::DEFAULT
             },
             token: self.token.map(|token| token.to_vec()),
+            compression: true,
             flow: Flow {
                 overflow,
                 backlog_max: usize::try_from(whole(self.backlog_max)).unwrap_or(usize::MAX),

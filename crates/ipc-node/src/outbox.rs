@@ -13,7 +13,7 @@ use crate::records::out::{
     OUT_WORDS,
 };
 use crate::records::state::{STATE_REFUSED, STATE_USED};
-use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
+use crate::records::{COMPRESS, FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
 
@@ -162,12 +162,13 @@ impl<'a> Record<'a> {
         Some(Draft {
             kind,
             lane: Lane::from_number(lane)?,
-            codec: Codec::from_bits(codec),
+            codec: Codec::from_bits(codec & 3),
             code: u16::try_from(self.code).ok()?,
             id: self.id,
             timeout,
             trace,
             window: (self.window != 0).then_some(self.window),
+            compress: u32::from(codec) & COMPRESS != 0,
         })
     }
 }

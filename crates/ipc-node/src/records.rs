@@ -74,6 +74,9 @@ pub const FLAG_OUTSIDE: u32 = 1;
 /// Flag of a record: a trace context precedes the payload.
 #[napi]
 pub const FLAG_TRACED: u32 = 2;
+/// Beside the codec of a record that is sent: the payload is to be compressed.
+#[napi]
+pub const COMPRESS: u32 = 4;
 /// Bytes of a trace context in a record.
 #[napi]
 pub const TRACE_BYTES: u32 = 32;

@@ -9,7 +9,7 @@ use ipc_core::{CallOptions, Codec, Error, Peer, Reply, Trace, blocking};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::methods::{handlers, hex};
+use crate::methods::{PACKED, handlers, hex};
 use crate::wire::{Answer, Ask, Connect, Encoding, Failure, Many, Notify, pattern};
 use crate::{Agent, Connection, lock};
 
@@ -44,6 +44,7 @@ fn add(
     *reply = Reply {
         codec: Codec::MessagePack,
         payload: rmp_serde::to_vec(&(numbers[0] + numbers[1])).expect("numbers encode"),
+        compress: false,
     };
     Ok(blocking::Answer::Now)
 }
@@ -141,6 +142,7 @@ fn prepare(ask: &Ask) -> Result<(Vec<u8>, CallOptions), Failure> {
             timeout,
             trace,
             window: None,
+            compress: ask.method == PACKED,
         },
     ))
 }

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 use crate::{Agent, lock};
 
+/// The method whose messages are compressed.
+pub const PACKED: &str = "packed bytes";
+
 /// One-way messages of a stream: how many, the last number, and whether each was higher.
 #[derive(Clone, Copy)]
 struct Notes {
@@ -120,9 +123,13 @@ pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
 
 fn plain(handlers: Handlers) -> Handlers {
     let echo = |request: Request| async move {
-        Ok(Reply { codec: request.message.codec, payload: request.payload })
+        let codec = request.message.codec;
+        Ok(Reply { codec, payload: request.payload, ..Reply::default() })
     };
     handlers
+        .handle(PACKED, |request| async move {
+            Ok(Reply { compress: true, ..Reply::bytes(request.payload) })
+        })
         .handle("echo bytes", echo)
         .handle("echo json", echo)
         .handle("echo messagePack", echo)
@@ -195,7 +202,7 @@ pub fn decode<T: for<'a> Deserialize<'a>>(request: &Request) -> Result<T, Remote
 
 pub fn encode(value: Value) -> Result<Reply, RemoteError> {
     let payload = rmp_serde::to_vec_named(&value).expect("values encode");
-    Ok(Reply { codec: Codec::MessagePack, payload })
+    Ok(Reply { codec: Codec::MessagePack, payload, ..Reply::default() })
 }
 
 pub fn hex(bytes: &[u8]) -> String {

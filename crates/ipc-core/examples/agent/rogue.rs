@@ -194,7 +194,7 @@ fn hello(transport: Transport, order: &HelloOrder) -> Hello {
     Hello {
         version_min: order.versions[0],
         version_max: order.versions[1],
-        offered: transport.feature(),
+        offered: Features(transport.feature().0 | Features::COMPRESSION.0),
         required: Features(order.required),
         crc: if order.crc { CrcMode::Full } else { CrcMode::Header },
         rings: [0; RINGS],

@@ -54,7 +54,8 @@ fn play(rogue: &mut Rogue, transport: Transport, answer: &str) -> Result<()> {
 
 fn welcome(rogue: &mut Rogue, hello: &Hello, transport: Transport, answer: &str) -> Result<()> {
     let geometry = transport.geometry().with(hello.rings);
-    let agreement = Agreement { geometry, crc: hello.crc, limits: hello.limits, streams: false };
+    let (crc, limits) = (hello.crc, hello.limits);
+    let agreement = Agreement { geometry, crc, limits, streams: false, compression: false };
     let welcome = |address| Welcome {
         version: if answer == "otherVersion" { 2 } else { 1 },
         transport,

@@ -133,6 +133,7 @@ async fn read(client: &Client, ask: &StreamAsk, seen: &mut Seen) -> Result<Value
         timeout: ask.timeout_ms.map(Duration::from_millis),
         window: ask.window,
         trace: None,
+        ..CallOptions::default()
     };
     let stream = client.stream(&ask.method, &payload, &options)?;
     let (expected, factor) = (pattern(ask.length), if ask.method == "double" { 2 } else { 1 });

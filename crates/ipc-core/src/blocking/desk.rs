@@ -4,7 +4,7 @@ use super::{Answer, Handler, Request};
 use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
-    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, error_draft, panicked, reply_draft,
+    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, error_draft, panicked,
     send_answer, unknown_method,
 };
 use crate::header::{Codec, Kind};
@@ -77,7 +77,8 @@ impl Desk {
             }
             _ => {}
         }
-        let mut reply = Reply { codec: message.codec, payload: self.buffers.get() };
+        let (codec, free) = (message.codec, self.buffers.get());
+        let mut reply = Reply { codec, payload: free, ..Reply::default() };
         reply.payload.clear();
         let request = Request { payload, message, link };
         if message.kind == Kind::OneWay {
@@ -88,7 +89,7 @@ impl Desk {
         let answer = run_handler(handler, &request, &mut reply);
         match answer {
             Some(Ok(())) => {
-                self.answers.push((link, reply_draft(message, reply.codec), reply.payload));
+                self.answers.push((link, answer_draft(message, &reply), reply.payload));
             }
             Some(Err(error)) => self.answers.push((link, error_draft(message), error.encode())),
             None => {
@@ -131,7 +132,7 @@ impl Desk {
             return;
         }
         if let Some(Waiting { payload, outcome: Some(outcome) }) = self.calls.remove(key.id) {
-            self.flows.end(key, outcome.map(|codec| Reply { codec, payload }));
+            self.flows.end(key, outcome.map(|codec| Reply { codec, payload, ..Reply::default() }));
         }
     }
 }

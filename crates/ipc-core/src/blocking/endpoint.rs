@@ -13,8 +13,8 @@ use super::{Answer, Change, Handler, Request, Stopper, Ticket};
 use crate::engine::{Engine, Host, LinkId, Sent};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::face::{
-    Arrival, CallOptions, FaceOptions, FlowKey, Reply, Subscription, Turns, error_draft,
-    reply_draft, send_answer,
+    Arrival, CallOptions, FaceOptions, FlowKey, Reply, Subscription, Turns, answer_draft,
+    error_draft, send_answer,
 };
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
@@ -161,7 +161,7 @@ impl Endpoint {
         answer: Result<&Reply, &RemoteError>,
     ) -> Result<Sent> {
         let (draft, payload) = match answer {
-            Ok(reply) => (reply_draft(&ticket.message, reply.codec), Cow::from(&reply.payload)),
+            Ok(reply) => (answer_draft(&ticket.message, reply), Cow::from(&reply.payload)),
             Err(error) => (error_draft(&ticket.message), Cow::from(error.encode())),
         };
         let sent = send_answer(&mut self.engine, ticket.link, &draft, &payload);

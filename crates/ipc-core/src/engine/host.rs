@@ -162,14 +162,23 @@ pub trait Host {
 }
 
 /// The payload of a frame that is still in the ring, where its author can still write: it is used
-/// by being copied, once, and checked in the copy.
-pub struct Body<'a>(pub(super) ring::Payload<'a, MappedRegion>);
+/// by being copied, once, and checked in the copy. What came compressed is in private memory already.
+pub struct Body<'a>(pub(super) Source<'a>);
+
+pub(super) enum Source<'a> {
+    Ring(ring::Payload<'a, MappedRegion>),
+    /// It came compressed, and is unpacked and checked already.
+    Unpacked(&'a [u8]),
+}
 
 impl Body<'_> {
     /// Its bytes.
     #[inline]
     pub fn len(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Source::Ring(payload) => payload.len(),
+            Source::Unpacked(bytes) => bytes.len(),
+        }
     }
 
     /// Whether there are none.
@@ -180,7 +189,13 @@ impl Body<'_> {
     /// Copies all of it into `bytes`, which has exactly its length, and checks the copy.
     #[inline]
     pub fn copy_to(self, bytes: &mut [u8]) -> Result<(), Corrupt> {
-        self.0.copy_to(bytes)
+        match self.0 {
+            Source::Ring(payload) => payload.copy_to(bytes),
+            Source::Unpacked(own) => {
+                bytes.copy_from_slice(own);
+                Ok(())
+            }
+        }
     }
 
     /// Copies all of it to the end of `bytes`.
@@ -194,6 +209,9 @@ impl Body<'_> {
     /// any time, and no checksum has been looked at: for those who trust their peer and read large
     /// payloads in place, through raw pointers and never through a reference.
     pub fn as_ptr(&self) -> NonNull<u8> {
-        self.0.pointer()
+        match &self.0 {
+            Source::Ring(payload) => payload.pointer(),
+            Source::Unpacked(bytes) => NonNull::from(*bytes).cast(),
+        }
     }
 }

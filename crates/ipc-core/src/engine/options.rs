@@ -25,6 +25,9 @@ pub struct Options {
     pub limits: Limits,
     /// A shared secret.
     pub token: Option<Vec<u8>>,
+    /// Whether the peer may send compressed what it wants to; the memory it takes to unpack that comes
+    /// from the allocator.
+    pub compression: bool,
     /// How to deal with a peer that does not read.
     pub flow: Flow,
 }
@@ -38,6 +41,7 @@ impl Default for Options {
             rings: [0; RINGS],
             limits: Limits::DEFAULT,
             token: None,
+            compression: true,
             flow: Flow::DEFAULT,
         }
     }
@@ -49,7 +53,8 @@ impl Options {
             Some(transport) => transport.feature(),
             None => Features(Features::SEALED.0 | Features::NAMED.0),
         };
-        Features(transports.0 | Features::STREAMS.0)
+        let compression = if self.compression { Features::COMPRESSION.0 } else { 0 };
+        Features(transports.0 | Features::STREAMS.0 | compression)
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What a handler's outcome becomes on its way back.
 
+use super::Reply;
 use crate::engine::{Engine, LinkId, Sent};
 use crate::error::{Code, Error, Result};
 use crate::header::{Codec, Kind};
@@ -17,7 +18,13 @@ pub(crate) fn reply_draft(request: &Message, codec: Codec) -> Draft {
         timeout: None,
         trace: None,
         window: None,
+        compress: false,
     }
+}
+
+/// The same for this one.
+pub(crate) fn answer_draft(request: &Message, reply: &Reply) -> Draft {
+    Draft { compress: reply.compress, ..reply_draft(request, reply.codec) }
 }
 
 /// The failure of a request; the payload is an encoded [`RemoteError`].

@@ -66,6 +66,7 @@ mod tests {
                 crc: crate::checksum::CrcMode::Off,
                 limits: Limits::DEFAULT,
                 streams: true,
+                compression: true,
             },
         }
     }

@@ -152,5 +152,5 @@ impl<W: Default> Flows<W> {
 
 /// What an item's frame says.
 pub(crate) fn item_draft(of: &Draft, key: FlowKey) -> Draft {
-    Draft { kind: key.sent(), timeout: None, trace: None, window: None, ..*of }
+    Draft { kind: key.sent(), timeout: None, trace: None, window: None, compress: false, ..*of }
 }

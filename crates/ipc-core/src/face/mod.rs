@@ -9,7 +9,9 @@ mod flows;
 mod router;
 mod turns;
 
-pub(crate) use answers::{error_draft, panicked, reply_draft, send_answer, unknown_method};
+pub(crate) use answers::{
+    answer_draft, error_draft, panicked, reply_draft, send_answer, unknown_method,
+};
 pub(crate) use buffers::Buffers;
 pub(crate) use calls::Calls;
 pub use changes::Change;
@@ -43,6 +45,9 @@ pub struct CallOptions {
     /// direction: [`WINDOW_MIN`](crate::WINDOW_MIN) to [`WINDOW_MAX`](crate::WINDOW_MAX); `None`
     /// takes [`WINDOW_DEFAULT`].
     pub window: Option<u32>,
+    /// Compresses the payload for its way, where that makes it shorter and the peer can undo it. Pays
+    /// where memory is scarcer than time.
+    pub compress: bool,
 }
 
 impl CallOptions {
@@ -57,6 +62,7 @@ impl CallOptions {
             timeout: None,
             trace: self.trace,
             window: None,
+            compress: self.compress,
         }
     }
 
@@ -93,12 +99,14 @@ pub struct Reply {
     pub codec: Codec,
     /// The payload.
     pub payload: Vec<u8>,
+    /// Of an answer to be sent: as [`CallOptions::compress`].
+    pub compress: bool,
 }
 
 impl Reply {
     /// An answer of bytes.
     pub fn bytes(payload: impl Into<Vec<u8>>) -> Self {
-        Self { codec: Codec::Bytes, payload: payload.into() }
+        Self { codec: Codec::Bytes, payload: payload.into(), compress: false }
     }
 }
 

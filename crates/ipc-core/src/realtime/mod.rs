@@ -284,7 +284,8 @@ fn in_one_piece(options: &Options) -> Options {
     let lanes = rings[..Lane::ALL.len()].iter();
     let frames = lanes.map(|&ring| frame_payload_max(ring as usize).min(FRAME_LEN_MAX));
     let shortest = frames.min().unwrap_or(0).saturating_sub(OPTIONS_LEN_MAX);
-    let mut options = Options { rings, ..options.clone() };
+    // To unpack takes memory.
+    let mut options = Options { rings, compression: false, ..options.clone() };
     options.limits.message_len_max = options.limits.message_len_max.min(shortest as u64);
     options
 }

@@ -18,7 +18,8 @@ pub struct Draft {
     pub codec: Codec,
     /// The sender's code for the method or event.
     pub code: u16,
-    /// For a request a fresh id, for its items and its answer the same, for a one-way message anything.
+    /// For a request a fresh id, for its items and its answer the same. For a one-way message 0, or what
+    /// the event that it was sent is to say.
     pub id: u64,
     /// When a request is given up; for what is no request `None`.
     pub timeout: Option<Duration>,
@@ -26,6 +27,8 @@ pub struct Draft {
     pub trace: Option<Trace>,
     /// For a request that is a stream, what its items may take without credit.
     pub window: Option<u32>,
+    /// Its payload is compressed where that makes it shorter and the peer can undo it. Not for items.
+    pub compress: bool,
 }
 
 impl Draft {
@@ -38,6 +41,7 @@ impl Draft {
             total_len: None,
             trace: self.trace,
             window: self.window,
+            unpacked_len: None,
         }
     }
 }

@@ -206,7 +206,9 @@ impl Session {
             }
         }
         self.counters.sent += 1;
-        Ok(Some(Header::new(draft.kind, draft.code, draft.id).with_codec(draft.codec)))
+        // What nobody answers has an id on this side only.
+        let id = if draft.kind == Kind::OneWay { 0 } else { draft.id };
+        Ok(Some(Header::new(draft.kind, draft.code, id).with_codec(draft.codec)))
     }
 
     /// Whether the peer has to be told our `code` on this lane before it is used there.

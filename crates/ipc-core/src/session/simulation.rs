@@ -313,7 +313,7 @@ impl World {
         let code = u16::try_from(self.random.below(usize::from(names))).unwrap();
         let lane = self.random.pick(&Lane::ALL);
         let codec = self.random.pick(&[Codec::Bytes, Codec::Json]);
-        Draft { kind, lane, codec, code, id, timeout, trace, window: None }
+        Draft { kind, lane, codec, code, id, timeout, trace, window: None, compress: false }
     }
 
     fn payload(&mut self) -> Vec<u8> {

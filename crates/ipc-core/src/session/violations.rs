@@ -159,6 +159,7 @@ fn an_answer_nobody_waits_for_any_more_is_abandoned_midway_and_counted_once() {
         timeout: None,
         trace: None,
         window: None,
+        compress: false,
     };
     session.send(&draft, 0, |span| Time::default() + span).unwrap();
     let answer = Header::new(Kind::Reply, 0, ID);
@@ -273,6 +274,7 @@ fn streaming() -> Session {
         timeout: None,
         trace: None,
         window: Some(WINDOW_MIN),
+        compress: false,
     };
     session.send(&draft, 0, after).unwrap();
     session

@@ -13,7 +13,7 @@ use super::stream::Wakers;
 use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
-    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, error_draft, reply_draft, send_answer,
+    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, error_draft, send_answer,
     unknown_method,
 };
 use crate::header::Kind;
@@ -186,9 +186,7 @@ impl Desk {
         line.serving.remove(&request.id);
         // Whoever asked may be gone by now, and hears of that in its own way.
         drop(match outcome {
-            Ok(reply) => {
-                send_answer(engine, link, &reply_draft(request, reply.codec), &reply.payload)
-            }
+            Ok(reply) => send_answer(engine, link, &answer_draft(request, &reply), &reply.payload),
             Err(error) => send_answer(engine, link, &error_draft(request), &error.encode()),
         });
     }
@@ -244,7 +242,10 @@ impl Desk {
 
     fn arrived(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
         match message.kind {
-            Kind::Reply => self.settle(message.id, Ok(Reply { codec: message.codec, payload })),
+            Kind::Reply => self.settle(
+                message.id,
+                Ok(Reply { codec: message.codec, payload, ..Reply::default() }),
+            ),
             Kind::Error => {
                 self.settle(message.id, Err(Error::remote(RemoteError::decode(&payload))));
             }

@@ -70,6 +70,7 @@ pub fn request(code: u16) -> Draft {
         timeout: Some(Duration::from_millis(50)),
         trace: None,
         window: None,
+        compress: false,
     }
 }
 

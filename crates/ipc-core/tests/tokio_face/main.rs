@@ -27,6 +27,7 @@ const PLAIN: CallOptions = CallOptions {
     timeout: None,
     trace: None,
     window: None,
+    compress: false,
 };
 
 // ---- the other process ----
@@ -60,7 +61,8 @@ async fn serve(options: &Options, face: FaceOptions) {
     let (at_work, counted) = (Arc::clone(&dropped), Arc::clone(&dropped));
     let handlers = Handlers::new()
         .handle("echo", |request: Request| async move {
-            Ok(Reply { codec: request.message.codec, payload: request.payload })
+            let codec = request.message.codec;
+            Ok(Reply { codec, payload: request.payload, ..Reply::default() })
         })
         .handle("fail", |_| async {
             let cause = RemoteError::new("EIO", "the disk is on fire");

@@ -1,5 +1,6 @@
 //! One open connection: a session over its lanes, with its socket and its doorbell.
 
+mod packed;
 mod real_time;
 mod receiving;
 mod room;
@@ -25,6 +26,7 @@ use crate::memory::layout::Side;
 use crate::session::{Ending, Session, control};
 use crate::time::{Now, Time};
 
+use packed::Packed;
 pub(crate) use real_time::Taken;
 pub(crate) use room::{Refusal, Room};
 
@@ -103,6 +105,7 @@ pub(super) struct Link {
     session: Session,
     flow: Flow,
     backlogs: [Backlog; Lane::ALL.len()],
+    packed: Packed,
     /// Host buffers of the messages being assembled.
     buffers: [Option<BufferId>; Lane::ALL.len()],
     end: End,
@@ -156,6 +159,7 @@ impl Link {
             session: Session::new(peer.agreement.limits, peer.agreement.streams),
             flow,
             backlogs: Default::default(),
+            packed: Packed::default(),
             buffers: [None; Lane::ALL.len()],
             end: End::Open,
             waits: false,

@@ -1,13 +1,13 @@
 //! The half of a link that receives, and writes what waited for room on the way.
 
 use super::{End, Link, control_header};
-use crate::engine::host::{Body, Event, Host};
+use crate::engine::host::{Body, Event, Host, Source};
 use crate::error::Corrupt;
 use crate::header::Kind;
 use crate::lanes::Scope;
-use crate::limits::{CONTROL, METHOD_LEN_MAX};
-use crate::option_block::Options;
-use crate::session::{Step, Word, control};
+use crate::limits::{Agreement, CONTROL, METHOD_LEN_MAX};
+use crate::option_block::{Options, UNPACKED_LEN};
+use crate::session::{Message, Step, Word, control};
 use crate::time::Time;
 
 /// Frames at least this long are released one by one: their author may wait for just that space.
@@ -134,24 +134,39 @@ impl Link {
         while let Some(id) = self.session.take_abandoned() {
             host.event(Event::Abandoned { link: self.id, id });
         }
+        let is_frame = matches!(
+            step,
+            Step::Deliver | Step::Open | Step::Fill { .. } | Step::Finish { .. } | Step::Abandon
+        );
+        if is_frame && (options.unpacked_len.is_some() || self.packed.is_open(ring)) {
+            let unpacked_len = options.unpacked_len;
+            if let Some(len) = unpacked_len {
+                let (kind, agreement) = (header.kind(), &self.peer.agreement);
+                check_unpacked_len(len, kind, agreement)?;
+            }
+            if let Some(payload) = self.packed.take(ring, &step, unpacked_len, payload)? {
+                self.deliver_unpacked(&payload, host)?;
+            }
+            return Ok(());
+        }
         match step {
             Step::Deliver => {
-                host.message(self.id, self.session.message(), Body(payload))?;
+                host.message(self.id, self.session.message(), Body(Source::Ring(payload)))?;
                 self.session.delivered();
             }
             Step::Open => {
                 let buffer = host.open(self.id, self.session.message());
                 self.buffers[ring] = Some(buffer);
-                host.fill(buffer, 0, Body(payload))?;
+                host.fill(buffer, 0, Body(Source::Ring(payload)))?;
             }
             Step::Fill { offset } => {
                 if let Some(buffer) = self.buffers[ring] {
-                    host.fill(buffer, offset, Body(payload))?;
+                    host.fill(buffer, offset, Body(Source::Ring(payload)))?;
                 }
             }
             Step::Finish { offset } => {
                 if let Some(buffer) = self.buffers[ring] {
-                    host.fill(buffer, offset, Body(payload))?;
+                    host.fill(buffer, offset, Body(Source::Ring(payload)))?;
                     self.buffers[ring] = None;
                     host.finish(self.id, self.session.message(), buffer);
                     self.session.delivered();
@@ -192,6 +207,16 @@ impl Link {
             }
             Step::Skip | Step::Done => payload.check()?,
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn deliver_unpacked(&mut self, payload: &[u8], host: &mut impl Host) -> Result<(), Corrupt> {
+        let message = Message { len: payload.len(), ..*self.session.message() };
+        let buffer = host.open(self.id, &message);
+        host.fill(buffer, 0, Body(Source::Unpacked(payload)))?;
+        host.finish(self.id, &message, buffer);
+        self.session.delivered();
         Ok(())
     }
 
@@ -270,4 +295,14 @@ impl Link {
         self.drain_wanted = self.has_backlog();
         self.drain_wanted
     }
+}
+
+#[cold]
+fn check_unpacked_len(len: u32, kind: Kind, agreement: &Agreement) -> Result<(), Corrupt> {
+    let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
+    if is_item || !agreement.compression {
+        return Err(Corrupt::Option { kind: UNPACKED_LEN });
+    }
+    let (total, max) = (u64::from(len), agreement.limits.message_len_max);
+    if total > max { Err(Corrupt::MessageLength { total, max }) } else { Ok(()) }
 }

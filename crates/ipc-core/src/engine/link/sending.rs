@@ -1,11 +1,13 @@
 //! The half of a link that sends.
 
 use super::{End, Link, Sent, control_header};
+use crate::compression;
 use crate::engine::names::Names;
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Header, Kind, frame_len};
 use crate::limits::{FRAME_LEN_MAX, Lane};
+use crate::option_block::Options;
 use crate::session::fragments::Fragments;
 use crate::session::{Draft, control};
 use crate::sys::kill_point;
@@ -34,6 +36,36 @@ impl Link {
 
     #[inline]
     fn send_open(&mut self, draft: &Draft, payload: &[u8], names: &Names) -> Result<Sent> {
+        let packed = if draft.compress { self.pack(draft.kind, payload) } else { None };
+        match &packed {
+            None => self.send_as(draft, draft.options(), payload, payload.len(), names),
+            Some(packed) => {
+                let unpacked_len = u32::try_from(payload.len()).ok();
+                let options = Options { unpacked_len, ..draft.options() };
+                self.send_as(draft, options, packed, payload.len(), names)
+            }
+        }
+    }
+
+    /// What goes in place of a payload that is to be compressed.
+    #[cold]
+    fn pack(&self, kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
+        let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
+        let max = self.peer.agreement.limits.message_len_max;
+        let goes = self.peer.agreement.compression && !is_item && payload.len() as u64 <= max;
+        if goes { compression::pack(payload) } else { None }
+    }
+
+    /// Sends a payload as it is, which stands for one of `len` bytes.
+    #[inline]
+    fn send_as(
+        &mut self,
+        draft: &Draft,
+        options: Options,
+        payload: &[u8],
+        len: usize,
+        names: &Names,
+    ) -> Result<Sent> {
         let ring = draft.lane as usize;
         // Answers are always taken: they free what the peer waits with, and their number is bounded
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
@@ -49,13 +81,13 @@ impl Link {
             // One request less is being worked on, so the next may be read.
             _ => self.held_back = false,
         }
-        let Some(header) = self.session.send(draft, payload.len(), Time::after)? else {
+        let Some(header) = self.session.send(draft, len, Time::after)? else {
             return Ok(Sent::Unwanted);
         };
-        let block = draft.options().encode();
+        let block = options.encode();
         let len = block.as_bytes().len() + payload.len();
         if len > self.lanes.outgoing.ring(ring).payload_max().min(FRAME_LEN_MAX) {
-            return self.send_fragments(header, draft, payload);
+            return self.send_fragments(header, draft, options, payload);
         }
         let header = header.with_options(!block.as_bytes().is_empty()).with_len(len);
         let start = self.backlogs[ring].end();
@@ -79,8 +111,14 @@ impl Link {
     }
 
     #[cold]
-    fn send_fragments(&mut self, header: Header, draft: &Draft, payload: &[u8]) -> Result<Sent> {
-        let (ring, options) = (draft.lane as usize, draft.options());
+    fn send_fragments(
+        &mut self,
+        header: Header,
+        draft: &Draft,
+        options: Options,
+        payload: &[u8],
+    ) -> Result<Sent> {
+        let ring = draft.lane as usize;
         let fragment_max = self.lanes.outgoing.ring(ring).payload_max().min(FRAGMENT_LEN);
         let crc = self.peer.agreement.crc;
         let start = self.backlogs[ring].end();
