@@ -43,7 +43,7 @@ impl Application {
         match message.kind {
             Kind::Request => self.asked.push((link, *message, payload)),
             Kind::Reply | Kind::Error => *self.outcomes.entry(message.id).or_default() += 1,
-            Kind::OneWay => {}
+            Kind::OneWay | Kind::RequestItem | Kind::ReplyItem => {}
             Kind::Control => panic!("a control frame was delivered"),
         }
     }
