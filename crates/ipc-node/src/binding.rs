@@ -244,11 +244,15 @@ impl Binding {
             if count == 0 {
                 break;
             }
+            let start = self.inner().engine.is_busy().then(Time::now);
             if !self.enter(count) {
                 break;
             }
             {
                 let Inner { engine, inbox, .. } = &mut *self.inner();
+                if let Some(start) = start {
+                    engine.handled(Time::now().saturating_since(start));
+                }
                 inbox.delivered(count);
                 for link in inbox.take_held_back() {
                     engine.resume(link);

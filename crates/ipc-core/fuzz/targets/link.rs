@@ -48,6 +48,8 @@ struct Frame {
     more: bool,
     budget_us: Option<u32>,
     total_len: Option<u16>,
+    window: Option<u16>,
+    unpacked_len: Option<u16>,
     payload: Vec<u8>,
 }
 
@@ -125,6 +127,8 @@ impl Positions {
             budget_us: frame.budget_us.map(u64::from),
             total_len: frame.total_len.map(u64::from),
             trace: None,
+            window: frame.window.map(u32::from),
+            unpacked_len: frame.unpacked_len.map(u32::from),
         };
         let block = options.encode();
         let payload = [block.as_bytes(), &frame.payload].concat();

@@ -18,8 +18,6 @@ use crate::time::{Now, Time};
 
 /// Frames read from one link before the next has its turn.
 const LINK_BUDGET: u32 = 1024;
-/// Frames read in one drive, so that the host's loop turns.
-const DRIVE_BUDGET: u32 = 4096;
 /// Looks in vain after which a link cools down although others keep the engine awake.
 const COLD_LOOKS: u32 = 4096;
 /// Turns of taking kernel events in one drive.
@@ -40,6 +38,7 @@ impl Engine {
     /// Returns whether there was anything to do.
     pub fn drive(&mut self, host: &mut impl Host) -> bool {
         let now = Now::default();
+        self.pace.read = 0;
         let mut worked = self.pump_hot(&now, host);
         for _ in 0..EVENT_TURNS {
             let more = self.take_events(&now, host, &mut worked);
@@ -57,7 +56,20 @@ impl Engine {
     /// The part of [`Self::drive`] that costs no system call: the rings of hot links.
     #[inline]
     pub fn drive_hot(&mut self, host: &mut impl Host) -> bool {
+        self.pace.read = 0;
         self.pump_hot(&Now::default(), host)
+    }
+
+    /// Whether so much was read in the last drive that [`Self::handled`] is worth a look at the clock.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.pace.is_busy()
+    }
+
+    /// What was read in the last drive has been handled, which took so long. Less is read at once where
+    /// handlers take their time, so that one who sends much does not keep the others waiting.
+    pub fn handled(&mut self, took: Duration) {
+        self.pace.handled(took, self.stats.links == 1);
     }
 
     /// Looks whether the peer of a link has cancelled anything, and does no more: for work that goes
@@ -78,7 +90,7 @@ impl Engine {
     fn pump_hot(&mut self, now: &Now, host: &mut impl Host) -> bool {
         let mut worked = false;
         let mut untidy = false;
-        let mut budget = DRIVE_BUDGET;
+        let mut budget = self.pace.budget;
         let count = self.hot.len();
         for step in 0..count {
             let place = (self.hot_start + step) % count;
@@ -100,6 +112,7 @@ impl Engine {
             }
             worked = true;
             budget = budget.saturating_sub(frames);
+            self.pace.read += frames;
             if budget == 0 {
                 self.hot_start = place + 1;
                 break;

@@ -26,6 +26,7 @@ mod link;
 mod listener;
 mod names;
 mod options;
+mod pace;
 mod patience;
 mod poller;
 mod real_time;
@@ -55,6 +56,7 @@ pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer};
 pub use link::{LinkStats, Sent};
 pub(crate) use link::{Refusal, Room, Taken};
 pub use options::{Flow, ListenOptions, Options, Overflow};
+use pace::Pace;
 use patience::Crowd;
 pub use patience::Patience;
 #[cfg(feature = "tokio")]
@@ -108,6 +110,7 @@ pub struct Engine {
     due: Time,
     backstop: Backstop,
     crowd: Crowd,
+    pace: Pace,
     stats: EngineStats,
     /// Reused from drive to drive.
     ready: Vec<Source>,
@@ -137,6 +140,7 @@ impl Engine {
             due: Time::NEVER,
             backstop: Backstop { due: Time::NEVER, stage: 0, fresh: false },
             crowd: Crowd::default(),
+            pace: Pace::default(),
             stats: EngineStats::default(),
             ready: Vec::new(),
         })

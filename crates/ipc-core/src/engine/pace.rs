@@ -1,0 +1,68 @@
+//! How much is read before the handlers of the host have run.
+//!
+//! Reading costs little and handling may cost anything. Whoever has sent much to a host whose handlers
+//! take their time would keep everybody else waiting until all of it is handled, so that less is read
+//! at once there: as much as was handled in so much time before.
+
+use std::time::Duration;
+
+/// How long it should take to handle what was read at once, with one connection and with several.
+const ALONE: Duration = Duration::from_micros(100);
+const AMONG_OTHERS: Duration = Duration::from_micros(25);
+/// Frames read at once, at most and at least.
+const FRAMES_MAX: u32 = 4096;
+const FRAMES_MIN: u32 = 8;
+
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Frames to be read in one drive.
+    pub budget: u32,
+    /// Frames that were read in the last.
+    pub read: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { budget: FRAMES_MAX, read: 0 }
+    }
+}
+
+impl Pace {
+    /// Whether enough was read for it to matter how long it takes.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.read >= FRAMES_MIN
+    }
+
+    /// What was read last has been handled in this time.
+    #[cold]
+    pub fn handled(&mut self, took: Duration, is_alone: bool) {
+        let span = if is_alone { ALONE } else { AMONG_OTHERS };
+        let fit = u128::from(self.read) * span.as_nanos() / took.as_nanos().max(1);
+        let most = (self.budget * 2).min(FRAMES_MAX);
+        self.read = 0;
+        self.budget = u32::try_from(fit).unwrap_or(u32::MAX).clamp(FRAMES_MIN, most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_that_take_their_time_get_less_at_once_and_more_again_later() {
+        let mut pace = Pace::default();
+        let mut turn = |each: Duration| {
+            pace.read = pace.budget;
+            assert!(pace.is_busy());
+            pace.handled(each * pace.read, true);
+            pace.budget
+        };
+        assert_eq!(turn(Duration::from_nanos(100)), 1000);
+        assert_eq!(turn(Duration::from_micros(10)), 10);
+        assert_eq!(turn(Duration::from_millis(10)), FRAMES_MIN);
+        assert_eq!(turn(Duration::from_nanos(10)), 2 * FRAMES_MIN);
+        let last = (0..10).map(|_| turn(Duration::from_nanos(10))).last();
+        assert_eq!(last, Some(FRAMES_MAX));
+    }
+}
