@@ -485,7 +485,8 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
   readonly closed: Promise<IpcError | null>
 
   /**
-   * Asks, and resolves to the answer: exactly one outcome.
+   * Asks, and resolves to the answer: exactly one outcome. Params of {@link bytes} of 1 MiB and more
+   * are not copied before there is room for them: leave them as they are until then.
    * @throws IpcError what the handler failed with, or `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`,
    * `ERR_UNKNOWN_METHOD`, `ERR_TOO_LARGE`, `ERR_FULL`, `ERR_TOO_MANY_PENDING`,
    * `ERR_INVALID_PAYLOAD`. The reason of the signal, if that ended it.
@@ -533,7 +534,9 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
   ): boolean
 
   /**
-   * The same, and resolves when the message is being written to its lane's ring.
+   * The same, and resolves when the message is being written to its lane's ring. A payload of
+   * {@link bytes} of 1 MiB and more is not copied before there is room for it: leave it as it is until
+   * this has resolved.
    * @throws IpcError as {@link Connection.notify}, and `ERR_FULL` if its lane has dropped it.
    */
   send<Payload>(

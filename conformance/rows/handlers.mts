@@ -107,7 +107,8 @@ export const handlers: readonly Row[] = [
     const started = await counted(cell, 'started')
     const request = { connection, method: 'never' }
     const { outcome } = cell.asker.begin('many', { count: 1000, request })
-    await until('started', async () => (await counted(cell, 'started')) === started + 1000)
+    // Those of a connection that was closed before may still be read.
+    await until('started', async () => (await counted(cell, 'started')) >= started + 1000)
     await cell.answerer.do('closeServer', { server })
     assert.deepEqual(await outcome, { answered: 0, failed: { ERR_PEER_LOST: 1000 } })
     assert.equal(await cell.ask('add', [1, 2]), 3)

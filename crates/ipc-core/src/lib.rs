@@ -51,8 +51,8 @@ pub mod tokio;
 pub use checksum::CrcMode;
 pub use compression::COMPRESSED_LEN_MIN;
 pub use engine::{
-    Body, BufferId, DIRECTORY_VARIABLE, Engine, EngineStats, Event, Flow, Host, LinkId, LinkStats,
-    ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Sent,
+    Body, BufferId, DIRECTORY_VARIABLE, Engine, EngineStats, Event, Flow, Host, Lent, LinkId,
+    LinkStats, ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Sent,
 };
 pub use error::{Code, Corrupt, Error, Result};
 pub use face::{

@@ -26,7 +26,7 @@ use napi::sys;
 
 use crate::inbox::Inbox;
 use crate::memory::Memory;
-use crate::outbox;
+use crate::outbox::{self, Outside};
 use crate::records::state::{
     STATE_ABANDONED, STATE_INSIDE, STATE_REFERENCES, STATE_SYNC_GENERATION, STATE_SYNC_LINK,
     STATE_SYNC_SLOT, STATE_WORDS,
@@ -172,8 +172,8 @@ impl Binding {
     // ---- called from JavaScript ----
 
     /// Sends what is in the outbox; the payload of its last record may be `outside`.
-    pub fn submit(&self, outside: Option<&[u8]>) -> Result<()> {
-        outbox::submit(&mut self.inner(), outside)
+    pub fn submit(&self, outside: Option<Outside<'_>>) -> Result<()> {
+        outbox::submit(self.env, &mut self.inner(), outside.as_ref())
     }
 
     /// After JavaScript has called: makes sure that somebody will be woken.
@@ -239,12 +239,15 @@ impl Binding {
 
     /// Enters JavaScript with what has come, if anything has, and sends what it wants sent.
     fn hand_over(&self) {
+        let mut is_first = true;
         while !self.ended.get() {
             let count = self.inner().inbox.run_count();
             if count == 0 {
                 break;
             }
-            let start = self.inner().engine.is_busy().then(Time::now);
+            // What comes of the first entry is not what was read in the last drive.
+            let start = (is_first && self.inner().engine.is_busy()).then(Time::now);
+            is_first = false;
             if !self.enter(count) {
                 break;
             }

@@ -10,7 +10,8 @@ use ipc_core::{Code, Error};
 use napi::sys;
 
 use crate::binding::Binding;
-use crate::memory::Memory;
+use crate::memory::{Memory, extent};
+use crate::outbox::Outside;
 use crate::synchronous;
 use crate::throw;
 
@@ -83,30 +84,16 @@ unsafe extern "C" fn submit_outside(
     throw::guarded(env, || {
         // SAFETY: registered above.
         let (binding, [payload]) = unsafe { arguments(env, info) };
-        let (mut data, mut len) = (ptr::null_mut(), 0);
-        // SAFETY: on the environment's thread; anything but a typed array is refused.
-        let status = unsafe {
-            sys::napi_get_typedarray_info(
-                env,
-                payload,
-                ptr::null_mut(),
-                &raw mut len,
-                &raw mut data,
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        };
-        if status != sys::Status::napi_ok {
-            return Err(Error::new(Code::InvalidArgument, "the payload is no Uint8Array"));
-        }
+        let no_array = || Error::new(Code::InvalidArgument, "the payload is no Uint8Array");
+        let (data, len) = extent(env, payload).ok_or_else(no_array)?;
         let bytes = if len == 0 {
             &[][..]
         } else {
             // SAFETY: the bytes of an array JavaScript holds while it calls; it does not run now,
             // and only memory that no other thread can write to is passed here.
-            unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) }
+            unsafe { std::slice::from_raw_parts(data, len) }
         };
-        binding.submit(Some(bytes))?;
+        binding.submit(Some(Outside { bytes, array: payload }))?;
         binding.settle();
         Ok(ptr::null_mut())
     })

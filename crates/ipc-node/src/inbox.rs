@@ -33,9 +33,10 @@ use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_WORDS, RUNS_MAX, TRAC
 const ARENA_FIRST: usize = 4 << 10;
 const ARENA_LAST: usize = 128 << 10;
 
-/// Large payloads whose memory is kept to be used again, and the longest of those.
+/// Large payloads whose memory is kept to be used again, and their bytes in all. Fresh memory costs more
+/// than what is copied to it, and V8 takes it for a reason to collect garbage.
 const SPARE_MAX: usize = 4;
-const SPARE_LEN_MAX: usize = 2 << 20;
+const SPARE_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes that may wait here for JavaScript, from all links.
 const WAITING_MAX: usize = 4 << 20;
@@ -188,13 +189,14 @@ impl Inbox {
         for (run, large) in std::mem::take(&mut self.lent) {
             if run >= count {
                 self.lent.push((run - count, large));
-            } else if self.runs.word(run * RUN_WORDS as usize + RUN_WORDS as usize - 1) == 0
-                && large.memory.len() <= SPARE_LEN_MAX
-            {
+            } else if self.runs.word(run * RUN_WORDS as usize + RUN_WORDS as usize - 1) == 0 {
                 self.spare.push_back(large);
             }
         }
-        while self.spare.len() > SPARE_MAX {
+        let bytes = |large: &Large| large.memory.len();
+        while self.spare.len() > SPARE_MAX
+            || self.spare.iter().map(bytes).sum::<usize>() > SPARE_BYTES_MAX
+        {
             self.spare.pop_front();
         }
     }

@@ -4,6 +4,7 @@
 
 use std::ptr::{self, NonNull};
 
+use ipc_core::Lent;
 use napi::sys;
 
 /// An `ArrayBuffer` or `Buffer`, kept alive and in place by a reference. Nothing ever detaches one:
@@ -100,4 +101,47 @@ impl Drop for Memory {
         // is ending refuses, and has dropped the reference itself.
         unsafe { sys::napi_delete_reference(self.env, self.reference) };
     }
+}
+
+/// A payload of the application's, in an array that it may detach or make smaller at any time, though
+/// not while this is looked into.
+pub struct Payload {
+    array: Memory,
+}
+
+// SAFETY: an engine of the binding and all it owns stay on the thread of their environment.
+unsafe impl Send for Payload {}
+
+impl Payload {
+    /// Keeps an array.
+    pub fn keep(env: sys::napi_env, array: sys::napi_value) -> Option<Self> {
+        let (data, len) = extent(env, array)?;
+        Memory::keep(env, data, len, array).map(|array| Self { array })
+    }
+}
+
+impl Lent for Payload {
+    fn bytes(&self) -> Option<&[u8]> {
+        let found = extent(self.array.env, self.array.value())?;
+        let is_same = found == (self.array.start.as_ptr(), self.array.len);
+        is_same.then(|| self.array.bytes(0, self.array.len))
+    }
+}
+
+/// Where the bytes of a typed array are now.
+pub fn extent(env: sys::napi_env, array: sys::napi_value) -> Option<(*mut u8, usize)> {
+    let (mut data, mut len) = (ptr::null_mut(), 0);
+    // SAFETY: on the environment's thread; anything but a typed array is refused.
+    let status = unsafe {
+        sys::napi_get_typedarray_info(
+            env,
+            array,
+            ptr::null_mut(),
+            &raw mut len,
+            &raw mut data,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    (status == sys::Status::napi_ok).then_some((data.cast(), len))
 }

@@ -6,7 +6,10 @@ use ipc_core::{
     Code, Codec, Draft, Engine, Error, Kind, Lane, LinkId, Result, Sent, TRACE_LEN, Trace,
 };
 
+use napi::sys;
+
 use crate::binding::Inner;
+use crate::memory::Payload;
 use crate::records::order::{ORDER_CONSUMED, ORDER_END};
 use crate::records::out::{
     OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_TIMEOUT, OUT_WINDOW,
@@ -17,9 +20,19 @@ use crate::records::{COMPRESS, FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
 
+/// Payloads at least this long are not copied before there is room for them, if somebody waits for what
+/// becomes of them: a shorter copy takes less than a moment.
+const LENT_LEN_MIN: usize = 1 << 20;
+
+/// A payload that lies in an array of its own.
+pub struct Outside<'a> {
+    pub bytes: &'a [u8],
+    pub array: sys::napi_value,
+}
+
 /// Sends the records in the outbox; the payload of the last may be `outside`. What cannot be sent is
 /// told through the inbox, so that a request that was made always ends.
-pub fn submit(inner: &mut Inner, outside: Option<&[u8]>) -> Result<()> {
+pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Result<()> {
     let Inner { engine, inbox, outbox, state, .. } = inner;
     let used = state.word(STATE_USED as usize) as usize;
     if used == 0 {
@@ -37,12 +50,25 @@ pub fn submit(inner: &mut Inner, outside: Option<&[u8]>) -> Result<()> {
             record.obey(engine);
             continue;
         }
-        let payload = if record.flags & FLAG_OUTSIDE == 0 { Some(record.payload) } else { outside };
+        let is_outside = record.flags & FLAG_OUTSIDE != 0;
+        let payload =
+            if is_outside { outside.map(|array| array.bytes) } else { Some(record.payload) };
         let Some((draft, payload)) = record.draft().zip(payload) else {
             return Err(Error::new(Code::Internal, "a record of the outbox makes no sense"));
         };
         let awaited = draft.kind == Kind::OneWay && draft.id != 0;
-        match engine.send(record.link, &draft, payload) {
+        // Somebody waits, and leaves the bytes alone until then.
+        let waits = awaited || draft.kind == Kind::Request;
+        let lent = outside
+            .filter(|_| {
+                is_outside && waits && draft.codec == Codec::Bytes && payload.len() >= LENT_LEN_MIN
+            })
+            .and_then(|outside| Payload::keep(env, outside.array));
+        let sent = match lent {
+            Some(lent) => engine.send_lent(record.link, &draft, Box::new(lent)),
+            None => engine.send(record.link, &draft, payload),
+        };
+        match sent {
             Ok(Sent::Queued) => inbox.is_queued(engine, record.link),
             Ok(Sent::Dropped) if awaited => {
                 inbox.sent(record.link, draft.id, Some(&Error::dropped()));

@@ -22,6 +22,18 @@ pub(super) struct Backlog {
     gaps_len: usize,
 }
 
+/// No frame starts like this, but a marker does.
+const NO_MAGIC: u64 = 0;
+
+/// What is next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Front<'a> {
+    /// A frame: its header and its payload.
+    Frame([u64; 3], &'a [u8]),
+    /// A message that waits elsewhere, under this key.
+    Marker(u64),
+}
+
 /// A whole message that may be dropped.
 struct Loose {
     frames: Range<usize>,
@@ -58,6 +70,11 @@ impl Backlog {
         self.bytes.resize(end, 0);
     }
 
+    /// Appends a marker that stands for a message which waits elsewhere, under this key.
+    pub fn mark(&mut self, key: u64) {
+        self.push([NO_MAGIC, key, 0], &[]);
+    }
+
     /// The frames from `start` on are a message that may be dropped, and is to be if it still waits at
     /// `until`, which is no earlier than that of any before it.
     pub fn loosen(&mut self, start: usize, until: Time, id: u64) {
@@ -66,27 +83,40 @@ impl Backlog {
         self.loose.push_back(Loose { frames, until, id });
     }
 
-    /// The oldest frame: its header and its payload.
-    pub fn front(&self) -> Option<([u64; 3], &[u8])> {
-        let header = self.bytes[self.start..].first_chunk::<HEADER_LEN>()?;
-        let words = bytes_to_words(header);
+    /// What has waited longest.
+    #[inline]
+    pub fn front(&self) -> Option<Front<'_>> {
+        let words = self.words_at(self.start)?;
+        if let Some(key) = key_of(words) {
+            return Some(Front::Marker(key));
+        }
         let len = payload_len(words);
         let payload = self.start + HEADER_LEN;
-        Some((words, &self.bytes[payload..payload + len]))
+        Some(Front::Frame(words, &self.bytes[payload..payload + len]))
     }
 
-    /// Removes the oldest frame. Returns the id of the message that begins with it, if that could have
+    fn words_at(&self, start: usize) -> Option<[u64; 3]> {
+        self.bytes[start..].first_chunk::<HEADER_LEN>().map(bytes_to_words)
+    }
+
+    /// The message that begins with what is in front is being written and cannot be dropped any more.
+    /// Returns its id, if it could until now.
+    pub fn begin(&mut self) -> Option<u64> {
+        let Loose { frames, id, .. } = self.loose.front()?;
+        if frames.start != self.start {
+            return None;
+        }
+        let id = *id;
+        self.loose_len -= frames.len();
+        self.loose.pop_front();
+        Some(id)
+    }
+
+    /// Removes what is in front. Returns the id of the message that begins with it, if that could have
     /// been dropped until now.
     pub fn pop(&mut self) -> Option<u64> {
-        let (words, _) = self.front()?;
-        let mut begun = None;
-        if let Some(Loose { frames, id, .. }) = self.loose.front()
-            && frames.start == self.start
-        {
-            begun = Some(*id);
-            self.loose_len -= frames.len();
-            self.loose.pop_front();
-        }
+        let words = self.words_at(self.start)?;
+        let begun = self.begin();
         self.start += frame_len(payload_len(words));
         self.tidy();
         begun
@@ -102,9 +132,10 @@ impl Backlog {
         self.loose.front().map_or(Time::NEVER, |first| first.until)
     }
 
-    /// Drops the oldest message that may be dropped. Returns its id.
-    pub fn drop_oldest(&mut self) -> Option<u64> {
+    /// Drops the oldest message that may be dropped. Returns its id, and its key if it waits elsewhere.
+    pub fn drop_oldest(&mut self) -> Option<(u64, Option<u64>)> {
         let Loose { frames, id, .. } = self.loose.pop_front()?;
+        let key = self.words_at(frames.start).and_then(key_of);
         self.loose_len -= frames.len();
         self.gaps_len += frames.len();
         match self.gaps.back_mut() {
@@ -112,7 +143,7 @@ impl Backlog {
             _ => self.gaps.push_back(frames),
         }
         self.tidy();
-        Some(id)
+        Some((id, key))
     }
 
     /// Leaves no gap at the front, and no more memory in use than twice what waits.
@@ -147,6 +178,10 @@ impl Backlog {
     }
 }
 
+fn key_of(words: [u64; 3]) -> Option<u64> {
+    (words[0] == NO_MAGIC).then_some(words[1])
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "the low half of the last word is the length")]
 fn payload_len(words: [u64; 3]) -> usize {
     words[2] as u32 as usize
@@ -160,17 +195,16 @@ mod tests {
     #[test]
     fn frames_come_out_as_they_went_in() {
         let mut backlog = Backlog::default();
-        let payload = |index: usize| vec![index.to_le_bytes()[0]; index * 37 % 5000];
+        let bytes_of = |index: usize| vec![index.to_le_bytes()[0]; index * 37 % 5000];
         for round in 0..3 {
             for index in 0..200 {
-                let bytes = payload(index);
+                let bytes = bytes_of(index);
                 let (first, second) = bytes.split_at(bytes.len() / 3);
-                backlog.push([index as u64, round, bytes.len() as u64], &[first, second]);
+                backlog.push([index as u64 + 1, round, bytes.len() as u64], &[first, second]);
             }
             for index in 0..200 {
-                let (words, bytes) = backlog.front().unwrap();
-                assert_eq!((words[0], words[1]), (index as u64, round));
-                assert_eq!(bytes, payload(index));
+                let words = [index as u64 + 1, round, bytes_of(index).len() as u64];
+                assert_eq!(backlog.front(), Some(Front::Frame(words, &bytes_of(index))));
                 backlog.pop();
             }
             assert!(backlog.is_empty() && backlog.front().is_none());
@@ -188,7 +222,7 @@ mod tests {
         // The slow and obvious twin: each message with its frames, and whether it may be dropped.
         let mut twin: VecDeque<(u64, VecDeque<Vec<u8>>, bool)> = VecDeque::new();
         let mut largest = 0;
-        for id in 0..2000 {
+        for id in 1..2000 {
             match random.below(5) {
                 0 | 1 => {
                     let (start, may_drop) = (backlog.end(), random.percent(67));
@@ -207,10 +241,13 @@ mod tests {
                     let due = oldest.map_or(Time::NEVER, |at| Time::from_nanos(twin[at].0));
                     assert_eq!(backlog.due(), due);
                     let dropped = oldest.and_then(|at| twin.remove(at));
-                    assert_eq!(backlog.drop_oldest(), dropped.map(|(id, ..)| id));
+                    assert_eq!(backlog.drop_oldest(), dropped.map(|(id, ..)| (id, None)));
                 }
                 _ => {
-                    let front = backlog.front().map(|(words, bytes)| (words[0], bytes.to_vec()));
+                    let front = backlog.front().and_then(|front| match front {
+                        Front::Frame(words, bytes) => Some((words[0], bytes.to_vec())),
+                        Front::Marker(_) => None,
+                    });
                     let Some((id, frames, may_drop)) = twin.front_mut() else {
                         assert!(front.is_none() && backlog.is_empty());
                         continue;

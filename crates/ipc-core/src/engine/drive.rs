@@ -86,6 +86,18 @@ impl Engine {
         true
     }
 
+    /// Drives for a host whose handlers run meanwhile.
+    #[inline]
+    pub(crate) fn paced(&mut self, drive: impl FnOnce(&mut Self) -> bool) -> bool {
+        // Where much was read the last time, how long it takes is worth knowing.
+        let start = self.is_busy().then(Time::now);
+        let worked = drive(self);
+        if let Some(start) = start.filter(|_| self.is_busy()) {
+            self.handled(Time::now().saturating_since(start));
+        }
+        worked
+    }
+
     #[inline]
     fn pump_hot(&mut self, now: &Now, host: &mut impl Host) -> bool {
         let mut worked = false;

@@ -53,7 +53,7 @@ use crate::time::Time;
 pub use bell::Waker;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer};
-pub use link::{LinkStats, Sent};
+pub use link::{Lent, LinkStats, Sent};
 pub(crate) use link::{Refusal, Room, Taken};
 pub use options::{Flow, ListenOptions, Options, Overflow};
 use pace::Pace;
@@ -237,10 +237,31 @@ impl Engine {
     /// a message or as [`Event::Ended`].
     #[inline]
     pub fn send(&mut self, link: LinkId, draft: &Draft, payload: &[u8]) -> Result<Sent> {
+        self.send_by(link, draft, |found, names| found.send(draft, payload, names))
+    }
+
+    /// The same for a long payload, which is not copied before there is room for it: while that is
+    /// awaited the engine keeps it.
+    pub fn send_lent(
+        &mut self,
+        link: LinkId,
+        draft: &Draft,
+        payload: Box<dyn Lent>,
+    ) -> Result<Sent> {
+        self.send_by(link, draft, |found, names| found.send_lent(draft, payload, names))
+    }
+
+    #[inline]
+    fn send_by(
+        &mut self,
+        link: LinkId,
+        draft: &Draft,
+        send: impl FnOnce(&mut Link, &Names) -> Result<Sent>,
+    ) -> Result<Sent> {
         let Some(Entry::Link(found)) = self.entries.get_mut(link.0) else {
             return Err(not_open());
         };
-        let sent = found.send(draft, payload, &self.names);
+        let sent = send(found, &self.names);
         if matches!(draft.kind, Kind::Reply | Kind::Error) {
             found.count_work();
         }

@@ -40,7 +40,6 @@ impl Pace {
         let span = if is_alone { ALONE } else { AMONG_OTHERS };
         let fit = u128::from(self.read) * span.as_nanos() / took.as_nanos().max(1);
         let most = (self.budget * 2).min(FRAMES_MAX);
-        self.read = 0;
         self.budget = u32::try_from(fit).unwrap_or(u32::MAX).clamp(FRAMES_MIN, most);
     }
 }

@@ -1,7 +1,6 @@
 //! Which drive comes next while links are busy.
 
 use crate::engine::{Engine, Host};
-use crate::time::Time;
 
 /// Drives of hot links in a row before a whole one. A whole one costs a system call, some 300 ns.
 const HOT_IN_A_ROW: u32 = 32;
@@ -11,8 +10,6 @@ const HOT_IN_A_ROW: u32 = 32;
 #[derive(Default)]
 pub(crate) struct Turns {
     hot: u32,
-    /// Much was read the last time: how long it takes this time is worth knowing.
-    is_busy: bool,
 }
 
 impl Turns {
@@ -23,25 +20,13 @@ impl Turns {
             return self.drive(engine, host);
         }
         self.hot += 1;
-        self.paced(engine, |engine| engine.drive_hot(host))
+        engine.paced(|engine| engine.drive_hot(host))
     }
 
     /// Drives everything.
     pub fn drive(&mut self, engine: &mut Engine, host: &mut impl Host) -> bool {
         self.hot = 0;
-        self.paced(engine, |engine| engine.drive(host))
-    }
-
-    /// Handlers run while the engine is driven.
-    #[inline]
-    fn paced(&mut self, engine: &mut Engine, drive: impl FnOnce(&mut Engine) -> bool) -> bool {
-        let start = self.is_busy.then(Time::now);
-        let worked = drive(engine);
-        self.is_busy = engine.is_busy();
-        if let Some(start) = start.filter(|_| self.is_busy) {
-            engine.handled(Time::now().saturating_since(start));
-        }
-        worked
+        engine.paced(|engine| engine.drive(host))
     }
 }
 

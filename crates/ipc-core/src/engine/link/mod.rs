@@ -1,11 +1,13 @@
 //! One open connection: a session over its lanes, with its socket and its doorbell.
 
+mod lent;
 mod packed;
 mod real_time;
 mod receiving;
 mod room;
 mod sending;
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ use crate::memory::layout::Side;
 use crate::session::{Ending, Session, control};
 use crate::time::{Now, Time};
 
+use lent::Lending;
+pub use lent::Lent;
 use packed::Packed;
 pub(crate) use real_time::Taken;
 pub(crate) use room::{Refusal, Room};
@@ -105,6 +109,13 @@ pub(super) struct Link {
     session: Session,
     flow: Flow,
     backlogs: [Backlog; Lane::ALL.len()],
+    /// Messages whose markers stand in the backlogs, in order.
+    lendings: VecDeque<Lending>,
+    lent_keys: u64,
+    /// What is being sent now may be lent.
+    lends: bool,
+    /// More could have been written, but not all at once.
+    has_more: bool,
     packed: Packed,
     /// Host buffers of the messages being assembled.
     buffers: [Option<BufferId>; Lane::ALL.len()],
@@ -159,6 +170,10 @@ impl Link {
             session: Session::new(peer.agreement.limits, peer.agreement.streams),
             flow,
             backlogs: Default::default(),
+            lendings: VecDeque::new(),
+            lent_keys: 0,
+            lends: false,
+            has_more: false,
             packed: Packed::default(),
             buffers: [None; Lane::ALL.len()],
             end: End::Open,
@@ -348,9 +363,12 @@ impl Link {
             host.discard(buffer);
         }
         for ring in 0..self.backlogs.len() {
-            while let Some(id) = self.backlogs[ring].drop_oldest() {
+            while let Some((id, _)) = self.backlogs[ring].drop_oldest() {
                 self.settle(id, Some(self.ended_error()));
             }
+        }
+        for place in 0..self.lendings.len() {
+            self.settle(self.lendings[place].id, Some(self.ended_error()));
         }
         self.tell_sent(host);
         let error = match self.end {
@@ -398,6 +416,11 @@ impl Link {
 
     // ---- looking in ----
 
+    fn queued(&self) -> usize {
+        let lent = self.lendings.iter().map(Lending::left).sum::<usize>();
+        lent + self.backlogs.iter().map(Backlog::len).sum::<usize>()
+    }
+
     pub fn session(&self) -> &Session {
         &self.session
     }
@@ -417,7 +440,7 @@ impl Link {
             dropped: self.dropped,
             peer_dropped: std::array::from_fn(|ring| self.peer_words.load_dropped(ring)),
             rings: self.rings,
-            queued: self.backlogs.iter().map(Backlog::len).sum(),
+            queued: self.queued(),
             calls: self.session.calls_live(),
             serving: self.session.serving_live(),
         }

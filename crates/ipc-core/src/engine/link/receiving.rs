@@ -1,6 +1,8 @@
 //! The half of a link that receives, and writes what waited for room on the way.
 
+use super::lent::WRITTEN_MAX;
 use super::{End, Link, control_header};
+use crate::engine::backlog::Front;
 use crate::engine::host::{Body, Event, Host, Source};
 use crate::error::Corrupt;
 use crate::header::Kind;
@@ -12,13 +14,15 @@ use crate::time::Time;
 
 /// Frames at least this long are released one by one: their author may wait for just that space.
 const LARGE_FRAME: u32 = 32 << 10;
+/// What of a long frame counts as much as another frame, in the budget of what is read at once.
+const FRAME_BYTES: u32 = 512;
 
 impl Link {
     /// Whether there may be something to do. Two loads when there is not.
     #[inline]
     pub fn look(&self) -> bool {
         self.lanes.incoming.has_any(self.scope())
-            || (self.waits && self.has_space())
+            || (self.waits && (self.has_more || self.has_space()))
             || (self.is_ending && self.has_end())
     }
 
@@ -109,8 +113,9 @@ impl Link {
             let Some(ring) = self.lanes.incoming.next(self.scope())? else { break };
             self.take_frame(ring, host)?;
             self.lanes.incoming.advance(ring);
-            *frames += 1;
-            if self.lanes.incoming.frame(ring).header.len >= LARGE_FRAME {
+            let len = self.lanes.incoming.frame(ring).header.len;
+            *frames += 1 + len / FRAME_BYTES;
+            if len >= LARGE_FRAME {
                 self.commit();
             }
         }
@@ -227,21 +232,37 @@ impl Link {
             return Ok(());
         }
         self.write_words()?;
-        for (ring, backlog) in self.backlogs.iter_mut().enumerate() {
-            while let Some((header, payload)) = backlog.front() {
-                if !self.lanes.outgoing.push(ring, header, &[payload])? {
-                    break;
-                }
-                if let Some(id) = backlog.pop().filter(|id| *id != 0) {
-                    self.sent.push((id, None));
-                }
-            }
+        let mut room = WRITTEN_MAX;
+        for ring in 0..self.backlogs.len() {
+            self.write_backlog(ring, &mut room)?;
         }
+        self.has_more = room == 0;
         self.tell_sent(host);
         self.waits = self.has_backlog() || self.session.next_word().is_some();
         if self.drain_wanted && !self.has_backlog() {
             self.drain_wanted = false;
             host.event(Event::Drained { link: self.id });
+        }
+        Ok(())
+    }
+
+    fn write_backlog(&mut self, ring: usize, room: &mut usize) -> Result<(), Corrupt> {
+        while *room > 0
+            && let Some(front) = self.backlogs[ring].front()
+        {
+            let is_written = match front {
+                Front::Frame(header, payload) => {
+                    *room = room.saturating_sub(payload.len());
+                    self.lanes.outgoing.push(ring, header, &[payload])?
+                }
+                Front::Marker(key) => self.write_lent(ring, key, room)?,
+            };
+            if !is_written {
+                break;
+            }
+            if let Some(id) = self.backlogs[ring].pop() {
+                self.settle(id, None);
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The half of a link that sends.
 
+use super::lent::{Lending, Lent, WRITTEN_MAX};
 use super::{End, Link, Sent, control_header};
 use crate::compression;
 use crate::engine::names::Names;
@@ -8,7 +9,7 @@ use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Header, Kind, frame_len};
 use crate::limits::{FRAME_LEN_MAX, Lane};
 use crate::option_block::Options;
-use crate::session::fragments::Fragments;
+use crate::session::fragments::{Fragment, Fragments};
 use crate::session::{Draft, control};
 use crate::sys::kill_point;
 use crate::time::Time;
@@ -30,6 +31,27 @@ impl Link {
             && error.code() == Code::Corrupt
         {
             self.break_off(Error::new(Code::Corrupt, error.to_string()));
+        }
+        sent
+    }
+
+    /// The same for a long payload that is not copied before there is room for it.
+    pub fn send_lent(
+        &mut self,
+        draft: &Draft,
+        payload: Box<dyn Lent>,
+        names: &Names,
+    ) -> Result<Sent> {
+        let Some(bytes) = payload.bytes() else {
+            return Err(Error::new(Code::InvalidArgument, "the payload is not there"));
+        };
+        self.lends = true;
+        let sent = self.send(draft, bytes, names);
+        self.lends = false;
+        if let Some(lending) = self.lendings.back_mut()
+            && lending.payload.is_none()
+        {
+            lending.payload = Some(payload);
         }
         sent
     }
@@ -124,15 +146,22 @@ impl Link {
         let start = self.backlogs[ring].end();
         let mut sent = Sent::Written;
         let mut is_begun = false;
-        for fragment in Fragments::new(header, options, payload.len(), fragment_max) {
-            let parts = [fragment.options.as_bytes(), &payload[fragment.range]];
-            let header = fragment.header.sealed(crc, &parts);
-            if sent == Sent::Written && self.push_patiently(ring, header, &parts)? {
+        let lends = self.lends && options.unpacked_len.is_none();
+        // What is lent need not be written at once, and then it does not keep others waiting.
+        let at_once = if lends { WRITTEN_MAX } else { usize::MAX };
+        let mut fragments = Fragments::new(header, options, payload.len(), fragment_max);
+        while let Some(fragment) = fragments.next() {
+            let parts = [fragment.options.as_bytes(), &payload[fragment.range.clone()]];
+            let sealed = fragment.header.sealed(crc, &parts);
+            let is_next = sent == Sent::Written && fragment.range.start < at_once;
+            if is_next && self.push_patiently(ring, sealed, &parts)? {
                 // The peer reads this fragment while the next is being written.
                 self.commit();
                 is_begun = true;
+            } else if lends {
+                return Ok(self.lend(draft, fragment, fragments, start));
             } else {
-                self.backlogs[ring].push(header, &parts);
+                self.backlogs[ring].push(sealed, &parts);
                 self.waits = true;
                 sent = Sent::Queued;
             }
@@ -144,6 +173,20 @@ impl Link {
             self.may_drop(draft, start);
         }
         Ok(sent)
+    }
+
+    /// Leaves the rest of a message where it is, to be written when there is room.
+    fn lend(&mut self, draft: &Draft, next: Fragment, rest: Fragments, start: usize) -> Sent {
+        self.lent_keys += 1;
+        let (key, is_begun) = (self.lent_keys, next.range.start > 0);
+        let id = if is_begun && draft.kind == Kind::OneWay { draft.id } else { 0 };
+        self.backlogs[draft.lane as usize].mark(key);
+        self.lendings.push_back(Lending { key, id, next, rest, payload: None });
+        if !is_begun {
+            self.may_drop(draft, start);
+        }
+        (self.waits, self.has_more) = (true, true);
+        Sent::Queued
     }
 
     /// Writes a frame of a long message. A peer that is reading frees space as fast as it is filled,
@@ -244,7 +287,8 @@ impl Link {
 
     /// Drops the message of a lane that has waited longest. Returns whether there is any.
     pub(super) fn drop_oldest(&mut self, ring: usize) -> bool {
-        let Some(id) = self.backlogs[ring].drop_oldest() else { return false };
+        let Some((id, key)) = self.backlogs[ring].drop_oldest() else { return false };
+        self.lendings.retain(|lending| Some(lending.key) != key);
         self.settle(id, Some(Error::dropped()));
         self.count_drop(ring);
         true
