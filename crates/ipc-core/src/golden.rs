@@ -2,6 +2,7 @@
 //! compared with its bytes, and read from its bytes and compared with its fields.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use crate::checksum::{CrcMode, of_frame};
 use crate::doorbell::{Interest, Sleeper, Words};
@@ -176,15 +177,15 @@ fn frame(vector: &Vector) {
         Kind::RequestItem,
         Kind::ReplyItem,
     ];
+    let short =
+        |text: &str| u32::try_from(number(text)).ok().and_then(NonZeroU32::new).expect("32 bits");
     let trace = || Trace(vector.array("trace"));
     let options = Options {
         budget_us: vector.find("budget_us").map(number),
         total_len: vector.find("total_len").map(number),
         trace: vector.find("trace").map(|_| trace()),
-        window: vector.find("window").map(|window| number(window).try_into().expect("32 bits")),
-        unpacked_len: vector
-            .find("unpacked_len")
-            .map(|len| number(len).try_into().expect("32 bits")),
+        window: vector.find("window").map(short),
+        unpacked_len: vector.find("unpacked_len").map(short),
     };
     let block = options.encode();
     let payload = vector.hex("payload");

@@ -10,6 +10,8 @@
 //! `len` counts the whole block, itself and its padding to eight included. A type below 0x80 that
 //! is not known is skipped, one from 0x80 up has to be understood and is refused.
 
+use std::num::NonZeroU32;
+
 use crate::error::Corrupt;
 
 /// The longest option block anyone may write.
@@ -43,9 +45,9 @@ pub struct Options {
     /// W3C trace context in its binary form, carried and not interpreted.
     pub trace: Option<Trace>,
     /// The request is a stream; what its items may take without credit, in either direction.
-    pub window: Option<u32>,
+    pub window: Option<NonZeroU32>,
     /// The payload is compressed, and this long without that; on the first of its fragments.
-    pub unpacked_len: Option<u32>,
+    pub unpacked_len: Option<NonZeroU32>,
 }
 
 /// W3C trace context in its binary form. Aligned, because a message's head is copied as words.
@@ -116,10 +118,10 @@ impl Options {
             block.push(TRACE, &trace.0);
         }
         if let Some(window) = self.window {
-            block.push(WINDOW, &window.to_le_bytes());
+            block.push(WINDOW, &window.get().to_le_bytes());
         }
         if let Some(len) = self.unpacked_len {
-            block.push(UNPACKED_LEN, &len.to_le_bytes());
+            block.push(UNPACKED_LEN, &len.get().to_le_bytes());
         }
         block.len = block.len.next_multiple_of(8);
         let len = u16::try_from(block.len).expect("bounded by WRITTEN_LEN_MAX");
@@ -166,14 +168,8 @@ impl Options {
                 BUDGET => options.budget_us = Some(word(value).ok_or(malformed)?),
                 TOTAL_LEN => options.total_len = Some(word(value).ok_or(malformed)?),
                 TRACE => options.trace = Some(value.try_into().map_err(|_| malformed)?),
-                WINDOW => {
-                    let window = value.try_into().map_err(|_| malformed)?;
-                    options.window = Some(u32::from_le_bytes(window));
-                }
-                UNPACKED_LEN => {
-                    let len = value.try_into().map_err(|_| malformed)?;
-                    options.unpacked_len = Some(u32::from_le_bytes(len));
-                }
+                WINDOW => options.window = Some(short(value).ok_or(malformed)?),
+                UNPACKED_LEN => options.unpacked_len = Some(short(value).ok_or(malformed)?),
                 unknown if unknown >= MUST_UNDERSTAND => return Err(malformed),
                 _ => {}
             }
@@ -181,6 +177,11 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// A number that is never 0.
+fn short(value: &[u8]) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::from_le_bytes(value.try_into().ok()?))
 }
 
 fn word(value: &[u8]) -> Option<u64> {
@@ -198,8 +199,8 @@ mod tests {
             budget_us in any::<Option<u64>>(),
             total_len in any::<Option<u64>>(),
             trace in any::<Option<[u8; TRACE_LEN]>>(),
-            window in any::<Option<u32>>(),
-            unpacked_len in any::<Option<u32>>(),
+            window in any::<Option<NonZeroU32>>(),
+            unpacked_len in any::<Option<NonZeroU32>>(),
         ) {
             let trace = trace.map(Trace);
             let options = Options { budget_us, total_len, trace, window, unpacked_len };
@@ -227,6 +228,14 @@ mod tests {
         assert_eq!(Options::decode(&block).unwrap().budget_us, Some(1));
         block[2] = 0x80;
         assert_eq!(Options::decode(&block), Err(Corrupt::Option { kind: 0x80 }));
+    }
+
+    #[test]
+    fn a_window_or_a_length_of_nothing_is_refused() {
+        for kind in [WINDOW, UNPACKED_LEN] {
+            let block = [8, 0, kind, 4, 0, 0, 0, 0];
+            assert_eq!(Options::decode(&block), Err(Corrupt::Option { kind }));
+        }
     }
 
     #[test]

@@ -241,12 +241,15 @@ impl Binding {
     fn hand_over(&self) {
         let mut is_first = true;
         while !self.ended.get() {
-            let count = self.inner().inbox.run_count();
+            let (count, is_busy) = {
+                let inner = self.inner();
+                (inner.inbox.run_count(), inner.engine.is_busy())
+            };
             if count == 0 {
                 break;
             }
             // What comes of the first entry is not what was read in the last drive.
-            let start = (is_first && self.inner().engine.is_busy()).then(Time::now);
+            let start = (is_first && is_busy).then(Time::now);
             is_first = false;
             if !self.enter(count) {
                 break;

@@ -5,6 +5,7 @@
 #![no_main]
 
 use std::cell::RefCell;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -127,8 +128,8 @@ impl Positions {
             budget_us: frame.budget_us.map(u64::from),
             total_len: frame.total_len.map(u64::from),
             trace: None,
-            window: frame.window.map(u32::from),
-            unpacked_len: frame.unpacked_len.map(u32::from),
+            window: frame.window.and_then(|window| NonZeroU32::new(window.into())),
+            unpacked_len: frame.unpacked_len.and_then(|len| NonZeroU32::new(len.into())),
         };
         let block = options.encode();
         let payload = [block.as_bytes(), &frame.payload].concat();

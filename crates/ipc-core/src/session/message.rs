@@ -1,5 +1,6 @@
 //! Messages on their way: about to be sent, and arrived.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::header::{Codec, Kind};
@@ -40,7 +41,7 @@ impl Draft {
             budget_us: self.timeout.map(micros),
             total_len: None,
             trace: self.trace,
-            window: self.window,
+            window: self.window.and_then(NonZeroU32::new),
             unpacked_len: None,
         }
     }

@@ -25,6 +25,7 @@ mod stream;
 mod violations;
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::error::{Code, Corrupt, Error, Result};
@@ -299,7 +300,7 @@ impl Session {
             len: total_len,
             deadline,
             trace: options.trace,
-            window: options.window,
+            window: options.window.map(NonZeroU32::get),
         };
         if options.window.is_some() {
             self.check_window()?;

@@ -13,25 +13,26 @@ use crate::time::Time;
 
 pub(super) struct Slots {
     slots: Vec<Slot>,
+    /// Of requests with items, by slot, while they are live. Beside the slots, so that all others pay
+    /// no more for them than a look whether there are any.
+    streams: Vec<Option<Box<Stream>>>,
+    streams_live: u32,
     pending_max: u32,
     live: u32,
-    /// How many of those are streams.
-    streams: u32,
     /// Nothing is due before this. It may be too early, never too late: what ends in time does not
     /// move it, so that a deadline costs a request one comparison.
     due: Time,
 }
 
+#[derive(Clone, Copy)]
 struct Slot {
     /// The newest generation heard of; 0 while the slot is unused.
     generation: u32,
     live: bool,
     deadline: Time,
-    /// Of a request with items, while it is live.
-    stream: Option<Box<Stream>>,
 }
 
-const UNUSED: Slot = Slot { generation: 0, live: false, deadline: Time::NEVER, stream: None };
+const UNUSED: Slot = Slot { generation: 0, live: false, deadline: Time::NEVER };
 
 /// What a request that came in is.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +45,14 @@ pub(super) enum Admission {
 
 impl Slots {
     pub fn new(pending_max: u32) -> Self {
-        Self { slots: Vec::new(), pending_max, live: 0, streams: 0, due: Time::NEVER }
+        Self {
+            slots: Vec::new(),
+            streams: Vec::new(),
+            streams_live: 0,
+            pending_max,
+            live: 0,
+            due: Time::NEVER,
+        }
     }
 
     /// This side asks: takes the slot of `id`, which has to be free. A `window` makes it a stream.
@@ -58,9 +66,11 @@ impl Slots {
             let message = format!("request id {id:#x} is in use or was used before");
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        slot.fill(id, deadline, window);
+        *slot = Slot { generation: generation_of(id), live: true, deadline };
         self.live += 1;
-        self.streams += u32::from(window.is_some());
+        if window.is_some() {
+            self.set_stream(id, window);
+        }
         self.due = self.due.min(deadline);
         Ok(())
     }
@@ -78,11 +88,11 @@ impl Slots {
             return Ok(Admission::Stale);
         }
         let abandoned = slot.live.then(|| join(slot_of(id), slot.generation));
-        let was_stream = slot.stream.is_some();
-        slot.fill(id, deadline, window);
+        *slot = Slot { generation: generation_of(id), live: true, deadline };
         self.live += u32::from(abandoned.is_none());
-        self.streams += u32::from(window.is_some());
-        self.streams -= u32::from(was_stream);
+        if window.is_some() || self.streams_live > 0 {
+            self.set_stream(id, window);
+        }
         self.due = self.due.min(deadline);
         Ok(Admission::New { abandoned })
     }
@@ -95,10 +105,11 @@ impl Slots {
             return Ok(None);
         }
         let abandoned = slot.live.then(|| join(slot_of(id), slot.generation));
-        let was_stream = slot.stream.is_some();
         *slot = Slot { generation: generation_of(id), ..UNUSED };
         self.live -= u32::from(abandoned.is_some());
-        self.streams -= u32::from(was_stream);
+        if self.streams_live > 0 {
+            self.set_stream(id, None);
+        }
         Ok(abandoned)
     }
 
@@ -109,7 +120,23 @@ impl Slots {
         if slot.generation != generation_of(id) {
             return None;
         }
-        slot.stream.as_deref_mut()
+        self.streams.get_mut(slot_of(id) as usize)?.as_deref_mut()
+    }
+
+    /// What is in the slot of `id` is a stream with this window from now on, or none.
+    #[cold]
+    fn set_stream(&mut self, id: u64, window: Option<u32>) {
+        let place = slot_of(id) as usize;
+        if place >= self.streams.len() {
+            if window.is_none() {
+                return;
+            }
+            self.streams.resize_with(place + 1, || None);
+        }
+        let stream = window.map(|window| Box::new(Stream::new(window)));
+        self.streams_live += u32::from(stream.is_some());
+        let before = std::mem::replace(&mut self.streams[place], stream);
+        self.streams_live -= u32::from(before.is_some());
     }
 
     /// Whether `id` has begun and not ended.
@@ -125,9 +152,11 @@ impl Slots {
     pub fn end(&mut self, id: u64) -> bool {
         let was_live = self.is_live(id);
         if was_live {
-            let was_stream = self.slots[slot_of(id) as usize].end();
+            self.slots[slot_of(id) as usize].live = false;
             self.live -= 1;
-            self.streams -= u32::from(was_stream);
+            if self.streams_live > 0 {
+                self.set_stream(id, None);
+            }
         }
         was_live
     }
@@ -150,7 +179,7 @@ impl Slots {
     /// How many of those are streams.
     #[inline]
     pub fn streams(&self) -> u32 {
-        self.streams
+        self.streams_live
     }
 
     /// No deadline passes before this.
@@ -165,14 +194,18 @@ impl Slots {
             return;
         }
         self.due = Time::NEVER;
+        let before = ended.len();
         for (slot, entry) in (0u32..).zip(&mut self.slots).filter(|(_, entry)| entry.live) {
             if entry.deadline <= now {
-                self.streams -= u32::from(entry.end());
+                entry.live = false;
                 self.live -= 1;
                 ended.push(join(slot, entry.generation));
             } else {
                 self.due = self.due.min(entry.deadline);
             }
+        }
+        if self.streams_live > 0 {
+            ended[before..].iter().for_each(|&id| self.set_stream(id, None));
         }
     }
 
@@ -193,33 +226,9 @@ impl Slots {
         }
         let index = slot_of(id) as usize;
         if index >= self.slots.len() {
-            self.slots.resize_with(index + 1, || UNUSED);
+            self.slots.resize(index + 1, UNUSED);
         }
         Some(&mut self.slots[index])
-    }
-}
-
-impl Slot {
-    #[inline]
-    fn fill(&mut self, id: u64, deadline: Time, window: Option<u32>) {
-        self.generation = generation_of(id);
-        self.live = true;
-        self.deadline = deadline;
-        // Only for streams, so that for all others it is not even looked at.
-        if self.stream.is_some() || window.is_some() {
-            self.stream = window.map(|window| Box::new(Stream::new(window)));
-        }
-    }
-
-    /// Returns whether it was a stream.
-    #[inline]
-    fn end(&mut self) -> bool {
-        self.live = false;
-        let was_stream = self.stream.is_some();
-        if was_stream {
-            self.stream = None;
-        }
-        was_stream
     }
 }
 

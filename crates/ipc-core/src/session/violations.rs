@@ -1,5 +1,7 @@
 //! What a broken peer may say, and what a session answers: each time an error with the numbers.
 
+use std::num::NonZeroU32;
+
 use super::fragments::Fragments;
 use super::id::join;
 use super::{Draft, Session, Step, control};
@@ -261,7 +263,7 @@ fn nothing_comes_between_the_fragments_of_a_message() {
 /// A session in which the peer has asked for a stream, and so has this side.
 fn streaming() -> Session {
     let mut session = session();
-    let options = Options { window: Some(WINDOW_MIN), ..Options::default() };
+    let options = Options { window: NonZeroU32::new(WINDOW_MIN), ..Options::default() };
     let after = |span| Time::default() + span;
     let opened = session.receive(NORMAL, &request(ID), &options, 0, after);
     assert_eq!(opened, Ok(Step::Deliver));
@@ -312,11 +314,11 @@ fn items_go_only_with_streams_that_have_credit() {
 #[test]
 fn windows_and_grants_have_their_bounds() {
     let open = |session: &mut Session, kind, window| {
-        let options = Options { window: Some(window), ..Options::default() };
+        let options = Options { window: NonZeroU32::new(window), ..Options::default() };
         let header = Header::new(kind, 0, ID);
         session.receive(NORMAL, &header, &options, 0, |span| Time::default() + span)
     };
-    for window in [0, WINDOW_MIN - 1, WINDOW_MAX + 1, u32::MAX] {
+    for window in [1, WINDOW_MIN - 1, WINDOW_MAX + 1, u32::MAX] {
         let refused = Err(Corrupt::Window { window });
         assert_eq!(open(&mut session(), Kind::Request, window), refused);
     }

@@ -1,5 +1,7 @@
 //! The half of a link that receives, and writes what waited for room on the way.
 
+use std::num::NonZeroU32;
+
 use super::lent::WRITTEN_MAX;
 use super::{End, Link, control_header};
 use crate::engine::backlog::Front;
@@ -144,7 +146,7 @@ impl Link {
             Step::Deliver | Step::Open | Step::Fill { .. } | Step::Finish { .. } | Step::Abandon
         );
         if is_frame && (options.unpacked_len.is_some() || self.packed.is_open(ring)) {
-            let unpacked_len = options.unpacked_len;
+            let unpacked_len = options.unpacked_len.map(NonZeroU32::get);
             if let Some(len) = unpacked_len {
                 let (kind, agreement) = (header.kind(), &self.peer.agreement);
                 check_unpacked_len(len, kind, agreement)?;

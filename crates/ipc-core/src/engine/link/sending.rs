@@ -1,5 +1,7 @@
 //! The half of a link that sends.
 
+use std::num::NonZeroU32;
+
 use super::lent::{Lending, Lent, WRITTEN_MAX};
 use super::{End, Link, Sent, control_header};
 use crate::compression;
@@ -62,7 +64,7 @@ impl Link {
         match &packed {
             None => self.send_as(draft, draft.options(), payload, payload.len(), names),
             Some(packed) => {
-                let unpacked_len = u32::try_from(payload.len()).ok();
+                let unpacked_len = u32::try_from(payload.len()).ok().and_then(NonZeroU32::new);
                 let options = Options { unpacked_len, ..draft.options() };
                 self.send_as(draft, options, packed, payload.len(), names)
             }
