@@ -14,7 +14,8 @@ const TURNS = 6
 const Plain = method<Uint8Array, Uint8Array>('plain', { codec: bytes })
 const Packed = method<Uint8Array, Uint8Array>('packed', { codec: bytes, compress: true })
 /** Nobody takes these: they show how much room they need. */
-const Nothing = event<Uint8Array>('nothing', { codec: bytes, compress: true })
+const Nothing = event<Uint8Array>('nothing', { codec: bytes })
+const PackedNothing = event<Uint8Array>('packed-nothing', { codec: bytes, compress: true })
 
 interface Measured {
   size: number
@@ -102,9 +103,9 @@ export const roles = {
 /** How much shorter a payload gets, by what waits in private memory for a server that does not read. */
 async function shortening({ directory }: Place, payload: Uint8Array): Promise<number> {
   const name = 'compression-room'
-  const rings = { normal: 4096 }
+  const patience = { overflow: { normal: { waitMs: 60_000 } }, backlogMax: 1 << 30 }
   const server = await createServer(name, { directory })
-  const client = await connect(name, { directory, rings, overflow: { normal: { waitMs: 60_000 } } })
+  const client = await connect(name, { directory, rings: { normal: 4096 }, ...patience })
   // The server is of this thread, which does not let it read meanwhile.
   const queued = () => {
     // Sends what waits for the end of the turn.
@@ -112,12 +113,15 @@ async function shortening({ directory }: Place, payload: Uint8Array): Promise<nu
     return client.stats().queuedBytes
   }
   while (queued() === 0) client.notify(Nothing, payload)
-  const before = queued()
-  for (let more = 0; more < 4; more++) client.notify(Nothing, payload)
-  const each = (queued() - before) / 4
+  const taken = (contract: typeof Nothing) => {
+    const before = queued()
+    for (let more = 0; more < 4; more++) client.notify(contract, payload)
+    return queued() - before
+  }
+  const ratio = taken(Nothing) / taken(PackedNothing)
   await client.close()
   await server.close()
-  return payload.length / each
+  return ratio
 }
 
 function make(content: Measured['content'], size: number): Uint8Array {
