@@ -650,7 +650,13 @@ export interface EndpointOptions {
  *
  * What is dropped is counted, by lane, on both sides: {@link ConnectionStats.dropped}.
  */
-export type Overflow = { waitMs: number } | 'fail' | 'dropNewest' | 'dropOldest'
+export type Overflow = OverflowWait | 'fail' | 'dropNewest' | 'dropOldest'
+
+/** Waiting as the {@link Overflow} of a lane. */
+export interface OverflowWait {
+  /** Milliseconds; `Infinity` for as long as it takes. */
+  waitMs: number
+}
 
 /** What only a client can choose. */
 export interface ClientOptions extends EndpointOptions {

@@ -26,7 +26,7 @@ pub fn unpack(packed: &[u8], len: u32) -> Result<Vec<u8>, Corrupt> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -187,7 +187,7 @@ fn payload_len(words: [u64; 3]) -> usize {
     words[2] as u32 as usize
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::seeds::{Random, each_seed};
