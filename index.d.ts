@@ -466,7 +466,7 @@ export interface ConnectionEvents {
   /** It is over: with the reason, unless one side closed it in good order. */
   close: [reason: IpcError | null]
   /** An event's handler has thrown, or an event could not be decoded or sent. If nobody listens it
-   * becomes a process warning. */
+   * becomes a process warning. What goes down with the connection is only told by `close`. */
   error: [error: Error]
 }
 

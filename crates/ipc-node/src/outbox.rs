@@ -82,11 +82,17 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             }
             // An answer nobody can be given is no news: whoever asked hears of the end by itself.
             Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error | Kind::ReplyItem) => {}
+            // Nor is what goes down with its connection, of whose end JavaScript will hear next.
+            Err(error) if draft.kind == Kind::OneWay && is_end(&error) => {}
             Err(error) => inbox.refused(record.link, draft.id, &error),
         }
     }
     engine.flush();
     Ok(())
+}
+
+fn is_end(error: &Error) -> bool {
+    matches!(error.code(), Code::Closed | Code::PeerLost)
 }
 
 struct Record<'a> {
