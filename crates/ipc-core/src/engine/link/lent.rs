@@ -56,10 +56,10 @@ impl Link {
             };
             let parts = [next.options.as_bytes(), piece];
             let header = next.header.sealed(crc, &parts);
-            *room = room.saturating_sub(piece.len());
             if !self.lanes.outgoing.push(ring, header, &parts)? {
                 return Ok(false);
             }
+            *room = room.saturating_sub(piece.len());
             if let Some(id) = self.backlogs[ring].begin() {
                 self.lendings[place].id = id;
             }

@@ -254,8 +254,10 @@ impl Link {
         {
             let is_written = match front {
                 Front::Frame(header, payload) => {
-                    *room = room.saturating_sub(payload.len());
-                    self.lanes.outgoing.push(ring, header, &[payload])?
+                    let is_written = self.lanes.outgoing.push(ring, header, &[payload])?;
+                    // What found no room must not look as if only its turn were over.
+                    *room = room.saturating_sub(if is_written { payload.len() } else { 0 });
+                    is_written
                 }
                 Front::Marker(key) => self.write_lent(ring, key, room)?,
             };
