@@ -35,8 +35,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::{Body, BufferId, Event, LinkId, ListenOptions, Options};
+    use crate::engine::{Body, BufferId, Event, LinkId, ListenOptions, Options, Overflow};
     use crate::error::Corrupt;
+    use crate::face::CallOptions;
+    use crate::limits::Lane;
     use crate::session::Message;
 
     /// Notices connections and nothing else.
@@ -83,6 +85,41 @@ mod tests {
             client.drive(&mut visitor);
         }
         assert!(porter.opened && visitor.opened);
+        drop(std::fs::remove_dir_all(options.directory.unwrap()));
+    }
+
+    #[test]
+    fn one_whose_lanes_are_all_full_sleeps_until_there_is_room() {
+        let name = format!("ringpost-full-{}", std::process::id());
+        let directory = Some(std::env::temp_dir().join(name));
+        let rings = [512 << 10, 512 << 10, 512 << 10, 512 << 10, 0];
+        let mut options = Options { directory, rings, ..Options::default() };
+        options.flow.overflow = [Overflow::Wait(Duration::from_secs(60)); Lane::ALL.len()];
+        let (mut server, mut porter) = (Engine::new().unwrap(), Porter::default());
+        server.listen("demo", &options, &ListenOptions::default()).unwrap();
+        let (mut client, mut visitor) = (Engine::new().unwrap(), Porter::default());
+        let link = client.connect("demo", &options, Duration::from_secs(5)).unwrap();
+        while !visitor.opened || !porter.opened {
+            server.drive(&mut porter);
+            client.drive(&mut visitor);
+        }
+        // As long as a frame gets, so that what waits in few lanes is as much as is written at once.
+        let payload = vec![7; 127 << 10];
+        let options_of = |lane| CallOptions { lane, ..CallOptions::default() };
+        let code = client.code("full").unwrap();
+        for lane in Lane::ALL {
+            let draft = options_of(lane).one_way(code);
+            for _ in 0..32 {
+                client.send(link, &draft, &payload).unwrap();
+            }
+        }
+        client.flush();
+        // Some is read, its room is filled again, and then there is none.
+        server.drive(&mut porter);
+        for _ in 0..100 {
+            client.drive(&mut visitor);
+        }
+        assert!(client.arm(), "there is nothing to be done");
         drop(std::fs::remove_dir_all(options.directory.unwrap()));
     }
 }
