@@ -37,8 +37,10 @@ export declare class NativeEngine {
   close(link: number): void
   /** Gives a request up. Returns whether it was in flight. */
   cancel(link: number, slot: number, generation: number): boolean
-  /** This side's code for a method or event. */
+  /** This side's code for a method or event, of the epoch that the state says afterwards. */
   code(name: string): number
+  /** Requests and one-way messages of this name may come compressed. */
+  acceptPacked(name: string): void
   /** What the engine has counted. */
   stats(): NativeEngineStats
   /** What a connection has counted; `null` when it is over. */
@@ -56,6 +58,10 @@ export declare const ENDED_PEER_LOST: number
 
 export declare const ENDED_TIMEOUT: number
 
+export declare const ENDED_UNREADABLE: number
+
+export declare const ENDED_WITHDRAWN: number
+
 export declare const ENDED_WOULD_DEADLOCK: number
 
 /** A request of the peer needs no answer any more. */
@@ -70,8 +76,14 @@ export declare const EVENT_CLOSED: number
 /** A connection asked for is open; the payload says to whom, in JSON. */
 export declare const EVENT_CONNECTED: number
 
-/** Nothing waits for room any more. */
+/** Nothing waits for room any more in the lane in the code. */
 export declare const EVENT_DRAINED: number
+
+/**
+ * One-way messages were dropped by the lane in the code, which was full: so many in place of the
+ * deadline.
+ */
+export declare const EVENT_DROPPED: number
 
 /** A request of ours ended without an answer; the code says how. */
 export declare const EVENT_ENDED: number
@@ -85,7 +97,7 @@ export declare const EVENT_GRANTED: number
 /** No more items go with a request of the peer. */
 export declare const EVENT_ITEMS_END: number
 
-/** The peer defines the code as the name in the payload. */
+/** The peer uses the route in the code for the name in the payload from now on. */
 export declare const EVENT_NAMED: number
 
 /** A message could not be sent; the payload says why, as when a connection is over. */
@@ -99,6 +111,12 @@ export declare const EVENT_SENT: number
 
 /** The request behind this is a stream, with the window in place of the deadline. */
 export declare const EVENT_STREAM: number
+
+/**
+ * A one-way message of the peer's, of the route in the code, was not taken; the payload says why, as
+ * when a connection is over.
+ */
+export declare const EVENT_UNREADABLE: number
 
 /**
  * Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
@@ -122,6 +140,9 @@ export declare const IN_LEN: number
 export declare const IN_PAYLOAD_LEN: number
 
 export declare const IN_WORDS: number
+
+/** Lanes of a link. */
+export declare const LANE_COUNT: number
 
 /** Payloads from this many bytes on get memory of their own, on both ways. */
 export declare const LARGE: number
@@ -197,10 +218,12 @@ export interface NativeOptions {
    * `dropOldest`.
    */
   overflow: Array<number | string>
-  /** Bytes that may wait for room per lane. */
+  /** Bytes that may wait for the peer. */
   backlogMax: number
-  /** Requests of the peer being worked on above which no more are read. */
+  /** Requests of the peer being worked on above which no more are taken. */
   servingMax: number
+  /** Bytes the items of all streams the peer has asked for may take without further credit. */
+  windowsMax: number
 }
 
 /** How the environment waits. */
@@ -255,8 +278,14 @@ export declare const RUNS_MAX: number
 /** 1 if nobody waits for the request that was asked about any more. */
 export declare const STATE_ABANDONED: number
 
+/** One-way messages dropped as they were sent, because their lane was full and drops the newest. */
+export declare const STATE_DROPPED: number
+
 /** 1 while the binding has entered JavaScript and will look at the outbox afterwards. */
 export declare const STATE_INSIDE: number
+
+/** Of which epoch the codes of names have to be: what is in their upper halves. */
+export declare const STATE_NAMES_EPOCH: number
 
 /** Reasons JavaScript has to keep the process alive. */
 export declare const STATE_REFERENCES: number

@@ -55,7 +55,8 @@ export class ItemWriter {
   }
 
   get isReady(): boolean {
-    return this.#sent < this.#granted && this.#address.link.queued === 0
+    const { link, lane } = this.#address
+    return this.#sent < this.#granted && link.queued(lane) === 0
   }
 
   write(item: unknown): boolean {

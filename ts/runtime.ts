@@ -18,6 +18,7 @@ const {
   EVENT_CLOSED,
   EVENT_CONNECTED,
   EVENT_DRAINED,
+  EVENT_DROPPED,
   EVENT_ENDED,
   EVENT_GRANTED,
   EVENT_ITEMS_END,
@@ -25,6 +26,8 @@ const {
   EVENT_REFUSED,
   EVENT_SENT,
   EVENT_STREAM,
+  EVENT_UNREADABLE,
+  LANE_COUNT,
   LINKS_MAX,
   RUNS_MAX,
   RUN_WORDS,
@@ -54,9 +57,9 @@ export class Runtime {
   readonly engine: NativeEngine
   readonly outbox: Outbox
   readonly state = new Uint32Array(STATE_WORDS)
-  /** Bytes that wait for room, by the lower half of a link; the binding keeps them. Pages of it that
+  /** Bytes that wait for room, by the lower half of a link and by lane; the binding keeps them. Pages of it that
    * nobody touches are not there. */
-  readonly queued = new Uint32Array(LINKS_MAX)
+  readonly queued = new Uint32Array(LINKS_MAX * LANE_COUNT)
   readonly syncArena: SyncArena
   readonly #hot: ReturnType<NativeEngine['hot']>
   readonly #runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
@@ -197,6 +200,10 @@ export class Runtime {
         return connection?.abandoned(inbox.slot(at), inbox.generation(at))
       case EVENT_DRAINED:
         return connection?.isDrained()
+      case EVENT_DROPPED:
+        return connection?.dropped(inbox.code(at), inbox.deadline(at))
+      case EVENT_UNREADABLE:
+        return connection?.unreadable(parseError(inbox.text(at)))
       case EVENT_STREAM:
         return connection?.announced(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
       case EVENT_GRANTED: {

@@ -219,7 +219,7 @@ struct Exchange {
 
 impl Exchange {
     fn new() -> Self {
-        let sessions = Sessions::new(LANE, CODE).expect("the name is a name");
+        let sessions = Sessions::new(LANE).expect("the name is a name");
         Self { sessions, generation: 0, now: Time::from_nanos(1_000_000_000) }
     }
 
@@ -245,7 +245,7 @@ impl Exchange {
 
 fn draft(kind: Kind, id: u64, timeout: Option<Duration>) -> Draft {
     let (lane, codec) = (LANE, Codec::MessagePack);
-    Draft { kind, lane, codec, code: CODE, id, timeout, trace: None, window: None, compress: false }
+    Draft { kind, lane, codec, code: 0, id, timeout, trace: None, window: None, compress: false }
 }
 
 /// Bytes that are not all the same.

@@ -127,6 +127,7 @@ fn plain(handlers: Handlers) -> Handlers {
         Ok(Reply { codec, payload: request.payload, ..Reply::default() })
     };
     handlers
+        .accept_compressed(PACKED)
         .handle(PACKED, |request| async move {
             Ok(Reply { compress: true, ..Reply::bytes(request.payload) })
         })

@@ -128,22 +128,29 @@ pub enum Overflow {
 pub struct Flow {
     /// What each lane does when it is full, by [`Lane`].
     pub overflow: [Overflow; Lane::ALL.len()],
-    /// Bytes that may wait in private memory per lane before more is refused.
+    /// Bytes that may wait for the peer in private memory, of all that is sent to it. Above it requests
+    /// and one-way messages are refused, but for a sixteenth of it that each lane has for itself, and no
+    /// more requests of the peer are taken. When answers and items make it four times as much, the
+    /// connection ends.
     pub backlog_max: usize,
-    /// Requests of the peer being worked on above which its lanes are not read.
+    /// Requests of the peer being worked on above which no others are taken. Streams do not count.
     pub serving_max: u32,
+    /// What the items of all streams the peer has asked for may take without further credit, in bytes. A
+    /// stream beyond that is refused.
+    pub windows_max: u64,
 }
 
 impl Flow {
     /// Where everyone starts.
     pub const DEFAULT: Self = Self {
         overflow: [
-            Overflow::Wait(Duration::from_secs(1)),
-            Overflow::Wait(Duration::from_millis(500)),
-            Overflow::Wait(Duration::from_millis(500)),
+            Overflow::Wait(Duration::MAX),
+            Overflow::Wait(Duration::MAX),
+            Overflow::Wait(Duration::MAX),
             Overflow::DropNewest,
         ],
         backlog_max: 32 << 20,
         serving_max: 4096,
+        windows_max: 128 << 20,
     };
 }

@@ -48,7 +48,10 @@ impl Session {
 
     /// The peer grants credit. Returns all it has granted, if anybody can use it.
     pub fn granted(&mut self, kind: Kind, id: u64, granted: u64) -> Result<Option<u64>, Corrupt> {
-        let Some(stream) = self.stream(kind, id, Direction::Out) else { return Ok(None) };
+        let Some(stream) = self.stream(kind, id, Direction::Out) else {
+            let of = if kind == Kind::RequestItem { &self.calls } else { &self.serving };
+            return if of.is_live(id) { Err(Corrupt::NoStream { id }) } else { Ok(None) };
+        };
         stream.grant(granted).map(Some).ok_or(Corrupt::Grant { id, granted })
     }
 
@@ -67,7 +70,7 @@ impl Session {
         match draft.window {
             Some(window) if !is_window(window) => {
                 let message =
-                    format!("a window of {window} bytes, {WINDOW_MIN} to {WINDOW_MAX} are");
+                    format!("window must be {WINDOW_MIN} to {WINDOW_MAX} bytes, got {window}");
                 Err(Error::new(Code::InvalidArgument, message))
             }
             _ => Ok(()),
@@ -116,6 +119,7 @@ impl Session {
         if of.is_live(id) {
             return Err(Corrupt::NoStream { id });
         }
+        of.check(id)?;
         *late += 1;
         Ok(false)
     }

@@ -46,6 +46,11 @@ impl Stream {
         }
     }
 
+    /// What its items may take without credit.
+    pub fn window(&self) -> u64 {
+        self.window
+    }
+
     // ---- sending ----
 
     /// What may still be sent. An item may while this is not 0.

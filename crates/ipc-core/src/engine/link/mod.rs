@@ -1,15 +1,17 @@
 //! One open connection: a session over its lanes, with its socket and its doorbell.
 
 mod lent;
-mod packed;
+mod parked;
 mod real_time;
 mod receiving;
 mod room;
 mod sending;
+mod unpacking;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backlog::Backlog;
 use super::bell::{Bell, Waker};
@@ -30,9 +32,10 @@ use crate::time::{Now, Time};
 
 use lent::Lending;
 pub use lent::Lent;
-use packed::Packed;
+use parked::{Holds, Parked};
 pub(crate) use real_time::Taken;
 pub(crate) use room::{Refusal, Room};
+use unpacking::Unpacking;
 
 /// What became of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,10 @@ pub enum Sent {
     /// It answers a request nobody waits for any more, and was dropped.
     Unwanted,
 }
+
+/// How long a peer may take from closing its first lane to closing its last: longer than what waited
+/// there may be written for.
+const LANES_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a link has counted and how it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +123,14 @@ pub(super) struct Link {
     lends: bool,
     /// More could have been written, but not all at once.
     has_more: bool,
-    packed: Packed,
+    unpacking: Unpacking,
+    parked: Parked,
+    /// What may not be delivered now.
+    holds: Holds,
+    /// There is something in private memory to go on with.
+    has_work: bool,
+    /// Our names are those of this epoch of the engine's.
+    names_epoch: u16,
     /// Host buffers of the messages being assembled.
     buffers: [Option<BufferId>; Lane::ALL.len()],
     end: End,
@@ -124,6 +138,8 @@ pub(super) struct Link {
     waits: bool,
     /// The end has begun, here or there.
     pub is_ending: bool,
+    /// The peer has closed some of its lanes, and has to have closed all of them by then.
+    lanes_close_by: Time,
     /// Lanes are left unread until the host or the application has caught up.
     held_back: bool,
     /// What all clients of its server have this side work on, and the part of this one.
@@ -131,16 +147,21 @@ pub(super) struct Link {
     work: u32,
     /// Held back because that is too much.
     pub is_crowded: bool,
-    drain_wanted: bool,
+    /// Lanes of which the host wants to hear when nothing waits for room there any more, by bit.
+    drain_wanted: u8,
     /// Set: rings are owed instead of rung, because ringing is a system call.
     waker: Option<Waker>,
     /// What became of one-way messages that waited, and was not told yet: ids, and why not if they were
     /// dropped.
     sent: Vec<(u64, Option<Error>)>,
+    /// Requests of ours that ended because their payloads were taken away, and were not told yet.
+    withdrawn: Vec<u64>,
     /// No message is dropped for having waited too long before this.
     drops_due: Time,
     refused: u64,
     dropped: [u64; Lane::ALL.len()],
+    /// Those of which the host was not told yet.
+    untold_drops: [u64; Lane::ALL.len()],
     rings: u64,
 }
 
@@ -174,21 +195,28 @@ impl Link {
             lent_keys: 0,
             lends: false,
             has_more: false,
-            packed: Packed::default(),
+            unpacking: Unpacking::default(),
+            parked: Parked::default(),
+            holds: Holds::default(),
+            has_work: false,
+            names_epoch: 0,
             buffers: [None; Lane::ALL.len()],
             end: End::Open,
             waits: false,
             is_ending: false,
+            lanes_close_by: Time::NEVER,
             held_back: false,
             workload: None,
             work: 0,
             is_crowded: false,
-            drain_wanted: false,
+            drain_wanted: 0,
             waker: None,
             sent: Vec::new(),
+            withdrawn: Vec::new(),
             drops_due: Time::NEVER,
             refused: 0,
             dropped: [0; Lane::ALL.len()],
+            untold_drops: [0; Lane::ALL.len()],
             rings: 0,
             peer,
         }
@@ -217,7 +245,7 @@ impl Link {
 
     /// The host may be ready again: what was held back is worth a look.
     pub fn resume(&mut self) {
-        self.held_back = false;
+        self.let_go();
         self.is_crowded = false;
     }
 
@@ -228,7 +256,7 @@ impl Link {
 
     /// Requests of the peer being worked on that are no streams.
     fn working(&self) -> u32 {
-        self.session.serving_live() - self.session.serving_streams()
+        self.session.serving_live() - self.session.serving_streams() - self.parked.plain()
     }
 
     /// Brings what all clients have this side work on up to date.
@@ -283,7 +311,7 @@ impl Link {
 
     #[inline]
     pub fn due(&self) -> Time {
-        let due = self.session.due().min(self.drops_due);
+        let due = self.session.due().min(self.drops_due).min(self.lanes_close_by);
         match self.end {
             End::Closing { deadline } => deadline.min(due),
             _ => due,
@@ -346,11 +374,12 @@ impl Link {
     /// Whether the connection is over now. Then [`Self::finish`] ends it.
     pub fn is_over(&self, now: &Now) -> bool {
         match self.end {
-            End::Open => self.session.is_peer_closed(),
+            End::Open if self.session.is_peer_closed() => self.has_read_all(),
+            End::Open => self.lanes_close_by <= now.get(),
             // What is in the rings stays there for the peer to read.
             End::Closing { deadline } => !self.has_backlog() || now.get() >= deadline,
             // What is left in the rings is read first, if it takes the host's time.
-            End::PeerGone => !self.lanes.incoming.has_any(Scope::All),
+            End::PeerGone => !self.lanes.incoming.has_any(Scope::ALL) && self.has_read_all(),
             End::Broken(_) => true,
         }
     }
@@ -359,7 +388,9 @@ impl Link {
     pub fn finish(mut self, host: &mut impl Host) {
         self.leave();
         self.end_all(Ending::PeerLost, host);
-        for buffer in self.buffers.iter_mut().filter_map(Option::take) {
+        let assembled = self.buffers.iter_mut().filter_map(Option::take);
+        let unpacked = self.unpacking.take_buffers();
+        for buffer in assembled.chain(unpacked).chain(self.parked.take_buffers()) {
             host.discard(buffer);
         }
         for ring in 0..self.backlogs.len() {
@@ -375,6 +406,9 @@ impl Link {
             End::Broken(error) => Some(error),
             End::PeerGone if !self.session.is_peer_closed() => {
                 Some(Error::new(Code::PeerLost, "the peer went away without a word"))
+            }
+            End::Open if !self.session.is_peer_closed() => {
+                Some(Error::new(Code::PeerLost, "the peer has closed some of its lanes only"))
             }
             _ => None,
         };
@@ -395,13 +429,19 @@ impl Link {
         self.tell_ended(calls, ending, served, host);
     }
 
-    fn tell_ended(&self, calls: Vec<u64>, ending: Ending, served: Vec<u64>, host: &mut impl Host) {
-        let link = self.id;
+    fn tell_ended(
+        &mut self,
+        calls: Vec<u64>,
+        ending: Ending,
+        served: Vec<u64>,
+        host: &mut impl Host,
+    ) {
         for id in calls {
-            host.event(Event::Ended { link, id, ending });
+            self.withdraw(id);
+            host.event(Event::Ended { link: self.id, id, ending });
         }
         for id in served {
-            host.event(Event::Abandoned { link, id });
+            self.tell_abandoned(id, host);
         }
     }
 
@@ -416,9 +456,22 @@ impl Link {
 
     // ---- looking in ----
 
-    fn queued(&self) -> usize {
-        let lent = self.lendings.iter().map(Lending::left).sum::<usize>();
-        lent + self.backlogs.iter().map(Backlog::len).sum::<usize>()
+    /// Bytes that wait for room in private memory of this link.
+    fn waiting(&self) -> usize {
+        self.backlogs.iter().map(Backlog::len).sum::<usize>() + self.session.words_len()
+    }
+
+
+    /// Bytes that wait for room in a lane.
+    pub fn queued(&self, lane: Lane) -> usize {
+        let of_lane = |lending: &&Lending| lending.lane == lane;
+        let lent = self.lendings.iter().filter(of_lane).map(Lending::left).sum::<usize>();
+        lent + self.backlogs[lane as usize].len()
+    }
+
+    /// Whether nothing that has arrived is kept from the host.
+    fn has_read_all(&self) -> bool {
+        self.parked.is_empty() && self.unpacking.lanes() == 0
     }
 
     pub fn session(&self) -> &Session {
@@ -440,7 +493,7 @@ impl Link {
             dropped: self.dropped,
             peer_dropped: std::array::from_fn(|ring| self.peer_words.load_dropped(ring)),
             rings: self.rings,
-            queued: self.queued(),
+            queued: Lane::ALL.iter().map(|lane| self.queued(*lane)).sum(),
             calls: self.session.calls_live(),
             serving: self.session.serving_live(),
         }
