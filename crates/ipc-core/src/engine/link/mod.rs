@@ -461,7 +461,6 @@ impl Link {
         self.backlogs.iter().map(Backlog::len).sum::<usize>() + self.session.words_len()
     }
 
-
     /// Bytes that wait for room in a lane.
     pub fn queued(&self, lane: Lane) -> usize {
         let of_lane = |lending: &&Lending| lending.lane == lane;
