@@ -646,16 +646,16 @@ export interface EndpointOptions {
   /**
    * Bytes that may wait in private memory for one peer: requests, events, answers, items, all of it. Above
    * it requests and events are refused with `ERR_FULL` (but for a sixteenth of it that each lane has for
-   * itself), and no more requests of that peer are taken. When answers and items make it four times as
-   * much, the connection ends with `ERR_FULL`. @default 33,554,432
+   * itself), and no more requests of that peer are taken. When answers and items have made it four times
+   * as much, and the peer reads nothing for a second, the connection ends with `ERR_FULL`. @default 33,554,432
    */
   backlogMax?: number
   /** Requests of one peer being worked on above which no more of them are taken; answers, items and
    * cancels still are. Streams do not count. @default 4,096 */
   servingMax?: number
-  /** Bytes of {@link StreamCallOptions.windowBytes} of all streams one peer may have open here; one more
-   * is refused with `ERR_FULL`. @default 134,217,728 */
-  windowsMax?: number
+  /** Bytes of items that one peer has sent with its streams and no handler has read yet; above it none of
+   * its messages is read before some were. @default 67,108,864 */
+  unreadMax?: number
 }
 
 /**

@@ -1,4 +1,4 @@
-// What waits, what is dropped and what is told of it; names and windows, and where they end.
+// What waits, what is dropped and what is told of it; names and items, and where they end.
 
 import ava from 'ava'
 import { bytes, connect, createServer, event, stream, type Drop } from 'ringpost'
@@ -108,25 +108,26 @@ test('names that are made up as one goes never come to an end', async (t) => {
   t.deepEqual(heard, Array.from({ length: 200 }, (_, index) => index * 100))
 })
 
-test('a stream beyond the windows of all is refused, and one more fits when one has ended', async (t) => {
-  const Wait = stream<void, never, number, number>('wait')
-  const server = await createServer('windows', { windowsMax: 3 * 64 * KIB })
-  server.handle(Wait, async (_, items) => {
-    let count = 0
-    for await (const _item of items) count++
-    return count
+test('items that no handler reads are left with their author, and so is what comes behind them', async (t) => {
+  const Deaf = stream<void, never, Uint8Array, void>('deaf', { codec: bytes })
+  let read = () => {}
+  const server = await createServer('unread', { unreadMax: 100_000, rings: { normal: 65_536 } })
+  server.handle(Deaf, async (_, items) => {
+    await new Promise<void>((resolve) => (read = resolve))
+    for await (const _item of items);
   })
-  const client = await connect('windows')
+  server.handle(EchoBytes, (payload) => payload)
+  const client = await connect('unread', { rings: { normal: 65_536 } })
   t.teardown(() => Promise.all([client.close(), server.close()]))
-  const open = () => client.stream(Wait, undefined, { windowBytes: 64 * KIB })
-  const streams = [open(), open(), open()]
-  await t.throwsAsync(open().result, { code: 'ERR_FULL', message: /windows/ })
-  streams[0].write(7)
-  streams[0].end()
-  t.is(await streams[0].result, 1)
-  const fresh = open()
-  for (const one of [...streams.slice(1), fresh]) one.end()
-  t.deepEqual(await Promise.all([...streams.slice(1), fresh].map(({ result }) => result)), [0, 0, 0])
+  const items = client.stream(Deaf)
+  for (let count = 0; count < 40; count++) items.write(new Uint8Array(5000))
+  items.end()
+  const behind = client.request(EchoBytes, new Uint8Array(5))
+  const early = await Promise.race([behind, new Promise((resolve) => setTimeout(resolve, 100, 'waits'))])
+  t.is(early, 'waits')
+  read()
+  t.deepEqual(await behind, new Uint8Array(5))
+  await items.result
 })
 
 test('a compressed payload is refused by a method that does not say so, and by nothing else', async (t) => {

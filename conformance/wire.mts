@@ -17,7 +17,7 @@ export interface Chosen {
   backlogMax?: number
   servingMax?: number
   servingMaxTotal?: number
-  windowsMax?: number
+  unreadMax?: number
   connectTimeoutMs?: number
   connectionsMax?: number
   helloTimeoutMs?: number

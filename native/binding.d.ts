@@ -16,7 +16,7 @@ export declare class NativeEngine {
    * both look at;
    * `deliver` is called with the number of runs and their extras.
    */
-  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, waiting: NativeWaiting)
+  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>, deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, waiting: NativeWaiting)
   /**
    * The functions that are called for every batch: `submit()` sends what is in the outbox,
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
@@ -112,6 +112,9 @@ export declare const EVENT_SENT: number
 /** The request behind this is a stream, with the window in place of the deadline. */
 export declare const EVENT_STREAM: number
 
+/** More items wait to be read than may: what is consumed is to be said at once. */
+export declare const EVENT_UNREAD: number
+
 /**
  * A one-way message of the peer's, of the route in the code, was not taken; the payload says why, as
  * when a connection is over.
@@ -141,11 +144,21 @@ export declare const IN_PAYLOAD_LEN: number
 
 export declare const IN_WORDS: number
 
-/** Lanes of a link. */
-export declare const LANE_COUNT: number
-
 /** Payloads from this many bytes on get memory of their own, on both ways. */
 export declare const LARGE: number
+
+/**
+ * Words that say how a link stands: bytes that wait for room, by lane, and behind them whether more
+ * items wait to be read than may.
+ *
+ * ```text
+ *   0          1      2        3     4
+ *   | critical | high | normal | low | unread |
+ * ```
+ */
+export declare const LINK_UNREAD: number
+
+export declare const LINK_WORDS: number
 
 /** Links an engine can have; the lower half of a link is below this. */
 export declare const LINKS_MAX: number
@@ -222,8 +235,8 @@ export interface NativeOptions {
   backlogMax: number
   /** Requests of the peer being worked on above which no more are taken. */
   servingMax: number
-  /** Bytes the items of all streams the peer has asked for may take without further credit. */
-  windowsMax: number
+  /** Bytes of items of the peer's streams that may wait to be read. */
+  unreadMax: number
 }
 
 /** How the environment waits. */

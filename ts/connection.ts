@@ -318,6 +318,11 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     this.#report(error)
   }
 
+  /** Nothing is read any more before items are, and some may have been. */
+  reportRead(): void {
+    this.#responder.reportRead()
+  }
+
   isDrained(): void {
     for (const writer of this.#link.stalled) writer.wake()
     const waiting = this.#draining

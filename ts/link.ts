@@ -9,7 +9,7 @@ import type { Endpoint } from './options.js'
 import { native } from './native.js'
 import type { Runtime } from './runtime.js'
 
-const { LANE_COUNT, STATE_NAMES_EPOCH } = native
+const { LINK_UNREAD, LINK_WORDS, STATE_NAMES_EPOCH } = native
 
 export class Link {
   readonly runtime: Runtime
@@ -49,12 +49,17 @@ export class Link {
 
   /** Bytes that wait for room in a lane, as of the last time anything was sent there. */
   queued(lane: number): number {
-    return this.runtime.queued[(this.number & 0xffff) * LANE_COUNT + lane]
+    return this.runtime.standing[(this.number & 0xffff) * LINK_WORDS + lane]
+  }
+
+  /** Whether more items wait to be read than may, so that what is read is to be said at once. */
+  get hasUnread(): boolean {
+    return this.queued(LINK_UNREAD) > 0
   }
 
   /** Whether anything waits for room in any lane. */
   get hasBacklog(): boolean {
-    for (let lane = 0; lane < LANE_COUNT; lane++) if (this.queued(lane) > 0) return true
+    for (let lane = 0; lane < LINK_UNREAD; lane++) if (this.queued(lane) > 0) return true
     return false
   }
 }

@@ -44,7 +44,7 @@ const ENDPOINT = {
   overflow: record(LANES, isOverflow),
   backlogMax: whole(0, Number.MAX_SAFE_INTEGER),
   servingMax: whole(1, 65_536),
-  windowsMax: whole(0, Number.MAX_SAFE_INTEGER),
+  unreadMax: whole(0, Number.MAX_SAFE_INTEGER),
 }
 const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
 const SERVER = {
@@ -145,7 +145,7 @@ function endpoint(given: api.EndpointOptions): Endpoint {
     overflow: overflow.map((one) => (typeof one === 'string' ? one : one.waitMs)),
     backlogMax,
     servingMax: given.servingMax ?? 4096,
-    windowsMax: given.windowsMax ?? 134_217_728,
+    unreadMax: given.unreadMax ?? 67_108_864,
   }
   const timeoutMs = given.timeoutMs ?? TIMEOUT_DEFAULT
   return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, refusing, dropping }

@@ -62,6 +62,13 @@ export class Responder {
     this.#listeners[code] = undefined
   }
 
+  /** What was read of items is to be said now. */
+  reportRead(): void {
+    for (const context of this.#serving) {
+      if (context instanceof ServerStream) context.reader.report()
+    }
+  }
+
   /** An event of this name could not be handed to anyone. */
   notHandled(): void {
     this.#unhandled++

@@ -8,7 +8,7 @@ import type { Endpoint } from '../../ts/options.js'
 import { Outbox } from '../../ts/outbox.js'
 import type { Runtime } from '../../ts/runtime.js'
 
-const { LANE_COUNT, STATE_INSIDE, STATE_USED, STATE_WORDS } = native
+const { LINK_WORDS, STATE_INSIDE, STATE_USED, STATE_WORDS } = native
 
 /** A message as it comes. */
 export interface Incoming {
@@ -35,8 +35,8 @@ export class Border {
       lookAbandoned: none,
     })
     const { outbox, state } = this
-    const queued = new Uint32Array(2 * LANE_COUNT)
-    const runtime = { outbox, state, queued, addReferences: none } as unknown as Runtime
+    const standing = new Uint32Array(2 * LINK_WORDS)
+    const runtime = { outbox, state, standing, addReferences: none } as unknown as Runtime
     const peer = { messageLenMax: 64 << 20, pendingMax: 65_536 } as api.Peer
     this.link = new Link(runtime, 1, peer, { timeoutMs: 30_000 } as Endpoint)
   }

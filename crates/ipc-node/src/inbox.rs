@@ -24,12 +24,14 @@ use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
     EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAMED, EVENT_REFUSED, EVENT_SENT,
-    EVENT_STREAM, EVENT_UNREADABLE,
+    EVENT_STREAM, EVENT_UNREAD, EVENT_UNREADABLE,
 };
 use crate::records::inward::{
     IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
 };
-use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_WORDS, RUNS_MAX, TRACE_BYTES};
+use crate::records::{
+    FLAG_OUTSIDE, FLAG_TRACED, LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX, TRACE_BYTES,
+};
 
 /// The first arena of a link; each further one is twice as large, up to the last.
 const ARENA_FIRST: usize = 4 << 10;
@@ -53,8 +55,8 @@ pub struct Inbox {
     run_count: usize,
     /// The first of them, which JavaScript is reading: what comes meanwhile is not added to these.
     reading: usize,
-    /// Bytes that wait for room, by the place of a link and by lane, for JavaScript to look at.
-    queued: Memory,
+    /// How each link stands, by its place, for JavaScript to look at: see [`LINK_WORDS`].
+    standing: Memory,
     /// Memory of its own that runs and records refer to by number.
     extras: Vec<Rc<Memory>>,
     /// By the place of a link in the engine.
@@ -126,15 +128,15 @@ struct Head {
 }
 
 impl Inbox {
-    /// An inbox that tells JavaScript of its runs in `runs`, and what waits for room, by the place of a
-    /// link and by lane, in `queued`.
-    pub fn new(env: sys::napi_env, runs: Memory, queued: Memory) -> Self {
+    /// An inbox that tells JavaScript of its runs in `runs`, and how each link stands, by its place, in
+    /// `standing`.
+    pub fn new(env: sys::napi_env, runs: Memory, standing: Memory) -> Self {
         Self {
             env,
             runs,
             run_count: 0,
             reading: 0,
-            queued,
+            standing,
             extras: Vec::new(),
             arenas: Vec::new(),
             buffers: Vec::new(),
@@ -241,7 +243,7 @@ impl Inbox {
     pub fn is_queued(&mut self, engine: &mut Engine, link: LinkId, lane: Lane) {
         engine.want_drain(link, lane);
         let queued = u32::try_from(engine.queued(link, lane)).unwrap_or(u32::MAX);
-        self.queued.set_word(queued_at(link, lane), queued);
+        self.standing.set_word(queued_at(link, lane), queued);
     }
 
     /// A message could not be sent, and whoever sent it hears of it this way.
@@ -533,18 +535,26 @@ impl Host for Inbox {
                 let (code, deadline) = (lane as u32, count(dropped));
                 self.record(link, Head { code, deadline, ..head(EVENT_DROPPED) }, &[]);
             }
+            Event::Unread { link, is_too_much } => {
+                let at = link.place() * LINK_WORDS as usize + LINK_UNREAD as usize;
+                self.standing.set_word(at, u32::from(is_too_much));
+                if is_too_much {
+                    self.record(link, head(EVENT_UNREAD), &[]);
+                }
+            }
             Event::Unreadable { link, route, error } => {
                 let head = Head { code: narrow(route), ..head(EVENT_UNREADABLE) };
                 self.record(link, head, describe(&error).as_bytes());
             }
             Event::Drained { link, lane } => {
-                self.queued.set_word(queued_at(link, lane), 0);
+                self.standing.set_word(queued_at(link, lane), 0);
                 self.record(link, Head { code: lane as u32, ..head(EVENT_DRAINED) }, &[]);
             }
             Event::Closed { link, error } => {
                 let text = error.as_ref().map(describe).unwrap_or_default();
                 self.record(link, head(EVENT_CLOSED), text.as_bytes());
-                Lane::ALL.iter().for_each(|lane| self.queued.set_word(queued_at(link, *lane), 0));
+                let first = queued_at(link, Lane::Critical);
+                (first..first + LINK_WORDS as usize).for_each(|at| self.standing.set_word(at, 0));
                 if let Some(arena) = self.arena_of(link) {
                     arena.ended = true;
                 }
@@ -590,7 +600,7 @@ impl Inbox {
 
 /// Where it stands how much waits for room in a lane.
 fn queued_at(link: LinkId, lane: Lane) -> usize {
-    link.place() * Lane::ALL.len() + lane as usize
+    link.place() * LINK_WORDS as usize + lane as usize
 }
 
 fn is_answer(message: &Message) -> bool {

@@ -75,7 +75,7 @@ impl NativeEngine {
     #[napi(
         constructor,
         catch_unwind,
-        ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, \
+        ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>, \
                         deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, \
                         waiting: NativeWaiting"
     )]
@@ -85,7 +85,7 @@ impl NativeEngine {
             outbox: part("outbox")?,
             state: part("state")?,
             runs: part("runs")?,
-            queued: part("queued")?,
+            standing: part("standing")?,
             deliver: deliver.raw(),
             patience: waiting.patience(),
             by_thread: waiting.by_thread,

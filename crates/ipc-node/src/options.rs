@@ -34,8 +34,8 @@ pub struct NativeOptions {
     pub backlog_max: f64,
     /// Requests of the peer being worked on above which no more are taken.
     pub serving_max: u32,
-    /// Bytes the items of all streams the peer has asked for may take without further credit.
-    pub windows_max: f64,
+    /// Bytes of items of the peer's streams that may wait to be read.
+    pub unread_max: f64,
 }
 
 impl NativeOptions {
@@ -74,7 +74,7 @@ impl NativeOptions {
                 overflow,
                 backlog_max: usize::try_from(whole(self.backlog_max)).unwrap_or(usize::MAX),
                 serving_max: self.serving_max,
-                windows_max: whole(self.windows_max),
+                unread_max: whole(self.unread_max),
             },
         })
     }

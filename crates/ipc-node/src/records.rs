@@ -99,9 +99,17 @@ pub const RUN_WORDS: u32 = 4;
 #[napi]
 pub const RUNS_MAX: u32 = 1024;
 
-/// Lanes of a link.
+/// Words that say how a link stands: bytes that wait for room, by lane, and behind them whether more
+/// items wait to be read than may.
+///
+/// ```text
+///   0          1      2        3     4
+///   | critical | high | normal | low | unread |
+/// ```
 #[napi]
-pub const LANE_COUNT: u32 = 4;
+pub const LINK_UNREAD: u32 = 4;
+#[napi]
+pub const LINK_WORDS: u32 = 5;
 /// Links an engine can have; the lower half of a link is below this.
 #[napi]
 pub const LINKS_MAX: u32 = 1 << 16;
@@ -214,6 +222,9 @@ pub mod event {
     /// when a connection is over.
     #[napi]
     pub const EVENT_UNREADABLE: u32 = 29;
+    /// More items wait to be read than may: what is consumed is to be said at once.
+    #[napi]
+    pub const EVENT_UNREAD: u32 = 30;
 }
 
 /// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a

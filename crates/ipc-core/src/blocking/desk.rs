@@ -209,7 +209,10 @@ impl Host for Desk {
                 }
             }
             Event::Unreadable { .. } => self.unhandled += 1,
-            Event::Granted { .. } | Event::Drained { .. } | Event::Dropped { .. } => {}
+            Event::Granted { .. }
+            | Event::Drained { .. }
+            | Event::Dropped { .. }
+            | Event::Unread { .. } => {}
         }
     }
 }

@@ -129,6 +129,15 @@ pub enum Event<'a> {
         /// How many, since this was said last.
         count: u64,
     },
+    /// More items of the peer's requests have arrived than may wait to be read, or that is over. While it
+    /// is so, nothing of the link is read, and what is [`consumed`](super::Engine::consumed) is to be
+    /// said at once.
+    Unread {
+        /// The connection.
+        link: LinkId,
+        /// Whether it is so.
+        is_too_much: bool,
+    },
     /// A one-way message of the peer was not taken.
     Unreadable {
         /// The connection.

@@ -130,14 +130,14 @@ pub struct Flow {
     pub overflow: [Overflow; Lane::ALL.len()],
     /// Bytes that may wait for the peer in private memory, of all that is sent to it. Above it requests
     /// and one-way messages are refused, but for a sixteenth of it that each lane has for itself, and no
-    /// more requests of the peer are taken. When answers and items make it four times as much, the
-    /// connection ends.
+    /// more requests of the peer are taken. When answers and items have made it four times as much, and the
+    /// peer reads nothing for a second, the connection ends.
     pub backlog_max: usize,
     /// Requests of the peer being worked on above which no others are taken. Streams do not count.
     pub serving_max: u32,
-    /// What the items of all streams the peer has asked for may take without further credit, in bytes. A
-    /// stream beyond that is refused.
-    pub windows_max: u64,
+    /// Bytes of items that go with requests of the peer and may wait for the application to read them, of
+    /// all its streams. Above it no more of its messages are read.
+    pub unread_max: u64,
 }
 
 impl Flow {
@@ -151,6 +151,6 @@ impl Flow {
         ],
         backlog_max: 32 << 20,
         serving_max: 4096,
-        windows_max: 128 << 20,
+        unread_max: 64 << 20,
     };
 }

@@ -76,6 +76,7 @@ impl Host for Clerk {
             | Event::Sent { .. }
             | Event::Dropped { .. }
             | Event::Unreadable { .. }
+            | Event::Unread { .. }
             | Event::Drained { .. } => {}
         }
     }

@@ -1,7 +1,8 @@
 //! The part of a session that is about streams: what of their items may be sent, what has come, and
 //! what is granted for it.
 
-use super::stream::Stream;
+use super::slots::Slots;
+use super::stream::{Stream, item_cost};
 use super::{Draft, Message, Session, Word};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::Kind;
@@ -28,7 +29,11 @@ impl Session {
     /// The application is done with items that came, of this cost in all; see [`item_cost`].
     /// Returns whether there is a word to be written now.
     pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) -> bool {
-        let due = self.stream(kind, id, Direction::In).is_some_and(|stream| stream.consume(cost));
+        let Some(stream) = self.stream(kind, id, Direction::In) else { return false };
+        let before = stream.unread();
+        let due = stream.consume(cost);
+        let read = before - stream.unread();
+        self.slots_of(kind, Direction::In).items_read(read);
         if due {
             self.words.push_back(Word::Grant { kind, id });
         }
@@ -58,8 +63,13 @@ impl Session {
     /// Items that go with requests are sent by whoever asked, the others by whoever works.
     #[inline]
     fn stream(&mut self, kind: Kind, id: u64, direction: Direction) -> Option<&mut Stream> {
+        self.slots_of(kind, direction).stream(id)
+    }
+
+    #[inline]
+    fn slots_of(&mut self, kind: Kind, direction: Direction) -> &mut Slots {
         let ours = (kind == Kind::RequestItem) == (direction == Direction::Out);
-        if ours { self.calls.stream(id) } else { self.serving.stream(id) }
+        if ours { &mut self.calls } else { &mut self.serving }
     }
 
     #[cold]
@@ -105,7 +115,11 @@ impl Session {
         if stream.ended && kind == Kind::RequestItem {
             return Err(Corrupt::NoStream { id });
         }
-        if stream.receive(len) { Ok(true) } else { Err(Corrupt::Credit { id, len }) }
+        if !stream.receive(len) {
+            return Err(Corrupt::Credit { id, len });
+        }
+        self.slots_of(kind, Direction::In).item_arrived(item_cost(len));
+        Ok(true)
     }
 
     /// Nobody waits for it any more; but a request that is in flight has no items it was not made for.

@@ -423,9 +423,10 @@ impl Session {
         self.serving.streams()
     }
 
-    /// What the items of those may take without credit, in all.
-    pub fn serving_windows(&self) -> u64 {
-        self.serving.windows()
+    /// What has arrived of the items of those and was not read yet.
+    #[inline]
+    pub fn unread(&self) -> u64 {
+        self.serving.unread()
     }
 
     /// Whether the peer still waits for an answer to its request `id`.

@@ -17,8 +17,8 @@ pub(super) struct Slots {
     /// no more for them than a look whether there are any.
     streams: Vec<Option<Box<Stream>>>,
     streams_live: u32,
-    /// Of all that are live: what their items may take without credit.
-    windows: u64,
+    /// What has arrived of the items of all of them and was not read yet.
+    unread: u64,
     pending_max: u32,
     live: u32,
     /// Nothing is due before this. It may be too early, never too late: what ends in time does not
@@ -54,7 +54,7 @@ impl Slots {
             slots: Vec::new(),
             streams: Vec::new(),
             streams_live: 0,
-            windows: 0,
+            unread: 0,
             pending_max,
             live: 0,
             due: Time::NEVER,
@@ -149,8 +149,7 @@ impl Slots {
         self.streams_live += u32::from(stream.is_some());
         let before = std::mem::replace(&mut self.streams[place], stream);
         self.streams_live -= u32::from(before.is_some());
-        self.windows += u64::from(window.unwrap_or(0));
-        self.windows -= before.map_or(0, |stream| stream.window());
+        self.unread -= before.map_or(0, |stream| stream.unread());
     }
 
     /// Whether `id` has begun and not ended.
@@ -210,9 +209,22 @@ impl Slots {
         self.streams_live
     }
 
-    /// What the items of those may take without credit, in all.
-    pub fn windows(&self) -> u64 {
-        self.windows
+    /// What has arrived of the items of those and was not read yet.
+    #[inline]
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// An item of one of them has arrived.
+    #[inline]
+    pub fn item_arrived(&mut self, cost: u64) {
+        self.unread += cost;
+    }
+
+    /// Items of this cost were read.
+    #[inline]
+    pub fn items_read(&mut self, cost: u64) {
+        self.unread -= cost;
     }
 
     /// No deadline passes before this.

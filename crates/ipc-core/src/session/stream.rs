@@ -46,9 +46,9 @@ impl Stream {
         }
     }
 
-    /// What its items may take without credit.
-    pub fn window(&self) -> u64 {
-        self.window
+    /// What has come and the application is not done with.
+    pub fn unread(&self) -> u64 {
+        self.received - self.consumed
     }
 
     // ---- sending ----
@@ -90,7 +90,7 @@ impl Stream {
     /// one for every half of a window.
     #[inline]
     pub fn consume(&mut self, cost: u64) -> bool {
-        self.consumed = (self.consumed + cost).min(self.received);
+        self.consumed = self.consumed.saturating_add(cost).min(self.received);
         let due = self.consumed + self.window - self.grants >= self.window / 2;
         due && !std::mem::replace(&mut self.owes, true)
     }

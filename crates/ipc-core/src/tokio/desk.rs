@@ -399,7 +399,7 @@ impl Host for Desk {
             }
             Event::Closed { link, error } => self.closed(link, error),
             Event::Unreadable { .. } => self.unhandled += 1,
-            Event::Dropped { .. } => {}
+            Event::Dropped { .. } | Event::Unread { .. } => {}
             Event::Drained { link, .. } => {
                 let waiting = self.flows.of_link(link);
                 self.after.wakers.extend(waiting.filter_map(|wakers| wakers.writer.take()));

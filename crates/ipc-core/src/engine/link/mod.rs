@@ -121,12 +121,16 @@ pub(super) struct Link {
     lent_keys: u64,
     /// What is being sent now may be lent.
     lends: bool,
+    /// Much more waits than may, and the connection ends then unless the peer reads some of it.
+    stalled_by: Time,
     /// More could have been written, but not all at once.
     has_more: bool,
     unpacking: Unpacking,
     parked: Parked,
     /// What may not be delivered now.
     holds: Holds,
+    /// More items wait for the application to read them than may.
+    has_unread: bool,
     /// There is something in private memory to go on with.
     has_work: bool,
     /// Our names are those of this epoch of the engine's.
@@ -194,10 +198,12 @@ impl Link {
             lendings: VecDeque::new(),
             lent_keys: 0,
             lends: false,
+            stalled_by: Time::NEVER,
             has_more: false,
             unpacking: Unpacking::default(),
             parked: Parked::default(),
             holds: Holds::default(),
+            has_unread: false,
             has_work: false,
             names_epoch: 0,
             buffers: [None; Lane::ALL.len()],
@@ -311,7 +317,8 @@ impl Link {
 
     #[inline]
     pub fn due(&self) -> Time {
-        let due = self.session.due().min(self.drops_due).min(self.lanes_close_by);
+        let due = self.session.due().min(self.drops_due);
+        let due = due.min(self.lanes_close_by).min(self.stalled_by);
         match self.end {
             End::Closing { deadline } => deadline.min(due),
             _ => due,
@@ -324,6 +331,9 @@ impl Link {
         self.session.expire(now, &mut calls, &mut served);
         self.tell_ended(calls, Ending::Timeout, served, host);
         self.drop_overdue(now);
+        if self.stalled_by <= now {
+            self.let_peer_go();
+        }
         if let Err(corrupt) = self.write_words().and_then(|()| self.write_waiting(host)) {
             self.break_off(corrupt.into());
         }

@@ -116,6 +116,13 @@ impl Link {
             || self.waits
             || self.workload.is_some())
             && self.is_busy();
+        let has_unread = self.session.unread() > self.flow.unread_max;
+        if has_unread != self.has_unread {
+            self.has_unread = has_unread;
+            host.event(Event::Unread { link: self.id, is_too_much: has_unread });
+        }
+        // The application has to read what has come before it can be given more of anything.
+        let readiness = if has_unread { Readiness::Nothing } else { readiness };
         if is_busy || readiness != Readiness::All {
             self.hold(is_busy, readiness);
         } else {

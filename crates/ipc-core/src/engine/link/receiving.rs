@@ -7,7 +7,7 @@ use super::unpacking::SLICE_COST;
 use super::{End, LANES_CLOSE_TIMEOUT, Link, control_header};
 use crate::engine::backlog::Front;
 use crate::engine::host::{Body, BufferId, Event, Host, LinkId, Source};
-use crate::error::{Code, Corrupt};
+use crate::error::Corrupt;
 use crate::header::Kind;
 use crate::lanes::Scope;
 use crate::limits::{CONTROL, Lane, METHOD_LEN_MAX};
@@ -174,10 +174,6 @@ impl Link {
                     self.park(ring, message, buffer);
                     return Ok(());
                 }
-                if message.window.is_some() && self.exceeds_windows() {
-                    payload.check()?;
-                    return self.refuse_stream(host);
-                }
                 host.message(self.id, message, Body(Source::Ring(payload)))?;
                 self.session.delivered();
             }
@@ -196,10 +192,6 @@ impl Link {
                     host.fill(buffer, offset, Body(Source::Ring(payload)))?;
                     self.buffers[ring] = None;
                     let message = *self.session.message();
-                    if message.window.is_some() && self.exceeds_windows() {
-                        host.discard(buffer);
-                        return self.refuse_stream(host);
-                    }
                     self.hand_over(ring, message, buffer, host);
                 }
             }
@@ -244,22 +236,6 @@ impl Link {
             Step::Skip | Step::Done => payload.check()?,
         }
         Ok(())
-    }
-
-    /// Whether the items of streams that are being worked on may take more than they are to.
-    fn exceeds_windows(&self) -> bool {
-        self.session.serving_windows() > self.flow.windows_max
-    }
-
-    #[cold]
-    fn refuse_stream(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
-        let message = *self.session.message();
-        self.refuse(
-            &message,
-            Code::Full,
-            "the windows of all streams are more than is allowed",
-            host,
-        )
     }
 
     /// Writes what waited for room: the control ring's words first, then the lanes by priority.
@@ -323,6 +299,7 @@ impl Link {
             if !is_written {
                 break;
             }
+            self.stalled_by = Time::NEVER;
             if let Some(id) = self.backlogs[ring].pop() {
                 self.settle(id, None);
             }

@@ -1,6 +1,7 @@
 //! The half of a link that sends.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::lent::{Lent, WRITTEN_MAX};
 use super::{End, Link, Sent, control_header};
@@ -20,8 +21,10 @@ use crate::time::Time;
 const FRAGMENT_LEN: usize = 64 << 10;
 /// Of the backlog's limit, each lane has this part for itself, so that none waits for another.
 const LANE_SHARE: usize = 16;
-/// A connection ends when answers and items make more wait than so many times the backlog's limit.
+/// A connection ends when answers and items have made more wait than so many times the backlog's limit, and
+/// the peer reads nothing of it for so long.
 const BOUND_FACTOR: usize = 4;
+const STALL_MAX: Duration = Duration::from_secs(1);
 /// How often to look for the space a fragment needs before it waits in private memory: some 50 µs.
 const SPACE_LOOKS: u32 = 2000;
 
@@ -305,14 +308,19 @@ impl Link {
             // What the peer has read meanwhile makes room.
             self.write_backlogs()?;
         }
-        let (waiting, max) = (self.waiting(), self.flow.backlog_max.saturating_mul(BOUND_FACTOR));
-        if waiting <= max {
-            return Ok(());
+        let max = self.flow.backlog_max.saturating_mul(BOUND_FACTOR);
+        if self.stalled_by == Time::NEVER && self.waiting() > max {
+            self.stalled_by = Time::after(STALL_MAX);
         }
-        let pid = self.peer.pid;
+        Ok(())
+    }
+
+    /// The peer has had this side work for it and does not read what comes of it.
+    #[cold]
+    pub(super) fn let_peer_go(&mut self) {
+        let (waiting, pid) = (self.waiting(), self.peer.pid);
         let message = format!("process {pid} does not read, and {waiting} bytes wait for it");
         self.break_off(Error::new(Code::Full, message));
-        Err(self.ended_error())
     }
 
     /// Drops what has waited longest, until another message has room among what may wait.
@@ -402,6 +410,9 @@ impl Link {
 
     /// The application is done with items that came.
     pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) {
+        if self.held_back {
+            self.let_go();
+        }
         if self.session.consumed(kind, id, cost)
             && let Err(corrupt) = self.write_words()
         {
