@@ -114,7 +114,7 @@ test('items that no handler reads are left with their author, and so is what com
   const server = await createServer('unread', { unreadMax: 100_000, rings: { normal: 65_536 } })
   server.handle(Deaf, async (_, items) => {
     await new Promise<void>((resolve) => (read = resolve))
-    for await (const _item of items);
+    for await (const item of items) t.is(item.length, 5000)
   })
   server.handle(EchoBytes, (payload) => payload)
   const client = await connect('unread', { rings: { normal: 65_536 } })
