@@ -89,6 +89,8 @@ export const PeerDropped = method<void, Record<Lane, number>>('peer-dropped')
 export const Ticks = method<string, number[]>('ticks')
 /** How many bytes have come by {@link TickBytes} on this connection. */
 export const TickedBytes = method<void, number>('ticked-bytes')
+/** The last byte of the last of them. */
+export const TickedLast = method<void, number>('ticked-last')
 
 /** Numbers as text; 13 cannot be written, and what 14 becomes cannot be read. */
 function tally(): Codec<number> {

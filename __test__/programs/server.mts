@@ -156,7 +156,10 @@ let packedTicked = 0
 server.handle(contracts.PackedTick, (payload) => (packedTicked += payload.length))
 server.handle('packed-ticked', () => packedTicked)
 server.handle(contracts.Ticks, (label) => ticks.get(label) ?? [])
+let tickedLast = 0
+server.handle(contracts.TickedLast, () => tickedLast)
 server.handle(contracts.TickBytes, (payload, { connection }: Context) => {
+  tickedLast = payload.at(-1) ?? 0
   ticked.set(connection, (ticked.get(connection) ?? 0) + payload.length)
 })
 server.handle(contracts.TickedBytes, (_, { connection }) => ticked.get(connection) ?? 0)

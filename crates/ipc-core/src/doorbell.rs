@@ -118,3 +118,64 @@ pub(crate) fn fall_asleep<K: Copy>(
     });
     nap
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Own(Cell<u64>);
+
+    impl Words for Own {
+        fn load_published(&self) -> u64 {
+            0
+        }
+
+        fn store_published(&self, _: u64) {}
+
+        fn load_armed(&self) -> u64 {
+            self.0.get()
+        }
+
+        fn store_armed(&self, word: u64) {
+            self.0.set(word);
+        }
+    }
+
+    #[test]
+    fn a_side_that_found_something_is_not_rung_for() {
+        let (own, sleeper, mut peer) = (Own::default(), Sleeper::default(), Ringer::default());
+        let looked = Cell::new(false);
+        let asleep = sleeper.arm(&own, Interest::DATA, || {
+            assert_ne!(own.load_armed(), 0, "it looks when it is armed, and not before");
+            looked.replace(true);
+            true
+        });
+        assert!(looked.get() && !asleep);
+        assert!(!peer.must_ring(&own, Interest::DATA));
+    }
+
+    #[test]
+    fn a_sleeper_is_rung_for_once_and_only_for_what_it_waits_for() {
+        let (own, sleeper, mut peer) = (Own::default(), Sleeper::default(), Ringer::default());
+        for _ in 0..3 {
+            assert!(sleeper.arm(&own, Interest::DATA, || false));
+            assert!(!peer.must_ring(&own, Interest::SPACE));
+            assert!(peer.must_ring(&own, Interest::DATA));
+            assert!(!peer.must_ring(&own, Interest::DATA));
+        }
+        sleeper.disarm(&own);
+        assert!(!peer.must_ring(&own, Interest::DATA));
+    }
+
+    #[test]
+    fn who_has_news_stays_awake_and_who_is_gone_does_not() {
+        let mut awake = vec![1, 2, 3, 4];
+        let nap = fall_asleep(&mut awake, |key| (key != 3).then_some(key != 2));
+        assert_eq!((awake.as_slice(), nap), (&[2][..], Nap { whole: false, any: true }));
+        let nap = fall_asleep(&mut awake, |_| Some(false));
+        assert_eq!((awake.as_slice(), nap), (&[2][..], Nap { whole: false, any: false }));
+        let nap = fall_asleep(&mut awake, |_| None);
+        assert_eq!((awake.as_slice(), nap), (&[][..], Nap { whole: true, any: false }));
+    }
+}
