@@ -6,8 +6,6 @@ import { pair, until } from './helpers/program.mjs'
 
 const test = ava.serial
 const MIB = 1 << 20
-/** However long a server is halted on a busy machine, what waits for it is not given up. */
-const PATIENT = { client: { overflow: { normal: { waitMs: 60_000 } } } }
 
 /** Bytes that differ everywhere. */
 function pattern(length: number): Uint8Array {
@@ -17,7 +15,7 @@ function pattern(length: number): Uint8Array {
 }
 
 test('long requests come whole and in order with what is short', async (t) => {
-  const { client } = await pair(t, PATIENT)
+  const { client } = await pair(t)
   const payload = pattern(20 * MIB)
   const answers: Promise<Uint8Array>[] = []
   for (let step = 0; step < 5; step++) {
@@ -32,7 +30,7 @@ test('long requests come whole and in order with what is short', async (t) => {
 })
 
 test('it waits where it is: nothing of it lies in private memory, and urgent ones pass', async (t) => {
-  const { client, server } = await pair(t, PATIENT)
+  const { client, server } = await pair(t)
   server.stop()
   const before = process.memoryUsage.rss()
   const payload = pattern(48 * MIB)
@@ -49,7 +47,7 @@ test('it waits where it is: nothing of it lies in private memory, and urgent one
 })
 
 test('nothing of it is copied: what is changed while it waits is sent as it is then', async (t) => {
-  const { client, server } = await pair(t, PATIENT)
+  const { client, server } = await pair(t)
   server.stop()
   const [told, asked] = [new Uint8Array(8 * MIB), new Uint8Array(8 * MIB)]
   const sent = client.send(TickBytes, told)
@@ -78,7 +76,7 @@ test('one that has waited too long is dropped whole, and what comes behind arriv
 })
 
 test('an array that is taken away in the middle ends its connection and no other', async (t) => {
-  const { client, server } = await pair(t, PATIENT)
+  const { client, server } = await pair(t)
   const other = await server.connect(t)
   server.stop()
   const payload = pattern(32 * MIB)
@@ -92,7 +90,7 @@ test('an array that is taken away in the middle ends its connection and no other
 })
 
 test('it ends with its connection', async (t) => {
-  const { client, server } = await pair(t, PATIENT)
+  const { client, server } = await pair(t)
   server.stop()
   const [sent, asked] = [client.send(TickBytes, pattern(32 * MIB)), client.request(EchoBytes, pattern(MIB))]
   const outcomes = Promise.allSettled([sent, asked])

@@ -5,18 +5,17 @@
 //   node ci/mutations.mjs <text> ...  those whose description contains one of the texts
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
-import ts from 'typescript'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { CORE } from './mutations/core.mjs'
 import { PACKAGE } from './mutations/package.mjs'
+import { copyTree, transpile } from './mutations/tree.mjs'
 import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
 
-/** No test takes longer; a fault may also show as a test without an end. */
-const TEST_MS = 180_000
+/** No test takes longer, in seconds; a fault may also show as a test without an end. */
+const TEST_MAX = 180
 const LOOM = { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' }
-const NOT_COPIED = /^(target|node_modules|\.git|\.cache|coverage|crates\/ipc-core\/fuzz\/(target|corpus|artifacts))$/
 
 /** What may catch a fault in the core. */
 const CHECKS = {
@@ -36,78 +35,71 @@ const wanted = ({ what }) => asked.length === 0 || asked.some((text) => what.inc
 const mutations = [...CORE, ...PACKAGE].filter(wanted)
 if (mutations.length === 0) giveUp('No fault is called so.')
 
-// Always the same place, so that what is built there is built anew only where it has changed.
-const copy = join(ROOT, 'target/mutations/tree')
-rmSync(copy, { recursive: true, force: true })
-const filter = (path) => !NOT_COPIED.test(relative(ROOT, path))
-for (const name of readdirSync(ROOT).filter((name) => !NOT_COPIED.test(name))) {
-  cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter })
-}
-symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
-
+const copy = copyTree('tree')
 // What is built here is seen to pass as it is.
 const asItIs = new Map(mutations.map((one) => [one.file, one]))
 for (const { file, by } of asItIs.values()) plant(file, readFileSync(join(copy, file), 'utf8'), by)
 for (const by of new Set(mutations.map(({ by }) => by))) {
-  const said = failure(by)
-  if (said !== undefined) giveUp(`Without any fault planted, ${by} fails:\n${said}`)
+  const found = judge(by)
+  if (found.word !== 'passed') giveUp(`Without any fault planted, ${by} ${found.word}:\n${found.said}`)
 }
 let missed = 0
 for (const { what, file, from, to, by } of mutations) {
-  const path = join(copy, file)
-  const source = readFileSync(path, 'utf8')
-  if (source.split(from).length !== 2) giveUp(`${file} does not have "${from}" once: ${what}`)
-  plant(file, source.replace(from, () => to), by)
-  const caught = failure(by) !== undefined
-  plant(file, source, by)
-  if (!caught) missed++
-  console.log(`${what.padEnd(72)} ${caught ? by : `NOT CAUGHT by ${by}`}`)
+  const outcome = tryOne(file, from, to, by)
+  if (outcome !== by) missed++
+  console.log(`${what.padEnd(76)} ${outcome}`)
 }
 console.log(`\n${mutations.length} faults, ${missed} not caught`)
 process.exitCode = missed === 0 ? 0 : 1
 
-/** Writes a file, and builds what `by` will look at where that does not do it itself. */
-function plant(file, source, by) {
-  writeFileSync(join(copy, file), source)
-  if (/\.m?ts$/.test(file)) transpile(file, source)
-  if (file.endsWith('.rs') && CHECKS[by] === undefined) buildAddon()
+/** What catches a fault, or why nothing does. */
+function tryOne(file, from, to, by) {
+  const source = readFileSync(join(copy, file), 'utf8')
+  if (source.split(from).length !== 2) return `NOT PLANTED: ${file} does not have "${from}" once`
+  try {
+    if (!plant(file, source.replace(from, () => to), by)) return 'NOT PLANTED: it does not compile'
+    const { word } = judge(by)
+    if (word === 'does not compile') return 'NOT PLANTED: it does not compile'
+    return word === 'passed' ? `NOT CAUGHT by ${by}` : by
+  } finally {
+    plant(file, source, by)
+  }
 }
 
-/** Without a look at types: quick, and it is the tests that are tested. */
-function transpile(file, source) {
-  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile)
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT)
-  const built = ts.transpileModule(source, {
-    fileName: join(copy, file),
-    compilerOptions: { ...options, sourceMap: false },
-  })
-  writeFileSync(join(copy, 'dist', file.replace(/ts$/, 'js')), built.outputText)
+/** Writes a file, and builds what `by` will look at where that does not do it itself. Returns whether that
+ * was possible. */
+function plant(file, source, by) {
+  writeFileSync(join(copy, file), source)
+  if (/\.m?ts$/.test(file)) transpile(copy, file, source)
+  return !file.endsWith('.rs') || CHECKS[by] !== undefined || buildAddon()
 }
 
 function buildAddon() {
   const target = join(ROOT, 'target/mutations/core')
-  build({ command: 'cargo', args: ['build', '--package', 'ipc-node', '--target-dir', target] })
+  const args = ['build', '--package', 'ipc-node', '--target-dir', target]
+  if (run({ command: 'cargo', args }).status !== 0) return false
   const addon = join(copy, 'native/ringpost.linux-x64-gnu.node')
-  // A file of its own: the tree this was copied from uses the other.
+  // A file of its own: one that was loaded is not written over.
   rmSync(addon)
   cpSync(join(target, 'debug/libipc_node.so'), addon)
+  return true
 }
 
-/** What a check says when it fails; `undefined` if it does not. */
-function failure(by) {
+/** What a check comes to. */
+function judge(by) {
   const { first, test } = CHECKS[by] ?? ava(by)
-  if (first !== undefined) build(first)
-  const { status, stdout, stderr } = run(test, { timeout: TEST_MS, killSignal: 'SIGKILL' })
-  return status === 0 ? undefined : stdout + stderr
+  if (first !== undefined) {
+    const { status, stderr } = run(first)
+    if (status !== 0) return { word: 'does not compile', said: stderr }
+  }
+  // With all that it has started, which would go on for ever.
+  const limited = ['--signal=KILL', `${TEST_MAX}`, test.command, ...test.args]
+  const { status, stdout, stderr } = run({ ...test, command: 'timeout', args: limited })
+  return status === 0 ? { word: 'passed' } : { word: 'failed', said: stdout + stderr }
 }
 
-function build(step) {
-  const { status, stderr } = run(step)
-  if (status !== 0) giveUp(`A planted fault does not compile:\n${stderr}`)
-}
-
-function run({ command, args, env }, limits = {}) {
-  const options = { cwd: copy, encoding: 'utf8', maxBuffer: 64 << 20, ...limits }
+function run({ command, args, env }) {
+  const options = { cwd: copy, encoding: 'utf8', maxBuffer: 64 << 20 }
   return spawnSync(command, args, { ...options, env: { ...process.env, ...env } })
 }
 

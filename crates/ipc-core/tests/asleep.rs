@@ -10,19 +10,24 @@ mod two_processes;
 
 use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use ipc_core::blocking::{Answer, Client, Server};
 use ipc_core::{CallOptions, FaceOptions, Options, Overflow, Patience, Transport};
+use rustix::time::{ClockId, clock_gettime};
 use seeds::{Random, each_seed};
 use two_processes::{Meeting, PATIENCE, TRANSPORTS, patiently, role};
 
 /// No looking around before a sleep.
 const ASLEEP: FaceOptions =
     FaceOptions { patience: Patience::NONE, timeout: PATIENCE, connect_timeout: PATIENCE };
-/// Times of work between which everything happens that takes about as long as arming does.
-const WORK_NS_MAX: usize = 60_000;
-const ROUNDS: u32 = 1000;
+/// How long before the end of its work a worker is told of it: time enough for it to wake up.
+const NOTICE_NS: u64 = 40_000;
+/// How much the moment of falling asleep is moved, and how far.
+const STEP_NS: u64 = 100;
+const LEAD_NS_MAX: u64 = 20_000;
+/// A round that takes longer stood still until something else woke it; a machine may do that to one.
+const STALLED_NS: u64 = 500_000_000;
+const ROUNDS: u64 = 1000;
 const SEEDS: u64 = 3;
 
 #[test]
@@ -34,12 +39,14 @@ fn in_another_process() {
     }
 }
 
-/// A server that is busy for as long as it is told to, and says when it has slept through something.
+/// A server that is busy until it is told to be, and says when it has slept through something.
 fn work(options: &Options) {
     static DONE: AtomicU64 = AtomicU64::new(0);
     let mut server = Server::bind("worker", options, ASLEEP).unwrap();
     server.handle("work", |request, reply| {
-        be_busy(u64::from_le_bytes(request.payload[..8].try_into().unwrap()));
+        let until = u64::from_le_bytes(request.payload[..8].try_into().unwrap());
+        // Whatever it says, not for long.
+        be_busy_until(until.min(now_ns() + 2 * NOTICE_NS));
         DONE.fetch_add(1, Ordering::Relaxed);
         reply.payload.extend(request.payload);
         Ok(Answer::Now)
@@ -57,15 +64,23 @@ fn work(options: &Options) {
     std::process::exit(if server.stats().lost_wakeups == 0 { 0 } else { 1 });
 }
 
-fn be_busy(ns: u64) {
-    let until = Instant::now() + Duration::from_nanos(ns);
-    while Instant::now() < until {
+/// The same clock in both processes.
+fn now_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap()
+}
+
+fn be_busy_until(ns: u64) {
+    while now_ns() < ns {
         hint::spin_loop();
     }
 }
 
-fn some_work(random: &mut Random) -> u64 {
-    if random.percent(30) { 0 } else { random.below(WORK_NS_MAX) as u64 }
+/// How often this thread has fallen asleep.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let (_, count) = status.rsplit_once("\nvoluntary_ctxt_switches:").unwrap();
+    count.lines().next().unwrap().trim().parse().unwrap()
 }
 
 /// A worker in another process, and clients of it in threads of their own; each does `play`.
@@ -96,19 +111,24 @@ fn beside_a_worker(
     assert_eq!(worker.wait(), Some(0), "the worker slept through something");
 }
 
-/// Requests whose answers come at about the time their client falls asleep, because the server is
-/// awake, at work on what came before.
+/// Requests whose answers come just as their client falls asleep. The worker is busy until a certain
+/// moment, by which its next request is there. The client sends it so long before that it is asleep in
+/// every other round when the answer comes, and not yet in the others.
 fn ping_pong(client: &mut Client, random: &mut Random) {
     let (call, mut answer) = (CallOptions::default(), Vec::new());
-    for _ in 0..ROUNDS {
-        let [before, work] = [some_work(random), some_work(random)];
-        if random.percent(70) {
-            client.notify("work", &before.to_le_bytes(), &call).unwrap();
-        }
-        be_busy(some_work(random));
-        client.request_into("work", &work.to_le_bytes(), &call, &mut answer).unwrap();
-        assert_eq!(answer, work.to_le_bytes());
+    let (mut lead, mut stalled) = (1000, 0);
+    for round in 0..ROUNDS {
+        let before = sleeps();
+        let until = now_ns() + NOTICE_NS + random.below(10_000) as u64;
+        client.notify("work", &until.to_le_bytes(), &call).unwrap();
+        be_busy_until(until - lead + random.below(2 * STEP_NS as usize) as u64);
+        client.request_into("work", &round.to_le_bytes(), &call, &mut answer).unwrap();
+        assert_eq!(answer, round.to_le_bytes());
+        let later = if sleeps() > before { lead.saturating_sub(STEP_NS) } else { lead + STEP_NS };
+        lead = later.min(LEAD_NS_MAX);
+        stalled += u32::from(now_ns() > until + STALLED_NS);
     }
+    assert!(stalled < 2, "{stalled} rounds stood still");
 }
 
 /// More than a ring takes, again and again: the client sleeps until there is room.
@@ -117,7 +137,8 @@ fn flood(client: &mut Client, random: &mut Random) {
     let mut payload = [0; 700];
     for round in 0..ROUNDS / 10 {
         for _ in 0..random.below(20) {
-            payload[..8].copy_from_slice(&(some_work(random) / 4).to_le_bytes());
+            let until = now_ns() + random.below(20_000) as u64;
+            payload[..8].copy_from_slice(&until.to_le_bytes());
             let len = 8 + random.below(payload.len() - 8);
             client.send("work", &payload[..len], &call).unwrap();
         }

@@ -7,6 +7,8 @@
 pub(crate) mod mapped;
 #[cfg(all(test, loom))]
 mod model;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use crate::doorbell::{Interest, Ringer, Sleeper, Words};
 use crate::error::Corrupt;
