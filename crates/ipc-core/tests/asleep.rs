@@ -119,9 +119,9 @@ fn ping_pong(client: &mut Client, random: &mut Random) {
     let (mut lead, mut stalled) = (1000, 0);
     for round in 0..ROUNDS {
         let before = sleeps();
-        let until = now_ns() + NOTICE_NS + random.below(10_000) as u64;
+        let until = now_ns() + NOTICE_NS + random.next() % 10_000;
         client.notify("work", &until.to_le_bytes(), &call).unwrap();
-        be_busy_until(until - lead + random.below(2 * STEP_NS as usize) as u64);
+        be_busy_until(until - lead + random.next() % (2 * STEP_NS));
         client.request_into("work", &round.to_le_bytes(), &call, &mut answer).unwrap();
         assert_eq!(answer, round.to_le_bytes());
         let later = if sleeps() > before { lead.saturating_sub(STEP_NS) } else { lead + STEP_NS };
@@ -137,7 +137,7 @@ fn flood(client: &mut Client, random: &mut Random) {
     let mut payload = [0; 700];
     for round in 0..ROUNDS / 10 {
         for _ in 0..random.below(20) {
-            let until = now_ns() + random.below(20_000) as u64;
+            let until = now_ns() + random.next() % 20_000;
             payload[..8].copy_from_slice(&until.to_le_bytes());
             let len = 8 + random.below(payload.len() - 8);
             client.send("work", &payload[..len], &call).unwrap();
