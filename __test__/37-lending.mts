@@ -1,7 +1,7 @@
 // Long payloads that are written piece by piece from where they are.
 
 import ava from 'ava'
-import { EchoBytes, Tick, TickBytes, TickedBytes, Ticks } from './helpers/contracts.mjs'
+import { EchoBytes, Tick, TickBytes, TickedBytes, TickedLast, Ticks } from './helpers/contracts.mjs'
 import { pair, until } from './helpers/program.mjs'
 
 const test = ava.serial
@@ -44,6 +44,21 @@ test('it waits where it is: nothing of it lies in private memory, and urgent one
   await sent
   t.is(await client.request(TickedBytes), payload.length)
   t.is(client.stats().queuedBytes, 0)
+})
+
+test('nothing of it is copied: what is changed while it waits is sent as it is then', async (t) => {
+  const { client, server } = await pair(t)
+  server.stop()
+  const [told, asked] = [new Uint8Array(8 * MIB), new Uint8Array(8 * MIB)]
+  const sent = client.send(TickBytes, told)
+  const answer = client.request(EchoBytes, asked)
+  await client.drained({ timeoutMs: 1 }).catch(() => {})
+  told.fill(7)
+  asked.fill(8)
+  server.goOn()
+  await sent
+  t.is((await answer).at(-1), 8)
+  t.is(await client.request(TickedLast), 7)
 })
 
 test('one that has waited too long is dropped whole, and what comes behind arrives', async (t) => {

@@ -308,9 +308,9 @@ fn arming(vector: &Vector) {
         2 => Interest::SPACE,
         _ => Interest::DATA.and(Interest::SPACE),
     };
-    let (own, mut sleeper) = (Own::default(), Sleeper::default());
+    let (own, sleeper) = (Own::default(), Sleeper::default());
     for _ in 0..vector.number("number") {
-        sleeper.arm(&own, interest);
+        assert!(sleeper.arm(&own, interest, || false));
     }
     assert_eq!(own.load_armed().to_le_bytes()[..], vector.bytes);
 }

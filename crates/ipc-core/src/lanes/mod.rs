@@ -7,8 +7,10 @@
 pub(crate) mod mapped;
 #[cfg(all(test, loom))]
 mod model;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
-use crate::doorbell::{Interest, Ringer, Words};
+use crate::doorbell::{Interest, Ringer, Sleeper, Words};
 use crate::error::Corrupt;
 use crate::limits::{CONTROL, RINGS};
 use crate::ring::{Consumer, Frame, Payload, Producer, Region};
@@ -226,16 +228,31 @@ impl Scope {
     }
 }
 
-/// One end of a connection: the direction it writes, the direction it reads, and whom to ring.
+/// One end of a connection: the direction it writes, the direction it reads, whom to ring, and when
+/// it may sleep.
 pub(crate) struct Lanes<R, W> {
     pub outgoing: Outgoing<R, W>,
     pub incoming: Incoming<R, W>,
     ringer: Ringer,
+    sleeper: Sleeper,
 }
 
 impl<R: Region, W: Words> Lanes<R, W> {
     pub fn new(outgoing: Outgoing<R, W>, incoming: Incoming<R, W>) -> Self {
-        Self { outgoing, incoming, ringer: Ringer::default() }
+        Self { outgoing, incoming, ringer: Ringer::default(), sleeper: Sleeper::default() }
+    }
+
+    /// Asks the peer to ring, and then has the caller look at all it could be woken for. Returns
+    /// whether this end may sleep: `look` has found nothing.
+    #[inline]
+    pub fn arm(&self, interest: Interest, look: impl FnOnce() -> bool) -> bool {
+        self.sleeper.arm(&self.outgoing.own, interest, look)
+    }
+
+    /// Awake: the peer need not ring.
+    #[inline]
+    pub fn disarm(&self) {
+        self.sleeper.disarm(&self.outgoing.own);
     }
 
     /// Publishes what was written and releases what was read. True: the peer sleeps and has to be

@@ -102,10 +102,10 @@ impl Doorbell {
         self.words.load_published()
     }
 
-    /// The sleeper asks to be woken for what is published.
+    /// The sleeper asks to be woken for what is published, and finds nothing when it looks again.
     #[inline]
-    pub fn arm(&mut self) {
-        self.sleeper.arm(&self.words, Interest::DATA);
+    pub fn arm(&mut self) -> bool {
+        self.sleeper.arm(&self.words, Interest::DATA, || self.look() != self.published)
     }
 
     /// The sleeper is awake.

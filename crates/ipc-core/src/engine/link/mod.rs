@@ -20,7 +20,7 @@ use super::host::{BufferId, Event, Host, LinkId, Peer};
 use super::options::Flow;
 use super::slab::Key;
 use super::workload::Workload;
-use crate::doorbell::{Interest, Sleeper};
+use crate::doorbell::Interest;
 use crate::error::{Code, Error};
 use crate::header::{Header, Kind};
 use crate::lanes::Scope;
@@ -112,7 +112,6 @@ pub(super) struct Link {
     lanes: MappedLanes,
     own_words: MappedWords,
     peer_words: MappedWords,
-    sleeper: Sleeper,
     session: Session,
     flow: Flow,
     backlogs: [Backlog; Lane::ALL.len()],
@@ -191,7 +190,6 @@ impl Link {
             lanes: MappedLanes::over(&segment, &peer.agreement, side),
             own_words: words(side),
             peer_words: words(side.peer()),
-            sleeper: Sleeper::default(),
             session: Session::new(peer.agreement.limits, peer.agreement.streams),
             flow,
             backlogs: Default::default(),
@@ -232,21 +230,16 @@ impl Link {
 
     /// Asks the peer to ring. Returns whether that was in time: nothing is there to be done.
     #[inline]
-    pub fn arm(&mut self) -> bool {
+    pub fn arm(&self) -> bool {
         let interest =
             if self.waits { Interest::DATA.and(Interest::SPACE) } else { Interest::DATA };
-        self.sleeper.arm(&self.own_words, interest);
-        if self.look() {
-            self.disarm();
-            return false;
-        }
-        true
+        self.lanes.arm(interest, || self.look())
     }
 
     /// Awake to this link.
     #[inline]
-    pub fn disarm(&mut self) {
-        self.sleeper.disarm(&self.own_words);
+    pub fn disarm(&self) {
+        self.lanes.disarm();
     }
 
     /// The host may be ready again: what was held back is worth a look.
