@@ -53,6 +53,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::seeds::properties())]
+
         #[test]
         fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..500), len in 0u32..5000) {
             let _ = unpack(&bytes, len);
