@@ -42,7 +42,7 @@ const { status } = spawnSync(
   'cargo',
   [
     ...['mutants', ...about, '--output', OUTPUT, '--timeout', `${TEST_MAX}`, '--no-shuffle'],
-    ...['--colors', 'never', '--caught=false', '--unviable=false', '--', '--lib'],
+    ...['--colors', 'never', '--', '--lib'],
   ],
   // Optimized a little: what the tests take is more than what the compiler does.
   { cwd: ROOT, stdio: 'inherit', env: { ...process.env, CARGO_PROFILE_DEV_OPT_LEVEL: '1' } },

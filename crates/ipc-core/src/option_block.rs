@@ -211,12 +211,14 @@ fn word(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(u64::from_le_bytes)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::seeds::properties())]
+
         #[test]
         fn options_survive_the_round_trip(
             budget_us in any::<Option<u64>>(),
