@@ -196,6 +196,10 @@ pub mod event {
     /// as when a connection is over.
     #[napi]
     pub const EVENT_SENT: u32 = 27;
+    /// Clients do not find a server any more: the code says which listener it was, the payload why. It
+    /// is of no link, and stands in the arena of any.
+    #[napi]
+    pub const EVENT_NAME_LOST: u32 = 31;
 }
 
 /// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a

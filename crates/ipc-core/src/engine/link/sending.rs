@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use super::lent::{Lending, Lent, WRITTEN_MAX};
 use super::{End, Link, Sent, control_header};
 use crate::compression;
+use crate::engine::bell;
 use crate::engine::names::Names;
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
@@ -348,7 +349,7 @@ impl Link {
             self.rings += 1;
             kill_point("before the bell");
             match &self.waker {
-                None => self.bell.ring(&self.socket),
+                None => bell::ring(&self.socket),
                 Some(waker) => waker.owe(),
             }
             kill_point("bell");
