@@ -133,6 +133,7 @@ export const meeting: readonly Row[] = [
   row('a server that says nothing', async (cell) => {
     await meets(cell, 'silence', 'ERR_TIMEOUT', { connectTimeoutMs: 200 })
   }),
+  row('a server that says it is this very process', poses),
   row(
     'connecting that is aborted',
     async (cell) => {
@@ -203,6 +204,23 @@ async function meets(cell: Cell, answer: string, ...rest: (string | object)[]): 
   const options = { transport: cell.transport, ...chosen }
   await fails(cell.asker.do('connect', { server, options }), ...codes)
   assert.equal(await cell.ask('add', [1, 2]), 3)
+}
+
+/** A session and an engine are only words; the other end is here if it is here. */
+async function poses(cell: Cell): Promise<void> {
+  const own = await cell.serve({}, cell.asker, fresh())
+  const { peer: self } = await cell.meet(own)
+  // A client and a server in Rust have an engine each.
+  assert.equal(self.isSelf, cell.asker.language === 'ts')
+  const impostor = cell.spawn('rust')
+  const { transport } = cell
+  const connect = { path: cell.path(own), transport, until: 'welcome', hello: {} }
+  const { session, engine } = await impostor.do('rogue', { connect })
+  const server = fresh()
+  const serve = { path: cell.path(server), transport, answer: 'good', session, engine }
+  await impostor.do('rogue', { serve })
+  const { peer } = await cell.meet(server)
+  assert.deepEqual([peer.session, peer.isSelf], [session, false])
 }
 
 // ---- other users ----

@@ -42,6 +42,9 @@ pub enum Order {
         path: String,
         transport: String,
         answer: String,
+        /// The names of a session and of an engine, in hexadecimal, that are not its own.
+        session: Option<String>,
+        engine: Option<String>,
     },
     Frame(FrameOrder),
     Word {
@@ -147,9 +150,11 @@ pub async fn obey(agent: &Arc<Agent>, order: Order) -> Answer {
         Order::Connect { path, transport, until, hello } => {
             connect(agent, &path, &transport, &until, &hello).map_err(failed)
         }
-        Order::Serve { path, transport, answer } => {
+        Order::Serve { path, transport, answer, session, engine } => {
+            let name = |given: Option<String>| given.map_or([9; 16], |name| bytes_of(&name));
+            let names = (name(session), name(engine));
             let agent = Arc::clone(agent);
-            rogue_server::serve(&path, &transport, &answer, agent).map_err(failed)
+            rogue_server::serve(&path, &transport, &answer, names, agent).map_err(failed)
         }
         Order::Frame(order) => {
             let rogue = agent.rogue(order.rogue)?;
@@ -219,12 +224,22 @@ fn connect(
     let welcome = Welcome::decode(&payload).map_err(Error::other)?;
     rogue.shared = Some(attach(&welcome, descriptors)?);
     let name = welcome.address.map(|address| address.name);
+    let (session, engine) = (hex_of(welcome.session), hex_of(welcome.engine));
     if until == "ready" {
         let null = File::open("/dev/null")?;
         let payload: &[u8] = if order.appended { b"from later" } else { b"" };
         rogue.say(control::READY, payload, &vec![null.as_fd(); order.descriptors_ready])?;
     }
-    Ok(json!({ "rogue": agent.keep(rogue), "segment": name }))
+    let rogue = agent.keep(rogue);
+    Ok(json!({ "rogue": rogue, "segment": name, "session": session, "engine": engine }))
+}
+
+fn hex_of(name: [u8; 16]) -> String {
+    name.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes_of(name: &str) -> [u8; 16] {
+    u128::from_str_radix(name, 16).expect("32 digits").to_be_bytes()
 }
 
 fn hello(transport: Transport, order: &HelloOrder) -> Hello {

@@ -9,15 +9,24 @@ use std::sync::{Arc, Mutex};
 
 use ipc_core::testing::layout::{self, Side};
 use ipc_core::testing::{Address, Features, Header, Hello, Welcome, control};
-use ipc_core::{Agreement, Code, Kind, Transport};
+use ipc_core::{Agreement, Code, EngineId, Kind, SessionId, Transport};
 use rustix::fs::{FlockOperation, MemfdFlags, SealFlags};
 use serde_json::{Value, json};
 
 use crate::rogue::{Rogue, Shared, rejection};
 use crate::{Agent, lock, wire};
 
+/// What it calls its session and its engine.
+type Names = (SessionId, EngineId);
+
 /// Listens, and returns the number under which the rogue is found once a client has come.
-pub fn serve(path: &str, transport: &str, answer: &str, agent: Arc<Agent>) -> Result<Value> {
+pub fn serve(
+    path: &str,
+    transport: &str,
+    answer: &str,
+    names: Names,
+    agent: Arc<Agent>,
+) -> Result<Value> {
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
     let (number, transport, answer) =
@@ -26,7 +35,7 @@ pub fn serve(path: &str, transport: &str, answer: &str, agent: Arc<Agent>) -> Re
         let Ok((socket, _)) = listener.accept() else { return };
         let mut rogue = Rogue::new(socket).expect("a socket");
         // What goes wrong is what the client makes of it.
-        let played = play(&mut rogue, transport, &answer);
+        let played = play(&mut rogue, transport, &answer, names);
         if played.is_ok() {
             lock(&agent.rogues).insert(number, Arc::new(Mutex::new(rogue)));
         }
@@ -34,7 +43,7 @@ pub fn serve(path: &str, transport: &str, answer: &str, agent: Arc<Agent>) -> Re
     Ok(json!({ "rogue": number }))
 }
 
-fn play(rogue: &mut Rogue, transport: Transport, answer: &str) -> Result<()> {
+fn play(rogue: &mut Rogue, transport: Transport, answer: &str, names: Names) -> Result<()> {
     let Some((_, hello, _)) = rogue.hear()? else { return Ok(()) };
     let hello = Hello::decode(&hello).map_err(std::io::Error::other)?;
     match answer {
@@ -47,11 +56,17 @@ fn play(rogue: &mut Rogue, transport: Transport, answer: &str) -> Result<()> {
             Ok(())
         }
         "goodbye" => rogue.socket.shutdown(std::net::Shutdown::Both),
-        _ => welcome(rogue, &hello, transport, answer),
+        _ => welcome(rogue, &hello, transport, answer, names),
     }
 }
 
-fn welcome(rogue: &mut Rogue, hello: &Hello, transport: Transport, answer: &str) -> Result<()> {
+fn welcome(
+    rogue: &mut Rogue,
+    hello: &Hello,
+    transport: Transport,
+    answer: &str,
+    (session, engine): Names,
+) -> Result<()> {
     let geometry = transport.geometry().with(hello.rings);
     let (crc, limits) = (hello.crc, hello.limits);
     let agreement = Agreement { geometry, crc, limits, streams: false, compression: false };
@@ -65,8 +80,8 @@ fn welcome(rogue: &mut Rogue, hello: &Hello, transport: Transport, answer: &str)
         transport,
         features,
         agreement,
-        session: [9; 16],
-        engine: [9; 16],
+        session,
+        engine,
         address,
     };
     let len = layout::segment_len(&geometry) as u64;

@@ -3,6 +3,7 @@
 mod bells;
 mod calls;
 mod census;
+mod crowds;
 mod engines;
 mod peers;
 mod rogue;
