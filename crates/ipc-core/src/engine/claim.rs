@@ -27,6 +27,8 @@ use crate::sys;
 /// What a lock file holds, so that it can be told from locks of others.
 const MARK: &[u8] = b"ringpost\n";
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// How often to make room for a socket: what is removed may be put back once.
+const BINDS: usize = 4;
 /// Connections the kernel holds for a listener that is busy.
 const BACKLOG: i32 = 4096;
 /// How long a lock may be held by a process that only looks whether it is held, before it is taken for
@@ -61,6 +63,8 @@ pub(super) enum Standing {
     SocketGone,
     /// The lock is gone, so that the name is free for others.
     LockGone,
+    /// Another lock is in its place.
+    LockReplaced,
 }
 
 impl Claim {
@@ -78,7 +82,7 @@ impl Claim {
         };
         let creator = std::process::id();
         let mut this = Self { directory, name: name.into(), lock, bound: None, creator };
-        let socket = this.bind()?;
+        let socket = this.bind_locked()?;
         Ok((this, socket))
     }
 
@@ -90,38 +94,51 @@ impl Claim {
         &self.name
     }
 
-    /// Puts a socket where clients look for it. To be called with the lock held.
-    fn bind(&mut self) -> Result<Listening> {
+    /// Puts a socket where clients look for it, in place of what is there. To be called with the lock
+    /// held.
+    fn bind_locked(&mut self) -> Result<Listening> {
         let path = self.directory.socket_path(&self.name);
-        let failed = |cause| Error::system(format_args!("listening at {}", path.display()), cause);
-        let address = self.directory.address(&self.name)?;
-        // A lock that was there says that its server is dead. Where there was none, the files of one
-        // that lives may have been removed, and this is what is left.
-        if !self.lock.was_there && answers(&path) {
-            return Err(in_use(&self.name));
-        }
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)));
+        for _ in 0..BINDS {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::from_io(listening_at(&path), &error));
+                }
+                _ => {}
             }
-            _ => {}
+            if let Some(socket) = self.bind_vacant()? {
+                return Ok(socket);
+            }
+            // One that has lost its lock has put its own there meanwhile.
         }
+        Err(Error::system(listening_at(&path), Errno::ADDRINUSE))
+    }
+
+    /// The same if there is nothing; `None` if there is something.
+    fn bind_vacant(&mut self) -> Result<Option<Listening>> {
+        let path = self.directory.socket_path(&self.name);
+        let failed = |cause| Error::system(listening_at(&path), cause);
+        let address = self.directory.address(&self.name)?;
         let socket = stream_socket().map_err(failed)?;
         // The mode goes with the socket into its name, so there is no moment with a wider one. What a
         // umask takes from it is given back before anything can connect.
         rustix::fs::fchmod(&socket, MODE).map_err(failed)?;
-        sys::fault().and_then(|()| rustix::net::bind(&socket, &address)).map_err(failed)?;
+        match sys::fault().and_then(|()| rustix::net::bind(&socket, &address)) {
+            Err(Errno::ADDRINUSE) => return Ok(None),
+            bound => bound.map_err(failed)?,
+        }
         self.bound = FileId::at(&path);
         rustix::fs::chmod(&path, MODE).map_err(failed)?;
         sys::fault().and_then(|()| rustix::net::listen(&socket, BACKLOG)).map_err(failed)?;
-        Ok(socket)
+        Ok(Some(socket))
     }
 
     /// Looks whether both files are still there, and gives back what was taken from their modes.
     pub fn standing(&self) -> Standing {
         let (lock, socket) = (self.lock_path(), self.directory.socket_path(&self.name));
-        if FileId::at(&lock) != Some(self.lock.id) {
-            return Standing::LockGone;
+        match FileId::at(&lock) {
+            None => return Standing::LockGone,
+            Some(found) if found != self.lock.id => return Standing::LockReplaced,
+            Some(_) => {}
         }
         if self.bound.is_none() || FileId::at(&socket) != self.bound {
             return Standing::SocketGone;
@@ -139,14 +156,26 @@ impl Claim {
     /// one. [`Code::NameInUse`]: another holds the name by now.
     pub fn restore(&mut self) -> Result<Option<Listening>> {
         self.directory.remake()?;
-        if self.standing() == Standing::LockGone {
+        if matches!(self.standing(), Standing::LockGone | Standing::LockReplaced) {
             let lock = Lock::take(&self.directory, &self.name)?;
             self.lock = lock.ok_or_else(|| taken_over(&self.name))?;
         }
         match self.standing() {
             Standing::Whole => Ok(None),
-            _ => self.bind().map(Some),
+            _ => self.bind_locked().map(Some),
         }
+    }
+
+    /// Puts the socket back without the lock: clients find it, and so does a server that takes the lock
+    /// and with it the name. What is there by then is left alone.
+    pub fn restore_for_clients(&mut self) -> Result<Option<Listening>> {
+        self.directory.remake()?;
+        let is_there = self.bound.is_some()
+            && FileId::at(&self.directory.socket_path(&self.name)) == self.bound;
+        if is_there || FileId::at(&self.lock_path()).is_some() {
+            return Ok(None);
+        }
+        self.bind_vacant()
     }
 
     fn lock_path(&self) -> std::path::PathBuf {
@@ -214,8 +243,6 @@ pub(super) fn clear(directory: &Directory, name: &str) -> bool {
 struct Lock {
     _file: File,
     id: FileId,
-    /// The file is that of a server before.
-    was_there: bool,
 }
 
 impl Lock {
@@ -235,11 +262,10 @@ impl Lock {
             // then the lock is on a file that is found by no other.
             let id = FileId::of(&file).map_err(failed)?;
             if FileId::at(&path) == Some(id) {
-                let was_there = is_marked(&file);
-                if !was_there {
+                if !is_marked(&file) {
                     mark(&file);
                 }
-                return Ok(Some(Self { _file: file, id, was_there }));
+                return Ok(Some(Self { _file: file, id }));
             }
         }
     }
@@ -308,11 +334,8 @@ pub(super) fn stream_socket() -> rustix::io::Result<OwnedFd> {
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
-/// Whether anything listens at a path.
-fn answers(path: &Path) -> bool {
-    let Ok(address) = rustix::net::SocketAddrUnix::new(path) else { return false };
-    let Ok(socket) = stream_socket() else { return false };
-    matches!(rustix::net::connect(&socket, &address), Ok(()) | Err(Errno::AGAIN))
+fn listening_at(path: &Path) -> String {
+    format!("listening at {}", path.display())
 }
 
 #[cold]
@@ -327,3 +350,6 @@ fn taken_over(name: &str) -> Error {
     );
     Error::new(Code::NameInUse, message)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -245,3 +245,6 @@ fn check(path: &Path, uid: u32) -> Result<()> {
 fn remedied(message: &str) -> String {
     format!("{message}: remove what is there, or choose another place with {CHOOSING}")
 }
+
+#[cfg(all(test, not(loom)))]
+pub(super) mod tests;

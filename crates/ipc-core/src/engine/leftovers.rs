@@ -37,3 +37,22 @@ fn clear_directory(directory: &Directory) -> usize {
     let names: Vec<_> = names.collect();
     names.iter().filter(|name| claim::clear(directory, name)).count()
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::engine::directory::tests::Scratch;
+
+    #[test]
+    fn names_of_files_that_are_none_of_servers_are_passed_over() {
+        let scratch = Scratch::new("leftovers");
+        let directory = Directory::make(&scratch).unwrap();
+        let path = directory.path();
+        for name in ["dead.lock", "not a name.lock", ".hidden.lock", "dead.txt"] {
+            fs::write(path.join(name), "ringpost\n").unwrap();
+        }
+        assert_eq!(clear_directory(&directory), 1);
+        assert_eq!(clear_directory(&directory), 0);
+        assert_eq!(fs::read_dir(path).unwrap().count(), 3);
+    }
+}

@@ -202,7 +202,7 @@ impl Engine {
             token: options.token.clone(),
         };
         let places = Places::of(options)?;
-        self.clear_leftovers(&places);
+        self.clear_leftovers(&places, Time::now());
         let (claim, socket) = places.listen(name)?;
         let listener = Listener::new(claim, socket, policy, *listen, options.flow);
         let key = self.listeners.insert(listener).map_err(|_| too_many())?;
@@ -218,12 +218,8 @@ impl Engine {
         Ok(ListenerId(key))
     }
 
-    /// Removes what dead servers have left, unless that was done just now.
-    fn clear_leftovers(&mut self, places: &Places) {
-        let now = Time::now();
-        if self.cleared_at.is_some_and(|at| now.saturating_since(at) < CLEARING_INTERVAL) {
-            return;
-        }
+    /// Removes what dead servers have left.
+    fn clear_leftovers(&mut self, places: &Places, now: Time) {
         self.cleared_at = Some(now);
         let removed = leftovers::clear(places);
         self.stats.servers_reclaimed += removed.servers;
@@ -271,7 +267,10 @@ impl Engine {
         let greeting = Greeting::connect(socket, name.into(), doors, hello, now + timeout);
         let greeting = greeting.map_err(|error| match error.code() {
             Code::NoServer => {
-                self.clear_leftovers(&places);
+                let cleared = |at| now.saturating_since(at) < CLEARING_INTERVAL;
+                if !self.cleared_at.is_some_and(cleared) {
+                    self.clear_leftovers(&places, now);
+                }
                 not_served(name, &places, &unseen)
             }
             _ => error,

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! a file is touched ──> look ── whole? ──> good
-//!                        │ socket gone, lock held: put it back at once
-//!                        │ lock gone: wait a moment, then lock again and put all of it back
+//!                        │ socket gone: put it back at once
+//!                        │ lock gone: leave the name to others for a moment, then lock it again
 //!                        └ another holds the lock: tell, and give the name up
 //! ```
 
@@ -22,9 +22,9 @@ use super::watch::Watch;
 use crate::error::{Code, Error};
 use crate::time::{Now, Time};
 
-/// How long a name that has lost its lock is left to others: whoever has removed the files may have
-/// done it to start another server.
-const GRACE: Duration = Duration::from_millis(400);
+/// How long a name that has lost its lock is left to others: the files may have been removed to start
+/// another server. Clients find this one meanwhile.
+const GRACE: Duration = Duration::from_secs(2);
 /// When a lock that another holds is looked at again, and how often: a process that only looks whether
 /// it is held, holds it for microseconds.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -96,22 +96,22 @@ impl Upkeep {
             return Outcome::Done;
         }
         let trouble = *self.trouble.get_or_insert(Trouble { since: now, held: 0 });
-        let begins_at = trouble.since + GRACE;
-        if standing == Standing::LockGone && now < begins_at {
-            self.look_at = begins_at;
-            return Outcome::Done;
+        let locks_at = trouble.since + GRACE;
+        let waits = standing == Standing::LockGone && now < locks_at;
+        let restored = if waits { self.claim.restore_for_clients() } else { self.claim.restore() };
+        let socket = match restored {
+            Ok(socket) => socket,
+            Err(error) => return self.despair(now, error),
+        };
+        let watches_all = self.watch.as_ref().is_some_and(|watch| watch.renew(&self.claim));
+        if waits {
+            self.look_at = locks_at;
+        } else {
+            tracing::warn!(name = self.claim.name(), "files were removed, and put back");
+            self.watch = self.watch.take().filter(|_| watches_all);
+            self.be_content(now);
         }
-        match self.claim.restore() {
-            Ok(socket) => {
-                tracing::warn!(name = self.claim.name(), "files were removed, and put back");
-                if self.watch.as_ref().is_some_and(|watch| !watch.renew(&self.claim)) {
-                    self.watch = None;
-                }
-                self.be_content(now);
-                socket.map_or(Outcome::Done, Outcome::Rebound)
-            }
-            Err(error) => self.despair(now, error),
-        }
+        socket.map_or(Outcome::Done, Outcome::Rebound)
     }
 
     /// What is gone could not be put back.

@@ -31,7 +31,9 @@ impl Watch {
             | WatchFlags::DONT_FOLLOW;
         let paths =
             [directory.path().to_owned(), directory.lock_path(name), directory.socket_path(name)];
-        paths.iter().all(|path| inotify::add_watch(&self.0, path, flags).is_ok())
+        // Those that are there are watched, whatever becomes of the others.
+        let watched = paths.iter().filter(|path| inotify::add_watch(&self.0, *path, flags).is_ok());
+        watched.count() == paths.len()
     }
 
     /// Takes what has come, as much as may be taken at once. What it says does not matter: the files

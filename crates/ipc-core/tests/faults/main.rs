@@ -5,6 +5,7 @@ mod calls;
 mod census;
 mod crowds;
 mod engines;
+mod files;
 mod peers;
 mod rogue;
 mod truncated;
