@@ -99,6 +99,24 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_change_its_size_is_sealed_enough() {
+        let file = |seals| {
+            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+            let fd = rustix::fs::memfd_create("seals", flags).unwrap();
+            rustix::fs::ftruncate(&fd, 4096).unwrap();
+            rustix::fs::fcntl_add_seals(&fd, seals).unwrap();
+            attach(&fd, 4096).map(drop).map_err(|error| error.code())
+        };
+        assert_eq!(file(SEALS_NEEDED), Ok(()));
+        assert_eq!(file(SEALS), Ok(()));
+        for too_few in [SealFlags::SHRINK, SealFlags::GROW, SealFlags::SEAL] {
+            assert_eq!(file(too_few), Err(Code::Handshake), "{too_few:?}");
+        }
+        // One that takes the writing away leaves nothing to map.
+        assert!(file(SEALS | SealFlags::FUTURE_WRITE).is_err());
+    }
+
+    #[test]
     fn a_segment_of_another_size_or_unsealed_or_no_memory_file_is_refused() {
         let (_segment, fd) = create(4096).unwrap();
         assert_eq!(attach(&fd, 8192).err().unwrap().code(), Code::Handshake);

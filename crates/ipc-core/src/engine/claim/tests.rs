@@ -133,7 +133,7 @@ fn what_is_gone_is_put_back() {
     assert_eq!(claim.standing(), Standing::Whole);
 
     for path in [&lock, &socket] {
-        fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     }
     assert_eq!(claim.standing(), Standing::Whole);
     for path in [&lock, &socket] {
