@@ -93,6 +93,20 @@ test('a server whose files are removed is found again', async (t) => {
   t.deepEqual(readdirSync(where), [])
 })
 
+test('a directory can be removed although a server lives there, and comes back', async (t) => {
+  const where = scratch()
+  const serving = begin({ verb: 'serve', name: 'living', options: { directory: where } })
+  await serving.lines.next()
+  for (let round = 0; round < 3; round++) {
+    rmSync(where, { recursive: true })
+    t.false(existsSync(where))
+    await isReached('living', where)
+  }
+  serving.stop()
+  await serving.ended
+  t.deepEqual(readdirSync(where), [])
+})
+
 test('a server is told that another has taken its name, and leaves it alone', async (t) => {
   const where = scratch()
   const server = await createServer('taken', { directory: where })

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! a file is touched ──> look ── whole? ──> good
-//!                        │ socket gone: put it back at once
+//!                        │ socket gone: put it back as soon as nothing more is touched
 //!                        │ lock gone: leave the name to others for a moment, then lock it again
 //!                        └ another holds the lock: tell, and give the name up
 //! ```
@@ -22,6 +22,9 @@ use super::watch::Watch;
 use crate::error::{Code, Error};
 use crate::time::{Now, Time};
 
+/// How long nothing is put back after files were touched, so as not to fight with what removes them: a
+/// directory into which files come back cannot be removed.
+const QUIET: Duration = Duration::from_millis(200);
 /// How long a name that has lost its lock is left to others: the files may have been removed to start
 /// another server. Clients find this one meanwhile.
 const GRACE: Duration = Duration::from_secs(2);
@@ -87,16 +90,19 @@ impl Upkeep {
 
     /// Looks at the files and puts back what is gone.
     fn look(&mut self, now: Time) -> Outcome {
-        if let Some(watch) = &self.watch {
-            watch.take();
-        }
+        let touched = self.watch.as_ref().is_some_and(Watch::take);
         let standing = self.claim.standing();
         if standing == Standing::Whole {
             self.be_content(now);
             return Outcome::Done;
         }
+        let is_new = self.trouble.is_none();
         let trouble = *self.trouble.get_or_insert(Trouble { since: now, held: 0 });
         let locks_at = trouble.since + GRACE;
+        if (is_new || touched) && now < locks_at {
+            self.look_at = (now + QUIET).min(locks_at);
+            return Outcome::Done;
+        }
         let waits = standing == Standing::LockGone && now < locks_at;
         let restored = if waits { self.claim.restore_for_clients() } else { self.claim.restore() };
         let socket = match restored {

@@ -36,10 +36,10 @@ impl Watch {
         watched.count() == paths.len()
     }
 
-    /// Takes what has come, as much as may be taken at once. What it says does not matter: the files
-    /// themselves are looked at.
-    pub fn take(&self) {
-        let _ = rustix::io::read(&self.0, &mut [0; 4096]);
+    /// Takes what has come, as much as may be taken at once. Returns whether anything has: what it says
+    /// does not matter, the files themselves are looked at.
+    pub fn take(&self) -> bool {
+        rustix::io::read(&self.0, &mut [0; 4096]).is_ok_and(|len| len > 0)
     }
 }
 
