@@ -243,7 +243,8 @@ export interface WaitOptions {
 
 /** Who is at the other end. */
 export interface Peer {
-  /** Its process, for display: such numbers are used again. */
+  /** Its process, for display: such numbers are used again. 0 if it cannot be seen from here, as across
+   * containers. */
   readonly pid: number
   /** Its user: yours, or there would be no connection. */
   readonly uid: number
@@ -251,7 +252,7 @@ export interface Peer {
   readonly session: string
   /** Whether it is this very thread, which can never answer a synchronous request of its own. */
   readonly isSelf: boolean
-  /** How memory and doorbells reach the other side. */
+  /** How memory reaches the other side. */
   readonly transport: 'sealed' | 'portable'
   /** What checksums in rings cover. */
   readonly crc: 'off' | 'header' | 'full'
@@ -611,15 +612,18 @@ export type Client = Connection
 /** What a server and a client can both choose. */
 export interface EndpointOptions {
   /**
-   * The private directory to meet in. Has to be yours and closed to others; is made if missing.
-   * @default the environment's `RINGPOST_DIR`, or `/run/user/<uid>/ringpost`, or one under the
-   * temporary directory
+   * The private directory to meet in. Has to be yours and closed to others; a server makes it if it is
+   * missing. A path that is relative is so to where the process is now, wherever it goes later.
+   * @default `RINGPOST_DIR` of this thread's `process.env`, or the first of
+   * `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>` and `/var/tmp/ringpost-<uid>` that can be used;
+   * clients look into all of them
    */
   directory?: string
   /**
-   * How memory and doorbells reach the other side: `sealed` passes descriptors and leaves nothing
-   * behind, `portable` uses named segments and passes none.
-   * @default the best both sides have
+   * How memory reaches the other side: `sealed` passes a descriptor and leaves nothing behind,
+   * `portable` uses named segments and passes none. Any process of this user can make a named segment
+   * shorter; that ends its connection, and costs the process a handler for SIGBUS.
+   * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
   transport?: 'sealed' | 'portable'
   /** What checksums in rings cover at least; the stricter wish of the two sides holds.
@@ -627,7 +631,7 @@ export interface EndpointOptions {
   crc?: 'off' | 'header' | 'full'
   /**
    * Capacities of the rings of one direction, in bytes: powers of two from 4,096 to 67,108,864. The
-   * client's wish holds.
+   * client's wish holds, up to what the server gives, see {@link ServerOptions.ringsMax}.
    * @default the transport's own: 2 MiB for `normal` under `sealed`
    */
   rings?: Partial<Record<Lane | 'control', number>>
@@ -691,8 +695,14 @@ export interface ClientOptions extends EndpointOptions {
 
 /** What only a server can choose. */
 export interface ServerOptions extends EndpointOptions {
-  /** Connections at the same time. @default 4,096 */
+  /** Connections at the same time, those included that are about to be. @default 4,096 */
   connectionsMax?: number
+  /**
+   * The most a client gets of the capacities it wishes for, in bytes; what `rings` says here is always
+   * given. @default 4 MiB, and 64 KiB for `control`; under `portable`, whose memory is all there from
+   * the start, 256 KiB and 16 KiB
+   */
+  ringsMax?: Partial<Record<Lane | 'control', number>>
   /** Milliseconds a client may take to say who it is. @default 250 */
   helloTimeoutMs?: number
   /**
@@ -706,6 +716,12 @@ export interface ServerOptions extends EndpointOptions {
 export interface ServerEvents {
   /** A client has connected. */
   connection: [connection: Connection]
+  /**
+   * Clients do not find this server any more: its files were removed, and another server has taken the
+   * name since (`ERR_NAME_IN_USE`), or they could not be put back. The connections there are stay. If
+   * there is no listener it becomes a process warning.
+   */
+  error: [error: IpcError]
   /** The server is closed. */
   close: []
 }
@@ -762,7 +778,7 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
  * @param name letters, digits, `-`, `_` and `.`, up to 64, not starting with `.`
  * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
  * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
- * `ERR_FOREIGN_USER`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
  */
 export declare function createServer(name: string, options?: ServerOptions): Promise<Server>
 
@@ -771,7 +787,7 @@ export declare function createServer(name: string, options?: ServerOptions): Pro
  * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
  * @throws IpcError `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_VERSION`, `ERR_FEATURE`, `ERR_TOKEN`,
  * `ERR_HANDSHAKE`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
- * `ERR_FOREIGN_USER`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
  */
 export declare function connect(name: string, options?: ClientOptions): Promise<Client>
 
@@ -836,6 +852,7 @@ export type IpcErrorCode =
   | 'ERR_NO_SERVER'
   | 'ERR_FOREIGN_USER'
   | 'ERR_UNSAFE_DIRECTORY'
+  | 'ERR_ACCESS'
   | 'ERR_VERSION'
   | 'ERR_FEATURE'
   | 'ERR_TOKEN'

@@ -77,6 +77,7 @@ export interface Failure {
 export interface Told {
   pid: number
   uid: number
+  isSelf: boolean
   session: string
   transport: string
   crc: string

@@ -25,8 +25,6 @@ export declare class NativeEngine {
    * state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
    */
   hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void }
-  /** This engine's name among all engines. */
-  get id(): string
   /** Serves a name. Returns the listener. */
   listen(name: string, options: NativeOptions, listen: NativeListenOptions): number
   /** Stops accepting. */
@@ -97,7 +95,13 @@ export declare const EVENT_GRANTED: number
 /** No more items go with a request of the peer. */
 export declare const EVENT_ITEMS_END: number
 
-/** The peer uses the route in the code for the name in the payload from now on. */
+/**
+ * Clients do not find a server any more: the code says which listener it was, the payload why. It
+ * is of no link, and stands in the arena of any.
+ */
+export declare const EVENT_NAME_LOST: number
+
+/** The peer defines the code as the name in the payload. */
 export declare const EVENT_NAMED: number
 
 /** A message could not be sent; the payload says why, as when a connection is over. */
@@ -201,6 +205,8 @@ export interface NativeLinkStats {
 export interface NativeListenOptions {
   /** Connections at the same time. */
   connectionsMax: number
+  /** The most a client gets of the capacities it wishes for; 0 for the built-in ones. */
+  ringsMax: Array<number>
   /** How long a client may take to say who it is. */
   helloTimeoutMs: number
   /** Requests of all clients being worked on. */
@@ -209,7 +215,7 @@ export interface NativeListenOptions {
 
 /** What a server and a client can choose. */
 export interface NativeOptions {
-  /** Where to meet. */
+  /** Where to meet; `null`: in the places every process of this user knows. */
   directory: string | null
   /** `sealed` or `portable`; `null` for the best there is. */
   transport: string | null

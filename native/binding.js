@@ -853,6 +853,7 @@ module.exports.EVENT_DROPPED = nativeBinding.EVENT_DROPPED
 module.exports.EVENT_ENDED = nativeBinding.EVENT_ENDED
 module.exports.EVENT_GRANTED = nativeBinding.EVENT_GRANTED
 module.exports.EVENT_ITEMS_END = nativeBinding.EVENT_ITEMS_END
+module.exports.EVENT_NAME_LOST = nativeBinding.EVENT_NAME_LOST
 module.exports.EVENT_NAMED = nativeBinding.EVENT_NAMED
 module.exports.EVENT_REFUSED = nativeBinding.EVENT_REFUSED
 module.exports.EVENT_SENT = nativeBinding.EVENT_SENT

@@ -49,6 +49,7 @@ const ENDPOINT = {
 const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
 const SERVER = {
   ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
+  ringsMax: record(RINGS, ringCapacity),
   servingMaxTotal: whole(1, 2 ** 32 - 1),
 }
 const REQUEST = {
@@ -82,6 +83,7 @@ export function serverOptions(options: api.ServerOptions | undefined) {
   const given = check('server', SERVER, options)
   const listen: NativeListenOptions = {
     connectionsMax: given.connectionsMax ?? 4096,
+    ringsMax: RINGS.map((ring) => given.ringsMax?.[ring] ?? 0),
     helloTimeoutMs: given.helloTimeoutMs ?? 250,
     servingMaxTotal: given.servingMaxTotal ?? null,
   }
@@ -135,7 +137,8 @@ function endpoint(given: api.EndpointOptions): Endpoint {
   const dropping = overflow.map((one) => !isSure(one))
   const backlogMax = given.backlogMax ?? 33_554_432
   const native: NativeOptions = {
-    directory: given.directory ?? null,
+    // Read here: a worker has an environment of its own, which native code does not see.
+    directory: given.directory ?? (process.env.RINGPOST_DIR || null),
     transport: given.transport ?? null,
     crc: given.crc ?? 'header',
     rings: RINGS.map((ring) => given.rings?.[ring] ?? 0),

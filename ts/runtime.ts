@@ -3,7 +3,7 @@
 import type { NativeEngine } from '../native/binding.js'
 import type { Endpoint } from './options.js'
 import { Connection } from './connection.js'
-import { parseError, tell, type IpcError } from './errors.js'
+import { parseError, raised, tell, type IpcError } from './errors.js'
 import type { ItemReader } from './flow.js'
 import type { Handlers } from './handlers.js'
 import { Inbox } from './inbox.js'
@@ -23,6 +23,7 @@ const {
   EVENT_GRANTED,
   EVENT_ITEMS_END,
   EVENT_NAMED,
+  EVENT_NAME_LOST,
   EVENT_REFUSED,
   EVENT_SENT,
   EVENT_STREAM,
@@ -45,6 +46,8 @@ export interface Acceptor {
   readonly endpoint: Endpoint
   readonly handlers: Handlers
   accepted(connection: Connection): void
+  /** Clients do not find it any more. */
+  nameLost(error: IpcError): void
 }
 
 /** A connection that is being made. */
@@ -81,7 +84,7 @@ export class Runtime {
       runs: this.#runs.buffer,
       standing: this.standing.buffer,
     }
-    this.engine = openEngine(memory, this.#deliver)
+    this.engine = raised(() => openEngine(memory, this.#deliver))
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)
@@ -189,6 +192,8 @@ export class Runtime {
     switch (kind) {
       case EVENT_CONNECTED:
         return this.#connected(link, inbox.text(at))
+      case EVENT_NAME_LOST:
+        return this.#acceptors.get(inbox.code(at))?.nameLost(parseError(inbox.text(at)))
       case EVENT_ACCEPTED:
         return this.#accepted(link, inbox.code(at), inbox.text(at))
       case EVENT_CLOSED:
@@ -241,7 +246,7 @@ export class Runtime {
     description: string,
     handlers: Handlers | undefined,
   ): Connection {
-    const peer = makePeer(description, this.engine.id)
+    const peer = makePeer(description)
     const connection = new Connection(this, link, peer, endpoint, handlers)
     this.#connections[link & 0xffff] = connection
     return connection

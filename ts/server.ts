@@ -5,7 +5,7 @@ import { checkServerName } from './client.js'
 import { encodeWith } from './codec.js'
 import type { Connection } from './connection.js'
 import { asEvent } from './contract.js'
-import { raised, tell } from './errors.js'
+import { raised, tell, type IpcError } from './errors.js'
 import { Handlers } from './handlers.js'
 import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
 import { Party } from './party.js'
@@ -75,6 +75,11 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     this.connections.add(connection)
     connection.once('close', () => this.connections.delete(connection))
     tell(() => this.emit('connection', connection))
+  }
+
+  nameLost(error: IpcError): void {
+    if (this.listenerCount('error') > 0) tell(() => this.emit('error', error))
+    else process.emitWarning(error)
   }
 
   close(): Promise<void> {

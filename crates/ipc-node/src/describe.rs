@@ -24,11 +24,11 @@ pub fn introduce(peer: &Peer) -> String {
     };
     let agreement = &peer.agreement;
     format!(
-        r#"{{"pid":{},"uid":{},"session":"{}","engine":"{}","transport":"{}","crc":"{}","rings":{:?},"messageLenMax":{},"pendingMax":{}}}"#,
+        r#"{{"pid":{},"uid":{},"session":"{}","isSelf":{},"transport":"{}","crc":"{}","rings":{:?},"messageLenMax":{},"pendingMax":{}}}"#,
         peer.pid,
         peer.uid,
         hex(&peer.session),
-        hex(&peer.engine),
+        peer.is_self,
         peer.transport.name(),
         agreement.crc.name(),
         agreement.geometry.rings,

@@ -23,8 +23,8 @@ use crate::describe::{describe, ending_code, introduce};
 use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
-    EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAMED, EVENT_REFUSED, EVENT_SENT,
-    EVENT_STREAM, EVENT_UNREAD, EVENT_UNREADABLE,
+    EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_REFUSED,
+    EVENT_SENT, EVENT_STREAM, EVENT_UNREAD, EVENT_UNREADABLE,
 };
 use crate::records::inward::{
     IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
@@ -502,6 +502,10 @@ impl Host for Inbox {
             Event::Accepted { listener, link, peer } => {
                 let head = Head { code: listener.0, ..head(EVENT_ACCEPTED) };
                 self.record(link, head, introduce(peer).as_bytes());
+            }
+            Event::ListenerLost { listener, error } => {
+                let head = Head { code: listener.0, ..head(EVENT_NAME_LOST) };
+                self.record(LinkId(0), head, describe(&error).as_bytes());
             }
             Event::Connected { link, peer } => {
                 self.record(link, head(EVENT_CONNECTED), introduce(peer).as_bytes());

@@ -90,7 +90,7 @@ impl NativeEngine {
             patience: waiting.patience(),
             by_thread: waiting.by_thread,
         };
-        let binding = Binding::open(env.raw(), &setup).map_err(napi::Error::from_reason)?;
+        let binding = Binding::open(env.raw(), &setup).map_err(|error| raise(env, &error))?;
         Ok(Self { binding })
     }
 
@@ -115,12 +115,6 @@ impl NativeEngine {
         }
     }
 
-    /// This engine's name among all engines.
-    #[napi(getter, catch_unwind)]
-    pub fn id(&self) -> String {
-        self.binding.inner().engine.id().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// Serves a name. Returns the listener.
     #[napi(catch_unwind)]
     pub fn listen(
@@ -130,10 +124,10 @@ impl NativeEngine {
         options: NativeOptions,
         listen: NativeListenOptions,
     ) -> Result<u32> {
-        let listen = listen.into_options();
-        let listening = options
-            .into_options()
-            .and_then(|options| self.binding.inner().engine.listen(&name, &options, &listen));
+        let listening = options.into_options().and_then(|options| {
+            let listen = listen.into_options()?;
+            self.binding.inner().engine.listen(&name, &options, &listen)
+        });
         let listener = listening.map_err(|error| raise(env, &error))?;
         self.binding.settle();
         Ok(listener.0)

@@ -12,7 +12,7 @@ use napi_derive::napi;
 /// What a server and a client can choose.
 #[napi(object, use_nullable = true)]
 pub struct NativeOptions {
-    /// Where to meet.
+    /// Where to meet; `null`: in the places every process of this user knows.
     pub directory: Option<String>,
     /// `sealed` or `portable`; `null` for the best there is.
     pub transport: Option<String>,
@@ -40,7 +40,6 @@ pub struct NativeOptions {
 
 impl NativeOptions {
     pub fn into_options(self) -> Result<Options> {
-        let wrong = |what: &str| Error::new(Code::InvalidArgument, what.to_owned());
         let transport = match self.transport.as_deref() {
             None => None,
             Some("sealed") => Some(Transport::Sealed),
@@ -60,6 +59,8 @@ impl NativeOptions {
             overflow.ok_or_else(|| wrong("overflow: a policy for each of four lanes"))?;
         Ok(Options {
             directory: self.directory.map(Into::into),
+            // Threads of JavaScript have environments of their own, and have looked there.
+            environment: false,
             transport,
             crc,
             rings,
@@ -80,6 +81,10 @@ impl NativeOptions {
     }
 }
 
+fn wrong(what: &'static str) -> Error {
+    Error::new(Code::InvalidArgument, what)
+}
+
 fn overflow(policy: &Either<f64, String>) -> Option<Overflow> {
     let word = match policy {
         Either::A(millis) => return Some(Overflow::Wait(span(*millis))),
@@ -98,6 +103,8 @@ fn overflow(policy: &Either<f64, String>) -> Option<Overflow> {
 pub struct NativeListenOptions {
     /// Connections at the same time.
     pub connections_max: u32,
+    /// The most a client gets of the capacities it wishes for; 0 for the built-in ones.
+    pub rings_max: Vec<u32>,
     /// How long a client may take to say who it is.
     pub hello_timeout_ms: f64,
     /// Requests of all clients being worked on.
@@ -105,13 +112,15 @@ pub struct NativeListenOptions {
 }
 
 impl NativeListenOptions {
-    pub fn into_options(self) -> ListenOptions {
-        ListenOptions {
+    pub fn into_options(self) -> Result<ListenOptions> {
+        let rings_max = self.rings_max.try_into();
+        Ok(ListenOptions {
             connections_max: self.connections_max as usize,
+            rings_max: rings_max.map_err(|_| wrong("ringsMax: five capacities"))?,
             hello_timeout: from_millis(self.hello_timeout_ms),
             serving_max: self.serving_max_total,
             ..ListenOptions::default()
-        }
+        })
     }
 }
 

@@ -225,6 +225,10 @@ pub mod event {
     /// More items wait to be read than may: what is consumed is to be said at once.
     #[napi]
     pub const EVENT_UNREAD: u32 = 30;
+    /// Clients do not find a server any more: the code says which listener it was, the payload why. It
+    /// is of no link, and stands in the arena of any.
+    #[napi]
+    pub const EVENT_NAME_LOST: u32 = 31;
 }
 
 /// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a

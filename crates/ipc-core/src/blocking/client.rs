@@ -36,8 +36,8 @@ impl Client {
                     return Ok(Self { endpoint, link, peer });
                 }
                 Some(Change::Closed(_, error)) => error,
-                None if endpoint.engine.is_open(link) => continue,
-                None => None,
+                _ if endpoint.engine.is_open(link) => continue,
+                _ => None,
             };
             return Err(error.unwrap_or_else(closed_at_once));
         }

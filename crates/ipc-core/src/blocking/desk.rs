@@ -196,6 +196,7 @@ impl Host for Desk {
             Event::ItemsEnd { link, id } => {
                 self.flows.end(FlowKey::served(link, id), Ok(Reply::default()));
             }
+            Event::ListenerLost { error, .. } => self.changes.lost_name(error),
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.changes.came(link, peer.clone());
             }

@@ -1,14 +1,14 @@
 //! What a blocking client and a blocking server have in common.
 
 use std::borrow::Cow;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::desk::{Desk, Waiting};
 use super::in_place::InPlace;
+use super::stop::Stop;
 use super::{Answer, Change, Handler, Request, Stopper, Ticket};
 use crate::engine::{Engine, Host, LinkId, Sent};
 use crate::error::{Code, Corrupt, Error, Result};
@@ -19,7 +19,6 @@ use crate::face::{
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
 use crate::session::Draft;
-use crate::sys;
 use crate::time::Time;
 
 pub(super) struct Endpoint {
@@ -27,17 +26,13 @@ pub(super) struct Endpoint {
     pub face: FaceOptions,
     pub desk: Desk,
     turns: Turns,
-    stop: Arc<OwnedFd>,
+    stop: Arc<Stop>,
     stopped: bool,
 }
 
 impl Endpoint {
     pub fn new(face: FaceOptions) -> Result<Self> {
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        let stop = sys::fault()
-            .and_then(|()| rustix::event::eventfd(0, flags))
-            .map_err(|cause| Error::system("creating an event counter", cause))?;
-        let (engine, stop) = (Engine::new()?, Arc::new(stop));
+        let (engine, stop) = (Engine::new()?, Arc::new(Stop::new()?));
         let (desk, turns) = (Desk::new(), Turns::default());
         Ok(Self { engine, face, desk, turns, stop, stopped: false })
     }

@@ -96,7 +96,7 @@ impl Server {
         self.endpoint.turn_in_place(Time::now() + timeout, read)
     }
 
-    /// The connections that came and went since this was asked last.
+    /// The connections that came and went since this was asked last, and whether the name was lost.
     pub fn changes(&mut self) -> Vec<Change> {
         self.endpoint.changes().collect()
     }

@@ -32,15 +32,18 @@ pub struct BufferId(pub u32);
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its process, for display: numbers of processes are used again.
+    /// Its process, for display: numbers of processes are used again, and a process that cannot be seen
+    /// from here, as that of another container, has the number 0.
     pub pid: i32,
     /// Its user: the same as ours, or there would be no connection.
     pub uid: u32,
+    /// Whether it is this very engine.
+    pub is_self: bool,
     /// The session, different for every connection ever made.
     pub session: SessionId,
-    /// Its engine: two connections to one engine show the same.
+    /// Its engine, as it says: for people. Nothing rests on it.
     pub engine: EngineId,
-    /// How memory and doorbells reached the other side.
+    /// How memory reached the other side.
     pub transport: Transport,
     /// What was agreed.
     pub agreement: Agreement,
@@ -57,6 +60,14 @@ pub enum Event<'a> {
         link: LinkId,
         /// Who it is.
         peer: &'a Peer,
+    },
+    /// Clients do not find a server any more: its files were removed, and another has taken its name,
+    /// or they could not be put back. Its connections stay; it is closed.
+    ListenerLost {
+        /// The server.
+        listener: ListenerId,
+        /// Why.
+        error: Error,
     },
     /// A connection asked for is open.
     Connected {

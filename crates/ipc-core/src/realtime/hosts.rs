@@ -69,7 +69,13 @@ impl Host for Clerk {
                 self.is_over = true;
                 self.error = error;
             }
-            Event::Ended { .. }
+            // Before a client has come, nothing else will come of it.
+            Event::ListenerLost { error, .. } if self.opened.is_none() => {
+                self.is_over = true;
+                self.error = Some(error);
+            }
+            Event::ListenerLost { .. }
+            | Event::Ended { .. }
             | Event::Abandoned { .. }
             | Event::Granted { .. }
             | Event::ItemsEnd { .. }

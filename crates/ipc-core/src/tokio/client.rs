@@ -44,7 +44,7 @@ impl Client {
         let connected = owner.0.until(|state| match state.desk.changes.next() {
             Some(Change::Connected(_, peer)) => Some(Ok(peer)),
             Some(Change::Closed(_, error)) => Some(Err(error.unwrap_or_else(closed_at_once))),
-            None => (!state.engine.is_open(link)).then(|| Err(closed_at_once())),
+            _ => (!state.engine.is_open(link)).then(|| Err(closed_at_once())),
         });
         let peer = connected.await?;
         Ok(Self(Arc::new(Connection { owner, link, peer })))

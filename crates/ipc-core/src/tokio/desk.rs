@@ -394,6 +394,10 @@ impl Host for Desk {
                     self.after.changed = true;
                 }
             }
+            Event::ListenerLost { error, .. } => {
+                self.changes.lost_name(error);
+                self.after.changed = true;
+            }
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.opened(link, peer);
             }

@@ -83,7 +83,8 @@ impl Server {
         self.0.0.stop_listening(subscription);
     }
 
-    /// Waits for the next connection that comes or goes; `None` when the server is closed. Each
+    /// Waits for the next connection that comes or goes, or for the loss of the name; `None` when the
+    /// server is closed. Each
     /// change is told once, whoever asks, and a connection that goes before anybody was told that it
     /// had come is not told of.
     pub async fn next_change(&self) -> Option<Change> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backlog::Backlog;
-use super::bell::{Bell, Waker};
+use super::bell::Waker;
 use super::greeting::Agreed;
 use super::host::{BufferId, Event, Host, LinkId, Peer};
 use super::options::Flow;
@@ -26,6 +26,7 @@ use crate::header::{Header, Kind};
 use crate::lanes::Scope;
 use crate::lanes::mapped::{MappedLanes, MappedWords};
 use crate::limits::{Lane, RINGS};
+use crate::memory::Segment;
 use crate::memory::layout::Side;
 use crate::session::{Ending, Session, control};
 use crate::time::{Now, Time};
@@ -97,7 +98,8 @@ enum End {
 pub(super) struct Link {
     pub id: LinkId,
     pub socket: Arc<OwnedFd>,
-    pub bell: Bell,
+    /// The memory all of this lies in.
+    pub segment: Arc<Segment>,
     pub peer: Peer,
     /// The listener it came through.
     pub listener: Option<Key>,
@@ -176,12 +178,11 @@ impl Link {
         flow: Flow,
         listener: Option<Key>,
     ) -> Self {
-        let Agreed { side, segment, bell, peer } = agreed;
+        let Agreed { side, segment, peer } = agreed;
         let words = |side: Side| MappedWords::new(&segment, side);
         Self {
             id,
             socket: Arc::new(socket),
-            bell,
             listener,
             hot: false,
             unflushed: false,
@@ -223,6 +224,7 @@ impl Link {
             untold_drops: [0; Lane::ALL.len()],
             rings: 0,
             peer,
+            segment,
         }
     }
 
@@ -360,6 +362,8 @@ impl Link {
             End::PeerGone | End::Broken(_) => return,
         }
         self.is_ending = true;
+        // What was held back for what it may not answer any more is worth a look.
+        self.resume();
         // Nobody waits for our answers any more; our own requests may still have theirs.
         let mut served = Vec::new();
         self.session.abandon_serving(&mut served);

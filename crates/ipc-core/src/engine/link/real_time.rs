@@ -22,7 +22,7 @@ impl Link {
     /// From now on a peer that sleeps is not woken by [`Self::commit`], which makes no system call
     /// any more, but by the waker returned here.
     pub fn silence(&mut self) -> Waker {
-        self.waker.insert(self.bell.waker(&self.socket)).clone()
+        self.waker.insert(Waker::of(&self.socket)).clone()
     }
 
     /// Takes the next frame if it holds a whole one-way message, and commits.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::lent::{Lent, WRITTEN_MAX};
 use super::{End, Link, Sent, control_header};
 use crate::compression;
+use crate::engine::bell;
 use crate::engine::names::{Names, epoch_of, number_of};
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
@@ -427,7 +428,7 @@ impl Link {
             self.rings += 1;
             kill_point("before the bell");
             match &self.waker {
-                None => self.bell.ring(&self.socket),
+                None => bell::ring(&self.socket),
                 Some(waker) => waker.owe(),
             }
             kill_point("bell");
