@@ -101,7 +101,7 @@ export declare const EVENT_ITEMS_END: number
  */
 export declare const EVENT_NAME_LOST: number
 
-/** The peer defines the code as the name in the payload. */
+/** The peer uses the route in the code for the name in the payload from now on. */
 export declare const EVENT_NAMED: number
 
 /** A message could not be sent; the payload says why, as when a connection is over. */
