@@ -718,8 +718,8 @@ export interface ServerEvents {
   connection: [connection: Connection]
   /**
    * Clients do not find this server any more: its files were removed, and another server has taken the
-   * name since (`ERR_NAME_IN_USE`), or they could not be put back. The connections there are stay. If
-   * there is no listener it becomes a process warning.
+   * name since (`ERR_NAME_IN_USE`), or they could not be put back; or none can be let in. The connections
+   * there are stay. If there is no listener it becomes a process warning.
    */
   error: [error: IpcError]
   /** The server is closed. */

@@ -113,6 +113,16 @@ test('the lower wish of the two sides holds, and both see it', async (t) => {
   t.regex(peer.session, /^[\da-f]{32}$/)
 })
 
+test('a client gets as much memory as its server gives', async (t) => {
+  const server = { rings: { low: 8_388_608 }, ringsMax: { normal: 65_536, control: 4096 } }
+  const strict = await serve({ server })
+  const most = 67_108_864
+  const rings = { critical: most, high: 4096, normal: most, low: most, control: most }
+  const { peer } = await strict.connect(t, { rings })
+  const given = { critical: 4_194_304, high: 4096, normal: 65_536, low: 8_388_608 }
+  t.deepEqual(peer.rings, { ...given, control: 4096 })
+})
+
 // ---- waiting for a server ----
 
 /** A socket that takes connections and never says a word. */
@@ -200,6 +210,8 @@ const CLIENT: Wrong[] = [...ENDPOINT, ['connectTimeoutMs', ...span], ['signal', 
 const SERVER: Wrong[] = [
   ...ENDPOINT,
   ['connectionsMax', ...whole(65_000)],
+  ['ringsMax', [1, null, 'x'], []],
+  ['ringsMax.normal', ...ring],
   ['helloTimeoutMs', ...span],
 ]
 const SYNC: Wrong[] = [

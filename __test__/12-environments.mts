@@ -30,12 +30,13 @@ inNamespaces('processes that cannot see each other meet', async (t) => {
 })
 
 test('a connection within one process knows that it is one', async (t) => {
-  await using server = await createServer('self', where())
+  const options = where()
+  await using server = await createServer('self', options)
   server.handle(Echo, (value) => value)
   const accepted = new Promise<boolean>((resolve) => {
     server.once('connection', ({ peer }) => resolve(peer.isSelf))
   })
-  const client = await connect('self', { directory: (server as any).endpoint.native.directory })
+  const client = await connect('self', options)
   t.true(client.peer.isSelf)
   t.true(await accepted)
   t.throws(() => client.requestSync(Echo, 1), { code: 'ERR_WOULD_DEADLOCK' })

@@ -242,7 +242,7 @@ pub enum Corrupt {
     AfterClose { lane: u8 },
     #[error("descriptors on a socket where none belong")]
     Descriptors,
-    #[error("the shared memory was made shorter")]
+    #[error("the shared memory is gone: it was made shorter, or there are no pages for it")]
     Truncated,
 }
 

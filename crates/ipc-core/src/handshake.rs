@@ -339,8 +339,7 @@ pub struct Policy {
     pub crc: CrcMode,
     /// Ring capacities for a client without wishes; 0 takes the transport's own.
     pub rings: [u32; RINGS],
-    /// The most a client gets of what it wishes for, where that is more than the above; 0 takes the
-    /// transport's own.
+    /// The most a client gets, unless the above says more; 0 takes the transport's own.
     pub rings_max: [u32; RINGS],
     /// Messages have to fit one frame in any lane.
     pub in_one_piece: bool,
@@ -404,7 +403,9 @@ impl Policy {
             let message = format!("ring capacities {:?} are not possible", wished.rings);
             return Err(Error::new(Code::Handshake, message));
         }
-        let most = transport.geometry_max().with(self.rings_max).at_least(own);
+        // What was chosen for the server is given, whatever the limit.
+        let chosen = Geometry { rings: self.rings };
+        let most = transport.geometry_max().with(self.rings_max).at_least(chosen);
         let geometry = wished.at_most(most);
         let mut limits = self.limits.stricter(hello.limits);
         if self.in_one_piece {

@@ -9,7 +9,9 @@ mod two_processes;
 use std::path::PathBuf;
 use std::process::Command;
 
-use ipc_core::{CallOptions, Code, Engine, Error, FaceOptions, Options, Transport, blocking};
+use ipc_core::{
+    CallOptions, Change, Code, Engine, Error, FaceOptions, Options, Transport, blocking,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use two_processes::eventually;
 
@@ -132,6 +134,23 @@ fn play(role: &str, options: &Options) {
             refuse(&[libc::SYS_flock], libc::ENOSYS);
             fails(converse(options), Code::System, &["locking", "server.lock"]);
         }
+        "no one to be let in" => {
+            refuse(&[libc::SYS_accept4], libc::EPERM);
+            let face = FaceOptions::default();
+            let mut server = blocking::Server::bind("server", options, face).unwrap();
+            let patient = options.clone();
+            std::thread::spawn(move || blocking::Client::connect("server", &patient, face));
+            eventually("the loss", || {
+                let _ = server.turn(std::time::Duration::from_millis(10));
+                server.changes().into_iter().any(|change| match change {
+                    Change::NameLost(error) => {
+                        fails(Err::<(), _>(error), Code::Access, &["accept4"]);
+                        true
+                    }
+                    _ => false,
+                })
+            });
+        }
         "no sockets" => {
             refuse(&[libc::SYS_socket], libc::EACCES);
             fails(converse(options), Code::Access, &["server.sock"]);
@@ -231,7 +250,7 @@ fn what_a_process_has_for_itself_is_made_of_something_else_where_that_is_possibl
 
 #[test]
 fn what_cannot_be_done_without_is_named() {
-    for role in ["no timers", "no epoll", "no locks", "no sockets"] {
+    for role in ["no timers", "no epoll", "no locks", "no one to be let in", "no sockets"] {
         plays(role);
     }
 }

@@ -168,9 +168,12 @@ impl Engine {
     }
 
     /// Takes in waiting clients, a bounded number at a time.
-    pub(super) fn accept(&mut self, key: Key, now: &Now) {
+    pub(super) fn accept(&mut self, key: Key, now: &Now, host: &mut impl Host) {
         let Some(listener) = self.listeners.get_mut(key) else { return };
-        let accepted = listener.accept(now.get());
+        let accepted = match listener.accept(now.get()) {
+            Ok(accepted) => accepted,
+            Err(error) => return self.lose_listener(key, error, host),
+        };
         if let Some(resume) = listener.paused_until() {
             // Watching a socket nothing can be accepted from would only burn the processor.
             let _ =

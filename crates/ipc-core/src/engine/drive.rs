@@ -261,7 +261,7 @@ impl Engine {
         for source in &ready {
             match *source {
                 Source::Socket(key) => rang |= self.read_socket(key, now, host),
-                Source::Listener(key) => self.accept(key, now),
+                Source::Listener(key) => self.accept(key, now, host),
                 Source::Files(key) => self.look_after(key, now, host),
                 Source::Timer => {}
             }

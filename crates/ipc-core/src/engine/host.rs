@@ -62,7 +62,7 @@ pub enum Event<'a> {
         peer: &'a Peer,
     },
     /// Clients do not find a server any more: its files were removed, and another has taken its name,
-    /// or they could not be put back. Its connections stay; it is closed.
+    /// or they could not be put back; or none can be let in. Its connections stay; it is closed.
     ListenerLost {
         /// The server.
         listener: ListenerId,

@@ -15,7 +15,7 @@ use super::options::{Flow, ListenOptions};
 use super::slab::Key;
 use super::upkeep::Upkeep;
 use super::workload::Workload;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::handshake::Policy;
 use crate::sys;
 use crate::time::Time;
@@ -29,6 +29,9 @@ const REFUSALS_MAX: usize = 4096;
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Listener {
+    /// The name, and the files it consists of. First, so that it goes before the socket: as long as that
+    /// is open, no other file can be taken for it.
+    pub upkeep: Upkeep,
     pub socket: Listening,
     pub policy: Policy,
     pub options: ListenOptions,
@@ -37,8 +40,6 @@ pub(super) struct Listener {
     pub workload: Option<Arc<Workload>>,
     /// Open connections that came through here.
     pub links: usize,
-    /// The name, and the files it consists of.
-    pub upkeep: Upkeep,
     /// Clients that were told WELCOME and are not ready yet.
     welcomed: usize,
     /// Clients that have not said who they are, the oldest first.
@@ -58,13 +59,13 @@ impl Listener {
         flow: Flow,
     ) -> Self {
         Self {
+            upkeep: Upkeep::of(claim),
             socket,
             policy,
             options,
             flow,
             workload: options.serving_max.map(|max| Arc::new(Workload::new(max))),
             links: 0,
-            upkeep: Upkeep::of(claim),
             welcomed: 0,
             silent: VecDeque::new(),
             paused_until: None,
@@ -77,8 +78,8 @@ impl Listener {
         self.links + self.welcomed
     }
 
-    /// Takes in the clients that wait, as many as fit.
-    pub fn accept(&mut self, now: Time) -> Vec<OwnedFd> {
+    /// Takes in the clients that wait, as many as fit. An error means that none ever will be.
+    pub fn accept(&mut self, now: Time) -> Result<Vec<OwnedFd>> {
         let mut accepted = Vec::new();
         while accepted.len() < ACCEPTS_MAX {
             match accept_from(&self.socket) {
@@ -91,6 +92,10 @@ impl Listener {
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::AGAIN) => break,
                 Err(Errno::MFILE | Errno::NFILE) if self.turn_all_away() => break,
+                // A sandbox that does not permit it.
+                Err(cause @ (Errno::NOSYS | Errno::PERM | Errno::ACCESS)) => {
+                    return Err(Error::system("accepting clients (accept4)", cause));
+                }
                 Err(_) => {
                     // The client stays where it is, so trying again at once would not end.
                     self.paused_until = Some(now + PAUSE);
@@ -98,7 +103,7 @@ impl Listener {
                 }
             }
         }
-        accepted
+        Ok(accepted)
     }
 
     /// The clients that wait at a socket this listener had before.

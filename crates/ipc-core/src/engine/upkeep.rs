@@ -155,13 +155,17 @@ impl Engine {
         match outcome {
             Outcome::Done => {}
             Outcome::Rebound(socket) => self.rebind(key, socket, now),
-            Outcome::Lost(error) => {
-                tracing::warn!(%error, "a server has lost its name");
-                let listener = ListenerId(key);
-                self.close_listener(listener);
-                host.event(Event::ListenerLost { listener, error });
-            }
+            Outcome::Lost(error) => self.lose_listener(key, error, host),
         }
+    }
+
+    /// Clients do not find a server any more, or cannot be let in.
+    #[cold]
+    pub(super) fn lose_listener(&mut self, key: Key, error: Error, host: &mut impl Host) {
+        tracing::warn!(%error, "a server has lost its name");
+        let listener = ListenerId(key);
+        self.close_listener(listener);
+        host.event(Event::ListenerLost { listener, error });
     }
 
     /// Listens at a new socket; clients that have come to the one before are let in.

@@ -127,8 +127,8 @@ fn a_wish_beyond_what_the_server_gives_is_cut_down_to_it() {
     let generous = Policy { rings: [0, 0, 32 << 20, 0, 0], ..policy() };
     assert_eq!(agreed(&generous, &wish(most))[1..3], [4 << 20, 32 << 20]);
     let strict = Policy { rings_max: [4096, 0, 4096, 0, 8192], ..policy() };
-    let own = Geometry::SPARSE.rings;
-    assert_eq!(agreed(&strict, &wish(most)), [own[0], 4 << 20, own[2], 4 << 20, own[4]]);
+    assert_eq!(agreed(&strict, &wish(most)), [4096, 4 << 20, 4096, 4 << 20, 8192]);
+    assert_eq!(agreed(&strict, &hello())[..3], [4096, 64 << 10, 4096], "also without a wish");
     assert_eq!(agreed(&strict, &wish([4096; RINGS])), [4096; RINGS], "less is always given");
 }
 

@@ -1,5 +1,5 @@
-//! Mappings of files that can be made shorter by others: a look beyond the new end is a SIGBUS, which
-//! would be this process's death.
+//! Mappings of files that can be made shorter by others, or whose pages may not be had when they are
+//! touched: such an access is a SIGBUS, which would be this process's death.
 //!
 //! ```text
 //! access ── page is gone ──> SIGBUS ── in a guarded mapping? ── no ──> whoever had the signal before

@@ -284,6 +284,86 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_of_another_user_or_with_another_name_is_refused() {
+        let (_segment, address) = create(4096).unwrap();
+        let link = path("ringpost.bbbbbbbbbbbbbbbbbbbb");
+        let _ = fs::remove_file(&link);
+        fs::hard_link(path(&address.name), &link).unwrap();
+        assert_eq!(attach(&address, 4096).err().unwrap().code(), Code::Handshake);
+        fs::remove_file(&link).unwrap();
+        attach(&address, 4096).unwrap();
+        // Only root can give files away.
+        let nobody = std::os::unix::fs::chown(path(&address.name), Some(65_534), None);
+        if nobody.is_ok() {
+            assert_eq!(attach(&address, 4096).err().unwrap().code(), Code::ForeignUser);
+        }
+    }
+
+    #[test]
+    fn what_has_the_name_but_is_no_file_of_memory_is_refused() {
+        let address = Address { name: "ringpost.cccccccccccccccccccc".into(), nonce: [0; 16] };
+        let at = path(&address.name);
+        let _ = fs::remove_file(&at);
+        // A link is not followed, and a pipe that nothing writes to is not waited for.
+        std::os::unix::fs::symlink("/dev/zero", &at).unwrap();
+        assert!(attach(&address, 4096).is_err());
+        fs::remove_file(&at).unwrap();
+        let made = std::process::Command::new("mkfifo").arg("-m600").arg(&at).status();
+        assert!(made.unwrap().success());
+        assert!(attach(&address, 4096).is_err());
+        // Unless a test that cleans up has taken it for a leftover.
+        let _ = fs::remove_file(&at);
+    }
+
+    #[test]
+    fn a_mapping_of_what_was_made_shorter_is_lost_and_reads_as_zeros() {
+        let (segment, address) = create(8192).unwrap();
+        let file = open(&address.name).unwrap();
+        segment.word64(4096).store(7, Ordering::Relaxed);
+        rustix::fs::ftruncate(&file, 0).unwrap();
+        let before = super::super::losses();
+        assert!(!segment.is_lost());
+        assert_eq!(segment.word64(4096).load(Ordering::Relaxed), 0);
+        assert!(segment.is_lost() && super::super::losses() > before);
+        segment.word64(0).store(9, Ordering::Relaxed);
+        assert_eq!(segment.word64(0).load(Ordering::Relaxed), 9);
+        // Another one beside it is as it was, and its place in the table is used again.
+        for _ in 0..100 {
+            let (other, _) = create(4096).unwrap();
+            other.word64(64).store(1, Ordering::Relaxed);
+            assert!(!other.is_lost());
+        }
+    }
+
+    #[test]
+    fn what_is_lost_is_replaced_and_nothing_that_comes_and_goes_beside_it() {
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..300 {
+                    let (segment, address) = create(8192).unwrap();
+                    let file = open(&address.name).unwrap();
+                    rustix::fs::ftruncate(&file, 4096).unwrap();
+                    assert_eq!(segment.word64(4096).load(Ordering::Relaxed), 0);
+                    assert!(segment.is_lost());
+                }
+                over.store(true, Ordering::Relaxed);
+            });
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        let (segment, _) = create(8192).unwrap();
+                        segment.word64(4096).store(5, Ordering::Relaxed);
+                        std::thread::yield_now();
+                        assert_eq!(segment.word64(4096).load(Ordering::Relaxed), 5);
+                        assert!(!segment.is_lost());
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
     fn cleaning_up_beside_it_disturbs_nobody_who_creates() {
         let cleaning = std::thread::spawn(|| {
             for _ in 0..2000 {

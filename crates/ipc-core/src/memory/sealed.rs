@@ -25,7 +25,7 @@ pub fn create(len: usize) -> Result<(Segment, OwnedFd)> {
     sys::fault()
         .and_then(|()| rustix::fs::fcntl_add_seals(&fd, SEALS))
         .map_err(|cause| Error::system("sealing a memory file", cause))?;
-    Ok((Segment::map(&fd, len)?, fd))
+    Ok((map(&fd, len)?, fd))
 }
 
 /// Maps a segment a peer made, after checking that it is what was agreed.
@@ -45,7 +45,18 @@ pub fn attach(fd: &OwnedFd, len: usize) -> Result<Segment> {
         let message = format!("the memory file received has {found} bytes, {len} were agreed");
         return Err(Error::new(Code::Handshake, message));
     }
-    Segment::map(fd, len)
+    map(fd, len)
+}
+
+/// It cannot be made shorter, but where the kernel promises no more memory than there is, an access to a
+/// page that was never touched may find none left.
+fn map(fd: &OwnedFd, len: usize) -> Result<Segment> {
+    static MAY_RUN_SHORT: OnceLock<bool> = OnceLock::new();
+    let may_run_short = MAY_RUN_SHORT.get_or_init(|| {
+        let mode = std::fs::read_to_string("/proc/sys/vm/overcommit_memory");
+        mode.is_ok_and(|mode| mode.trim() == "2")
+    });
+    if *may_run_short { Segment::map_guarded(fd, len) } else { Segment::map(fd, len) }
 }
 
 /// Whether this process can have sealed memory files at all, and if not, why: sandboxes refuse them, and

@@ -9,6 +9,9 @@
 //! - everything rare, which is [`Link::upkeep`]: the peer's death, its words about names, requests;
 //! - learning a name, which is [`Link::method`].
 //!
+//! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds it one
+//! system call, in a signal handler; the connection is over then.
+//!
 //! ```
 //! use std::time::Duration;
 //!
