@@ -28,7 +28,8 @@ export const strain: readonly Row[] = [
     const { victim, connection } = await fill(cell)
     const drained = cell.asker.do('drained', { connection, timeoutMs: 60_000 })
     const asked = cell.ask('add', [1, 2], { connection, lane: 'high' })
-    await sleep(20)
+    const stats = () => cell.asker.do('stats', { connection })
+    await until('it is asked', async () => (await stats()).pending > 0)
     await victim.kill()
     // Rust's own word for whatever cannot be done any more.
     await fails(drained, cell.asker.language === 'rust' ? 'ERR_CLOSED' : 'ERR_PEER_LOST')
