@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import type { Agent } from '../agents.mjs'
 import { UNSHARE, isRoot } from '../needs.mjs'
-import { assert, fails, freshStream, row, sleep, until, type Cell, type Row } from '../cell.mjs'
+import { assert, fails, freshStream, row, until, type Cell, type Row } from '../cell.mjs'
 
 const ENTER = isRoot ? [] : ['--user', '--preserve-credentials']
 
