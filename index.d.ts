@@ -75,7 +75,10 @@ export interface MethodOptions<Params, Result> {
   /**
    * Compresses payloads of 4,096 bytes and more for their way (LZ4), in both directions, where that makes them
    * shorter and the other side can undo it. Saves room in the rings and in private memory; it seldom
-   * saves time, see docs/performance.md. @default false
+   * saves time, see docs/performance.md.
+   *
+   * It is consent, too: what arrives compressed without it is refused with `ERR_INVALID_PAYLOAD`. To
+   * unpack a payload takes up to 64 times what its author has put in, and 1 MiB. @default false
    */
   compress?: boolean
 }
@@ -88,8 +91,8 @@ export interface EventOptions<Payload> {
   payload?: StandardSchema<Payload>
   /**
    * Compresses payloads of 4,096 bytes and more for their way (LZ4), where that makes them shorter
-   * and the other side can undo it. Saves room in the rings and in private memory; it seldom
-   * saves time, see docs/performance.md. @default false
+   * and the other side can undo it, and consents to receive such payloads: see
+   * {@link MethodOptions.compress}. @default false
    */
   compress?: boolean
 }
@@ -240,7 +243,8 @@ export interface WaitOptions {
 
 /** Who is at the other end. */
 export interface Peer {
-  /** Its process, for display: such numbers are used again. */
+  /** Its process, for display: such numbers are used again. 0 if it cannot be seen from here, as across
+   * containers. */
   readonly pid: number
   /** Its user: yours, or there would be no connection. */
   readonly uid: number
@@ -248,7 +252,7 @@ export interface Peer {
   readonly session: string
   /** Whether it is this very thread, which can never answer a synchronous request of its own. */
   readonly isSelf: boolean
-  /** How memory and doorbells reach the other side. */
+  /** How memory reaches the other side. */
   readonly transport: 'sealed' | 'portable'
   /** What checksums in rings cover. */
   readonly crc: 'off' | 'header' | 'full'
@@ -461,10 +465,20 @@ export interface ConnectionStats {
   wakesBy: 'loop' | 'thread'
 }
 
+/** Events that were dropped. */
+export interface Drop {
+  /** The lane that was full. */
+  readonly lane: Lane
+  /** How many, since this was told last. */
+  readonly count: number
+}
+
 /** What connections tell, with `on` and `once`. */
 export interface ConnectionEvents {
   /** It is over: with the reason, unless one side closed it in good order. */
   close: [reason: IpcError | null]
+  /** A lane of this side was full and has dropped events, as its {@link Overflow} says. */
+  drop: [drop: Drop]
   /** An event's handler has thrown, or an event could not be decoded or sent. If nobody listens it
    * becomes a process warning. What goes down with the connection is only told by `close`. */
   error: [error: Error]
@@ -523,7 +537,8 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
   /**
    * Sends a message nobody answers. What becomes of it while its lane is full is the lane's
    * {@link Overflow}.
-   * @returns `false` if it waits for room: a good moment to await {@link Connection.drained}.
+   * @returns `true` if it is written, or will be unless the connection is lost; `false` if it waits for
+   * room, a good moment to await {@link Connection.drained}, or if its lane has dropped it.
    * @throws IpcError `ERR_FULL` if it was refused because too much waits already, `ERR_CLOSED`,
    * `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`. It was not sent then.
    */
@@ -547,7 +562,8 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
 
   /**
    * Resolves when nothing waits for room in the rings any more.
-   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`.
+   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`, and `ERR_FULL` if a lane has dropped
+   * events meanwhile.
    */
   drained(options?: WaitOptions): Promise<void>
 
@@ -596,15 +612,18 @@ export type Client = Connection
 /** What a server and a client can both choose. */
 export interface EndpointOptions {
   /**
-   * The private directory to meet in. Has to be yours and closed to others; is made if missing.
-   * @default the environment's `RINGPOST_DIR`, or `/run/user/<uid>/ringpost`, or one under the
-   * temporary directory
+   * The private directory to meet in. Has to be yours and closed to others; a server makes it if it is
+   * missing. A path that is relative is so to where the process is now, wherever it goes later.
+   * @default `RINGPOST_DIR` of this thread's `process.env`, or the first of
+   * `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>` and `/var/tmp/ringpost-<uid>` that can be used;
+   * clients look into all of them
    */
   directory?: string
   /**
-   * How memory and doorbells reach the other side: `sealed` passes descriptors and leaves nothing
-   * behind, `portable` uses named segments and passes none.
-   * @default the best both sides have
+   * How memory reaches the other side: `sealed` passes a descriptor and leaves nothing behind,
+   * `portable` uses named segments and passes none. Any process of this user can make a named segment
+   * shorter; that ends its connection, and costs the process a handler for SIGBUS.
+   * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
   transport?: 'sealed' | 'portable'
   /** What checksums in rings cover at least; the stricter wish of the two sides holds.
@@ -612,7 +631,7 @@ export interface EndpointOptions {
   crc?: 'off' | 'header' | 'full'
   /**
    * Capacities of the rings of one direction, in bytes: powers of two from 4,096 to 67,108,864. The
-   * client's wish holds.
+   * client's wish holds, up to what the server gives, see {@link ServerOptions.ringsMax}.
    * @default the transport's own: 2 MiB for `normal` under `sealed`
    */
   rings?: Partial<Record<Lane | 'control', number>>
@@ -626,14 +645,21 @@ export interface EndpointOptions {
    * @default 30,000 */
   timeoutMs?: number
   /** What a full lane means for what comes next.
-   * @default 1,000 ms of waiting for `critical`, 500 for `high` and `normal`; `low` drops the newest */
+   * @default waiting for as long as it takes in `critical`, `high` and `normal`; `low` drops the newest */
   overflow?: Partial<Record<Lane, Overflow>>
-  /** Bytes that may wait in private memory per lane before more is refused with `ERR_FULL`.
-   * @default 33,554,432 */
+  /**
+   * Bytes that may wait in private memory for one peer: requests, events, answers, items, all of it. Above
+   * it requests and events are refused with `ERR_FULL` (but for a sixteenth of it that each lane has for
+   * itself), and no more requests of that peer are taken. When answers and items have made it four times
+   * as much, and the peer reads nothing for a second, the connection ends with `ERR_FULL`. @default 33,554,432
+   */
   backlogMax?: number
-  /** Requests of one peer being worked on above which no more of its messages are read.
-   * @default 4,096 */
+  /** Requests of one peer being worked on above which no more of them are taken; answers, items and
+   * cancels still are. Streams do not count. @default 4,096 */
   servingMax?: number
+  /** Bytes of items that one peer has sent with its streams and no handler has read yet; above it none of
+   * its messages is read before some were. @default 67,108,864 */
+  unreadMax?: number
 }
 
 /**
@@ -648,7 +674,8 @@ export interface EndpointOptions {
  * - `dropOldest`: they wait, and the events that have waited longest are dropped for them, so that as
  *   much waits at most as the lane's ring holds.
  *
- * What is dropped is counted, by lane, on both sides: {@link ConnectionStats.dropped}.
+ * What is dropped is told ({@link ConnectionEvents.drop}) and counted, by lane, on both sides:
+ * {@link ConnectionStats.dropped}.
  */
 export type Overflow = OverflowWait | 'fail' | 'dropNewest' | 'dropOldest'
 
@@ -668,8 +695,14 @@ export interface ClientOptions extends EndpointOptions {
 
 /** What only a server can choose. */
 export interface ServerOptions extends EndpointOptions {
-  /** Connections at the same time. @default 4,096 */
+  /** Connections at the same time, those included that are about to be. @default 4,096 */
   connectionsMax?: number
+  /**
+   * The most a client gets of the capacities it wishes for, in bytes; what `rings` says here is always
+   * given. @default 4 MiB, and 64 KiB for `control`; under `portable`, whose memory is all there from
+   * the start, 256 KiB and 16 KiB
+   */
+  ringsMax?: Partial<Record<Lane | 'control', number>>
   /** Milliseconds a client may take to say who it is. @default 250 */
   helloTimeoutMs?: number
   /**
@@ -683,6 +716,12 @@ export interface ServerOptions extends EndpointOptions {
 export interface ServerEvents {
   /** A client has connected. */
   connection: [connection: Connection]
+  /**
+   * Clients do not find this server any more: its files were removed, and another server has taken the
+   * name since (`ERR_NAME_IN_USE`), or they could not be put back. The connections there are stay. If
+   * there is no listener it becomes a process warning.
+   */
+  error: [error: IpcError]
   /** The server is closed. */
   close: []
 }
@@ -739,7 +778,7 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
  * @param name letters, digits, `-`, `_` and `.`, up to 64, not starting with `.`
  * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
  * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
- * `ERR_FOREIGN_USER`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
  */
 export declare function createServer(name: string, options?: ServerOptions): Promise<Server>
 
@@ -748,7 +787,7 @@ export declare function createServer(name: string, options?: ServerOptions): Pro
  * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
  * @throws IpcError `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_VERSION`, `ERR_FEATURE`, `ERR_TOKEN`,
  * `ERR_HANDSHAKE`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
- * `ERR_FOREIGN_USER`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
  */
 export declare function connect(name: string, options?: ClientOptions): Promise<Client>
 
@@ -813,6 +852,7 @@ export type IpcErrorCode =
   | 'ERR_NO_SERVER'
   | 'ERR_FOREIGN_USER'
   | 'ERR_UNSAFE_DIRECTORY'
+  | 'ERR_ACCESS'
   | 'ERR_VERSION'
   | 'ERR_FEATURE'
   | 'ERR_TOKEN'

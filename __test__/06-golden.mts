@@ -261,7 +261,7 @@ for (const { fields } of ofType('layout')) {
 // ---- the vectors and a living server ----
 
 test('the golden HELLOs get a WELCOME and the golden REJECT from a real server', async (t) => {
-  const server = await createServer('golden', { token: 'secret' })
+  const server = await createServer('golden', { token: 'secret', transport: 'portable' })
   try {
     const [client, future] = ofType('hello')
     const socket = join(directory, 'golden.sock')

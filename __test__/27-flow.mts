@@ -34,7 +34,7 @@ class FakeLink {
   readonly stalled = new Set<unknown>()
   noticed: ItemReader[] = []
   number = 77
-  queued = 0
+  waiting = 0
   end: unknown = undefined
   readonly runtime = {
     notice: (reader: ItemReader) => this.noticed.push(reader),
@@ -45,6 +45,11 @@ class FakeLink {
         this.records.push({ kind, lane, code, slot, generation, amount, payload: copy })
       },
     },
+  }
+
+  queued(lane: number): number {
+    assert.equal(lane, LANE)
+    return this.waiting
   }
 
   check(length: number): void {
@@ -102,7 +107,7 @@ test('what is written is what there is credit for, and everyone who waits is tol
     let end: Error | undefined
     /** Of each who waits: whether it was told, with an error or without. */
     const expected: ('waits' | 'ready' | Error)[] = []
-    const isReady = () => sent < granted && link.queued === 0
+    const isReady = () => sent < granted && link.waiting === 0
     const tellReady = () => {
       if (end === undefined && isReady()) {
         expected.forEach((one, place) => one === 'waits' && (expected[place] = 'ready'))
@@ -137,9 +142,9 @@ test('what is written is what there is credit for, and everyone who waits is tol
           if (end === undefined) writer.granted(granted)
           break
         case 6:
-          link.queued = random.pick([0, 0, 5000])
+          link.waiting = random.pick([0, 0, 5000])
           tellReady()
-          if (link.queued === 0) for (const one of link.stalled) (one as ItemWriter).wake()
+          if (link.waiting === 0) for (const one of link.stalled) (one as ItemWriter).wake()
           break
         default:
           if (random.below(6)) break

@@ -17,4 +17,4 @@ test.serial('a thread is what wakes this side', async (t) => {
 
 essential('threads on both sides', { waiting })
 essential('a thread here and a loop there', {})
-essential('threads and the portable transport', { waiting, client: { transport: 'portable' } })
+essential('threads and the portable transport', { waiting, server: { transport: 'portable' } })

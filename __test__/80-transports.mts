@@ -19,14 +19,23 @@ const VARIANTS: Record<string, EndpointOptions> = {
   'portable, no checksum, small rings': { transport: 'portable', crc: 'off', rings: SMALL },
 }
 
-// A checksum may only be left out where both sides can do without.
+// A checksum may only be left out where both sides can do without, and named segments are only used
+// where the server is asked for them.
 for (const [title, client] of Object.entries(VARIANTS)) {
-  essential(title, { client, server: { crc: client.crc } })
+  essential(title, { client, server: { crc: client.crc, transport: client.transport } })
 }
+
+test.serial('a server that was not asked for it does not offer named segments', async (t) => {
+  const server = await serve()
+  t.teardown(() => server.kill())
+  const refused = { code: 'ERR_FEATURE', message: /no common transport/ }
+  await t.throwsAsync(server.connect(t, { transport: 'portable' }), refused)
+  t.is((await server.connect(t)).peer.transport, 'sealed')
+})
 
 for (const transport of ['sealed', 'portable'] as const) {
   test.serial(`${transport}: what was wished for is what is had`, async (t) => {
-    const server = await serve({ server: { crc: 'off' } })
+    const server = await serve({ server: { crc: 'off', transport } })
     t.teardown(() => server.kill())
     const { peer: usual } = await server.connect(t, { transport })
     t.is(usual.transport, transport)
@@ -35,8 +44,9 @@ for (const transport of ['sealed', 'portable'] as const) {
       t.is((await server.connect(t, { transport, crc })).peer.crc, crc)
     }
     for (const ring of ['critical', 'high', 'normal', 'low', 'control'] as const) {
-      const client = await server.connect(t, { transport, rings: { [ring]: 32_768 } })
-      t.deepEqual(client.peer.rings, { ...usual.rings, [ring]: 32_768 })
+      const wish = ring === 'control' ? 4096 : 32_768
+      const client = await server.connect(t, { transport, rings: { [ring]: wish } })
+      t.deepEqual(client.peer.rings, { ...usual.rings, [ring]: wish })
       t.is(await client.request(Echo, ring), ring)
     }
   })
@@ -58,7 +68,7 @@ const namedSegments = (pid: number) => [
 for (const transport of ['sealed', 'portable'] as const) {
   test.serial(`${transport}: a server that is killed leaves nothing that stays`, async (t) => {
     const before = readdirSync(directory)
-    const { client, server } = await pair(t, { client: { transport } })
+    const { client, server } = await pair(t, { server: { transport } })
     await client.request(Echo)
     const segments = namedSegments(server.pid)
     t.is(segments.length > 0, transport === 'portable')
@@ -69,11 +79,11 @@ for (const transport of ['sealed', 'portable'] as const) {
     t.deepEqual(segments.filter(existsSync), [])
     await successor.close()
     const left = readdirSync(directory).filter((name) => !before.includes(name))
-    t.deepEqual(left.filter((name) => !name.endsWith('.lock')), [])
+    t.deepEqual(left, [])
   })
 
   test.serial(`${transport}: a client that is killed leaves nothing that stays`, async (t) => {
-    const own = await createServer(`own-${transport}`)
+    const own = await createServer(`own-${transport}`, { transport })
     const joined = new Promise((resolve) => own.once('connection', resolve))
     const client = new Program('life', { verb: 'linger', name: own.name, options: { transport } })
     await client.report()
@@ -89,8 +99,8 @@ for (const transport of ['sealed', 'portable'] as const) {
   })
 
   test.serial(`${transport}: both killed leave nothing after the next start`, async (t) => {
-    const server = await serve()
-    const life = { verb: 'linger', name: server.name, options: { transport } }
+    const server = await serve({ server: { transport } })
+    const life = { verb: 'linger', name: server.name }
     const client = new Program('life', life)
     await client.report()
     const segments = namedSegments(client.pid)
@@ -100,7 +110,7 @@ for (const transport of ['sealed', 'portable'] as const) {
     if (transport === 'sealed') t.deepEqual(segments, [])
     const successor = await createServer(server.name)
     t.deepEqual(segments.filter(existsSync), [])
-    const next = await connect(server.name, { transport })
+    const next = await connect(server.name)
     t.true(next.isOpen)
     await next.close()
     await successor.close()

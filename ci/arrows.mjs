@@ -29,7 +29,7 @@ const CORE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-core\/src\/(memory\/|ring\/mapped|lanes\/mapped|checksum)/,
+    where: /^ipc-core\/src\/(memory\/|engine\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
   },
   {
     what: 'a look at the clock',

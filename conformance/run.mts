@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util'
 import { findRustAgent, type Language } from './agents.mjs'
 import { Column, LASTING_MS, type Cell, type Row, type Transport } from './cell.mjs'
+import { bounds } from './rows/bounds.mjs'
 import { missing } from './needs.mjs'
 import { ends } from './rows/ends.mjs'
 import { good } from './rows/good.mjs'
@@ -46,6 +47,7 @@ const themes: Record<string, readonly Row[]> = {
   'a rogue at the other end': rogues,
   'full lanes': overflow,
   strain,
+  'what one peer may cost': bounds,
   'the end of a process': ends,
 }
 const pattern = new RegExp(chosen.row, 'i')

@@ -17,6 +17,7 @@ export interface Chosen {
   backlogMax?: number
   servingMax?: number
   servingMaxTotal?: number
+  unreadMax?: number
   connectTimeoutMs?: number
   connectionsMax?: number
   helloTimeoutMs?: number
@@ -76,6 +77,7 @@ export interface Failure {
 export interface Told {
   pid: number
   uid: number
+  isSelf: boolean
   session: string
   transport: string
   crc: string

@@ -2,18 +2,16 @@
 
 import type * as api from '../index.js'
 
-interface Introduction extends Omit<api.Peer, 'rings' | 'isSelf'> {
-  engine: string
+interface Introduction extends Omit<api.Peer, 'rings'> {
   rings: [number, number, number, number, number]
 }
 
 /** The peer the binding describes. */
-export function makePeer(description: string, ownEngine: string): api.Peer {
-  const { engine, rings, ...rest } = JSON.parse(description) as Introduction
+export function makePeer(description: string): api.Peer {
+  const { rings, ...rest } = JSON.parse(description) as Introduction
   const [critical, high, normal, low, control] = rings
   return Object.freeze({
     ...rest,
-    isSelf: engine === ownEngine,
     rings: Object.freeze({ critical, high, normal, low, control }),
   })
 }

@@ -3,7 +3,7 @@
 import type { NativeEngine } from '../native/binding.js'
 import type { Endpoint } from './options.js'
 import { Connection } from './connection.js'
-import { parseError, tell, type IpcError } from './errors.js'
+import { parseError, raised, tell, type IpcError } from './errors.js'
 import type { ItemReader } from './flow.js'
 import type { Handlers } from './handlers.js'
 import { Inbox } from './inbox.js'
@@ -18,14 +18,19 @@ const {
   EVENT_CLOSED,
   EVENT_CONNECTED,
   EVENT_DRAINED,
+  EVENT_DROPPED,
   EVENT_ENDED,
   EVENT_GRANTED,
   EVENT_ITEMS_END,
   EVENT_NAMED,
+  EVENT_NAME_LOST,
   EVENT_REFUSED,
   EVENT_SENT,
   EVENT_STREAM,
+  EVENT_UNREAD,
+  EVENT_UNREADABLE,
   LINKS_MAX,
+  LINK_WORDS,
   RUNS_MAX,
   RUN_WORDS,
   STATE_ABANDONED,
@@ -41,6 +46,8 @@ export interface Acceptor {
   readonly endpoint: Endpoint
   readonly handlers: Handlers
   accepted(connection: Connection): void
+  /** Clients do not find it any more. */
+  nameLost(error: IpcError): void
 }
 
 /** A connection that is being made. */
@@ -54,9 +61,9 @@ export class Runtime {
   readonly engine: NativeEngine
   readonly outbox: Outbox
   readonly state = new Uint32Array(STATE_WORDS)
-  /** Bytes that wait for room, by the lower half of a link; the binding keeps them. Pages of it that
-   * nobody touches are not there. */
-  readonly queued = new Uint32Array(LINKS_MAX)
+  /** How each link stands, by its lower half: what waits for room in each lane, and whether more items
+   * wait to be read than may. The binding keeps it; pages of it that nobody touches are not there. */
+  readonly standing = new Uint32Array(LINKS_MAX * LINK_WORDS)
   readonly syncArena: SyncArena
   readonly #hot: ReturnType<NativeEngine['hot']>
   readonly #runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
@@ -75,9 +82,9 @@ export class Runtime {
       outbox: this.outbox.memory,
       state: this.state.buffer,
       runs: this.#runs.buffer,
-      queued: this.queued.buffer,
+      standing: this.standing.buffer,
     }
-    this.engine = openEngine(memory, this.#deliver)
+    this.engine = raised(() => openEngine(memory, this.#deliver))
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)
@@ -185,6 +192,8 @@ export class Runtime {
     switch (kind) {
       case EVENT_CONNECTED:
         return this.#connected(link, inbox.text(at))
+      case EVENT_NAME_LOST:
+        return this.#acceptors.get(inbox.code(at))?.nameLost(parseError(inbox.text(at)))
       case EVENT_ACCEPTED:
         return this.#accepted(link, inbox.code(at), inbox.text(at))
       case EVENT_CLOSED:
@@ -197,6 +206,12 @@ export class Runtime {
         return connection?.abandoned(inbox.slot(at), inbox.generation(at))
       case EVENT_DRAINED:
         return connection?.isDrained()
+      case EVENT_DROPPED:
+        return connection?.dropped(inbox.code(at), inbox.deadline(at))
+      case EVENT_UNREAD:
+        return connection?.reportRead()
+      case EVENT_UNREADABLE:
+        return connection?.unreadable(parseError(inbox.text(at)))
       case EVENT_STREAM:
         return connection?.announced(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
       case EVENT_GRANTED: {
@@ -231,7 +246,7 @@ export class Runtime {
     description: string,
     handlers: Handlers | undefined,
   ): Connection {
-    const peer = makePeer(description, this.engine.id)
+    const peer = makePeer(description)
     const connection = new Connection(this, link, peer, endpoint, handlers)
     this.#connections[link & 0xffff] = connection
     return connection

@@ -5,7 +5,7 @@ import { checkServerName } from './client.js'
 import { encodeWith } from './codec.js'
 import type { Connection } from './connection.js'
 import { asEvent } from './contract.js'
-import { raised, tell } from './errors.js'
+import { raised, tell, type IpcError } from './errors.js'
 import { Handlers } from './handlers.js'
 import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
 import { Party } from './party.js'
@@ -38,9 +38,12 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     this.endpoint = endpoint
     this.#runtime = runtime
     this.#listener = listener
-    this.handlers = new Handlers(() => {
-      for (const connection of this.connections) connection.handlersChanged()
-    })
+    this.handlers = new Handlers(
+      () => {
+        for (const connection of this.connections) connection.handlersChanged()
+      },
+      (name) => runtime.engine.acceptPacked(name),
+    )
     runtime.listening(listener, this)
     this.ref()
   }
@@ -56,11 +59,13 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     const left: Connection[] = []
     // Some may close while others are told.
     for (const connection of [...to] as Connection[]) {
+      const { dropped } = this.#runtime.outbox
       try {
         connection.tell(contract, bytes, lane, traceparent)
       } catch {
         left.push(connection)
       }
+      if (this.#runtime.outbox.dropped !== dropped) left.push(connection)
     }
     return left
   }
@@ -70,6 +75,11 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     this.connections.add(connection)
     connection.once('close', () => this.connections.delete(connection))
     tell(() => this.emit('connection', connection))
+  }
+
+  nameLost(error: IpcError): void {
+    if (this.listenerCount('error') > 0) tell(() => this.emit('error', error))
+    else process.emitWarning(error)
   }
 
   close(): Promise<void> {

@@ -6,4 +6,4 @@ import { join } from 'node:path'
 
 export const directory = mkdtempSync(join(tmpdir(), 'ringpost-test-'))
 process.env.RINGPOST_DIR = directory
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))

@@ -74,8 +74,8 @@ export function total(parts: Sent[]): Pick<Sent, 'count' | 'bytes'> {
 
 // ---- what a process has ----
 
-/** A connection's socket and the doorbells of both sides. */
-const DESCRIPTORS_EACH = 3
+/** A connection's socket. */
+const DESCRIPTORS_EACH = 1
 /** What a process has besides. */
 const DESCRIPTORS_OWN = 64
 

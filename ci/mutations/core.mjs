@@ -332,8 +332,8 @@ export const CORE = [
   {
     what: 'real time: a connection that is over makes a system call',
     file: 'crates/ipc-core/src/realtime/mod.rs',
-    from: 'Err(Refusal::Closed) => Err(TrySendError::Closed),',
-    to: `Err(Refusal::Closed) => {
+    from: 'Err(Refusal::Closed | Refusal::Unnamed) => Err(TrySendError::Closed),',
+    to: `Err(Refusal::Closed | Refusal::Unnamed) => {
                 std::thread::yield_now();
                 Err(TrySendError::Closed)
             }`,

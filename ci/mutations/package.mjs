@@ -57,14 +57,14 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: credit is given for every item',
-    from: 'this.#consumed < window >>> 1',
-    to: 'this.#consumed === 0',
+    from: 'this.#consumed >= window >>> 1',
+    to: 'this.#consumed > 0',
   },
   {
     ...FLOW,
     what: 'flow: credit is given when a whole window was read, and not when half was',
-    from: 'this.#consumed < window >>> 1',
-    to: 'this.#consumed < window',
+    from: 'this.#consumed >= window >>> 1',
+    to: 'this.#consumed >= window',
   },
   {
     ...FLOW,
@@ -99,14 +99,14 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: readiness ignores what waits in private memory',
-    from: 'this.#sent < this.#granted && this.#address.link.queued === 0',
+    from: 'this.#sent < this.#granted && link.queued(lane) === 0',
     to: 'this.#sent < this.#granted',
   },
   {
     ...FLOW,
     what: 'flow: readiness ignores credit',
-    from: 'this.#sent < this.#granted && this.#address.link.queued === 0',
-    to: 'this.#address.link.queued === 0',
+    from: 'this.#sent < this.#granted && link.queued(lane) === 0',
+    to: 'link.queued(lane) === 0',
   },
   {
     ...FLOW,

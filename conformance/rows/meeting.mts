@@ -3,6 +3,7 @@
 import { chmodSync, chownSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { once } from 'node:events'
+import type { Agent } from '../agents.mjs'
 import { assert, fails, fresh, row, sleep, until, type Cell, type Row } from '../cell.mjs'
 
 const NOBODY = 65_534
@@ -10,10 +11,13 @@ const NOBODY = 65_534
 /** WELCOMEs with something wrong beside them, by transport. */
 const WRONG_WELCOMES = {
   sealed: [
-    ...['noDescriptors', 'tooFew', 'tooMany', 'noMemory', 'noBell', 'blockingBell'],
-    ...['unsealed', 'otherSize', 'otherVersion'],
+    ...['noDescriptors', 'tooMany', 'farTooMany', 'lateDescriptor', 'noMemory', 'unsealed'],
+    ...['otherSize', 'otherVersion', 'unknownFeature', 'noTransport'],
   ],
-  portable: ['tooMany', 'noSegment', 'otherName', 'otherNonce', 'openToAll', 'otherSize'],
+  portable: [
+    ...['tooMany', 'noSegment', 'otherName', 'otherNonce', 'openToAll', 'linked', 'otherSize'],
+    ...['unknownFeature', 'noTransport'],
+  ],
 }
 /** What a client may make of them, each with a code of its own. */
 const WRONG_WELCOME_CODES = ['ERR_HANDSHAKE', 'ERR_FOREIGN_USER', 'ERR_SYSTEM']
@@ -50,6 +54,24 @@ export const meeting: readonly Row[] = [
     await fails(cell.asker.do('connect', { server }), 'ERR_TOO_MANY_CONNECTIONS')
     assert.equal(await cell.ask('add', [1, 2], { connection }), 3)
   }),
+  row('more clients at once than the server takes', async (cell) => {
+    const server = await cell.serve({ connectionsMax: 5 })
+    const attempts = Array.from({ length: 25 }, () => cell.connect(server).catch(({ code }) => code))
+    const outcomes = await Promise.all(attempts)
+    const let_in = outcomes.filter((outcome) => typeof outcome === 'number')
+    assert.equal(let_in.length, 5, String(outcomes))
+    const refused = outcomes.filter((outcome) => outcome === 'ERR_TOO_MANY_CONNECTIONS')
+    assert.equal(refused.length, 20, String(outcomes))
+    for (const connection of let_in) assert.equal(await cell.ask('add', [1, 2], { connection }), 3)
+  }),
+  row('a wish for more memory than the server gives', async (cell) => {
+    const ring = 67_108_864
+    const rings = { critical: ring, high: ring, normal: ring, low: ring, control: ring }
+    const [lane, control] = cell.isPortable ? [262_144, 16_384] : [4_194_304, 65_536]
+    const { connection, peer } = await cell.meet(cell.main, { rings })
+    assert.deepEqual(peer.rings, { critical: lane, high: lane, normal: lane, low: lane, control })
+    await cell.echo(3_000_000, { connection })
+  }),
   row('a directory that is open to others', async (cell) => {
     const directory = cell.scratch()
     chmodSync(directory, 0o755)
@@ -72,11 +94,26 @@ export const meeting: readonly Row[] = [
     await refused(cell, { required: 2 ** 40 }, 'ERR_FEATURE', /0x10000000000/)
   }),
   row('a client that sends descriptors', async (cell) => {
-    for (const descriptors of [1, 3, 4]) {
-      const { rejected, closed } = await knock(cell, { descriptors })
-      assert.ok(rejected === 'ERR_HANDSHAKE' || closed, `${rejected}`)
+    const holds = await cell.answerer.do('holds', {})
+    for (const hello of [
+      ...[{ descriptors: 1 }, { descriptors: 4 }, { descriptorsLate: 3 }],
+      { descriptorsReady: 1 },
+    ]) {
+      await hungUpOn(cell, hello)
     }
+    await until('nothing is held of them', async () => {
+      const now = await cell.answerer.do('holds', {})
+      return now.descriptors <= holds.descriptors && now.mappings <= holds.mappings
+    })
     assert.equal(await cell.ask('add', [1, 2]), 3)
+  }),
+  row('a HELLO with an id, options, a codec, or more to come', async (cell) => {
+    for (const header of ['id', 'options', 'codec', 'more']) await hungUpOn(cell, { header })
+    assert.equal(await cell.ask('add', [1, 2]), 3)
+  }),
+  row('a READY with what a later version has appended', async (cell) => {
+    const { agent, rogue } = await knock(cell, { appended: true })
+    assert.equal(await agent.do('rogue', { watch: { rogue, ms: 50 } }), 'open')
   }),
   row('a client that speaks nonsense', async (cell) => {
     await cell.besideTraffic(async () => {
@@ -95,6 +132,7 @@ export const meeting: readonly Row[] = [
   row('a server that says nothing', async (cell) => {
     await meets(cell, 'silence', 'ERR_TIMEOUT', { connectTimeoutMs: 200 })
   }),
+  row('a server that says it is this very process', poses),
   row(
     'connecting that is aborted',
     async (cell) => {
@@ -106,7 +144,7 @@ export const meeting: readonly Row[] = [
     },
     ({ asker }) => asker === 'ts',
   ),
-  row('a WELCOME with wrong memory, bells or descriptors', async (cell) => {
+  row('a WELCOME with wrong memory, descriptors or features', async (cell) => {
     const holds = await cell.asker.do('holds', {})
     for (const answer of WRONG_WELCOMES[cell.transport]) {
       await meets(cell, answer, ...WRONG_WELCOME_CODES)
@@ -118,15 +156,31 @@ export const meeting: readonly Row[] = [
 
 // ---- rogues ----
 
-async function knock(cell: Cell, hello: object): Promise<{ rejected?: string; closed?: boolean }> {
-  const rogue = cell.spawn('rust')
+interface Knocked {
+  agent: Agent
+  rejected?: string
+  reason?: string
+  closed?: boolean
+  rogue?: number
+}
+
+async function knock(cell: Cell, hello: object): Promise<Knocked> {
+  const agent = cell.spawn('rust')
   const { transport } = cell
   const connect = { path: cell.path(cell.main), transport, until: 'ready', hello }
-  return rogue.do('rogue', { connect })
+  return { agent, ...(await agent.do('rogue', { connect })) }
+}
+
+/** The server ends that handshake without a word. */
+async function hungUpOn(cell: Cell, hello: object): Promise<void> {
+  const { agent, rejected, closed, rogue } = await knock(cell, hello)
+  assert.equal(rejected, undefined)
+  const isClosed = closed || (await agent.do('rogue', { watch: { rogue, ms: 5000 } })) === 'closed'
+  assert.ok(isClosed, JSON.stringify(hello))
 }
 
 async function refused(cell: Cell, hello: object, code: string, reason: RegExp): Promise<void> {
-  const refusal = (await knock(cell, hello)) as { rejected?: string; reason?: string }
+  const refusal = await knock(cell, hello)
   assert.equal(refusal.rejected, code)
   assert.match(refusal.reason!, reason)
   assert.equal(await cell.ask('add', [1, 2]), 3)
@@ -149,6 +203,23 @@ async function meets(cell: Cell, answer: string, ...rest: (string | object)[]): 
   const options = { transport: cell.transport, ...chosen }
   await fails(cell.asker.do('connect', { server, options }), ...codes)
   assert.equal(await cell.ask('add', [1, 2]), 3)
+}
+
+/** A session and an engine are only words; the other end is here if it is here. */
+async function poses(cell: Cell): Promise<void> {
+  const own = await cell.serve({}, cell.asker, fresh())
+  const { peer: self } = await cell.meet(own)
+  // A client and a server in Rust have an engine each.
+  assert.equal(self.isSelf, cell.asker.language === 'ts')
+  const impostor = cell.spawn('rust')
+  const { transport } = cell
+  const connect = { path: cell.path(own), transport, until: 'welcome', hello: {} }
+  const { session, engine } = await impostor.do('rogue', { connect })
+  const server = fresh()
+  const serve = { path: cell.path(server), transport, answer: 'good', session, engine }
+  await impostor.do('rogue', { serve })
+  const { peer } = await cell.meet(server)
+  assert.deepEqual([peer.session, peer.isSelf], [session, false])
 }
 
 // ---- other users ----

@@ -2,7 +2,7 @@
 
 import { Buffer } from 'node:buffer'
 import type { Agent } from '../agents.mjs'
-import { assert, fails, fresh, row, until, type Cell, type Row } from '../cell.mjs'
+import { assert, fails, fresh, row, until, type Cell, type Row, type Transport } from '../cell.mjs'
 
 const REQUEST = 1
 const REPLY = 2
@@ -18,6 +18,9 @@ interface Nonsense {
   /** Words of the rogue's, and values for them. */
   words?: Record<string, string>
   frames?: readonly object[]
+  /** The memory is made so long, and then there is a bell. */
+  length?: number
+  bells?: { count: number; descriptors: number }
   /** Checksums cover everything. */
   crc?: boolean
   harmless?: boolean
@@ -30,7 +33,17 @@ const define = (name: string, code = 0) =>
 const spoilt = (spoil: string) => [define('note'), frame({ spoil, payload: hex('12345678') })]
 /** An option block that says: compressed, and so long without that. */
 const packed = (length: number) => `08008204${Buffer.from(Uint32Array.of(length).buffer).toString('hex')}`
+const compressed = (length: number, payload: string) =>
+  frame({ kind: REQUEST, id: 2 ** 33, spoil: 'options', payload: `${packed(length)}${payload}` })
+const TRACED_TWICE = `4000${`031a${'00'.repeat(26)}`.repeat(2)}${'00'.repeat(6)}`
 const MAX = (2n ** 64n - 1n).toString()
+
+/** Sealed memory cannot be made shorter. */
+const SHORTER: Record<Transport, Nonsense> = {
+  portable: { what: 'into nothing', length: 0 },
+  sealed: { what: 'into nothing, in vain', length: 0, harmless: true },
+}
+const BELLS: Nonsense = { what: 'bells', bells: { count: 50_000, descriptors: 0 } }
 
 const NONSENSE: readonly Nonsense[] = [
   { what: 'a write position beyond the ring', words: { write: '1099511627776' } },
@@ -52,20 +65,39 @@ const NONSENSE: readonly Nonsense[] = [
     frames: [define('note'), frame({ spoil: 'options', payload: 'ff'.repeat(16) })],
   },
   {
-    what: 'a compressed payload that is none',
+    what: 'a compressed payload to a method that takes none',
     frames: [define('note'), frame({ spoil: 'options', payload: `${packed(4096)}00112233` })],
+    harmless: true,
+  },
+  {
+    what: 'a compressed payload that is none',
+    frames: [define('packed bytes'), compressed(4096, '0400000000112233')],
   },
   {
     what: 'a compressed payload that would be longer than agreed',
-    frames: [define('note'), frame({ spoil: 'options', payload: `${packed(2 ** 32 - 1)}1f00` })],
+    frames: [define('packed bytes'), compressed(2 ** 32 - 1, '040000001f00')],
+  },
+  {
+    what: 'a compressed payload with a piece of nothing',
+    frames: [define('packed bytes'), compressed(2 ** 26, '0000008000000080')],
   },
   { what: 'a control code nobody knows', frames: [frame({ kind: CONTROL, code: 99 })] },
   { what: 'a code nobody defined', frames: [frame({ code: 77 })] },
   { what: 'a request on the control ring', frames: [frame({ ring: CONTROL_RING, kind: REQUEST })] },
   {
     what: 'an answer nobody asked for',
-    frames: [frame({ kind: REPLY, id: 12_345 })],
+    frames: [frame({ kind: REPLY, id: 2 ** 33 + 5 })],
     harmless: true,
+  },
+  { what: 'an answer of an id that nobody has', frames: [frame({ kind: REPLY, id: 12_345 })] },
+  { what: 'a control frame with a codec', frames: [frame({ kind: CONTROL, code: 2, codec: 1 })] },
+  {
+    what: 'an event with a budget',
+    frames: [define('note'), frame({ spoil: 'options', payload: '10000108010000000000000000000000' })],
+  },
+  {
+    what: 'an option twice',
+    frames: [define('note'), frame({ spoil: 'options', payload: TRACED_TWICE })],
   },
   {
     what: 'a payload that is no MessagePack',
@@ -79,6 +111,14 @@ export const rogues: readonly Row[] = [
     row(`a client writes ${nonsense.what}`, (cell) => beside(cell, nonsense)),
   ),
   row('a client claims to have read what was never written', readsTooMuch),
+  row('a client makes the memory shorter', (cell) => beside(cell, SHORTER[cell.transport])),
+  row('a server makes the memory shorter', async (cell) => {
+    await cell.besideTraffic(() => rogueServer(cell, SHORTER[cell.transport]))
+  }),
+  row('a client rings and rings', (cell) => beside(cell, { ...BELLS, harmless: true })),
+  row('a client sends descriptors beside a bell', (cell) =>
+    beside(cell, { what: 'descriptors', bells: { count: 1, descriptors: 2 } }),
+  ),
   row('a client writes anything anywhere', async (cell) => {
     await cell.besideTraffic(async () => {
       for (const seed of [1, 2, 3, 4]) {
@@ -112,8 +152,14 @@ async function rogueClient(cell: Cell, server: string, hello: object) {
 async function write(
   agent: Agent,
   rogue: number,
-  { words = {}, frames = [] }: Pick<Nonsense, 'words' | 'frames'>,
+  { words = {}, frames = [], length, bells }: Omit<Nonsense, 'what'>,
 ): Promise<void> {
+  if (length !== undefined) {
+    const resized = agent.do('rogue', { resize: { rogue, length } })
+    await resized.catch(({ message }: Error) => assert.match(message, /not permitted/))
+    bells ??= { count: 1, descriptors: 0 }
+  }
+  if (bells) await agent.do('rogue', { bells: { rogue, ...bells } })
   for (const [word, value] of Object.entries(words)) {
     await agent.do('rogue', { word: { rogue, ring: NORMAL, word, value } })
   }
@@ -168,6 +214,10 @@ async function rogueServer(cell: Cell, nonsense: Nonsense): Promise<void> {
     ),
   )
   await write(agent, rogue, nonsense)
+  if (nonsense.harmless) {
+    assert.equal((await stats()).isOpen, true, nonsense.what)
+    return
+  }
   await fails(outcome, 'ERR_PEER_LOST')
   assert.equal(await cell.asker.do('closed', { connection }), 'ERR_CORRUPT', nonsense.what)
 }

@@ -44,7 +44,8 @@ export const strain: readonly Row[] = [
     const connection = await cell.connect(cell.main, {}, client)
     const options = { transport: cell.transport }
     const order = { server: cell.main, options }
-    for (const left of cell.isPortable ? [0, 1] : [0, 1, 2, 3]) {
+    // A socket is the first it needs, the memory the second.
+    for (const left of [0, 1]) {
       leave(client, left)
       await fails(client.do('connect', order), 'ERR_NO_DESCRIPTORS')
     }
@@ -128,9 +129,10 @@ async function serverWithoutDescriptors(cell: Cell): Promise<void> {
   const connection = await cell.connect(server)
   await cell.ask('add', [1, 2], { connection })
   leave(victim, 0)
-  const options = { transport: cell.transport, connectTimeoutMs: 500 }
-  const refusals = ['ERR_NO_DESCRIPTORS', 'ERR_TIMEOUT', 'ERR_HANDSHAKE']
-  await fails(cell.asker.do('connect', { server, options }), ...refusals)
+  const options = { transport: cell.transport }
+  const attempts = Array.from({ length: 20 }, () => cell.asker.do('connect', { server, options }))
+  // All are told, whoever comes first.
+  await Promise.all(attempts.map((attempt) => fails(attempt, 'ERR_NO_DESCRIPTORS')))
   assert.equal(await cell.ask('add', [1, 2], { connection }), 3)
   leave(victim, 1000)
   const later = await cell.connect(server)

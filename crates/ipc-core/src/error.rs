@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::remote_error::RemoteError;
+use crate::sys;
 
 /// The result of whatever can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -63,6 +64,8 @@ codes! {
     ForeignUser = "ERR_FOREIGN_USER",
     /// The directory to meet in is a link, not a directory, or open to others.
     UnsafeDirectory = "ERR_UNSAFE_DIRECTORY",
+    /// The system does not permit it: modes of files, a sandbox, or a policy.
+    Access = "ERR_ACCESS",
     /// The two sides share no protocol version.
     Version = "ERR_VERSION",
     /// One side requires a feature the other does not have.
@@ -129,18 +132,30 @@ impl Error {
         Self(Box::new(Inner { code, message: message.into(), cause: None }))
     }
 
-    /// A failed system call: `doing` says what was being done, in the words of the caller.
+    /// A failed system call: `doing` says what was being done, in the words of the caller. The limit
+    /// it has failed at is named with its value.
     #[cold]
     pub fn system(doing: impl fmt::Display, cause: rustix::io::Errno) -> Self {
         use rustix::io::Errno;
         let code = match cause {
-            Errno::MFILE | Errno::NFILE => Code::NoDescriptors,
-            Errno::NOSPC | Errno::NOMEM | Errno::DQUOT => Code::NoSpace,
-            Errno::ACCESS | Errno::PERM => Code::ForeignUser,
+            // The last is about descriptors that are on their way in sockets.
+            Errno::MFILE | Errno::NFILE | Errno::TOOMANYREFS => Code::NoDescriptors,
+            Errno::NOSPC | Errno::NOMEM | Errno::DQUOT | Errno::FBIG => Code::NoSpace,
+            Errno::ACCESS | Errno::PERM => Code::Access,
             _ => Code::System,
         };
-        let message = format!("{doing}: {cause}").into();
+        let limit = sys::limit_behind(cause).map(|limit| format!("; {limit}"));
+        let message = format!("{doing}: {cause}{}", limit.unwrap_or_default()).into();
         Self(Box::new(Inner { code, message, cause: Some(Cause::System(cause.into())) }))
+    }
+
+    /// The same for what the standard library was asked to do.
+    #[cold]
+    pub fn from_io(doing: impl fmt::Display, cause: &std::io::Error) -> Self {
+        match cause.raw_os_error() {
+            Some(errno) => Self::system(doing, rustix::io::Errno::from_raw_os_error(errno)),
+            None => Self::new(Code::System, format!("{doing}: {cause}")),
+        }
     }
 
     /// A failure of the peer's handler.
@@ -225,8 +240,10 @@ pub enum Corrupt {
     Compressed { packed: usize, len: u32 },
     #[error("a frame after the closing marker of lane {lane}")]
     AfterClose { lane: u8 },
-    #[error("{bytes} bytes on a control socket that was to stay silent")]
-    Chatter { bytes: usize },
+    #[error("descriptors on a socket where none belong")]
+    Descriptors,
+    #[error("the shared memory was made shorter")]
+    Truncated,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use crate::checksum::{CrcMode, of_frame};
+use crate::compression::pack;
 use crate::doorbell::{Interest, Sleeper, Words};
 use crate::handshake::{Features, Hello, Reject, Transport, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
@@ -205,6 +206,9 @@ fn frame(vector: &Vector) {
     assert_eq!(found, header);
     if vector.mode() == CrcMode::Full {
         assert_eq!(crc, of_frame(sealed, &[vector.payload()]));
+    }
+    if let Some(len) = options.unpacked_len {
+        assert_eq!(pack(&vec![b'a'; len.get() as usize]), Some(payload));
     }
     if found.options() {
         let prefix = [vector.payload()[0], vector.payload()[1]];

@@ -12,7 +12,7 @@
 
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
-use crate::limits::{Agreement, Geometry, Limits, RINGS};
+use crate::limits::{Agreement, Geometry, Limits, RINGS, one_piece_len_max};
 use crate::memory::layout::NONCE_LEN;
 use crate::memory::named::Address;
 
@@ -36,9 +36,9 @@ const REASON_LEN_MAX: usize = 256;
 pub struct Features(pub u64);
 
 impl Features {
-    /// Memory and doorbells passed as descriptors.
+    /// Memory passed as a descriptor.
     pub const SEALED: Self = Self(1);
-    /// A named segment, and doorbells as bytes on the socket.
+    /// Memory found by its name.
     pub const NAMED: Self = Self(2);
     /// Requests with items, in either direction.
     pub const STREAMS: Self = Self(4);
@@ -50,14 +50,14 @@ impl Features {
     }
 }
 
-/// How memory and doorbells reach the other side.
+/// How memory reaches the other side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
-    /// A sealed memory file and two event counters, passed by descriptor. The default on Linux.
+    /// A sealed memory file, passed by descriptor. The default on Linux.
     #[default]
     Sealed = 0,
-    /// A named segment, and one byte on the control socket as doorbell: no descriptor is passed,
-    /// so it works wherever there is shared memory.
+    /// A named segment: no descriptor is passed, so it works wherever there is shared memory. Any
+    /// process of this user can make it shorter, which ends the connection.
     Portable = 1,
 }
 
@@ -78,6 +78,14 @@ impl Transport {
         }
     }
 
+    /// The most a client gets where its server has not said otherwise.
+    pub(crate) const fn geometry_max(self) -> Geometry {
+        match self {
+            Self::Sealed => Geometry::SPARSE_MAX,
+            Self::Portable => Geometry::DENSE_MAX,
+        }
+    }
+
     /// The name used in options and in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -87,7 +95,7 @@ impl Transport {
     }
 }
 
-/// Which engine speaks: so that one notices when it talks to itself.
+/// Which engine speaks, as it says: for people. Nothing rests on it.
 pub type EngineId = [u8; 16];
 /// Which session this is: never the same twice, so that nothing old is taken for new.
 pub type SessionId = [u8; 16];
@@ -160,12 +168,12 @@ impl Hello {
     }
 }
 
-/// The server's agreement. Memory and doorbells travel beside it.
+/// The server's agreement. Memory travels beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome {
     /// The version both will speak.
     pub version: u16,
-    /// How memory and doorbells reach the client.
+    /// How memory reaches the client.
     pub transport: Transport,
     /// What both will use of what was offered.
     pub features: Features,
@@ -236,10 +244,9 @@ impl Welcome {
     pub fn check(&self, hello: &Hello) -> Result<()> {
         let agreement = &self.agreement;
         let fair = (hello.version_min..=hello.version_max).contains(&self.version)
-            && hello.offered.contains(self.transport.feature())
+            && hello.offered.contains(self.features)
+            && self.features.contains(self.transport.feature())
             && self.features.contains(hello.required)
-            && (hello.offered.contains(Features::STREAMS) || !agreement.streams)
-            && (hello.offered.contains(Features::COMPRESSION) || !agreement.compression)
             && agreement.crc >= hello.crc
             && agreement.limits == agreement.limits.stricter(hello.limits);
         if fair {
@@ -272,15 +279,18 @@ const REJECT_CODES: [Code; 7] = [
 ];
 
 impl Reject {
-    /// The refusal that tells a client of `error`; what is no business of the client's is not told.
+    /// The refusal that tells a client of `error`: a failure of the system as such, because it is of the
+    /// machine both are on; what is no business of the client's is not told.
     pub fn of(error: &Error) -> Self {
         let code = error.code();
-        let told = REJECT_CODES.contains(&code);
-        Self {
-            code: if told { code } else { Code::Handshake },
-            versions: (VERSION_MIN, VERSION_MAX),
-            reason: if told { error.to_string() } else { "the server failed".into() },
-        }
+        let has_number = REJECT_CODES.contains(&code);
+        let reason = match code {
+            _ if has_number => error.to_string(),
+            Code::System | Code::Access => format!("it failed in {error}"),
+            _ => "the server failed".into(),
+        };
+        let code = if has_number { code } else { Code::Handshake };
+        Self { code, versions: (VERSION_MIN, VERSION_MAX), reason }
     }
 
     /// The payload of the frame.
@@ -329,6 +339,11 @@ pub struct Policy {
     pub crc: CrcMode,
     /// Ring capacities for a client without wishes; 0 takes the transport's own.
     pub rings: [u32; RINGS],
+    /// The most a client gets of what it wishes for, where that is more than the above; 0 takes the
+    /// transport's own.
+    pub rings_max: [u32; RINGS],
+    /// Messages have to fit one frame in any lane.
+    pub in_one_piece: bool,
     /// The most it agrees to.
     pub limits: Limits,
     /// A secret clients have to know.
@@ -340,7 +355,7 @@ pub struct Policy {
 pub struct Terms {
     /// The version both will speak.
     pub version: u16,
-    /// How memory and doorbells will travel.
+    /// How memory will travel.
     pub transport: Transport,
     /// What both will use.
     pub features: Features,
@@ -383,10 +398,17 @@ impl Policy {
                 );
                 Error::new(Code::Feature, message)
             })?;
-        let geometry = transport.geometry().with(self.rings).with(hello.rings);
-        if !geometry.is_valid() {
-            let message = format!("ring capacities {:?} are not possible", geometry.rings);
+        let own = transport.geometry().with(self.rings);
+        let wished = own.with(hello.rings);
+        if !wished.is_valid() {
+            let message = format!("ring capacities {:?} are not possible", wished.rings);
             return Err(Error::new(Code::Handshake, message));
+        }
+        let most = transport.geometry_max().with(self.rings_max).at_least(own);
+        let geometry = wished.at_most(most);
+        let mut limits = self.limits.stricter(hello.limits);
+        if self.in_one_piece {
+            limits.message_len_max = limits.message_len_max.min(one_piece_len_max(&geometry));
         }
         Ok(Terms {
             version: VERSION_MAX.min(hello.version_max),
@@ -395,7 +417,7 @@ impl Policy {
             agreement: Agreement {
                 geometry,
                 crc: self.crc.max(hello.crc),
-                limits: self.limits.stricter(hello.limits),
+                limits,
                 streams: shared.contains(Features::STREAMS),
                 compression: shared.contains(Features::COMPRESSION),
             },

@@ -59,12 +59,37 @@ impl Geometry {
     /// For named segments, whose pages are all allocated up front.
     pub const DENSE: Self = Self { rings: [16 << 10, 16 << 10, 256 << 10, 16 << 10, 8 << 10] };
 
-    /// This one, but with the capacities somebody wished for; 0 is no wish.
+    /// The most a client gets of sealed memory unless its server says otherwise: a thousand clients that
+    /// fill all of it still leave a machine to work with, and only what is used is there at all.
+    pub const SPARSE_MAX: Self = Self { rings: [4 << 20, 4 << 20, 4 << 20, 4 << 20, 64 << 10] };
+    /// The same of named segments, which are paid for before a client has said a word.
+    pub const DENSE_MAX: Self =
+        Self { rings: [256 << 10, 256 << 10, 256 << 10, 256 << 10, 16 << 10] };
+
+    /// This one, but with the capacities that were wished for; 0 is no wish.
     pub fn with(mut self, wishes: [u32; RINGS]) -> Self {
         for (capacity, wish) in self.rings.iter_mut().zip(wishes) {
             if wish != 0 {
                 *capacity = wish;
             }
+        }
+        self
+    }
+
+    /// The lower of the two capacities of each ring.
+    #[must_use]
+    pub fn at_most(mut self, max: Self) -> Self {
+        for (capacity, max) in self.rings.iter_mut().zip(max.rings) {
+            *capacity = max.min(*capacity);
+        }
+        self
+    }
+
+    /// The higher of the two capacities of each ring.
+    #[must_use]
+    pub fn at_least(mut self, min: Self) -> Self {
+        for (capacity, min) in self.rings.iter_mut().zip(min.rings) {
+            *capacity = min.max(*capacity);
         }
         self
     }
@@ -84,6 +109,13 @@ pub const fn frame_payload_max(capacity: usize) -> usize {
     capacity / 4 - crate::header::HEADER_LEN
 }
 
+/// The most bytes of a message that is one frame in every lane, whatever options it has.
+pub(crate) fn one_piece_len_max(geometry: &Geometry) -> u64 {
+    let lanes = geometry.rings[..Lane::ALL.len()].iter();
+    let frames = lanes.map(|&ring| frame_payload_max(ring as usize).min(FRAME_LEN_MAX));
+    frames.min().unwrap_or(0).saturating_sub(crate::option_block::OPTIONS_LEN_MAX) as u64
+}
+
 /// Bytes after a header above which a message is cut into fragments even if a frame would hold it, so
 /// that the peer copies one part out while the next is copied in.
 pub(crate) const FRAME_LEN_MAX: usize = 128 << 10;
@@ -95,14 +127,14 @@ pub struct Limits {
     pub message_len_max: u64,
     /// Requests in flight in one direction.
     pub pending_max: u32,
-    /// Distinct names one side may define.
+    /// Distinct names one side may use in one lane at a time.
     pub names_max: u16,
 }
 
 impl Limits {
     /// Where everyone starts.
     pub const DEFAULT: Self =
-        Self { message_len_max: 64 << 20, pending_max: 65_536, names_max: 4096 };
+        Self { message_len_max: 64 << 20, pending_max: 65_536, names_max: 1024 };
 
     /// The stricter of two sides' wishes.
     #[must_use]

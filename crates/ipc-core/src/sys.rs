@@ -1,4 +1,4 @@
-//! The one seam where a test makes system calls fail.
+//! The one seam where a test makes system calls fail, and what limits they can fail at.
 //!
 //! Every call that can fail for want of a resource asks [`fault`] first. In production that is
 //! nothing; with the feature `testing` the n-th ask fails, once or from then on, so that a test can
@@ -6,6 +6,29 @@
 //!
 //! Between any two steps by which a frame reaches the peer stands a [`kill_point`]: in production
 //! nothing, in a test the place where the process dies, if the test has chosen it.
+
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+/// Bytes of the largest file this process may make. To make one larger is not an error but a signal,
+/// so that it has to be known beforehand.
+pub(crate) fn file_len_max() -> u64 {
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+/// The limit that a call has failed at, with its value, if that can be known.
+pub(crate) fn limit_behind(cause: Errno) -> Option<String> {
+    let (resource, what) = match cause {
+        Errno::MFILE => {
+            (Resource::Nofile, "descriptors a process may have (RLIMIT_NOFILE, ulimit -n)")
+        }
+        Errno::FBIG => (Resource::Fsize, "bytes a file may have (RLIMIT_FSIZE, ulimit -f)"),
+        Errno::NOMEM => (Resource::As, "bytes a process may map (RLIMIT_AS, ulimit -v)"),
+        _ => return None,
+    };
+    let value = getrlimit(resource).current?;
+    Some(format!("the limit is {value} {what}"))
+}
 
 #[cfg(not(feature = "testing"))]
 #[inline(always)]

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use ipc_core::realtime::{Link, Method, TryRecvError, TrySendError, Wake, Waker};
 use ipc_core::{
-    CallOptions, Code, CrcMode, FaceOptions, Lane, LinkId, Options, Patience, TRACE_LEN, Trace,
-    Transport, blocking,
+    CallOptions, Code, CrcMode, FaceOptions, Lane, LinkId, ListenOptions, Options, Patience, RINGS,
+    TRACE_LEN, Trace, Transport, blocking,
 };
 use two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently, role};
 
@@ -583,6 +583,52 @@ fn requests_and_long_messages_are_answered_for_what_they_are() {
     assert_eq!(error.code(), Code::TooLarge);
     client.close().unwrap();
     assert_eq!(polling.join().unwrap(), (0, Err(TryRecvError::Closed)));
+}
+
+#[test]
+fn messages_that_would_not_be_one_piece_in_the_rings_a_server_gives_are_a_typed_error() {
+    let meeting = Meeting::new(Transport::Sealed);
+    let face = FaceOptions::default();
+    let listen = ListenOptions { rings_max: [4096; RINGS], ..ListenOptions::default() };
+    let own = Options { rings: [4096; RINGS], ..meeting.options.clone() };
+    let mut server = blocking::Server::bind_with("band", &own, &listen, face).unwrap();
+    let stopper = server.stopper();
+    let serving = std::thread::spawn(move || server.run().unwrap());
+    let connect = |rings| {
+        let options = Options { rings, ..meeting.options.clone() };
+        Link::connect("band", &options, PATIENCE)
+    };
+    let error = connect([65_536; RINGS]).err().expect("less was given than was asked for");
+    assert_eq!(error.code(), Code::NoSpace);
+    let message = error.to_string();
+    assert!(message.contains("16232") && message.contains("4096"), "{message}");
+    let limits = connect([4096; RINGS]).unwrap().peer().agreement.limits;
+    assert_eq!(limits.message_len_max, 1024 - 24 - 128);
+    stopper.stop();
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_client_with_smaller_rings_agrees_on_shorter_messages() {
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new(transport);
+        let options = meeting.options.clone();
+        let polling = std::thread::spawn(move || {
+            let mut link = Link::accept("band", &options, PATIENCE).unwrap();
+            let payload = receive(&mut link);
+            (payload.len(), link.skipped())
+        });
+        let small = Options { rings: [4096; RINGS], ..meeting.options.clone() };
+        let face = FaceOptions::default();
+        let mut client = patiently(|| blocking::Client::connect("band", &small, face));
+        let most = usize::try_from(client.peer().agreement.limits.message_len_max).unwrap();
+        assert_eq!(most, 1024 - 24 - 128);
+        let call = CallOptions::default();
+        let error = client.notify("note", &vec![0; most + 1], &call).unwrap_err();
+        assert_eq!(error.code(), Code::TooLarge);
+        client.notify("note", &vec![0; most], &call).unwrap();
+        assert_eq!(polling.join().unwrap(), (most, 0));
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
-use ipc_core::{Engine, LinkId, Patience, Result, Time, id};
+use ipc_core::{Code, Engine, Error, LinkId, Patience, Result, Time, id};
 use napi::sys;
 
 use crate::inbox::Inbox;
@@ -31,7 +31,7 @@ use crate::records::state::{
     STATE_ABANDONED, STATE_INSIDE, STATE_REFERENCES, STATE_SYNC_GENERATION, STATE_SYNC_LINK,
     STATE_SYNC_SLOT, STATE_WORDS,
 };
-use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
+use crate::records::{LINK_WORDS, LINKS_MAX, RUN_WORDS, RUNS_MAX};
 use crate::throw;
 use crate::uv::{Loop, Turns, Uv, Watch};
 use crate::waker::Waker;
@@ -77,7 +77,7 @@ pub struct Setup {
     pub outbox: sys::napi_value,
     pub state: sys::napi_value,
     pub runs: sys::napi_value,
-    pub queued: sys::napi_value,
+    pub standing: sys::napi_value,
     pub deliver: sys::napi_value,
     pub patience: Patience,
     /// Not the loop itself, even if it can be had.
@@ -86,18 +86,22 @@ pub struct Setup {
 
 impl Binding {
     /// Makes the engine of an environment. It lives until the environment ends.
-    pub fn open(env: sys::napi_env, setup: &Setup) -> std::result::Result<&'static Self, String> {
-        let engine = Engine::new().map_err(|error| error.to_string())?;
+    pub fn open(env: sys::napi_env, setup: &Setup) -> Result<&'static Self> {
+        let engine = Engine::new()?;
         let fd = engine.as_fd().as_raw_fd();
         let adopt = |value, len| {
-            Memory::adopt(env, value)
-                .filter(|memory| memory.len() >= len)
-                .ok_or("an ArrayBuffer too small, or none at all")
+            Memory::adopt(env, value).filter(|memory| memory.len() >= len).ok_or_else(|| {
+                Error::new(Code::Internal, "an ArrayBuffer too small, or none at all")
+            })
         };
         let runs = adopt(setup.runs, (RUNS_MAX * RUN_WORDS * 4) as usize)?;
         let inner = Inner {
             engine,
-            inbox: Inbox::new(env, runs, adopt(setup.queued, LINKS_MAX as usize * 4)?),
+            inbox: Inbox::new(
+                env,
+                runs,
+                adopt(setup.standing, (LINKS_MAX * LINK_WORDS * 4) as usize)?,
+            ),
             outbox: adopt(setup.outbox, 1)?,
             state: adopt(setup.state, STATE_WORDS as usize * 4)?,
         };
@@ -117,7 +121,10 @@ impl Binding {
         let watch = (!setup.by_thread).then(|| this.watch_loop(fd, target)).flatten();
         let waiting = match watch {
             Some(watch) => Waiting::Loop(RefCell::new(Some(watch))),
-            None => Waiting::Thread(Waker::start(env, fd, target)?),
+            None => Waiting::Thread(
+                // SAFETY: leaked above, and given to nothing that has not let go of it again.
+                Waker::start(env, fd, target).inspect_err(|_| unsafe { Self::abandon(target) })?,
+            ),
         };
         // Set once, here.
         let _ = this.waiting.set(waiting);
@@ -129,6 +136,21 @@ impl Binding {
         }
         this.cleanup.set(handle);
         Ok(this)
+    }
+
+    /// Frees what could not be opened.
+    ///
+    /// # Safety
+    /// Nothing may have it any more.
+    unsafe fn abandon(target: NonNull<Self>) {
+        // SAFETY: leaked in `open`, which gives up now.
+        let this = unsafe { Box::from_raw(target.as_ptr()) };
+        // SAFETY: on the environment's thread; made in `open` and used no more.
+        unsafe {
+            sys::napi_async_destroy(this.env, this.context);
+            sys::napi_delete_reference(this.env, this.resource);
+            sys::napi_delete_reference(this.env, this.deliver);
+        }
     }
 
     fn watch_loop(&self, fd: i32, target: NonNull<Self>) -> Option<Watch<Self>> {

@@ -12,7 +12,7 @@ use napi_derive::napi;
 /// What a server and a client can choose.
 #[napi(object, use_nullable = true)]
 pub struct NativeOptions {
-    /// Where to meet.
+    /// Where to meet; `null`: in the places every process of this user knows.
     pub directory: Option<String>,
     /// `sealed` or `portable`; `null` for the best there is.
     pub transport: Option<String>,
@@ -30,15 +30,16 @@ pub struct NativeOptions {
     /// What each lane does when it is full: waits so many milliseconds, or `fail`, `dropNewest` or
     /// `dropOldest`.
     pub overflow: Vec<Either<f64, String>>,
-    /// Bytes that may wait for room per lane.
+    /// Bytes that may wait for the peer.
     pub backlog_max: f64,
-    /// Requests of the peer being worked on above which no more are read.
+    /// Requests of the peer being worked on above which no more are taken.
     pub serving_max: u32,
+    /// Bytes of items of the peer's streams that may wait to be read.
+    pub unread_max: f64,
 }
 
 impl NativeOptions {
     pub fn into_options(self) -> Result<Options> {
-        let wrong = |what: &str| Error::new(Code::InvalidArgument, what.to_owned());
         let transport = match self.transport.as_deref() {
             None => None,
             Some("sealed") => Some(Transport::Sealed),
@@ -58,6 +59,8 @@ impl NativeOptions {
             overflow.ok_or_else(|| wrong("overflow: a policy for each of four lanes"))?;
         Ok(Options {
             directory: self.directory.map(Into::into),
+            // Threads of JavaScript have environments of their own, and have looked there.
+            environment: false,
             transport,
             crc,
             rings,
@@ -72,9 +75,14 @@ impl NativeOptions {
                 overflow,
                 backlog_max: usize::try_from(whole(self.backlog_max)).unwrap_or(usize::MAX),
                 serving_max: self.serving_max,
+                unread_max: whole(self.unread_max),
             },
         })
     }
+}
+
+fn wrong(what: &'static str) -> Error {
+    Error::new(Code::InvalidArgument, what)
 }
 
 fn overflow(policy: &Either<f64, String>) -> Option<Overflow> {
@@ -95,6 +103,8 @@ fn overflow(policy: &Either<f64, String>) -> Option<Overflow> {
 pub struct NativeListenOptions {
     /// Connections at the same time.
     pub connections_max: u32,
+    /// The most a client gets of the capacities it wishes for; 0 for the built-in ones.
+    pub rings_max: Vec<u32>,
     /// How long a client may take to say who it is.
     pub hello_timeout_ms: f64,
     /// Requests of all clients being worked on.
@@ -102,13 +112,15 @@ pub struct NativeListenOptions {
 }
 
 impl NativeListenOptions {
-    pub fn into_options(self) -> ListenOptions {
-        ListenOptions {
+    pub fn into_options(self) -> Result<ListenOptions> {
+        let rings_max = self.rings_max.try_into();
+        Ok(ListenOptions {
             connections_max: self.connections_max as usize,
+            rings_max: rings_max.map_err(|_| wrong("ringsMax: five capacities"))?,
             hello_timeout: from_millis(self.hello_timeout_ms),
             serving_max: self.serving_max_total,
             ..ListenOptions::default()
-        }
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ipc_core::{Code, Error, Result};
 use napi::sys;
 
 use crate::binding::Binding;
@@ -19,6 +20,8 @@ pub struct Waker {
     call: Call,
     gate: Arc<Gate>,
     thread: Cell<Option<JoinHandle<()>>>,
+    /// Closed to end the thread.
+    stop: Cell<Option<OwnedFd>>,
     referenced: Cell<bool>,
 }
 
@@ -33,7 +36,7 @@ unsafe impl Send for Call {}
 struct Gate {
     state: Mutex<State>,
     changed: Condvar,
-    /// Ends a wait for the descriptor.
+    /// Ends a wait for the descriptor, when its other end is closed.
     stop: OwnedFd,
 }
 
@@ -49,26 +52,27 @@ enum State {
 
 impl Waker {
     /// Starts the thread.
-    pub fn start(env: sys::napi_env, fd: RawFd, target: NonNull<Binding>) -> Result<Self, String> {
-        // SAFETY: makes a descriptor that is owned from here on.
-        let stop = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        if stop < 0 {
-            return Err("no descriptors left for an event counter".into());
-        }
-        // SAFETY: just made, and nobody else's.
-        let stop = unsafe { OwnedFd::from_raw_fd(stop) };
-        let call = Call(threadsafe_function(env, target).ok_or("no threadsafe function")?);
+    pub fn start(env: sys::napi_env, fd: RawFd, target: NonNull<Binding>) -> Result<Self> {
+        let stop = pipe()?;
+        let call = threadsafe_function(env, target)
+            .ok_or_else(|| Error::new(Code::System, "making a threadsafe function"))?;
+        let call = Call(call);
         let state = Mutex::new(State::Watch);
-        let gate = Arc::new(Gate { state, changed: Condvar::new(), stop });
+        let (reading, writing) = stop;
+        let gate = Arc::new(Gate { state, changed: Condvar::new(), stop: reading });
         let thread = std::thread::Builder::new()
             .name("ringpost-waker".into())
             .spawn({
                 let gate = Arc::clone(&gate);
                 move || gate.run(fd, call)
             })
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| {
+                // SAFETY: no thread uses it.
+                unsafe { sys::napi_release_threadsafe_function(call.0, ABORT) };
+                Error::from_io("starting the thread that waits", &error)
+            })?;
         let (thread, referenced) = (Cell::new(Some(thread)), Cell::new(false));
-        Ok(Self { env, call, gate, thread, referenced })
+        Ok(Self { env, call, gate, thread, stop: Cell::new(Some(writing)), referenced })
     }
 
     /// Posts a call from the environment's own thread.
@@ -100,16 +104,15 @@ impl Waker {
     pub fn stop(&self) {
         let Some(thread) = self.thread.take() else { return };
         self.gate.enter(State::Stop);
-        // SAFETY: a descriptor of ours, eight readable bytes.
-        unsafe { libc::write(self.gate.stop.as_raw_fd(), (&raw const ONE).cast(), 8) };
+        // The other end sees it closed.
+        drop(self.stop.take());
         let _ = thread.join();
-        let mode = sys::ThreadsafeFunctionReleaseMode::abort;
         // SAFETY: the thread, the only other user, has ended.
-        unsafe { sys::napi_release_threadsafe_function(self.call.0, mode) };
+        unsafe { sys::napi_release_threadsafe_function(self.call.0, ABORT) };
     }
 }
 
-static ONE: u64 = 1;
+const ABORT: sys::napi_threadsafe_function_release_mode = sys::ThreadsafeFunctionReleaseMode::abort;
 
 impl Call {
     fn post(self) {
@@ -147,6 +150,17 @@ impl Gate {
             }
         }
     }
+}
+
+/// A pipe no child inherits: its reading and its writing end. Every sandbox has these.
+fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } != 0 {
+        return Err(Error::from_io("creating a pipe (pipe2)", &std::io::Error::last_os_error()));
+    }
+    // SAFETY: just made, and owned from here on.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
 /// Waits for `fd`; false when `stop` came first.

@@ -55,6 +55,7 @@ fn describe(peer: &Peer) -> Value {
     json!({
         "pid": peer.pid,
         "uid": peer.uid,
+        "isSelf": peer.is_self,
         "session": hex(&peer.session),
         "transport": peer.transport.name(),
         "crc": (["off", "header", "full"][agreement.crc as usize]),

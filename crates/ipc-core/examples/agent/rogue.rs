@@ -42,6 +42,9 @@ pub enum Order {
         path: String,
         transport: String,
         answer: String,
+        /// The names of a session and of an engine, in hexadecimal, that are not its own.
+        session: Option<String>,
+        engine: Option<String>,
     },
     Frame(FrameOrder),
     Word {
@@ -49,6 +52,17 @@ pub enum Order {
         word: String,
         ring: usize,
         value: String,
+    },
+    /// Makes the shared memory so long.
+    Resize {
+        rogue: u32,
+        length: u64,
+    },
+    /// Rings so often, with descriptors beside the bytes.
+    Bells {
+        rogue: u32,
+        count: usize,
+        descriptors: usize,
     },
     /// Random words anywhere, each with a ring of the bell.
     Storm {
@@ -68,14 +82,33 @@ pub enum Order {
 pub struct HelloOrder {
     versions: [u16; 2],
     required: u64,
+    rings: u32,
+    /// Descriptors beside HELLO, beside its last byte, and beside READY.
     descriptors: usize,
+    descriptors_late: usize,
+    descriptors_ready: usize,
     crc: bool,
     garbage: bool,
+    /// What its header has that none of the handshake does: `id`, `more`, `codec` or `options`.
+    header: Option<String>,
+    /// READY has a payload.
+    appended: bool,
 }
 
 impl Default for HelloOrder {
     fn default() -> Self {
-        Self { versions: [1, 1], required: 0, descriptors: 0, crc: false, garbage: false }
+        Self {
+            versions: [1, 1],
+            required: 0,
+            rings: 0,
+            descriptors: 0,
+            descriptors_late: 0,
+            descriptors_ready: 0,
+            crc: false,
+            garbage: false,
+            header: None,
+            appended: false,
+        }
     }
 }
 
@@ -97,7 +130,7 @@ pub struct FrameOrder {
 
 pub struct Rogue {
     pub socket: UnixStream,
-    /// Shared memory, the victim's bell, and what was agreed, once there is any.
+    /// Shared memory, and what was agreed, once there is any.
     shared: Option<Shared>,
 }
 
@@ -106,7 +139,6 @@ pub type Heard = (u16, Vec<u8>, Vec<OwnedFd>);
 
 pub struct Shared {
     pub memory: File,
-    pub bell: Option<OwnedFd>,
     pub side: Side,
     pub agreement: Agreement,
     pub written: [u64; RINGS],
@@ -118,9 +150,11 @@ pub async fn obey(agent: &Arc<Agent>, order: Order) -> Answer {
         Order::Connect { path, transport, until, hello } => {
             connect(agent, &path, &transport, &until, &hello).map_err(failed)
         }
-        Order::Serve { path, transport, answer } => {
+        Order::Serve { path, transport, answer, session, engine } => {
+            let name = |given: Option<String>| given.map_or([9; 16], |name| bytes_of(&name));
+            let names = (name(session), name(engine));
             let agent = Arc::clone(agent);
-            rogue_server::serve(&path, &transport, &answer, agent).map_err(failed)
+            rogue_server::serve(&path, &transport, &answer, names, agent).map_err(failed)
         }
         Order::Frame(order) => {
             let rogue = agent.rogue(order.rogue)?;
@@ -135,6 +169,14 @@ pub async fn obey(agent: &Arc<Agent>, order: Order) -> Answer {
         Order::Storm { rogue, seed, rounds } => {
             let rogue = agent.rogue(rogue)?;
             storm(&mut lock(&rogue), seed, rounds).map(Value::from).map_err(failed)
+        }
+        Order::Resize { rogue, length } => {
+            let rogue = agent.rogue(rogue)?;
+            lock(&rogue).resize(length).map(|()| Value::Null).map_err(failed)
+        }
+        Order::Bells { rogue, count, descriptors } => {
+            let rogue = agent.rogue(rogue)?;
+            lock(&rogue).ring_with(count, descriptors).map(|()| Value::Null).map_err(failed)
         }
         Order::Watch { rogue, ms } => {
             let rogue = agent.rogue(rogue)?;
@@ -166,9 +208,7 @@ fn connect(
         rogue.socket.write_all(&[0xa5; 200])?;
     } else {
         let hello = hello(wire::transport(transport), order);
-        let null = File::open("/dev/null")?;
-        let descriptors = vec![null.as_fd(); order.descriptors];
-        rogue.say(control::HELLO, &hello.encode(), &descriptors)?;
+        rogue.say_hello(&hello, order)?;
     }
     if until == "hello" {
         return Ok(json!({ "rogue": agent.keep(rogue) }));
@@ -184,10 +224,22 @@ fn connect(
     let welcome = Welcome::decode(&payload).map_err(Error::other)?;
     rogue.shared = Some(attach(&welcome, descriptors)?);
     let name = welcome.address.map(|address| address.name);
+    let (session, engine) = (hex_of(welcome.session), hex_of(welcome.engine));
     if until == "ready" {
-        rogue.say(control::READY, &[], &[])?;
+        let null = File::open("/dev/null")?;
+        let payload: &[u8] = if order.appended { b"from later" } else { b"" };
+        rogue.say(control::READY, payload, &vec![null.as_fd(); order.descriptors_ready])?;
     }
-    Ok(json!({ "rogue": agent.keep(rogue), "segment": name }))
+    let rogue = agent.keep(rogue);
+    Ok(json!({ "rogue": rogue, "segment": name, "session": session, "engine": engine }))
+}
+
+fn hex_of(name: [u8; 16]) -> String {
+    name.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes_of(name: &str) -> [u8; 16] {
+    u128::from_str_radix(name, 16).expect("32 digits").to_be_bytes()
 }
 
 fn hello(transport: Transport, order: &HelloOrder) -> Hello {
@@ -197,7 +249,7 @@ fn hello(transport: Transport, order: &HelloOrder) -> Hello {
         offered: Features(transport.feature().0 | Features::COMPRESSION.0),
         required: Features(order.required),
         crc: if order.crc { CrcMode::Full } else { CrcMode::Header },
-        rings: [0; RINGS],
+        rings: [order.rings; RINGS],
         limits: Limits::DEFAULT,
         engine: [7; 16],
         token: Vec::new(),
@@ -206,22 +258,19 @@ fn hello(transport: Transport, order: &HelloOrder) -> Hello {
 
 fn attach(welcome: &Welcome, descriptors: Vec<OwnedFd>) -> Result<Shared> {
     let mut descriptors = descriptors.into_iter();
-    let (memory, bell) = match &welcome.address {
+    let memory = match &welcome.address {
         Some(address) => {
             let path = format!("/dev/shm/{}", address.name);
-            (File::options().read(true).write(true).open(path)?, None)
+            File::options().read(true).write(true).open(path)?
         }
-        None => {
-            let memory = descriptors.next().ok_or(ErrorKind::UnexpectedEof)?;
-            (File::from(memory), descriptors.next())
-        }
+        None => File::from(descriptors.next().ok_or(ErrorKind::UnexpectedEof)?),
     };
-    Ok(Shared::new(memory, bell, Side::Client, welcome.agreement))
+    Ok(Shared::new(memory, Side::Client, welcome.agreement))
 }
 
 impl Shared {
-    pub fn new(memory: File, bell: Option<OwnedFd>, side: Side, agreement: Agreement) -> Self {
-        Self { memory, bell, side, agreement, written: [0; RINGS], published: 0 }
+    pub fn new(memory: File, side: Side, agreement: Agreement) -> Self {
+        Self { memory, side, agreement, written: [0; RINGS], published: 0 }
     }
 }
 
@@ -237,13 +286,32 @@ impl Rogue {
 
     pub fn say(&self, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
         let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
-        let header = header.to_bytes(payload);
+        self.send(&[&header.to_bytes(payload), payload].concat(), descriptors)
+    }
+
+    fn say_hello(&self, hello: &Hello, order: &HelloOrder) -> Result<()> {
+        let payload = hello.encode();
+        let spoilt = order.header.as_deref().unwrap_or_default();
+        let header = Header::new(Kind::Control, control::HELLO, u64::from(spoilt == "id"))
+            .with_len(payload.len())
+            .with_more(spoilt == "more")
+            .with_options(spoilt == "options")
+            .with_codec(ipc_core::Codec::from_bits(u8::from(spoilt == "codec")));
+        let frame = [&header.to_bytes(&payload), &payload[..]].concat();
+        let null = File::open("/dev/null")?;
+        let (most, last) = frame.split_at(frame.len() - 1);
+        self.send(most, &vec![null.as_fd(); order.descriptors])?;
+        self.send(last, &vec![null.as_fd(); order.descriptors_late])
+    }
+
+    /// Sends bytes, and descriptors beside the first of them.
+    pub fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
-        let parts = [IoSlice::new(&header), IoSlice::new(payload)];
+        let parts = [IoSlice::new(bytes)];
         match rustix::net::sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL) {
             // A victim that hung up at once is heard of when there is nothing to hear.
             Ok(_) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
@@ -284,7 +352,7 @@ impl Rogue {
         loop {
             match self.socket.read(&mut bytes) {
                 Ok(0) => return Ok(true),
-                // Under the portable transport these are doorbells.
+                // Bells.
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -323,17 +391,18 @@ impl Rogue {
         shared.memory.write_all_at(&shared.published.to_le_bytes(), offset)
     }
 
+    /// The victim may have hung up already, which is what the row then looks at.
     fn ring(&mut self) -> Result<()> {
-        let shared = self.shared.as_ref().ok_or(ErrorKind::NotConnected)?;
-        let rung = match &shared.bell {
-            Some(bell) => rustix::io::write(bell, &1u64.to_ne_bytes()),
-            None => rustix::net::send(&self.socket, &[1], SendFlags::NOSIGNAL),
-        };
-        match rung {
-            // The victim may have hung up already, which is what the row then looks at.
-            Ok(_) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.send(&[1], &[])
+    }
+
+    fn ring_with(&mut self, count: usize, descriptors: usize) -> Result<()> {
+        let null = File::open("/dev/null")?;
+        self.send(&vec![1; count], &vec![null.as_fd(); descriptors])
+    }
+
+    fn resize(&mut self, length: u64) -> Result<()> {
+        self.shared.as_ref().ok_or(ErrorKind::NotConnected)?.memory.set_len(length)
     }
 }
 

@@ -2,23 +2,31 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Result, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 
 use ipc_core::testing::layout::{self, Side};
-use ipc_core::testing::{Address, Hello, Welcome, control};
-use ipc_core::{Agreement, Code, Transport};
-use rustix::event::EventfdFlags;
+use ipc_core::testing::{Address, Features, Header, Hello, Welcome, control};
+use ipc_core::{Agreement, Code, EngineId, Kind, SessionId, Transport};
 use rustix::fs::{FlockOperation, MemfdFlags, SealFlags};
 use serde_json::{Value, json};
 
 use crate::rogue::{Rogue, Shared, rejection};
 use crate::{Agent, lock, wire};
 
+/// What it calls its session and its engine.
+type Names = (SessionId, EngineId);
+
 /// Listens, and returns the number under which the rogue is found once a client has come.
-pub fn serve(path: &str, transport: &str, answer: &str, agent: Arc<Agent>) -> Result<Value> {
+pub fn serve(
+    path: &str,
+    transport: &str,
+    answer: &str,
+    names: Names,
+    agent: Arc<Agent>,
+) -> Result<Value> {
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
     let (number, transport, answer) =
@@ -27,7 +35,7 @@ pub fn serve(path: &str, transport: &str, answer: &str, agent: Arc<Agent>) -> Re
         let Ok((socket, _)) = listener.accept() else { return };
         let mut rogue = Rogue::new(socket).expect("a socket");
         // What goes wrong is what the client makes of it.
-        let played = play(&mut rogue, transport, &answer);
+        let played = play(&mut rogue, transport, &answer, names);
         if played.is_ok() {
             lock(&agent.rogues).insert(number, Arc::new(Mutex::new(rogue)));
         }
@@ -35,7 +43,7 @@ pub fn serve(path: &str, transport: &str, answer: &str, agent: Arc<Agent>) -> Re
     Ok(json!({ "rogue": number }))
 }
 
-fn play(rogue: &mut Rogue, transport: Transport, answer: &str) -> Result<()> {
+fn play(rogue: &mut Rogue, transport: Transport, answer: &str, names: Names) -> Result<()> {
     let Some((_, hello, _)) = rogue.hear()? else { return Ok(()) };
     let hello = Hello::decode(&hello).map_err(std::io::Error::other)?;
     match answer {
@@ -48,40 +56,46 @@ fn play(rogue: &mut Rogue, transport: Transport, answer: &str) -> Result<()> {
             Ok(())
         }
         "goodbye" => rogue.socket.shutdown(std::net::Shutdown::Both),
-        _ => welcome(rogue, &hello, transport, answer),
+        _ => welcome(rogue, &hello, transport, answer, names),
     }
 }
 
-fn welcome(rogue: &mut Rogue, hello: &Hello, transport: Transport, answer: &str) -> Result<()> {
+fn welcome(
+    rogue: &mut Rogue,
+    hello: &Hello,
+    transport: Transport,
+    answer: &str,
+    (session, engine): Names,
+) -> Result<()> {
     let geometry = transport.geometry().with(hello.rings);
     let (crc, limits) = (hello.crc, hello.limits);
     let agreement = Agreement { geometry, crc, limits, streams: false, compression: false };
+    let features = match answer {
+        "unknownFeature" => Features(transport.feature().0 | 1 << 40),
+        "noTransport" => Features(0),
+        _ => transport.feature(),
+    };
     let welcome = |address| Welcome {
         version: if answer == "otherVersion" { 2 } else { 1 },
         transport,
-        features: transport.feature(),
+        features,
         agreement,
-        session: [9; 16],
-        engine: [9; 16],
+        session,
+        engine,
         address,
     };
     let len = layout::segment_len(&geometry) as u64;
-    let (memory, bell) = match transport {
+    let memory = match transport {
         Transport::Sealed => sealed(rogue, &welcome(None), len, answer)?,
-        Transport::Portable => (named(rogue, welcome, len, answer)?, None),
+        Transport::Portable => named(rogue, welcome, len, answer)?,
     };
-    rogue.share(Shared::new(memory, bell, Side::Server, agreement));
+    rogue.share(Shared::new(memory, Side::Server, agreement));
     // READY, or a client that has hung up.
     rogue.hear()?;
     Ok(())
 }
 
-fn sealed(
-    rogue: &Rogue,
-    welcome: &Welcome,
-    len: u64,
-    answer: &str,
-) -> Result<(File, Option<OwnedFd>)> {
+fn sealed(rogue: &Rogue, welcome: &Welcome, len: u64, answer: &str) -> Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memory = rustix::fs::memfd_create("ringpost", flags)?;
     rustix::fs::ftruncate(&memory, if answer == "otherSize" { len / 2 } else { len })?;
@@ -89,21 +103,37 @@ fn sealed(
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&memory, seals)?;
     }
-    let blocks = answer == "blockingBell";
-    let flags = if blocks { EventfdFlags::empty() } else { EventfdFlags::NONBLOCK };
-    let (own, peers) = (rustix::event::eventfd(0, flags)?, rustix::event::eventfd(0, flags)?);
     let null = File::open("/dev/null")?;
-    let (memory_fd, own_fd, peers_fd) = (memory.as_fd(), own.as_fd(), peers.as_fd());
     let descriptors = match answer {
         "noDescriptors" => vec![],
-        "tooFew" => vec![memory_fd, own_fd],
-        "tooMany" => vec![memory_fd, own_fd, peers_fd, null.as_fd()],
-        "noMemory" => vec![null.as_fd(), own_fd, peers_fd],
-        "noBell" => vec![memory_fd, null.as_fd(), peers_fd],
-        _ => vec![memory_fd, own_fd, peers_fd],
+        "tooMany" => vec![memory.as_fd(), null.as_fd()],
+        "farTooMany" => vec![memory.as_fd(); 8],
+        "noMemory" => vec![null.as_fd()],
+        _ => vec![memory.as_fd()],
     };
-    rogue.say(control::WELCOME, &welcome.encode(), &descriptors)?;
-    Ok((File::from(memory), Some(peers)))
+    if answer == "lateDescriptor" {
+        let payload = welcome.encode();
+        let header = Header::new(Kind::Control, control::WELCOME, 0).with_len(payload.len());
+        let frame = [&header.to_bytes(&payload), &payload[..]].concat();
+        rogue.send(&frame[..40], &[])?;
+        // Until the client has read that.
+        while unread(&rogue.socket) > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        rogue.send(&frame[40..], &descriptors)?;
+    } else {
+        rogue.say(control::WELCOME, &welcome.encode(), &descriptors)?;
+    }
+    Ok(File::from(memory))
+}
+
+/// Memory of the kernel's in which lies what the other side has not read.
+#[allow(unsafe_code)]
+fn unread(socket: &impl AsRawFd) -> libc::c_int {
+    let mut unread = 0;
+    // SAFETY: an open socket, and room for the number that is asked for.
+    unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
+    unread
 }
 
 fn named(
@@ -118,6 +148,9 @@ fn named(
     let name = format!("ringpost.{suffix}");
     let path = format!("/dev/shm/{name}");
     let memory = File::options().read(true).write(true).create_new(true).open(&path)?;
+    if answer == "linked" {
+        fs::hard_link(&path, format!("{path}.link"))?;
+    }
     let mode = if answer == "openToAll" { 0o666 } else { 0o600 };
     memory.set_permissions(Permissions::from_mode(mode))?;
     // So that nobody takes it for something a dead process has left.
@@ -137,6 +170,9 @@ fn named(
     // The client holds it, or wants nothing of it, once it has said READY or has hung up.
     let mut peek = [0];
     let _ = rustix::net::recv(&rogue.socket, &mut peek, rustix::net::RecvFlags::PEEK);
+    if answer == "linked" {
+        fs::remove_file(format!("{path}.link"))?;
+    }
     fs::remove_file(path)?;
     Ok(memory)
 }

@@ -107,6 +107,8 @@ fn decode(payload: &[u8]) {
         features: Features(3),
         crc: CrcMode::Header,
         rings: [0; RINGS],
+        rings_max: [0; RINGS],
+        in_one_piece: false,
         limits: Limits::DEFAULT,
         token: None,
     };

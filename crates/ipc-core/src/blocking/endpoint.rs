@@ -1,14 +1,14 @@
 //! What a blocking client and a blocking server have in common.
 
 use std::borrow::Cow;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::desk::{Desk, Waiting};
 use super::in_place::InPlace;
+use super::stop::Stop;
 use super::{Answer, Change, Handler, Request, Stopper, Ticket};
 use crate::engine::{Engine, Host, LinkId, Sent};
 use crate::error::{Code, Corrupt, Error, Result};
@@ -19,7 +19,6 @@ use crate::face::{
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
 use crate::session::Draft;
-use crate::sys;
 use crate::time::Time;
 
 pub(super) struct Endpoint {
@@ -27,17 +26,13 @@ pub(super) struct Endpoint {
     pub face: FaceOptions,
     pub desk: Desk,
     turns: Turns,
-    stop: Arc<OwnedFd>,
+    stop: Arc<Stop>,
     stopped: bool,
 }
 
 impl Endpoint {
     pub fn new(face: FaceOptions) -> Result<Self> {
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        let stop = sys::fault()
-            .and_then(|()| rustix::event::eventfd(0, flags))
-            .map_err(|cause| Error::system("creating an event counter", cause))?;
-        let (engine, stop) = (Engine::new()?, Arc::new(stop));
+        let (engine, stop) = (Engine::new()?, Arc::new(Stop::new()?));
         let (desk, turns) = (Desk::new(), Turns::default());
         Ok(Self { engine, face, desk, turns, stop, stopped: false })
     }
@@ -82,7 +77,7 @@ impl Endpoint {
     pub fn request(
         &mut self,
         link: LinkId,
-        code: u16,
+        code: u32,
         payload: &[u8],
         options: &CallOptions,
         payload_out: &mut Vec<u8>,
@@ -179,16 +174,30 @@ impl Endpoint {
     /// Waits until nothing of a link waits for room in private memory any more.
     pub fn drain(&mut self, link: LinkId, until: Time) -> Result<()> {
         self.engine.flush();
-        while self.engine.want_drain(link) {
+        let dropped = self.engine.link_stats(link).map(|stats| stats.dropped);
+        while self.engine.want_drain_all(link) {
             if self.stopped || !self.turn(until)? {
                 return Err(Error::new(Code::Timeout, "the peer does not read"));
             }
         }
         // Nothing waits either where it was lost with its connection.
-        if self.engine.is_open(link) {
-            return Ok(());
+        let Some(stats) = self.engine.link_stats(link) else {
+            return Err(Error::new(Code::Closed, "the connection is over"));
+        };
+        if Some(stats.dropped) == dropped { Ok(()) } else { Err(Error::dropped()) }
+    }
+
+    /// Messages are taken from now on.
+    pub fn begin_reading(&mut self) {
+        self.desk.is_begun = true;
+        for link in self.engine.links() {
+            self.engine.resume(link);
         }
-        Err(Error::new(Code::Closed, "the connection is over"))
+    }
+
+    /// Payloads of this name may come compressed.
+    pub fn accept_compressed(&mut self, name: &str) {
+        self.desk.router.accept_packed(name);
     }
 
     /// Closes a link without waiting for anything.

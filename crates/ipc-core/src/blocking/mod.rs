@@ -30,9 +30,9 @@ mod endpoint;
 mod in_place;
 mod loan;
 mod server;
+mod stop;
 mod stream;
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,11 +94,11 @@ pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteE
 
 /// Makes a server or client that waits in another thread return.
 #[derive(Clone, Debug)]
-pub struct Stopper(Arc<OwnedFd>);
+pub struct Stopper(Arc<stop::Stop>);
 
 impl Stopper {
     /// From now on, whatever it does.
     pub fn stop(&self) {
-        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+        self.0.set();
     }
 }

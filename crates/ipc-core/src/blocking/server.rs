@@ -33,6 +33,7 @@ impl Server {
     ) -> Result<Self> {
         let mut endpoint = Endpoint::new(face)?;
         let listener = endpoint.engine.listen(name, options, listen)?;
+        endpoint.begin_reading();
         Ok(Self { endpoint, listener })
     }
 
@@ -65,6 +66,12 @@ impl Server {
         self.endpoint.desk.router.stop_listening(subscription);
     }
 
+    /// Lets clients send requests and one-way messages of this name compressed: what it takes to unpack
+    /// them is up to 64 times what a client has put in.
+    pub fn accept_compressed(&mut self, name: &str) {
+        self.endpoint.accept_compressed(name);
+    }
+
     /// Serves until its [`Stopper`] says stop.
     pub fn run(&mut self) -> Result<()> {
         while !self.endpoint.is_stopped() {
@@ -89,7 +96,7 @@ impl Server {
         self.endpoint.turn_in_place(Time::now() + timeout, read)
     }
 
-    /// The connections that came and went since this was asked last.
+    /// The connections that came and went since this was asked last, and whether the name was lost.
     pub fn changes(&mut self) -> Vec<Change> {
         self.endpoint.changes().collect()
     }

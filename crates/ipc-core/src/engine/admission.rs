@@ -1,11 +1,12 @@
 //! Connections on their way to being one: accepting clients and going on with handshakes.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
 
-use super::greeting::{self, Greeting, Progress};
-use super::host::{Event, Host, LinkId, ListenerId};
+use super::greeting::{self, Greeting, Progress, Reception};
+use super::host::{Event, Host, LinkId, ListenerId, Peer};
 use super::link::Link;
 use super::options::Flow;
 use super::poller::Source;
@@ -27,7 +28,15 @@ impl Engine {
     ) -> Result<Key> {
         let due = if greeting.is_knocking() { now + KNOCK_INTERVAL } else { greeting.deadline };
         let entry = Entry::Greeting { greeting: Box::new(greeting), listener, flow };
-        let key = self.entries.insert(entry).map_err(|_| too_many())?;
+        let key = match self.entries.insert(entry) {
+            Ok(key) => key,
+            Err(refused) => {
+                if let (Entry::Greeting { greeting, .. }, Some(_)) = (refused, listener) {
+                    Greeting::refuse(greeting.socket(), &too_many());
+                }
+                return Err(too_many());
+            }
+        };
         let Some(Entry::Greeting { greeting, .. }) = self.entries.get(key) else {
             return Err(too_many());
         };
@@ -36,6 +45,9 @@ impl Engine {
             && let Err(error) =
                 self.poller.watch(greeting.socket(), Source::Socket(key), EventFlags::IN)
         {
+            if listener.is_some() {
+                Greeting::refuse(greeting.socket(), &error);
+            }
             self.entries.remove(key);
             return Err(error);
         }
@@ -47,7 +59,7 @@ impl Engine {
         if let Some(Entry::Greeting { greeting, listener, .. }) = self.entries.remove(key) {
             self.poller.forget(greeting.socket());
             if let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) {
-                listener.forget(key);
+                listener.forget(key, greeting.is_welcomed());
             }
         }
     }
@@ -58,19 +70,19 @@ impl Engine {
             return false;
         };
         let listener = *listener;
-        let policy = listener.and_then(|key| self.listeners.get(key));
+        let through = listener.and_then(|key| self.listeners.get(key));
+        let reception = through.map(|listener| Reception {
+            policy: &listener.policy,
+            connections_max: listener.options.connections_max,
+            connections: listener.connections(),
+        });
         let was_silent = greeting.is_silent();
-        match greeting.proceed(policy.map(|listener| &listener.policy), self.id) {
-            Ok(Progress::Waiting) => {
-                if was_silent
-                    && !greeting.is_silent()
-                    && let Some(listener) = policy
-                {
-                    greeting.deadline = now.get() + listener.options.ready_timeout;
-                    self.due = self.due.min(greeting.deadline);
-                }
-                false
-            }
+        let progress = greeting.proceed(reception.as_ref(), self.id);
+        if was_silent && !greeting.is_silent() {
+            self.has_spoken(key, listener, now);
+        }
+        match progress {
+            Ok(Progress::Waiting) => false,
             Ok(Progress::Agreed(agreed)) => {
                 self.open(key, agreed, host);
                 true
@@ -82,19 +94,20 @@ impl Engine {
         }
     }
 
-    fn open(&mut self, key: Key, agreed: greeting::Agreed, host: &mut impl Host) {
+    /// A client has said who it is. One that was told WELCOME counts as a connection from now on.
+    fn has_spoken(&mut self, key: Key, listener: Option<Key>, now: &Now) {
+        let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) else { return };
+        let Some(Entry::Greeting { greeting, .. }) = self.entries.get_mut(key) else { return };
+        listener.hear(key, greeting.is_welcomed());
+        greeting.deadline = now.get() + listener.options.ready_timeout;
+        self.due = self.due.min(greeting.deadline);
+    }
+
+    fn open(&mut self, key: Key, mut agreed: greeting::Agreed, host: &mut impl Host) {
         let link = LinkId(key);
         let Some(Entry::Greeting { flow, listener, .. }) = self.entries.get(key) else { return };
         let (flow, listener) = (*flow, *listener);
-        let bell_watched = match agreed.bell.watched() {
-            Some(bell) => {
-                self.poller.watch(bell, Source::Bell(key), EventFlags::IN | EventFlags::ET)
-            }
-            None => Ok(()),
-        };
-        if let Err(error) = bell_watched {
-            return self.fail_greeting(key, error, host);
-        }
+        agreed.peer.is_self = self.is_self(key, &agreed.peer, listener.is_some());
         let peer = agreed.peer.clone();
         // The entry keeps its key: the host has known the connection by it since it asked for one.
         self.entries.update(key, |entry| match entry {
@@ -106,7 +119,7 @@ impl Engine {
         });
         self.stats.links += 1;
         if let Some(through) = listener.and_then(|key| self.listeners.get_mut(key)) {
-            through.forget(key);
+            through.forget(key, true);
             through.links += 1;
             let workload = through.workload.clone();
             if let Some(link) = self.link_mut(key) {
@@ -124,6 +137,25 @@ impl Engine {
         self.warm(key);
     }
 
+    /// Whether the peer of a session is this engine: the other end of it is here too, and the kernel says
+    /// that it is of this process. What a peer says of itself does not count, and neither does a
+    /// session's name alone: a client of ours may use it as a server of ours.
+    fn is_self(&self, key: Key, peer: &Peer, is_server: bool) -> bool {
+        if u32::try_from(peer.pid) != Ok(std::process::id()) {
+            return false;
+        }
+        self.entries.iter().any(|(other, entry)| {
+            let (session, other_is_server) = match entry {
+                Entry::Link(link) => (link.peer.session, link.listener.is_some()),
+                Entry::Greeting { greeting, .. } => match greeting.offered() {
+                    Some(offered) => (offered.session, true),
+                    None => return false,
+                },
+            };
+            other != key && other_is_server != is_server && session == peer.session
+        })
+    }
+
     fn fail_greeting(&mut self, key: Key, error: Error, host: &mut impl Host) {
         let Some(Entry::Greeting { listener, .. }) = self.entries.get(key) else { return };
         let is_client = listener.is_none();
@@ -139,14 +171,20 @@ impl Engine {
     pub(super) fn accept(&mut self, key: Key, now: &Now) {
         let Some(listener) = self.listeners.get_mut(key) else { return };
         let accepted = listener.accept(now.get());
-        let (timeout, flow) = (listener.options.hello_timeout, listener.flow);
         if let Some(resume) = listener.paused_until() {
             // Watching a socket nothing can be accepted from would only burn the processor.
             let _ =
                 self.poller.rewatch(&listener.socket, Source::Listener(key), EventFlags::empty());
             self.due = self.due.min(resume);
         }
+        self.greet_all(key, accepted, now);
+    }
+
+    /// Begins handshakes with clients that were accepted. One that cannot be served is told so.
+    pub(super) fn greet_all(&mut self, key: Key, accepted: Vec<OwnedFd>, now: &Now) {
         for socket in accepted {
+            let Some(listener) = self.listeners.get(key) else { return };
+            let (timeout, flow) = (listener.options.hello_timeout, listener.flow);
             let greeting = Greeting::accept(socket, now.get() + timeout);
             let greeted =
                 greeting.and_then(|greeting| self.greet(greeting, Some(key), flow, now.get()));

@@ -1,55 +1,55 @@
-//! The doorbells of a real connection: how a sleeping process is woken.
+//! The doorbells of a connection: how a sleeping process is woken.
+//!
+//! A bell is one byte on the control socket, in either direction. Each side has its own open file
+//! description of the socket, so that no flag a peer can set makes a call here block, and a peer whose
+//! receive buffer is full has bytes to wake up for. A descriptor both sides held, as an event counter
+//! would be, could be made to block the other side by either.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::IoSliceMut;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use rustix::event::EventfdFlags;
-use rustix::net::SendFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags};
 
-use crate::error::{Code, Error, Result};
-use crate::sys;
+use crate::error::Corrupt;
 
-/// How one end wakes the other, and how it is woken itself.
-pub(super) enum Bell {
-    /// An event counter per direction. Each write is a fresh edge for the sleeper's epoll, so the
-    /// counters are never read.
-    Counters {
-        /// Wakes this side.
-        own: OwnedFd,
-        /// Wakes the peer.
-        peer: Arc<OwnedFd>,
-    },
-    /// One byte on the control socket, where no descriptor can be passed.
-    Socket,
+/// Bells taken at once. The kernel holds some hundreds; a peer that sends more in vain is not to keep
+/// this side from the others.
+const BELLS_MAX: usize = 512;
+
+/// Wakes the peer. An error means that it has more than enough to wake up for (EAGAIN) or is gone
+/// (EPIPE); its end of file tells of the latter.
+#[cold]
+pub(super) fn ring(socket: &OwnedFd) {
+    let _ = rustix::net::send(socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
-impl Bell {
-    /// Wakes the peer. A bell that is full already has the peer on its way.
-    #[cold]
-    pub fn ring(&self, socket: &OwnedFd) {
-        match self {
-            Self::Counters { peer, .. } => ring_counter(peer),
-            Self::Socket => ring_socket(socket),
-        }
-    }
+/// What an open connection's socket has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Bells, or nothing.
+    Bells,
+    /// The end: the peer closed, or its process is gone.
+    End,
+}
 
-    /// A handle that does the same from any thread, when it is owed. It does not keep the connection
-    /// open: whoever is at the other end has to see its end of file all the same.
-    pub fn waker(&self, socket: &Arc<OwnedFd>) -> Waker {
-        let knob = match self {
-            Self::Counters { peer, .. } => Knob::Counter(Arc::downgrade(peer)),
-            Self::Socket => Knob::Socket(Arc::downgrade(socket)),
-        };
-        Waker { owed: Arc::default(), knob }
-    }
-
-    /// What the sleeper's epoll watches, besides the socket.
-    pub fn watched(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::Counters { own, .. } => Some(own.as_fd()),
-            Self::Socket => None,
-        }
+/// Takes the bells that have come, as many as may be taken at once; if there are more, the socket is
+/// still readable. Descriptors that come along find no room: the kernel closes them, and says so.
+pub(super) fn hear(socket: &OwnedFd) -> Result<Heard, Corrupt> {
+    let mut bells = [0; BELLS_MAX];
+    let received = rustix::net::recvmsg(
+        socket,
+        &mut [IoSliceMut::new(&mut bells)],
+        &mut RecvAncillaryBuffer::default(),
+        RecvFlags::DONTWAIT,
+    );
+    match received {
+        Ok(received) if received.flags.contains(ReturnFlags::CTRUNC) => Err(Corrupt::Descriptors),
+        Ok(received) if received.bytes == 0 => Ok(Heard::End),
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(Heard::Bells),
+        Err(_) => Ok(Heard::End),
     }
 }
 
@@ -58,16 +58,16 @@ impl Bell {
 pub struct Waker {
     /// The peer sleeps and waits for a ring.
     owed: Arc<AtomicBool>,
-    knob: Knob,
-}
-
-#[derive(Clone, Debug)]
-enum Knob {
-    Counter(Weak<OwnedFd>),
-    Socket(Weak<OwnedFd>),
+    /// It does not keep the connection open: the peer has to see its end of file all the same.
+    socket: Weak<OwnedFd>,
 }
 
 impl Waker {
+    /// A handle that rings this connection's bell from any thread, when that is owed.
+    pub(super) fn of(socket: &Arc<OwnedFd>) -> Self {
+        Self { owed: Arc::default(), socket: Arc::downgrade(socket) }
+    }
+
     /// Wakes the peer if it sleeps although there is something for it: a system call that does not
     /// block. Otherwise this is one look at a word of memory, so it may be called as often as one
     /// likes.
@@ -75,9 +75,8 @@ impl Waker {
         if !self.owed.swap(false, Ordering::Acquire) {
             return;
         }
-        match &self.knob {
-            Knob::Counter(counter) => drop(counter.upgrade().map(|fd| ring_counter(&fd))),
-            Knob::Socket(socket) => drop(socket.upgrade().map(|fd| ring_socket(&fd))),
+        if let Some(socket) = self.socket.upgrade() {
+            ring(&socket);
         }
     }
 
@@ -86,43 +85,9 @@ impl Waker {
         self.owed.load(Ordering::Relaxed)
     }
 
-    /// The peer has to be woken. Release: what it is woken for was published before, and whoever
-    /// takes this up rings after that.
+    /// The peer has to be woken. Release: what it is woken for was published before, and the thread
+    /// that takes this up rings after that.
     pub(super) fn owe(&self) {
         self.owed.store(true, Ordering::Release);
     }
-}
-
-// An error means that the peer is on its way (EAGAIN) or gone (EPIPE); its end of file tells of the
-// latter.
-
-fn ring_counter(peer: &OwnedFd) {
-    let _ = rustix::io::write(peer, &1u64.to_ne_bytes());
-}
-
-fn ring_socket(socket: &OwnedFd) {
-    let _ = rustix::net::send(socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-}
-
-/// A fresh event counter.
-pub(super) fn counter() -> Result<OwnedFd> {
-    sys::fault()
-        .and_then(|()| rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
-        .map_err(|cause| Error::system("creating an event counter", cause))
-}
-
-/// Checks that a descriptor a peer sent is an event counter that cannot block whoever rings it.
-pub(super) fn check_counter(fd: &OwnedFd) -> Result<()> {
-    use std::os::fd::AsRawFd;
-    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let target = std::fs::read_link(link).unwrap_or_default();
-    if target.as_os_str() != "anon_inode:[eventfd]" {
-        return Err(Error::new(Code::Handshake, "a descriptor received is not an event counter"));
-    }
-    let flags = rustix::fs::fcntl_getfl(fd)
-        .map_err(|cause| Error::system("looking at an event counter", cause))?;
-    if !flags.contains(rustix::fs::OFlags::NONBLOCK) {
-        return Err(Error::new(Code::Handshake, "an event counter received would block"));
-    }
-    Ok(())
 }

@@ -1,249 +1,250 @@
-//! The private directory in which a machine's processes of one user meet, and the claim of a server
-//! to its name there.
+//! The private directories in which a machine's processes of one user meet.
+//!
+//! One that was chosen is the only one. Where none was, there are places every process of this user
+//! knows, in one order: a server takes the first it can use, and a client looks into all of them.
 
-use std::fs::{self, File};
-use std::os::fd::OwnedFd;
+use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::SocketAddrUnix;
 
+use super::claim::{self, Claim, Listening};
+use super::options::Options;
 use crate::error::{Code, Error, Result};
 use crate::limits::check_server_name;
-use crate::sys;
 
 /// The environment variable that names another directory to meet in.
 pub const DIRECTORY_VARIABLE: &str = "RINGPOST_DIR";
 
-/// Connections the kernel holds for a listener that is busy.
-const BACKLOG: i32 = 4096;
+/// How another place is chosen.
+const CHOOSING: &str = "the option `directory`, or RINGPOST_DIR in the environment";
 
-/// A directory that was checked: owned by this user and closed to all others.
+/// Where to meet.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    paths: Vec<PathBuf>,
+    /// There is one, and it was chosen.
+    chosen: bool,
+}
+
+impl Places {
+    /// The directory of the options if there is one, else the environment's, else those every process
+    /// of this user knows. Peers must meet, and neither `XDG_RUNTIME_DIR` nor `TMPDIR` is the same in
+    /// all sandboxes, sessions and services of one user. What is relative is so to the directory this
+    /// process is in now, wherever it goes later.
+    pub fn of(options: &Options) -> Result<Self> {
+        let variable = || std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty());
+        let chosen = match &options.directory {
+            Some(path) => Some(path.clone()),
+            None if options.environment => variable().map(PathBuf::from),
+            None => None,
+        };
+        let Some(path) = chosen else { return Ok(Self { paths: known_places(), chosen: false }) };
+        let path = std::path::absolute(&path).map_err(|error| {
+            let message = format!("{} cannot be made absolute: {error}", path.display());
+            Error::new(Code::UnsafeDirectory, message)
+        })?;
+        Ok(Self { paths: vec![path], chosen: true })
+    }
+
+    /// Claims `name` in the first place that can be used, and listens there.
+    pub fn listen(&self, name: &str) -> Result<(Claim, Listening)> {
+        check_server_name(name)?;
+        // In a place that is not the first, where an earlier server could use no other.
+        if !self.chosen && self.usable().any(|directory| claim::is_held(&directory, name)) {
+            return Err(claim::in_use(name));
+        }
+        let mut reasons = Vec::new();
+        for path in &self.paths {
+            match Directory::make(path).and_then(|directory| Claim::listen(directory, name)) {
+                Ok(listening) => return Ok(listening),
+                Err(error) if self.chosen || !is_about_the_place(&error) => return Err(error),
+                Err(error) => reasons.push(error.to_string()),
+            }
+        }
+        Err(nowhere(&reasons))
+    }
+
+    /// The places where a server of that name may be, and why the others were not looked into.
+    pub fn doors(&self, name: &str) -> Result<(Vec<Door>, Vec<String>)> {
+        check_server_name(name)?;
+        let (mut doors, mut reasons) = (Vec::new(), Vec::new());
+        for path in &self.paths {
+            let door = match Directory::existing(path) {
+                Ok(Some(directory)) => directory.door(name),
+                Ok(None) => continue,
+                Err(error) => Err(error),
+            };
+            match door {
+                Ok(door) => doors.push(door),
+                Err(error) if self.chosen => return Err(error),
+                Err(error) => reasons.push(error.to_string()),
+            }
+        }
+        // Of those that are missing one could be made.
+        if doors.is_empty() && reasons.len() == self.paths.len() {
+            return Err(nowhere(&reasons));
+        }
+        Ok((doors, reasons))
+    }
+
+    /// Those that are there and can be used.
+    pub fn usable(&self) -> impl Iterator<Item = Directory> {
+        self.paths.iter().filter_map(|path| Directory::existing(path).ok().flatten())
+    }
+
+    /// Their names, for people.
+    pub fn shown(&self) -> String {
+        let shown: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        shown.join(" or ")
+    }
+}
+
+/// A place that failed is one thing, a name or a want of descriptors another.
+fn is_about_the_place(error: &Error) -> bool {
+    !matches!(error.code(), Code::NameInUse | Code::InvalidName | Code::NoDescriptors)
+}
+
+#[cold]
+fn nowhere(reasons: &[String]) -> Error {
+    let reasons = reasons.join("; ");
+    let message =
+        format!("there is no place to meet in: {reasons}; another one is chosen with {CHOOSING}");
+    Error::new(Code::UnsafeDirectory, message)
+}
+
+fn known_places() -> Vec<PathBuf> {
+    let uid = own_uid();
+    let run = PathBuf::from(format!("/run/user/{uid}"));
+    let within_run = check(&run, uid).is_ok().then(|| run.join("ringpost"));
+    let within =
+        ["/tmp", "/var/tmp"].map(|parent| Path::new(parent).join(format!("ringpost-{uid}")));
+    within_run.into_iter().chain(within).collect()
+}
+
+/// A server's socket, as a client looks for it.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    pub directory: Directory,
+    pub address: SocketAddrUnix,
+}
+
+/// A directory that was checked: owned by this user and closed to all others. Its path is absolute.
 #[derive(Clone, Debug)]
 pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    /// `explicit` if there is one, else the environment's, else the user's run-time directory, else
-    /// one under the temporary directory. Peers must meet, and `XDG_RUNTIME_DIR` differs between
-    /// sandboxes, sessions and services of one user; so the well-known place comes first.
-    pub fn find(explicit: Option<&Path>) -> Result<Self> {
-        let uid = rustix::process::geteuid().as_raw();
-        let path = match explicit {
-            Some(path) => path.to_owned(),
-            None => match std::env::var_os(DIRECTORY_VARIABLE) {
-                Some(path) => path.into(),
-                None => {
-                    let run = PathBuf::from(format!("/run/user/{uid}"));
-                    if check(&run, uid).is_ok() {
-                        run.join("ringpost")
-                    } else {
-                        std::env::temp_dir().join(format!("ringpost-{uid}"))
-                    }
-                }
-            },
-        };
-        match fs::DirBuilder::new().mode(0o700).create(&path) {
+    /// The directory at `path`, made if it is missing.
+    pub fn make(path: &Path) -> Result<Self> {
+        match fs::DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => {
-                let message = format!("creating {}: {error}", path.display());
-                return Err(Error::new(Code::UnsafeDirectory, message));
+                let cause = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                let doing = format!("creating the directory {} to meet in", path.display());
+                let error = Error::system(doing, cause);
+                // What is not permitted, or has no room, is that. Anything else is about the place.
+                return Err(match error.code() {
+                    Code::System => Error::new(Code::UnsafeDirectory, remedied(&error.to_string())),
+                    _ => error,
+                });
             }
         }
-        check(&path, uid)?;
-        Ok(Self(path))
+        check(path, own_uid())?;
+        Ok(Self(path.to_owned()))
     }
 
-    fn socket_path(&self, name: &str) -> PathBuf {
+    /// The directory at `path`, if there is one.
+    pub fn existing(path: &Path) -> Result<Option<Self>> {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            _ => check(path, own_uid()).map(|()| Some(Self(path.to_owned()))),
+        }
+    }
+
+    /// The same, made anew if it has gone.
+    pub fn remake(&self) -> Result<()> {
+        Self::make(&self.0).map(drop)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn lock_path(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.lock"))
+    }
+
+    pub fn socket_path(&self, name: &str) -> PathBuf {
         self.0.join(format!("{name}.sock"))
+    }
+
+    fn door(self, name: &str) -> Result<Door> {
+        let address = self.address(name)?;
+        Ok(Door { directory: self, address })
     }
 
     /// The address of a server's socket.
     pub fn address(&self, name: &str) -> Result<SocketAddrUnix> {
-        check_server_name(name)?;
         let path = self.socket_path(name);
         SocketAddrUnix::new(&path).map_err(|_| {
-            let message = format!("{} is too long for a socket address", path.display());
+            let (len, path) = (path.as_os_str().len(), path.display());
+            let message = format!(
+                "{path} has {len} bytes, and the address of a socket at most 107: choose a shorter \
+                 name, or a shorter directory with {CHOOSING}"
+            );
             Error::new(Code::InvalidName, message)
         })
     }
-
-    /// Claims `name`, clears away what a dead server left, and listens.
-    pub fn listen(&self, name: &str) -> Result<(Claim, OwnedFd)> {
-        let address = self.address(name)?;
-        let claim = self.claim(name)?;
-        let _ = fs::remove_file(&claim.socket_path);
-        let failed = |cause| Error::system(format_args!("listening as \"{name}\""), cause);
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = sys::fault()
-            .and_then(|()| {
-                rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            })
-            .map_err(failed)?;
-        // The mode goes with the socket into its name, so there is no moment with a wider one.
-        rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-        sys::fault().and_then(|()| rustix::net::bind(&socket, &address)).map_err(failed)?;
-        sys::fault().and_then(|()| rustix::net::listen(&socket, BACKLOG)).map_err(failed)?;
-        Ok((claim, socket))
-    }
-
-    /// Locks `name`. The kernel drops the lock with its process, so a name that cannot be locked is
-    /// held by someone alive, and a name that can be is free whatever lies about.
-    fn claim(&self, name: &str) -> Result<Claim> {
-        let lock_path = self.0.join(format!("{name}.lock"));
-        let failed = |cause| Error::system(format_args!("locking the name \"{name}\""), cause);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        loop {
-            let lock: File = sys::fault()
-                .and_then(|()| rustix::fs::open(&lock_path, flags, Mode::RUSR | Mode::WUSR))
-                .map_err(failed)?
-                .into();
-            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => {
-                    let message = format!("a living server holds the name \"{name}\"");
-                    return Err(Error::new(Code::NameInUse, message));
-                }
-                Err(cause) => return Err(failed(cause)),
-            }
-            // Whoever held it before may have removed the file between our open and our lock; then
-            // the lock is on a file nobody else will find.
-            let ours = rustix::fs::fstat(&lock).map_err(failed)?;
-            if fs::metadata(&lock_path).is_ok_and(|found| found.ino() == ours.st_ino) {
-                let socket_path = self.socket_path(name);
-                return Ok(Claim {
-                    _lock: lock,
-                    lock_path,
-                    socket_path,
-                    creator: std::process::id(),
-                });
-            }
-        }
-    }
 }
 
-/// A name held by this process.
-pub(super) struct Claim {
-    _lock: File,
-    lock_path: PathBuf,
-    socket_path: PathBuf,
-    /// A forked child inherits this value, but the name is not its to give up.
-    creator: u32,
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.creator == std::process::id() {
-            let _ = fs::remove_file(&self.socket_path);
-            let _ = fs::remove_file(&self.lock_path);
-        }
-    }
-}
-
-/// Checked, not trusted: a real directory, ours, closed to everybody else.
+/// Checked, not trusted: a real directory, ours, closed to all others. If it is ours, and only its owner
+/// lacks something, a umask has taken that, and it is given back.
 fn check(path: &Path, uid: u32) -> Result<()> {
     let shown = path.display();
-    let meta = fs::symlink_metadata(path).map_err(|error| {
-        Error::new(Code::UnsafeDirectory, format!("looking at {shown}: {error}"))
-    })?;
+    let unsafe_place = |message: String| Error::new(Code::UnsafeDirectory, remedied(&message));
+    let look = || {
+        fs::symlink_metadata(path).map_err(|error| match Errno::from_io_error(&error) {
+            Some(cause) => Error::system(format_args!("looking at {shown}"), cause),
+            None => unsafe_place(format!("looking at {shown}: {error}")),
+        })
+    };
+    let mut meta = look()?;
     if !meta.is_dir() {
-        return Err(Error::new(Code::UnsafeDirectory, format!("{shown} is not a directory")));
+        let what = if meta.is_symlink() { "a link" } else { "a file" };
+        return Err(unsafe_place(format!("{shown} is {what}, not a directory")));
     }
     if meta.uid() != uid {
         let message = format!("{shown} belongs to user {}, not to user {uid}", meta.uid());
-        return Err(Error::new(Code::ForeignUser, message));
+        return Err(Error::new(Code::ForeignUser, remedied(&message)));
     }
-    if meta.mode() & 0o077 != 0 {
-        let message = format!("{shown} is open to others: mode {:o}", meta.mode() & 0o777);
+    if meta.mode() & 0o077 == 0 && meta.mode() & 0o700 != 0o700 {
+        // Not followed by anything but a look: whether it has helped is what counts.
+        let _ = rustix::fs::chmod(path, Mode::RWXU);
+        meta = look()?;
+    }
+    let mode = meta.mode() & 0o777;
+    if mode != 0o700 {
+        let reason = if mode & 0o077 == 0 { "closed to its owner" } else { "open to others" };
+        let message = format!(
+            "{shown} is {reason}, its mode is {mode:03o}: make it private with `chmod 700 {shown}`, \
+             or choose another place with {CHOOSING}"
+        );
         return Err(Error::new(Code::UnsafeDirectory, message));
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    /// A path where nothing is, neither now nor afterwards.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(test: &str) -> Self {
-            let name = format!("ringpost-test-{test}-{}", std::process::id());
-            Self(std::env::temp_dir().join(name))
-        }
-    }
-
-    impl std::ops::Deref for Scratch {
-        type Target = Path;
-
-        fn deref(&self) -> &Path {
-            &self.0
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn a_directory_is_made_private() {
-        let scratch = Scratch::new("private");
-        let path: &Path = &scratch;
-        Directory::find(Some(path)).unwrap();
-        assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o700);
-    }
-
-    #[test]
-    fn a_link_a_file_and_an_open_directory_are_refused() {
-        let scratch = Scratch::new("open");
-        let path: &Path = &scratch;
-        fs::create_dir(path).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-        let refused = |path: &Path| Directory::find(Some(path)).unwrap_err().code();
-        assert_eq!(refused(path), Code::UnsafeDirectory);
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
-        let other = Scratch::new("link");
-        let link: &Path = &other;
-        symlink(path, link).unwrap();
-        assert_eq!(refused(link), Code::UnsafeDirectory);
-        fs::write(path.join("file"), "").unwrap();
-        assert_eq!(refused(&path.join("file")), Code::UnsafeDirectory);
-    }
-
-    #[test]
-    fn a_name_is_held_once_and_free_again_afterwards() {
-        let path = Scratch::new("claim");
-        let directory = Directory::find(Some(&path)).unwrap();
-        let (claim, _socket) = directory.listen("demo").unwrap();
-        assert_eq!(directory.listen("demo").err().unwrap().code(), Code::NameInUse);
-        let mode = fs::symlink_metadata(&claim.socket_path).unwrap().mode() & 0o777;
-        assert_eq!(mode, 0o600);
-        drop(claim);
-        directory.listen("demo").unwrap();
-    }
-
-    #[test]
-    fn what_a_dead_server_left_is_cleared_away() {
-        let path = Scratch::new("stale");
-        let directory = Directory::find(Some(&path)).unwrap();
-        fs::write(directory.socket_path("demo"), "").unwrap();
-        fs::write(directory.0.join("demo.lock"), "").unwrap();
-        directory.listen("demo").unwrap();
-    }
-
-    #[test]
-    fn a_planted_lock_that_is_a_link_is_not_followed() {
-        let path = Scratch::new("planted");
-        let directory = Directory::find(Some(&path)).unwrap();
-        let target = directory.0.join("target");
-        symlink(&target, directory.0.join("demo.lock")).unwrap();
-        assert!(directory.listen("demo").is_err());
-        assert!(!target.exists());
-    }
+fn remedied(message: &str) -> String {
+    format!("{message}: remove what is there, or choose another place with {CHOOSING}")
 }
+
+#[cfg(all(test, not(loom)))]
+pub(super) mod tests;

@@ -1,12 +1,10 @@
 //! Driving an engine: rings first, then what the kernel has to say, then what is due.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
-use rustix::io::Errno;
-use rustix::net::RecvFlags;
 
+use super::bell::{self, Heard};
 use super::host::{Host, LinkId};
 use super::link::Link;
 use super::poller::Source;
@@ -14,7 +12,7 @@ use super::slab::Key;
 use super::{Engine, Entry};
 use crate::doorbell::fall_asleep;
 use crate::error::Corrupt;
-use crate::handshake::Transport;
+use crate::memory;
 use crate::time::{Now, Time};
 
 /// Frames read from one link before the next has its turn.
@@ -101,7 +99,7 @@ impl Engine {
 
     #[inline]
     fn pump_hot(&mut self, now: &Now, host: &mut impl Host) -> bool {
-        let mut worked = false;
+        let mut worked = self.has_losses() && self.end_lost();
         let mut untidy = false;
         let mut budget = self.pace.budget;
         let count = self.hot.len();
@@ -146,6 +144,28 @@ impl Engine {
         self.hot.iter().any(|&key| self.link(key).is_some_and(Link::look))
     }
 
+    /// Whether shared memory of this process has been lost since this was looked at last.
+    #[inline]
+    fn has_losses(&self) -> bool {
+        memory::losses() != self.losses
+    }
+
+    /// Breaks off with those who have made the memory they share with us shorter.
+    #[cold]
+    fn end_lost(&mut self) -> bool {
+        self.losses = memory::losses();
+        let lost = self.entries.iter_mut().filter_map(|(key, entry)| match entry {
+            Entry::Link(link) if link.segment.is_lost() => {
+                link.break_off(Corrupt::Truncated.into());
+                Some(key)
+            }
+            _ => None,
+        });
+        let lost: Vec<_> = lost.collect();
+        lost.iter().for_each(|key| self.warm(*key));
+        !lost.is_empty()
+    }
+
     /// Before sleeping: asks every peer to ring, and sets the timer. Returns whether the host may
     /// sleep now, that is, whether nothing has come meanwhile.
     pub fn arm(&mut self) -> bool {
@@ -164,7 +184,7 @@ impl Engine {
             }
         }
         self.poller.wake_by(self.due.min(self.backstop.due));
-        nap.whole
+        nap.whole && !self.has_losses()
     }
 
     /// Whether requests are in flight on any hot link: an answer may come any moment.
@@ -224,9 +244,6 @@ impl Engine {
         }
         if let Some(Entry::Link(link)) = self.entries.remove(key) {
             self.poller.forget(&link.socket);
-            if let Some(bell) = link.bell.watched() {
-                self.poller.forget(bell);
-            }
             self.stats.links -= 1;
             if let Some(through) = link.listener.and_then(|key| self.listeners.get_mut(key)) {
                 through.links -= 1;
@@ -240,18 +257,13 @@ impl Engine {
         ready.clear();
         let more = self.poller.take(&mut ready);
         *worked |= !ready.is_empty();
-        // First all bells, so that a reply published before its author died is still a reply.
-        for source in &ready {
-            if let Source::Bell(key) = *source {
-                self.warm(key);
-            }
-        }
-        let mut rang = ready.iter().any(|source| matches!(source, Source::Bell(_)));
+        let mut rang = false;
         for source in &ready {
             match *source {
                 Source::Socket(key) => rang |= self.read_socket(key, now, host),
                 Source::Listener(key) => self.accept(key, now),
-                Source::Bell(_) | Source::Timer => {}
+                Source::Files(key) => self.look_after(key, now, host),
+                Source::Timer => {}
             }
         }
         if rang {
@@ -266,8 +278,9 @@ impl Engine {
         match self.entries.get_mut(key) {
             Some(Entry::Greeting { .. }) => self.proceed(key, now, host),
             Some(Entry::Link(link)) => {
-                match listen_in(&link.socket, link.peer.transport) {
-                    Ok(Heard::Bell) => {}
+                match bell::hear(&link.socket) {
+                    Ok(Heard::Bells) => {}
+                    // What was published before is still in the rings, and is read first.
                     Ok(Heard::End) => {
                         self.poller.forget(&link.socket);
                         link.peer_gone(host);
@@ -315,7 +328,11 @@ impl Engine {
                 let _ =
                     self.poller.rewatch(&listener.socket, Source::Listener(key), EventFlags::IN);
             }
-            self.due = self.due.min(listener.paused_until().unwrap_or(Time::NEVER));
+            let (paused_until, look_at) = (listener.paused_until(), listener.upkeep.due());
+            self.due = self.due.min(paused_until.unwrap_or(Time::NEVER)).min(look_at);
+            if look_at <= now.get() {
+                self.look_after(key, now, host);
+            }
         }
         self.tidy(now, host);
     }
@@ -352,28 +369,5 @@ impl Engine {
         } else {
             Time::NEVER
         };
-    }
-}
-
-/// What an open connection's socket has to say.
-enum Heard {
-    /// Doorbells.
-    Bell,
-    /// The end: the peer closed, or its process is gone.
-    End,
-}
-
-fn listen_in(socket: &OwnedFd, transport: Transport) -> Result<Heard, Corrupt> {
-    let mut bytes = [0; 64];
-    loop {
-        match rustix::net::recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => return Ok(Heard::End),
-            Ok((_, count)) if transport == Transport::Sealed => {
-                return Err(Corrupt::Chatter { bytes: count });
-            }
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Ok(Heard::Bell),
-            Err(_) => return Ok(Heard::End),
-        }
     }
 }

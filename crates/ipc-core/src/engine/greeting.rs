@@ -2,35 +2,35 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SendAncillaryMessage, SendFlags,
 };
 
-use super::bell::{self, Bell};
+use super::credentials;
+use super::directory::Door;
 use super::host::Peer;
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::handshake::{EngineId, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Transport, Welcome};
-use crate::header::{HEADER_LEN, Header, Kind, bytes_to_words};
+use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::{Side, segment_len};
 use crate::memory::{Segment, named, sealed};
 use crate::session::control;
 use crate::sys;
 use crate::time::Time;
 
-/// Descriptors beside a WELCOME: the segment, the server's bell, the client's bell.
-const DESCRIPTORS: usize = 3;
+/// Descriptors beside a WELCOME: the memory file. No other frame has any.
+const DESCRIPTORS: usize = 1;
 
 /// Everything a link is made of once both sides agree.
 pub(super) struct Agreed {
     pub side: Side,
     pub segment: Arc<Segment>,
-    pub bell: Bell,
     pub peer: Peer,
 }
 
@@ -42,6 +42,25 @@ pub(super) enum Progress {
     Agreed(Agreed),
 }
 
+/// What a server has to say to a client.
+pub(super) struct Reception<'a> {
+    pub policy: &'a Policy,
+    /// Connections it may have, and those it has already or has agreed to.
+    pub connections_max: usize,
+    pub connections: usize,
+}
+
+impl Reception<'_> {
+    /// Whether there is room for one more.
+    pub fn admit(&self) -> Result<()> {
+        if self.connections < self.connections_max {
+            return Ok(());
+        }
+        let message = format!("the server has its {} connections", self.connections_max);
+        Err(Error::new(Code::TooManyConnections, message))
+    }
+}
+
 pub(super) struct Greeting {
     socket: OwnedFd,
     pid: i32,
@@ -49,19 +68,22 @@ pub(super) struct Greeting {
     /// Given up then.
     pub deadline: Time,
     incoming: Vec<u8>,
-    descriptors: Vec<OwnedFd>,
+    /// What came beside a WELCOME, and nothing else.
+    memory: Option<OwnedFd>,
     stage: Stage,
+    /// A server has agreed to it, so that it counts.
+    is_welcomed: bool,
 }
 
 enum Stage {
-    /// A client whose server had no room for it yet.
-    Knocking { name: String, address: SocketAddrUnix, hello: Hello },
+    /// A client that was not let in yet: it tries these doors, and the last has a full queue.
+    Knocking { name: String, doors: Vec<Door>, hello: Hello },
     /// A client that said HELLO.
     AwaitingWelcome(Hello),
     /// A server that heard nothing yet.
     AwaitingHello,
     /// A server that said WELCOME.
-    AwaitingReady { segment: Segment, bell: Bell, peer: Peer },
+    AwaitingReady { segment: Segment, peer: Peer },
     /// Over.
     Done,
 }
@@ -71,11 +93,11 @@ impl Greeting {
     pub fn connect(
         socket: OwnedFd,
         name: String,
-        address: SocketAddrUnix,
+        doors: Vec<Door>,
         hello: Hello,
         deadline: Time,
     ) -> Result<Self> {
-        let mut this = Self::new(socket, deadline, Stage::Knocking { name, address, hello });
+        let mut this = Self::new(socket, deadline, Stage::Knocking { name, doors, hello });
         this.knock()?;
         Ok(this)
     }
@@ -93,8 +115,8 @@ impl Greeting {
     }
 
     fn new(socket: OwnedFd, deadline: Time, stage: Stage) -> Self {
-        let (incoming, descriptors) = (Vec::new(), Vec::new());
-        Self { socket, pid: 0, uid: 0, deadline, incoming, descriptors, stage }
+        let (incoming, memory) = (Vec::new(), None);
+        Self { socket, pid: 0, uid: 0, deadline, incoming, memory, stage, is_welcomed: false }
     }
 
     /// The control socket.
@@ -117,16 +139,39 @@ impl Greeting {
         matches!(self.stage, Stage::AwaitingHello)
     }
 
-    /// Tries to connect; a full queue leaves it for later.
+    /// Whether this is a server's greeting whose client was told WELCOME.
+    pub fn is_welcomed(&self) -> bool {
+        self.is_welcomed
+    }
+
+    /// The session a server has offered to its client.
+    pub fn offered(&self) -> Option<&Peer> {
+        match &self.stage {
+            Stage::AwaitingReady { peer, .. } => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// Tries to connect, wherever the server may be; a full queue leaves it for later.
     pub fn knock(&mut self) -> Result<()> {
-        let Stage::Knocking { name, address, hello } = &self.stage else { return Ok(()) };
-        match sys::fault().and_then(|()| rustix::net::connect(&self.socket, address)) {
-            Ok(()) => {}
-            Err(Errno::AGAIN) => return Ok(()),
-            Err(Errno::NOENT | Errno::CONNREFUSED) => {
-                return Err(Error::new(Code::NoServer, format!("nobody serves \"{name}\"")));
+        let Stage::Knocking { name, doors, hello } = &mut self.stage else { return Ok(()) };
+        let mut barred = None;
+        let through = loop {
+            let Some(door) = doors.first() else { break false };
+            match sys::fault().and_then(|()| rustix::net::connect(&self.socket, &door.address)) {
+                Ok(()) => break true,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::NOENT | Errno::CONNREFUSED) => {}
+                Err(Errno::ACCESS | Errno::PERM) => barred = Some(barred_by(door, name)),
+                Err(cause) => {
+                    return Err(Error::system(format_args!("connecting to \"{name}\""), cause));
+                }
             }
-            Err(cause) => return Err(Error::system("connecting", cause)),
+            doors.remove(0);
+        };
+        if !through {
+            let nobody = || Error::new(Code::NoServer, format!("nobody serves \"{name}\""));
+            return Err(barred.unwrap_or_else(nobody));
         }
         let hello = hello.clone();
         self.check_user("the server")?;
@@ -139,28 +184,30 @@ impl Greeting {
         Ok(())
     }
 
-    /// Reads what has come and answers it.
-    pub fn proceed(&mut self, policy: Option<&Policy>, engine: EngineId) -> Result<Progress> {
+    /// Reads what has come and answers it. A server has a `reception`.
+    pub fn proceed(
+        &mut self,
+        reception: Option<&Reception<'_>>,
+        engine: EngineId,
+    ) -> Result<Progress> {
         loop {
             let Some((code, payload)) = self.hear()? else { return Ok(Progress::Waiting) };
             match (std::mem::replace(&mut self.stage, Stage::Done), code) {
                 (Stage::AwaitingHello, control::HELLO) => {
-                    let policy = policy.ok_or_else(gone)?;
-                    let answer = self.welcome(&payload, policy, engine);
-                    self.stage = answer.inspect_err(|error| {
-                        // Whoever is refused may already be gone.
-                        let _ =
-                            say(&self.socket, control::REJECT, &Reject::of(error).encode(), &[]);
-                    })?;
+                    let reception = reception.ok_or_else(gone)?;
+                    let answer = self.welcome(&payload, reception, engine);
+                    // The one that is refused may already be gone.
+                    self.stage = answer.inspect_err(|error| Self::refuse(&self.socket, error))?;
+                    self.is_welcomed = true;
                 }
-                (Stage::AwaitingReady { mut segment, bell, peer }, control::READY) => {
+                (Stage::AwaitingReady { mut segment, peer }, control::READY) => {
                     segment.forget_name();
-                    return self.agreed(Side::Server, segment, bell, peer);
+                    return Ok(agreed(Side::Server, segment, peer));
                 }
                 (Stage::AwaitingWelcome(hello), control::WELCOME) => {
-                    let (segment, bell, peer) = self.attach(&payload, &hello)?;
+                    let (segment, peer) = self.attach(&payload, &hello)?;
                     say(&self.socket, control::READY, &[], &[])?;
-                    return self.agreed(Side::Client, segment, bell, peer);
+                    return Ok(agreed(Side::Client, segment, peer));
                 }
                 (Stage::AwaitingWelcome(_), control::REJECT) => {
                     return Err(Reject::decode(&payload)?.into_error());
@@ -173,13 +220,14 @@ impl Greeting {
         }
     }
 
-    fn welcome(&mut self, hello: &[u8], policy: &Policy, engine: EngineId) -> Result<Stage> {
-        if !self.descriptors.is_empty() {
-            self.descriptors.clear();
-            let message = "descriptors came with a HELLO, which has none";
-            return Err(Error::new(Code::Handshake, message));
-        }
-        let terms = policy.negotiate(hello)?;
+    fn welcome(
+        &mut self,
+        hello: &[u8],
+        reception: &Reception<'_>,
+        engine: EngineId,
+    ) -> Result<Stage> {
+        let terms = reception.policy.negotiate(hello)?;
+        reception.admit()?;
         let hello = Hello::decode(hello)?;
         let len = segment_len(&terms.agreement.geometry);
         let session = named::random()?;
@@ -192,52 +240,42 @@ impl Greeting {
             engine,
             address,
         };
-        let (segment, bell) = match terms.transport {
+        let segment = match terms.transport {
             Transport::Sealed => {
                 let (segment, memory) = sealed::create(len)?;
-                let (own, peer) = (bell::counter()?, bell::counter()?);
-                let descriptors = [memory.as_fd(), own.as_fd(), peer.as_fd()];
-                say(&self.socket, control::WELCOME, &welcome(None).encode(), &descriptors)?;
-                (segment, Bell::Counters { own, peer: Arc::new(peer) })
+                let frame = welcome(None).encode();
+                say(&self.socket, control::WELCOME, &frame, &[memory.as_fd()])?;
+                segment
             }
             Transport::Portable => {
                 let (segment, address) = named::create(len)?;
                 say(&self.socket, control::WELCOME, &welcome(Some(address)).encode(), &[])?;
-                (segment, Bell::Socket)
+                segment
             }
         };
         let peer = self.peer(session, hello.engine, &welcome(None));
-        Ok(Stage::AwaitingReady { segment, bell, peer })
+        Ok(Stage::AwaitingReady { segment, peer })
     }
 
-    fn attach(&mut self, welcome: &[u8], hello: &Hello) -> Result<(Segment, Bell, Peer)> {
+    fn attach(&mut self, welcome: &[u8], hello: &Hello) -> Result<(Segment, Peer)> {
         let welcome = Welcome::decode(welcome)?;
         welcome.check(hello)?;
         let len = segment_len(&welcome.agreement.geometry);
         let peer = self.peer(welcome.session, welcome.engine, &welcome);
-        let descriptors = std::mem::take(&mut self.descriptors);
-        let count = descriptors.len();
-        let expected = if welcome.address.is_some() { 0 } else { DESCRIPTORS };
-        if count != expected {
-            let message =
-                format!("{count} descriptors came with a WELCOME, {expected} belong to it");
-            return Err(Error::new(Code::Handshake, message));
-        }
-        if let Some(address) = &welcome.address {
-            return Ok((named::attach(address, len)?, Bell::Socket, peer));
-        }
-        let [memory, servers, own]: [OwnedFd; DESCRIPTORS] =
-            descriptors.try_into().map_err(|_| gone())?;
-        bell::check_counter(&servers)?;
-        bell::check_counter(&own)?;
-        let bell = Bell::Counters { own, peer: Arc::new(servers) };
-        Ok((sealed::attach(&memory, len)?, bell, peer))
+        let segment = match (self.memory.take(), &welcome.address) {
+            (Some(memory), None) => sealed::attach(&memory, len)?,
+            (None, Some(address)) => named::attach(address, len)?,
+            (None, None) => return Err(beside("no descriptor")),
+            (Some(_), Some(_)) => return Err(beside("a descriptor, where none belongs,")),
+        };
+        Ok((segment, peer))
     }
 
     fn peer(&self, session: [u8; 16], engine: EngineId, welcome: &Welcome) -> Peer {
         Peer {
             pid: self.pid,
             uid: self.uid,
+            is_self: false,
             session,
             engine,
             transport: welcome.transport,
@@ -245,28 +283,21 @@ impl Greeting {
         }
     }
 
-    fn agreed(&self, side: Side, segment: Segment, bell: Bell, peer: Peer) -> Result<Progress> {
-        // Under the portable transport the first doorbell may have come right behind the frame.
-        if peer.transport == Transport::Sealed && !self.incoming.is_empty() {
-            return Err(Corrupt::Chatter { bytes: self.incoming.len() }.into());
-        }
-        Ok(Progress::Agreed(Agreed { side, segment: Arc::new(segment), bell, peer }))
-    }
-
     fn check_user(&mut self, who: &str) -> Result<()> {
-        let credentials = rustix::net::sockopt::socket_peercred(&self.socket)
+        let credentials = credentials::of_peer(self.socket.as_fd())
             .map_err(|cause| Error::system("asking who is at the other end", cause))?;
-        let (uid, own) = (credentials.uid.as_raw(), rustix::process::geteuid().as_raw());
+        let (uid, own) = (credentials.uid, rustix::process::geteuid().as_raw());
         if uid != own {
             let message = format!("{who} belongs to user {uid}, not to user {own}");
             return Err(Error::new(Code::ForeignUser, message));
         }
-        self.pid = credentials.pid.as_raw_nonzero().get();
+        self.pid = credentials.pid;
         self.uid = uid;
         Ok(())
     }
 
-    /// The next whole frame, if it has come: its code and its payload.
+    /// The next whole frame, if it has come: its code and its payload. What is behind WELCOME and READY
+    /// are bells, of which a link that is awake has no need.
     fn hear(&mut self) -> Result<Option<(u16, Vec<u8>)>> {
         loop {
             if let Some(frame) = self.frame()? {
@@ -275,10 +306,13 @@ impl Greeting {
             match self.read_more() {
                 Ok(0) => return Err(gone()),
                 Ok(_) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(Errno::INTR) => {}
-                Err(Errno::CONNRESET) => return Err(gone()),
-                Err(cause) => return Err(Error::system("reading a handshake frame", cause)),
+                Err(Unread::System(Errno::AGAIN)) => return Ok(None),
+                Err(Unread::System(Errno::INTR)) => {}
+                Err(Unread::System(Errno::CONNRESET)) => return Err(gone()),
+                Err(Unread::System(cause)) => {
+                    return Err(Error::system("reading a handshake frame", cause));
+                }
+                Err(Unread::Descriptors) => return Err(beside("other descriptors than belong")),
             }
         }
     }
@@ -286,9 +320,6 @@ impl Greeting {
     fn frame(&mut self) -> Result<Option<(u16, Vec<u8>)>> {
         let Some(head) = self.incoming.first_chunk::<HEADER_LEN>() else { return Ok(None) };
         let words = bytes_to_words(head);
-        let broken = |corrupt: Corrupt| {
-            Error::new(Code::Handshake, format!("a handshake frame is broken: {corrupt}"))
-        };
         let (header, found) = Header::from_words(words).map_err(broken)?;
         let len = header.len as usize;
         if len > PAYLOAD_LEN_MAX {
@@ -301,7 +332,9 @@ impl Greeting {
         if found != expected {
             return Err(broken(Corrupt::Checksum { found, expected }));
         }
-        if header.kind() != Kind::Control {
+        let is_plain =
+            header.id == 0 && header.codec() == Codec::Bytes && !header.more() && !header.options();
+        if header.kind() != Kind::Control || !is_plain {
             return Err(broken(Corrupt::Misplaced { kind: header.kind() as u8 }));
         }
         let payload = payload.to_vec();
@@ -309,10 +342,18 @@ impl Greeting {
         Ok(Some((header.code(), payload)))
     }
 
-    fn read_more(&mut self) -> rustix::io::Result<usize> {
+    /// Reads on. A descriptor is taken in the one place where one belongs, beside the first bytes of a
+    /// WELCOME; elsewhere there is no room for any, and the kernel closes what comes.
+    fn read_more(&mut self) -> Result<usize, Unread> {
         let mut bytes = [0; HEADER_LEN + PAYLOAD_LEN_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let takes_one = matches!(self.stage, Stage::AwaitingWelcome(_))
+            && self.incoming.is_empty()
+            && self.memory.is_none();
+        let mut ancillary = match takes_one {
+            true => RecvAncillaryBuffer::new(&mut space),
+            false => RecvAncillaryBuffer::default(),
+        };
         sys::fault()?;
         let received = rustix::net::recvmsg(
             &self.socket,
@@ -320,29 +361,46 @@ impl Greeting {
             &mut ancillary,
             RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
         )?;
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.descriptors.extend(descriptors);
-            }
+        // What is not kept here is closed when this returns.
+        let mut came = ancillary.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        });
+        let mut came = came.by_ref().flatten();
+        let (first, second) = (came.next(), came.next());
+        if received.flags.contains(ReturnFlags::CTRUNC) && takes_one && first.is_none() {
+            // There was room for one, but this process may have no more.
+            return Err(Errno::MFILE.into());
         }
-        // The kernel closed the rest: there was no space for it, or this process may have no more.
-        if received.flags.contains(ReturnFlags::CTRUNC) {
-            let is_full = self.descriptors.len() >= DESCRIPTORS;
-            return Err(if is_full { Errno::CONNRESET } else { Errno::MFILE });
+        if received.flags.contains(ReturnFlags::CTRUNC) || second.is_some() {
+            return Err(Unread::Descriptors);
         }
+        self.memory = first.or(self.memory.take());
         self.incoming.extend_from_slice(&bytes[..received.bytes]);
         Ok(received.bytes)
     }
 }
 
+fn agreed(side: Side, segment: Segment, peer: Peer) -> Progress {
+    Progress::Agreed(Agreed { side, segment: Arc::new(segment), peer })
+}
+
+/// Why nothing was read.
+enum Unread {
+    System(Errno),
+    /// More came along than belongs there.
+    Descriptors,
+}
+
+impl From<Errno> for Unread {
+    fn from(cause: Errno) -> Self {
+        Self::System(cause)
+    }
+}
+
 /// Sends a frame. It is far smaller than any socket's buffer and the first or second thing
 /// in it, so anything but "all of it" means that the peer is gone.
-fn say(
-    socket: &OwnedFd,
-    code: u16,
-    payload: &[u8],
-    descriptors: &[rustix::fd::BorrowedFd<'_>],
-) -> Result<()> {
+fn say(socket: &OwnedFd, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
     let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
     let header = header.to_bytes(payload);
     let parts = [IoSlice::new(&header), IoSlice::new(payload)];
@@ -364,4 +422,24 @@ fn say(
 #[cold]
 fn gone() -> Error {
     Error::new(Code::Handshake, "the other side went away during the handshake")
+}
+
+#[cold]
+fn broken(corrupt: Corrupt) -> Error {
+    Error::new(Code::Handshake, format!("a handshake frame is broken: {corrupt}"))
+}
+
+#[cold]
+fn beside(what: &str) -> Error {
+    Error::new(Code::Handshake, format!("{what} came beside a handshake frame"))
+}
+
+#[cold]
+fn barred_by(door: &Door, name: &str) -> Error {
+    let path = door.directory.socket_path(name);
+    let message = format!(
+        "this user may not connect to {}: its mode has to be 600, and that of its directory 700",
+        path.display()
+    );
+    Error::new(Code::Access, message)
 }

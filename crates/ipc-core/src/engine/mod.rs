@@ -18,10 +18,13 @@
 mod admission;
 mod backlog;
 mod bell;
+mod claim;
+mod credentials;
 mod directory;
 mod drive;
 mod greeting;
 mod host;
+mod leftovers;
 mod link;
 mod listener;
 mod names;
@@ -32,6 +35,8 @@ mod poller;
 mod real_time;
 mod rooms;
 mod slab;
+mod upkeep;
+mod watch;
 mod workload;
 
 use std::collections::VecDeque;
@@ -39,20 +44,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::error::{Code, Error, Result};
 use crate::handshake::{EngineId, Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
 use crate::header::Kind;
 use crate::limits::Lane;
-use crate::memory::named;
+use crate::memory::{self, named};
 use crate::session::Draft;
-use crate::sys;
 use crate::time::Time;
 
 pub use bell::Waker;
 pub use directory::DIRECTORY_VARIABLE;
-pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer};
+pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
 pub use link::{Lent, LinkStats, Sent};
 pub(crate) use link::{Refusal, Room, Taken};
 pub use options::{Flow, ListenOptions, Options, Overflow};
@@ -62,7 +65,7 @@ pub use patience::Patience;
 #[cfg(feature = "tokio")]
 pub(crate) use patience::{LOOKS_PER_YIELD, PAUSES};
 
-use directory::Directory;
+use directory::Places;
 use greeting::Greeting;
 use link::Link;
 use listener::Listener;
@@ -72,6 +75,9 @@ use slab::{Key, Slab};
 
 /// How long a closing link may go on writing what waits.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often leftovers are looked for by an engine whose attempts to connect fail again and again.
+const CLEARING_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What an engine has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineStats {
@@ -81,8 +87,10 @@ pub struct EngineStats {
     pub handshakes_failed: u64,
     /// Frames found although nobody had rung for them. Anything but 0 is a bug.
     pub lost_wakeups: u64,
-    /// Segments of dead processes removed when a server started.
+    /// Segments of dead processes that were removed.
     pub segments_reclaimed: usize,
+    /// Names of dead servers whose files were removed.
+    pub servers_reclaimed: usize,
 }
 
 /// A thing with a control socket.
@@ -112,6 +120,10 @@ pub struct Engine {
     crowd: Crowd,
     pace: Pace,
     stats: EngineStats,
+    /// Mappings this process had lost when that was looked at last.
+    losses: u64,
+    /// When what dead servers have left was last looked for everywhere.
+    cleared_at: Option<Time>,
     /// Reused from drive to drive.
     ready: Vec<Source>,
 }
@@ -142,6 +154,8 @@ impl Engine {
             crowd: Crowd::default(),
             pace: Pace::default(),
             stats: EngineStats::default(),
+            losses: memory::losses(),
+            cleared_at: None,
             ready: Vec::new(),
         })
     }
@@ -151,9 +165,16 @@ impl Engine {
         self.id
     }
 
-    /// This side's code for a method or event name, the same on all connections.
-    pub fn code(&mut self, name: &str) -> Result<u16> {
+    /// This side's code for a method or event name, the same on all connections. It is good for as long as
+    /// [`Self::names_epoch`] stays what it is.
+    pub fn code(&mut self, name: &str) -> Result<u32> {
         self.names.code(name)
+    }
+
+    /// How often all names were given up, because there were too many. The upper half of a code says of
+    /// which epoch it is.
+    pub fn names_epoch(&self) -> u16 {
+        self.names.epoch()
     }
 
     // ---- listening and connecting ----
@@ -165,17 +186,31 @@ impl Engine {
         options: &Options,
         listen: &ListenOptions,
     ) -> Result<ListenerId> {
+        self.listen_for(name, options, listen, false)
+    }
+
+    /// The same; with `in_one_piece` no message may be longer than a frame of the agreed rings.
+    pub(crate) fn listen_for(
+        &mut self,
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+        in_one_piece: bool,
+    ) -> Result<ListenerId> {
         options.check()?;
-        let directory = Directory::find(options.directory.as_deref())?;
-        let (claim, socket) = directory.listen(name)?;
-        self.stats.segments_reclaimed += named::reclaim();
+        listen.check()?;
         let policy = Policy {
-            features: options.features(),
+            features: options.server_features()?,
             crc: options.crc,
             rings: options.rings,
+            rings_max: listen.rings_max,
+            in_one_piece,
             limits: options.limits,
             token: options.token.clone(),
         };
+        let places = Places::of(options)?;
+        self.clear_leftovers(&places, Time::now());
+        let (claim, socket) = places.listen(name)?;
         let listener = Listener::new(claim, socket, policy, *listen, options.flow);
         let key = self.listeners.insert(listener).map_err(|_| too_many())?;
         let watched = self.listeners.get(key).map(|listener| {
@@ -185,14 +220,26 @@ impl Engine {
             self.listeners.remove(key);
             return Err(error);
         }
+        self.watch_files(key);
         tracing::debug!(name, "listening");
         Ok(ListenerId(key))
+    }
+
+    /// Removes what dead servers have left.
+    fn clear_leftovers(&mut self, places: &Places, now: Time) {
+        self.cleared_at = Some(now);
+        let removed = leftovers::clear(places);
+        self.stats.servers_reclaimed += removed.servers;
+        self.stats.segments_reclaimed += removed.segments;
     }
 
     /// Stops accepting and gives the name up; connections stay.
     pub fn close_listener(&mut self, listener: ListenerId) {
         if let Some(listener) = self.listeners.remove(listener.0) {
             self.poller.forget(&listener.socket);
+            if let Some(watch) = listener.upkeep.watch() {
+                self.poller.forget(watch);
+            }
         }
         let orphaned = self.entries.iter_mut().filter_map(|(key, entry)| match entry {
             Entry::Greeting { listener: Some(of), .. } if *of == listener.0 => Some(key),
@@ -208,11 +255,12 @@ impl Engine {
     /// impossible is an error here.
     pub fn connect(&mut self, name: &str, options: &Options, timeout: Duration) -> Result<LinkId> {
         options.check()?;
-        let address = Directory::find(options.directory.as_deref())?.address(name)?;
+        let places = Places::of(options)?;
+        let (doors, unseen) = places.doors(name)?;
         let hello = Hello {
             version_min: VERSION_MIN,
             version_max: VERSION_MAX,
-            offered: options.features(),
+            offered: options.client_features(),
             required: Features(0),
             crc: options.crc,
             rings: options.rings,
@@ -220,14 +268,20 @@ impl Engine {
             engine: self.id,
             token: options.token.clone().unwrap_or_default(),
         };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = sys::fault()
-            .and_then(|()| {
-                rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            })
-            .map_err(|cause| Error::system("creating a socket", cause))?;
+        let socket =
+            claim::stream_socket().map_err(|cause| Error::system("creating a socket", cause))?;
         let now = Time::now();
-        let greeting = Greeting::connect(socket, name.into(), address, hello, now + timeout)?;
+        let greeting = Greeting::connect(socket, name.into(), doors, hello, now + timeout);
+        let greeting = greeting.map_err(|error| match error.code() {
+            Code::NoServer => {
+                let cleared = |at| now.saturating_since(at) < CLEARING_INTERVAL;
+                if !self.cleared_at.is_some_and(cleared) {
+                    self.clear_leftovers(&places, now);
+                }
+                not_served(name, &places, &unseen)
+            }
+            _ => error,
+        })?;
         self.greet(greeting, None, options.flow, now).map(LinkId)
     }
 
@@ -315,10 +369,10 @@ impl Engine {
         self.link_mut(link.0)?.credit(kind, id)
     }
 
-    /// Whether anything of a link waits for room in private memory.
+    /// Bytes that wait in private memory for room in a lane.
     #[inline]
-    pub fn has_backlog(&self, link: LinkId) -> bool {
-        self.link(link.0).is_some_and(Link::has_backlog)
+    pub fn queued(&self, link: LinkId, lane: Lane) -> usize {
+        self.link(link.0).map_or(0, |found| found.queued(lane))
     }
 
     /// The application is done with items of a request that came, of this cost in all; see
@@ -367,10 +421,15 @@ impl Engine {
         }
     }
 
-    /// Asks for [`Event::Drained`] once nothing of this link waits for room. Returns whether
-    /// anything does.
-    pub fn want_drain(&mut self, link: LinkId) -> bool {
-        self.link_mut(link.0).is_some_and(Link::want_drain)
+    /// Asks for [`Event::Drained`] once nothing waits for room in this lane. Returns whether anything
+    /// does.
+    pub fn want_drain(&mut self, link: LinkId, lane: Lane) -> bool {
+        self.link_mut(link.0).is_some_and(|found| found.want_drain(lane))
+    }
+
+    /// The same for all lanes.
+    pub fn want_drain_all(&mut self, link: LinkId) -> bool {
+        Lane::ALL.iter().fold(false, |any, lane| self.want_drain(link, *lane) | any)
     }
 
     /// Closes a connection: requests in flight end now, what waits for room is still written, and
@@ -468,6 +527,15 @@ impl AsFd for Engine {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }
+}
+
+#[cold]
+fn not_served(name: &str, places: &Places, unseen: &[String]) -> Error {
+    let mut message = format!("nobody serves \"{name}\" in {}", places.shown());
+    for reason in unseen {
+        message += &format!("; not looked into: {reason}");
+    }
+    Error::new(Code::NoServer, message)
 }
 
 #[cold]

@@ -7,19 +7,26 @@ use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 use crate::handshake::{Features, TOKEN_LEN_MAX, Transport};
 use crate::limits::{Geometry, Lane, Limits, RINGS};
+use crate::memory::sealed;
 
 /// What both a server and a client can choose.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The directory to meet in; `None`: the one [`DIRECTORY_VARIABLE`](crate::DIRECTORY_VARIABLE)
-    /// names, or the user's private one.
+    /// names, or else the first of those that all processes of this user know:
+    /// `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>`, `/var/tmp/ringpost-<uid>`.
     pub directory: Option<PathBuf>,
-    /// Forces a transport; `None`: the best both sides have.
+    /// Whether the environment of this process may name the directory. Not where threads have
+    /// environments of their own.
+    pub environment: bool,
+    /// Forces a transport; `None`: the best both sides have. A server then offers
+    /// [`Transport::Portable`] only where it can have no sealed memory.
     pub transport: Option<Transport>,
     /// The least checksums in rings may cover.
     pub crc: CrcMode,
     /// Capacities wished for, of each lane by [`Lane`] and of the control ring behind them; 0: the
-    /// transport's own. A client's wishes come before the server's.
+    /// transport's own. A client's wishes come before the server's, up to what
+    /// [`ListenOptions::rings_max`] says there.
     pub rings: [u32; RINGS],
     /// The most this side agrees to.
     pub limits: Limits,
@@ -36,6 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             directory: None,
+            environment: true,
             transport: None,
             crc: CrcMode::default(),
             rings: [0; RINGS],
@@ -48,11 +56,28 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(super) fn features(&self) -> Features {
-        let transports = match self.transport {
-            Some(transport) => transport.feature(),
-            None => Features(Features::SEALED.0 | Features::NAMED.0),
+    /// What a client offers: it takes what its server has.
+    pub(super) fn client_features(&self) -> Features {
+        let both = Features(Features::SEALED.0 | Features::NAMED.0);
+        self.features(self.transport.map_or(both, Transport::feature))
+    }
+
+    /// What a server offers: memory that others can make shorter only where it is asked for, or where
+    /// nothing else can be had.
+    pub(super) fn server_features(&self) -> Result<Features> {
+        let transport = match (self.transport, sealed::check()) {
+            (Some(Transport::Sealed), Err(error)) => return Err(error),
+            (Some(transport), _) => transport,
+            (None, Ok(())) => Transport::Sealed,
+            (None, Err(error)) => {
+                tracing::warn!(%error, "there is no sealed memory here, named segments are used");
+                Transport::Portable
+            }
         };
+        Ok(self.features(transport.feature()))
+    }
+
+    fn features(&self, transports: Features) -> Features {
         let compression = if self.compression { Features::COMPRESSION.0 } else { 0 };
         Features(transports.0 | Features::STREAMS.0 | compression)
     }
@@ -82,13 +107,18 @@ impl Options {
 /// What only a server can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenOptions {
-    /// Connections accepted at the same time.
+    /// Connections at the same time, those included that are about to be.
     pub connections_max: usize,
+    /// The most a client gets of the ring capacities it wishes for, of each lane by [`Lane`] and of the
+    /// control ring behind them; 0: 4 MiB, and 64 KiB of the control ring, under
+    /// [`Transport::Sealed`]; 256 KiB and 16 KiB under [`Transport::Portable`], whose memory is all
+    /// there from the start. What [`Options::rings`] says there is always given.
+    pub rings_max: [u32; RINGS],
     /// How long a client may take to say who it is.
     pub hello_timeout: Duration,
     /// How long a client that said so may take to answer.
     pub ready_timeout: Duration,
-    /// Unfinished handshakes; beyond that the oldest goes first.
+    /// Clients that have not said who they are; beyond that the oldest goes first.
     pub unfinished_max: usize,
     /// Requests of all clients being worked on, above which none is read: what is more waits in the
     /// rings, and each client has its turn. Streams do not count. `None`: no limit but each link's.
@@ -99,11 +129,24 @@ impl Default for ListenOptions {
     fn default() -> Self {
         Self {
             connections_max: 4096,
+            rings_max: [0; RINGS],
             hello_timeout: Duration::from_millis(250),
             ready_timeout: Duration::from_secs(5),
-            unfinished_max: 4096,
+            unfinished_max: 1024,
             serving_max: None,
         }
+    }
+}
+
+impl ListenOptions {
+    pub(super) fn check(&self) -> Result<()> {
+        if Geometry::SPARSE_MAX.with(self.rings_max).is_valid() {
+            return Ok(());
+        }
+        let rings = self.rings_max;
+        let message =
+            format!("ring capacities of at most {rings:?}: powers of two from 4096 to 2^26");
+        Err(Error::new(Code::InvalidArgument, message))
     }
 }
 
@@ -128,22 +171,29 @@ pub enum Overflow {
 pub struct Flow {
     /// What each lane does when it is full, by [`Lane`].
     pub overflow: [Overflow; Lane::ALL.len()],
-    /// Bytes that may wait in private memory per lane before more is refused.
+    /// Bytes that may wait for the peer in private memory, of all that is sent to it. Above it requests
+    /// and one-way messages are refused, but for a sixteenth of it that each lane has for itself, and no
+    /// more requests of the peer are taken. When answers and items have made it four times as much, and the
+    /// peer reads nothing for a second, the connection ends.
     pub backlog_max: usize,
-    /// Requests of the peer being worked on above which its lanes are not read.
+    /// Requests of the peer being worked on above which no others are taken. Streams do not count.
     pub serving_max: u32,
+    /// Bytes of items that go with requests of the peer and may wait for the application to read them, of
+    /// all its streams. Above it no more of its messages are read.
+    pub unread_max: u64,
 }
 
 impl Flow {
     /// Where everyone starts.
     pub const DEFAULT: Self = Self {
         overflow: [
-            Overflow::Wait(Duration::from_secs(1)),
-            Overflow::Wait(Duration::from_millis(500)),
-            Overflow::Wait(Duration::from_millis(500)),
+            Overflow::Wait(Duration::MAX),
+            Overflow::Wait(Duration::MAX),
+            Overflow::Wait(Duration::MAX),
             Overflow::DropNewest,
         ],
         backlog_max: 32 << 20,
         serving_max: 4096,
+        unread_max: 64 << 20,
     };
 }

@@ -19,10 +19,10 @@ pub(super) enum Source {
     Timer,
     /// A client waits at a listener.
     Listener(Key),
-    /// The control socket of a connection has something to read, or its end.
+    /// The control socket of a connection has something to read: bells, or its end.
     Socket(Key),
-    /// The peer of a connection rang.
-    Bell(Key),
+    /// The files of a listener were touched.
+    Files(Key),
 }
 
 impl Source {
@@ -31,7 +31,7 @@ impl Source {
             Self::Timer => (0, 0),
             Self::Listener(key) => (1, key),
             Self::Socket(key) => (2, key),
-            Self::Bell(key) => (3, key),
+            Self::Files(key) => (3, key),
         };
         EventData::new_u64(tag << 32 | u64::from(key))
     }
@@ -42,7 +42,7 @@ impl Source {
         match data.u64() >> 32 {
             1 => Self::Listener(key),
             2 => Self::Socket(key),
-            3 => Self::Bell(key),
+            3 => Self::Files(key),
             _ => Self::Timer,
         }
     }
@@ -60,14 +60,14 @@ pub(super) struct Poller {
 
 impl Poller {
     pub fn new() -> Result<Self> {
-        let failed = |cause| Error::system("creating the engine's epoll set", cause);
+        let failed = |what: &str, cause| Error::system(format_args!("creating {what}"), cause);
         let epoll = sys::fault()
             .and_then(|()| epoll::create(epoll::CreateFlags::CLOEXEC))
-            .map_err(failed)?;
+            .map_err(|cause| failed("the engine's epoll set (epoll_create1)", cause))?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = sys::fault()
             .and_then(|()| rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags))
-            .map_err(failed)?;
+            .map_err(|cause| failed("the engine's timer (timerfd_create)", cause))?;
         let this = Self { epoll, timer, programmed: Time::NEVER };
         // Edge-triggered, so that nobody has to read it: setting it anew is what resets it.
         this.watch(&this.timer, Source::Timer, EventFlags::IN | EventFlags::ET)?;
@@ -77,7 +77,7 @@ impl Poller {
     pub fn watch(&self, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
         sys::fault()
             .and_then(|()| epoll::add(&self.epoll, fd, source.to_data(), flags))
-            .map_err(|cause| Error::system("watching a descriptor", cause))
+            .map_err(|cause| Error::system("watching a descriptor (epoll_ctl)", cause))
     }
 
     /// Changes what a watched descriptor is watched for.

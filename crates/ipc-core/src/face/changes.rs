@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 use crate::engine::{LinkId, Peer};
 use crate::error::{Code, Error};
 
-/// A connection that came or went.
+/// A connection that came or went, or what has become of a server's name.
 #[derive(Debug)]
 pub enum Change {
     /// It is open.
     Connected(LinkId, Peer),
     /// It is over, with the reason unless it was closed in good order.
     Closed(LinkId, Option<Error>),
+    /// Clients do not find this server any more: its files were removed, and another has taken its name
+    /// or they could not be put back. The connections there are stay.
+    NameLost(Error),
 }
 
 /// Changes in order, each told once. A connection that went before anybody was told that it had
@@ -30,6 +33,10 @@ impl Changes {
             Some(untold) => drop(self.0.remove(untold)),
             None => self.0.push_back(Change::Closed(link, error)),
         }
+    }
+
+    pub fn lost_name(&mut self, error: Error) {
+        self.0.push_back(Change::NameLost(error));
     }
 
     pub fn next(&mut self) -> Option<Change> {
@@ -58,6 +65,7 @@ mod tests {
         Peer {
             pid: 1,
             uid: 1,
+            is_self: false,
             session: [0; 16],
             engine: [0; 16],
             transport: Transport::Sealed,

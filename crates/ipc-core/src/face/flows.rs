@@ -152,7 +152,8 @@ impl<W: Default> Flows<W> {
 
 /// What an item's frame says.
 pub(crate) fn item_draft(of: &Draft, key: FlowKey) -> Draft {
-    Draft { kind: key.sent(), timeout: None, trace: None, window: None, compress: false, ..*of }
+    let kind = key.sent();
+    Draft { kind, code: 0, timeout: None, trace: None, window: None, compress: false, ..*of }
 }
 
 #[cfg(all(test, not(loom)))]

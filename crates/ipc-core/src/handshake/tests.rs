@@ -20,6 +20,8 @@ fn policy() -> Policy {
         features: Features(3),
         crc: CrcMode::Header,
         rings: [0; RINGS],
+        rings_max: [0; RINGS],
+        in_one_piece: false,
         limits: Limits::DEFAULT,
         token: None,
     }
@@ -109,6 +111,89 @@ fn impossible_geometry_is_refused() {
     let hello = Hello { rings: [0, 0, 1 << 16, 0, 0], ..hello() };
     let agreement = policy().negotiate(&hello.encode()).unwrap().agreement;
     assert_eq!(agreement.geometry.rings[2], 1 << 16);
+}
+
+#[test]
+fn a_wish_beyond_what_the_server_gives_is_cut_down_to_it() {
+    let wish = |rings| Hello { rings, ..hello() };
+    let agreed = |policy: &Policy, hello: &Hello| {
+        policy.negotiate(&hello.encode()).unwrap().agreement.geometry.rings
+    };
+    let most = [64 << 20; RINGS];
+    assert_eq!(agreed(&policy(), &wish(most)), Geometry::SPARSE_MAX.rings);
+    let portable = Hello { offered: Features::NAMED, ..wish(most) };
+    assert_eq!(agreed(&policy(), &portable), Geometry::DENSE_MAX.rings);
+    // What the server has chosen for itself it also gives, and what it has named as a limit holds.
+    let generous = Policy { rings: [0, 0, 32 << 20, 0, 0], ..policy() };
+    assert_eq!(agreed(&generous, &wish(most))[1..3], [4 << 20, 32 << 20]);
+    let strict = Policy { rings_max: [4096, 0, 4096, 0, 8192], ..policy() };
+    let own = Geometry::SPARSE.rings;
+    assert_eq!(agreed(&strict, &wish(most)), [own[0], 4 << 20, own[2], 4 << 20, own[4]]);
+    assert_eq!(agreed(&strict, &wish([4096; RINGS])), [4096; RINGS], "less is always given");
+}
+
+#[test]
+fn what_has_to_be_one_piece_is_as_long_as_the_agreed_rings_allow() {
+    let policy = Policy { in_one_piece: true, ..policy() };
+    let agreed = |rings| {
+        let hello = Hello { rings, ..hello() };
+        policy.negotiate(&hello.encode()).unwrap().agreement.limits.message_len_max
+    };
+    assert_eq!(agreed([0; RINGS]), (64 << 10) / 4 - 24 - 128);
+    assert_eq!(agreed([0, 0, 0, 4096, 0]), 1024 - 24 - 128);
+    assert_eq!(agreed([64 << 20; RINGS]), (128 << 10) - 128, "no longer than a frame ever is");
+}
+
+#[test]
+fn features_that_were_not_offered_are_not_agreed_on() {
+    let terms = policy().negotiate(&hello().encode()).unwrap();
+    let welcome = |features| Welcome {
+        version: terms.version,
+        transport: Transport::Sealed,
+        features,
+        agreement: terms.agreement,
+        session: [0; 16],
+        engine: [0; 16],
+        address: None,
+    };
+    welcome(Features(1)).check(&hello()).unwrap();
+    // Without the transport's own, or with more than the client has: streams, or what is not known.
+    for wrong in [0, 2, 3 | 4, 3 | 1 << 40] {
+        let code = welcome(Features(wrong)).check(&hello()).unwrap_err().code();
+        assert_eq!(code, Code::Handshake, "{wrong:#x}");
+    }
+}
+
+#[test]
+fn a_range_of_versions_without_any_is_no_common_version() {
+    for (version_min, version_max) in [(1, 0), (5, 1)] {
+        assert_eq!(
+            refused(&policy(), &Hello { version_min, version_max, ..hello() }),
+            Code::Version
+        );
+    }
+}
+
+#[test]
+fn limits_no_side_can_keep_are_malformed() {
+    let limits = |limits: Limits| refused(&policy(), &Hello { limits, ..hello() });
+    let most = Limits::DEFAULT;
+    assert_eq!(limits(Limits { pending_max: 0, ..most }), Code::Handshake);
+    assert_eq!(limits(Limits { pending_max: 65_537, ..most }), Code::Handshake);
+    assert_eq!(limits(Limits { names_max: 0, ..most }), Code::Handshake);
+    let mut payload = hello().encode();
+    payload[4] = 3;
+    assert_eq!(
+        policy().negotiate(&payload).unwrap_err().code(),
+        Code::Handshake,
+        "checksum mode 3"
+    );
+    let long = Hello { token: vec![7; 1025], ..hello() };
+    assert_eq!(refused(&policy(), &long), Code::Handshake);
+    // What is reserved may come to mean something.
+    let mut payload = hello().encode();
+    payload[5..8].fill(0xff);
+    policy().negotiate(&payload).unwrap();
 }
 
 #[test]

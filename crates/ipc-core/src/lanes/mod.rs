@@ -110,14 +110,9 @@ pub(crate) struct Incoming<R, W> {
     quota: [i64; RINGS],
 }
 
-/// Which rings to read.
+/// Which rings to read, by bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// All of them.
-    All,
-    /// Only the control ring: the lanes are held back on purpose.
-    Control,
-}
+pub(crate) struct Scope(u8);
 
 impl<R: Region, W: Words> Incoming<R, W> {
     pub fn new(rings: [Consumer<R>; RINGS], peer: W) -> Self {
@@ -133,7 +128,7 @@ impl<R: Region, W: Words> Incoming<R, W> {
     /// Whether there is something to read in `scope`.
     #[inline]
     pub fn has_any(&self, scope: Scope) -> bool {
-        self.ready & scope.bits() != 0 || self.has_news()
+        self.ready & scope.0 != 0 || self.has_news()
     }
 
     /// Whether there is a word between the sessions as of now, whatever else was published.
@@ -146,7 +141,7 @@ impl<R: Region, W: Words> Incoming<R, W> {
     #[inline]
     pub fn next(&mut self, scope: Scope) -> Result<Option<usize>, Corrupt> {
         loop {
-            let eligible = self.ready & self.in_turn & scope.bits();
+            let eligible = self.ready & self.in_turn & scope.0;
             if eligible == 0 {
                 if !self.start_round(scope)? {
                     return Ok(None);
@@ -216,17 +211,20 @@ impl<R: Region, W: Words> Incoming<R, W> {
             self.in_turn = u8::MAX;
             self.quota = QUOTA;
         }
-        Ok(self.ready & scope.bits() != 0)
+        Ok(self.ready & scope.0 != 0)
     }
 }
 
 impl Scope {
+    /// All of them.
+    pub const ALL: Self = Self(u8::MAX);
+    /// Only the control ring: the lanes are held back on purpose.
+    pub const CONTROL: Self = Self(CONTROL_BIT);
+
+    /// The same without these lanes.
     #[inline]
-    const fn bits(self) -> u8 {
-        match self {
-            Self::All => u8::MAX,
-            Self::Control => CONTROL_BIT,
-        }
+    pub const fn without(self, lanes: u8) -> Self {
+        Self(self.0 & !lanes)
     }
 }
 

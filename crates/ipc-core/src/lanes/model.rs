@@ -168,7 +168,7 @@ impl End {
     fn read_all(&mut self) -> Vec<u64> {
         let incoming = &mut self.lanes.incoming;
         let mut ids = Vec::new();
-        while let Some(ring) = incoming.next(Scope::All).unwrap() {
+        while let Some(ring) = incoming.next(Scope::ALL).unwrap() {
             ids.push(incoming.frame(ring).header.id);
             incoming.advance(ring);
         }
@@ -195,7 +195,7 @@ impl End {
             if !ids.is_empty() {
                 return ids;
             }
-            self.sleep(Interest::DATA, |lanes| lanes.incoming.has_any(Scope::All));
+            self.sleep(Interest::DATA, |lanes| lanes.incoming.has_any(Scope::ALL));
         }
     }
 

@@ -3,25 +3,32 @@
 
 #![allow(unsafe_code)]
 
+mod guard;
 pub(crate) mod layout;
 pub(crate) mod named;
 pub(crate) mod sealed;
 
-use std::ptr::NonNull;
+use std::os::fd::AsFd;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU64;
 
+use rustix::mm::{MapFlags, ProtFlags};
+
+use crate::error::{Code, Error, Result};
 use crate::limits::PAGE;
+use crate::sys;
+
+use guard::Guard;
+pub(crate) use guard::losses;
 
 /// One shared mapping. It lives as long as anything holds it; attaching never initialises it.
 pub struct Segment {
     base: NonNull<u8>,
     len: usize,
-    backing: Backing,
-}
-
-enum Backing {
-    Sealed,
-    Named(named::Holder),
+    /// Of a segment that can be made shorter by others.
+    guard: Option<Guard>,
+    /// The name it has for now, which goes with it.
+    name: Option<named::Name>,
 }
 
 // SAFETY: the mapping is process-wide memory. All access goes through atomics or through raw copies
@@ -31,15 +38,31 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
-    /// Takes over a mapping made by a backing.
-    ///
-    /// # Safety
-    /// `base` must be the page-aligned start of a live shared mapping of `len` bytes that stays
-    /// mapped until `backing` is dropped with this segment.
-    unsafe fn from_mapping(base: NonNull<u8>, len: usize, backing: Backing) -> Self {
+    /// Maps `len` bytes of a file that cannot be made shorter.
+    fn map(fd: &impl AsFd, len: usize) -> Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+        let address = sys::fault()
+            .and_then(|()| unsafe {
+                rustix::mm::mmap(ptr::null_mut(), len, protection, MapFlags::SHARED, fd, 0)
+            })
+            .map_err(|cause| Error::system(format_args!("mapping {len} bytes"), cause))?;
+        let base = NonNull::new(address.cast::<u8>()).expect("a mapping does not start at null");
         debug_assert!(base.as_ptr().addr().is_multiple_of(PAGE));
         keep_from_children(base, len);
-        Self { base, len, backing }
+        Ok(Self { base, len, guard: None, name: None })
+    }
+
+    /// Maps `len` bytes of a file that others can make shorter.
+    fn map_guarded(fd: &impl AsFd, len: usize) -> Result<Self> {
+        let mut this = Self::map(fd, len)?;
+        this.guard = Some(Guard::over(this.base.as_ptr().expose_provenance(), len)?);
+        Ok(this)
+    }
+
+    /// Whether what it was a mapping of has been made shorter: it holds nothing that is shared any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::is_lost)
     }
 
     /// The 64-bit word at `offset`.
@@ -61,30 +84,43 @@ impl Segment {
 
     /// Removes the segment's name, where it has one: both sides hold it now.
     pub(crate) fn forget_name(&mut self) {
-        if let Backing::Named(holder) = &mut self.backing {
-            holder.unlink();
-        }
+        self.name = None;
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        match &self.backing {
-            // SAFETY: this mapping is ours (`from_mapping`) and nothing borrows from it any more.
-            Backing::Sealed => unsafe {
-                let _ = rustix::mm::munmap(self.base.as_ptr().cast(), self.len);
-            },
-            // The holder unmaps.
-            Backing::Named(_) => {}
+        self.name = None;
+        // Before the mapping: from then on anything may lie at its place.
+        self.guard = None;
+        // SAFETY: this mapping is ours (`map`) and nothing borrows from it any more.
+        unsafe {
+            let _ = rustix::mm::munmap(self.base.as_ptr().cast(), self.len);
         }
     }
 }
 
-/// A forked child must not write into its parent's rings: it does not get the mapping.
+/// A forked child must not write into its parent's rings: it does not get the mapping. Where that cannot
+/// be had, it should know itself.
 fn keep_from_children(base: NonNull<u8>, len: usize) {
     // SAFETY: the range is a live mapping of ours; the advice changes nothing in this process.
     let advised = unsafe {
         rustix::mm::madvise(base.as_ptr().cast(), len, rustix::mm::Advice::LinuxDontFork)
     };
-    debug_assert!(advised.is_ok(), "{advised:?}");
+    if let Err(cause) = advised {
+        tracing::debug!(%cause, "forked children get a mapping of ours");
+    }
+}
+
+/// To make a file longer than this process may is not an error but a signal.
+fn check_file_len(len: usize) -> Result<()> {
+    let max = sys::file_len_max();
+    if len as u64 <= max {
+        return Ok(());
+    }
+    let message = format!(
+        "a segment of {len} bytes is longer than a file of this process may be; the limit is {max} \
+         bytes (RLIMIT_FSIZE, ulimit -f)"
+    );
+    Err(Error::new(Code::NoSpace, message))
 }

@@ -1,6 +1,10 @@
 //! Named segments of the `shared_memory` crate, with what the crate leaves to its users:
 //! allocation up front, checks of owner, mode, size and nonce, and reclaiming after a kill.
 //!
+//! The crate makes the name. What is mapped is the descriptor that was checked, opened here: between two
+//! looks at a name anything may have been put in its place. Others of this user can make such a segment
+//! shorter at any time, so its mappings are guarded.
+//!
 //! A segment has its name only between its creation and the moment the peer holds it too. While it
 //! has one, its creator holds a lock on the file; the kernel drops the lock with the process, so a
 //! named segment nobody has locked belongs to someone dead and [`reclaim`] removes it.
@@ -8,14 +12,13 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::ptr::NonNull;
 
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::layout::{NONCE, NONCE_LEN};
-use super::{Backing, Segment};
+use super::{Segment, check_file_len};
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
@@ -24,6 +27,7 @@ const DIRECTORY: &str = "/dev/shm";
 const PREFIX: &str = "ringpost.";
 const SUFFIX_LEN: usize = 20;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// What a peer needs to find a segment and to know that it is the right one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,60 +38,66 @@ pub struct Address {
     pub nonce: [u8; NONCE_LEN],
 }
 
-/// Keeps a segment mapped, and its name while it has one.
-pub(super) struct Holder {
-    mapping: Shmem,
+/// The name of a segment, which it has as long as this lives.
+pub(super) struct Name {
+    name: String,
     /// Open and locked while the name exists; a creator has it, an attacher does not.
-    lock: Option<File>,
+    lock: File,
     /// A forked child inherits this value, but the name is not its to remove.
     creator: u32,
 }
 
-impl Holder {
-    pub(super) fn unlink(&mut self) {
-        if self.lock.take().is_some() && self.creator == std::process::id() {
-            let _ = fs::remove_file(path(self.mapping.get_os_id().trim_start_matches('/')));
-        }
-    }
-}
-
-impl Drop for Holder {
+impl Drop for Name {
     fn drop(&mut self) {
-        self.unlink();
+        if self.creator == std::process::id() {
+            let _ = fs::remove_file(path(&self.name));
+        }
     }
 }
 
 /// Makes a segment of `len` bytes, all of them allocated, and the address to send to the peer.
 pub fn create(len: usize) -> Result<(Segment, Address)> {
+    check_file_len(len)?;
     loop {
         let name = random_name()?;
         sys::fault().map_err(|cause| Error::system("creating a named segment", cause))?;
-        let mut mapping = match ShmemConf::new().os_id(format!("/{name}")).size(len).create() {
-            Ok(mapping) => mapping,
+        let mut made = match ShmemConf::new().os_id(format!("/{name}")).size(len).create() {
+            Ok(made) => made,
             Err(ShmemError::MappingIdExists) => continue,
             Err(cause) => return Err(failed("creating", &cause)),
         };
-        // Before it is locked, someone cleaning up may take it for a leftover: then there is another.
-        let file = match open(&name) {
-            Err(Errno::NOENT) => continue,
-            opened => opened.map_err(opening)?,
-        };
-        // The crate would unlink by name whatever then has that name, in forked children too.
-        // From here on the name is the holder's to remove.
-        mapping.set_owner(false);
-        let holder = Holder { mapping, lock: Some(file), creator: std::process::id() };
-        let file = holder.lock.as_ref().expect("just set");
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if fs::metadata(path(&name)).is_ok() => {}
-            Ok(()) | Err(Errno::WOULDBLOCK) => continue,
-            Err(cause) => return Err(Error::system("locking a named segment", cause)),
-        }
-        allocate(file, len)?;
-        let segment = adopt(holder)?;
-        let nonce: [u8; NONCE_LEN] = random()?;
-        write_nonce(&segment, nonce);
-        return Ok((segment, Address { name, nonce }));
+        // Before it is locked, a process that cleans up may take it for a leftover: then there is
+        // another.
+        let Some(lock) = take(&name, &mut made)? else { continue };
+        let name = Name { name, lock, creator: std::process::id() };
+        check(&name.lock, len)?;
+        allocate(&name.lock, len)?;
+        let mut segment = Segment::map_guarded(&name.lock, len)?;
+        let address = Address { name: name.name.clone(), nonce: random()? };
+        segment.name = Some(name);
+        write_nonce(&segment, address.nonce);
+        return Ok((segment, address));
     }
+}
+
+/// Opens and locks what was just made. `None` if it is gone. From here on its name is not the crate's
+/// to remove, which would do so whatever then has that name, and in forked children too.
+fn take(name: &str, made: &mut Shmem) -> Result<Option<File>> {
+    let file = match open(name) {
+        Err(Errno::NOENT) => return Ok(None),
+        // A umask that takes from the owner.
+        Err(Errno::ACCESS) => rustix::fs::chmod(path(name), MODE).and_then(|()| open(name)),
+        opened => opened,
+    };
+    let file = file.map_err(opening)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) if fs::metadata(path(name)).is_ok() => {}
+        Ok(()) | Err(Errno::WOULDBLOCK) => return Ok(None),
+        Err(cause) => return Err(Error::system("locking a named segment", cause)),
+    }
+    rustix::fs::fchmod(&file, MODE).map_err(opening)?;
+    made.set_owner(false);
+    Ok(Some(file))
 }
 
 /// Maps the segment at `address`, after checking that it is what was agreed.
@@ -95,18 +105,9 @@ pub fn attach(address: &Address, len: usize) -> Result<Segment> {
     if !is_ours(&address.name) {
         return Err(Error::new(Code::Handshake, "a segment name of an unknown form"));
     }
-    check(&open(&address.name).map_err(opening)?, len)?;
-    sys::fault().map_err(|cause| Error::system("opening a named segment", cause))?;
-    let mapping = ShmemConf::new()
-        .os_id(format!("/{}", address.name))
-        .open()
-        .map_err(|cause| failed("opening", &cause))?;
-    if mapping.len() != len {
-        let found = mapping.len();
-        let message = format!("the named segment has {found} bytes, {len} were agreed");
-        return Err(Error::new(Code::Handshake, message));
-    }
-    let segment = adopt(Holder { mapping, lock: None, creator: std::process::id() })?;
+    let file = open(&address.name).map_err(opening)?;
+    check(&file, len)?;
+    let segment = Segment::map_guarded(&file, len)?;
     if read_nonce(&segment) != address.nonce {
         let message = "the named segment does not hold the nonce that was sent";
         return Err(Error::new(Code::Handshake, message));
@@ -129,22 +130,21 @@ fn is_abandoned(name: &str) -> bool {
     free && fs::remove_file(path(name)).is_ok()
 }
 
-fn adopt(holder: Holder) -> Result<Segment> {
-    let len = holder.mapping.len();
-    let base = NonNull::new(holder.mapping.as_ptr())
-        .ok_or_else(|| Error::new(Code::Internal, "a segment mapped at null"))?;
-    // SAFETY: the crate mapped `len` shared bytes at `base` and unmaps them when the holder drops,
-    // which is when the segment drops.
-    Ok(unsafe { Segment::from_mapping(base, len, Backing::Named(holder)) })
-}
-
 /// The crate only sizes the file. Without pages behind it the first touch on a full file system
 /// would be a SIGBUS; so they are asked for now, where it can still be an error.
 fn allocate(file: &File, len: usize) -> Result<()> {
     sys::fault()
         .and_then(|()| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len as u64))
         .map_err(|cause| {
-            Error::system(format_args!("allocating {len} bytes in {DIRECTORY}"), cause)
+            let room = match rustix::fs::statvfs(DIRECTORY) {
+                Ok(stat) if cause == Errno::NOSPC => {
+                    let (free, all) =
+                        (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
+                    format!(", where {free} of {all} bytes are free")
+                }
+                _ => String::new(),
+            };
+            Error::system(format_args!("allocating {len} bytes in {DIRECTORY}{room}"), cause)
         })
 }
 
@@ -164,6 +164,13 @@ fn check(file: &impl AsFd, len: usize) -> Result<()> {
     if uid != rustix::process::geteuid().as_raw() || mode != 0o600 {
         let message = format!("the named segment belongs to user {uid} with mode {mode:o}");
         return Err(Error::new(Code::ForeignUser, message));
+    }
+    // One name, and that in its directory: it was made for this and nothing else.
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if !is_file || stat.st_nlink != 1 {
+        let links = stat.st_nlink;
+        let message = format!("the named segment is no file of one name, but of {links}");
+        return Err(Error::new(Code::Handshake, message));
     }
     let found = stat.st_size;
     if usize::try_from(found) != Ok(len) {

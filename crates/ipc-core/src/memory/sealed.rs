@@ -1,36 +1,40 @@
 //! Sealed memory files: nothing to guess or to squat, nothing left after a kill, and nobody can
 //! truncate one under a reader. They cross to the peer as a descriptor and are closed once mapped.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::ptr::{self, NonNull};
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::io::Errno;
 
-use super::{Backing, Segment};
+use super::{Segment, check_file_len};
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+/// What a peer's memory file has to have: seals beyond these take nothing away from a mapping.
+const SEALS_NEEDED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
 /// Makes a segment of `len` bytes, and the descriptor to pass on.
 pub fn create(len: usize) -> Result<(Segment, OwnedFd)> {
-    let fd = memfd().map_err(|cause| Error::system("creating a memory file", cause))?;
+    check_file_len(len)?;
+    let fd = sys::fault().and_then(|()| memfd()).map_err(creating)?;
     sys::fault()
         .and_then(|()| rustix::fs::ftruncate(&fd, len as u64))
         .map_err(|cause| Error::system(format_args!("sizing a memory file to {len}"), cause))?;
     sys::fault()
         .and_then(|()| rustix::fs::fcntl_add_seals(&fd, SEALS))
         .map_err(|cause| Error::system("sealing a memory file", cause))?;
-    Ok((map(&fd, len)?, fd))
+    Ok((Segment::map(&fd, len)?, fd))
 }
 
 /// Maps a segment a peer made, after checking that it is what was agreed.
 pub fn attach(fd: &OwnedFd, len: usize) -> Result<Segment> {
-    // Asking for the seals of anything but a memory file fails, so this is also the type check.
+    // Asking for the seals of anything but a memory file fails, so this is also the type check. One of
+    // huge pages is none either: no segment is a whole number of those.
     let seals = rustix::fs::fcntl_get_seals(fd)
         .map_err(|_| Error::new(Code::Handshake, "the descriptor received is not a memory file"))?;
-    if !seals.contains(SealFlags::SHRINK | SealFlags::GROW) {
+    if !seals.contains(SEALS_NEEDED) {
         let message = format!("the memory file received is not sealed: {seals:?}");
         return Err(Error::new(Code::Handshake, message));
     }
@@ -41,30 +45,38 @@ pub fn attach(fd: &OwnedFd, len: usize) -> Result<Segment> {
         let message = format!("the memory file received has {found} bytes, {len} were agreed");
         return Err(Error::new(Code::Handshake, message));
     }
-    map(fd, len)
+    Segment::map(fd, len)
+}
+
+/// Whether this process can have sealed memory files at all, and if not, why: sandboxes refuse them, and
+/// so do some kernels. Tried once. What another attempt may not find again is left to that.
+pub fn check() -> Result<()> {
+    static FOUND: OnceLock<Option<Errno>> = OnceLock::new();
+    let found = match FOUND.get() {
+        Some(found) => *found,
+        None => match attempt() {
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSPC) => None,
+            tried => *FOUND.get_or_init(|| tried.err()),
+        },
+    };
+    found.map_or(Ok(()), |cause| Err(creating(cause)))
+}
+
+fn attempt() -> rustix::io::Result<()> {
+    rustix::fs::fcntl_add_seals(memfd()?, SEALS)
+}
+
+fn creating(cause: Errno) -> Error {
+    Error::system("creating a memory file (memfd_create)", cause)
 }
 
 fn memfd() -> rustix::io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    sys::fault()?;
     match rustix::fs::memfd_create("ringpost", flags | MemfdFlags::NOEXEC_SEAL) {
         // Kernels before 6.3 do not know the flag.
-        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create("ringpost", flags),
+        Err(Errno::INVAL) => rustix::fs::memfd_create("ringpost", flags),
         other => other,
     }
-}
-
-fn map(fd: &impl AsFd, len: usize) -> Result<Segment> {
-    let protection = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
-    let address = sys::fault()
-        .and_then(|()| unsafe {
-            rustix::mm::mmap(ptr::null_mut(), len, protection, MapFlags::SHARED, fd, 0)
-        })
-        .map_err(|cause| Error::system(format_args!("mapping {len} bytes"), cause))?;
-    let base = NonNull::new(address.cast()).expect("a mapping does not start at null");
-    // SAFETY: just mapped with this length; unmapped by `Segment::drop` and nowhere else.
-    Ok(unsafe { Segment::from_mapping(base, len, Backing::Sealed) })
 }
 
 #[cfg(test)]
@@ -84,6 +96,24 @@ mod tests {
     fn a_sealed_segment_cannot_be_truncated() {
         let (_segment, fd) = create(4096).unwrap();
         assert_eq!(rustix::fs::ftruncate(&fd, 0), Err(rustix::io::Errno::PERM));
+    }
+
+    #[test]
+    fn what_cannot_change_its_size_is_sealed_enough() {
+        let file = |seals| {
+            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+            let fd = rustix::fs::memfd_create("seals", flags).unwrap();
+            rustix::fs::ftruncate(&fd, 4096).unwrap();
+            rustix::fs::fcntl_add_seals(&fd, seals).unwrap();
+            attach(&fd, 4096).map(drop).map_err(|error| error.code())
+        };
+        assert_eq!(file(SEALS_NEEDED), Ok(()));
+        assert_eq!(file(SEALS), Ok(()));
+        for too_few in [SealFlags::SHRINK, SealFlags::GROW, SealFlags::SEAL] {
+            assert_eq!(file(too_few), Err(Code::Handshake), "{too_few:?}");
+        }
+        // One that takes the writing away leaves nothing to map.
+        assert!(file(SEALS | SealFlags::FUTURE_WRITE).is_err());
     }
 
     #[test]

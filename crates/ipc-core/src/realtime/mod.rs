@@ -62,8 +62,7 @@ use crate::engine::{Engine, LinkId, LinkStats, ListenOptions, Options, Peer, Ref
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::face::{Arrival, CallOptions, error_draft, unknown_method};
 use crate::handshake::Transport;
-use crate::limits::{FRAME_LEN_MAX, Lane, frame_payload_max};
-use crate::option_block::OPTIONS_LEN_MAX;
+use crate::limits::one_piece_len_max;
 use crate::session::Draft;
 use crate::time::Time;
 
@@ -124,26 +123,40 @@ impl Link {
     ///
     /// So that every message comes in one piece, its length is agreed to be at most what a frame of
     /// the *smallest* lane holds: a quarter of its ring. Where that is too little, `options.rings`
-    /// makes the lanes larger.
+    /// makes the lanes larger; [`Code::NoSpace`]: the server does not give as much.
     pub fn connect(name: &str, options: &Options, timeout: Duration) -> Result<Self> {
         let mut engine = Engine::new()?;
-        let link = engine.connect(name, &in_one_piece(options), timeout)?;
-        Self::establish(engine, Some(link), Time::NEVER)
+        engine.connect(name, &in_one_piece(options), timeout)?;
+        let this = Self::establish(engine, Time::NEVER)?;
+        let agreement = &this.peer.agreement;
+        let (agreed, possible) =
+            (agreement.limits.message_len_max, one_piece_len_max(&agreement.geometry));
+        if agreed <= possible {
+            return Ok(this);
+        }
+        let rings = agreement.geometry.rings;
+        Err(Error::new(
+            Code::NoSpace,
+            format!(
+                "messages of {agreed} bytes do not fit one frame of the rings the server gives, \
+                 {rings:?}: the most is {possible}; it gives more with `rings_max`"
+            ),
+        ))
     }
 
     /// Serves that name for one client, whatever its face: waits for the first that comes, and then
-    /// gives the name up. A client that asks for smaller lanes than `options.rings` may send
-    /// messages in more than one piece; those are [`Self::skipped`].
+    /// gives the name up. With a client that asks for smaller lanes than `options.rings` shorter messages
+    /// are agreed on.
     pub fn accept(name: &str, options: &Options, timeout: Duration) -> Result<Self> {
         let mut engine = Engine::new()?;
         let listen = ListenOptions { connections_max: 1, ..ListenOptions::default() };
-        let listener = engine.listen(name, &in_one_piece(options), &listen)?;
-        let mut this = Self::establish(engine, None, Time::now() + timeout)?;
+        let listener = engine.listen_for(name, &in_one_piece(options), &listen, true)?;
+        let mut this = Self::establish(engine, Time::now() + timeout)?;
         this.engine.close_listener(listener);
         Ok(this)
     }
 
-    fn establish(mut engine: Engine, wanted: Option<LinkId>, until: Time) -> Result<Self> {
+    fn establish(mut engine: Engine, until: Time) -> Result<Self> {
         let mut clerk = Clerk::default();
         loop {
             engine.drive(&mut clerk);
@@ -152,7 +165,7 @@ impl Link {
                     engine.silence(link).ok_or_else(|| clerk.error.take().unwrap_or_else(over))?;
                 return Ok(Self { engine, link, peer, waker, clerk, broken: None });
             }
-            if clerk.is_over && wanted.is_some() {
+            if clerk.is_over {
                 return Err(clerk.error.take().unwrap_or_else(over));
             }
             let now = Time::now();
@@ -197,7 +210,7 @@ impl Link {
             Ok(room) => Ok(Loan { link: self, method: *method, room }),
             Err(Refusal::Full) => Err(TrySendError::Full),
             Err(Refusal::TooLarge { .. }) => Err(TrySendError::TooLarge),
-            Err(Refusal::Closed) => Err(TrySendError::Closed),
+            Err(Refusal::Closed | Refusal::Unnamed) => Err(TrySendError::Closed),
             Err(Refusal::Corrupt(corrupt)) => {
                 self.broken = Some(corrupt);
                 Err(TrySendError::Closed)
@@ -280,13 +293,11 @@ impl Drop for Link {
 /// The options of a link whose messages all fit into one frame, whatever lane they take.
 fn in_one_piece(options: &Options) -> Options {
     let transport = options.transport.unwrap_or(Transport::Sealed);
-    let rings = transport.geometry().with(options.rings).rings;
-    let lanes = rings[..Lane::ALL.len()].iter();
-    let frames = lanes.map(|&ring| frame_payload_max(ring as usize).min(FRAME_LEN_MAX));
-    let shortest = frames.min().unwrap_or(0).saturating_sub(OPTIONS_LEN_MAX);
+    let geometry = transport.geometry().with(options.rings);
     // To unpack takes memory.
-    let mut options = Options { rings, compression: false, ..options.clone() };
-    options.limits.message_len_max = options.limits.message_len_max.min(shortest as u64);
+    let mut options = Options { rings: geometry.rings, compression: false, ..options.clone() };
+    let shortest = one_piece_len_max(&geometry);
+    options.limits.message_len_max = options.limits.message_len_max.min(shortest);
     options
 }
 

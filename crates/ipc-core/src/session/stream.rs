@@ -46,6 +46,11 @@ impl Stream {
         }
     }
 
+    /// What has come and the application is not done with.
+    pub fn unread(&self) -> u64 {
+        self.received - self.consumed
+    }
+
     // ---- sending ----
 
     /// What may still be sent. An item may while this is not 0.
@@ -85,7 +90,7 @@ impl Stream {
     /// one for every half of a window.
     #[inline]
     pub fn consume(&mut self, cost: u64) -> bool {
-        self.consumed = (self.consumed + cost).min(self.received);
+        self.consumed = self.consumed.saturating_add(cost).min(self.received);
         let due = self.consumed + self.window - self.grants >= self.window / 2;
         due && !std::mem::replace(&mut self.owes, true)
     }

@@ -44,7 +44,7 @@ impl Client {
         let connected = owner.0.until(|state| match state.desk.changes.next() {
             Some(Change::Connected(_, peer)) => Some(Ok(peer)),
             Some(Change::Closed(_, error)) => Some(Err(error.unwrap_or_else(closed_at_once))),
-            None => (!state.engine.is_open(link)).then(|| Err(closed_at_once())),
+            _ => (!state.engine.is_open(link)).then(|| Err(closed_at_once())),
         });
         let peer = connected.await?;
         Ok(Self(Arc::new(Connection { owner, link, peer })))
@@ -63,6 +63,12 @@ impl Client {
         F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
     {
         self.0.owner.0.handle(name, erase(handler));
+    }
+
+    /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
+    /// unpack them is up to 64 times what their author has put in.
+    pub fn accept_compressed(&self, name: &str) {
+        self.0.owner.0.with(|state| state.desk.router.accept_packed(name));
     }
 
     /// Calls `listener` for each one-way message of that name from now on, beside whatever else is

@@ -1,9 +1,14 @@
 //! What a connection survives: system calls that fail, and peers that die or write nonsense.
 
+mod bells;
 mod calls;
 mod census;
+mod crowds;
 mod engines;
+mod files;
 mod peers;
+mod rogue;
+mod truncated;
 
 use std::fs;
 use std::path::PathBuf;

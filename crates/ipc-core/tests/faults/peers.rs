@@ -17,24 +17,24 @@ use super::engines::{Side, answer_all, request, rest};
 use super::{Meeting, alone};
 
 /// Two engines of this thread and what became of them.
-struct Pair {
-    server: Engine,
-    client: Engine,
-    serving: Side,
-    asking: Side,
-    link: LinkId,
+pub struct Pair {
+    pub server: Engine,
+    pub client: Engine,
+    pub serving: Side,
+    pub asking: Side,
+    pub link: LinkId,
 }
 
 impl Pair {
     /// A server, and a client on its way to it.
-    fn meet(options: &Options) -> Self {
+    pub fn meet(options: &Options) -> Self {
         let (mut server, mut client) = (Engine::new().unwrap(), Engine::new().unwrap());
         server.listen("server", options, &ListenOptions::default()).unwrap();
         let link = client.connect("server", options, Duration::from_secs(5)).unwrap();
         Self { server, client, serving: Side::default(), asking: Side::default(), link }
     }
 
-    fn connected(options: &Options) -> Self {
+    pub fn connected(options: &Options) -> Self {
         let mut pair = Self::meet(options);
         pair.drive_until("connected", |pair| {
             pair.asking.connected.is_some() && pair.serving.connected.is_some()
@@ -42,7 +42,7 @@ impl Pair {
         pair
     }
 
-    fn drive_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+    pub fn drive_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let until = Instant::now() + Duration::from_secs(10);
         while !done(self) {
             assert!(Instant::now() < until, "never {what}");

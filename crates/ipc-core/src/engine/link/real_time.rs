@@ -1,5 +1,6 @@
 //! The half of a link that a thread under a deadline may use: no system call, no memory.
 
+use super::parked::Holds;
 use super::{End, Link, Waker};
 use crate::engine::host::Host;
 use crate::error::Corrupt;
@@ -21,7 +22,7 @@ impl Link {
     /// From now on a peer that sleeps is not woken by [`Self::commit`], which makes no system call
     /// any more, but by the waker returned here.
     pub fn silence(&mut self) -> Waker {
-        self.waker.insert(self.bell.waker(&self.socket)).clone()
+        self.waker.insert(Waker::of(&self.socket)).clone()
     }
 
     /// Takes the next frame if it holds a whole one-way message, and commits.
@@ -52,8 +53,10 @@ impl Link {
         if matches!(self.end, End::Closing { .. } | End::Broken(_)) {
             return Ok(None);
         }
+        // It is asked for now, whatever the other half has to leave where it is.
+        self.holds = Holds::default();
         let incoming = &mut self.lanes.incoming;
-        let Some(ring) = incoming.next(Scope::All)? else { return Ok(None) };
+        let Some(ring) = incoming.next(Scope::ALL)? else { return Ok(None) };
         let header = &incoming.frame(ring).header;
         Ok(Some((ring, header.kind() == Kind::OneWay && !header.more())))
     }

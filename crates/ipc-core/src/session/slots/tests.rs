@@ -33,9 +33,9 @@ fn a_newer_request_in_the_slot_ends_the_older() {
 #[test]
 fn deadlines_end_what_is_due_and_nothing_else() {
     let mut slots = Slots::new(8);
-    slots.begin(join(0, 1), AT(10), None).unwrap();
-    slots.begin(join(1, 1), AT(20), None).unwrap();
-    slots.begin(join(2, 1), Time::NEVER, None).unwrap();
+    slots.begin(join(0, 1), AT(10), None, false).unwrap();
+    slots.begin(join(1, 1), AT(20), None, false).unwrap();
+    slots.begin(join(2, 1), Time::NEVER, None, false).unwrap();
     let mut ended = Vec::new();
     slots.expire(AT(9), &mut ended);
     assert!(ended.is_empty());
@@ -48,7 +48,10 @@ fn deadlines_end_what_is_due_and_nothing_else() {
 #[test]
 fn slots_beyond_the_agreement_and_unborn_generations_are_refused() {
     let mut slots = Slots::new(8);
-    assert_eq!(slots.begin(join(8, 1), AT(1), None).unwrap_err().code(), Code::TooManyPending);
+    assert_eq!(
+        slots.begin(join(8, 1), AT(1), None, false).unwrap_err().code(),
+        Code::TooManyPending
+    );
     assert!(slots.admit(join(8, 1), AT(1), None).is_err());
     assert!(slots.admit(join(0, 0), AT(1), None).is_err());
 }
@@ -57,7 +60,7 @@ fn slots_beyond_the_agreement_and_unborn_generations_are_refused() {
 fn generations_wrap() {
     let mut slots = Slots::new(1);
     slots.slots.push(Slot { generation: u32::MAX, ..UNUSED });
-    assert!(slots.begin(join(0, 1), Time::NEVER, None).is_ok());
+    assert!(slots.begin(join(0, 1), Time::NEVER, None, false).is_ok());
 }
 
 // ---- beside a twin ----
@@ -172,7 +175,7 @@ fn step(slots: &mut Slots, twin: &mut Twin, asks: bool, now: Time, random: &mut 
             let window = random.percent(40).then_some(WINDOW_MIN);
             let live = Some(Live { deadline, window, sent: 0 });
             if asks {
-                let begun = slots.begin(id, deadline, window).map_err(|error| error.code());
+                let begun = slots.begin(id, deadline, window, false).map_err(|error| error.code());
                 let expected = match (slot < SLOTS, is_new && of.live.is_none()) {
                     (false, _) => Err(Code::TooManyPending),
                     (true, false) => Err(Code::InvalidArgument),

@@ -1,0 +1,355 @@
+//! A server's name: the lock by which it is held, the socket by which it is found, and what becomes of
+//! both.
+//!
+//! ```text
+//!   name.lock   locked by the server as long as it lives; holds nine bytes that say whose file it is
+//!   name.sock   the socket; it may be removed by whoever holds the lock
+//! ```
+//!
+//! A server removes and replaces what is its own: the very files it has made, told by device and inode.
+//! Whatever else lies at their paths by then belongs to another.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use super::directory::Directory;
+use crate::error::{Code, Error, Result};
+use crate::sys;
+
+/// What a lock file holds, so that it can be told from locks of others.
+const MARK: &[u8] = b"ringpost\n";
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// How often to make room for a socket: what is removed may be put back once.
+const BINDS: usize = 4;
+/// Connections the kernel holds for a listener that is busy.
+const BACKLOG: i32 = 4096;
+/// How long a lock may be held by a process that only looks whether it is held, before it is taken for
+/// a server's: such a look takes microseconds.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+];
+
+/// A socket that listens.
+pub(super) type Listening = OwnedFd;
+
+/// A name held by this process.
+pub(super) struct Claim {
+    directory: Directory,
+    name: String,
+    lock: Lock,
+    /// The socket's file.
+    bound: Option<FileId>,
+    /// A forked child inherits this value, but the name is not its to give up.
+    creator: u32,
+}
+
+/// How a claim stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Both files are there.
+    Whole,
+    /// The socket is gone, but the name is still held.
+    SocketGone,
+    /// The lock is gone, so that the name is free for others.
+    LockGone,
+    /// Another lock is in its place.
+    LockReplaced,
+}
+
+impl Claim {
+    /// Claims `name`, clears away what a dead server left, and listens.
+    pub fn listen(directory: Directory, name: &str) -> Result<(Self, Listening)> {
+        let mut pauses = PAUSES.iter();
+        let lock = loop {
+            match Lock::take(&directory, name)? {
+                Some(lock) => break lock,
+                None => match pauses.next() {
+                    Some(pause) => std::thread::sleep(*pause),
+                    None => return Err(in_use(name)),
+                },
+            }
+        };
+        let creator = std::process::id();
+        let mut this = Self { directory, name: name.into(), lock, bound: None, creator };
+        let socket = this.bind_locked()?;
+        Ok((this, socket))
+    }
+
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Puts a socket where clients look for it, in place of what is there. To be called with the lock
+    /// held.
+    fn bind_locked(&mut self) -> Result<Listening> {
+        let path = self.directory.socket_path(&self.name);
+        for _ in 0..BINDS {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::from_io(listening_at(&path), &error));
+                }
+                _ => {}
+            }
+            if let Some(socket) = self.bind_vacant()? {
+                return Ok(socket);
+            }
+            // One that has lost its lock has put its own there meanwhile.
+        }
+        Err(Error::system(listening_at(&path), Errno::ADDRINUSE))
+    }
+
+    /// The same if there is nothing; `None` if there is something.
+    fn bind_vacant(&mut self) -> Result<Option<Listening>> {
+        let path = self.directory.socket_path(&self.name);
+        let failed = |cause| Error::system(listening_at(&path), cause);
+        let address = self.directory.address(&self.name)?;
+        let socket = stream_socket().map_err(failed)?;
+        // The mode goes with the socket into its name, so there is no moment with a wider one. What a
+        // umask takes from it is given back before anything can connect.
+        rustix::fs::fchmod(&socket, MODE).map_err(failed)?;
+        match sys::fault().and_then(|()| rustix::net::bind(&socket, &address)) {
+            Err(Errno::ADDRINUSE) => return Ok(None),
+            bound => bound.map_err(failed)?,
+        }
+        self.bound = FileId::at(&path);
+        rustix::fs::chmod(&path, MODE).map_err(failed)?;
+        sys::fault().and_then(|()| rustix::net::listen(&socket, BACKLOG)).map_err(failed)?;
+        Ok(Some(socket))
+    }
+
+    /// Looks whether both files are still there, and gives back what was taken from their modes.
+    pub fn standing(&self) -> Standing {
+        let (lock, socket) = (self.lock_path(), self.directory.socket_path(&self.name));
+        match FileId::at(&lock) {
+            None => return Standing::LockGone,
+            Some(found) if found != self.lock.id => return Standing::LockReplaced,
+            Some(_) => {}
+        }
+        if self.bound.is_none() || FileId::at(&socket) != self.bound {
+            return Standing::SocketGone;
+        }
+        for path in [&lock, &socket] {
+            let mode = fs::symlink_metadata(path).map(|meta| meta.mode() & 0o777);
+            if mode.is_ok_and(|mode| mode != MODE.as_raw_mode()) {
+                let _ = rustix::fs::chmod(path, MODE);
+            }
+        }
+        Standing::Whole
+    }
+
+    /// Puts back what is gone: the directory, the lock, the socket. Returns the socket, if it is a new
+    /// one. [`Code::NameInUse`]: another holds the name by now.
+    pub fn restore(&mut self) -> Result<Option<Listening>> {
+        self.directory.remake()?;
+        if matches!(self.standing(), Standing::LockGone | Standing::LockReplaced) {
+            let lock = Lock::take(&self.directory, &self.name)?;
+            self.lock = lock.ok_or_else(|| taken_over(&self.name))?;
+        }
+        match self.standing() {
+            Standing::Whole => Ok(None),
+            _ => self.bind_locked().map(Some),
+        }
+    }
+
+    /// Puts the socket back without the lock: clients find it, and so does a server that takes the lock
+    /// and with it the name. What is there by then is left alone.
+    pub fn restore_for_clients(&mut self) -> Result<Option<Listening>> {
+        self.directory.remake()?;
+        let is_there = self.bound.is_some()
+            && FileId::at(&self.directory.socket_path(&self.name)) == self.bound;
+        if is_there || FileId::at(&self.lock_path()).is_some() {
+            return Ok(None);
+        }
+        self.bind_vacant()
+    }
+
+    fn lock_path(&self) -> std::path::PathBuf {
+        self.directory.lock_path(&self.name)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.creator != std::process::id() {
+            return;
+        }
+        let (lock, socket) = (self.lock_path(), self.directory.socket_path(&self.name));
+        // Without the lock nothing may be removed: by the time of the removal it may be another's.
+        let _retaken = if FileId::at(&lock) == Some(self.lock.id) {
+            None
+        } else {
+            match Lock::take(&self.directory, &self.name) {
+                Ok(Some(retaken)) => Some(retaken),
+                _ => return,
+            }
+        };
+        if self.bound.is_some() && FileId::at(&socket) == self.bound {
+            let _ = fs::remove_file(&socket);
+        }
+        let _ = fs::remove_file(&lock);
+    }
+}
+
+/// Whether a server that lives holds the name in that directory.
+pub(super) fn is_held(directory: &Directory, name: &str) -> bool {
+    let Ok(file) = open_lock(&directory.lock_path(name), OFlags::empty()) else { return false };
+    // Shared: two that look do not see each other.
+    let looks_held = || {
+        let looked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared);
+        looked == Err(Errno::WOULDBLOCK)
+    };
+    looks_held()
+        && PAUSES.iter().all(|pause| {
+            std::thread::sleep(*pause);
+            looks_held()
+        })
+}
+
+/// Removes the files of the server of that name, if it is dead: if nothing holds its lock.
+pub(super) fn clear(directory: &Directory, name: &str) -> bool {
+    let (lock, socket) = (directory.lock_path(name), directory.socket_path(name));
+    let Ok(file) = open_lock(&lock, OFlags::empty()) else { return false };
+    let is_free = is_marked(&file)
+        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        && FileId::of(&file).ok() == FileId::at(&lock);
+    if !is_free {
+        return false;
+    }
+    if fs::symlink_metadata(&socket).is_ok_and(|meta| meta.file_type().is_socket()) {
+        let _ = fs::remove_file(&socket);
+    }
+    fs::remove_file(&lock).is_ok()
+}
+
+// ---- locks ----
+
+/// A lock that is held. The kernel drops it with its process, so a name that cannot be locked is held
+/// by someone alive, and a name that can be is free whatever lies about.
+struct Lock {
+    _file: File,
+    id: FileId,
+}
+
+impl Lock {
+    /// Takes the lock of `name`. `None`: it is held.
+    fn take(directory: &Directory, name: &str) -> Result<Option<Self>> {
+        let path = directory.lock_path(name);
+        let failed = |cause| Error::system(format_args!("locking {}", path.display()), cause);
+        loop {
+            let file =
+                sys::fault().and_then(|()| open_lock(&path, OFlags::CREATE)).map_err(failed)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(cause) => return Err(failed(cause)),
+            }
+            // The one that held it before may have removed the file between our open and our lock;
+            // then the lock is on a file that is found by no other.
+            let id = FileId::of(&file).map_err(failed)?;
+            if FileId::at(&path) == Some(id) {
+                if !is_marked(&file) {
+                    mark(&file);
+                }
+                return Ok(Some(Self { _file: file, id }));
+            }
+        }
+    }
+}
+
+/// Opens a lock file, which is a file of ours or none at all. What a umask took from its mode is given
+/// back.
+fn open_lock(path: &Path, more: OFlags) -> rustix::io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
+    let open = || rustix::fs::open(path, flags, MODE);
+    let file = match open() {
+        Err(Errno::ACCESS) if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) => {
+            rustix::fs::chmod(path, MODE).and_then(|()| open())?
+        }
+        opened => opened?,
+    };
+    let stat = rustix::fs::fstat(&file)?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
+        return Err(Errno::INVAL);
+    }
+    if more.contains(OFlags::CREATE) && stat.st_mode & 0o777 != MODE.as_raw_mode() {
+        rustix::fs::fchmod(&file, MODE)?;
+    }
+    Ok(file.into())
+}
+
+fn is_marked(file: &File) -> bool {
+    let mut found = [0; MARK.len() + 1];
+    matches!(file.read_at(&mut found, 0), Ok(len) if found[..len] == *MARK)
+}
+
+/// A file without the mark is left alone by all but the servers of its name, so that it does no harm
+/// if there is no room for it.
+fn mark(file: &File) {
+    let is_empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
+    if is_empty && MARK.len() as u64 <= sys::file_len_max() {
+        let _ = file.write_all_at(MARK, 0);
+    }
+}
+
+// ---- files and sockets ----
+
+/// Which file it is, whatever its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn at(path: &Path) -> Option<Self> {
+        let meta = fs::symlink_metadata(path).ok()?;
+        Some(Self { device: meta.dev(), inode: meta.ino() })
+    }
+
+    fn of(file: &impl AsFd) -> rustix::io::Result<Self> {
+        let stat = rustix::fs::fstat(file)?;
+        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+}
+
+/// A socket that never blocks and no child inherits.
+pub(super) fn stream_socket() -> rustix::io::Result<OwnedFd> {
+    sys::fault()?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+fn listening_at(path: &Path) -> String {
+    format!("listening at {}", path.display())
+}
+
+#[cold]
+pub(super) fn in_use(name: &str) -> Error {
+    Error::new(Code::NameInUse, format!("a living server holds the name \"{name}\""))
+}
+
+#[cold]
+fn taken_over(name: &str) -> Error {
+    let message = format!(
+        "the files of the server \"{name}\" were removed, and another has taken the name since"
+    );
+    Error::new(Code::NameInUse, message)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

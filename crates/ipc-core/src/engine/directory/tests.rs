@@ -1,0 +1,168 @@
+use super::*;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+/// A path where nothing is, neither now nor afterwards.
+pub(in crate::engine) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new(test: &str) -> Self {
+        let name = format!("ringpost-test-{test}-{}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Places as if they were those every process knows.
+fn known(paths: &[&Path]) -> Places {
+    Places { paths: paths.iter().map(|path| (*path).to_owned()).collect(), chosen: false }
+}
+
+fn error<T>(outcome: Result<T>) -> (Code, String) {
+    let error = outcome.err().expect("an error");
+    (error.code(), error.to_string())
+}
+
+#[test]
+fn a_directory_is_made_private() {
+    let scratch = Scratch::new("private");
+    Directory::make(&scratch).unwrap();
+    assert_eq!(mode(&scratch), 0o700);
+}
+
+#[test]
+fn a_link_a_file_and_an_open_directory_are_refused_with_what_to_do() {
+    let scratch = Scratch::new("open");
+    let path: &Path = &scratch;
+    fs::create_dir(path).unwrap();
+    set_mode(path, 0o755);
+    let refused = |path: &Path| error(Directory::make(path));
+    let (code, message) = refused(path);
+    assert_eq!(code, Code::UnsafeDirectory);
+    assert!(message.contains(&format!("`chmod 700 {}`", path.display())), "{message}");
+    assert_eq!(mode(path), 0o755, "what is open to others may have been used by them");
+    set_mode(path, 0o700);
+    let other = Scratch::new("link");
+    let link: &Path = &other;
+    symlink(path, link).unwrap();
+    fs::write(path.join("file"), "").unwrap();
+    for (path, what) in [(link, "a link"), (&path.join("file"), "a file")] {
+        let (code, message) = refused(path);
+        assert_eq!(code, Code::UnsafeDirectory);
+        assert!(message.contains(what) && message.contains("RINGPOST_DIR"), "{message}");
+    }
+    fs::remove_file(link).unwrap();
+}
+
+#[test]
+fn what_a_umask_took_from_its_owner_is_given_back() {
+    let scratch = Scratch::new("umask");
+    fs::create_dir(&*scratch).unwrap();
+    for missing in [0, 0o100, 0o500, 0o600] {
+        set_mode(&scratch, missing);
+        Directory::make(&scratch).unwrap();
+        assert_eq!(mode(&scratch), 0o700);
+    }
+}
+
+#[test]
+fn a_parent_that_is_missing_is_named() {
+    let scratch = Scratch::new("parent");
+    let (code, message) = error(Directory::make(&scratch.join("within")));
+    assert_eq!(code, Code::UnsafeDirectory);
+    assert!(message.contains("within") && message.contains("RINGPOST_DIR"), "{message}");
+}
+
+#[test]
+fn the_places_of_all_processes_are_absolute_and_in_one_order() {
+    let options = Options { environment: false, ..Options::default() };
+    let places = Places::of(&options).unwrap();
+    let uid = own_uid();
+    let last = [format!("/tmp/ringpost-{uid}"), format!("/var/tmp/ringpost-{uid}")];
+    let paths = &places.paths[places.paths.len() - 2..];
+    assert_eq!(paths, last.map(PathBuf::from));
+    assert!(!places.chosen && places.paths.iter().all(|path| path.is_absolute()));
+    let relative = Options { directory: Some("here/or/there".into()), ..options };
+    let places = Places::of(&relative).unwrap();
+    assert_eq!(places.paths, [std::env::current_dir().unwrap().join("here/or/there")]);
+}
+
+#[test]
+fn a_place_that_cannot_be_used_is_passed_over_by_both_sides() {
+    let (squatted, good) = (Scratch::new("squatted"), Scratch::new("good"));
+    fs::write(&*squatted, "").unwrap();
+    let places = known(&[&squatted, &good]);
+    let (doors, reasons) = places.doors("demo").unwrap();
+    assert!(doors.is_empty() && reasons.len() == 1, "the other could still be made");
+    let (claim, _socket) = places.listen("demo").unwrap();
+    assert_eq!(claim.directory().path(), &*good);
+    let (doors, reasons) = places.doors("demo").unwrap();
+    assert_eq!(doors[0].directory.path(), &*good);
+    assert!(reasons[0].contains("is a file, not a directory"), "{reasons:?}");
+    // One that was chosen is not passed over.
+    let chosen = Places { chosen: true, ..known(&[&squatted]) };
+    assert_eq!(error(chosen.listen("demo")).0, Code::UnsafeDirectory);
+    assert_eq!(error(chosen.doors("demo")).0, Code::UnsafeDirectory);
+}
+
+#[test]
+fn a_name_that_is_held_in_a_later_place_is_held() {
+    let (first, second) = (Scratch::new("first"), Scratch::new("second"));
+    fs::write(&*first, "").unwrap();
+    let places = known(&[&first, &second]);
+    let held = places.listen("demo").unwrap();
+    fs::remove_file(&*first).unwrap();
+    // The first place can be used by now, but clients may be led to either.
+    assert_eq!(error(places.listen("demo")).0, Code::NameInUse);
+    places.listen("other").unwrap();
+    drop(held);
+    places.listen("demo").unwrap();
+}
+
+#[test]
+fn where_nothing_can_be_used_all_reasons_are_told() {
+    let (first, second) = (Scratch::new("neither"), Scratch::new("nor"));
+    fs::write(&*first, "").unwrap();
+    fs::create_dir(&*second).unwrap();
+    set_mode(&second, 0o777);
+    let places = known(&[&first, &second]);
+    for outcome in [error(places.listen("demo")), error(places.doors("demo"))] {
+        let (code, message) = outcome;
+        assert_eq!(code, Code::UnsafeDirectory);
+        for part in ["is a file", "is open to others", "the option `directory`", "RINGPOST_DIR"] {
+            assert!(message.contains(part), "{part} in: {message}");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_is_too_long_says_by_how_much() {
+    let scratch = Scratch::new("long");
+    let long = scratch.join("x".repeat(80));
+    fs::create_dir_all(&long).unwrap();
+    set_mode(&long, 0o700);
+    let directory = Directory::make(&long).unwrap();
+    let (code, message) = error(directory.address("a-name-of-its-own"));
+    assert_eq!(code, Code::InvalidName);
+    assert!(message.contains("at most 107"), "{message}");
+}

@@ -1,0 +1,176 @@
+//! Keeping a server findable: its files may be removed by cleaners of temporary directories, by people,
+//! and by another server that then takes the name.
+//!
+//! ```text
+//! a file is touched ──> look ── whole? ──> good
+//!                        │ socket gone: put it back as soon as nothing more is touched
+//!                        │ lock gone: leave the name to others for a moment, then lock it again
+//!                        └ another holds the lock: tell, and give the name up
+//! ```
+
+use std::time::Duration;
+
+use rustix::event::epoll::EventFlags;
+
+use super::Engine;
+use super::claim::{Claim, Listening, Standing};
+use super::host::{Event, Host, ListenerId};
+use super::listener::Listener;
+use super::poller::Source;
+use super::slab::Key;
+use super::watch::Watch;
+use crate::error::{Code, Error};
+use crate::time::{Now, Time};
+
+/// How long nothing is put back after files were touched, so as not to fight with what removes them: a
+/// directory into which files come back cannot be removed.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long a name that has lost its lock is left to others: the files may have been removed to start
+/// another server. Clients find this one meanwhile.
+const GRACE: Duration = Duration::from_secs(2);
+/// When a lock that another holds is looked at again, and how often: a process that only looks whether
+/// it is held, holds it for microseconds.
+const AGAIN: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 5;
+/// When to try again to put back what there were no means for.
+const LATER: Duration = Duration::from_secs(1);
+/// How often files are looked at where the kernel does not say that they were touched.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The files of a listener.
+pub(super) struct Upkeep {
+    claim: Claim,
+    /// `None` where there is none to be had.
+    watch: Option<Watch>,
+    /// When to look, whether or not anything was touched.
+    look_at: Time,
+    trouble: Option<Trouble>,
+}
+
+/// Something is gone.
+#[derive(Clone, Copy)]
+struct Trouble {
+    since: Time,
+    /// How often another was found to hold the lock.
+    held: u32,
+}
+
+/// What a look at the files has come to.
+enum Outcome {
+    /// Nothing to do, for now.
+    Done,
+    /// There is a new socket.
+    Rebound(Listening),
+    /// Clients do not find this server any more.
+    Lost(Error),
+}
+
+impl Upkeep {
+    pub fn of(claim: Claim) -> Self {
+        let watch = Watch::over(&claim);
+        let mut this = Self { claim, watch, look_at: Time::NEVER, trouble: None };
+        this.be_content(Time::now());
+        this
+    }
+
+    pub fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
+    }
+
+    /// When to look at the latest.
+    pub fn due(&self) -> Time {
+        self.look_at
+    }
+
+    /// All is as it should be.
+    fn be_content(&mut self, now: Time) {
+        self.trouble = None;
+        self.look_at = if self.watch.is_some() { Time::NEVER } else { now + INTERVAL };
+    }
+
+    /// Looks at the files and puts back what is gone.
+    fn look(&mut self, now: Time) -> Outcome {
+        let touched = self.watch.as_ref().is_some_and(Watch::take);
+        let standing = self.claim.standing();
+        if standing == Standing::Whole {
+            self.be_content(now);
+            return Outcome::Done;
+        }
+        let is_new = self.trouble.is_none();
+        let trouble = *self.trouble.get_or_insert(Trouble { since: now, held: 0 });
+        let locks_at = trouble.since + GRACE;
+        if (is_new || touched) && now < locks_at {
+            self.look_at = (now + QUIET).min(locks_at);
+            return Outcome::Done;
+        }
+        let waits = standing == Standing::LockGone && now < locks_at;
+        let restored = if waits { self.claim.restore_for_clients() } else { self.claim.restore() };
+        let socket = match restored {
+            Ok(socket) => socket,
+            Err(error) => return self.despair(now, error),
+        };
+        let watches_all = self.watch.as_ref().is_some_and(|watch| watch.renew(&self.claim));
+        if waits {
+            self.look_at = locks_at;
+        } else {
+            tracing::warn!(name = self.claim.name(), "files were removed, and put back");
+            self.watch = self.watch.take().filter(|_| watches_all);
+            self.be_content(now);
+        }
+        socket.map_or(Outcome::Done, Outcome::Rebound)
+    }
+
+    /// What is gone could not be put back.
+    fn despair(&mut self, now: Time, error: Error) -> Outcome {
+        let held = self.trouble.as_mut().map_or(0, |trouble| {
+            trouble.held += u32::from(error.code() == Code::NameInUse);
+            trouble.held
+        });
+        self.look_at = match error.code() {
+            Code::NameInUse if held < LOOKS => now + AGAIN,
+            Code::NoDescriptors | Code::NoSpace => now + LATER,
+            _ => return Outcome::Lost(error),
+        };
+        Outcome::Done
+    }
+}
+
+impl Engine {
+    /// Begins to watch the files of a listener.
+    pub(super) fn watch_files(&mut self, key: Key) {
+        let Some(listener) = self.listeners.get(key) else { return };
+        if let Some(watch) = listener.upkeep.watch() {
+            // Without it the name is kept up all the same, only later.
+            let _ = self.poller.watch(watch, Source::Files(key), EventFlags::IN);
+        }
+        self.due = self.due.min(listener.upkeep.due());
+    }
+
+    /// The files of a listener were touched, or it is time to look at them.
+    #[cold]
+    pub(super) fn look_after(&mut self, key: Key, now: &Now, host: &mut impl Host) {
+        let Some(listener) = self.listeners.get_mut(key) else { return };
+        let outcome = listener.upkeep.look(now.get());
+        self.due = self.due.min(listener.upkeep.due());
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Rebound(socket) => self.rebind(key, socket, now),
+            Outcome::Lost(error) => {
+                tracing::warn!(%error, "a server has lost its name");
+                let listener = ListenerId(key);
+                self.close_listener(listener);
+                host.event(Event::ListenerLost { listener, error });
+            }
+        }
+    }
+
+    /// Listens at a new socket; clients that have come to the one before are let in.
+    fn rebind(&mut self, key: Key, socket: Listening, now: &Now) {
+        let Some(listener) = self.listeners.get_mut(key) else { return };
+        let former = std::mem::replace(&mut listener.socket, socket);
+        self.poller.forget(&former);
+        let _ = self.poller.watch(&listener.socket, Source::Listener(key), EventFlags::IN);
+        let waiting = Listener::accept_all(&former);
+        self.greet_all(key, waiting, now);
+    }
+}
