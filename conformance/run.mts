@@ -34,7 +34,7 @@ const { values: chosen } = parseArgs({
 const LANGUAGES: readonly Language[] = ['ts', 'rust']
 const TRANSPORTS: readonly Transport[] = ['sealed', 'portable']
 /** No row takes longer; one that does has failed. */
-const ROW_MS = 40_000 + LASTING_MS
+const ROW_MS = 180_000 + LASTING_MS
 /** What of the agents' standard error is shown. */
 const SAID_MAX = 2000
 

@@ -285,6 +285,20 @@ export const CORE = [
     by: 'faces',
   },
   {
+    what: 'items: those of a task are put on top of what waits for room',
+    file: 'crates/ipc-core/src/tokio/stream.rs',
+    from: 'credit > 0 && !engine.want_drain(link)',
+    to: 'credit > 0',
+    by: 'faces',
+  },
+  {
+    what: 'items: those of a thread are put on top of what waits for room',
+    file: 'crates/ipc-core/src/blocking/stream.rs',
+    from: 'credit > 0 && !self.endpoint.engine.has_backlog(link)',
+    to: 'credit > 0',
+    by: 'faces',
+  },
+  {
     what: 'items: each is read into memory made for it',
     file: 'crates/ipc-core/src/blocking/stream.rs',
     from: 'self.endpoint.desk.recycle(payload);',

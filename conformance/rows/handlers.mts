@@ -57,15 +57,16 @@ export const handlers: readonly Row[] = [
     assert.equal(await cell.ask('add', [1, 2]), 3)
   }),
   row('an abort that overtakes its request', async (cell) => {
-    const started = await counted(cell, 'started')
-    const blocked = cell.answerer.do('block', { ms: 300 })
-    await sleep(50)
-    const { number, outcome } = cell.begin('never', null, { lane: 'low' })
+    const victim = cell.spawn(cell.answerer.language)
+    const connection = await cell.connect(await cell.serve({}, victim))
+    assert.equal(await cell.ask('add', [1, 2], { connection }), 3)
+    victim.stop()
+    const { number, outcome } = cell.begin('never', null, { connection, lane: 'low' })
     await cell.asker.do('cancel', { request: number })
     await fails(outcome, 'ABORTED')
-    await blocked
-    assert.equal(await cell.ask('add', [1, 2]), 3)
-    assert.equal(await counted(cell, 'started'), started)
+    victim.goOn()
+    assert.equal(await cell.ask('add', [1, 2], { connection }), 3)
+    assert.equal(await victim.do('counted', { what: 'started' }), 0)
   }),
   row('requests of all clients at once, up to a limit', async (cell) => {
     const server = await cell.serve({ servingMaxTotal: 3 })
@@ -123,7 +124,7 @@ export const handlers: readonly Row[] = [
   }),
   row('both sides wait for each other', async (cell) => {
     const { connection } = await cell.meet(cell.main, {}, cell.asker, true)
-    const back = { method: 'add', value: [1, 2], timeoutMs: 500, waiting: true }
+    const back = { method: 'add', value: [1, 2], timeoutMs: 2000, waiting: true }
     const asked = cell.ask('askBack', back, { connection, waiting: true })
     // The face that waits in Rust serves meanwhile. In JavaScript nobody does: whoever asks back
     // and would wait too is told so, and whoever would not is out of time.

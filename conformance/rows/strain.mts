@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import type { Agent } from '../agents.mjs'
 import { UNSHARE, isRoot } from '../needs.mjs'
-import { assert, fails, freshStream, row, sleep, until, type Cell, type Row } from '../cell.mjs'
+import { assert, fails, freshStream, row, until, type Cell, type Row } from '../cell.mjs'
 
 const ENTER = isRoot ? [] : ['--user', '--preserve-credentials']
 
@@ -26,9 +26,10 @@ export const strain: readonly Row[] = [
   }),
   row('a peer that is killed while we wait for space', async (cell) => {
     const { victim, connection } = await fill(cell)
-    const drained = cell.asker.do('drained', { connection, timeoutMs: 10_000 })
+    const drained = cell.asker.do('drained', { connection, timeoutMs: 60_000 })
     const asked = cell.ask('add', [1, 2], { connection, lane: 'high' })
-    await sleep(20)
+    const stats = () => cell.asker.do('stats', { connection })
+    await until('it is asked', async () => (await stats()).pending > 0)
     await victim.kill()
     // Rust's own word for whatever cannot be done any more.
     await fails(drained, cell.asker.language === 'rust' ? 'ERR_CLOSED' : 'ERR_PEER_LOST')
@@ -79,7 +80,7 @@ async function stopsReading(cell: Cell): Promise<void> {
     assert.ok((await cell.asker.do('stats', { connection })).queuedBytes > 0)
   })
   victim.goOn()
-  await cell.asker.do('drained', { connection, timeoutMs: 10_000 })
+  await cell.asker.do('drained', { connection, timeoutMs: 60_000 })
   const notes = () => victim.do('notes', { stream })
   await until('read', async () => (await notes()).count >= sent)
   assert.deepEqual(await notes(), { count: sent, last: sent - 1, inOrder: true })
@@ -90,10 +91,11 @@ async function blockedLoop(cell: Cell): Promise<void> {
   const connection = await cell.connect(cell.main)
   await cell.ask('add', [1, 2], { connection })
   const blocked = cell.answerer.do('block', { ms: 2000 })
-  await sleep(50)
+  // It begins when it has read that it is to.
+  const short = () => cell.ask('add', [1, 2], { connection, timeoutMs: 300 })
+  await until('it is blocked', () => short().then(() => false, (error) => error.code === 'ERR_TIMEOUT'))
   const request = { connection, method: 'add', value: [1, 2] }
   const late = cell.asker.do('many', { count: 500, request })
-  await fails(cell.ask('add', [1, 2], { connection, timeoutMs: 300 }), 'ERR_TIMEOUT')
   assert.deepEqual(await late, { answered: 500, failed: {} })
   await blocked
   // The other way round: answers wait until there is somebody to take them.

@@ -73,14 +73,14 @@ export const streams: readonly Row[] = [
   }),
   row('a stream that is out of time', async (cell) => {
     const ended = await counted(cell, 'streamed')
-    const { failure, inOrder } = await stream(cell, 'endless', { timeoutMs: 50 })
+    const { failure, inOrder } = await stream(cell, 'endless', { timeoutMs: 1000 })
     assert.deepEqual([failure, inOrder], ['ERR_TIMEOUT', true])
     await until('heard', async () => (await counted(cell, 'streamed')) > ended)
   }),
   row('a reader that stops in the middle', async (cell) => {
-    const more = { value: 100_000, pauseMs: 300, window: 4096 }
+    const more = { value: 20_000, pauseMs: 300, window: 4096 }
     await cell.besideTraffic(async () => {
-      assert.deepEqual(await stream(cell, 'count', more), whole(100_000, 100_000))
+      assert.deepEqual(await stream(cell, 'count', more), whole(20_000, 20_000))
     })
   }),
   row('a peer that is killed in the middle of a stream', async (cell) => {
@@ -123,9 +123,9 @@ export const streams: readonly Row[] = [
     ({ asker }) => asker === 'rust',
   ),
   row('a close in the middle of a stream', async (cell) => {
-    const ended = await counted(cell, 'streamed')
+    const [begun, ended] = [await counted(cell, 'streaming'), await counted(cell, 'streamed')]
     const streaming = stream(cell, 'endless')
-    await sleep(20)
+    await until('it streams', async () => (await counted(cell, 'streaming')) > begun)
     await cell.asker.do('close', { connection: cell.connection })
     assert.equal((await streaming).failure, 'ERR_CLOSED')
     await until('heard', async () => (await counted(cell, 'streamed')) > ended)
@@ -148,7 +148,7 @@ async function stoppedAndContinued(cell: Cell): Promise<void> {
   const connections = await Promise.all(peers.map((peer) => cell.connect(cell.main, {}, peer)))
   const work = peers.map(async (peer, at) => {
     const connection = connections[at]
-    const asked = { connection, method: 'add', value: [1, 2] }
+    const asked = { connection, method: 'add', value: [1, 2], timeoutMs: 170_000 }
     const streamed = { connection, method: 'count', value: 2000, window: 4096 }
     const outcomes = await Promise.all([
       peer.do('many', { count: 200, request: asked }),
@@ -159,7 +159,7 @@ async function stoppedAndContinued(cell: Cell): Promise<void> {
   let isOver = false
   const all = Promise.all(work).finally(() => (isOver = true))
   all.catch(() => {})
-  const seed = Date.now() >>> 0
+  const seed = Number(process.env.RINGPOST_SEED ?? Date.now() >>> 0)
   const random = numbers(seed)
   const stopped = new Set<Agent>()
   for (let turn = 0; turn < 1000 && !isOver; turn++) {

@@ -88,6 +88,65 @@ fn a_thread_that_waits_for_room_does_so_as_long_as_its_lane_allows() {
     }
 }
 
+/// A ring much smaller than the window of a stream, and items of which it takes six.
+const NARROW_RING: u32 = 64 << 10;
+const ITEM_LEN: usize = 10_000;
+const WIDE: CallOptions = CallOptions { window: Some(1 << 20), ..PLAIN };
+
+#[test]
+fn items_are_not_put_on_top_of_what_waits_for_room_already() {
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new(transport);
+        let _server = meeting.run("deaf server");
+        let mut options = meeting.options.clone();
+        options.rings[Lane::Normal as usize] = NARROW_RING;
+        bounded(&one_thread(), async {
+            let client = connect(&options).await;
+            eventually("deafness", || meeting.path("deaf").exists());
+            let stream = client.stream("both ways", b"", &WIDE).unwrap();
+            let mut sent = 0;
+            let waits = async {
+                loop {
+                    stream.send(&[7; ITEM_LEN]).await.unwrap();
+                    sent += 1;
+                }
+            };
+            let waited = tokio::time::timeout(Duration::from_millis(100), waits).await;
+            assert!(waited.is_err());
+            let queued = client.stats().unwrap().queued;
+            assert!((1..8).contains(&sent) && queued < 2 * ITEM_LEN, "{sent} sent, {queued} wait");
+        });
+    }
+}
+
+#[test]
+fn a_thread_does_not_put_items_on_top_of_what_waits_for_room_either() {
+    for transport in TRANSPORTS {
+        let meeting = Meeting::new(transport);
+        let _server = meeting.run("deaf server");
+        let mut options = meeting.options.clone();
+        options.rings[Lane::Normal as usize] = NARROW_RING;
+        let connect = || blocking::Client::connect("demo", &options, FaceOptions::default());
+        let mut client = patiently(connect);
+        eventually("deafness", || meeting.path("deaf").exists());
+        let stopper = client.stopper();
+        let mut stream = client.stream("both ways", b"", &WIDE).unwrap();
+        let mut sent = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(100));
+                stopper.stop();
+            });
+            while stream.send(&[7; ITEM_LEN]).is_ok() {
+                sent += 1;
+            }
+        });
+        drop(stream);
+        let queued = client.stats().unwrap().queued;
+        assert!((1..8).contains(&sent) && queued < 2 * ITEM_LEN, "{sent} sent, {queued} wait");
+    }
+}
+
 #[test]
 fn a_handler_that_takes_its_time_is_felt_by_the_sender() {
     for runtime in [one_thread(), several_threads()] {
