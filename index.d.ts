@@ -75,7 +75,10 @@ export interface MethodOptions<Params, Result> {
   /**
    * Compresses payloads of 4,096 bytes and more for their way (LZ4), in both directions, where that makes them
    * shorter and the other side can undo it. Saves room in the rings and in private memory; it seldom
-   * saves time, see docs/performance.md. @default false
+   * saves time, see docs/performance.md.
+   *
+   * It is consent, too: what arrives compressed without it is refused with `ERR_INVALID_PAYLOAD`. To
+   * unpack a payload takes up to 64 times what its author has put in, and 1 MiB. @default false
    */
   compress?: boolean
 }
@@ -88,8 +91,8 @@ export interface EventOptions<Payload> {
   payload?: StandardSchema<Payload>
   /**
    * Compresses payloads of 4,096 bytes and more for their way (LZ4), where that makes them shorter
-   * and the other side can undo it. Saves room in the rings and in private memory; it seldom
-   * saves time, see docs/performance.md. @default false
+   * and the other side can undo it, and consents to receive such payloads: see
+   * {@link MethodOptions.compress}. @default false
    */
   compress?: boolean
 }
@@ -462,10 +465,20 @@ export interface ConnectionStats {
   wakesBy: 'loop' | 'thread'
 }
 
+/** Events that were dropped. */
+export interface Drop {
+  /** The lane that was full. */
+  readonly lane: Lane
+  /** How many, since this was told last. */
+  readonly count: number
+}
+
 /** What connections tell, with `on` and `once`. */
 export interface ConnectionEvents {
   /** It is over: with the reason, unless one side closed it in good order. */
   close: [reason: IpcError | null]
+  /** A lane of this side was full and has dropped events, as its {@link Overflow} says. */
+  drop: [drop: Drop]
   /** An event's handler has thrown, or an event could not be decoded or sent. If nobody listens it
    * becomes a process warning. What goes down with the connection is only told by `close`. */
   error: [error: Error]
@@ -524,7 +537,8 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
   /**
    * Sends a message nobody answers. What becomes of it while its lane is full is the lane's
    * {@link Overflow}.
-   * @returns `false` if it waits for room: a good moment to await {@link Connection.drained}.
+   * @returns `true` if it is written, or will be unless the connection is lost; `false` if it waits for
+   * room, a good moment to await {@link Connection.drained}, or if its lane has dropped it.
    * @throws IpcError `ERR_FULL` if it was refused because too much waits already, `ERR_CLOSED`,
    * `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`. It was not sent then.
    */
@@ -548,7 +562,8 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
 
   /**
    * Resolves when nothing waits for room in the rings any more.
-   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`.
+   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`, and `ERR_FULL` if a lane has dropped
+   * events meanwhile.
    */
   drained(options?: WaitOptions): Promise<void>
 
@@ -630,14 +645,21 @@ export interface EndpointOptions {
    * @default 30,000 */
   timeoutMs?: number
   /** What a full lane means for what comes next.
-   * @default 1,000 ms of waiting for `critical`, 500 for `high` and `normal`; `low` drops the newest */
+   * @default waiting for as long as it takes in `critical`, `high` and `normal`; `low` drops the newest */
   overflow?: Partial<Record<Lane, Overflow>>
-  /** Bytes that may wait in private memory per lane before more is refused with `ERR_FULL`.
-   * @default 33,554,432 */
+  /**
+   * Bytes that may wait in private memory for one peer: requests, events, answers, items, all of it. Above
+   * it requests and events are refused with `ERR_FULL` (but for a sixteenth of it that each lane has for
+   * itself), and no more requests of that peer are taken. When answers and items have made it four times
+   * as much, and the peer reads nothing for a second, the connection ends with `ERR_FULL`. @default 33,554,432
+   */
   backlogMax?: number
-  /** Requests of one peer being worked on above which no more of its messages are read.
-   * @default 4,096 */
+  /** Requests of one peer being worked on above which no more of them are taken; answers, items and
+   * cancels still are. Streams do not count. @default 4,096 */
   servingMax?: number
+  /** Bytes of items that one peer has sent with its streams and no handler has read yet; above it none of
+   * its messages is read before some were. @default 67,108,864 */
+  unreadMax?: number
 }
 
 /**
@@ -652,7 +674,8 @@ export interface EndpointOptions {
  * - `dropOldest`: they wait, and the events that have waited longest are dropped for them, so that as
  *   much waits at most as the lane's ring holds.
  *
- * What is dropped is counted, by lane, on both sides: {@link ConnectionStats.dropped}.
+ * What is dropped is told ({@link ConnectionEvents.drop}) and counted, by lane, on both sides:
+ * {@link ConnectionStats.dropped}.
  */
 export type Overflow = OverflowWait | 'fail' | 'dropNewest' | 'dropOldest'
 

@@ -1,7 +1,7 @@
 // Long payloads that are written piece by piece from where they are.
 
 import ava from 'ava'
-import { EchoBytes, Tick, TickBytes, TickedBytes, Ticks } from './helpers/contracts.mjs'
+import { EchoBytes, Tick, TickBytes, TickedBytes, TickedLast, Ticks } from './helpers/contracts.mjs'
 import { pair, until } from './helpers/program.mjs'
 
 const test = ava.serial
@@ -46,6 +46,21 @@ test('it waits where it is: nothing of it lies in private memory, and urgent one
   t.is(client.stats().queuedBytes, 0)
 })
 
+test('nothing of it is copied: what is changed while it waits is sent as it is then', async (t) => {
+  const { client, server } = await pair(t)
+  server.stop()
+  const [told, asked] = [new Uint8Array(8 * MIB), new Uint8Array(8 * MIB)]
+  const sent = client.send(TickBytes, told)
+  const answer = client.request(EchoBytes, asked)
+  await client.drained({ timeoutMs: 1 }).catch(() => {})
+  told.fill(7)
+  asked.fill(8)
+  server.goOn()
+  await sent
+  t.is((await answer).at(-1), 8)
+  t.is(await client.request(TickedLast), 7)
+})
+
 test('one that has waited too long is dropped whole, and what comes behind arrives', async (t) => {
   const overflow = { normal: { waitMs: 100 } }
   const { client, server } = await pair(t, { client: { rings: { normal: 65_536 }, overflow } })
@@ -60,18 +75,32 @@ test('one that has waited too long is dropped whole, and what comes behind arriv
   t.is((await client.request(Ticks, 'after')).at(-1), 1)
 })
 
-test('an array that is taken away in the middle ends its connection and no other', async (t) => {
+test('an array that is taken away in the middle fails its own request and nothing else', async (t) => {
   const { client, server } = await pair(t)
-  const other = await server.connect(t)
   server.stop()
   const payload = pattern(32 * MIB)
   const answer = client.request(EchoBytes, payload)
   await client.drained({ timeoutMs: 1 }).catch(() => {})
   structuredClone(payload.buffer, { transfer: [payload.buffer as ArrayBuffer] })
   server.goOn()
-  await t.throwsAsync(answer, { code: 'ERR_PEER_LOST' })
-  t.is((await client.closed)?.code, 'ERR_INVALID_ARGUMENT')
-  t.deepEqual(await other.request(Ticks, 'nobody'), [])
+  await t.throwsAsync(answer, { code: 'ERR_INVALID_ARGUMENT' })
+  t.deepEqual(await client.request(Ticks, 'nobody'), [])
+  t.deepEqual(await client.request(EchoBytes, pattern(2 * MIB)), pattern(2 * MIB))
+})
+
+test('what waits of a request that has ended is let go', async (t) => {
+  const { client, server } = await pair(t)
+  server.stop()
+  const asked = Array.from({ length: 20 }, () =>
+    client.request(EchoBytes, pattern(MIB), { timeoutMs: 50 }).catch((error) => error.code),
+  )
+  t.deepEqual(new Set(await Promise.all(asked)), new Set(['ERR_TIMEOUT']))
+  const { pending, queuedBytes } = client.stats()
+  // The first has begun, and its last frame says that it was given up.
+  t.true(pending === 0 && queuedBytes < 2 * MIB, `${queuedBytes} bytes wait`)
+  server.goOn()
+  t.deepEqual(await client.request(EchoBytes, pattern(2 * MIB)), pattern(2 * MIB))
+  t.is(client.stats().queuedBytes, 0)
 })
 
 test('it ends with its connection', async (t) => {

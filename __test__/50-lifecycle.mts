@@ -1,12 +1,14 @@
 // Ends: of connections, of servers, of processes, in good order and otherwise.
 
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import ava from 'ava'
 import { connect, createServer, IpcError, type Connection } from 'ringpost'
 import { Abandoned, AskBack, Block, CloseHere, Echo, End, Never } from './helpers/contracts.mjs'
-import { TellBack, TickBytes, Wait } from './helpers/contracts.mjs'
+import { Note, TellBack, TickBytes, Wait } from './helpers/contracts.mjs'
+import { directory } from './helpers/directory.mjs'
 import { pair, Program, serve, until } from './helpers/program.mjs'
 
 // Processes are watched coming and going, which is best done one by one.
@@ -148,7 +150,7 @@ for (const [verb, reports] of Object.entries(ENDS_BY_ITSELF)) {
     const name = verb.endsWith('server') ? verb : server.name
     const program = new Program('life', { verb, name })
     for (const expected of reports) t.is(await program.report(), expected)
-    t.is(await Promise.race([program.end(), setTimeout(5000, 'it stays')]), 0)
+    t.is(await Promise.race([program.end(), setTimeout(60_000, 'it stays')]), 0)
     t.is(program.errors, '')
   })
 }
@@ -162,7 +164,7 @@ for (const verb of ['linger', 'referenced']) {
     const [connection] = await accepted
     t.is(await Promise.race([program.end(), setTimeout(200, 'it stays')]), 'it stays')
     await connection.request('leave').catch(() => {})
-    t.is(await Promise.race([program.end(), setTimeout(5000, 'it stays')]), 0)
+    t.is(await Promise.race([program.end(), setTimeout(60_000, 'it stays')]), 0)
   })
 }
 
@@ -206,10 +208,12 @@ for (const [verb, code] of [['exit', 3], ['throw', 1]] as const) {
 test('answers given before a death are answers', async (t) => {
   const { client, server } = await pair(t)
   const numbers = Array.from({ length: 100 }, (_, at) => at)
+  const note = join(directory, 'answered')
   const answers = numbers.map((at) => client.request(Echo, at))
+  client.notify(Note, note)
   await client.drained()
   // They are answered, and their author is killed, while this side looks elsewhere.
-  lookAway(200)
+  while (!existsSync(note)) lookAway(1)
   process.kill(server.pid, 'SIGKILL')
   lookAway(50)
   t.deepEqual(await Promise.all(answers), numbers)

@@ -8,7 +8,7 @@ import { html } from '../benches/report/html.mjs'
 import { plain } from '../benches/report/axis.mjs'
 import { figure, ratios, rivalRatios, times } from '../benches/report/view.mjs'
 import type { Measurement, Results } from '../benches/results.mjs'
-import { random } from './helpers/random.mjs'
+import { eachSeed } from './helpers/random.mjs'
 import { empty, sample, soak } from './helpers/sample.mjs'
 
 const VOID = ['meta', 'link', 'br', 'img']
@@ -89,13 +89,11 @@ test('names are only ever text', (t) => {
   }
 })
 
-test('names of any characters leave page and plots whole', (t) => {
-  const { seed, text, pick } = random()
-  t.log(`seed ${seed}`)
-  for (let turn = 0; turn < 10; turn++) {
+test('names of any characters leave page and plots whole', async (t) => {
+  await eachSeed(t, 10, ({ text, pick }) => {
     const word = Array.from({ length: 8 }, () => text(3) + pick([...'<>&"\'|/=-\\']))
     t.is(fault(visible(hostile(word.join('')))), null)
-  }
+  })
 })
 
 function embedded(page: string): Results {

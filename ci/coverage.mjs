@@ -1,55 +1,85 @@
-// How much of the core and of the TypeScript the tests run through: at least 90 % of the lines of
-// each.
+// How much of each part the tests run through: of the core its own tests, of the binding and of the
+// TypeScript the JavaScript suite. At least 90 % of the lines of each.
 
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import './setup.mjs'
-import { ROOT, giveUp, step } from './step.mjs'
+import { ROOT, attempt, giveUp, step } from './step.mjs'
 
 const BAR = 90
-const PROFILES = join(ROOT, 'target/coverage/profiles')
+const TARGET = join(ROOT, 'target/coverage')
 const REPORT = join(ROOT, 'coverage')
 /** Neither the tests themselves, nor what only tests use. */
 const TESTS = [
   ...[String.raw`\.cargo`, 'rustc', '/target/', '/tests?/', String.raw`(tests|model)\.rs`],
   ...['simulation', 'violations', 'seeds', 'golden', 'testing', 'examples'],
 ].join('|')
+const INSTRUMENTED = { RUSTFLAGS: '-C instrument-coverage', CARGO_TARGET_DIR: TARGET }
 
-const rust = await rustLines()
-console.log(`Rust, ipc-core: ${rust.toFixed(1)} % of the lines (coverage/rust.txt)`)
-await step('TypeScript', 'npx', [
-  ...['--no-install', 'c8', '--include', 'ts/**', '--exclude-after-remap'],
-  ...['--reporter', 'text', '--reporter', 'html', '--reports-dir', 'coverage/typescript'],
-  ...['--check-coverage', '--lines', String(BAR), 'npx', '--no-install', 'ava'],
-], { loud: true })
-if (rust < BAR) giveUp(`The tests run through less than ${BAR} % of the Rust.`)
+const [profdata, cov] = await tools(['llvm-profdata', 'llvm-cov'])
+mkdirSync(REPORT, { recursive: true })
+const core = await ofTheCore()
+const [binding, isTypeScriptFine] = await ofTheSuite()
+console.log(`ipc-core: ${core.toFixed(1)} % of the lines (coverage/ipc-core.txt)`)
+console.log(`ipc-node: ${binding.toFixed(1)} % of the lines (coverage/ipc-node.txt)`)
+const isFine = core >= BAR && binding >= BAR && isTypeScriptFine
+if (!isFine) giveUp(`The tests fail, or run through less than ${BAR} % of the lines.`)
 
-async function rustLines() {
-  const [profdata, cov] = [llvm('llvm-profdata'), llvm('llvm-cov')]
-  rmSync(PROFILES, { recursive: true, force: true })
-  mkdirSync(PROFILES, { recursive: true })
-  mkdirSync(REPORT, { recursive: true })
-  const env = {
-    RUSTFLAGS: '-C instrument-coverage',
-    LLVM_PROFILE_FILE: join(PROFILES, '%p-%m.profraw'),
-    CARGO_TARGET_DIR: join(ROOT, 'target/coverage'),
-  }
+async function ofTheCore() {
+  const profiles = fresh('core')
+  const env = { ...INSTRUMENTED, LLVM_PROFILE_FILE: join(profiles, '%p-%m.profraw') }
   const test = ['test', '--package', 'ipc-core', '--all-features', '--lib', '--tests']
-  await step('Rust', 'cargo', test, { env })
+  await step('the tests of the core', 'cargo', test, { env })
   const messages = run('cargo', [...test, '--no-run', '--message-format', 'json'], env)
   const programs = messages
     .split('\n')
     .filter(Boolean)
     .flatMap((line) => JSON.parse(line).executable ?? [])
-  const profiles = readdirSync(PROFILES).map((file) => join(PROFILES, file))
-  const merged = join(ROOT, 'target/coverage/merged.profdata')
-  run(profdata, ['merge', '--sparse', ...profiles, '-o', merged])
+  return linesOf('ipc-core', profiles, programs)
+}
+
+/** The binding is built with counters, and loaded by all programs of the suite instead of the other. */
+async function ofTheSuite() {
+  const profiles = fresh('node')
+  const build = ['build', '--package', 'ipc-node']
+  await step('building the binding with counters', 'cargo', build, { env: INSTRUMENTED })
+  const addon = join(TARGET, 'ringpost.node')
+  copyFileSync(join(TARGET, 'debug/libipc_node.so'), addon)
+  const env = {
+    LLVM_PROFILE_FILE: join(profiles, '%p-%m.profraw'),
+    NAPI_RS_NATIVE_LIBRARY_PATH: addon,
+  }
+  const c8 = [
+    ...['--no-install', 'c8', '--include', 'ts/**', '--exclude-after-remap'],
+    ...['--reporter', 'text', '--reporter', 'html', '--reports-dir', 'coverage/typescript'],
+    ...['--check-coverage', '--lines', String(BAR), 'npx', '--no-install', 'ava'],
+    // Programs that count are slow.
+    ...['--timeout', '5m'],
+  ]
+  const isFine = await attempt('the JavaScript suite', 'npx', c8, { env, loud: true })
+  return [linesOf('ipc-node', profiles, [addon]), isFine]
+}
+
+function fresh(name) {
+  const folder = join(TARGET, 'profiles', name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
+/** Of the lines of a crate, how many in a hundred were run through. Its files are listed in a report. */
+function linesOf(crate, folder, objects) {
+  const merged = join(folder, 'merged.profdata')
+  // A process that was killed in the middle of writing leaves half a file.
+  const profiles = readdirSync(folder).map((file) => join(folder, file))
+  run(profdata, ['merge', '--sparse', '--failure-mode=all', ...profiles, '-o', merged])
   const about = ['--instr-profile', merged, '--ignore-filename-regex', TESTS]
-  const objects = programs.flatMap((program) => ['--object', program])
-  writeFileSync(join(REPORT, 'rust.txt'), run(cov, ['report', ...about, ...objects]))
-  const summary = run(cov, ['export', '--summary-only', ...about, ...objects])
-  return JSON.parse(summary).data[0].totals.lines.percent
+  const given = objects.flatMap((object) => ['--object', object])
+  const sources = join(ROOT, 'crates', crate, 'src')
+  writeFileSync(join(REPORT, `${crate}.txt`), run(cov, ['report', ...about, ...given, sources]))
+  const exported = run(cov, ['export', '--summary-only', ...about, ...given, sources])
+  return JSON.parse(exported).data[0].totals.lines.percent
 }
 
 function run(command, args, env = {}) {
@@ -62,14 +92,14 @@ function run(command, args, env = {}) {
   })
 }
 
-/** A tool of LLVM's: the compiler's own, or one of the system that reads what it writes. */
-function llvm(name) {
-  const lib = join(run('rustc', ['--print', 'sysroot']).trim(), 'lib/rustlib')
-  const own = join(lib, 'x86_64-unknown-linux-gnu/bin', name)
-  if (existsSync(own)) return own
-  for (let version = 30; version >= 19; version--) {
-    const found = join('/usr/lib', `llvm-${version}`, 'bin', name)
-    if (existsSync(found)) return found
+/** LLVM's tools, those that came with the compiler: no others are sure to read what it writes. */
+async function tools(names) {
+  const sysroot = run('rustc', ['--print', 'sysroot']).trim()
+  const paths = names.map((name) => join(sysroot, 'lib/rustlib/x86_64-unknown-linux-gnu/bin', name))
+  const areThere = () => paths.every((path) => existsSync(path))
+  if (!areThere()) {
+    console.log('adding the component llvm-tools to the Rust toolchain')
+    spawnSync('rustup', ['component', 'add', 'llvm-tools'], { stdio: 'ignore' })
   }
-  return giveUp(`Coverage needs ${name}: \`rustup component add llvm-tools\`, or Debian's llvm-19.`)
+  return areThere() ? paths : giveUp('Coverage needs `rustup component add llvm-tools`.')
 }

@@ -1,134 +1,122 @@
-// Proves that the models prove something: plants faults in a copy of the core, one at a time, and sees
-// that each is caught by the loom models or else by the tests of the ring.
+// Proves that the tests prove something: plants faults in a copy of the tree, one at a time, and sees
+// that each is caught by the test that is there for it. The tables are in ci/mutations/.
+//
+//   node ci/mutations.mjs             all of them
+//   node ci/mutations.mjs <text> ...  those whose description contains one of the texts
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { CORE } from './mutations/core.mjs'
+import { PACKAGE } from './mutations/package.mjs'
+import { copyTree, transpile } from './mutations/tree.mjs'
+import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
 
-const MUTATIONS = [
-  {
-    what: 'positions are stored without Release',
-    file: 'sync.rs',
-    from: 'PUBLISH: Ordering = Ordering::Release',
-    to: 'PUBLISH: Ordering = Ordering::Relaxed',
-  },
-  {
-    what: 'positions are loaded without Acquire',
-    file: 'sync.rs',
-    from: 'OBSERVE: Ordering = Ordering::Acquire',
-    to: 'OBSERVE: Ordering = Ordering::Relaxed',
-  },
-  {
-    what: 'no fence between publish and the look at the arming',
-    file: 'doorbell.rs',
-    from: 'fence(SeqCst);\n        let armed',
-    to: 'let armed',
-  },
-  {
-    what: 'no fence between arming and the last look',
-    file: 'doorbell.rs',
-    from: '| interest.0);\n        fence(SeqCst);',
-    to: '| interest.0);',
-  },
-  {
-    what: 'every arming has the same number',
-    file: 'doorbell.rs',
-    from: 'wrapping_add(1 << Interest::BITS)',
-    to: 'wrapping_add(0) | 4',
-  },
-  {
-    what: 'a release rings nobody',
-    file: 'lanes/mod.rs',
-    from: '(false, true) => Interest::SPACE',
-    to: '(false, true) => return false',
-  },
-  {
-    what: 'who waits for data is not rung when space comes with it',
-    file: 'lanes/mod.rs',
-    from: 'Interest::DATA.and(Interest::SPACE),',
-    to: 'Interest::SPACE,',
-  },
-  {
-    what: 'only the first of two lanes is published',
-    file: 'lanes/mod.rs',
-    from: 'self.dirty & 1 << index != 0',
-    to: 'self.dirty.trailing_zeros() as usize == index',
-  },
-  {
-    what: 'only the first of two lanes gives space back',
-    file: 'lanes/mod.rs',
-    from: 'ring.release() | any',
-    to: 'any || ring.release()',
-  },
-  {
-    what: 'the published word is looked at after the positions',
-    file: 'lanes/mod.rs',
-    from: 'self.seen = published;',
-    to: '',
-  },
-  {
-    what: 'a frame is shown before it is written',
-    file: 'ring/producer.rs',
-    from: 'let Some(offset) = self.reserve(len)? else { return Ok(false) };\n',
-    to: 'let Some(offset) = self.reserve(len)? else { return Ok(false) };\n        self.region.store_write(self.write.wrapping_add(frame_len(len) as u64));\n',
-  },
-  {
-    what: 'room is taken for a frame alone, not for its pad',
-    file: 'ring/producer.rs',
-    from: 'self.has_room(need + padding)?',
-    to: 'self.has_room(need)?',
-  },
-  {
-    what: 'space is never given back',
-    file: 'ring/consumer.rs',
-    from: 'self.region.store_read(self.read);',
-    to: '',
-  },
-  {
-    what: 'space is given back before it was read',
-    file: 'ring/consumer.rs',
-    from: 'self.region.store_read(self.read);',
-    to: 'self.region.store_read(self.write_seen);',
-  },
-]
+/** No test takes longer, in seconds; a fault may also show as a test without an end. */
+const TEST_MAX = 180
+const LOOM = { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' }
 
-const copy = mkdtempSync(join(tmpdir(), 'ringpost-mutations-'))
-process.once('exit', () => rmSync(copy, { recursive: true, force: true }))
-for (const name of ['Cargo.toml', 'Cargo.lock', 'crates', 'PROTOCOL.md']) {
-  const filter = (path) => !/\/(target|corpus|artifacts)$/.test(path)
-  cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter })
+/** What may catch a fault in the core. */
+const CHECKS = {
+  models: rust(['--lib'], { filter: 'model', profile: 'ci', env: LOOM }),
+  ring: rust(['--lib'], { filter: 'ring::' }),
+  session: rust(['--lib'], { filter: 'session::' }),
+  unit: rust(['--lib']),
+  faces: rust(['--test', 'tokio_face']),
+  allocations: rust(['--test', 'allocations']),
+  realtime: rust(['--test', 'realtime'], { profile: 'ci' }),
+  loans: rust(['--test', 'loans']),
+  asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),
 }
-if (caught() !== undefined) giveUp('The tests fail without any fault planted.')
+
+const asked = process.argv.slice(2)
+const wanted = ({ what }) => asked.length === 0 || asked.some((text) => what.includes(text))
+const mutations = [...CORE, ...PACKAGE].filter(wanted)
+if (mutations.length === 0) giveUp('No fault is called so.')
+
+const copy = copyTree('tree')
+// What is built here is seen to pass as it is.
+const asItIs = new Map(mutations.map((one) => [one.file, one]))
+for (const { file, by } of asItIs.values()) plant(file, readFileSync(join(copy, file), 'utf8'), by)
+for (const by of new Set(mutations.map(({ by }) => by))) {
+  const found = judge(by)
+  if (found.word !== 'passed') giveUp(`Without any fault planted, ${by} ${found.word}:\n${found.said}`)
+}
 let missed = 0
-for (const { what, file, from, to } of MUTATIONS) {
-  const path = join(copy, 'crates/ipc-core/src', file)
-  const source = readFileSync(path, 'utf8')
-  if (source.split(from).length !== 2) giveUp(`${file} does not have "${from}" once: ${what}`)
-  writeFileSync(path, source.replace(from, () => to))
-  const by = caught()
-  writeFileSync(path, source)
-  if (by === undefined) missed++
-  console.log(`${what.padEnd(56)} ${by ?? 'NOT CAUGHT'}`)
+for (const { what, file, from, to, by } of mutations) {
+  const outcome = tryOne(file, from, to, by)
+  if (outcome !== by) missed++
+  console.log(`${what.padEnd(76)} ${outcome}`)
 }
-console.log(`\n${MUTATIONS.length} faults, ${missed} not caught`)
+console.log(`\n${mutations.length} faults, ${missed} not caught`)
 process.exitCode = missed === 0 ? 0 : 1
 
-/** What catches the fault that is planted; `undefined` if nothing does. */
-function caught() {
-  if (!passes('model', { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' })) return 'the models'
-  return passes('ring::tests', {}) ? undefined : 'the tests of the ring'
+/** What catches a fault, or why nothing does. */
+function tryOne(file, from, to, by) {
+  const source = readFileSync(join(copy, file), 'utf8')
+  if (source.split(from).length !== 2) return `NOT PLANTED: ${file} does not have "${from}" once`
+  try {
+    if (!plant(file, source.replace(from, () => to), by)) return 'NOT PLANTED: it does not compile'
+    const { word } = judge(by)
+    if (word === 'does not compile') return 'NOT PLANTED: it does not compile'
+    return word === 'passed' ? `NOT CAUGHT by ${by}` : by
+  } finally {
+    plant(file, source, by)
+  }
 }
 
-function passes(filter, env) {
-  const target = join(ROOT, 'target', `mutations-${filter === 'model' ? 'loom' : 'ring'}`)
-  const args = ['test', '--profile', 'ci', '--package', 'ipc-core', '--lib', '--target-dir', target]
-  const limits = { timeout: 180_000, killSignal: 'SIGKILL' }
-  const run = (more) =>
-    spawnSync('cargo', [...args, ...more], { cwd: copy, env: { ...process.env, ...env }, ...limits })
-  const built = run(['--no-run'])
-  if (built.status !== 0) giveUp(`A planted fault does not compile:\n${built.stderr}`)
-  // A fault may also show as a test without an end.
-  return run([filter]).status === 0
+/** Writes a file, and builds what `by` will look at where that does not do it itself. Returns whether that
+ * was possible. */
+function plant(file, source, by) {
+  writeFileSync(join(copy, file), source)
+  if (/\.m?ts$/.test(file)) transpile(copy, file, source)
+  return !file.endsWith('.rs') || CHECKS[by] !== undefined || buildAddon()
+}
+
+function buildAddon() {
+  const target = join(ROOT, 'target/mutations/core')
+  const args = ['build', '--package', 'ipc-node', '--target-dir', target]
+  if (run({ command: 'cargo', args }).status !== 0) return false
+  const addon = join(copy, 'native/ringpost.linux-x64-gnu.node')
+  // A file of its own: one that was loaded is not written over.
+  rmSync(addon)
+  cpSync(join(target, 'debug/libipc_node.so'), addon)
+  return true
+}
+
+/** What a check comes to. */
+function judge(by) {
+  const { first, test } = CHECKS[by] ?? ava(by)
+  if (first !== undefined) {
+    const { status, stderr } = run(first)
+    if (status !== 0) return { word: 'does not compile', said: stderr }
+  }
+  // With all that it has started, which would go on for ever.
+  const limited = ['--signal=KILL', `${TEST_MAX}`, test.command, ...test.args]
+  const { status, stdout, stderr } = run({ ...test, command: 'timeout', args: limited })
+  return status === 0 ? { word: 'passed' } : { word: 'failed', said: stdout + stderr }
+}
+
+function run({ command, args, env }) {
+  const options = { cwd: copy, encoding: 'utf8', maxBuffer: 64 << 20 }
+  return spawnSync(command, args, { ...options, env: { ...process.env, ...env } })
+}
+
+/** Tests of the core: those of one target that a filter selects. */
+function rust(target, { filter = '', profile = 'dev', env = {} } = {}) {
+  // What is built with other flags shares nothing.
+  const built = join(ROOT, 'target/mutations', env.RUSTFLAGS === undefined ? 'core' : 'loom')
+  const which = ['--package', 'ipc-core', '--all-features', '--profile', profile, ...target]
+  const args = ['test', ...which, '--target-dir', built]
+  return {
+    first: { command: 'cargo', args: [...args, '--no-run'], env },
+    test: { command: 'cargo', args: [...args, filter], env },
+  }
+}
+
+/** A file of the JavaScript suite. */
+function ava(file) {
+  const args = ['--no-install', 'ava', '--fail-fast', `dist/__test__/${file}.mjs`]
+  return { test: { command: 'npx', args, env: {} } }
 }

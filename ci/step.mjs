@@ -13,36 +13,74 @@ export function giveUp(sentence) {
   process.exit(1)
 }
 
+/** As {@link attempt}, and gives up if it fails. */
+export async function step(name, command, args, options) {
+  if (!(await attempt(name, command, args, options))) {
+    giveUp(`\n${name} failed: ${command} ${args.join(' ')}`)
+  }
+}
+
 /**
- * Runs a command in the project's folder. Its output is shown as it comes with `loud`, else only
- * when it fails.
+ * Runs a command in the project's folder, and all that it starts in `minutes` at most. Its output is
+ * shown as it comes with `loud`, else only when it fails. Returns whether it succeeded.
  */
-export async function step(name, command, args, { env = {}, cwd = ROOT, loud = false } = {}) {
+export async function attempt(name, command, args, options = {}) {
+  const { env = {}, cwd = ROOT, loud = false, minutes = 0 } = options
   const start = Date.now()
   process.stdout.write(loud ? `\n=== ${name}\n` : `${name} ... `)
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
     stdio: loud ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that all of it can be ended.
+    detached: minutes > 0,
   })
   const output = []
   child.stdout?.on('data', (data) => output.push(data))
   child.stderr?.on('data', (data) => output.push(data))
   const code = await new Promise((done) => {
+    const timer = minutes > 0 ? endAfter(minutes, child, done) : undefined
     child.once('error', (error) => {
       output.push(Buffer.from(String(error)))
       done(127)
     })
-    child.once('close', (code, signal) => done(code ?? signal))
+    child.once('close', (code, signal) => {
+      clearTimeout(timer)
+      done(code ?? signal)
+    })
   })
   const seconds = ((Date.now() - start) / 1000).toFixed(1)
   if (code === 0) {
     console.log(loud ? `=== ${name}: ${seconds} s` : `${seconds} s`)
-    return
+    return true
   }
-  console.log(`failed after ${seconds} s`)
+  console.log(`${loud ? `=== ${name}: ` : ''}failed after ${seconds} s (${code})`)
   process.stdout.write(Buffer.concat(output))
-  giveUp(`\n${name} failed: ${command} ${args.join(' ')}`)
+  return false
+}
+
+/** Ends a group of processes when its time is over, or when this process is told to end. */
+function endAfter(minutes, child, done) {
+  const end = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // It has ended.
+    }
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    const ended = () => {
+      end()
+      process.exit(1)
+    }
+    process.once(signal, ended)
+    child.once('close', () => process.off(signal, ended))
+  }
+  const timeout = () => {
+    end()
+    done(`not over after ${minutes} minutes`)
+  }
+  return setTimeout(timeout, minutes * 60_000)
 }
 
 /**

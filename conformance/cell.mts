@@ -17,19 +17,25 @@ export interface Where {
   transport: Transport
 }
 
+/** What not every machine allows. */
+export type Need = 'root' | 'namespaces'
+
 /** A situation, and what has to come of it. */
 export interface Row {
   name: string
   run(cell: Cell): Promise<unknown>
   /** Where it makes sense; elsewhere the matrix shows a dash. */
   applies(where: Where): boolean
+  /** Without this it has failed: it shows nothing. */
+  needs?: Need
 }
 
 export const row = (
   name: string,
   run: Row['run'],
   applies: Row['applies'] = () => true,
-): Row => ({ name, run, applies })
+  needs?: Need,
+): Row => ({ name, run, applies, needs })
 
 /** How long rows take that go on for as long as one likes: usually two seconds. */
 export const LASTING_MS = process.argv.includes('--long') ? 60_000 : 2_000

@@ -103,6 +103,9 @@ export function handleAll(end: Server | Connection): void {
     const { signal } = context
     return atWork(context, sleep(ms, 'slept', { signal }))
   })
+  end.handle('later', ([ms, length]: number[], context) =>
+    atWork(context, sleep(ms, '7'.repeat(length))),
+  )
   end.handle('never', (_, context) => atWork(context, new Promise(() => {})))
   end.handle('closeHere', async (_, { connection }) => connection.close())
   handleBack(end)

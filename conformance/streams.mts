@@ -16,6 +16,7 @@ import { pattern, type StreamAsk, type Streamed } from './wire.mjs'
 
 const Count = stream<number, number, never, number>('count')
 const Sum = stream<null, never, number, number>('sum')
+const Deaf = stream<null, never, number, number>('deaf')
 const Double = stream<null, number, number, number>('double')
 const Breaks = stream<null, number>('breaks')
 const Endless = stream<null, number>('endless')
@@ -24,6 +25,7 @@ const Bulk = stream<Uint8Array, Uint8Array, never, Uint8Array>('bulk', { codec: 
 const contracts: Record<string, Stream> = {
   count: Count,
   sum: Sum,
+  deaf: Deaf,
   double: Double,
   breaks: Breaks,
   endless: Endless,
@@ -42,6 +44,8 @@ export function handleStreams(end: Server | Connection): void {
     for await (const number of items) sum += number
     return sum
   })
+  // Reads nothing and is never done.
+  end.handle(Deaf, () => new Promise<number>(() => {}))
   end.handle(Double, async (_, items) => {
     let count = 0
     for await (const number of items) {

@@ -17,6 +17,7 @@ export interface Chosen {
   backlogMax?: number
   servingMax?: number
   servingMaxTotal?: number
+  unreadMax?: number
   connectTimeoutMs?: number
   connectionsMax?: number
   helloTimeoutMs?: number

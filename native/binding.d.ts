@@ -16,7 +16,7 @@ export declare class NativeEngine {
    * both look at;
    * `deliver` is called with the number of runs and their extras.
    */
-  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, waiting: NativeWaiting)
+  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>, deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, waiting: NativeWaiting)
   /**
    * The functions that are called for every batch: `submit()` sends what is in the outbox,
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
@@ -35,8 +35,10 @@ export declare class NativeEngine {
   close(link: number): void
   /** Gives a request up. Returns whether it was in flight. */
   cancel(link: number, slot: number, generation: number): boolean
-  /** This side's code for a method or event. */
+  /** This side's code for a method or event, of the epoch that the state says afterwards. */
   code(name: string): number
+  /** Requests and one-way messages of this name may come compressed. */
+  acceptPacked(name: string): void
   /** What the engine has counted. */
   stats(): NativeEngineStats
   /** What a connection has counted; `null` when it is over. */
@@ -54,6 +56,10 @@ export declare const ENDED_PEER_LOST: number
 
 export declare const ENDED_TIMEOUT: number
 
+export declare const ENDED_UNREADABLE: number
+
+export declare const ENDED_WITHDRAWN: number
+
 export declare const ENDED_WOULD_DEADLOCK: number
 
 /** A request of the peer needs no answer any more. */
@@ -68,8 +74,14 @@ export declare const EVENT_CLOSED: number
 /** A connection asked for is open; the payload says to whom, in JSON. */
 export declare const EVENT_CONNECTED: number
 
-/** Nothing waits for room any more. */
+/** Nothing waits for room any more in the lane in the code. */
 export declare const EVENT_DRAINED: number
+
+/**
+ * One-way messages were dropped by the lane in the code, which was full: so many in place of the
+ * deadline.
+ */
+export declare const EVENT_DROPPED: number
 
 /** A request of ours ended without an answer; the code says how. */
 export declare const EVENT_ENDED: number
@@ -89,7 +101,7 @@ export declare const EVENT_ITEMS_END: number
  */
 export declare const EVENT_NAME_LOST: number
 
-/** The peer defines the code as the name in the payload. */
+/** The peer uses the route in the code for the name in the payload from now on. */
 export declare const EVENT_NAMED: number
 
 /** A message could not be sent; the payload says why, as when a connection is over. */
@@ -103,6 +115,15 @@ export declare const EVENT_SENT: number
 
 /** The request behind this is a stream, with the window in place of the deadline. */
 export declare const EVENT_STREAM: number
+
+/** More items wait to be read than may: what is consumed is to be said at once. */
+export declare const EVENT_UNREAD: number
+
+/**
+ * A one-way message of the peer's, of the route in the code, was not taken; the payload says why, as
+ * when a connection is over.
+ */
+export declare const EVENT_UNREADABLE: number
 
 /**
  * Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
@@ -129,6 +150,19 @@ export declare const IN_WORDS: number
 
 /** Payloads from this many bytes on get memory of their own, on both ways. */
 export declare const LARGE: number
+
+/**
+ * Words that say how a link stands: bytes that wait for room, by lane, and behind them whether more
+ * items wait to be read than may.
+ *
+ * ```text
+ *   0          1      2        3     4
+ *   | critical | high | normal | low | unread |
+ * ```
+ */
+export declare const LINK_UNREAD: number
+
+export declare const LINK_WORDS: number
 
 /** Links an engine can have; the lower half of a link is below this. */
 export declare const LINKS_MAX: number
@@ -203,10 +237,12 @@ export interface NativeOptions {
    * `dropOldest`.
    */
   overflow: Array<number | string>
-  /** Bytes that may wait for room per lane. */
+  /** Bytes that may wait for the peer. */
   backlogMax: number
-  /** Requests of the peer being worked on above which no more are read. */
+  /** Requests of the peer being worked on above which no more are taken. */
   servingMax: number
+  /** Bytes of items of the peer's streams that may wait to be read. */
+  unreadMax: number
 }
 
 /** How the environment waits. */
@@ -261,8 +297,14 @@ export declare const RUNS_MAX: number
 /** 1 if nobody waits for the request that was asked about any more. */
 export declare const STATE_ABANDONED: number
 
+/** One-way messages dropped as they were sent, because their lane was full and drops the newest. */
+export declare const STATE_DROPPED: number
+
 /** 1 while the binding has entered JavaScript and will look at the outbox afterwards. */
 export declare const STATE_INSIDE: number
+
+/** Of which epoch the codes of names have to be: what is in their upper halves. */
+export declare const STATE_NAMES_EPOCH: number
 
 /** Reasons JavaScript has to keep the process alive. */
 export declare const STATE_REFERENCES: number

@@ -18,6 +18,8 @@ const {
   ENDED_CLOSED,
   ENDED_PEER_LOST,
   ENDED_TIMEOUT,
+  ENDED_UNREADABLE,
+  ENDED_WITHDRAWN,
   ENDED_WOULD_DEADLOCK,
 } = native
 
@@ -269,6 +271,16 @@ function endError({ contract, timeoutMs }: Call, ending: number): IpcError {
       return new IpcError(
         'ERR_WOULD_DEADLOCK',
         `the other side waits synchronously itself and cannot answer "${name}"`,
+      )
+    case ENDED_WITHDRAWN:
+      return new IpcError(
+        'ERR_INVALID_ARGUMENT',
+        `the params of "${name}" were taken away before all of them were sent`,
+      )
+    case ENDED_UNREADABLE:
+      return new IpcError(
+        'ERR_INVALID_PAYLOAD',
+        `the answer to "${name}" came compressed, which its contract does not say`,
       )
     case ENDED_PEER_LOST:
     default:

@@ -33,11 +33,16 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   readonly #caller: Caller
   readonly #responder: Responder
   readonly #sends: Sends
-  readonly handlers = new Handlers(() => this.handlersChanged())
+  readonly handlers = new Handlers(
+    () => this.handlersChanged(),
+    (name) => this.#link.runtime.engine.acceptPacked(name),
+  )
   #resolveClosed!: (reason: api.IpcError | null) => void
   #isClosing = false
   /** Those who wait until nothing waits for room. */
   #draining: (() => void)[] = []
+  /** Events its lanes have dropped. */
+  #dropped = 0
   /** What `ref` and `unref` said last. */
   #wanted: boolean | undefined
   #referenced = false
@@ -132,13 +137,20 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     const { outbox } = link.runtime
     link.check(bytes.length)
     const number = laneNumber(lane)
-    const { refusing, backlogMax } = link.endpoint
-    const refuses = refusing[number] || outbox.used + link.queued > backlogMax
-    // What came before goes first, so that what is refused now is this message.
-    const refused = refuses ? outbox.submitted() : 0
+    const { refusing, dropping, laneShare } = link.endpoint
+    const asks =
+      refusing[number] || dropping[number] || outbox.used + link.queued(number) > laneShare
+    if (!asks) {
+      this.#append(contract, bytes, number, traceparent, 0, 0)
+      return link.queued(number) === 0
+    }
+    // What came before goes first, so that what is refused or dropped now is this message.
+    outbox.submit()
+    const { refused, dropped } = outbox
     this.#append(contract, bytes, number, traceparent, 0, 0)
-    if (refuses && outbox.submitted() !== refused) throw isFull(link.peer.pid)
-    return link.queued === 0
+    outbox.submit()
+    if (outbox.refused !== refused) throw isFull(link.peer.pid)
+    return outbox.dropped === dropped && link.queued(number) === 0
   }
 
   #append(
@@ -169,10 +181,12 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     const link = this.#link
     link.runtime.outbox.submit()
     if (link.end !== undefined) return Promise.reject(link.end)
-    if (link.queued === 0) return Promise.resolve()
+    if (!link.hasBacklog) return Promise.resolve()
     link.runtime.hold(1)
+    const dropped = this.#dropped
     const drained = new Promise<void>((resolve) => this.#draining.push(resolve)).then(() => {
       if (link.end !== undefined) throw link.end
+      if (this.#dropped !== dropped) throw wasDropped(this.#dropped - dropped)
     })
     return wait(drained, 'room in the rings', checked)
   }
@@ -292,10 +306,27 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     this.#sends.settled(slot, generation, reason)
   }
 
+  /** A full lane has dropped events. */
+  dropped(lane: number, count: number): void {
+    this.#dropped += count
+    tell(() => this.emit('drop', { lane: LANES[lane], count }))
+  }
+
+  /** An event of the peer was not taken. */
+  unreadable(error: IpcError): void {
+    this.#responder.notHandled()
+    this.#report(error)
+  }
+
+  /** Nothing is read any more before items are, and some may have been. */
+  reportRead(): void {
+    this.#responder.reportRead()
+  }
+
   isDrained(): void {
     for (const writer of this.#link.stalled) writer.wake()
     const waiting = this.#draining
-    if (waiting.length === 0) return
+    if (waiting.length === 0 || this.#link.hasBacklog) return
     this.#draining = []
     this.#link.runtime.hold(-waiting.length)
     for (const resolve of waiting) resolve()
@@ -336,6 +367,10 @@ const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
 
 const byLane = (counts = [0, 0, 0, 0]) =>
   Object.fromEntries(LANES.map((lane, at) => [lane, counts[at]])) as Record<api.Lane, number>
+
+function wasDropped(count: number): IpcError {
+  return new IpcError('ERR_FULL', `${count} events were dropped because their lane was full`)
+}
 
 function isFull(pid: number): IpcError {
   return new IpcError('ERR_FULL', `process ${pid} does not read, and too much waits for it already`)

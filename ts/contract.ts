@@ -40,6 +40,8 @@ export abstract class Contract {
   readonly codecNumber: number
   /** The same in a record that is sent, with what asks for compression. */
   readonly format: number
+  /** Whether payloads may come compressed. */
+  readonly compresses: boolean
   /** The engine's code for the name, once it was asked for. */
   code = -1
 
@@ -47,6 +49,7 @@ export abstract class Contract {
     this.name = name
     this.codec = codec ?? messagePack
     this.codecNumber = wireNumber(this.codec)
+    this.compresses = compress
     this.format = compress ? this.codecNumber | COMPRESS : this.codecNumber
   }
 }
@@ -80,6 +83,9 @@ export class StreamContract extends Contract implements api.Stream {
     this.options = Object.freeze({ ...options })
   }
 }
+
+/** Contracts of bare names that are kept. */
+const REMEMBERED_MAX = 4096
 
 const named = new Map<string, MethodContract>()
 const namedEvents = new Map<string, EventContract>()
@@ -120,6 +126,8 @@ function remembered<C>(
   if (contract === undefined) {
     checkName(name)
     contract = new make(name)
+    // Names that a program makes up as it goes are not kept for ever.
+    if (known.size === REMEMBERED_MAX) known.clear()
     known.set(name, contract)
   }
   return contract

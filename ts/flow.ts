@@ -55,7 +55,8 @@ export class ItemWriter {
   }
 
   get isReady(): boolean {
-    return this.#sent < this.#granted && this.#address.link.queued === 0
+    const { link, lane } = this.#address
+    return this.#sent < this.#granted && link.queued(lane) === 0
   }
 
   write(item: unknown): boolean {
@@ -316,8 +317,16 @@ export class ItemReader implements AsyncIterableIterator<any> {
   /** The application is done with items: at half a window, the peer hears of it. */
   #done(cost: number): void {
     this.#consumed += cost
-    const { link, lane, slot, generation, window } = this.#address
-    if (this.#consumed < window >>> 1 || this.#end !== undefined || link.end !== undefined) return
+    const { link, window } = this.#address
+    if (this.#consumed >= window >>> 1 || link.hasUnread) this.report()
+  }
+
+  /** Says what was read since the last time. */
+  report(): void {
+    const { link, lane, slot, generation } = this.#address
+    // Behind the last item no more credit is needed.
+    const isUseless = this.#end !== undefined && !link.hasUnread
+    if (this.#consumed === 0 || isUseless || link.end !== undefined) return
     link.runtime.outbox.append(
       ...[link.number, ORDER_CONSUMED, lane, 0, this.#kind, slot, generation] as const,
       ...[this.#consumed, NOTHING, undefined] as const,

@@ -22,10 +22,13 @@ export class Handlers {
   /** Lists that are replaced and never changed, so that they can be walked while handlers come and go. */
   readonly #events = new Map<string, readonly Route[]>()
   readonly #changed: () => void
+  readonly #acceptPacked: (name: string) => void
 
-  /** `changed` is called when a name has got another handler or one less. */
-  constructor(changed: () => void) {
+  /** `changed` is called when a name has got another handler or one less, `acceptPacked` when one of
+   * a name takes payloads that come compressed. */
+  constructor(changed: () => void, acceptPacked: (name: string) => void) {
     this.#changed = changed
+    this.#acceptPacked = acceptPacked
   }
 
   get size(): number {
@@ -68,6 +71,7 @@ export class Handlers {
 
   #add(route: Route): void {
     const { contract } = route
+    if (contract.compresses) this.#acceptPacked(contract.name)
     if (contract instanceof EventContract) {
       this.#events.set(contract.name, [...this.listeners(contract.name), route])
     } else {

@@ -6,7 +6,10 @@ import type { Contract } from './contract.js'
 import { IpcError, raised } from './errors.js'
 import type { ItemWriter } from './flow.js'
 import type { Endpoint } from './options.js'
+import { native } from './native.js'
 import type { Runtime } from './runtime.js'
+
+const { LINK_UNREAD, LINK_WORDS, STATE_NAMES_EPOCH } = native
 
 export class Link {
   readonly runtime: Runtime
@@ -27,7 +30,10 @@ export class Link {
 
   /** The engine's code for a contract's name. */
   code(contract: Contract): number {
-    if (contract.code < 0) contract.code = raised(() => this.runtime.engine.code(contract.name))
+    const { engine, state } = this.runtime
+    if (contract.code < 0 || contract.code >>> 16 !== state[STATE_NAMES_EPOCH]) {
+      contract.code = raised(() => engine.code(contract.name))
+    }
     return contract.code
   }
 
@@ -41,8 +47,19 @@ export class Link {
     }
   }
 
-  /** Bytes that wait for room in private memory, as of the last time anything was sent. */
-  get queued(): number {
-    return this.runtime.queued[this.number & 0xffff]
+  /** Bytes that wait for room in a lane, as of the last time anything was sent there. */
+  queued(lane: number): number {
+    return this.runtime.standing[(this.number & 0xffff) * LINK_WORDS + lane]
+  }
+
+  /** Whether more items wait to be read than may, so that what is read is to be said at once. */
+  get hasUnread(): boolean {
+    return this.queued(LINK_UNREAD) > 0
+  }
+
+  /** Whether anything waits for room in any lane. */
+  get hasBacklog(): boolean {
+    for (let lane = 0; lane < LINK_UNREAD; lane++) if (this.queued(lane) > 0) return true
+    return false
   }
 }

@@ -35,7 +35,7 @@ export function configure(options: api.WaitingOptions): void {
 
 /** Opens the engine of this thread. */
 export function openEngine(
-  memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>,
+  memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>,
   deliver: (runs: number, extras: Extras) => void,
 ): binding.NativeEngine {
   opened = true

@@ -12,17 +12,24 @@ const CONNECT_TIMEOUT_DEFAULT = 5_000
 /** Longer spans are none: no timer reaches them. */
 const TIMEOUT_MAX = 1e12
 
+const PATIENT = { waitMs: Infinity }
 const OVERFLOW_DEFAULT: Record<api.Lane, api.Overflow> = {
-  ...{ critical: { waitMs: 1000 }, high: { waitMs: 500 }, normal: { waitMs: 500 } },
+  ...{ critical: PATIENT, high: PATIENT, normal: PATIENT },
   low: 'dropNewest',
 }
+/** Of `backlogMax`, each lane has this part for itself. */
+const LANE_SHARE = 16
 
 /** Options of both sides, complete. */
 export interface Endpoint {
   native: NativeOptions
   timeoutMs: number
-  backlogMax: number
+  /** Bytes that may always wait for room in a lane. */
+  laneShare: number
+  /** By lane: whether it refuses what it has no room for. */
   refusing: readonly boolean[]
+  /** By lane: whether it may drop what was taken. */
+  dropping: readonly boolean[]
 }
 
 const ENDPOINT = {
@@ -37,6 +44,7 @@ const ENDPOINT = {
   overflow: record(LANES, isOverflow),
   backlogMax: whole(0, Number.MAX_SAFE_INTEGER),
   servingMax: whole(1, 65_536),
+  unreadMax: whole(0, Number.MAX_SAFE_INTEGER),
 }
 const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
 const SERVER = {
@@ -125,6 +133,8 @@ export function checkFunction(name: string, value: unknown): void {
 function endpoint(given: api.EndpointOptions): Endpoint {
   const overflow = LANES.map((lane) => given.overflow?.[lane] ?? OVERFLOW_DEFAULT[lane])
   const refusing = overflow.map((one) => one === 'fail')
+  const isSure = (one: api.Overflow) => one === 'fail' || (one as api.OverflowWait).waitMs === Infinity
+  const dropping = overflow.map((one) => !isSure(one))
   const backlogMax = given.backlogMax ?? 33_554_432
   const native: NativeOptions = {
     // Read here: a worker has an environment of its own, which native code does not see.
@@ -138,8 +148,10 @@ function endpoint(given: api.EndpointOptions): Endpoint {
     overflow: overflow.map((one) => (typeof one === 'string' ? one : one.waitMs)),
     backlogMax,
     servingMax: given.servingMax ?? 4096,
+    unreadMax: given.unreadMax ?? 67_108_864,
   }
-  return { native, timeoutMs: given.timeoutMs ?? TIMEOUT_DEFAULT, backlogMax, refusing }
+  const timeoutMs = given.timeoutMs ?? TIMEOUT_DEFAULT
+  return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, refusing, dropping }
 }
 
 function check<T extends object>(

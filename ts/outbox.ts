@@ -17,6 +17,7 @@ const {
   OUT_TIMEOUT,
   OUT_WINDOW,
   OUT_WORDS,
+  STATE_DROPPED,
   STATE_INSIDE,
   STATE_REFUSED,
   STATE_USED,
@@ -106,10 +107,14 @@ export class Outbox {
     return this.#state[STATE_USED]
   }
 
-  /** Sends everything now, and returns how many were ever refused because their lane was full. */
-  submitted(): number {
-    this.submit()
+  /** How many messages were ever refused because their lane was full. */
+  get refused(): number {
     return this.#state[STATE_REFUSED]
+  }
+
+  /** How many were ever dropped as they were sent, because their lane was full. */
+  get dropped(): number {
+    return this.#state[STATE_DROPPED]
   }
 
   /** Sends everything now. */

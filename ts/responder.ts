@@ -58,6 +58,20 @@ export class Responder {
   /** The peer will use `code` for `name`. */
   named(code: number, name: string): void {
     this.#names[code] = name
+    this.#routes[code] = undefined
+    this.#listeners[code] = undefined
+  }
+
+  /** What was read of items is to be said now. */
+  reportRead(): void {
+    for (const context of this.#serving) {
+      if (context instanceof ServerStream) context.reader.report()
+    }
+  }
+
+  /** An event of this name could not be handed to anyone. */
+  notHandled(): void {
+    this.#unhandled++
   }
 
   /** Handlers have come or gone. */
@@ -237,9 +251,9 @@ export class Responder {
   #answer(context: Context, kind: number, codec: number, payload: Uint8Array): void {
     const { number, runtime, end } = this.#link
     if (end !== undefined) return
-    const { laneNumber, code, slot, generation } = context
+    const { laneNumber, slot, generation } = context
     runtime.outbox.append(
-      number, kind, laneNumber, codec, code, slot, generation, 0, payload, undefined,
+      number, kind, laneNumber, codec, 0, slot, generation, 0, payload, undefined,
     )
   }
 

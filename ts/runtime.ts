@@ -18,6 +18,7 @@ const {
   EVENT_CLOSED,
   EVENT_CONNECTED,
   EVENT_DRAINED,
+  EVENT_DROPPED,
   EVENT_ENDED,
   EVENT_GRANTED,
   EVENT_ITEMS_END,
@@ -26,7 +27,10 @@ const {
   EVENT_REFUSED,
   EVENT_SENT,
   EVENT_STREAM,
+  EVENT_UNREAD,
+  EVENT_UNREADABLE,
   LINKS_MAX,
+  LINK_WORDS,
   RUNS_MAX,
   RUN_WORDS,
   STATE_ABANDONED,
@@ -57,9 +61,9 @@ export class Runtime {
   readonly engine: NativeEngine
   readonly outbox: Outbox
   readonly state = new Uint32Array(STATE_WORDS)
-  /** Bytes that wait for room, by the lower half of a link; the binding keeps them. Pages of it that
-   * nobody touches are not there. */
-  readonly queued = new Uint32Array(LINKS_MAX)
+  /** How each link stands, by its lower half: what waits for room in each lane, and whether more items
+   * wait to be read than may. The binding keeps it; pages of it that nobody touches are not there. */
+  readonly standing = new Uint32Array(LINKS_MAX * LINK_WORDS)
   readonly syncArena: SyncArena
   readonly #hot: ReturnType<NativeEngine['hot']>
   readonly #runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
@@ -78,7 +82,7 @@ export class Runtime {
       outbox: this.outbox.memory,
       state: this.state.buffer,
       runs: this.#runs.buffer,
-      queued: this.queued.buffer,
+      standing: this.standing.buffer,
     }
     this.engine = raised(() => openEngine(memory, this.#deliver))
     this.#hot = this.engine.hot()
@@ -202,6 +206,12 @@ export class Runtime {
         return connection?.abandoned(inbox.slot(at), inbox.generation(at))
       case EVENT_DRAINED:
         return connection?.isDrained()
+      case EVENT_DROPPED:
+        return connection?.dropped(inbox.code(at), inbox.deadline(at))
+      case EVENT_UNREAD:
+        return connection?.reportRead()
+      case EVENT_UNREADABLE:
+        return connection?.unreadable(parseError(inbox.text(at)))
       case EVENT_STREAM:
         return connection?.announced(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
       case EVENT_GRANTED: {

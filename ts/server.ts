@@ -38,9 +38,12 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     this.endpoint = endpoint
     this.#runtime = runtime
     this.#listener = listener
-    this.handlers = new Handlers(() => {
-      for (const connection of this.connections) connection.handlersChanged()
-    })
+    this.handlers = new Handlers(
+      () => {
+        for (const connection of this.connections) connection.handlersChanged()
+      },
+      (name) => runtime.engine.acceptPacked(name),
+    )
     runtime.listening(listener, this)
     this.ref()
   }
@@ -56,11 +59,13 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     const left: Connection[] = []
     // Some may close while others are told.
     for (const connection of [...to] as Connection[]) {
+      const { dropped } = this.#runtime.outbox
       try {
         connection.tell(contract, bytes, lane, traceparent)
       } catch {
         left.push(connection)
       }
+      if (this.#runtime.outbox.dropped !== dropped) left.push(connection)
     }
     return left
   }

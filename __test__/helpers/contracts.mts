@@ -1,5 +1,6 @@
 // What the server program answers. Labels keep apart what tests of one file ask of one server.
 
+import { join } from 'node:path'
 import {
   bytes,
   event,
@@ -58,6 +59,8 @@ export const Fail = method<Failure, never>('fail')
 export const FailOddly = method<string, never>('fail-oddly')
 /** Is never answered; remembers under its label why nobody waits any more. */
 export const Never = method<string, never>('never')
+/** Whether that has begun for a label. */
+export const HasBegun = method<string, boolean>('has-begun')
 export const Abandoned = method<string, string | null>('abandoned')
 export const Wait = method<number, number>('wait')
 export const Look = method<void, Look>('look')
@@ -65,7 +68,8 @@ export const AskBack = method<Back, any>('ask-back')
 export const TellBack = method<Back & { count: number }, void>('tell-back')
 /** Asks its client back, as part of what it does. */
 export const Inherit = method<Back, any>('inherit')
-/** Computes without ever yielding, until it is cancelled; remembers under its label what it saw. */
+/** Computes without ever yielding, until it is cancelled; remembers under its label what it saw. That it
+ * has begun is seen by {@link busyFile}. */
 export const Busy = method<string, void>('busy')
 export const BusyFor = method<string, Seen | null>('busy-for')
 /** Tells its client so many ticks under a label, and then answers. */
@@ -82,6 +86,8 @@ export const Descriptors = method<void, number>('descriptors')
 export const Blob = method<Uint8Array, Uint8Array>('blob', { codec: bytes, compress: true })
 export const PackedTick = event<Uint8Array>('packed-tick', { codec: bytes, compress: true })
 export const Tick = event<Step>('tick')
+/** Writes a file of that name when everything that came before is answered. */
+export const Note = event<string>('note')
 export const TickBytes = event<Uint8Array>('tick-bytes', { codec: bytes })
 /** What the asker's lanes have dropped, as they say. */
 export const PeerDropped = method<void, Record<Lane, number>>('peer-dropped')
@@ -89,6 +95,11 @@ export const PeerDropped = method<void, Record<Lane, number>>('peer-dropped')
 export const Ticks = method<string, number[]>('ticks')
 /** How many bytes have come by {@link TickBytes} on this connection. */
 export const TickedBytes = method<void, number>('ticked-bytes')
+/** The last byte of the last of them. */
+export const TickedLast = method<void, number>('ticked-last')
+
+/** What is there as soon as {@link Busy} is at work for a label. */
+export const busyFile = (label: string) => join(process.env.RINGPOST_DIR!, `busy-${label}`)
 
 /** Numbers as text; 13 cannot be written, and what 14 becomes cannot be read. */
 function tally(): Codec<number> {

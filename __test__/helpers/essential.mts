@@ -46,7 +46,7 @@ function asking(title: string, variant: Variant): void {
 
   test(`${title}: deadlines and cancels reach the handler`, async (t) => {
     const { client } = await pair(t, variant)
-    const late = client.request(Never, 'late', { timeoutMs: 20 })
+    const late = client.request(Never, 'late', { timeoutMs: 300 })
     await t.throwsAsync(late, { code: 'ERR_TIMEOUT' })
     const controller = new AbortController()
     const cancelled = client.request(Never, 'cancelled', { signal: controller.signal })
@@ -65,7 +65,7 @@ function asking(title: string, variant: Variant): void {
     for (let at = 0; at < 200; at++) t.is(client.requestSync(Echo, at), at)
     t.throws(() => client.requestSync(Never, 'sync', { timeoutMs: 20 }), { code: 'ERR_TIMEOUT' })
     t.is(await client.request(AskBack, { name: 'echo', payload: 7, sync: true }), 7)
-    const back = { name: 'echo', payload: 1, sync: true, timeoutMs: 5000 }
+    const back = { name: 'echo', payload: 1, sync: true, timeoutMs: 20_000 }
     const told = (): unknown => {
       try {
         return client.requestSync(AskBack, back)

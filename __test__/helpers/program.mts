@@ -10,6 +10,7 @@ import {
   connect,
   type Client,
   type ClientOptions,
+  type EndpointOptions,
   type ServerOptions,
   type WaitingOptions,
 } from 'ringpost'
@@ -19,6 +20,16 @@ export interface Settings {
   name: string
   server?: ServerOptions
   waiting?: WaitingOptions
+}
+
+/** How long anything may take, on a machine that is busy with other things, before a test has failed. */
+const PATIENCE_MS = 60_000
+/** A halted or busy peer is waited for, however long that takes: what is dropped is for tests of that. */
+const UNHURRIED = { waitMs: 1e9 }
+
+function unhurried<O extends EndpointOptions>(options: O | undefined): O {
+  const lanes = { critical: UNHURRIED, high: UNHURRIED, normal: UNHURRIED }
+  return { ...options, overflow: { ...lanes, ...options?.overflow } } as O
 }
 
 export class Program {
@@ -53,7 +64,7 @@ export class Program {
     const { signal } = waiting
     const arrived = once(this.#child, 'message', { signal }).catch(() => {})
     const ended = this.#ended.then((how) => `it ended (${how}) and said: ${this.errors}`)
-    const late = setTimeout(20_000, `it was silent, and said: ${this.errors}`, { signal })
+    const late = setTimeout(PATIENCE_MS, `it was silent, and said: ${this.errors}`, { signal })
     late.catch(() => {})
     try {
       while (this.#messages.length === 0) {
@@ -99,12 +110,13 @@ let names = 0
 /** Starts a server that has all contracts. */
 export async function serve(settings: Partial<Settings> = {}): Promise<Serving> {
   const name = settings.name ?? `server-${++names}`
-  const program = new Program('server', { ...settings, name })
+  const options = unhurried(settings.server)
+  const program = new Program('server', { ...settings, server: options, name })
   await program.report()
   return Object.assign(program, {
     name,
     async connect(t: ExecutionContext, options?: ClientOptions) {
-      const client = await connect(name, options)
+      const client = await connect(name, unhurried(options))
       t.teardown(() => client.close())
       return client
     },
@@ -124,7 +136,7 @@ export async function pair(
 
 /** Waits until it is so; fails if it never is. */
 export async function until(what: string, isSo: () => unknown): Promise<void> {
-  const end = Date.now() + 10_000
+  const end = Date.now() + PATIENCE_MS
   while (!(await isSo())) {
     if (Date.now() > end) throw new Error(`it never came to be that ${what}`)
     await setTimeout(5)

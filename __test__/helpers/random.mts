@@ -1,4 +1,7 @@
-// Seeded random values: a failure is repeated with RINGPOST_TEST_SEED set to what was printed.
+// Seeded random values. Whatever fails says which seed it was; `RINGPOST_SEED` runs that one alone,
+// `RINGPOST_RUNS` multiplies the number of seeds, for a long search.
+
+import type { ExecutionContext } from 'ava'
 
 export interface Random {
   readonly seed: number
@@ -13,9 +16,32 @@ export interface Random {
 
 const LETTERS = [...'abcdefghijklmnopqrstuvwxyz 0123456789', 'é', '漢', '🦀', '\0']
 
-export function random(): Random {
-  const given = process.env.RINGPOST_TEST_SEED
-  const seed = given === undefined ? (Math.random() * 2 ** 32) >>> 0 : Number(given)
+/** Runs `body` with each of so many seeds, one after the other. */
+export async function eachSeed(
+  t: ExecutionContext,
+  runs: number,
+  body: (random: Random) => unknown,
+): Promise<void> {
+  const given = numberIn('RINGPOST_SEED')
+  const count = runs * (numberIn('RINGPOST_RUNS') ?? 1)
+  const [first, end] = given === undefined ? [0, count] : [given, given + 1]
+  for (let seed = first; seed < end; seed++) {
+    try {
+      await body(random(seed))
+    } catch (error) {
+      t.log(`seed ${seed} failed: RINGPOST_SEED=${seed} repeats it`)
+      throw error
+    }
+  }
+  t.pass()
+}
+
+function numberIn(variable: string): number | undefined {
+  const text = process.env[variable]
+  return text === undefined ? undefined : Number(text)
+}
+
+function random(seed: number): Random {
   let state = seed
   /** mulberry32 */
   const next = () => {

@@ -1,6 +1,6 @@
 // The streams the server program answers.
 
-import { bytes, stream } from 'ringpost'
+import { bytes, event, stream } from 'ringpost'
 import { positive } from './contracts.mjs'
 
 /** Yields the numbers below; a label under which it is remembered why it ended. */
@@ -18,5 +18,6 @@ export const Checked = stream<unknown[], unknown, number>('checked', {
   item: positive(),
   upload: positive(),
 })
-/** Yields tokens, one every few milliseconds. */
-export const Tokens = stream<number, string>('tokens')
+/** Yields tokens, each when its reader has said that it has seen the one before. */
+export const Tokens = stream<void, string>('tokens')
+export const TokenSeen = event<void>('token-seen')

@@ -101,8 +101,8 @@ const verbs = {
     const asked: Promise<unknown>[] = []
     for (let at = 0; at < 100; at++) {
       if (at % 10 === 0) void client.request(TellBack, { name: 'boom', count: 1 })
-      asked.push(client.request(Echo, at, { timeoutMs: 3000 }))
-      asked.push(other.request(Echo, at, { timeoutMs: 3000 }))
+      asked.push(client.request(Echo, at, { timeoutMs: 30_000 }))
+      asked.push(other.request(Echo, at, { timeoutMs: 30_000 }))
       if (at === 50) void closing.close()
     }
     const outcomes = await Promise.allSettled(asked)

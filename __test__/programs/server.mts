@@ -1,6 +1,6 @@
 // A server that has all contracts, under the name and with the options it is started with.
 
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { configure, createServer, IpcError, type Connection, type Context } from 'ringpost'
 import * as contracts from '../helpers/contracts.mjs'
@@ -28,7 +28,10 @@ server.handle(contracts.Fail, (failure) => {
 server.handle(contracts.FailOddly, (what) => {
   throw what
 })
+const begun = new Set<string>()
+server.handle(contracts.HasBegun, (label) => begun.has(label))
 server.handle(contracts.Never, (label, { signal }) => {
+  begun.add(label)
   const note = () => abandoned.set(label, (signal.reason as IpcError).code)
   signal.addEventListener('abort', note)
   return new Promise<never>(() => {})
@@ -65,7 +68,8 @@ const busy = new Map<string, contracts.Seen>()
 server.handle(contracts.Busy, (label, context) => {
   const { signal } = context
   const before = context.cancelled
-  const end = performance.now() + 5_000
+  writeFileSync(contracts.busyFile(label), '')
+  const end = performance.now() + 30_000
   while (!context.cancelled && performance.now() < end);
   busy.set(label, { before, after: context.cancelled, turned: signal.aborted })
 })
@@ -107,10 +111,13 @@ server.handle(streams.Checked, async (values, items) => {
   for (const value of values) items.write(value)
   for await (const value of items) items.write(value)
 })
-server.handle(streams.Tokens, async function* (ms) {
+let tokenSeen = () => {}
+server.handle(streams.TokenSeen, () => tokenSeen())
+server.handle(streams.Tokens, async function* () {
   for (const token of ['one', 'by', 'one']) {
+    const seen = new Promise<void>((resolve) => (tokenSeen = resolve))
     yield token
-    await setTimeout(ms)
+    await seen
   }
 })
 
@@ -150,13 +157,18 @@ server.handle(contracts.Tick, ([label, step]) => {
   if (row) row.push(step)
   else ticks.set(label, [step])
 })
+// Answers are written at the end of the turn.
+server.handle(contracts.Note, (file) => void setTimeout(20).then(() => writeFileSync(file, '')))
 server.handle(contracts.PeerDropped, (_, { connection }) => connection.stats().peerDropped)
 server.handle(contracts.Blob, (payload) => payload)
 let packedTicked = 0
 server.handle(contracts.PackedTick, (payload) => (packedTicked += payload.length))
 server.handle('packed-ticked', () => packedTicked)
 server.handle(contracts.Ticks, (label) => ticks.get(label) ?? [])
+let tickedLast = 0
+server.handle(contracts.TickedLast, () => tickedLast)
 server.handle(contracts.TickBytes, (payload, { connection }: Context) => {
+  tickedLast = payload.at(-1) ?? 0
   ticked.set(connection, (ticked.get(connection) ?? 0) + payload.length)
 })
 server.handle(contracts.TickedBytes, (_, { connection }) => ticked.get(connection) ?? 0)

@@ -8,7 +8,7 @@ import type { Endpoint } from '../../ts/options.js'
 import { Outbox } from '../../ts/outbox.js'
 import type { Runtime } from '../../ts/runtime.js'
 
-const { STATE_INSIDE, STATE_USED, STATE_WORDS } = native
+const { LINK_WORDS, STATE_INSIDE, STATE_USED, STATE_WORDS } = native
 
 /** A message as it comes. */
 export interface Incoming {
@@ -34,7 +34,9 @@ export class Border {
       ...{ submit, submitOutside: submit, syncArena: none, requestSync: none, settle: none },
       lookAbandoned: none,
     })
-    const runtime = { outbox: this.outbox, addReferences: none } as unknown as Runtime
+    const { outbox, state } = this
+    const standing = new Uint32Array(2 * LINK_WORDS)
+    const runtime = { outbox, state, standing, addReferences: none } as unknown as Runtime
     const peer = { messageLenMax: 64 << 20, pendingMax: 65_536 } as api.Peer
     this.link = new Link(runtime, 1, peer, { timeoutMs: 30_000 } as Endpoint)
   }

@@ -18,7 +18,7 @@ export const dispatch: MicroCase[] = [byName(), byCode(ONE_WAY), byCode(REQUEST)
 
 /** As when a name is used for the first time. */
 function byName(): MicroCase {
-  const handlers = new Handlers(() => {})
+  const handlers = new Handlers(() => {}, () => {})
   const names = Array.from({ length: MANY }, (_, index) => `some/method-${index}`)
   for (const [index, name] of names.entries()) handlers.add(name, () => index, undefined)
   const pass = () => {
@@ -45,7 +45,7 @@ function byName(): MicroCase {
 function byCode(kind: typeof REQUEST | typeof ONE_WAY): MicroCase {
   const border = new Border()
   const received = { count: 0 }
-  const handlers = new Handlers(() => {})
+  const handlers = new Handlers(() => {}, () => {})
   const handle = (payload: Uint8Array) => {
     received.count++
     return payload

@@ -33,6 +33,9 @@ const define = (name: string, code = 0) =>
 const spoilt = (spoil: string) => [define('note'), frame({ spoil, payload: hex('12345678') })]
 /** An option block that says: compressed, and so long without that. */
 const packed = (length: number) => `08008204${Buffer.from(Uint32Array.of(length).buffer).toString('hex')}`
+const compressed = (length: number, payload: string) =>
+  frame({ kind: REQUEST, id: 2 ** 33, spoil: 'options', payload: `${packed(length)}${payload}` })
+const TRACED_TWICE = `4000${`031a${'00'.repeat(26)}`.repeat(2)}${'00'.repeat(6)}`
 const MAX = (2n ** 64n - 1n).toString()
 
 /** Sealed memory cannot be made shorter. */
@@ -62,20 +65,39 @@ const NONSENSE: readonly Nonsense[] = [
     frames: [define('note'), frame({ spoil: 'options', payload: 'ff'.repeat(16) })],
   },
   {
-    what: 'a compressed payload that is none',
+    what: 'a compressed payload to a method that takes none',
     frames: [define('note'), frame({ spoil: 'options', payload: `${packed(4096)}00112233` })],
+    harmless: true,
+  },
+  {
+    what: 'a compressed payload that is none',
+    frames: [define('packed bytes'), compressed(4096, '0400000000112233')],
   },
   {
     what: 'a compressed payload that would be longer than agreed',
-    frames: [define('note'), frame({ spoil: 'options', payload: `${packed(2 ** 32 - 1)}1f00` })],
+    frames: [define('packed bytes'), compressed(2 ** 32 - 1, '040000001f00')],
+  },
+  {
+    what: 'a compressed payload with a piece of nothing',
+    frames: [define('packed bytes'), compressed(2 ** 26, '0000008000000080')],
   },
   { what: 'a control code nobody knows', frames: [frame({ kind: CONTROL, code: 99 })] },
   { what: 'a code nobody defined', frames: [frame({ code: 77 })] },
   { what: 'a request on the control ring', frames: [frame({ ring: CONTROL_RING, kind: REQUEST })] },
   {
     what: 'an answer nobody asked for',
-    frames: [frame({ kind: REPLY, id: 12_345 })],
+    frames: [frame({ kind: REPLY, id: 2 ** 33 + 5 })],
     harmless: true,
+  },
+  { what: 'an answer of an id that nobody has', frames: [frame({ kind: REPLY, id: 12_345 })] },
+  { what: 'a control frame with a codec', frames: [frame({ kind: CONTROL, code: 2, codec: 1 })] },
+  {
+    what: 'an event with a budget',
+    frames: [define('note'), frame({ spoil: 'options', payload: '10000108010000000000000000000000' })],
+  },
+  {
+    what: 'an option twice',
+    frames: [define('note'), frame({ spoil: 'options', payload: TRACED_TWICE })],
   },
   {
     what: 'a payload that is no MessagePack',

@@ -1,16 +1,12 @@
 // Peers that do not read, and resources that come to their end.
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import type { Agent } from '../agents.mjs'
+import { UNSHARE, isRoot } from '../needs.mjs'
 import { assert, fails, freshStream, row, sleep, until, type Cell, type Row } from '../cell.mjs'
 
-const isRoot = process.getuid!() === 0
-/** A mount namespace of one's own: root needs no user namespace for it. */
-const UNSHARE = isRoot ? ['unshare', '--mount'] : ['unshare', '--map-root-user', '--mount']
 const ENTER = isRoot ? [] : ['--user', '--preserve-credentials']
-/** Some containers allow no namespaces; there the matrix shows a dash. */
-const hasNamespaces = spawnSync(UNSHARE[0], [...UNSHARE.slice(1), 'true']).status === 0
 
 export const strain: readonly Row[] = [
   row('a peer that stops reading, and goes on', stopsReading),
@@ -40,11 +36,7 @@ export const strain: readonly Row[] = [
     assert.equal(await cell.asker.do('closed', { connection }), 'ERR_PEER_LOST')
   }),
   row('an event loop that is blocked for two seconds', blockedLoop),
-  row(
-    'a full /dev/shm',
-    fullSharedMemory,
-    ({ transport }) => transport === 'portable' && hasNamespaces,
-  ),
+  row('a full /dev/shm', fullSharedMemory, ({ transport }) => transport === 'portable', 'namespaces'),
   row('a server without descriptors', serverWithoutDescriptors),
   row('a client without descriptors', async (cell) => {
     const client = cell.spawn(cell.asker.language)

@@ -72,7 +72,7 @@ pub fn of_frame(words: [u64; 3], parts: &[&[u8]]) -> u32 {
     parts.iter().fold(of_header(words), |crc, part| crc32c::crc32c_append(crc, part))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -87,6 +87,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::seeds::properties())]
+
         #[test]
         fn the_library_agrees_with_the_definition(
             words in any::<[u64; 3]>(),

@@ -11,6 +11,8 @@
 //! arming or the sleeper sees the frame. The arming word has one writer, its sleeper: every arming
 //! has a new number, and who rang for a number does not ring for it again.
 
+use std::cell::Cell;
+
 use crate::sync::Ordering::SeqCst;
 use crate::sync::fence;
 
@@ -64,21 +66,116 @@ impl Ringer {
 /// The sleeper's half: numbers its armings.
 #[derive(Debug, Default)]
 pub(crate) struct Sleeper {
-    armings: u64,
+    armings: Cell<u64>,
 }
 
 impl Sleeper {
-    /// Asks to be woken. The caller looks once more afterwards, before it sleeps.
+    /// Asks to be woken, and looks once more, in this order: what the peer published before it could
+    /// see the arming is there to be found now. Returns whether the caller may sleep; when `look` has
+    /// found something it is awake as before.
     #[inline]
-    pub fn arm(&mut self, own: &impl Words, interest: Interest) {
-        self.armings = self.armings.wrapping_add(1 << Interest::BITS);
-        own.store_armed(self.armings | interest.0);
+    pub fn arm(&self, own: &impl Words, interest: Interest, look: impl FnOnce() -> bool) -> bool {
+        let arming = self.armings.get().wrapping_add(1 << Interest::BITS);
+        self.armings.set(arming);
+        own.store_armed(arming | interest.0);
         fence(SeqCst);
+        if look() {
+            self.disarm(own);
+            return false;
+        }
+        true
     }
 
-    /// Awake: nobody needs to ring.
+    /// Awake: the peer need not ring.
     #[inline]
-    pub fn disarm(&mut self, own: &impl Words) {
+    pub fn disarm(&self, own: &impl Words) {
         own.store_armed(0);
+    }
+}
+
+/// What came of falling asleep to many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nap {
+    /// This side sleeps to all of them, so it may block until a bell is rung.
+    pub whole: bool,
+    /// It has fallen asleep to some.
+    pub any: bool,
+}
+
+/// Falls asleep to as many of those this side is awake to as possible. `arm` arms one and returns
+/// whether that was in time, `None` if there is no such one any more; the others stay in `awake`.
+#[inline]
+pub(crate) fn fall_asleep<K: Copy>(
+    awake: &mut Vec<K>,
+    mut arm: impl FnMut(K) -> Option<bool>,
+) -> Nap {
+    let mut nap = Nap { whole: true, any: false };
+    awake.retain(|&key| {
+        let Some(asleep) = arm(key) else { return false };
+        nap.whole &= asleep;
+        nap.any |= asleep;
+        !asleep
+    });
+    nap
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Own(Cell<u64>);
+
+    impl Words for Own {
+        fn load_published(&self) -> u64 {
+            0
+        }
+
+        fn store_published(&self, _: u64) {}
+
+        fn load_armed(&self) -> u64 {
+            self.0.get()
+        }
+
+        fn store_armed(&self, word: u64) {
+            self.0.set(word);
+        }
+    }
+
+    #[test]
+    fn a_side_that_found_something_is_not_rung_for() {
+        let (own, sleeper, mut peer) = (Own::default(), Sleeper::default(), Ringer::default());
+        let looked = Cell::new(false);
+        let asleep = sleeper.arm(&own, Interest::DATA, || {
+            assert_ne!(own.load_armed(), 0, "it looks when it is armed, and not before");
+            looked.replace(true);
+            true
+        });
+        assert!(looked.get() && !asleep);
+        assert!(!peer.must_ring(&own, Interest::DATA));
+    }
+
+    #[test]
+    fn a_sleeper_is_rung_for_once_and_only_for_what_it_waits_for() {
+        let (own, sleeper, mut peer) = (Own::default(), Sleeper::default(), Ringer::default());
+        for _ in 0..3 {
+            assert!(sleeper.arm(&own, Interest::DATA, || false));
+            assert!(!peer.must_ring(&own, Interest::SPACE));
+            assert!(peer.must_ring(&own, Interest::DATA));
+            assert!(!peer.must_ring(&own, Interest::DATA));
+        }
+        sleeper.disarm(&own);
+        assert!(!peer.must_ring(&own, Interest::DATA));
+    }
+
+    #[test]
+    fn who_has_news_stays_awake_and_who_is_gone_does_not() {
+        let mut awake = vec![1, 2, 3, 4];
+        let nap = fall_asleep(&mut awake, |key| (key != 3).then_some(key != 2));
+        assert_eq!((awake.as_slice(), nap), (&[2][..], Nap { whole: false, any: true }));
+        let nap = fall_asleep(&mut awake, |_| Some(false));
+        assert_eq!((awake.as_slice(), nap), (&[2][..], Nap { whole: false, any: false }));
+        let nap = fall_asleep(&mut awake, |_| None);
+        assert_eq!((awake.as_slice(), nap), (&[][..], Nap { whole: true, any: false }));
     }
 }

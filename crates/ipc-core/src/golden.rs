@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use crate::checksum::{CrcMode, of_frame};
+use crate::compression::pack;
 use crate::doorbell::{Interest, Sleeper, Words};
 use crate::handshake::{Features, Hello, Reject, Transport, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
@@ -206,6 +207,9 @@ fn frame(vector: &Vector) {
     if vector.mode() == CrcMode::Full {
         assert_eq!(crc, of_frame(sealed, &[vector.payload()]));
     }
+    if let Some(len) = options.unpacked_len {
+        assert_eq!(pack(&vec![b'a'; len.get() as usize]), Some(payload));
+    }
     if found.options() {
         let prefix = [vector.payload()[0], vector.payload()[1]];
         let len = Options::block_len(prefix, vector.payload().len()).expect("it fits");
@@ -304,9 +308,9 @@ fn arming(vector: &Vector) {
         2 => Interest::SPACE,
         _ => Interest::DATA.and(Interest::SPACE),
     };
-    let (own, mut sleeper) = (Own::default(), Sleeper::default());
+    let (own, sleeper) = (Own::default(), Sleeper::default());
     for _ in 0..vector.number("number") {
-        sleeper.arm(&own, interest);
+        assert!(sleeper.arm(&own, interest, || false));
     }
     assert_eq!(own.load_armed().to_le_bytes()[..], vector.bytes);
 }

@@ -16,7 +16,7 @@ use crate::limits::{Agreement, Geometry, Limits, RINGS, one_piece_len_max};
 use crate::memory::layout::NONCE_LEN;
 use crate::memory::named::Address;
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 /// The oldest protocol version this build speaks.

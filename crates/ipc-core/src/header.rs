@@ -282,7 +282,7 @@ const fn low32(word: u64) -> u32 {
     word as u32
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -299,6 +299,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::seeds::properties())]
+
         #[test]
         fn every_header_survives_the_round_trip(header in any_header()) {
             let words = header.sealed(CrcMode::Header, &[]);

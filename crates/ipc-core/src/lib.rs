@@ -52,7 +52,7 @@ pub use checksum::CrcMode;
 pub use compression::COMPRESSED_LEN_MIN;
 pub use engine::{
     Body, BufferId, DIRECTORY_VARIABLE, Engine, EngineStats, Event, Flow, Host, Lent, LinkId,
-    LinkStats, ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Sent,
+    LinkStats, ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Readiness, Sent,
 };
 pub use error::{Code, Corrupt, Error, Result};
 pub use face::{
@@ -65,5 +65,5 @@ pub use limits::{
 };
 pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;
-pub use session::{Draft, Ending, Message, id, item_cost};
+pub use session::{Draft, Ending, Message, id, item_cost, route};
 pub use time::Time;

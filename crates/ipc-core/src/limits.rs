@@ -127,14 +127,14 @@ pub struct Limits {
     pub message_len_max: u64,
     /// Requests in flight in one direction.
     pub pending_max: u32,
-    /// Distinct names one side may define.
+    /// Distinct names one side may use in one lane at a time.
     pub names_max: u16,
 }
 
 impl Limits {
     /// Where everyone starts.
     pub const DEFAULT: Self =
-        Self { message_len_max: 64 << 20, pending_max: 65_536, names_max: 4096 };
+        Self { message_len_max: 64 << 20, pending_max: 65_536, names_max: 1024 };
 
     /// The stricter of two sides' wishes.
     #[must_use]

@@ -13,6 +13,7 @@
 use std::num::NonZeroU32;
 
 use crate::error::Corrupt;
+use crate::header::Kind;
 
 /// The longest option block anyone may write.
 pub const OPTIONS_LEN_MAX: usize = 128;
@@ -128,6 +129,19 @@ impl Options {
         block.bytes[..PREFIX_LEN].copy_from_slice(&len.to_le_bytes());
     }
 
+    /// Whether a message of this kind, which is no request, may say all of this.
+    #[cold]
+    pub fn check(&self, kind: Kind) -> Result<(), Corrupt> {
+        let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
+        let misplaced = match self {
+            Self { budget_us: Some(_), .. } => BUDGET,
+            Self { trace: Some(_), .. } if kind != Kind::OneWay => TRACE,
+            Self { unpacked_len: Some(_), .. } if is_item || kind == Kind::Error => UNPACKED_LEN,
+            _ => return Ok(()),
+        };
+        Err(Corrupt::Option { kind: misplaced })
+    }
+
     /// The length a block claims in its first two bytes, checked against what the frame holds.
     #[inline]
     pub fn block_len(prefix: [u8; 2], available: usize) -> Result<usize, Corrupt> {
@@ -164,19 +178,28 @@ impl Options {
             let Some((value, tail)) = tail.split_at_checked(usize::from(*len)) else {
                 return Err(malformed);
             };
-            match *kind {
-                BUDGET => options.budget_us = Some(word(value).ok_or(malformed)?),
-                TOTAL_LEN => options.total_len = Some(word(value).ok_or(malformed)?),
-                TRACE => options.trace = Some(value.try_into().map_err(|_| malformed)?),
-                WINDOW => options.window = Some(short(value).ok_or(malformed)?),
-                UNPACKED_LEN => options.unpacked_len = Some(short(value).ok_or(malformed)?),
-                unknown if unknown >= MUST_UNDERSTAND => return Err(malformed),
-                _ => {}
+            let is_read = match *kind {
+                BUDGET => once(&mut options.budget_us, word(value)),
+                TOTAL_LEN => once(&mut options.total_len, word(value)),
+                TRACE => once(&mut options.trace, value.try_into().ok()),
+                WINDOW => once(&mut options.window, short(value)),
+                UNPACKED_LEN => once(&mut options.unpacked_len, short(value)),
+                unknown => unknown < MUST_UNDERSTAND,
+            };
+            if !is_read {
+                return Err(malformed);
             }
             rest = tail;
         }
         Ok(options)
     }
+}
+
+/// Puts a value in its place. Returns whether there is one and it is the first.
+fn once<T>(place: &mut Option<T>, value: Option<T>) -> bool {
+    let is_first = place.is_none() && value.is_some();
+    *place = value;
+    is_first
 }
 
 /// A number that is never 0.
@@ -188,12 +211,14 @@ fn word(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(u64::from_le_bytes)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::seeds::properties())]
+
         #[test]
         fn options_survive_the_round_trip(
             budget_us in any::<Option<u64>>(),
@@ -236,6 +261,33 @@ mod tests {
             let block = [8, 0, kind, 4, 0, 0, 0, 0];
             assert_eq!(Options::decode(&block), Err(Corrupt::Option { kind }));
         }
+    }
+
+    #[test]
+    fn an_option_that_comes_twice_and_a_type_without_a_length_are_refused() {
+        let window = [WINDOW, 4, 0, 16, 0, 0];
+        let twice = [&[16, 0][..], &window, &window, &[0, 0]].concat();
+        assert_eq!(Options::decode(&twice), Err(Corrupt::Option { kind: WINDOW }));
+        let cut = [8, 0, 0, 0, 0, 0, 0, BUDGET];
+        assert_eq!(Options::decode(&cut), Err(Corrupt::Option { kind: BUDGET }));
+    }
+
+    #[test]
+    fn each_kind_of_message_says_what_belongs_to_it() {
+        let nothing = Options::default();
+        let budget = Options { budget_us: Some(1), ..nothing };
+        let trace = Options { trace: Some(Trace([0; TRACE_LEN])), ..nothing };
+        let packed = Options { unpacked_len: NonZeroU32::new(1), ..nothing };
+        let refused = |options: &Options| -> Vec<Kind> {
+            let kinds =
+                [Kind::Reply, Kind::Error, Kind::OneWay, Kind::RequestItem, Kind::ReplyItem];
+            kinds.into_iter().filter(|kind| options.check(*kind).is_err()).collect()
+        };
+        let items = [Kind::RequestItem, Kind::ReplyItem];
+        assert_eq!(refused(&nothing), []);
+        assert_eq!(refused(&budget).len(), 5);
+        assert_eq!(refused(&trace), [&[Kind::Reply, Kind::Error][..], &items].concat());
+        assert_eq!(refused(&packed), [&[Kind::Error][..], &items].concat());
     }
 
     #[test]

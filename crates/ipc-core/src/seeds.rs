@@ -3,6 +3,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use proptest::test_runner::{Config, RngSeed};
+
 /// A small generator (SplitMix64), good enough to choose among operations.
 pub(crate) struct Random(u64);
 
@@ -43,7 +45,6 @@ impl Random {
 
 /// Runs `body` with each of so many seeds.
 pub(crate) fn each_seed(runs: u64, body: impl Fn(&mut Random)) {
-    let number = |variable| std::env::var(variable).ok()?.parse::<u64>().ok();
     let seeds = match number("RINGPOST_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..runs * number("RINGPOST_RUNS").unwrap_or(1),
@@ -52,4 +53,20 @@ pub(crate) fn each_seed(runs: u64, body: impl Fn(&mut Random)) {
         let run = AssertUnwindSafe(|| body(&mut Random::new(seed)));
         assert!(catch_unwind(run).is_ok(), "seed {seed} failed: RINGPOST_SEED={seed} replays it");
     }
+}
+
+/// How properties are tried: from one seed, the more cases the more runs are asked for. What fails is
+/// said as the smallest case of its kind.
+pub(crate) fn properties() -> Config {
+    let runs = u32::try_from(number("RINGPOST_RUNS").unwrap_or(1)).unwrap_or(u32::MAX);
+    Config {
+        cases: runs.saturating_mul(256),
+        rng_seed: RngSeed::Fixed(number("RINGPOST_SEED").unwrap_or(0)),
+        failure_persistence: None,
+        ..Config::default()
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
 }

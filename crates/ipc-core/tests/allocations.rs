@@ -5,12 +5,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use ipc_core::blocking::{Answer, Client, Server};
-use ipc_core::{CallOptions, CrcMode, FaceOptions, Options, Patience, Transport};
+use ipc_core::blocking::{Answer, Change, Client, Server, Ticket};
+use ipc_core::{
+    CallOptions, Codec, CrcMode, FaceOptions, Item, Options, Patience, Reply, Transport,
+};
 
 /// Counts what each thread asks of the heap.
 struct Counting;
@@ -178,4 +180,99 @@ fn messages_between_two_that_sleep_cost_no_allocation() {
 #[test]
 fn messages_over_named_segments_cost_no_allocation() {
     messages_cost_no_allocation("named", Transport::Portable, CrcMode::Off, Patience::NONE);
+}
+
+// ---- items of streams ----
+
+/// What is done with the items of a stream.
+#[derive(Clone, Copy)]
+enum Way {
+    Down,
+    Up,
+}
+
+/// A server of streams: sends as many items as it is asked for, or takes what comes. Answers with what
+/// its thread has allocated from the first item to the last.
+fn serve_items(mut server: Server, asked: &mpsc::Receiver<(Ticket, Vec<u8>)>) {
+    let is_over = |change: &Change| matches!(change, Change::Closed(..));
+    while !server.changes().iter().any(is_over) {
+        assert!(server.turn(Duration::from_secs(30)).unwrap(), "nothing comes");
+        while let Ok((ticket, params)) = asked.try_recv() {
+            let [count, len] =
+                [0, 8].map(|at| u64::from_le_bytes(params[at..at + 8].try_into().unwrap()));
+            let payload = vec![7; usize::try_from(len).unwrap()];
+            let mut item = Item { codec: Codec::Bytes, payload: Vec::new() };
+            let mut items = server.serve_stream(&ticket);
+            let before = ALLOCATIONS.get();
+            for _ in 0..count {
+                items.send(&payload).unwrap();
+            }
+            while items.next_into(&mut item).unwrap() {}
+            let cost = ALLOCATIONS.get() - before;
+            drop(items);
+            let answer = Reply { payload: cost.to_le_bytes().to_vec(), ..Reply::default() };
+            server.answer(&ticket, Ok(&answer)).unwrap();
+        }
+    }
+}
+
+/// What so many items cost this thread and the server's, beside what a stream costs by itself.
+fn cost_of_items(client: &mut Client, way: Way, count: u64, len: usize) -> (u64, u64) {
+    let options = CallOptions { window: Some(4096), ..CallOptions::default() };
+    let payload = vec![7; len];
+    let down = if matches!(way, Way::Down) { count } else { 0 };
+    let params = [down.to_le_bytes(), (len as u64).to_le_bytes()].concat();
+    let mut item = Item { codec: Codec::Bytes, payload: Vec::new() };
+    let mut items = client.stream("items", &params, &options).unwrap();
+    let before = ALLOCATIONS.get();
+    if matches!(way, Way::Up) {
+        for _ in 0..count {
+            items.send(&payload).unwrap();
+        }
+    }
+    items.finish();
+    let mut came = 0;
+    while items.next_into(&mut item).unwrap() {
+        assert_eq!(item.payload, payload);
+        came += 1;
+    }
+    let cost = ALLOCATIONS.get() - before;
+    assert_eq!(came, down);
+    let servers = u64::from_le_bytes(items.reply().unwrap().payload.try_into().unwrap());
+    (cost, servers)
+}
+
+fn items_cost_no_allocation(name: &str, transport: Transport, patience: Patience) {
+    let meeting = Meeting::new(name);
+    let directory = Some(meeting.0.clone());
+    let options = Options { directory, transport: Some(transport), ..Options::default() };
+    let face = FaceOptions { patience, ..FaceOptions::default() };
+    let mut server = Server::bind("server", &options, face).unwrap();
+    let (asking, asked) = mpsc::channel();
+    server.handle("items", move |request, _| {
+        asking.send((request.ticket(), request.payload.to_vec())).unwrap();
+        Ok(Answer::Later)
+    });
+    let serving = thread::spawn(move || serve_items(server, &asked));
+    let mut client = Client::connect("server", &options, face).unwrap();
+    for way in [Way::Down, Way::Up] {
+        for len in [0, 64, 1000] {
+            // The first finds the size of everything, but not the most that ever waits in a window.
+            cost_of_items(&mut client, way, 200, len);
+            let (own, servers) = cost_of_items(&mut client, way, 5000, len);
+            assert!(own + servers < 100, "{own} and {servers} for 5,000 items of {len} bytes");
+        }
+    }
+    client.close().unwrap();
+    serving.join().unwrap();
+}
+
+#[test]
+fn items_cost_no_allocation_awake() {
+    items_cost_no_allocation("items-awake", Transport::Sealed, Patience::DEFAULT);
+}
+
+#[test]
+fn items_cost_no_allocation_asleep() {
+    items_cost_no_allocation("items-asleep", Transport::Portable, Patience::NONE);
 }

@@ -7,18 +7,22 @@ mod two_processes;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use ipc_core::realtime::{Link, Method, TryRecvError, TrySendError, Wake};
+use ipc_core::realtime::{Link, Method, TryRecvError, TrySendError, Wake, Waker};
 use ipc_core::{
-    CallOptions, Code, CrcMode, FaceOptions, Lane, ListenOptions, Options, Patience, RINGS,
-    Transport, blocking,
+    CallOptions, Code, CrcMode, FaceOptions, Lane, LinkId, ListenOptions, Options, Patience, RINGS,
+    TRACE_LEN, Trace, Transport, blocking,
 };
 use two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently, role};
 
 const BLOCK: usize = 512;
+const MODES: [CrcMode; 3] = [CrcMode::Off, CrcMode::Header, CrcMode::Full];
+/// Of a process in a role: what it has found.
+const ALLOCATED: i32 = 76;
 const NO_SANDBOX: i32 = 77;
 
 // ---- counting what is allocated ----
@@ -50,9 +54,9 @@ unsafe impl GlobalAlloc for Counting {
 
 // ---- a thread that may not make a system call ----
 
-/// From now on any system call of this thread kills the process. Returns whether there is such a
-/// sandbox.
-fn enter_sandbox() -> bool {
+/// From now on any system call of this thread kills the process. Without such a sandbox nothing can be
+/// shown, and the process ends with that.
+fn enter_sandbox() {
     let kill = libc::sock_filter {
         code: libc::BPF_RET.try_into().expect("a short code"),
         jt: 0,
@@ -62,9 +66,65 @@ fn enter_sandbox() -> bool {
     let mut filter = [kill];
     let program = libc::sock_fprog { len: 1, filter: filter.as_mut_ptr() };
     // SAFETY: the program lives until the calls have returned.
-    unsafe {
+    let entered = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    };
+    if !entered {
+        std::process::exit(NO_SANDBOX);
+    }
+}
+
+/// Where something was not as it should be in a thread that cannot say so; 0: nowhere.
+static FAILED_AT: AtomicU32 = AtomicU32::new(0);
+
+/// An assertion for a thread that may make no system call: what it finds is for another to say.
+macro_rules! ensure {
+    ($holds:expr) => {
+        if !$holds {
+            FAILED_AT.store(line!(), Ordering::SeqCst);
+            rest_in_peace();
+        }
+    };
+}
+
+/// Even to end a thread takes a system call.
+fn rest_in_peace() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Does `work` once in a thread that may make no system call, which keeps what that owns, while this one
+/// wakes the peer, and ends the process with what was found.
+fn in_sandbox(waker: &Waker, mut work: impl FnMut() + Send + 'static) -> ! {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    std::thread::spawn(move || {
+        enter_sandbox();
+        IS_COUNTED.set(true);
+        work();
+        IS_COUNTED.set(false);
+        DONE.store(true, Ordering::SeqCst);
+        rest_in_peace();
+    });
+    eventually("the end", || {
+        waker.wake();
+        let line = FAILED_AT.load(Ordering::SeqCst);
+        assert_eq!(line, 0, "what line {line} ensures does not hold");
+        DONE.load(Ordering::SeqCst)
+    });
+    let allocations = ALLOCATIONS.load(Ordering::SeqCst);
+    std::process::exit(if allocations == 0 { 0 } else { ALLOCATED });
+}
+
+/// Fails unless a process has done its work in the sandbox, and found nothing.
+fn check_callback(what: &str, ended: Option<i32>) {
+    match ended {
+        Some(0) => {}
+        Some(NO_SANDBOX) => panic!("{what}: there is no sandbox here (seccomp), nothing was shown"),
+        Some(ALLOCATED) => panic!("{what}: something was allocated"),
+        Some(code) => panic!("{what}: the callback failed with {code}"),
+        None => panic!("{what}: a system call was made"),
     }
 }
 
@@ -74,6 +134,10 @@ fn in_another_process() {
     match role.as_str() {
         "callback" => play(&options, 100_000, false),
         "callback that yields" => play(&options, 100, true),
+        "callback with a peer that does not read" => with_a_deaf_peer(&options),
+        "callback with a peer that says other things" => with_a_talkative_peer(&options),
+        "callback with a peer that has gone" => with_a_peer_that_has_gone(&options),
+        "callback with a broken peer" => with_a_broken_peer(&options),
         "mute" => {
             let mut link = patiently(|| Link::connect("band", &options, PATIENCE));
             let block = method(&mut link, "block");
@@ -81,6 +145,7 @@ fn in_another_process() {
                 link.try_send(&block, &[number]).unwrap();
             }
             link.waker().wake();
+            std::fs::write(options.directory.unwrap().join("said"), "").unwrap();
             std::thread::sleep(PATIENCE);
         }
         role => panic!("nobody knows how to be a {role}"),
@@ -89,59 +154,147 @@ fn in_another_process() {
 
 /// Sends blocks from a sandbox and takes them back there. Ends the process.
 fn play(options: &Options, blocks: u64, yields: bool) {
-    static DONE: AtomicBool = AtomicBool::new(false);
-    let mut link = patiently(|| Link::connect("band", options, PATIENCE));
-    let block = method(&mut link, "block");
+    let (mut link, block) = introduced(options);
     let waker = link.waker();
-    // Beforehand: one there and back, so that both have heard of the other's name.
-    link.try_send(&block, &[]).unwrap();
-    waker.wake();
-    eventually("the first block", || {
-        link.upkeep().unwrap();
-        matches!(link.try_recv(|_| Ok(())), Ok(true))
-    });
-    std::thread::spawn(move || {
-        let sent = noise(BLOCK, 3);
+    in_sandbox(&waker, move || {
+        let mut sent = [0; BLOCK];
+        sent.iter_mut().enumerate().for_each(|(at, byte)| *byte = at.to_le_bytes()[0]);
         let mut back = [0; BLOCK];
-        if !enter_sandbox() {
-            std::process::exit(NO_SANDBOX);
-        }
-        IS_COUNTED.set(true);
         let (mut out, mut home) = (0, 0);
         while home < blocks {
             if out < blocks {
                 match link.try_send(&block, &sent) {
                     Ok(_) => out += 1,
-                    Err(error) => assert!(error == TrySendError::Full),
+                    Err(error) => ensure!(error == TrySendError::Full),
                 }
             }
             while link
                 .try_recv(|arrival| {
-                    assert!(arrival.name == "return" && arrival.message.len == BLOCK);
+                    ensure!(arrival.name == "return" && arrival.message.len == BLOCK);
                     arrival.body.copy_to(&mut back)
                 })
                 .unwrap()
             {
-                assert!(back[..] == sent[..]);
+                ensure!(back[..] == sent[..]);
                 home += 1;
             }
             if yields {
                 std::thread::yield_now();
             }
         }
-        IS_COUNTED.set(false);
-        DONE.store(true, Ordering::SeqCst);
-        // Even to end a thread takes a system call.
-        loop {
+    });
+}
+
+/// A link to "band", and one block there and back, so that both have heard of the other's name.
+fn introduced(options: &Options) -> (Link, Method) {
+    let mut link = patiently(|| Link::connect("band", options, PATIENCE));
+    let block = method(&mut link, "block");
+    link.try_send(&block, &[]).unwrap();
+    link.waker().wake();
+    eventually("the first block", || {
+        link.upkeep().unwrap();
+        matches!(link.try_recv(|_| Ok(())), Ok(true))
+    });
+    (link, block)
+}
+
+/// All ways to send, on all lanes, until all of them have been full for long.
+fn with_a_deaf_peer(options: &Options) {
+    let mut link = patiently(|| Link::connect("band", options, PATIENCE));
+    let too_long = usize::try_from(link.peer().agreement.limits.message_len_max).unwrap() + 1;
+    let trace = [None, Some(Trace([9; TRACE_LEN]))];
+    let methods = trace.map(|trace| {
+        Lane::ALL.map(|lane| {
+            let options = CallOptions { lane, trace, ..CallOptions::default() };
+            link.method("block", &options).unwrap()
+        })
+    });
+    let waker = link.waker();
+    in_sandbox(&waker, move || {
+        let block = [1; BLOCK];
+        let (mut sent, mut len, mut refused) = (0, 0, 0);
+        while refused < 1000 {
+            for method in methods.iter().flatten() {
+                len = (len + 37) % BLOCK;
+                let outcome = if len % 2 == 0 {
+                    link.try_send(method, &block[..len])
+                } else {
+                    // One that is given up, and then one that is filled in two ways.
+                    drop(link.loan(method, len));
+                    link.loan(method, len).map(|mut loan| {
+                        loan.write(0, &block[..len / 2]);
+                        for at in len / 2..loan.len() {
+                            // SAFETY: that place is in the loan, which lives on.
+                            unsafe { loan.as_ptr().add(at).write(1) };
+                        }
+                        loan.send()
+                    })
+                };
+                ensure!(matches!(outcome, Ok(_) | Err(TrySendError::Full)));
+                sent += u32::from(outcome.is_ok());
+                refused += u32::from(outcome.is_err());
+            }
+        }
+        ensure!(sent > 500);
+        ensure!(matches!(link.loan(&methods[0][0], too_long), Err(TrySendError::TooLarge)));
+        ensure!(link.try_recv(|_| Ok(())) == Ok(false));
+    });
+}
+
+/// What comes is nothing this half of a link can take: again and again it says so.
+fn with_a_talkative_peer(options: &Options) {
+    let (mut link, block) = introduced(options);
+    let waker = link.waker();
+    in_sandbox(&waker, move || {
+        while link.try_recv(|_| Ok(())) != Err(TryRecvError::UpkeepNeeded) {
             std::hint::spin_loop();
         }
+        for _ in 0..100 {
+            ensure!(link.try_recv(|_| Ok(())) == Err(TryRecvError::UpkeepNeeded));
+            ensure!(link.try_send(&block, &[7; BLOCK]).is_ok());
+        }
     });
-    eventually("the end", || {
-        waker.wake();
-        DONE.load(Ordering::SeqCst)
+}
+
+fn with_a_peer_that_has_gone(options: &Options) {
+    let (mut link, block) = introduced(options);
+    eventually("the end", || link.upkeep().is_err());
+    let waker = link.waker();
+    in_sandbox(&waker, move || check_closed(&mut link, &block));
+}
+
+/// The peer breaks the protocol while the callback looks.
+fn with_a_broken_peer(options: &Options) {
+    let (mut link, block) = introduced(options);
+    let waker = link.waker();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        write_over_the_segment();
     });
-    let allocations = ALLOCATIONS.load(Ordering::SeqCst);
-    std::process::exit(if allocations == 0 { 0 } else { 1 });
+    in_sandbox(&waker, move || {
+        while link.try_recv(|_| Ok(())) != Err(TryRecvError::Closed) {
+            std::hint::spin_loop();
+        }
+        check_closed(&mut link, &block);
+    });
+}
+
+fn check_closed(link: &mut Link, block: &Method) {
+    ensure!(link.try_send(block, &[1; BLOCK]) == Err(TrySendError::Closed));
+    ensure!(matches!(link.loan(block, 8), Err(TrySendError::Closed)));
+    ensure!(link.try_recv(|_| Ok(())) == Err(TryRecvError::Closed));
+}
+
+/// Whatever a peer may write, in the memory that is shared with it.
+fn write_over_the_segment() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let memory = std::fs::File::options().write(true).open("/proc/self/mem").unwrap();
+    for line in maps.lines().filter(|line| line.contains("ringpost") && line.contains("rw-s")) {
+        let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|text| u64::from_str_radix(text, 16).unwrap());
+        let noise = vec![0xff; usize::try_from(to - from).unwrap()];
+        memory.write_all_at(&noise, from).unwrap();
+    }
 }
 
 /// Sends back what a callback sends, until it is gone. Returns how many blocks that were.
@@ -173,19 +326,85 @@ fn send_back(options: &Options) -> u64 {
 fn a_callback_makes_no_system_call_and_allocates_nothing() {
     two_processes::watch_dog();
     for transport in TRANSPORTS {
-        for crc in [CrcMode::Off, CrcMode::Header, CrcMode::Full] {
+        for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
             let mut callback = meeting.run("callback");
             let count = send_back(&meeting.options);
-            match callback.wait() {
-                Some(0) => assert_eq!(count, 100_001),
-                Some(NO_SANDBOX) => return,
-                Some(1) => panic!("something was allocated"),
-                Some(code) => panic!("the callback failed with {code}"),
-                None => panic!("a system call was made"),
-            }
+            check_callback("plain", callback.wait());
+            assert_eq!(count, 100_001);
         }
     }
+}
+
+/// A situation that is rare, in which a callback makes no system call either. Beside the callback runs
+/// `play`, the peer's part.
+fn rarely(role: &str, play: fn(&mut blocking::Server)) {
+    two_processes::watch_dog();
+    for transport in TRANSPORTS {
+        for crc in MODES {
+            let meeting = Meeting::with_crc(transport, crc);
+            let face = FaceOptions { timeout: Duration::from_millis(50), ..FaceOptions::default() };
+            let mut server = blocking::Server::bind("band", &meeting.options, face).unwrap();
+            let mut callback = meeting.run(role);
+            play(&mut server);
+            check_callback(role, callback.wait());
+        }
+    }
+}
+
+/// Waits for a callback and sends its first block back, unless it is to be deaf.
+fn welcome(server: &mut blocking::Server) -> LinkId {
+    let (heard, hearing) = mpsc::channel();
+    server.handle("block", move |request, _| {
+        // The first is waited for, no other.
+        let _ = heard.send(request.link);
+        Ok(blocking::Answer::Now)
+    });
+    let link = loop {
+        assert!(server.turn(PATIENCE).unwrap(), "no block comes");
+        if let Ok(link) = hearing.try_recv() {
+            break link;
+        }
+    };
+    server.notify(link, "return", b"", &CallOptions::default()).unwrap();
+    link
+}
+
+#[test]
+fn a_callback_whose_lanes_are_full_makes_no_system_call() {
+    rarely("callback with a peer that does not read", |server| {
+        while server.peers().is_empty() {
+            assert!(server.turn(PATIENCE).unwrap(), "nobody comes");
+        }
+    });
+}
+
+#[test]
+fn a_callback_that_is_sent_names_and_requests_makes_no_system_call() {
+    rarely("callback with a peer that says other things", |server| {
+        let link = welcome(server);
+        for number in 0..3 {
+            let name = format!("name {number}");
+            server.notify(link, &name, b"", &CallOptions::default()).unwrap();
+        }
+        let refused = server.request(link, "anything", b"", &CallOptions::default());
+        assert!(matches!(refused.unwrap_err().code(), Code::Timeout | Code::PeerLost));
+    });
+}
+
+#[test]
+fn a_callback_whose_peer_has_gone_makes_no_system_call() {
+    rarely("callback with a peer that has gone", |server| {
+        let link = welcome(server);
+        server.disconnect(link).unwrap();
+    });
+}
+
+#[test]
+fn a_callback_whose_peer_breaks_the_protocol_makes_no_system_call() {
+    rarely("callback with a broken peer", |server| {
+        welcome(server);
+    });
 }
 
 #[test]
@@ -194,7 +413,7 @@ fn the_sandbox_notices_a_system_call() {
     let meeting = Meeting::new(Transport::Sealed);
     let mut callback = meeting.run("callback that yields");
     send_back(&meeting.options);
-    assert!(matches!(callback.wait(), None | Some(NO_SANDBOX)));
+    assert_eq!(callback.wait(), None, "a system call was not noticed");
 }
 
 // ---- what it promises ----
@@ -283,7 +502,7 @@ fn what_does_not_fit_is_refused_at_once_and_waits_nowhere() {
 #[test]
 fn a_loan_is_filled_where_it_lies() {
     for transport in TRANSPORTS {
-        for crc in [CrcMode::Off, CrcMode::Header, CrcMode::Full] {
+        for crc in MODES {
             let (mut here, mut there) = pair(&Meeting::with_crc(transport, crc));
             let block = method(&mut here, "block");
             let payload = noise(3000, 2);
@@ -424,8 +643,7 @@ fn the_last_words_of_one_who_was_killed_are_received() {
             link.stats().unwrap().received == 0
                 && link.try_recv(|arrival| arrival.body.copy_to(&mut [0])) == Ok(true)
         });
-        // It sends the others in no time, and then sleeps.
-        std::thread::sleep(Duration::from_millis(50));
+        eventually("the others", || meeting.path("said").exists());
         mute.kill();
         for number in 1..100 {
             // The end is known, but there is more to read.

@@ -31,7 +31,7 @@ use crate::records::state::{
     STATE_ABANDONED, STATE_INSIDE, STATE_REFERENCES, STATE_SYNC_GENERATION, STATE_SYNC_LINK,
     STATE_SYNC_SLOT, STATE_WORDS,
 };
-use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
+use crate::records::{LINK_WORDS, LINKS_MAX, RUN_WORDS, RUNS_MAX};
 use crate::throw;
 use crate::uv::{Loop, Turns, Uv, Watch};
 use crate::waker::Waker;
@@ -77,7 +77,7 @@ pub struct Setup {
     pub outbox: sys::napi_value,
     pub state: sys::napi_value,
     pub runs: sys::napi_value,
-    pub queued: sys::napi_value,
+    pub standing: sys::napi_value,
     pub deliver: sys::napi_value,
     pub patience: Patience,
     /// Not the loop itself, even if it can be had.
@@ -97,7 +97,11 @@ impl Binding {
         let runs = adopt(setup.runs, (RUNS_MAX * RUN_WORDS * 4) as usize)?;
         let inner = Inner {
             engine,
-            inbox: Inbox::new(env, runs, adopt(setup.queued, LINKS_MAX as usize * 4)?),
+            inbox: Inbox::new(
+                env,
+                runs,
+                adopt(setup.standing, (LINKS_MAX * LINK_WORDS * 4) as usize)?,
+            ),
             outbox: adopt(setup.outbox, 1)?,
             state: adopt(setup.state, STATE_WORDS as usize * 4)?,
         };

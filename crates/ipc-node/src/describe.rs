@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use ipc_core::{Ending, Error, Peer};
 
-use crate::records::ending::{ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT};
+use crate::records::ending::{
+    ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT, ENDED_UNREADABLE,
+    ENDED_WITHDRAWN,
+};
 
 /// An error as JavaScript takes it apart again: its code, a line feed, its message.
 pub fn describe(error: &Error) -> String {
@@ -41,5 +44,7 @@ pub fn ending_code(ending: Ending) -> u32 {
         Ending::Cancelled => ENDED_CANCELLED,
         Ending::PeerLost => ENDED_PEER_LOST,
         Ending::Closed => ENDED_CLOSED,
+        Ending::Withdrawn => ENDED_WITHDRAWN,
+        Ending::Unreadable => ENDED_UNREADABLE,
     }
 }

@@ -10,25 +10,28 @@
 //! to the garbage collector when it is full. All of it is allocated by V8: the only memory every
 //! host takes.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, LinkId, Message, Time,
+    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, Lane, LinkId, Message,
+    Readiness, Time, route,
 };
 use napi::sys;
 
 use crate::describe::{describe, ending_code, introduce};
 use crate::memory::Memory;
 use crate::records::event::{
-    EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_ENDED,
-    EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_REFUSED, EVENT_SENT,
-    EVENT_STREAM,
+    EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
+    EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_REFUSED,
+    EVENT_SENT, EVENT_STREAM, EVENT_UNREAD, EVENT_UNREADABLE,
 };
 use crate::records::inward::{
     IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
 };
-use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_WORDS, RUNS_MAX, TRACE_BYTES};
+use crate::records::{
+    FLAG_OUTSIDE, FLAG_TRACED, LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX, TRACE_BYTES,
+};
 
 /// The first arena of a link; each further one is twice as large, up to the last.
 const ARENA_FIRST: usize = 4 << 10;
@@ -52,8 +55,8 @@ pub struct Inbox {
     run_count: usize,
     /// The first of them, which JavaScript is reading: what comes meanwhile is not added to these.
     reading: usize,
-    /// Bytes that wait for room, by the place of a link, for JavaScript to look at.
-    queued: Memory,
+    /// How each link stands, by its place, for JavaScript to look at: see [`LINK_WORDS`].
+    standing: Memory,
     /// Memory of its own that runs and records refer to by number.
     extras: Vec<Rc<Memory>>,
     /// By the place of a link in the engine.
@@ -65,6 +68,8 @@ pub struct Inbox {
     /// Bytes that wait for JavaScript.
     waiting: usize,
     sync: Option<SyncCall>,
+    /// Names whose payloads may come compressed.
+    pub packed: HashSet<String>,
     /// Where small synchronous answers go.
     pub sync_arena: Option<Memory>,
     /// Links that are not read before JavaScript has taken what waits.
@@ -123,20 +128,22 @@ struct Head {
 }
 
 impl Inbox {
-    /// An inbox that tells JavaScript of its runs in `runs`, and what waits for room in `queued`.
-    pub fn new(env: sys::napi_env, runs: Memory, queued: Memory) -> Self {
+    /// An inbox that tells JavaScript of its runs in `runs`, and how each link stands, by its place, in
+    /// `standing`.
+    pub fn new(env: sys::napi_env, runs: Memory, standing: Memory) -> Self {
         Self {
             env,
             runs,
             run_count: 0,
             reading: 0,
-            queued,
+            standing,
             extras: Vec::new(),
             arenas: Vec::new(),
             buffers: Vec::new(),
             late: VecDeque::new(),
             waiting: 0,
             sync: None,
+            packed: HashSet::new(),
             sync_arena: None,
             held_back: Vec::new(),
             lent: Vec::new(),
@@ -233,10 +240,10 @@ impl Inbox {
 
     /// Something of a link waits for room.
     #[cold]
-    pub fn is_queued(&mut self, engine: &mut Engine, link: LinkId) {
-        engine.want_drain(link);
-        let queued = engine.link_stats(link).map_or(0, |stats| stats.queued);
-        self.queued.set_word(link.place(), u32::try_from(queued).unwrap_or(u32::MAX));
+    pub fn is_queued(&mut self, engine: &mut Engine, link: LinkId, lane: Lane) {
+        engine.want_drain(link, lane);
+        let queued = u32::try_from(engine.queued(link, lane)).unwrap_or(u32::MAX);
+        self.standing.set_word(queued_at(link, lane), queued);
     }
 
     /// A message could not be sent, and whoever sent it hears of it this way.
@@ -416,7 +423,12 @@ impl Inbox {
 
 impl Host for Inbox {
     #[inline]
-    fn is_ready(&mut self, link: LinkId) -> bool {
+    fn accepts_packed(&mut self, name: &str) -> bool {
+        self.packed.contains(name)
+    }
+
+    #[inline]
+    fn readiness(&mut self, link: LinkId) -> Readiness {
         let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
         let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
         // A stream begins with two records, and they may be the last of one arena and the first of
@@ -426,7 +438,7 @@ impl Host for Inbox {
         if !ready && !self.held_back.contains(&link) {
             self.held_back.push(link);
         }
-        ready
+        if ready { Readiness::All } else { Readiness::Nothing }
     }
 
     #[inline]
@@ -498,8 +510,9 @@ impl Host for Inbox {
             Event::Connected { link, peer } => {
                 self.record(link, head(EVENT_CONNECTED), introduce(peer).as_bytes());
             }
-            Event::Named { link, code, name } => {
-                let head = Head { code: u32::from(code), ..head(EVENT_NAMED) };
+            Event::Named { link, lane, code, name } => {
+                let code = narrow(route(lane, code));
+                let head = Head { code, ..head(EVENT_NAMED) };
                 self.record(link, head, name.as_bytes());
             }
             Event::Ended { link, id, ending } if self.is_sync(link, id) => {
@@ -522,14 +535,30 @@ impl Host for Inbox {
                 self.record(link, Head { id, ..head(EVENT_ITEMS_END) }, &[]);
             }
             Event::Sent { link, id, error } => self.sent(link, id, error.as_ref()),
-            Event::Drained { link } => {
-                self.queued.set_word(link.place(), 0);
-                self.record(link, head(EVENT_DRAINED), &[]);
+            Event::Dropped { link, lane, count: dropped } => {
+                let (code, deadline) = (lane as u32, count(dropped));
+                self.record(link, Head { code, deadline, ..head(EVENT_DROPPED) }, &[]);
+            }
+            Event::Unread { link, is_too_much } => {
+                let at = link.place() * LINK_WORDS as usize + LINK_UNREAD as usize;
+                self.standing.set_word(at, u32::from(is_too_much));
+                if is_too_much {
+                    self.record(link, head(EVENT_UNREAD), &[]);
+                }
+            }
+            Event::Unreadable { link, route, error } => {
+                let head = Head { code: narrow(route), ..head(EVENT_UNREADABLE) };
+                self.record(link, head, describe(&error).as_bytes());
+            }
+            Event::Drained { link, lane } => {
+                self.standing.set_word(queued_at(link, lane), 0);
+                self.record(link, Head { code: lane as u32, ..head(EVENT_DRAINED) }, &[]);
             }
             Event::Closed { link, error } => {
                 let text = error.as_ref().map(describe).unwrap_or_default();
                 self.record(link, head(EVENT_CLOSED), text.as_bytes());
-                self.queued.set_word(link.place(), 0);
+                let first = queued_at(link, Lane::Critical);
+                (first..first + LINK_WORDS as usize).for_each(|at| self.standing.set_word(at, 0));
                 if let Some(arena) = self.arena_of(link) {
                     arena.ended = true;
                 }
@@ -573,6 +602,11 @@ impl Inbox {
     }
 }
 
+/// Where it stands how much waits for room in a lane.
+fn queued_at(link: LinkId, lane: Lane) -> usize {
+    link.place() * LINK_WORDS as usize + lane as usize
+}
+
 fn is_answer(message: &Message) -> bool {
     matches!(message.kind, Kind::Reply | Kind::Error)
 }
@@ -583,7 +617,8 @@ fn head_of(message: &Message, flags: u32) -> Head {
         | (message.lane as u32) << 8
         | (message.codec as u32) << 16
         | flags << 24;
-    Head { head, code: u32::from(message.code), id: message.id, deadline: millis(message.deadline) }
+    let code = narrow(message.route());
+    Head { head, code, id: message.id, deadline: millis(message.deadline) }
 }
 
 /// Milliseconds of the monotonic clock; 0 for never.

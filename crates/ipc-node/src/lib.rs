@@ -21,8 +21,9 @@ use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unkno
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use binding::{Binding, Setup};
+use binding::{Binding, Inner, Setup};
 use options::{NativeListenOptions, NativeOptions, NativeWaiting, from_millis};
+use records::state::STATE_NAMES_EPOCH;
 
 /// The engine of one JavaScript environment.
 #[napi]
@@ -74,7 +75,7 @@ impl NativeEngine {
     #[napi(
         constructor,
         catch_unwind,
-        ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, \
+        ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>, \
                         deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, \
                         waiting: NativeWaiting"
     )]
@@ -84,7 +85,7 @@ impl NativeEngine {
             outbox: part("outbox")?,
             state: part("state")?,
             runs: part("runs")?,
-            queued: part("queued")?,
+            standing: part("standing")?,
             deliver: deliver.raw(),
             patience: waiting.patience(),
             by_thread: waiting.by_thread,
@@ -179,11 +180,21 @@ impl NativeEngine {
         Ok(cancelled)
     }
 
-    /// This side's code for a method or event.
+    /// This side's code for a method or event, of the epoch that the state says afterwards.
     #[napi(catch_unwind)]
     pub fn code(&self, env: Env, name: String) -> Result<u32> {
-        let code = self.binding.inner().engine.code(&name);
-        code.map(u32::from).map_err(|error| raise(env, &error))
+        // What is in the outbox has codes of the epoch that may end now.
+        self.binding.submit(None).map_err(|error| raise(env, &error))?;
+        let Inner { engine, state, .. } = &mut *self.binding.inner();
+        let code = engine.code(&name).map_err(|error| raise(env, &error))?;
+        state.set_word(STATE_NAMES_EPOCH as usize, u32::from(engine.names_epoch()));
+        Ok(code)
+    }
+
+    /// Requests and one-way messages of this name may come compressed.
+    #[napi(catch_unwind)]
+    pub fn accept_packed(&self, name: String) {
+        self.binding.inner().inbox.packed.insert(name);
     }
 
     /// What the engine has counted.

@@ -30,10 +30,12 @@ pub struct NativeOptions {
     /// What each lane does when it is full: waits so many milliseconds, or `fail`, `dropNewest` or
     /// `dropOldest`.
     pub overflow: Vec<Either<f64, String>>,
-    /// Bytes that may wait for room per lane.
+    /// Bytes that may wait for the peer.
     pub backlog_max: f64,
-    /// Requests of the peer being worked on above which no more are read.
+    /// Requests of the peer being worked on above which no more are taken.
     pub serving_max: u32,
+    /// Bytes of items of the peer's streams that may wait to be read.
+    pub unread_max: f64,
 }
 
 impl NativeOptions {
@@ -73,6 +75,7 @@ impl NativeOptions {
                 overflow,
                 backlog_max: usize::try_from(whole(self.backlog_max)).unwrap_or(usize::MAX),
                 serving_max: self.serving_max,
+                unread_max: whole(self.unread_max),
             },
         })
     }

@@ -9,13 +9,13 @@ use ipc_core::{
 use napi::sys;
 
 use crate::binding::Inner;
-use crate::memory::Payload;
+use crate::memory::{Memory, Payload};
 use crate::records::order::{ORDER_CONSUMED, ORDER_END};
 use crate::records::out::{
     OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_TIMEOUT, OUT_WINDOW,
     OUT_WORDS,
 };
-use crate::records::state::{STATE_REFUSED, STATE_USED};
+use crate::records::state::{STATE_DROPPED, STATE_REFUSED, STATE_USED};
 use crate::records::{COMPRESS, FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
@@ -69,16 +69,16 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             None => engine.send(record.link, &draft, payload),
         };
         match sent {
-            Ok(Sent::Queued) => inbox.is_queued(engine, record.link),
+            Ok(Sent::Queued) => inbox.is_queued(engine, record.link, draft.lane),
             Ok(Sent::Dropped) if awaited => {
                 inbox.sent(record.link, draft.id, Some(&Error::dropped()));
             }
+            Ok(Sent::Dropped) => count(state, STATE_DROPPED),
             Ok(_) if awaited => inbox.sent(record.link, draft.id, None),
             Ok(_) => {}
             Err(error) if awaited => inbox.sent(record.link, draft.id, Some(&error)),
             Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
-                let refused = state.word(STATE_REFUSED as usize);
-                state.set_word(STATE_REFUSED as usize, refused.wrapping_add(1));
+                count(state, STATE_REFUSED);
             }
             // An answer nobody can be given is no news: whoever asked hears of the end by itself.
             Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error | Kind::ReplyItem) => {}
@@ -89,6 +89,11 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
     }
     engine.flush();
     Ok(())
+}
+
+fn count(state: &Memory, word: u32) {
+    let at = word as usize;
+    state.set_word(at, state.word(at).wrapping_add(1));
 }
 
 fn is_end(error: &Error) -> bool {
@@ -195,7 +200,7 @@ impl<'a> Record<'a> {
             kind,
             lane: Lane::from_number(lane)?,
             codec: Codec::from_bits(codec & 3),
-            code: u16::try_from(self.code).ok()?,
+            code: self.code,
             id: self.id,
             timeout,
             trace,

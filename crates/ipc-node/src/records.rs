@@ -47,7 +47,8 @@ pub mod out {
 ///   | len | kind lane codec flags | code | payload len | id | deadline: f64 | payload
 /// ```
 ///
-/// The deadline is in milliseconds of the monotonic clock, 0 for never.
+/// Of a message the code is a route: four times what the peer calls it in its lane, and the lane. The
+/// deadline is in milliseconds of the monotonic clock, 0 for never.
 pub mod inward {
     use super::napi;
 
@@ -98,6 +99,17 @@ pub const RUN_WORDS: u32 = 4;
 #[napi]
 pub const RUNS_MAX: u32 = 1024;
 
+/// Words that say how a link stands: bytes that wait for room, by lane, and behind them whether more
+/// items wait to be read than may.
+///
+/// ```text
+///   0          1      2        3     4
+///   | critical | high | normal | low | unread |
+/// ```
+#[napi]
+pub const LINK_UNREAD: u32 = 4;
+#[napi]
+pub const LINK_WORDS: u32 = 5;
 /// Links an engine can have; the lower half of a link is below this.
 #[napi]
 pub const LINKS_MAX: u32 = 1 << 16;
@@ -138,8 +150,14 @@ pub mod state {
     /// 1 if nobody waits for the request that was asked about any more.
     #[napi]
     pub const STATE_ABANDONED: u32 = 10;
+    /// Of which epoch the codes of names have to be: what is in their upper halves.
     #[napi]
-    pub const STATE_WORDS: u32 = 11;
+    pub const STATE_NAMES_EPOCH: u32 = 11;
+    /// One-way messages dropped as they were sent, because their lane was full and drops the newest.
+    #[napi]
+    pub const STATE_DROPPED: u32 = 12;
+    #[napi]
+    pub const STATE_WORDS: u32 = 13;
 }
 
 /// What a record in the outbox is about, beyond the kinds of messages.
@@ -167,7 +185,7 @@ pub mod event {
     /// A connection is over; the payload says why, if anything is wrong: code, line feed, message.
     #[napi]
     pub const EVENT_CLOSED: u32 = 18;
-    /// The peer defines the code as the name in the payload.
+    /// The peer uses the route in the code for the name in the payload from now on.
     #[napi]
     pub const EVENT_NAMED: u32 = 19;
     /// A request of ours ended without an answer; the code says how.
@@ -176,7 +194,7 @@ pub mod event {
     /// A request of the peer needs no answer any more.
     #[napi]
     pub const EVENT_ABANDONED: u32 = 21;
-    /// Nothing waits for room any more.
+    /// Nothing waits for room any more in the lane in the code.
     #[napi]
     pub const EVENT_DRAINED: u32 = 22;
     /// A message could not be sent; the payload says why, as when a connection is over.
@@ -196,6 +214,17 @@ pub mod event {
     /// as when a connection is over.
     #[napi]
     pub const EVENT_SENT: u32 = 27;
+    /// One-way messages were dropped by the lane in the code, which was full: so many in place of the
+    /// deadline.
+    #[napi]
+    pub const EVENT_DROPPED: u32 = 28;
+    /// A one-way message of the peer's, of the route in the code, was not taken; the payload says why, as
+    /// when a connection is over.
+    #[napi]
+    pub const EVENT_UNREADABLE: u32 = 29;
+    /// More items wait to be read than may: what is consumed is to be said at once.
+    #[napi]
+    pub const EVENT_UNREAD: u32 = 30;
     /// Clients do not find a server any more: the code says which listener it was, the payload why. It
     /// is of no link, and stands in the arena of any.
     #[napi]
@@ -217,4 +246,8 @@ pub mod ending {
     pub const ENDED_CLOSED: u32 = 4;
     #[napi]
     pub const ENDED_WOULD_DEADLOCK: u32 = 5;
+    #[napi]
+    pub const ENDED_WITHDRAWN: u32 = 6;
+    #[napi]
+    pub const ENDED_UNREADABLE: u32 = 7;
 }

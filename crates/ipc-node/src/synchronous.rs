@@ -13,7 +13,8 @@ use napi::sys;
 use crate::binding::{Binding, Inner};
 use crate::inbox::{Outcome, SyncCall};
 use crate::records::ending::{
-    ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT, ENDED_WOULD_DEADLOCK,
+    ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT, ENDED_UNREADABLE,
+    ENDED_WITHDRAWN, ENDED_WOULD_DEADLOCK,
 };
 use crate::records::state::{
     STATE_SYNC_FREE, STATE_SYNC_GENERATION, STATE_SYNC_HEAD, STATE_SYNC_LEN, STATE_SYNC_LINK,
@@ -65,6 +66,8 @@ pub fn request(binding: &Binding) -> Result<sys::napi_value> {
         Some(Outcome::Ended(Ending::Cancelled)) => number(ENDED_CANCELLED),
         Some(Outcome::Ended(Ending::PeerLost)) => number(ENDED_PEER_LOST),
         Some(Outcome::Ended(Ending::Closed)) => number(ENDED_CLOSED),
+        Some(Outcome::Ended(Ending::Withdrawn)) => number(ENDED_WITHDRAWN),
+        Some(Outcome::Ended(Ending::Unreadable)) => number(ENDED_UNREADABLE),
         None => number(ENDED_WOULD_DEADLOCK),
     })
 }

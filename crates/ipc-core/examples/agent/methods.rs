@@ -92,6 +92,7 @@ struct AskBack {
 pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
     let state = || Arc::clone(agent);
     let (noting, sleeping, waiting, closing) = (state(), state(), state(), state());
+    let working = state();
     let name = server.map(str::to_owned);
     let handlers = Handlers::new()
         .handle("note", move |request| {
@@ -101,6 +102,10 @@ pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
         .handle("sleep", move |request| {
             let at_work = AtWork::start(&sleeping);
             async move { sleep(at_work, &request).await }
+        })
+        .handle("later", move |request| {
+            let at_work = AtWork::start(&working);
+            async move { later(at_work, &request).await }
         })
         .handle("never", move |_| {
             let at_work = AtWork::start(&waiting);
@@ -127,6 +132,7 @@ fn plain(handlers: Handlers) -> Handlers {
         Ok(Reply { codec, payload: request.payload, ..Reply::default() })
     };
     handlers
+        .accept_compressed(PACKED)
         .handle(PACKED, |request| async move {
             Ok(Reply { compress: true, ..Reply::bytes(request.payload) })
         })
@@ -188,6 +194,13 @@ async fn sleep(mut at_work: AtWork, request: &Request) -> Result<Reply, RemoteEr
     tokio::time::sleep(Duration::from_millis(ms)).await;
     at_work.1 = true;
     encode(json!("slept"))
+}
+
+async fn later(mut at_work: AtWork, request: &Request) -> Result<Reply, RemoteError> {
+    let (ms, length): (u64, usize) = decode(request)?;
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    at_work.1 = true;
+    encode(json!("7".repeat(length)))
 }
 
 pub fn decode<T: for<'a> Deserialize<'a>>(request: &Request) -> Result<T, RemoteError> {

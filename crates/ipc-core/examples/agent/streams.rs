@@ -38,6 +38,10 @@ pub fn handle(agent: &Arc<Agent>, handlers: Handlers) -> Handlers {
             }
             encode(json!(sum))
         })
+        .handle("deaf", |mut request: Request| async move {
+            let _items = request.take_stream()?;
+            std::future::pending().await
+        })
         .handle("double", |mut request: Request| async move {
             let (items, mut count) = (request.take_stream()?, 0);
             while let Some(item) = items.next().await {

@@ -221,6 +221,7 @@ pub struct Chosen {
     serving_max: Option<u32>,
     connect_timeout_ms: Option<u64>,
     serving_max_total: Option<u32>,
+    unread_max: Option<u64>,
     connections_max: Option<usize>,
     hello_timeout_ms: Option<u64>,
 }
@@ -283,6 +284,7 @@ impl Chosen {
         set(&mut options.limits.pending_max, self.pending_max);
         set(&mut options.flow.backlog_max, self.backlog_max);
         set(&mut options.flow.serving_max, self.serving_max);
+        set(&mut options.flow.unread_max, self.unread_max);
         if let Some(overflow) = &self.overflow {
             options.flow.overflow = [overflow.policy(); 4];
         }

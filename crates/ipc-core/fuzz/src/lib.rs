@@ -31,7 +31,7 @@ impl Application {
     /// Answers what was asked since the last time.
     pub fn answer(&mut self, engine: &mut Engine) {
         for (link, message, payload) in self.asked.drain(..) {
-            let answer = Draft { kind: Kind::Reply, ..draft(message.lane, message.code, message.id) };
+            let answer = Draft { kind: Kind::Reply, ..draft(message.lane, 0, message.id) };
             // It may have been given up, or its connection be over.
             let _ = engine.send(link, &answer, &payload);
         }
@@ -104,7 +104,7 @@ impl Host for Application {
 }
 
 /// A request of bytes, without a timeout.
-pub fn draft(lane: Lane, code: u16, id: u64) -> Draft {
+pub fn draft(lane: Lane, code: u32, id: u64) -> Draft {
     let (kind, codec) = (Kind::Request, Codec::Bytes);
     Draft { kind, lane, codec, code, id, timeout: None, trace: None, window: None, compress: false }
 }

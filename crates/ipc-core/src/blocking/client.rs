@@ -31,7 +31,10 @@ impl Client {
             endpoint.turn(Time::NEVER)?;
             let change = endpoint.changes().next();
             let error = match change {
-                Some(Change::Connected(_, peer)) => return Ok(Self { endpoint, link, peer }),
+                Some(Change::Connected(_, peer)) => {
+                    endpoint.begin_reading();
+                    return Ok(Self { endpoint, link, peer });
+                }
                 Some(Change::Closed(_, error)) => error,
                 _ if endpoint.engine.is_open(link) => continue,
                 _ => None,
@@ -73,6 +76,12 @@ impl Client {
     /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
     pub fn off(&mut self, subscription: Subscription) {
         self.endpoint.desk.router.stop_listening(subscription);
+    }
+
+    /// Lets the server send requests and one-way messages of this name compressed: what it takes to
+    /// unpack them is up to 64 times what the server has put in.
+    pub fn accept_compressed(&mut self, name: &str) {
+        self.endpoint.accept_compressed(name);
     }
 
     /// Asks, and waits for the answer.

@@ -1,7 +1,7 @@
 //! What the engine of a blocking client or server is driven into.
 
 use super::{Answer, Handler, Request};
-use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId};
+use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Readiness};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
     Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, error_draft, panicked,
@@ -27,6 +27,8 @@ pub(super) struct Desk {
     pub sends: Calls<Option<Result<()>>>,
     /// Something arrived since this was last set to false.
     pub busy: bool,
+    /// Messages are taken: a client has been handed over, and may have its handlers by now.
+    pub is_begun: bool,
 }
 
 /// A request in flight.
@@ -48,6 +50,7 @@ impl Desk {
             unhandled: 0,
             sends: Calls::new(),
             busy: false,
+            is_begun: false,
         }
     }
 
@@ -85,7 +88,7 @@ impl Desk {
             self.tell(&request, &mut reply);
             return self.buffers.put(reply.payload);
         }
-        let handler = self.router.handler(link, message.code);
+        let handler = self.router.handler(link, message);
         let answer = run_handler(handler, &request, &mut reply);
         match answer {
             Some(Ok(())) => {
@@ -104,13 +107,13 @@ impl Desk {
     /// Tells everybody who wants to hear of a one-way message. What one of them does is no business of
     /// the others, and what they write is dropped.
     fn tell(&mut self, request: &Request<'_>, reply: &mut Reply) {
-        let (link, code) = (request.link, request.message.code);
-        let handler = self.router.handler(link, code);
+        let (link, message) = (request.link, request.message);
+        let handler = self.router.handler(link, message);
         let mut is_heard = handler.is_some();
         if is_heard {
             drop(run_handler(handler, request, reply));
         }
-        if let Some(listeners) = self.router.listeners(link, code) {
+        if let Some(listeners) = self.router.listeners(link, message) {
             is_heard |= !listeners.is_empty();
             listeners.retain_mut(|listener| {
                 drop(run_handler(Some(&mut listener.handler), request, reply));
@@ -138,6 +141,15 @@ impl Desk {
 }
 
 impl Host for Desk {
+    #[inline]
+    fn readiness(&mut self, _: LinkId) -> Readiness {
+        if self.is_begun { Readiness::All } else { Readiness::Nothing }
+    }
+
+    fn accepts_packed(&mut self, name: &str) -> bool {
+        self.router.accepts_packed(name)
+    }
+
     #[inline]
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let mut payload = self.buffers.get_of(body.len());
@@ -171,7 +183,9 @@ impl Host for Desk {
     fn event(&mut self, event: Event<'_>) {
         self.busy = true;
         match event {
-            Event::Named { link, code, name } => self.router.named(link, code, name.into()),
+            Event::Named { link, lane, code, name } => {
+                self.router.named(link, lane, code, name.into());
+            }
             Event::Ended { link, id, ending } => {
                 if let Some(waiting) = self.calls.get_mut(id) {
                     waiting.outcome = Some(Err(ending.into()));
@@ -195,7 +209,11 @@ impl Host for Desk {
                     *outcome = Some(error.map_or(Ok(()), Err));
                 }
             }
-            Event::Granted { .. } | Event::Drained { .. } => {}
+            Event::Unreadable { .. } => self.unhandled += 1,
+            Event::Granted { .. }
+            | Event::Drained { .. }
+            | Event::Dropped { .. }
+            | Event::Unread { .. } => {}
         }
     }
 }

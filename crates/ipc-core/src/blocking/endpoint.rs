@@ -77,7 +77,7 @@ impl Endpoint {
     pub fn request(
         &mut self,
         link: LinkId,
-        code: u16,
+        code: u32,
         payload: &[u8],
         options: &CallOptions,
         payload_out: &mut Vec<u8>,
@@ -174,16 +174,30 @@ impl Endpoint {
     /// Waits until nothing of a link waits for room in private memory any more.
     pub fn drain(&mut self, link: LinkId, until: Time) -> Result<()> {
         self.engine.flush();
-        while self.engine.want_drain(link) {
+        let dropped = self.engine.link_stats(link).map(|stats| stats.dropped);
+        while self.engine.want_drain_all(link) {
             if self.stopped || !self.turn(until)? {
                 return Err(Error::new(Code::Timeout, "the peer does not read"));
             }
         }
         // Nothing waits either where it was lost with its connection.
-        if self.engine.is_open(link) {
-            return Ok(());
+        let Some(stats) = self.engine.link_stats(link) else {
+            return Err(Error::new(Code::Closed, "the connection is over"));
+        };
+        if Some(stats.dropped) == dropped { Ok(()) } else { Err(Error::dropped()) }
+    }
+
+    /// Messages are taken from now on.
+    pub fn begin_reading(&mut self) {
+        self.desk.is_begun = true;
+        for link in self.engine.links() {
+            self.engine.resume(link);
         }
-        Err(Error::new(Code::Closed, "the connection is over"))
+    }
+
+    /// Payloads of this name may come compressed.
+    pub fn accept_compressed(&mut self, name: &str) {
+        self.desk.router.accept_packed(name);
     }
 
     /// Closes a link without waiting for anything.

@@ -20,7 +20,7 @@ impl<F: FnMut(Arrival<'_>) -> Result<(), Corrupt>> Host for InPlace<'_, F> {
         }
         self.desk.busy = true;
         // A session lets no code through that was not defined before.
-        let name = self.desk.router.name(link, message.code).unwrap_or_default();
+        let name = self.desk.router.name(link, message).unwrap_or_default();
         (self.read)(Arrival { name, link, message, body })
     }
 

@@ -33,6 +33,7 @@ impl Server {
     ) -> Result<Self> {
         let mut endpoint = Endpoint::new(face)?;
         let listener = endpoint.engine.listen(name, options, listen)?;
+        endpoint.begin_reading();
         Ok(Self { endpoint, listener })
     }
 
@@ -63,6 +64,12 @@ impl Server {
     /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
     pub fn off(&mut self, subscription: Subscription) {
         self.endpoint.desk.router.stop_listening(subscription);
+    }
+
+    /// Lets clients send requests and one-way messages of this name compressed: what it takes to unpack
+    /// them is up to 64 times what a client has put in.
+    pub fn accept_compressed(&mut self, name: &str) {
+        self.endpoint.accept_compressed(name);
     }
 
     /// Serves until its [`Stopper`] says stop.

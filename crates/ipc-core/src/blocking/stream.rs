@@ -83,12 +83,12 @@ impl<'a> Streaming<'a> {
 
     /// Sends an item, and waits for it while the other side does not keep up.
     pub fn send(&mut self, payload: &[u8]) -> Result<()> {
-        let FlowKey { link, id, .. } = self.key;
+        let (FlowKey { link, id, .. }, lane) = (self.key, self.draft.lane);
         loop {
             match self.endpoint.engine.credit(link, self.key.sent(), id) {
                 None => return Err(over()),
                 // What the ring has no room for is not put on top of what waits for it already.
-                Some(credit) if credit > 0 && !self.endpoint.engine.has_backlog(link) => break,
+                Some(credit) if credit > 0 && self.endpoint.engine.queued(link, lane) == 0 => break,
                 Some(_) => self.wait()?,
             }
         }

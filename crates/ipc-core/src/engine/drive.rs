@@ -10,6 +10,7 @@ use super::link::Link;
 use super::poller::Source;
 use super::slab::Key;
 use super::{Engine, Entry};
+use crate::doorbell::fall_asleep;
 use crate::error::Corrupt;
 use crate::memory;
 use crate::time::{Now, Time};
@@ -168,18 +169,14 @@ impl Engine {
     /// Before sleeping: asks every peer to ring, and sets the timer. Returns whether the host may
     /// sleep now, that is, whether nothing has come meanwhile.
     pub fn arm(&mut self) -> bool {
-        let mut quiet = true;
-        let mut slept = false;
         let entries = &mut self.entries;
-        self.hot.retain(|&key| {
-            let Some(Entry::Link(link)) = entries.get_mut(key) else { return false };
+        let nap = fall_asleep(&mut self.hot, |key| {
+            let Some(Entry::Link(link)) = entries.get_mut(key) else { return None };
             let asleep = link.arm();
             link.hot = !asleep;
-            quiet &= asleep;
-            slept |= asleep;
-            !asleep
+            Some(asleep)
         });
-        if slept {
+        if nap.any {
             self.backstop.fresh = true;
             if self.backstop.due == Time::NEVER {
                 self.backstop.stage = 0;
@@ -187,7 +184,7 @@ impl Engine {
             }
         }
         self.poller.wake_by(self.due.min(self.backstop.due));
-        quiet && !self.has_losses()
+        nap.whole && !self.has_losses()
     }
 
     /// Whether requests are in flight on any hot link: an answer may come any moment.

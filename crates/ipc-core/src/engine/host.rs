@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use crate::error::{Corrupt, Error};
 use crate::handshake::{EngineId, SessionId, Transport};
 use crate::header::Kind;
-use crate::limits::Agreement;
+use crate::limits::{Agreement, Lane};
 use crate::ring::mapped::MappedRegion;
 use crate::ring::{self};
 use crate::session::{Ending, Message};
@@ -76,10 +76,12 @@ pub enum Event<'a> {
         /// Who is at the other end.
         peer: &'a Peer,
     },
-    /// The peer will use `code` for `name` from now on.
+    /// The peer will use `code` for `name` in this lane from now on.
     Named {
         /// The connection.
         link: LinkId,
+        /// The lane.
+        lane: Lane,
         /// The peer's code.
         code: u16,
         /// The method or event.
@@ -129,10 +131,39 @@ pub enum Event<'a> {
         /// Why it will never arrive; `None`: it is being written.
         error: Option<Error>,
     },
-    /// All that waited for room in the rings is in them.
+    /// One-way messages were dropped by a lane of this side that was full.
+    Dropped {
+        /// The connection.
+        link: LinkId,
+        /// The lane.
+        lane: Lane,
+        /// How many, since this was said last.
+        count: u64,
+    },
+    /// More items of the peer's requests have arrived than may wait to be read, or that is over. While it
+    /// is so, nothing of the link is read, and what is [`consumed`](super::Engine::consumed) is to be
+    /// said at once.
+    Unread {
+        /// The connection.
+        link: LinkId,
+        /// Whether it is so.
+        is_too_much: bool,
+    },
+    /// A one-way message of the peer was not taken.
+    Unreadable {
+        /// The connection.
+        link: LinkId,
+        /// [`Message::route`] of it.
+        route: usize,
+        /// Why.
+        error: Error,
+    },
+    /// All that waited for room in a lane is in its ring.
     Drained {
         /// The connection.
         link: LinkId,
+        /// The lane.
+        lane: Lane,
     },
     /// The connection is over, or could not be made. Every request has had its outcome.
     Closed {
@@ -143,13 +174,32 @@ pub enum Event<'a> {
     },
 }
 
+/// What a host can take of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Everything.
+    All,
+    /// Answers and items, but no requests and no one-way messages.
+    Answers,
+    /// Nothing.
+    Nothing,
+}
+
 /// The one an engine drives for: receives messages and events. It must not block.
 pub trait Host {
-    /// Whether it can take messages of this link now. Otherwise they stay in the rings, which is
-    /// what the peer feels as backpressure, until [`super::Engine::resume`].
-    fn is_ready(&mut self, link: LinkId) -> bool {
+    /// What it can take of this link now. The rest stays in the rings, which is what the peer feels as
+    /// backpressure, until [`super::Engine::resume`]; or it is set aside, where what can be taken may
+    /// lie behind it.
+    fn readiness(&mut self, link: LinkId) -> Readiness {
         let _ = link;
-        true
+        Readiness::All
+    }
+
+    /// Whether requests or one-way messages of this name may come compressed: to unpack them takes more
+    /// memory and time than their author has put in.
+    fn accepts_packed(&mut self, name: &str) -> bool {
+        let _ = name;
+        false
     }
 
     /// A message that came in one frame. The host copies the body, which checks it; an error from

@@ -55,7 +55,7 @@ use crate::time::Time;
 
 pub use bell::Waker;
 pub use directory::DIRECTORY_VARIABLE;
-pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer};
+pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
 pub use link::{Lent, LinkStats, Sent};
 pub(crate) use link::{Refusal, Room, Taken};
 pub use options::{Flow, ListenOptions, Options, Overflow};
@@ -165,9 +165,16 @@ impl Engine {
         self.id
     }
 
-    /// This side's code for a method or event name, the same on all connections.
-    pub fn code(&mut self, name: &str) -> Result<u16> {
+    /// This side's code for a method or event name, the same on all connections. It is good for as long as
+    /// [`Self::names_epoch`] stays what it is.
+    pub fn code(&mut self, name: &str) -> Result<u32> {
         self.names.code(name)
+    }
+
+    /// How often all names were given up, because there were too many. The upper half of a code says of
+    /// which epoch it is.
+    pub fn names_epoch(&self) -> u16 {
+        self.names.epoch()
     }
 
     // ---- listening and connecting ----
@@ -362,10 +369,10 @@ impl Engine {
         self.link_mut(link.0)?.credit(kind, id)
     }
 
-    /// Whether anything of a link waits for room in private memory.
+    /// Bytes that wait in private memory for room in a lane.
     #[inline]
-    pub fn has_backlog(&self, link: LinkId) -> bool {
-        self.link(link.0).is_some_and(Link::has_backlog)
+    pub fn queued(&self, link: LinkId, lane: Lane) -> usize {
+        self.link(link.0).map_or(0, |found| found.queued(lane))
     }
 
     /// The application is done with items of a request that came, of this cost in all; see
@@ -414,10 +421,15 @@ impl Engine {
         }
     }
 
-    /// Asks for [`Event::Drained`] once nothing of this link waits for room. Returns whether
-    /// anything does.
-    pub fn want_drain(&mut self, link: LinkId) -> bool {
-        self.link_mut(link.0).is_some_and(Link::want_drain)
+    /// Asks for [`Event::Drained`] once nothing waits for room in this lane. Returns whether anything
+    /// does.
+    pub fn want_drain(&mut self, link: LinkId, lane: Lane) -> bool {
+        self.link_mut(link.0).is_some_and(|found| found.want_drain(lane))
+    }
+
+    /// The same for all lanes.
+    pub fn want_drain_all(&mut self, link: LinkId) -> bool {
+        Lane::ALL.iter().fold(false, |any, lane| self.want_drain(link, *lane) | any)
     }
 
     /// Closes a connection: requests in flight end now, what waits for room is still written, and

@@ -171,22 +171,29 @@ pub enum Overflow {
 pub struct Flow {
     /// What each lane does when it is full, by [`Lane`].
     pub overflow: [Overflow; Lane::ALL.len()],
-    /// Bytes that may wait in private memory per lane before more is refused.
+    /// Bytes that may wait for the peer in private memory, of all that is sent to it. Above it requests
+    /// and one-way messages are refused, but for a sixteenth of it that each lane has for itself, and no
+    /// more requests of the peer are taken. When answers and items have made it four times as much, and the
+    /// peer reads nothing for a second, the connection ends.
     pub backlog_max: usize,
-    /// Requests of the peer being worked on above which its lanes are not read.
+    /// Requests of the peer being worked on above which no others are taken. Streams do not count.
     pub serving_max: u32,
+    /// Bytes of items that go with requests of the peer and may wait for the application to read them, of
+    /// all its streams. Above it no more of its messages are read.
+    pub unread_max: u64,
 }
 
 impl Flow {
     /// Where everyone starts.
     pub const DEFAULT: Self = Self {
         overflow: [
-            Overflow::Wait(Duration::from_secs(1)),
-            Overflow::Wait(Duration::from_millis(500)),
-            Overflow::Wait(Duration::from_millis(500)),
+            Overflow::Wait(Duration::MAX),
+            Overflow::Wait(Duration::MAX),
+            Overflow::Wait(Duration::MAX),
             Overflow::DropNewest,
         ],
         backlog_max: 32 << 20,
         serving_max: 4096,
+        unread_max: 64 << 20,
     };
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 /// How long it should take to handle what was read at once, with one connection and with several.
 const ALONE: Duration = Duration::from_micros(100);
 const AMONG_OTHERS: Duration = Duration::from_micros(25);
-/// Frames read at once, at most and at least.
+/// Frames read at once, at most, at first and at least.
 const FRAMES_MAX: u32 = 4096;
+const FRAMES_FIRST: u32 = 512;
 const FRAMES_MIN: u32 = 8;
 
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { budget: FRAMES_MAX, read: 0 }
+        Self { budget: FRAMES_FIRST, read: 0 }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::host::{Host, LinkId};
 use super::link::{Link, Refusal, Room, Taken};
 use super::{Engine, Waker};
-use crate::error::{Corrupt, Result};
+use crate::error::{Code, Corrupt, Error, Result};
 use crate::session::Draft;
 
 impl Engine {
@@ -14,8 +14,15 @@ impl Engine {
     }
 
     /// Tells the peer at once what the draft's code means on its lane, so that [`Self::try_reserve`]
-    /// need not.
+    /// need not. It stays so for as long as the link lives, and no other name is given up for it.
     pub(crate) fn introduce(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
+        if let Some(found) = self.link_mut(link.0)
+            && !found.has_room_for_name(draft)
+        {
+            let max = found.peer.agreement.limits.names_max;
+            let message = format!("a lane has {max} names at most, and this one has them");
+            return Err(Error::new(Code::TooManyNames, message));
+        }
         self.define(link, draft)?;
         if let Some(found) = self.link_mut(link.0) {
             found.commit();

@@ -13,7 +13,7 @@ pub(crate) fn reply_draft(request: &Message, codec: Codec) -> Draft {
         kind: Kind::Reply,
         lane: request.lane,
         codec,
-        code: request.code,
+        code: 0,
         id: request.id,
         timeout: None,
         trace: None,
@@ -67,6 +67,13 @@ impl From<Ending> for Error {
             Ending::Cancelled => Self::new(Code::Cancelled, "the caller cancelled"),
             Ending::PeerLost => Self::new(Code::PeerLost, "the peer went away before it answered"),
             Ending::Closed => Self::new(Code::Closed, "the connection was closed"),
+            Ending::Withdrawn => {
+                Self::new(Code::InvalidArgument, "the payload was taken away before it was sent")
+            }
+            Ending::Unreadable => Self::new(
+                Code::InvalidPayload,
+                "the answer came compressed, which was not asked for",
+            ),
         }
     }
 }

@@ -152,5 +152,108 @@ impl<W: Default> Flows<W> {
 
 /// What an item's frame says.
 pub(crate) fn item_draft(of: &Draft, key: FlowKey) -> Draft {
-    Draft { kind: key.sent(), timeout: None, trace: None, window: None, compress: false, ..*of }
+    let kind = key.sent();
+    Draft { kind, code: 0, timeout: None, trace: None, window: None, compress: false, ..*of }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::error::{Code, Error};
+    use crate::header::Codec;
+    use crate::limits::Lane;
+    use crate::seeds::each_seed;
+    use crate::time::Time;
+
+    const LINK: LinkId = LinkId(7);
+
+    fn item(kind: Kind, id: u64) -> Message {
+        let (lane, codec, deadline) = (Lane::Normal, Codec::Bytes, Time::NEVER);
+        Message { kind, lane, codec, code: 0, id, len: 1, deadline, trace: None, window: None }
+    }
+
+    /// What there is to read, by name.
+    fn name_of(reading: &Reading) -> &'static str {
+        match reading {
+            Reading::Item(_) => "item",
+            Reading::Last => "last",
+            Reading::Failed(_) => "failed",
+            Reading::Nothing => "nothing",
+        }
+    }
+
+    #[test]
+    fn items_come_in_order_and_before_the_end_which_is_told_once() {
+        each_seed(200, |random| {
+            let mut flows = Flows::<u32>::new();
+            let key = FlowKey { link: LINK, ours: true, id: 3 };
+            flows.open(key);
+            // The slow and obvious twin: what came and was not read, and how it ended.
+            let (mut came, mut twin, mut end) = (0u8, VecDeque::new(), None);
+            let (mut failures, mut replies) = (0, 0);
+            for _ in 0..60 {
+                match random.below(8) {
+                    0..3 if end.is_none() => {
+                        let waiting = flows.push(LINK, &item(Kind::ReplyItem, 3), vec![came]);
+                        assert!(waiting.is_some());
+                        twin.push_back(came);
+                        came += 1;
+                    }
+                    3 if random.percent(20) => {
+                        let is_error = random.percent(50);
+                        let error = Err(Error::new(Code::Timeout, "first"));
+                        let outcome = if is_error { error } else { Ok(Reply::default()) };
+                        assert!(flows.end(key, outcome).is_some());
+                        end.get_or_insert(is_error);
+                    }
+                    4 if twin.is_empty() && end.is_some() && random.percent(20) => {
+                        let flow = flows.get(key).unwrap();
+                        let reply = flow.take_reply();
+                        let expected = replies == 0 && failures == 0;
+                        assert_eq!(reply.is_some(), expected, "an outcome is told once");
+                        assert!(reply.is_none_or(|reply| reply.is_err() == (end == Some(true))));
+                        replies += 1;
+                    }
+                    _ => {
+                        let reading = flows.get(key).unwrap().read();
+                        let expected = match (twin.front(), end) {
+                            (Some(_), _) => "item",
+                            (None, None) => "nothing",
+                            (None, Some(true)) if failures + replies == 0 => "failed",
+                            (None, Some(_)) => "last",
+                        };
+                        assert_eq!(name_of(&reading), expected);
+                        failures += u32::from(expected == "failed");
+                        if let Reading::Item(item) = reading {
+                            assert_eq!(item.payload, [twin.pop_front().unwrap()]);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn an_item_goes_to_its_own_end_of_its_own_stream_and_to_no_other() {
+        let mut flows = Flows::<u32>::new();
+        let other = LinkId(8);
+        let ends = [(LINK, true, 1), (LINK, false, 1), (LINK, true, 2), (other, true, 1)];
+        let keys = ends.map(|(link, ours, id)| FlowKey { link, ours, id });
+        for (number, key) in (0..).zip(keys) {
+            flows.open(key);
+            flows.get(key).unwrap().waiting = number;
+        }
+        for (number, key) in (0..).zip(keys) {
+            assert_eq!(
+                flows.push(key.link, &item(key.taken(), key.id), vec![]),
+                Some(&mut number.clone())
+            );
+            assert!(key.taken() != key.sent());
+        }
+        assert!(flows.push(LINK, &item(Kind::ReplyItem, 9), vec![]).is_none(), "there is no such");
+        for key in keys {
+            assert!(flows.contains(key) && flows.forget(key).is_some());
+            assert!(!flows.contains(key) && flows.get(key).is_none(), "something is left of it");
+        }
+    }
 }

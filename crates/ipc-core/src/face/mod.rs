@@ -52,7 +52,7 @@ pub struct CallOptions {
 
 impl CallOptions {
     /// A message nobody answers, of the event `code`.
-    pub(crate) fn one_way(&self, code: u16) -> Draft {
+    pub(crate) fn one_way(&self, code: u32) -> Draft {
         Draft {
             kind: Kind::OneWay,
             lane: self.lane,
@@ -67,13 +67,13 @@ impl CallOptions {
     }
 
     /// The request `id` of the method `code`.
-    pub(crate) fn request(&self, code: u16, id: u64, face: &FaceOptions) -> Draft {
+    pub(crate) fn request(&self, code: u32, id: u64, face: &FaceOptions) -> Draft {
         let timeout = Some(self.timeout.unwrap_or(face.timeout));
         Draft { kind: Kind::Request, id, timeout, ..self.one_way(code) }
     }
 
     /// The same with items. A stream lasts as long as it takes, unless told otherwise.
-    pub(crate) fn stream(&self, code: u16, id: u64) -> Draft {
+    pub(crate) fn stream(&self, code: u32, id: u64) -> Draft {
         let (timeout, window) = (self.timeout, Some(self.window.unwrap_or(WINDOW_DEFAULT)));
         Draft { kind: Kind::Request, id, timeout, window, ..self.one_way(code) }
     }

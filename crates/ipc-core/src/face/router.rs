@@ -1,8 +1,10 @@
 //! From a peer's code for a name to the handler of that name, and to those who listen to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::engine::LinkId;
+use crate::limits::Lane;
+use crate::session::{Message, route};
 
 /// Handlers by name, one for each, and listeners, any number; and per link what its peer's codes mean.
 pub(crate) struct Router<H> {
@@ -11,7 +13,10 @@ pub(crate) struct Router<H> {
     listeners: Vec<Vec<Listener<H>>>,
     listened: HashMap<Box<str>, usize>,
     subscriptions: u64,
-    /// By the place of a link in its engine; the id says whose it is now.
+    /// Names whose payloads may come compressed.
+    packed: HashSet<Box<str>>,
+    /// By the place of a link in its engine, and there by the route of a message; the id says whose it is
+    /// now.
     links: Vec<Option<(LinkId, Vec<Option<Route>>)>>,
 }
 
@@ -41,6 +46,7 @@ impl<H> Router<H> {
             listeners: Vec::new(),
             listened: HashMap::new(),
             subscriptions: 0,
+            packed: HashSet::new(),
             links: Vec::new(),
         }
     }
@@ -82,10 +88,20 @@ impl<H> Router<H> {
         })
     }
 
-    /// Who listens to a peer's code, in the order in which they came.
+    /// Payloads of this name may come compressed.
+    pub fn accept_packed(&mut self, name: &str) {
+        self.packed.insert(name.into());
+    }
+
+    /// Whether payloads of this name may come compressed.
+    pub fn accepts_packed(&self, name: &str) -> bool {
+        self.packed.contains(name)
+    }
+
+    /// Who listens to what a message is called, in the order in which they came.
     #[inline]
-    pub fn listeners(&mut self, link: LinkId, code: u16) -> Option<&mut Vec<Listener<H>>> {
-        let index = self.route(link, code)?.listeners?;
+    pub fn listeners(&mut self, link: LinkId, message: &Message) -> Option<&mut Vec<Listener<H>>> {
+        let index = self.route(link, message)?.listeners?;
         self.listeners.get_mut(index)
     }
 
@@ -107,8 +123,8 @@ impl<H> Router<H> {
         all
     }
 
-    /// The peer of a link will use `code` for `name`.
-    pub fn named(&mut self, link: LinkId, code: u16, name: Box<str>) {
+    /// The peer of a link will use `code` for `name` in this lane.
+    pub fn named(&mut self, link: LinkId, lane: Lane, code: u16, name: Box<str>) {
         let place = place(link);
         if place >= self.links.len() {
             self.links.resize_with(place + 1, || None);
@@ -118,12 +134,13 @@ impl<H> Router<H> {
             *entry = Some((link, Vec::new()));
         }
         let Some((_, routes)) = entry else { return };
-        if usize::from(code) >= routes.len() {
-            routes.resize_with(usize::from(code) + 1, || None);
+        let route = route(lane, code);
+        if route >= routes.len() {
+            routes.resize_with(route + 1, || None);
         }
         let handler = self.by_name.get(&name).copied();
         let listeners = self.listened.get(&name).copied();
-        routes[usize::from(code)] = Some(Route { name, handler, listeners });
+        routes[route] = Some(Route { name, handler, listeners });
     }
 
     /// A link is over: its peer's codes mean nothing any more.
@@ -135,22 +152,22 @@ impl<H> Router<H> {
         }
     }
 
-    /// The handler of a peer's code.
+    /// The handler of what a message is called.
     #[inline]
-    pub fn handler(&mut self, link: LinkId, code: u16) -> Option<&mut H> {
-        let index = self.route(link, code)?.handler?;
+    pub fn handler(&mut self, link: LinkId, message: &Message) -> Option<&mut H> {
+        let index = self.route(link, message)?.handler?;
         self.handlers.get_mut(index)
     }
 
-    /// What a peer calls its code.
-    pub fn name(&self, link: LinkId, code: u16) -> Option<&str> {
-        self.route(link, code).map(|route| &*route.name)
+    /// What its author calls a message.
+    pub fn name(&self, link: LinkId, message: &Message) -> Option<&str> {
+        self.route(link, message).map(|route| &*route.name)
     }
 
     #[inline]
-    fn route(&self, link: LinkId, code: u16) -> Option<&Route> {
+    fn route(&self, link: LinkId, message: &Message) -> Option<&Route> {
         match self.links.get(place(link))? {
-            Some((id, routes)) if *id == link => routes.get(usize::from(code))?.as_ref(),
+            Some((id, routes)) if *id == link => routes.get(message.route())?.as_ref(),
             _ => None,
         }
     }
@@ -163,20 +180,27 @@ fn place(link: LinkId) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::Kind;
+
+    const LANE: Lane = Lane::Normal;
+
+    fn message(code: u16) -> Message {
+        Message { kind: Kind::OneWay, code, ..Message::NONE }
+    }
 
     #[test]
     fn any_number_listens_to_a_name_known_or_not() {
         let (mut router, link) = (Router::new(), LinkId(3));
         let first = router.listen("tick", false, "a");
-        router.named(link, 7, "tick".into());
+        router.named(link, LANE, 7, "tick".into());
         router.listen("tick", true, "b");
         router.listen("tock", false, "c");
         let heard = |router: &mut Router<&'static str>| -> Vec<_> {
-            let listeners = router.listeners(link, 7).into_iter().flatten();
+            let listeners = router.listeners(link, &message(7)).into_iter().flatten();
             listeners.map(|listener| listener.handler).collect()
         };
         assert_eq!(heard(&mut router), ["a", "b"]);
-        assert_eq!(router.handler(link, 7), None);
+        assert_eq!(router.handler(link, &message(7)), None);
         assert_eq!(router.stop_listening(first), Some("a"));
         assert_eq!(router.stop_listening(first), None);
         assert_eq!(heard(&mut router), ["b"]);
@@ -186,17 +210,32 @@ mod tests {
     fn handlers_come_and_go_independently_of_names() {
         let mut router = Router::new();
         let (first, second) = (LinkId(3), LinkId(1 << 16 | 3));
-        router.named(first, 2, "echo".into());
-        assert_eq!(router.handler(first, 2), None);
+        router.named(first, LANE, 2, "echo".into());
+        assert_eq!(router.handler(first, &message(2)), None);
         router.handle("echo", "a");
-        assert_eq!(router.handler(first, 2), Some(&mut "a"));
+        assert_eq!(router.handler(first, &message(2)), Some(&mut "a"));
         router.handle("echo", "b");
-        router.named(second, 0, "echo".into());
-        assert_eq!(router.handler(second, 0), Some(&mut "b"));
-        assert_eq!(router.handler(first, 2), None);
+        router.named(second, LANE, 0, "echo".into());
+        assert_eq!(router.handler(second, &message(0)), Some(&mut "b"));
+        assert_eq!(router.handler(first, &message(2)), None);
         router.forget(first);
-        assert_eq!(router.handler(second, 0), Some(&mut "b"));
+        assert_eq!(router.handler(second, &message(0)), Some(&mut "b"));
         router.forget(second);
-        assert_eq!(router.handler(second, 0), None);
+        assert_eq!(router.handler(second, &message(0)), None);
+    }
+
+    #[test]
+    fn a_code_means_something_else_in_another_lane_and_once_it_is_defined_anew() {
+        let (mut router, link) = (Router::new(), LinkId(3));
+        router.handle("echo", "a");
+        router.handle("shout", "b");
+        router.named(link, LANE, 0, "echo".into());
+        router.named(link, Lane::High, 0, "shout".into());
+        let high = Message { lane: Lane::High, ..message(0) };
+        assert_eq!(router.handler(link, &message(0)), Some(&mut "a"));
+        assert_eq!(router.handler(link, &high), Some(&mut "b"));
+        router.named(link, LANE, 0, "shout".into());
+        assert_eq!(router.handler(link, &message(0)), Some(&mut "b"));
+        assert_eq!(router.name(link, &message(0)), Some("shout"));
     }
 }

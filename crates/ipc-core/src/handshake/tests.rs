@@ -216,6 +216,8 @@ fn a_welcome_to_what_was_not_offered_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(crate::seeds::properties())]
+
     #[test]
     fn arbitrary_payloads_are_decoded_or_refused(
         payload in proptest::collection::vec(any::<u8>(), 0..300)

@@ -7,8 +7,10 @@
 pub(crate) mod mapped;
 #[cfg(all(test, loom))]
 mod model;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
-use crate::doorbell::{Interest, Ringer, Words};
+use crate::doorbell::{Interest, Ringer, Sleeper, Words};
 use crate::error::Corrupt;
 use crate::limits::{CONTROL, RINGS};
 use crate::ring::{Consumer, Frame, Payload, Producer, Region};
@@ -108,14 +110,9 @@ pub(crate) struct Incoming<R, W> {
     quota: [i64; RINGS],
 }
 
-/// Which rings to read.
+/// Which rings to read, by bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// All of them.
-    All,
-    /// Only the control ring: the lanes are held back on purpose.
-    Control,
-}
+pub(crate) struct Scope(u8);
 
 impl<R: Region, W: Words> Incoming<R, W> {
     pub fn new(rings: [Consumer<R>; RINGS], peer: W) -> Self {
@@ -131,7 +128,7 @@ impl<R: Region, W: Words> Incoming<R, W> {
     /// Whether there is something to read in `scope`.
     #[inline]
     pub fn has_any(&self, scope: Scope) -> bool {
-        self.ready & scope.bits() != 0 || self.has_news()
+        self.ready & scope.0 != 0 || self.has_news()
     }
 
     /// Whether there is a word between the sessions as of now, whatever else was published.
@@ -144,7 +141,7 @@ impl<R: Region, W: Words> Incoming<R, W> {
     #[inline]
     pub fn next(&mut self, scope: Scope) -> Result<Option<usize>, Corrupt> {
         loop {
-            let eligible = self.ready & self.in_turn & scope.bits();
+            let eligible = self.ready & self.in_turn & scope.0;
             if eligible == 0 {
                 if !self.start_round(scope)? {
                     return Ok(None);
@@ -214,30 +211,48 @@ impl<R: Region, W: Words> Incoming<R, W> {
             self.in_turn = u8::MAX;
             self.quota = QUOTA;
         }
-        Ok(self.ready & scope.bits() != 0)
+        Ok(self.ready & scope.0 != 0)
     }
 }
 
 impl Scope {
+    /// All of them.
+    pub const ALL: Self = Self(u8::MAX);
+    /// Only the control ring: the lanes are held back on purpose.
+    pub const CONTROL: Self = Self(CONTROL_BIT);
+
+    /// The same without these lanes.
     #[inline]
-    const fn bits(self) -> u8 {
-        match self {
-            Self::All => u8::MAX,
-            Self::Control => CONTROL_BIT,
-        }
+    pub const fn without(self, lanes: u8) -> Self {
+        Self(self.0 & !lanes)
     }
 }
 
-/// One end of a connection: the direction it writes, the direction it reads, and whom to ring.
+/// One end of a connection: the direction it writes, the direction it reads, whom to ring, and when
+/// it may sleep.
 pub(crate) struct Lanes<R, W> {
     pub outgoing: Outgoing<R, W>,
     pub incoming: Incoming<R, W>,
     ringer: Ringer,
+    sleeper: Sleeper,
 }
 
 impl<R: Region, W: Words> Lanes<R, W> {
     pub fn new(outgoing: Outgoing<R, W>, incoming: Incoming<R, W>) -> Self {
-        Self { outgoing, incoming, ringer: Ringer::default() }
+        Self { outgoing, incoming, ringer: Ringer::default(), sleeper: Sleeper::default() }
+    }
+
+    /// Asks the peer to ring, and then has the caller look at all it could be woken for. Returns
+    /// whether this end may sleep: `look` has found nothing.
+    #[inline]
+    pub fn arm(&self, interest: Interest, look: impl FnOnce() -> bool) -> bool {
+        self.sleeper.arm(&self.outgoing.own, interest, look)
+    }
+
+    /// Awake: the peer need not ring.
+    #[inline]
+    pub fn disarm(&self) {
+        self.sleeper.disarm(&self.outgoing.own);
     }
 
     /// Publishes what was written and releases what was read. True: the peer sleeps and has to be

@@ -1,5 +1,7 @@
-//! Sleeping and ringing in a loom model: the production lanes, ringers and sleepers over words loom
-//! watches. A wake-up that is lost leaves a thread asleep for ever, which loom reports as a deadlock.
+//! Sleeping and ringing in a loom model: the production lanes over words loom watches, with the
+//! production sequence of publishing, ringing, arming and looking again, for one link and for an engine
+//! with several. A wake-up that is lost leaves a thread asleep for ever, which loom reports as a
+//! deadlock.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test --release --lib model`.
 
@@ -12,7 +14,7 @@ use loom::thread;
 
 use super::{Incoming, Lanes, Outgoing, Scope};
 use crate::checksum::CrcMode;
-use crate::doorbell::{Interest, Sleeper, Words};
+use crate::doorbell::{Interest, Words, fall_asleep};
 use crate::limits::{Lane, RINGS};
 use crate::ring::model::{CAPACITY, ModelRegion, frame};
 use crate::ring::{Consumer, Producer, Region};
@@ -102,36 +104,49 @@ impl Region for LaneRegion {
     }
 }
 
-/// A doorbell that remembers having been rung, as an event counter does.
+/// A doorbell among those one end waits for, which remembers having been rung: as an event counter
+/// does, or a byte in a socket.
 #[derive(Clone)]
-struct Bell(Arc<(Mutex<bool>, Condvar)>);
+struct Bell {
+    /// Which of them were rung, by bit.
+    rung: Arc<(Mutex<u8>, Condvar)>,
+    bit: u8,
+}
 
 impl Bell {
     fn new() -> Self {
-        Self(Arc::new((Mutex::new(false), Condvar::new())))
+        Self { rung: Arc::new((Mutex::new(0), Condvar::new())), bit: 1 }
+    }
+
+    /// Another one for who waits for this one.
+    fn beside(&self, place: usize) -> Self {
+        Self { rung: Arc::clone(&self.rung), bit: 1 << place }
     }
 
     fn ring(&self) {
-        let (rung, changed) = &*self.0;
-        *rung.lock().unwrap() = true;
+        let (rung, changed) = &*self.rung;
+        *rung.lock().unwrap() |= self.bit;
         changed.notify_one();
     }
 
+    /// Blocks until any of them is rung.
     fn wait(&self) {
-        let (rung, changed) = &*self.0;
+        let (rung, changed) = &*self.rung;
         let mut rung = rung.lock().unwrap();
-        while !*rung {
+        while *rung == 0 {
             rung = changed.wait(rung).unwrap();
         }
-        *rung = false;
+    }
+
+    /// Which of them were rung, by bit.
+    fn take(&self) -> u8 {
+        std::mem::take(&mut *self.rung.0.lock().unwrap())
     }
 }
 
 /// One end of a connection, asleep while there is nothing to do.
 struct End {
     lanes: Lanes<LaneRegion, ModelWords>,
-    own: ModelWords,
-    sleeper: Sleeper,
     /// What wakes this end, and what wakes the peer.
     bells: [Bell; 2],
 }
@@ -153,24 +168,24 @@ impl End {
     fn read_all(&mut self) -> Vec<u64> {
         let incoming = &mut self.lanes.incoming;
         let mut ids = Vec::new();
-        while let Some(ring) = incoming.next(Scope::All).unwrap() {
+        while let Some(ring) = incoming.next(Scope::ALL).unwrap() {
             ids.push(incoming.frame(ring).header.id);
             incoming.advance(ring);
         }
         ids
     }
 
-    /// Arms, looks once more, and sleeps unless that look found something, as a link does.
+    /// Arms, and blocks if nothing has come, as a link does.
     fn sleep(
         &mut self,
         interest: Interest,
         finds: impl Fn(&Lanes<LaneRegion, ModelWords>) -> bool,
     ) {
-        self.sleeper.arm(&self.own, interest);
-        if !finds(&self.lanes) {
+        if self.lanes.arm(interest, || finds(&self.lanes)) {
             self.bells[0].wait();
+            self.bells[0].take();
+            self.lanes.disarm();
         }
-        self.sleeper.disarm(&self.own);
     }
 
     /// Reads what there is, sleeping until there is something. Its space is not given back yet.
@@ -180,7 +195,7 @@ impl End {
             if !ids.is_empty() {
                 return ids;
             }
-            self.sleep(Interest::DATA, |lanes| lanes.incoming.has_any(Scope::All));
+            self.sleep(Interest::DATA, |lanes| lanes.incoming.has_any(Scope::ALL));
         }
     }
 
@@ -224,11 +239,62 @@ fn ends(live: &[Lane]) -> (End, End) {
                 words[peer].clone(),
             ),
         ),
-        own: words[own].clone(),
-        sleeper: Sleeper::default(),
         bells: [bells[own].clone(), bells[peer].clone()],
     };
     (end(0, 1), end(1, 0))
+}
+
+/// One side of several connections, which waits for all of them at once, as an engine does.
+struct Hub {
+    ends: Vec<End>,
+    /// Those it is awake to.
+    awake: Vec<usize>,
+}
+
+impl Hub {
+    /// So many connections. Returns their other ends too.
+    fn with(links: usize, live: &[Lane]) -> (Self, Vec<End>) {
+        let bell = Bell::new();
+        let connect = |place| {
+            let (mut own, mut peer) = ends(live);
+            own.bells[0] = bell.beside(place);
+            peer.bells[1] = bell.beside(place);
+            (own, peer)
+        };
+        let (ends, peers) = (0..links).map(connect).unzip();
+        (Self { ends, awake: (0..links).collect() }, peers)
+    }
+
+    fn warm(&mut self, place: usize) {
+        if !self.awake.contains(&place) {
+            self.ends[place].lanes.disarm();
+            self.awake.push(place);
+        }
+    }
+
+    fn read_awake(&mut self) -> Vec<u64> {
+        let Self { ends, awake } = self;
+        awake.iter().flat_map(|&place| ends[place].read_all()).collect()
+    }
+
+    /// One turn: reads what there is, and blocks if that is nothing and none has come meanwhile.
+    fn turn(&mut self) -> Vec<u64> {
+        let mut ids = self.read_awake();
+        let rung = self.ends[0].bells[0].take();
+        (0..self.ends.len()).filter(|place| rung & 1 << place != 0).for_each(|it| self.warm(it));
+        ids.extend(self.read_awake());
+        if ids.is_empty() {
+            let Self { ends, awake } = self;
+            let nap = fall_asleep(awake, |place| {
+                let lanes = &ends[place].lanes;
+                Some(lanes.arm(Interest::DATA, || lanes.incoming.has_any(Scope::All)))
+            });
+            if nap.whole {
+                self.ends[0].bells[0].wait();
+            }
+        }
+        ids
+    }
 }
 
 /// Explores `model` with at most three preemptions, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
@@ -328,6 +394,28 @@ fn a_release_wakes_a_writer_that_sleeps_for_space() {
         let reading = thread::spawn(move || assert_eq!(reader.read(6), [1, 3, 5, 7, 9, 11]));
         writer.write_when_there_is_room(Lane::Normal, 9);
         writer.write_when_there_is_room(Lane::Normal, 11);
+        reading.join().unwrap();
+    });
+}
+
+/// A side with two connections, written to by one peer each in turn: it may sleep to one of them while
+/// the other has something. Bound: 2 threads, 2 connections of 1 lane, 3 frames, 3 preemptions.
+#[test]
+fn a_side_blocks_only_when_it_sleeps_to_all_of_its_connections() {
+    explore(|| {
+        let (mut hub, mut peers) = Hub::with(2, &[Lane::Normal]);
+        let reading = thread::spawn(move || {
+            let mut ids = Vec::new();
+            while ids.len() < 3 {
+                ids.extend(hub.turn());
+            }
+            ids.sort_unstable();
+            assert_eq!(ids, [0, 2, 4]);
+        });
+        for (id, place) in [(0, 1), (2, 0), (4, 1)] {
+            assert!(peers[place].write(Lane::Normal, id));
+            peers[place].commit();
+        }
         reading.join().unwrap();
     });
 }

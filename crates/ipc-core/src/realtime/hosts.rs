@@ -1,17 +1,17 @@
 //! What the engine of a real-time link is driven into.
 
-use crate::engine::{Body, BufferId, Event, Host, LinkId, Peer};
+use crate::engine::{Body, BufferId, Event, Host, LinkId, Peer, Readiness};
 use crate::error::{Corrupt, Error};
 use crate::face::Arrival;
 use crate::header::Kind;
-use crate::session::Message;
+use crate::session::{Message, route};
 
 /// The host of everything but whole one-way messages: those stay in their rings for
 /// [`Link::try_recv`].
 #[derive(Default)]
 pub(super) struct Clerk {
     pub opened: Option<(LinkId, Peer)>,
-    /// The peer's names, by its codes.
+    /// The peer's names, by the routes of messages.
     pub names: Vec<Option<Box<str>>>,
     /// Requests nobody here can answer.
     pub requests: Vec<Message>,
@@ -30,8 +30,8 @@ impl Clerk {
 }
 
 impl Host for Clerk {
-    fn is_ready(&mut self, _: LinkId) -> bool {
-        false
+    fn readiness(&mut self, _: LinkId) -> Readiness {
+        Readiness::Nothing
     }
 
     fn message(&mut self, _: LinkId, message: &Message, _: Body<'_>) -> Result<(), Corrupt> {
@@ -58,8 +58,8 @@ impl Host for Clerk {
             Event::Accepted { link, peer, .. } | Event::Connected { link, peer } => {
                 self.opened = Some((link, peer.clone()));
             }
-            Event::Named { code, name, .. } => {
-                let place = usize::from(code);
+            Event::Named { lane, code, name, .. } => {
+                let place = route(lane, code);
                 if place >= self.names.len() {
                     self.names.resize(place + 1, None);
                 }
@@ -80,6 +80,9 @@ impl Host for Clerk {
             | Event::Granted { .. }
             | Event::ItemsEnd { .. }
             | Event::Sent { .. }
+            | Event::Dropped { .. }
+            | Event::Unreadable { .. }
+            | Event::Unread { .. }
             | Event::Drained { .. } => {}
         }
     }
@@ -93,7 +96,7 @@ pub(super) struct Reader<'a, F> {
 
 impl<F: FnMut(Arrival<'_>) -> Result<(), Corrupt>> Host for Reader<'_, F> {
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let name = self.names.get(usize::from(message.code)).and_then(Option::as_deref);
+        let name = self.names.get(message.route()).and_then(Option::as_deref);
         // A session lets no code through that was not defined before.
         (self.read)(Arrival { name: name.unwrap_or_default(), link, message, body })
     }

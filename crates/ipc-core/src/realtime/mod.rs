@@ -213,7 +213,7 @@ impl Link {
             Ok(room) => Ok(Loan { link: self, method: *method, room }),
             Err(Refusal::Full) => Err(TrySendError::Full),
             Err(Refusal::TooLarge { .. }) => Err(TrySendError::TooLarge),
-            Err(Refusal::Closed) => Err(TrySendError::Closed),
+            Err(Refusal::Closed | Refusal::Unnamed) => Err(TrySendError::Closed),
             Err(Refusal::Corrupt(corrupt)) => {
                 self.broken = Some(corrupt);
                 Err(TrySendError::Closed)

@@ -55,13 +55,15 @@ impl Iterator for Fragments {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::header::Kind;
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::seeds::properties())]
+
         #[test]
         fn fragments_cover_a_message_exactly_once(
             len in 0usize..5000, payload_max in 64usize..300, budget_us: Option<u64>,

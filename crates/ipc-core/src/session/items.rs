@@ -1,7 +1,8 @@
 //! The part of a session that is about streams: what of their items may be sent, what has come, and
 //! what is granted for it.
 
-use super::stream::Stream;
+use super::slots::Slots;
+use super::stream::{Stream, item_cost};
 use super::{Draft, Message, Session, Word};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::Kind;
@@ -28,7 +29,11 @@ impl Session {
     /// The application is done with items that came, of this cost in all; see [`item_cost`].
     /// Returns whether there is a word to be written now.
     pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) -> bool {
-        let due = self.stream(kind, id, Direction::In).is_some_and(|stream| stream.consume(cost));
+        let Some(stream) = self.stream(kind, id, Direction::In) else { return false };
+        let before = stream.unread();
+        let due = stream.consume(cost);
+        let read = before - stream.unread();
+        self.slots_of(kind, Direction::In).items_read(read);
         if due {
             self.words.push_back(Word::Grant { kind, id });
         }
@@ -48,15 +53,23 @@ impl Session {
 
     /// The peer grants credit. Returns all it has granted, if anybody can use it.
     pub fn granted(&mut self, kind: Kind, id: u64, granted: u64) -> Result<Option<u64>, Corrupt> {
-        let Some(stream) = self.stream(kind, id, Direction::Out) else { return Ok(None) };
+        let Some(stream) = self.stream(kind, id, Direction::Out) else {
+            let of = if kind == Kind::RequestItem { &self.calls } else { &self.serving };
+            return if of.is_live(id) { Err(Corrupt::NoStream { id }) } else { Ok(None) };
+        };
         stream.grant(granted).map(Some).ok_or(Corrupt::Grant { id, granted })
     }
 
     /// Items that go with requests are sent by whoever asked, the others by whoever works.
     #[inline]
     fn stream(&mut self, kind: Kind, id: u64, direction: Direction) -> Option<&mut Stream> {
+        self.slots_of(kind, direction).stream(id)
+    }
+
+    #[inline]
+    fn slots_of(&mut self, kind: Kind, direction: Direction) -> &mut Slots {
         let ours = (kind == Kind::RequestItem) == (direction == Direction::Out);
-        if ours { self.calls.stream(id) } else { self.serving.stream(id) }
+        if ours { &mut self.calls } else { &mut self.serving }
     }
 
     #[cold]
@@ -67,7 +80,7 @@ impl Session {
         match draft.window {
             Some(window) if !is_window(window) => {
                 let message =
-                    format!("a window of {window} bytes, {WINDOW_MIN} to {WINDOW_MAX} are");
+                    format!("window must be {WINDOW_MIN} to {WINDOW_MAX} bytes, got {window}");
                 Err(Error::new(Code::InvalidArgument, message))
             }
             _ => Ok(()),
@@ -102,7 +115,11 @@ impl Session {
         if stream.ended && kind == Kind::RequestItem {
             return Err(Corrupt::NoStream { id });
         }
-        if stream.receive(len) { Ok(true) } else { Err(Corrupt::Credit { id, len }) }
+        if !stream.receive(len) {
+            return Err(Corrupt::Credit { id, len });
+        }
+        self.slots_of(kind, Direction::In).item_arrived(item_cost(len));
+        Ok(true)
     }
 
     /// Nobody waits for it any more; but a request that is in flight has no items it was not made for.
@@ -116,6 +133,7 @@ impl Session {
         if of.is_live(id) {
             return Err(Corrupt::NoStream { id });
         }
+        of.check(id)?;
         *late += 1;
         Ok(false)
     }

@@ -17,8 +17,9 @@ pub struct Draft {
     pub lane: Lane,
     /// How its payload is encoded.
     pub codec: Codec,
-    /// The sender's code for the method or event.
-    pub code: u16,
+    /// For a request or one-way message, [`Engine::code`](crate::Engine::code) of its name; 0 for what
+    /// belongs to a request.
+    pub code: u32,
     /// For a request a fresh id, for its items and its answer the same. For a one-way message 0, or what
     /// the event that it was sent is to say.
     pub id: u64,
@@ -47,6 +48,12 @@ impl Draft {
     }
 }
 
+/// See [`Message::route`].
+#[inline]
+pub fn route(lane: Lane, code: u16) -> usize {
+    usize::from(code) * Lane::ALL.len() + lane as usize
+}
+
 /// A message that arrived, without its payload.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Message {
@@ -56,7 +63,7 @@ pub struct Message {
     pub lane: Lane,
     /// How its payload is encoded.
     pub codec: Codec,
-    /// The peer's code for the method or event; in an answer the code of its request's maker.
+    /// Of a request or one-way message, what the peer calls its method or event in this lane.
     pub code: u16,
     /// Its correlation id.
     pub id: u64,
@@ -71,8 +78,15 @@ pub struct Message {
 }
 
 impl Message {
+    /// A number for the name of a request or one-way message, on its connection: the peer numbers its
+    /// names in every lane by itself. Below 2^18.
+    #[inline]
+    pub fn route(&self) -> usize {
+        route(self.lane, self.code)
+    }
+
     /// A message that says nothing, for a place that will hold one.
-    pub(super) const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         kind: Kind::Control,
         lane: Lane::Normal,
         codec: Codec::Bytes,

@@ -29,7 +29,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::header::{Header, Kind};
+use crate::header::{Codec, Header, Kind};
 use crate::limits::{CONTROL, Lane, Limits};
 use crate::option_block::Options;
 use crate::time::Time;
@@ -37,7 +37,7 @@ use crate::time::Time;
 use names::{Definition, Names};
 use slots::{Admission, Slots};
 
-pub use message::{Draft, Message};
+pub use message::{Draft, Message, route};
 pub use stream::item_cost;
 
 /// Codes of control frames.
@@ -85,7 +85,9 @@ pub(crate) enum Step {
     Grant { kind: Kind, id: u64 },
     /// No more items go with the peer's request.
     ItemsEnd { id: u64 },
-    /// The peer closes, and this was the marker of its last lane.
+    /// The peer closes, and this was the marker of one of its lanes.
+    LaneClosed,
+    /// The same of the last one.
     PeerClosed,
     /// A word between sessions, dealt with.
     Done,
@@ -102,6 +104,10 @@ pub enum Ending {
     PeerLost,
     /// This side closed the connection.
     Closed,
+    /// Its payload was taken away before all of it was sent.
+    Withdrawn,
+    /// Its answer came compressed, which was not asked for.
+    Unreadable,
 }
 
 /// What a session has counted.
@@ -173,12 +179,13 @@ impl Session {
 
     // ---- what the application says ----
 
-    /// Checks a message of `len` bytes and says what goes in front of it. `None`: it answers a request
-    /// nobody waits for any more.
+    /// Checks a message of `len` bytes and says what goes in front of it; `code` is what the peer knows
+    /// its name by, in its lane. `None`: it answers a request nobody waits for any more.
     #[inline]
     pub fn send(
         &mut self,
         draft: &Draft,
+        code: u16,
         len: usize,
         after: impl FnOnce(Duration) -> Time,
     ) -> Result<Option<Header>> {
@@ -193,7 +200,7 @@ impl Session {
                     self.check_stream(draft)?;
                 }
                 let deadline = draft.timeout.map_or(Time::NEVER, after);
-                self.calls.begin(draft.id, deadline, draft.window)?;
+                self.calls.begin(draft.id, deadline, draft.window, draft.compress)?;
             }
             Kind::Reply | Kind::Error if !self.serving.end(draft.id) => return Ok(None),
             Kind::Reply | Kind::Error | Kind::OneWay => {}
@@ -209,25 +216,28 @@ impl Session {
         self.counters.sent += 1;
         // What nobody answers has an id on this side only.
         let id = if draft.kind == Kind::OneWay { 0 } else { draft.id };
-        Ok(Some(Header::new(draft.kind, draft.code, id).with_codec(draft.codec)))
+        Ok(Some(Header::new(draft.kind, code, id).with_codec(draft.codec)))
     }
 
-    /// Whether the peer has to be told our `code` on this lane before it is used there.
+    /// By what code the peer knows our name of that number in a lane. `None`: it has to be told first.
     #[inline]
-    pub fn needs_definition(&self, lane: Lane, code: u16) -> Result<bool> {
-        if self.names.is_told(lane, code) {
-            return Ok(false);
-        }
-        if !self.names.fits(code) {
-            let message = format!("more than the {} names agreed", self.limits.names_max);
-            return Err(Error::new(Code::TooManyNames, message));
-        }
-        Ok(true)
+    pub fn code(&self, lane: Lane, number: u16) -> Option<u16> {
+        self.names.code(lane, number)
     }
 
-    /// The definition of our `code` is on its way on this lane.
-    pub fn defined(&mut self, lane: Lane, code: u16) {
-        self.names.tell(lane, code);
+    /// Under what code the peer is to be told a name of ours now.
+    pub fn define_ours(&mut self, lane: Lane, number: u16) -> u16 {
+        self.names.define_ours(lane, number)
+    }
+
+    /// Whether that would take no other name's code away.
+    pub fn has_room_for_name(&self, lane: Lane) -> bool {
+        self.names.has_room(lane)
+    }
+
+    /// The numbers of our names mean others from now on.
+    pub fn forget_ours(&mut self) {
+        self.names.forget_ours();
     }
 
     /// Gives a request up. Returns whether it was in flight: whether this is its outcome.
@@ -243,6 +253,11 @@ impl Session {
     #[inline]
     pub fn next_word(&self) -> Option<Word> {
         self.words.front().copied()
+    }
+
+    /// Bytes the words take that wait to be written.
+    pub fn words_len(&self) -> usize {
+        self.words.len() * size_of::<Word>()
     }
 
     pub fn word_written(&mut self) {
@@ -284,7 +299,7 @@ impl Session {
             return Err(Corrupt::MessageLength { total, max: self.limits.message_len_max });
         }
         let total_len = usize::try_from(total).expect("bounded by the agreed maximum");
-        if total_len < len || header.more() && total_len == len {
+        if total_len < len || header.more() && (total_len == len || len == 0) {
             return Err(Corrupt::Fragment { id: header.id, received: 0, total, len });
         }
         let deadline = match options.budget_us {
@@ -302,16 +317,19 @@ impl Session {
             trace: options.trace,
             window: options.window.map(NonZeroU32::get),
         };
+        if header.options() && header.kind() != Kind::Request {
+            options.check(header.kind())?;
+        }
         if options.window.is_some() {
             self.check_window()?;
         }
         if matches!(header.kind(), Kind::Request | Kind::OneWay)
-            && !self.names.is_defined(header.code())
+            && !self.names.is_defined(lane, header.code())
         {
             return Err(Corrupt::UndefinedName { code: header.code() });
         }
         if header.more() {
-            let skip = !self.is_awaited();
+            let skip = !self.is_awaited()?;
             let assembly = Assembly { message: self.message, received: len, skip };
             self.assemblies[ring] = Some(assembly);
             return Ok(if skip { Step::Skip } else { Step::Open });
@@ -341,9 +359,22 @@ impl Session {
         self.abandoned.pop()
     }
 
+    /// The same of a message that was kept back since.
+    pub fn delivered_as(&mut self, message: &Message) {
+        self.counters.received += 1;
+        if matches!(message.kind, Kind::Reply | Kind::Error) {
+            self.calls.end(message.id);
+        }
+    }
+
     /// The name of a [`Step::Define`]. Returns whether it is new.
-    pub fn define(&mut self, code: u16, name: &[u8]) -> Result<bool, Corrupt> {
-        Ok(self.names.define(code, name)? == Definition::New)
+    pub fn define(&mut self, lane: Lane, code: u16, name: &[u8]) -> Result<bool, Corrupt> {
+        Ok(self.names.define(lane, code, name)? == Definition::New)
+    }
+
+    /// Whether a request of ours asked for an answer that may come compressed.
+    pub fn asked_packed(&self, id: u64) -> bool {
+        self.calls.accepts_packed(id)
     }
 
     // ---- what time and the end of the connection say ----
@@ -392,10 +423,21 @@ impl Session {
         self.serving.streams()
     }
 
+    /// What has arrived of the items of those and was not read yet.
+    #[inline]
+    pub fn unread(&self) -> u64 {
+        self.serving.unread()
+    }
+
     /// Whether the peer still waits for an answer to its request `id`.
     #[inline]
     pub fn is_serving(&self, id: u64) -> bool {
         self.serving.is_live(id)
+    }
+
+    /// Whether a request of ours is in flight.
+    pub fn is_calling(&self, id: u64) -> bool {
+        self.calls.is_live(id)
     }
 
     /// Whether the peer's request `id` has no answer yet, or has not even come.
@@ -403,9 +445,9 @@ impl Session {
         self.serving.is_unanswered(id)
     }
 
-    /// What the peer calls its `code`.
-    pub fn name(&self, code: u16) -> Option<&str> {
-        self.names.name(code)
+    /// What the peer calls its `code` in a lane.
+    pub fn name(&self, lane: Lane, code: u16) -> Option<&str> {
+        self.names.name(lane, code)
     }
 
     /// Whether the peer has closed every lane.
@@ -434,12 +476,16 @@ impl Session {
         // A last frame that is empty ends a message its sender gave up.
         let gives_up = last && len == 0;
         let fits = if last { gives_up || len == missing } else { 0 < len && len < missing };
-        if header.id != message.id || header.kind() != message.kind || header.options() || !fits {
+        let is_same = header.id == message.id
+            && header.kind() == message.kind
+            && header.code() == message.code
+            && header.codec() == message.codec;
+        if !is_same || header.options() || !fits {
             let (received, total) = (received as u64, message.len as u64);
             return Err(Corrupt::Fragment { id: header.id, received, total, len });
         }
         // Whoever asked may have stopped waiting since the first frame.
-        let awaited = !skip && self.is_awaited();
+        let awaited = !skip && self.is_awaited()?;
         self.assemblies[ring] =
             (!last).then(|| Assembly { message, received: received + len, skip: !awaited });
         if last && !awaited && !gives_up {
@@ -478,6 +524,7 @@ impl Session {
                 }
             }
             Kind::Reply | Kind::Error if !self.calls.is_live(message.id) => {
+                self.calls.check(message.id)?;
                 self.counters.late_replies += 1;
                 Ok(false)
             }
@@ -488,13 +535,18 @@ impl Session {
 
     /// Whether a message that comes in parts is still waited for; requests and one-way messages
     /// always are.
-    fn is_awaited(&self) -> bool {
+    fn is_awaited(&self) -> Result<bool, Corrupt> {
         let Message { kind, id, .. } = self.message;
-        match kind {
-            Kind::Reply | Kind::Error | Kind::ReplyItem => self.calls.is_live(id),
-            Kind::RequestItem => self.serving.is_live(id),
-            _ => true,
+        let slots = match kind {
+            Kind::Reply | Kind::Error | Kind::ReplyItem => &self.calls,
+            Kind::RequestItem => &self.serving,
+            _ => return Ok(true),
+        };
+        let is_live = slots.is_live(id);
+        if !is_live {
+            slots.check(id)?;
         }
+        Ok(is_live)
     }
 
     #[cold]
@@ -509,8 +561,8 @@ impl Session {
         if self.closed_lanes & 1 << ring != 0 {
             return Err(Corrupt::AfterClose { lane });
         }
-        if header.more() || header.options() || (ring != CONTROL && self.assemblies[ring].is_some())
-        {
+        let is_plain = !header.more() && !header.options() && header.codec() == Codec::Bytes;
+        if !is_plain || (ring != CONTROL && self.assemblies[ring].is_some()) {
             return Err(malformed);
         }
         match (header.code(), ring) {
@@ -519,12 +571,15 @@ impl Session {
                 Ok(Step::Done)
             }
             (control::GRANT_REQUEST_ITEMS, CONTROL) if len == size_of::<u64>() => {
+                self.calls.check(header.id)?;
                 Ok(Step::Grant { kind: Kind::RequestItem, id: header.id })
             }
             (control::GRANT_REPLY_ITEMS, CONTROL) if len == size_of::<u64>() => {
+                self.serving.check(header.id)?;
                 Ok(Step::Grant { kind: Kind::ReplyItem, id: header.id })
             }
             (control::END, 0..CONTROL) if len == 0 => {
+                self.serving.check(header.id)?;
                 let is_live = self.serving.is_live(header.id);
                 match self.serving.stream(header.id) {
                     Some(stream) if !stream.ended => {
@@ -541,7 +596,7 @@ impl Session {
             }
             (control::CLOSE, 0..CONTROL) if len == 0 => {
                 self.closed_lanes |= 1 << ring;
-                Ok(if self.is_peer_closed() { Step::PeerClosed } else { Step::Done })
+                Ok(if self.is_peer_closed() { Step::PeerClosed } else { Step::LaneClosed })
             }
             _ => Err(malformed),
         }

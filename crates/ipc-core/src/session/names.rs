@@ -1,5 +1,9 @@
-//! Method and event names as 16-bit codes. Each side numbers the names *it* uses and tells the peer
-//! before first use, on the same lane, so that a definition always arrives before what needs it.
+//! Method and event names as 16-bit codes. Each side numbers the names *it* uses, in every lane by
+//! itself, and tells the peer before first use there, so that a definition always arrives before what
+//! needs it.
+//!
+//! A code that is defined anew means the new name from there on. So a side that uses more names than
+//! were agreed goes round: the codes of the names that were defined first are the next to be used.
 
 use crate::error::Corrupt;
 use crate::limits::{Lane, METHOD_LEN_MAX, check_method_name};
@@ -7,78 +11,100 @@ use crate::limits::{Lane, METHOD_LEN_MAX, check_method_name};
 /// The peer's names, and which of ours the peer knows.
 pub(super) struct Names {
     names_max: u16,
-    /// Of our codes: the lanes on which each was defined, by bit.
-    told: Vec<u8>,
-    /// Of the peer's codes: whether and how it was defined.
-    theirs: Vec<Option<Box<str>>>,
+    ours: [Ours; Lane::ALL.len()],
+    theirs: [Vec<Option<Box<str>>>; Lane::ALL.len()],
 }
 
-/// What a definition that came in means.
+/// Our names in one lane.
+#[derive(Default)]
+struct Ours {
+    /// By the number of a name: its code and one, 0 for none.
+    codes: Vec<u16>,
+    /// By code: the number of the name it stands for.
+    numbers: Vec<u16>,
+    /// The code that is defined next.
+    next: u16,
+}
+
+/// What a definition that arrived means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Definition {
-    /// A name not heard of before.
+    /// The code stands for something else from now on.
     New,
-    /// The same name as on another lane.
+    /// It stood for the same before.
     Known,
 }
 
 impl Names {
     pub fn new(names_max: u16) -> Self {
-        Self { names_max, told: Vec::new(), theirs: Vec::new() }
+        Self { names_max, ours: Default::default(), theirs: Default::default() }
     }
 
-    /// Whether the agreement has room for our `code`.
+    // ---- ours ----
+
+    /// The code by which the peer knows our name of that number in this lane.
     #[inline]
-    pub fn fits(&self, code: u16) -> bool {
-        code < self.names_max
+    pub fn code(&self, lane: Lane, number: u16) -> Option<u16> {
+        self.ours[lane as usize].codes.get(usize::from(number))?.checked_sub(1)
     }
 
-    /// Whether the peer knows our `code` on this lane.
-    #[inline]
-    pub fn is_told(&self, lane: Lane, code: u16) -> bool {
-        self.told.get(usize::from(code)).is_some_and(|lanes| lanes & 1 << lane as u8 != 0)
+    /// Whether another name can be defined in a lane without one of the others being given up.
+    pub fn has_room(&self, lane: Lane) -> bool {
+        self.ours[lane as usize].numbers.len() < usize::from(self.names_max)
     }
 
-    /// Our `code` has been defined on this lane.
-    pub fn tell(&mut self, lane: Lane, code: u16) {
-        let index = usize::from(code);
-        if index >= self.told.len() {
-            self.told.resize(index + 1, 0);
+    /// The code under which our name of that number is to be defined in this lane.
+    pub fn define_ours(&mut self, lane: Lane, number: u16) -> u16 {
+        let Ours { codes, numbers, next } = &mut self.ours[lane as usize];
+        let code = *next;
+        *next = (code + 1) % self.names_max;
+        match numbers.get_mut(usize::from(code)) {
+            Some(before) => codes[usize::from(std::mem::replace(before, number))] = 0,
+            None => numbers.push(number),
         }
-        self.told[index] |= 1 << lane as u8;
+        if usize::from(number) >= codes.len() {
+            codes.resize(usize::from(number) + 1, 0);
+        }
+        codes[usize::from(number)] = code + 1;
+        code
     }
 
-    /// Whether the peer has defined its `code`.
+    /// Our numbers mean other names from now on.
+    pub fn forget_ours(&mut self) {
+        self.ours = Default::default();
+    }
+
+    // ---- theirs ----
+
+    /// Whether the peer has defined its `code` in this lane.
     #[inline]
-    pub fn is_defined(&self, code: u16) -> bool {
-        self.theirs.get(usize::from(code)).is_some_and(Option::is_some)
+    pub fn is_defined(&self, lane: Lane, code: u16) -> bool {
+        self.theirs[lane as usize].get(usize::from(code)).is_some_and(Option::is_some)
     }
 
-    /// What the peer calls its `code`.
-    pub fn name(&self, code: u16) -> Option<&str> {
-        self.theirs.get(usize::from(code))?.as_deref()
+    /// What the peer calls its `code` in this lane.
+    pub fn name(&self, lane: Lane, code: u16) -> Option<&str> {
+        self.theirs[lane as usize].get(usize::from(code))?.as_deref()
     }
 
-    /// The peer defines a code; `name` is a private copy of what it sent.
-    pub fn define(&mut self, code: u16, name: &[u8]) -> Result<Definition, Corrupt> {
+    /// The peer defines a code in a lane; `name` is a private copy of what it sent.
+    pub fn define(&mut self, lane: Lane, code: u16, name: &[u8]) -> Result<Definition, Corrupt> {
         let refused = Corrupt::Name { code, len: name.len() };
         if code >= self.names_max || name.len() > METHOD_LEN_MAX {
             return Err(refused);
         }
         let name = std::str::from_utf8(name).map_err(|_| refused)?;
         check_method_name(name).map_err(|_| refused)?;
+        let theirs = &mut self.theirs[lane as usize];
         let index = usize::from(code);
-        if index >= self.theirs.len() {
-            self.theirs.resize(index + 1, None);
+        if index >= theirs.len() {
+            theirs.resize(index + 1, None);
         }
-        match &self.theirs[index] {
-            Some(known) if **known == *name => Ok(Definition::Known),
-            Some(_) => Err(refused),
-            None => {
-                self.theirs[index] = Some(name.into());
-                Ok(Definition::New)
-            }
+        if theirs[index].as_deref() == Some(name) {
+            return Ok(Definition::Known);
         }
+        theirs[index] = Some(name.into());
+        Ok(Definition::New)
     }
 }
 
@@ -86,14 +112,16 @@ impl Names {
 mod tests {
     use super::*;
 
+    const LANE: Lane = Lane::Normal;
+
     #[test]
-    fn a_definition_may_be_repeated_and_never_changed() {
+    fn a_definition_may_be_repeated_and_replaced() {
         let mut names = Names::new(4);
-        assert_eq!(names.define(3, b"echo"), Ok(Definition::New));
-        assert_eq!(names.define(3, b"echo"), Ok(Definition::Known));
-        assert!(names.define(3, b"ohce").is_err());
-        assert_eq!(names.name(3), Some("echo"));
-        assert!(!names.is_defined(0));
+        assert_eq!(names.define(LANE, 3, b"echo"), Ok(Definition::New));
+        assert_eq!(names.define(LANE, 3, b"echo"), Ok(Definition::Known));
+        assert_eq!(names.define(LANE, 3, b"ohce"), Ok(Definition::New));
+        assert_eq!(names.name(LANE, 3), Some("ohce"));
+        assert!(!names.is_defined(LANE, 0) && !names.is_defined(Lane::High, 3));
     }
 
     #[test]
@@ -101,16 +129,22 @@ mod tests {
         let mut names = Names::new(4);
         let long = [b'x'; METHOD_LEN_MAX + 1];
         for (code, name) in [(4, &b"echo"[..]), (0, b""), (0, b"a\nb"), (0, b"\xff"), (0, &long)] {
-            assert!(names.define(code, name).is_err(), "{code} {name:?}");
+            assert!(names.define(LANE, code, name).is_err(), "{code} {name:?}");
         }
     }
 
     #[test]
-    fn each_lane_is_told_by_itself() {
-        let mut names = Names::new(4);
-        names.tell(Lane::Normal, 2);
-        assert!(names.is_told(Lane::Normal, 2));
-        assert!(!names.is_told(Lane::Critical, 2) && !names.is_told(Lane::Normal, 1));
-        assert!(names.fits(3) && !names.fits(4));
+    fn codes_go_round_and_a_name_is_known_by_the_last_it_was_given() {
+        let mut names = Names::new(3);
+        let codes = [7, 0, 9].map(|number| names.define_ours(LANE, number));
+        assert_eq!(codes, [0, 1, 2]);
+        assert!(!names.has_room(LANE) && names.has_room(Lane::High));
+        assert_eq!((names.code(LANE, 7), names.code(Lane::High, 7)), (Some(0), None));
+        // The first is given up, comes back, and then the second is.
+        assert_eq!((names.define_ours(LANE, 8), names.code(LANE, 7)), (0, None));
+        assert_eq!((names.define_ours(LANE, 7), names.code(LANE, 0)), (1, None));
+        assert_eq!([8, 7, 9].map(|number| names.code(LANE, number)), [Some(0), Some(1), Some(2)]);
+        names.forget_ours();
+        assert_eq!((names.code(LANE, 9), names.define_ours(LANE, 3)), (None, 0));
     }
 }

@@ -27,9 +27,10 @@ use crate::time::Time;
 
 const LIMITS: Limits = Limits { message_len_max: 1200, pending_max: 6, names_max: 5 };
 const STEPS: usize = 500;
-/// Numbers of slots and names the applications try, a few more than agreed.
+/// Numbers of slots the applications try, one more than agreed, and of names, more than have a code at
+/// the same time.
 const SLOTS: u32 = LIMITS.pending_max + 1;
-const NAMES: u16 = LIMITS.names_max + 1;
+const NAMES: u32 = LIMITS.names_max as u32 + 2;
 
 /// What a frame is part of, for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ struct Call {
     id: u64,
     slot: usize,
     usage: u64,
-    code: u16,
+    code: u32,
     lane: Lane,
     deadline: Time,
     trace: Option<Trace>,
@@ -188,9 +189,7 @@ impl World {
         let draft = Draft { window, ..self.draft(Kind::Request, id, timeout, trace) };
         let payload = self.payload();
         let sent = self.send(side, &draft, &payload, What::Request(self.calls.len()));
-        let expected = if draft.code >= LIMITS.names_max {
-            Err(Code::TooManyNames)
-        } else if payload.len() as u64 > LIMITS.message_len_max {
+        let expected = if payload.len() as u64 > LIMITS.message_len_max {
             Err(Code::TooLarge)
         } else if slot_id >= LIMITS.pending_max {
             Err(Code::TooManyPending)
@@ -243,7 +242,7 @@ impl World {
         let (id, call) = self.sides[side].working[place];
         let kind = self.random.pick(&[Kind::Reply, Kind::Reply, Kind::Error]);
         let draft = self.draft(kind, id, None, None);
-        let draft = Draft { lane: self.calls[call].lane, code: self.calls[call].code, ..draft };
+        let draft = Draft { lane: self.calls[call].lane, code: 0, ..draft };
         let payload = self.payload();
         match self.send(side, &draft, &payload, What::Answer(call)) {
             Ok(wanted) => {
@@ -308,9 +307,9 @@ impl World {
         timeout: Option<Duration>,
         trace: Option<Trace>,
     ) -> Draft {
-        // The last name is one more than agreed, and rare.
-        let names = if self.random.percent(2) { NAMES } else { LIMITS.names_max };
-        let code = u16::try_from(self.random.below(usize::from(names))).unwrap();
+        // Mostly names that have codes, so that some are used for long.
+        let names = if self.random.percent(20) { NAMES } else { u32::from(LIMITS.names_max) };
+        let code = u32::try_from(self.random.below(names as usize)).unwrap();
         let lane = self.random.pick(&Lane::ALL);
         let codec = self.random.pick(&[Codec::Bytes, Codec::Json]);
         Draft { kind, lane, codec, code, id, timeout, trace, window: None, compress: false }
@@ -390,7 +389,7 @@ impl Side {
     }
 }
 
-fn name_of(side: usize, code: u16) -> String {
+fn name_of(side: usize, code: u32) -> String {
     format!("side {side} name {code}")
 }
 

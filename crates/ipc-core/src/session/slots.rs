@@ -17,6 +17,8 @@ pub(super) struct Slots {
     /// no more for them than a look whether there are any.
     streams: Vec<Option<Box<Stream>>>,
     streams_live: u32,
+    /// What has arrived of the items of all of them and was not read yet.
+    unread: u64,
     pending_max: u32,
     live: u32,
     /// Nothing is due before this. It may be too early, never too late: what ends in time does not
@@ -29,10 +31,13 @@ struct Slot {
     /// The newest generation heard of; 0 while the slot is unused.
     generation: u32,
     live: bool,
+    /// Its answer may come compressed.
+    accepts_packed: bool,
     deadline: Time,
 }
 
-const UNUSED: Slot = Slot { generation: 0, live: false, deadline: Time::NEVER };
+const UNUSED: Slot =
+    Slot { generation: 0, live: false, accepts_packed: false, deadline: Time::NEVER };
 
 /// What a request that came in is.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +54,7 @@ impl Slots {
             slots: Vec::new(),
             streams: Vec::new(),
             streams_live: 0,
+            unread: 0,
             pending_max,
             live: 0,
             due: Time::NEVER,
@@ -57,7 +63,13 @@ impl Slots {
 
     /// This side asks: takes the slot of `id`, which has to be free. A `window` makes it a stream.
     #[inline]
-    pub fn begin(&mut self, id: u64, deadline: Time, window: Option<u32>) -> Result<()> {
+    pub fn begin(
+        &mut self,
+        id: u64,
+        deadline: Time,
+        window: Option<u32>,
+        accepts_packed: bool,
+    ) -> Result<()> {
         let Some(slot) = self.slot(id) else {
             let message = format!("request slot {}, {} agreed", slot_of(id), self.pending_max);
             return Err(Error::new(Code::TooManyPending, message));
@@ -66,7 +78,7 @@ impl Slots {
             let message = format!("request id {id:#x} is in use or was used before");
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        *slot = Slot { generation: generation_of(id), live: true, deadline };
+        *slot = Slot { generation: generation_of(id), live: true, accepts_packed, deadline };
         self.live += 1;
         if window.is_some() {
             self.set_stream(id, window);
@@ -88,7 +100,7 @@ impl Slots {
             return Ok(Admission::Stale);
         }
         let abandoned = slot.live.then(|| join(slot_of(id), slot.generation));
-        *slot = Slot { generation: generation_of(id), live: true, deadline };
+        *slot = Slot { generation: generation_of(id), live: true, deadline, ..UNUSED };
         self.live += u32::from(abandoned.is_none());
         if window.is_some() || self.streams_live > 0 {
             self.set_stream(id, window);
@@ -137,6 +149,7 @@ impl Slots {
         self.streams_live += u32::from(stream.is_some());
         let before = std::mem::replace(&mut self.streams[place], stream);
         self.streams_live -= u32::from(before.is_some());
+        self.unread -= before.map_or(0, |stream| stream.unread());
     }
 
     /// Whether `id` has begun and not ended.
@@ -145,6 +158,20 @@ impl Slots {
         self.slots
             .get(slot_of(id) as usize)
             .is_some_and(|slot| slot.live && slot.generation == generation_of(id))
+    }
+
+    /// Whether the answer to `id`, which is live, may come compressed.
+    pub fn accepts_packed(&self, id: u64) -> bool {
+        self.is_live(id) && self.slots[slot_of(id) as usize].accepts_packed
+    }
+
+    /// Whether an id could be one of these at all.
+    #[cold]
+    pub fn check(&self, id: u64) -> Result<(), Corrupt> {
+        if slot_of(id) < self.pending_max && generation_of(id) != 0 {
+            return Ok(());
+        }
+        Err(Corrupt::Slot { slot: slot_of(id), pending_max: self.pending_max })
     }
 
     /// Ends `id`. Returns whether it was live: whether this is its one outcome.
@@ -180,6 +207,24 @@ impl Slots {
     #[inline]
     pub fn streams(&self) -> u32 {
         self.streams_live
+    }
+
+    /// What has arrived of the items of those and was not read yet.
+    #[inline]
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// An item of one of them has arrived.
+    #[inline]
+    pub fn item_arrived(&mut self, cost: u64) {
+        self.unread += cost;
+    }
+
+    /// Items of this cost were read.
+    #[inline]
+    pub fn items_read(&mut self, cost: u64) {
+        self.unread -= cost;
     }
 
     /// No deadline passes before this.
@@ -232,60 +277,5 @@ impl Slots {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const AT: fn(u64) -> Time = Time::from_nanos;
-
-    #[test]
-    fn a_cancel_that_overtakes_makes_its_request_stale() {
-        let mut slots = Slots::new(8);
-        assert_eq!(slots.cancel(join(3, 5)), Ok(None));
-        assert_eq!(slots.admit(join(3, 5), Time::NEVER, None), Ok(Admission::Stale));
-        let next = slots.admit(join(3, 6), Time::NEVER, None);
-        assert_eq!(next, Ok(Admission::New { abandoned: None }));
-    }
-
-    #[test]
-    fn a_newer_request_in_the_slot_ends_the_older() {
-        let mut slots = Slots::new(8);
-        slots.admit(join(0, 1), Time::NEVER, None).unwrap();
-        let next = slots.admit(join(0, 2), Time::NEVER, None);
-        assert_eq!(next, Ok(Admission::New { abandoned: Some(join(0, 1)) }));
-        assert_eq!(slots.live(), 1);
-        assert!(!slots.end(join(0, 1)));
-        assert!(slots.end(join(0, 2)));
-        assert_eq!(slots.cancel(join(0, 1)), Ok(None), "an old cancel finds nothing to do");
-    }
-
-    #[test]
-    fn deadlines_end_what_is_due_and_nothing_else() {
-        let mut slots = Slots::new(8);
-        slots.begin(join(0, 1), AT(10), None).unwrap();
-        slots.begin(join(1, 1), AT(20), None).unwrap();
-        slots.begin(join(2, 1), Time::NEVER, None).unwrap();
-        let mut ended = Vec::new();
-        slots.expire(AT(9), &mut ended);
-        assert!(ended.is_empty());
-        slots.expire(AT(10), &mut ended);
-        assert_eq!((ended.as_slice(), slots.due()), (&[join(0, 1)][..], AT(20)));
-        slots.end_all(&mut ended);
-        assert_eq!((ended.len(), slots.live()), (3, 0));
-    }
-
-    #[test]
-    fn slots_beyond_the_agreement_and_unborn_generations_are_refused() {
-        let mut slots = Slots::new(8);
-        assert_eq!(slots.begin(join(8, 1), AT(1), None).unwrap_err().code(), Code::TooManyPending);
-        assert!(slots.admit(join(8, 1), AT(1), None).is_err());
-        assert!(slots.admit(join(0, 0), AT(1), None).is_err());
-    }
-
-    #[test]
-    fn generations_wrap() {
-        let mut slots = Slots::new(1);
-        slots.slots.push(Slot { generation: u32::MAX, ..UNUSED });
-        assert!(slots.begin(join(0, 1), Time::NEVER, None).is_ok());
-    }
-}
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -20,7 +20,9 @@ const ID: u64 = join(1, 1);
 fn session() -> Session {
     let mut session = Session::new(LIMITS, true);
     assert_eq!(control(&mut session, NORMAL, control::DEFINE, 0, 4), Ok(Step::Define { code: 0 }));
-    assert_eq!(session.define(0, b"name"), Ok(true));
+    for lane in Lane::ALL {
+        assert_eq!(session.define(lane, 0, b"name"), Ok(true));
+    }
     session
 }
 
@@ -73,7 +75,7 @@ fn a_message_on_the_control_ring_is_misplaced() {
 #[test]
 fn nothing_comes_after_the_closing_marker_of_a_lane() {
     let mut session = session();
-    assert_eq!(control(&mut session, NORMAL, control::CLOSE, 0, 0), Ok(Step::Done));
+    assert_eq!(control(&mut session, NORMAL, control::CLOSE, 0, 0), Ok(Step::LaneClosed));
     let after = Err(Corrupt::AfterClose { lane: 2 });
     assert_eq!(receive(&mut session, NORMAL, request(ID), None, 0), after);
     assert_eq!(control(&mut session, NORMAL, control::DEFINE, 1, 4), after);
@@ -82,7 +84,7 @@ fn nothing_comes_after_the_closing_marker_of_a_lane() {
     assert_eq!(receive(&mut session, LOW, request(ID), None, 0), Ok(Step::Deliver));
     assert_eq!(control(&mut session, CONTROL, control::CANCEL, ID, 0), Ok(Step::Done));
     for ring in [0, 1] {
-        assert_eq!(control(&mut session, ring, control::CLOSE, 0, 0), Ok(Step::Done));
+        assert_eq!(control(&mut session, ring, control::CLOSE, 0, 0), Ok(Step::LaneClosed));
         assert!(!session.is_peer_closed());
     }
     assert_eq!(control(&mut session, LOW, control::CLOSE, 0, 0), Ok(Step::PeerClosed));
@@ -94,7 +96,8 @@ fn a_total_length_belongs_to_the_first_of_several_frames() {
     let more = request(ID).with_more(true);
     assert_eq!(receive(&mut session(), NORMAL, more, None, 10), fragment(0, 0, 10));
     assert_eq!(receive(&mut session(), NORMAL, request(ID), Some(10), 10), fragment(0, 10, 10));
-    // A first frame holds less than the whole.
+    // A first frame holds something, and less than the whole.
+    assert_eq!(receive(&mut session(), NORMAL, more, Some(10), 0), fragment(0, 10, 0));
     assert_eq!(receive(&mut session(), NORMAL, more, Some(10), 10), fragment(0, 10, 10));
     assert_eq!(receive(&mut session(), NORMAL, more, Some(9), 10), fragment(0, 9, 10));
 }
@@ -123,8 +126,10 @@ fn fragments_continue_their_message_or_break_the_session() {
         (request(ID), 89),
         // Nothing at all although more follows.
         (more, 0),
-        // Another kind, or options again.
+        // Another kind, codec or name, or options again.
         (Header::new(Kind::OneWay, 0, ID).with_more(true), 20),
+        (more.with_codec(Codec::Json), 20),
+        (Header::new(Kind::Request, 1, ID).with_more(true), 20),
         (more.with_options(true), 20),
     ];
     for (header, len) in refused {
@@ -163,7 +168,7 @@ fn an_answer_nobody_waits_for_any_more_is_abandoned_midway_and_counted_once() {
         window: None,
         compress: false,
     };
-    session.send(&draft, 0, |span| Time::default() + span).unwrap();
+    session.send(&draft, 0, 0, |span| Time::default() + span).unwrap();
     let answer = Header::new(Kind::Reply, 0, ID);
     let mut steps = Vec::new();
     for fragment in Fragments::new(answer, Options::default(), 500, 100) {
@@ -197,10 +202,14 @@ fn a_name_is_defined_before_it_is_used() {
 fn a_definition_keeps_to_what_was_agreed() {
     let mut session = session();
     let long = [b'x'; METHOD_LEN_MAX + 1];
-    for (code, name) in [(0, &b"other"[..]), (2, b"name"), (1, b""), (1, b"\xff"), (1, &long)] {
-        assert_eq!(session.define(code, name), Err(Corrupt::Name { code, len: name.len() }));
+    for (code, name) in [(2, &b"name"[..]), (1, b""), (1, b"\xff"), (1, &long)] {
+        let refused = Err(Corrupt::Name { code, len: name.len() });
+        assert_eq!(session.define(Lane::Normal, code, name), refused);
     }
-    assert_eq!(session.define(0, b"name"), Ok(false), "saying it again changes nothing");
+    assert_eq!(session.define(Lane::Normal, 0, b"name"), Ok(false), "again, which changes nothing");
+    assert_eq!(session.define(Lane::Normal, 0, b"other"), Ok(true));
+    assert_eq!(session.name(Lane::Normal, 0), Some("other"));
+    assert_eq!(session.name(Lane::Low, 0), Some("name"), "each lane by itself");
 }
 
 #[test]
@@ -209,18 +218,28 @@ fn slots_beyond_the_agreement_and_generations_that_are_nobodys_are_refused() {
         #[expect(clippy::cast_possible_truncation, reason = "the low half is the slot")]
         let refused = Err(Corrupt::Slot { slot: id as u32, pending_max: 4 });
         assert_eq!(receive(&mut session(), NORMAL, request(id), None, 0), refused);
+        let answers = [Kind::Reply, Kind::Error, Kind::RequestItem, Kind::ReplyItem];
+        for header in answers.map(|kind| Header::new(kind, 0, id)) {
+            assert_eq!(receive(&mut session(), NORMAL, header, None, 0), refused);
+            let first = receive(&mut session(), NORMAL, header.with_more(true), Some(20), 10);
+            assert_eq!(first, refused);
+        }
         assert_eq!(control(&mut session(), CONTROL, control::CANCEL, id, 0), refused);
+        assert_eq!(control(&mut session(), NORMAL, control::END, id, 0), refused);
+        for code in [control::GRANT_REQUEST_ITEMS, control::GRANT_REPLY_ITEMS] {
+            assert_eq!(control(&mut session(), CONTROL, code, id, 8), refused);
+        }
     }
 }
 
 #[test]
 fn an_answer_to_what_was_never_asked_is_counted_and_dropped() {
     let mut session = session();
-    for id in [0, ID, join(4, 1), u64::MAX] {
+    for id in [ID, join(3, 1), join(0, u32::MAX)] {
         let answer = Header::new(Kind::Reply, 9, id);
         assert_eq!(receive(&mut session, NORMAL, answer, None, 5), Ok(Step::Skip));
     }
-    assert_eq!(session.counters().late_replies, 4);
+    assert_eq!(session.counters().late_replies, 3);
 }
 
 #[test]
@@ -241,6 +260,7 @@ fn control_words_have_their_place_and_their_form() {
     refused(NORMAL, word(control::CLOSE), 1);
     refused(NORMAL, word(control::DEFINE).with_more(true), 4);
     refused(NORMAL, word(control::DEFINE).with_options(true), 4);
+    refused(NORMAL, word(control::DEFINE).with_codec(Codec::MessagePack), 4);
     refused(NORMAL, Header::new(Kind::Control, control::DEFINE, 1 << 16), 4);
     // Out of the handshake, and out of thin air.
     for code in [0, control::HELLO, control::WELCOME, control::READY, u16::MAX] {
@@ -278,7 +298,7 @@ fn streaming() -> Session {
         window: Some(WINDOW_MIN),
         compress: false,
     };
-    session.send(&draft, 0, after).unwrap();
+    session.send(&draft, 0, 0, after).unwrap();
     session
 }
 
@@ -302,6 +322,7 @@ fn items_go_only_with_streams_that_have_credit() {
     assert_eq!(receive(&mut plain, NORMAL, item(join(0, 1)), None, 0), Ok(Step::Skip));
     assert_eq!(plain.counters().stale_requests, 1);
     assert_eq!(receive(&mut plain, NORMAL, item(ID), None, 0), none);
+    assert_eq!(plain.granted(Kind::ReplyItem, ID, 5000), Err(Corrupt::NoStream { id: ID }));
     // After their end.
     let mut session = streaming();
     let ended = control(&mut session, NORMAL, control::END, ID, 0);

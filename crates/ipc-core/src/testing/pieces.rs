@@ -102,10 +102,10 @@ impl Doorbell {
         self.words.load_published()
     }
 
-    /// The sleeper asks to be woken for what is published.
+    /// The sleeper asks to be woken for what is published, and finds nothing when it looks again.
     #[inline]
-    pub fn arm(&mut self) {
-        self.sleeper.arm(&self.words, Interest::DATA);
+    pub fn arm(&mut self) -> bool {
+        self.sleeper.arm(&self.words, Interest::DATA, || self.look() != self.published)
     }
 
     /// The sleeper is awake.
@@ -127,13 +127,13 @@ impl Doorbell {
 pub struct Sessions([Session; 2]);
 
 impl Sessions {
-    /// Two that know what the peer's `code` is called on `lane`.
-    pub fn new(lane: Lane, code: u16) -> Result<Self> {
+    /// Two that know the peer's name 0 on `lane`.
+    pub fn new(lane: Lane) -> Result<Self> {
         let session = || Session::new(Limits::DEFAULT, false);
         let mut sessions = [session(), session()];
         for session in &mut sessions {
-            session.defined(lane, code);
-            session.define(code, b"name")?;
+            let code = session.define_ours(lane, 0);
+            session.define(lane, code, b"name")?;
         }
         Ok(Self(sessions))
     }
@@ -150,10 +150,8 @@ impl Sessions {
     ) -> Result<Option<&Message>> {
         let after = |span| now + span;
         let sender = &mut self.0[from];
-        if sender.needs_definition(draft.lane, draft.code)? {
-            return Ok(None);
-        }
-        let Some(header) = sender.send(draft, len, after)? else { return Ok(None) };
+        let Some(code) = sender.code(draft.lane, 0) else { return Ok(None) };
+        let Some(header) = sender.send(draft, code, len, after)? else { return Ok(None) };
         let (header, options) = (header.with_len(len), draft.options());
         let receiver = &mut self.0[1 - from];
         let step = receiver.receive(draft.lane as usize, &header, &options, len, after)?;

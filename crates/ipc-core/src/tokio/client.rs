@@ -65,6 +65,12 @@ impl Client {
         self.0.owner.0.handle(name, erase(handler));
     }
 
+    /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
+    /// unpack them is up to 64 times what their author has put in.
+    pub fn accept_compressed(&self, name: &str) {
+        self.0.owner.0.with(|state| state.desk.router.accept_packed(name));
+    }
+
     /// Calls `listener` for each one-way message of that name from now on, beside whatever else is
     /// called for it, one after the other.
     pub fn on<L, F>(&self, event: &str, listener: L) -> Subscription

@@ -10,7 +10,7 @@ use super::handler::{Handler, Handlers, Job};
 use super::request::Cancellation;
 use super::shared::Shared;
 use super::stream::Wakers;
-use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer};
+use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer, Readiness};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
     Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, error_draft, send_answer,
@@ -53,8 +53,6 @@ struct Line {
     /// Requests of the peer that are being handled.
     serving: HashMap<u64, Cancellation>,
     events: Events,
-    /// Requests of ours in flight.
-    calling: usize,
     /// This side has closed the connection.
     hung_up: Cancellation,
 }
@@ -114,9 +112,6 @@ impl Desk {
 
     /// A fresh id for a request.
     pub fn begin(&mut self, link: LinkId) -> u64 {
-        if let Some(line) = self.line(link) {
-            line.calling += 1;
-        }
         self.calls.insert(Waiting { link, outcome: None, waker: None })
     }
 
@@ -137,11 +132,7 @@ impl Desk {
 
     /// Nobody waits for a request any more. Returns what is to be dropped without the lock.
     pub fn forget(&mut self, id: u64) -> Option<Waiting> {
-        let waiting = self.calls.remove(id)?;
-        if waiting.outcome.is_none() {
-            self.hear(waiting.link);
-        }
-        Some(waiting)
+        self.calls.remove(id)
     }
 
     fn settle(&mut self, id: u64, outcome: Result<Reply>) {
@@ -153,15 +144,6 @@ impl Desk {
         }
         waiting.outcome = Some(outcome);
         self.after.wakers.extend(waiting.waker.take());
-        let link = waiting.link;
-        self.hear(link);
-    }
-
-    /// A request of ours is not in flight any more.
-    fn hear(&mut self, link: LinkId) {
-        if let Some(line) = self.line(link) {
-            line.calling = line.calling.saturating_sub(1);
-        }
     }
 
     // ---- streams ----
@@ -217,9 +199,9 @@ impl Desk {
     }
 
     /// A connection that is not read because too much waits here is read again if that has changed.
-    pub fn read_on(&mut self, engine: &mut Engine, link: LinkId) {
+    fn read_on(&mut self, engine: &mut Engine, link: LinkId) {
         let Some(line) = self.line(link) else { return };
-        if line.events.is_full && line.events.has_room(line.calling > 0) {
+        if line.events.is_full && line.events.has_room() {
             line.events.is_full = false;
             engine.resume(link);
         }
@@ -262,7 +244,7 @@ impl Desk {
             return self.tell(link, message, payload);
         }
         let Self { router, lines, after, .. } = self;
-        let Some(handler) = router.handler(link, message.code) else {
+        let Some(handler) = router.handler(link, message) else {
             return self.refusals.push((link, *message));
         };
         if let Some(line) = line_of(lines, link) {
@@ -281,8 +263,8 @@ impl Desk {
     fn tell(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
         let Self { router, lines, after, unhandled, .. } = self;
         let Some(line) = line_of(lines, link) else { return };
-        let mut last = router.handler(link, message.code).map(|handler| Arc::clone(handler));
-        if let Some(listeners) = router.listeners(link, message.code) {
+        let mut last = router.handler(link, message).map(|handler| Arc::clone(handler));
+        if let Some(listeners) = router.listeners(link, message) {
             for listener in listeners.iter() {
                 if let Some(handler) = last.replace(Arc::clone(&listener.handler)) {
                     line.tell(handler, message, payload.clone(), after);
@@ -307,7 +289,6 @@ impl Desk {
             peer: Arc::new(peer.clone()),
             serving: HashMap::new(),
             events: Events::default(),
-            calling: 0,
             hung_up: Cancellation::default(),
         });
         self.changes.came(link, peer.clone());
@@ -354,10 +335,15 @@ impl Line {
 
 impl Host for Desk {
     #[inline]
-    fn is_ready(&mut self, link: LinkId) -> bool {
-        let Some(line) = self.line(link) else { return true };
-        line.events.is_full = !line.events.has_room(line.calling > 0);
-        !line.events.is_full
+    fn readiness(&mut self, link: LinkId) -> Readiness {
+        let Some(line) = self.line(link) else { return Readiness::All };
+        line.events.is_full = !line.events.has_room();
+        // A handler may wait for an answer, which is read whatever waits here.
+        if line.events.is_full { Readiness::Answers } else { Readiness::All }
+    }
+
+    fn accepts_packed(&mut self, name: &str) -> bool {
+        self.router.accepts_packed(name)
     }
 
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
@@ -386,7 +372,9 @@ impl Host for Desk {
 
     fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Named { link, code, name } => self.router.named(link, code, name.into()),
+            Event::Named { link, lane, code, name } => {
+                self.router.named(link, lane, code, name.into());
+            }
             Event::Ended { id, ending, .. } => self.settle(id, Err(ending.into())),
             Event::Abandoned { link, id } => {
                 let cancelled = self.line(link).and_then(|line| line.serving.remove(&id));
@@ -414,7 +402,9 @@ impl Host for Desk {
                 self.opened(link, peer);
             }
             Event::Closed { link, error } => self.closed(link, error),
-            Event::Drained { link } => {
+            Event::Unreadable { .. } => self.unhandled += 1,
+            Event::Dropped { .. } | Event::Unread { .. } => {}
+            Event::Drained { link, .. } => {
                 let waiting = self.flows.of_link(link);
                 self.after.wakers.extend(waiting.filter_map(|wakers| wakers.writer.take()));
                 self.after.changed = true;

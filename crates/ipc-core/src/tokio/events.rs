@@ -7,11 +7,8 @@ use super::handler::Job;
 use super::shared::Shared;
 use crate::engine::LinkId;
 
-/// Bytes that wait in private memory before the connection is not read any more.
+/// Bytes that wait for handlers before no more is taken.
 const WAITING_MAX: usize = 1 << 20;
-/// The same while requests of ours are in flight: their answers may lie behind what waits, and a
-/// handler that waits for one of them must not be what keeps it from being read.
-const WAITING_MAX_CALLING: usize = 32 << 20;
 /// Bytes a message that waits takes beside its payload, so that empty ones cannot wait without end.
 const JOB_COST: usize = 256;
 /// Messages handled between two looks at the queue, so that the lock is not taken for each.
@@ -39,8 +36,8 @@ impl Events {
     }
 
     /// Whether there is room for more.
-    pub fn has_room(&self, is_calling: bool) -> bool {
-        self.len < if is_calling { WAITING_MAX_CALLING } else { WAITING_MAX }
+    pub fn has_room(&self) -> bool {
+        self.len < WAITING_MAX
     }
 
     /// The last batch has been handled; moves the next one to `batch`. Returns whether there is one:

@@ -37,6 +37,14 @@ impl Handlers {
         self.0.handle(name, erase(handler));
         self
     }
+
+    /// The same, and requests and one-way messages of this name may come compressed: what it takes to
+    /// unpack them is up to 64 times what their author has put in.
+    #[must_use]
+    pub fn accept_compressed(mut self, name: &str) -> Self {
+        self.0.accept_packed(name);
+        self
+    }
 }
 
 impl Default for Handlers {

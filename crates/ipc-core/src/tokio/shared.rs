@@ -200,10 +200,7 @@ impl Shared {
             let id = state.desk.begin(link);
             let draft = options.request(code, id, &self.face);
             match state.engine.send(link, &draft, payload) {
-                Ok(_) => {
-                    state.desk.read_on(&mut state.engine, link);
-                    Ok(id)
-                }
+                Ok(_) => Ok(id),
                 Err(error) => {
                     state.desk.forget(id);
                     Err(error)
@@ -229,7 +226,6 @@ impl Shared {
                 Ok(_) => {
                     let key = FlowKey { link, ours: true, id };
                     state.desk.flows.open(key);
-                    state.desk.read_on(&mut state.engine, link);
                     Ok((key, item_draft(&draft, key)))
                 }
                 Err(error) => {
@@ -283,11 +279,15 @@ impl Shared {
 
     /// Waits until nothing of a link waits for room in private memory any more.
     pub async fn drain(self: &Arc<Self>, link: LinkId, timeout: Duration) -> Result<()> {
+        let dropped = |state: &State| state.engine.link_stats(link).map(|stats| stats.dropped);
+        let before = self.with(|state| dropped(state));
         let drained = self.until(|state| {
             if !state.engine.is_open(link) {
                 return Some(Err(Error::new(Code::Closed, "the connection is over")));
             }
-            (!state.engine.want_drain(link)).then_some(Ok(()))
+            let is_drained = !state.engine.want_drain_all(link);
+            let outcome = || if dropped(state) == before { Ok(()) } else { Err(Error::dropped()) };
+            is_drained.then(outcome)
         });
         let timed_out = |_| Error::new(Code::Timeout, "the peer does not read");
         ::tokio::time::timeout(timeout, drained).await.map_err(timed_out)?

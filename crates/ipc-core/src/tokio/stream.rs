@@ -117,7 +117,7 @@ impl Streaming {
             let found = match engine.credit(link, self.key.sent(), id) {
                 None => Err(over()),
                 // What the ring has no room for is not put on top of what waits for it already.
-                Some(credit) if credit > 0 && !engine.want_drain(link) => Ok(()),
+                Some(credit) if credit > 0 && !engine.want_drain(link, self.draft.lane) => Ok(()),
                 Some(_) => {
                     let writer = desk.flows.get(self.key).map(|flow| &mut flow.waiting.writer);
                     return (Poll::Pending, writer.and_then(|writer| writer.replace(waker)));

@@ -60,7 +60,7 @@ impl Host for Side {
     }
 }
 
-pub fn request(code: u16) -> Draft {
+pub fn request(code: u32) -> Draft {
     Draft {
         kind: Kind::Request,
         lane: Lane::Normal,
@@ -77,13 +77,7 @@ pub fn request(code: u16) -> Draft {
 /// Answers what was asked with the same bytes.
 pub fn answer_all(engine: &mut Engine, side: &mut Side) {
     for (link, message, payload) in side.asked.drain(..) {
-        let draft = Draft {
-            kind: Kind::Reply,
-            id: message.id,
-            code: message.code,
-            timeout: None,
-            ..request(0)
-        };
+        let draft = Draft { kind: Kind::Reply, id: message.id, timeout: None, ..request(0) };
         let _ = engine.send(link, &draft, &payload);
     }
     engine.flush();

@@ -188,7 +188,8 @@ fn every_flipped_bit_of_a_cancel_ends_the_session() {
         for bit in 0..HEADER_LEN as u64 * 8 {
             let code = closed_with(&options, 4, bit, |pair| {
                 let code = pair.client.code("echo").unwrap();
-                pair.client.send(pair.link, &request(code), b"question").unwrap();
+                let draft = ipc_core::Draft { timeout: None, ..request(code) };
+                pair.client.send(pair.link, &draft, b"question").unwrap();
                 pair.client.flush();
                 // The server is at work on it when it is cancelled.
                 let Pair { server, serving, .. } = pair;

@@ -13,12 +13,16 @@ use ipc_core::{
     CallOptions, Code, FaceOptions, Options, RemoteError, Reply, Transport, WINDOW_MIN,
 };
 
+use tokio::sync::Notify;
+
 use super::two_processes::{Meeting, TRANSPORTS};
 use super::{PLAIN, against_a_server, bounded, connect, one_thread, with_a_client};
 
 const NARROW: CallOptions = CallOptions { window: Some(WINDOW_MIN), ..PLAIN };
 
 pub fn handlers(handlers: Handlers) -> Handlers {
+    let ending = Arc::new(Notify::new());
+    let ended = Arc::clone(&ending);
     handlers
         .handle("both ways", |mut request: Request| async move {
             let (items, mut count) = (request.take_stream()?, 0u64);
@@ -35,10 +39,17 @@ pub fn handlers(handlers: Handlers) -> Handlers {
                 tokio::task::consume_budget().await;
             }
         })
-        .handle("unread", |mut request: Request| async move {
-            let _items = request.take_stream()?;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            Err::<Reply, _>(RemoteError::new("E_UNREAD", "nobody reads this"))
+        .handle("unread", move |mut request: Request| {
+            let ending = Arc::clone(&ending);
+            async move {
+                let _items = request.take_stream()?;
+                ending.notified().await;
+                Err::<Reply, _>(RemoteError::new("E_UNREAD", "nobody reads this"))
+            }
+        })
+        .handle("end the unread", move |_| {
+            ended.notify_one();
+            async { Ok(Reply::default()) }
         })
 }
 
@@ -163,15 +174,14 @@ fn dropping_it_cancels_it_and_a_deadline_ends_it() {
 fn whoever_writes_what_nobody_reads_waits_and_hears_of_the_end() {
     against_a_server(|client, _| async move {
         let stream = client.stream("unread", b"", &NARROW).unwrap();
-        let mut sent = 0;
-        let error = loop {
-            match stream.send(&[0; 1000]).await {
-                Ok(()) => sent += 1,
-                Err(error) => break error,
-            }
-        };
         // A window, and the one that goes beyond it.
-        assert_eq!((sent, error.code()), (4, Code::Cancelled));
+        for _ in 0..4 {
+            stream.send(&[0; 1000]).await.unwrap();
+        }
+        let (beyond, ended) =
+            tokio::join!(stream.send(&[0; 1000]), client.request("end the unread", b"", &PLAIN));
+        ended.unwrap();
+        assert_eq!(beyond.unwrap_err().code(), Code::Cancelled);
         let error = stream.reply().await.unwrap_err();
         assert_eq!(error.as_remote().unwrap().code.as_deref(), Some("E_UNREAD"));
     });

@@ -2,12 +2,14 @@
 
 use super::Link;
 use crate::error::{Code, Corrupt, Error};
+use crate::header::Kind;
+use crate::limits::Lane;
 use crate::session::fragments::{Fragment, Fragments};
 
 /// A payload that is not copied before there is room for it in a ring.
 pub trait Lent: Send {
-    /// The bytes, the same every time; `None` if they are not there any more, which ends the connection
-    /// they were to go to.
+    /// The bytes, the same every time; `None` if they are not there any more, which fails the message
+    /// they belong to.
     fn bytes(&self) -> Option<&[u8]>;
 }
 
@@ -17,25 +19,34 @@ pub(super) const WRITTEN_MAX: usize = 256 << 10;
 /// A message that is written piece by piece. In the backlog of its lane stands a marker with its key.
 pub(super) struct Lending {
     pub key: u64,
+    pub lane: Lane,
+    /// The request it is, if it is one.
+    pub call: Option<u64>,
     /// Who waits for it to be written, if anyone.
     pub id: u64,
     pub next: Fragment,
     pub rest: Fragments,
-    /// Put in as soon as it is known that it is needed.
+    /// Bytes of the whole payload.
+    pub len: usize,
+    /// Put in as soon as it is known that it is needed; taken out when the rest will not be sent.
     pub payload: Option<Box<dyn Lent>>,
 }
 
 impl Lending {
     /// Bytes that are still to be written.
     pub fn left(&self) -> usize {
-        let len = self.payload.as_ref().and_then(|payload| payload.bytes()).map_or(0, <[u8]>::len);
-        len.saturating_sub(self.next.range.start)
+        if self.payload.is_some() { self.len - self.next.range.start } else { 0 }
+    }
+
+    /// Whether the peer has seen some of it.
+    fn is_begun(&self) -> bool {
+        self.next.range.start > 0
     }
 }
 
 impl Link {
     /// Writes on with the lent message in front of a lane, `room` bytes at most and a fragment at least.
-    /// Returns whether all of it is written.
+    /// Returns whether nothing of it is left to be written.
     pub(super) fn write_lent(
         &mut self,
         ring: usize,
@@ -50,9 +61,7 @@ impl Link {
             let Lending { next, payload, .. } = &self.lendings[place];
             let bytes = payload.as_ref().and_then(|payload| payload.bytes());
             let Some(piece) = bytes.and_then(|bytes| bytes.get(next.range.clone())) else {
-                let message = "a payload was taken away while it was being sent";
-                self.break_off(Error::new(Code::InvalidArgument, message));
-                return Ok(false);
+                return self.give_up(ring, place);
             };
             let parts = [next.options.as_bytes(), piece];
             let header = next.header.sealed(crc, &parts);
@@ -75,5 +84,60 @@ impl Link {
             }
         }
         Ok(false)
+    }
+
+    /// The rest of a message will not be sent: its payload is gone, or its request has ended. Where the
+    /// peer has seen some of it, it is told with a last frame that is empty.
+    #[cold]
+    fn give_up(&mut self, ring: usize, place: usize) -> Result<bool, Corrupt> {
+        if self.lendings[place].is_begun() {
+            let header = self.lendings[place].next.header;
+            let header = header.with_more(false).with_options(false).with_len(0);
+            let header = header.sealed(self.peer.agreement.crc, &[]);
+            if !self.lanes.outgoing.push(ring, header, &[])? {
+                return Ok(false);
+            }
+        }
+        let Some(lending) = self.lendings.remove(place) else { return Ok(true) };
+        // One that could have been dropped until now is settled here, not as if it had been written.
+        let id = self.backlogs[ring].begin().unwrap_or(lending.id);
+        let message = "the payload was taken away before all of it was sent";
+        self.settle(id, Some(Error::new(Code::InvalidArgument, message)));
+        if let Some(call) = lending.call
+            && self.session.cancel(call)
+        {
+            self.withdrawn.push(call);
+        }
+        Ok(true)
+    }
+
+    /// A request of ours has ended: what waits of it need not be sent.
+    pub(super) fn withdraw(&mut self, call: u64) {
+        let is_its = |lending: &Lending| lending.call == Some(call);
+        let Some(place) = self.lendings.iter().position(is_its) else { return };
+        if self.lendings[place].is_begun() {
+            self.lendings[place].payload = None;
+        } else {
+            self.lendings.remove(place);
+        }
+    }
+
+    /// Leaves the rest of a message where it is, to be written when there is room.
+    pub(super) fn lend(
+        &mut self,
+        kind: Kind,
+        lane: Lane,
+        id: u64,
+        len: usize,
+        next: Fragment,
+        rest: Fragments,
+    ) {
+        self.lent_keys += 1;
+        let key = self.lent_keys;
+        let call = (kind == Kind::Request).then_some(id);
+        let id = if next.range.start > 0 && kind == Kind::OneWay { id } else { 0 };
+        self.backlogs[lane as usize].mark(key);
+        self.lendings.push_back(Lending { key, lane, call, id, next, rest, len, payload: None });
+        (self.waits, self.has_more) = (true, true);
     }
 }

@@ -1,15 +1,17 @@
 //! One open connection: a session over its lanes, with its socket and its doorbell.
 
 mod lent;
-mod packed;
+mod parked;
 mod real_time;
 mod receiving;
 mod room;
 mod sending;
+mod unpacking;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backlog::Backlog;
 use super::bell::Waker;
@@ -18,7 +20,7 @@ use super::host::{BufferId, Event, Host, LinkId, Peer};
 use super::options::Flow;
 use super::slab::Key;
 use super::workload::Workload;
-use crate::doorbell::{Interest, Sleeper};
+use crate::doorbell::Interest;
 use crate::error::{Code, Error};
 use crate::header::{Header, Kind};
 use crate::lanes::Scope;
@@ -31,9 +33,10 @@ use crate::time::{Now, Time};
 
 use lent::Lending;
 pub use lent::Lent;
-use packed::Packed;
+use parked::{Holds, Parked};
 pub(crate) use real_time::Taken;
 pub(crate) use room::{Refusal, Room};
+use unpacking::Unpacking;
 
 /// What became of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,10 @@ pub enum Sent {
     /// It answers a request nobody waits for any more, and was dropped.
     Unwanted,
 }
+
+/// How long a peer may take from closing its first lane to closing its last: longer than what waited
+/// there may be written for.
+const LANES_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a link has counted and how it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +114,6 @@ pub(super) struct Link {
     lanes: MappedLanes,
     own_words: MappedWords,
     peer_words: MappedWords,
-    sleeper: Sleeper,
     session: Session,
     flow: Flow,
     backlogs: [Backlog; Lane::ALL.len()],
@@ -116,9 +122,20 @@ pub(super) struct Link {
     lent_keys: u64,
     /// What is being sent now may be lent.
     lends: bool,
+    /// Much more waits than may, and the connection ends then unless the peer reads some of it.
+    stalled_by: Time,
     /// More could have been written, but not all at once.
     has_more: bool,
-    packed: Packed,
+    unpacking: Unpacking,
+    parked: Parked,
+    /// What may not be delivered now.
+    holds: Holds,
+    /// More items wait for the application to read them than may.
+    has_unread: bool,
+    /// There is something in private memory to go on with.
+    has_work: bool,
+    /// Our names are those of this epoch of the engine's.
+    names_epoch: u16,
     /// Host buffers of the messages being assembled.
     buffers: [Option<BufferId>; Lane::ALL.len()],
     end: End,
@@ -126,6 +143,8 @@ pub(super) struct Link {
     waits: bool,
     /// The end has begun, here or there.
     pub is_ending: bool,
+    /// The peer has closed some of its lanes, and has to have closed all of them by then.
+    lanes_close_by: Time,
     /// Lanes are left unread until the host or the application has caught up.
     held_back: bool,
     /// What all clients of its server have this side work on, and the part of this one.
@@ -133,16 +152,21 @@ pub(super) struct Link {
     work: u32,
     /// Held back because that is too much.
     pub is_crowded: bool,
-    drain_wanted: bool,
+    /// Lanes of which the host wants to hear when nothing waits for room there any more, by bit.
+    drain_wanted: u8,
     /// Set: rings are owed instead of rung, because ringing is a system call.
     waker: Option<Waker>,
     /// What became of one-way messages that waited, and was not told yet: ids, and why not if they were
     /// dropped.
     sent: Vec<(u64, Option<Error>)>,
+    /// Requests of ours that ended because their payloads were taken away, and were not told yet.
+    withdrawn: Vec<u64>,
     /// No message is dropped for having waited too long before this.
     drops_due: Time,
     refused: u64,
     dropped: [u64; Lane::ALL.len()],
+    /// Those of which the host was not told yet.
+    untold_drops: [u64; Lane::ALL.len()],
     rings: u64,
 }
 
@@ -167,29 +191,37 @@ impl Link {
             lanes: MappedLanes::over(&segment, &peer.agreement, side),
             own_words: words(side),
             peer_words: words(side.peer()),
-            sleeper: Sleeper::default(),
             session: Session::new(peer.agreement.limits, peer.agreement.streams),
             flow,
             backlogs: Default::default(),
             lendings: VecDeque::new(),
             lent_keys: 0,
             lends: false,
+            stalled_by: Time::NEVER,
             has_more: false,
-            packed: Packed::default(),
+            unpacking: Unpacking::default(),
+            parked: Parked::default(),
+            holds: Holds::default(),
+            has_unread: false,
+            has_work: false,
+            names_epoch: 0,
             buffers: [None; Lane::ALL.len()],
             end: End::Open,
             waits: false,
             is_ending: false,
+            lanes_close_by: Time::NEVER,
             held_back: false,
             workload: None,
             work: 0,
             is_crowded: false,
-            drain_wanted: false,
+            drain_wanted: 0,
             waker: None,
             sent: Vec::new(),
+            withdrawn: Vec::new(),
             drops_due: Time::NEVER,
             refused: 0,
             dropped: [0; Lane::ALL.len()],
+            untold_drops: [0; Lane::ALL.len()],
             rings: 0,
             peer,
             segment,
@@ -200,26 +232,21 @@ impl Link {
 
     /// Asks the peer to ring. Returns whether that was in time: nothing is there to be done.
     #[inline]
-    pub fn arm(&mut self) -> bool {
+    pub fn arm(&self) -> bool {
         let interest =
             if self.waits { Interest::DATA.and(Interest::SPACE) } else { Interest::DATA };
-        self.sleeper.arm(&self.own_words, interest);
-        if self.look() {
-            self.disarm();
-            return false;
-        }
-        true
+        self.lanes.arm(interest, || self.look())
     }
 
     /// Awake to this link.
     #[inline]
-    pub fn disarm(&mut self) {
-        self.sleeper.disarm(&self.own_words);
+    pub fn disarm(&self) {
+        self.lanes.disarm();
     }
 
     /// The host may be ready again: what was held back is worth a look.
     pub fn resume(&mut self) {
-        self.held_back = false;
+        self.let_go();
         self.is_crowded = false;
     }
 
@@ -230,7 +257,7 @@ impl Link {
 
     /// Requests of the peer being worked on that are no streams.
     fn working(&self) -> u32 {
-        self.session.serving_live() - self.session.serving_streams()
+        self.session.serving_live() - self.session.serving_streams() - self.parked.plain()
     }
 
     /// Brings what all clients have this side work on up to date.
@@ -286,6 +313,7 @@ impl Link {
     #[inline]
     pub fn due(&self) -> Time {
         let due = self.session.due().min(self.drops_due);
+        let due = due.min(self.lanes_close_by).min(self.stalled_by);
         match self.end {
             End::Closing { deadline } => deadline.min(due),
             _ => due,
@@ -298,6 +326,9 @@ impl Link {
         self.session.expire(now, &mut calls, &mut served);
         self.tell_ended(calls, Ending::Timeout, served, host);
         self.drop_overdue(now);
+        if self.stalled_by <= now {
+            self.let_peer_go();
+        }
         if let Err(corrupt) = self.write_words().and_then(|()| self.write_waiting(host)) {
             self.break_off(corrupt.into());
         }
@@ -350,11 +381,12 @@ impl Link {
     /// Whether the connection is over now. Then [`Self::finish`] ends it.
     pub fn is_over(&self, now: &Now) -> bool {
         match self.end {
-            End::Open => self.session.is_peer_closed(),
+            End::Open if self.session.is_peer_closed() => self.has_read_all(),
+            End::Open => self.lanes_close_by <= now.get(),
             // What is in the rings stays there for the peer to read.
             End::Closing { deadline } => !self.has_backlog() || now.get() >= deadline,
             // What is left in the rings is read first, if it takes the host's time.
-            End::PeerGone => !self.lanes.incoming.has_any(Scope::All),
+            End::PeerGone => !self.lanes.incoming.has_any(Scope::ALL) && self.has_read_all(),
             End::Broken(_) => true,
         }
     }
@@ -363,7 +395,9 @@ impl Link {
     pub fn finish(mut self, host: &mut impl Host) {
         self.leave();
         self.end_all(Ending::PeerLost, host);
-        for buffer in self.buffers.iter_mut().filter_map(Option::take) {
+        let assembled = self.buffers.iter_mut().filter_map(Option::take);
+        let unpacked = self.unpacking.take_buffers();
+        for buffer in assembled.chain(unpacked).chain(self.parked.take_buffers()) {
             host.discard(buffer);
         }
         for ring in 0..self.backlogs.len() {
@@ -379,6 +413,9 @@ impl Link {
             End::Broken(error) => Some(error),
             End::PeerGone if !self.session.is_peer_closed() => {
                 Some(Error::new(Code::PeerLost, "the peer went away without a word"))
+            }
+            End::Open if !self.session.is_peer_closed() => {
+                Some(Error::new(Code::PeerLost, "the peer has closed some of its lanes only"))
             }
             _ => None,
         };
@@ -399,13 +436,19 @@ impl Link {
         self.tell_ended(calls, ending, served, host);
     }
 
-    fn tell_ended(&self, calls: Vec<u64>, ending: Ending, served: Vec<u64>, host: &mut impl Host) {
-        let link = self.id;
+    fn tell_ended(
+        &mut self,
+        calls: Vec<u64>,
+        ending: Ending,
+        served: Vec<u64>,
+        host: &mut impl Host,
+    ) {
         for id in calls {
-            host.event(Event::Ended { link, id, ending });
+            self.withdraw(id);
+            host.event(Event::Ended { link: self.id, id, ending });
         }
         for id in served {
-            host.event(Event::Abandoned { link, id });
+            self.tell_abandoned(id, host);
         }
     }
 
@@ -420,9 +463,21 @@ impl Link {
 
     // ---- looking in ----
 
-    fn queued(&self) -> usize {
-        let lent = self.lendings.iter().map(Lending::left).sum::<usize>();
-        lent + self.backlogs.iter().map(Backlog::len).sum::<usize>()
+    /// Bytes that wait for room in private memory of this link.
+    fn waiting(&self) -> usize {
+        self.backlogs.iter().map(Backlog::len).sum::<usize>() + self.session.words_len()
+    }
+
+    /// Bytes that wait for room in a lane.
+    pub fn queued(&self, lane: Lane) -> usize {
+        let of_lane = |lending: &&Lending| lending.lane == lane;
+        let lent = self.lendings.iter().filter(of_lane).map(Lending::left).sum::<usize>();
+        lent + self.backlogs[lane as usize].len()
+    }
+
+    /// Whether nothing that has arrived is kept from the host.
+    fn has_read_all(&self) -> bool {
+        self.parked.is_empty() && self.unpacking.lanes() == 0
     }
 
     pub fn session(&self) -> &Session {
@@ -444,7 +499,7 @@ impl Link {
             dropped: self.dropped,
             peer_dropped: std::array::from_fn(|ring| self.peer_words.load_dropped(ring)),
             rings: self.rings,
-            queued: self.queued(),
+            queued: Lane::ALL.iter().map(|lane| self.queued(*lane)).sum(),
             calls: self.session.calls_live(),
             serving: self.session.serving_live(),
         }

@@ -1,5 +1,6 @@
 //! The half of a link that a thread under a deadline may use: no system call, no memory.
 
+use super::parked::Holds;
 use super::{End, Link, Waker};
 use crate::engine::host::Host;
 use crate::error::Corrupt;
@@ -52,8 +53,10 @@ impl Link {
         if matches!(self.end, End::Closing { .. } | End::Broken(_)) {
             return Ok(None);
         }
+        // It is asked for now, whatever the other half has to leave where it is.
+        self.holds = Holds::default();
         let incoming = &mut self.lanes.incoming;
-        let Some(ring) = incoming.next(Scope::All)? else { return Ok(None) };
+        let Some(ring) = incoming.next(Scope::ALL)? else { return Ok(None) };
         let header = &incoming.frame(ring).header;
         Ok(Some((ring, header.kind() == Kind::OneWay && !header.more())))
     }

@@ -3,27 +3,33 @@
 use std::num::NonZeroU32;
 
 use super::lent::WRITTEN_MAX;
-use super::{End, Link, control_header};
+use super::unpacking::SLICE_COST;
+use super::{End, LANES_CLOSE_TIMEOUT, Link, control_header};
 use crate::engine::backlog::Front;
-use crate::engine::host::{Body, Event, Host, Source};
+use crate::engine::host::{Body, BufferId, Event, Host, LinkId, Source};
 use crate::error::Corrupt;
 use crate::header::Kind;
 use crate::lanes::Scope;
-use crate::limits::{Agreement, CONTROL, METHOD_LEN_MAX};
-use crate::option_block::{Options, UNPACKED_LEN};
-use crate::session::{Message, Step, Word, control};
+use crate::limits::{CONTROL, Lane, METHOD_LEN_MAX};
+use crate::option_block::Options;
+use crate::ring;
+use crate::ring::mapped::MappedRegion;
+use crate::session::{Ending, Message, Step, Word, control};
 use crate::time::Time;
 
 /// Frames at least this long are released one by one: their author may wait for just that space.
 const LARGE_FRAME: u32 = 32 << 10;
 /// What of a long frame counts as much as another frame, in the budget of what is read at once.
 const FRAME_BYTES: u32 = 512;
+/// Words between the sessions that are read at once where nothing else is.
+const WORDS_AT_ONCE: usize = 256;
 
 impl Link {
     /// Whether there may be something to do. Two loads when there is not.
     #[inline]
     pub fn look(&self) -> bool {
         self.lanes.incoming.has_any(self.scope())
+            || self.has_work
             || (self.waits && (self.has_more || self.has_space()))
             || (self.is_ending && self.has_end())
     }
@@ -31,7 +37,8 @@ impl Link {
     /// What of the rings may be read now.
     #[inline]
     fn scope(&self) -> Scope {
-        if self.held_back { Scope::Control } else { Scope::All }
+        let scope = if self.held_back { Scope::CONTROL } else { Scope::ALL };
+        scope.without(self.unpacking.lanes())
     }
 
     /// Whether something waits for room and there may be some.
@@ -48,9 +55,9 @@ impl Link {
     /// Whether the connection may be over, so that [`Self::is_over`] should be asked.
     fn has_end(&self) -> bool {
         match self.end {
-            End::Open => self.session.is_peer_closed(),
+            End::Open => self.session.is_peer_closed() && self.has_read_all(),
             End::Closing { .. } => !self.has_backlog(),
-            End::PeerGone => !self.lanes.incoming.has_any(Scope::All),
+            End::PeerGone => !self.lanes.incoming.has_any(Scope::ALL) && self.has_read_all(),
             End::Broken(_) => true,
         }
     }
@@ -78,7 +85,7 @@ impl Link {
         self.lanes.incoming.has_words() && !matches!(self.end, End::Broken(_) | End::Closing { .. })
     }
 
-    /// Reads the words between the sessions and nothing else, and commits.
+    /// Reads words between the sessions and nothing else, and commits.
     #[cold]
     pub fn pump_words(&mut self, host: &mut impl Host) {
         let result = self.read_words(host);
@@ -88,8 +95,10 @@ impl Link {
         self.commit();
     }
 
+    /// Reads as many as are looked at in a moment: however many there are, there is an end.
     fn read_words(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
-        while let Some(ring) = self.lanes.incoming.next(Scope::Control)? {
+        for _ in 0..WORDS_AT_ONCE {
+            let Some(ring) = self.lanes.incoming.next(Scope::CONTROL)? else { break };
             self.take_frame(ring, host)?;
             self.lanes.incoming.advance(ring);
         }
@@ -107,11 +116,10 @@ impl Link {
             return Ok(());
         }
         while *frames < budget {
-            // A peer that is gone takes no answers, so its requests are not held back for them.
-            let busy = (self.session.serving_live() >= self.flow.serving_max
-                || self.workload.is_some())
-                && self.is_busy();
-            self.held_back = busy || !host.is_ready(self.id);
+            self.weigh(host);
+            if self.has_work && self.go_on(frames, host)? {
+                continue;
+            }
             let Some(ring) = self.lanes.incoming.next(self.scope())? else { break };
             self.take_frame(ring, host)?;
             self.lanes.incoming.advance(ring);
@@ -124,12 +132,20 @@ impl Link {
         Ok(())
     }
 
-    /// Whether there is enough to work on. Streams do not count: their items lie behind requests.
+    /// Goes on with what is in private memory. Returns whether there was anything to be done.
     #[cold]
-    fn is_busy(&mut self) -> bool {
-        let is_gone = matches!(self.end, End::PeerGone);
-        self.is_crowded = !is_gone && !self.has_room_for_work();
-        self.is_crowded || !is_gone && self.working() >= self.flow.serving_max
+    fn go_on(&mut self, frames: &mut u32, host: &mut impl Host) -> Result<bool, Corrupt> {
+        if self.unpacking.lanes() != 0 {
+            self.unpack_on(host)?;
+            *frames += SLICE_COST;
+            self.has_work = self.unpacking.lanes() != 0 || !self.parked.is_empty();
+            return Ok(true);
+        }
+        let worked = self.deliver_parked(host);
+        *frames += u32::from(worked);
+        // What may not be delivered now is no work before something has changed.
+        self.has_work = worked && !self.parked.is_empty();
+        Ok(worked)
     }
 
     #[inline]
@@ -139,26 +155,26 @@ impl Link {
         let options = if header.options() { payload.take_options()? } else { Options::default() };
         let step = self.session.receive(ring, header, &options, payload.len(), Time::after)?;
         while let Some(id) = self.session.take_abandoned() {
-            host.event(Event::Abandoned { link: self.id, id });
+            if !self.parked.forget(id) {
+                host.event(Event::Abandoned { link: self.id, id });
+            }
         }
-        let is_frame = matches!(
-            step,
-            Step::Deliver | Step::Open | Step::Fill { .. } | Step::Finish { .. } | Step::Abandon
-        );
-        if is_frame && (options.unpacked_len.is_some() || self.packed.is_open(ring)) {
+        if options.unpacked_len.is_some() || self.unpacking.is_open(ring) {
+            let mut packed = vec![0; payload.len()];
+            payload.copy_to(&mut packed)?;
             let unpacked_len = options.unpacked_len.map(NonZeroU32::get);
-            if let Some(len) = unpacked_len {
-                let (kind, agreement) = (header.kind(), &self.peer.agreement);
-                check_unpacked_len(len, kind, agreement)?;
-            }
-            if let Some(payload) = self.packed.take(ring, &step, unpacked_len, payload)? {
-                self.deliver_unpacked(&payload, host)?;
-            }
-            return Ok(());
+            return self.take_packed(ring, step, unpacked_len, &packed, host);
         }
         match step {
             Step::Deliver => {
-                host.message(self.id, self.session.message(), Body(Source::Ring(payload)))?;
+                let message = self.session.message();
+                if self.has_to_wait(ring, message) {
+                    let message = *message;
+                    let buffer = copy_out(self.id, &message, payload, host)?;
+                    self.park(ring, message, buffer);
+                    return Ok(());
+                }
+                host.message(self.id, message, Body(Source::Ring(payload)))?;
                 self.session.delivered();
             }
             Step::Open => {
@@ -175,8 +191,8 @@ impl Link {
                 if let Some(buffer) = self.buffers[ring] {
                     host.fill(buffer, offset, Body(Source::Ring(payload)))?;
                     self.buffers[ring] = None;
-                    host.finish(self.id, self.session.message(), buffer);
-                    self.session.delivered();
+                    let message = *self.session.message();
+                    self.hand_over(ring, message, buffer, host);
                 }
             }
             Step::Abandon => {
@@ -190,10 +206,8 @@ impl Link {
                 let len = payload.len();
                 let name = name.get_mut(..len).ok_or(Corrupt::Name { code, len })?;
                 payload.copy_to(name)?;
-                if self.session.define(code, name)?
-                    && let Some(name) = self.session.name(code)
-                {
-                    host.event(Event::Named { link: self.id, code, name });
+                if self.session.define(Lane::ALL[ring], code, name)? {
+                    self.named(ring, code, host);
                 }
             }
             Step::Grant { kind, id } => {
@@ -206,24 +220,21 @@ impl Link {
             }
             Step::ItemsEnd { id } => {
                 payload.check()?;
-                host.event(Event::ItemsEnd { link: self.id, id });
+                self.items_ended(ring, id, host);
+            }
+            Step::LaneClosed => {
+                payload.check()?;
+                if self.lanes_close_by == Time::NEVER {
+                    self.lanes_close_by = Time::after(LANES_CLOSE_TIMEOUT);
+                }
             }
             Step::PeerClosed => {
                 payload.check()?;
+                self.lanes_close_by = Time::NEVER;
                 self.is_ending = true;
             }
             Step::Skip | Step::Done => payload.check()?,
         }
-        Ok(())
-    }
-
-    #[cold]
-    fn deliver_unpacked(&mut self, payload: &[u8], host: &mut impl Host) -> Result<(), Corrupt> {
-        let message = Message { len: payload.len(), ..*self.session.message() };
-        let buffer = host.open(self.id, &message);
-        host.fill(buffer, 0, Body(Source::Unpacked(payload)))?;
-        host.finish(self.id, &message, buffer);
-        self.session.delivered();
         Ok(())
     }
 
@@ -233,19 +244,43 @@ impl Link {
         if !self.waits {
             return Ok(());
         }
+        let was_full = self.waiting() > self.flow.backlog_max;
         self.write_words()?;
+        self.write_backlogs()?;
+        self.waits = self.has_backlog() || self.session.next_word().is_some();
+        if was_full && self.waiting() <= self.flow.backlog_max {
+            // The peer has read, and may have this side work for it again.
+            self.let_go();
+        }
+        self.tell_written(host);
+        Ok(())
+    }
+
+    /// Writes what fits of what waits in the lanes, as much as is written at once.
+    pub(super) fn write_backlogs(&mut self) -> Result<(), Corrupt> {
         let mut room = WRITTEN_MAX;
         for ring in 0..self.backlogs.len() {
             self.write_backlog(ring, &mut room)?;
         }
         self.has_more = room == 0;
-        self.tell_sent(host);
-        self.waits = self.has_backlog() || self.session.next_word().is_some();
-        if self.drain_wanted && !self.has_backlog() {
-            self.drain_wanted = false;
-            host.event(Event::Drained { link: self.id });
-        }
         Ok(())
+    }
+
+    /// Says what became of what waited.
+    fn tell_written(&mut self, host: &mut impl Host) {
+        let link = self.id;
+        self.tell_sent(host);
+        for lane in Lane::ALL {
+            let count = std::mem::take(&mut self.untold_drops[lane as usize]);
+            if count > 0 {
+                host.event(Event::Dropped { link, lane, count });
+            }
+            let bit = 1 << lane as u8;
+            if self.drain_wanted & bit != 0 && self.backlogs[lane as usize].is_empty() {
+                self.drain_wanted &= !bit;
+                host.event(Event::Drained { link, lane });
+            }
+        }
     }
 
     fn write_backlog(&mut self, ring: usize, room: &mut usize) -> Result<(), Corrupt> {
@@ -264,6 +299,7 @@ impl Link {
             if !is_written {
                 break;
             }
+            self.stalled_by = Time::NEVER;
             if let Some(id) = self.backlogs[ring].pop() {
                 self.settle(id, None);
             }
@@ -276,6 +312,9 @@ impl Link {
         let link = self.id;
         for (id, error) in self.sent.drain(..) {
             host.event(Event::Sent { link, id, error });
+        }
+        for id in self.withdrawn.drain(..) {
+            host.event(Event::Ended { link, id, ending: Ending::Withdrawn });
         }
     }
 
@@ -315,19 +354,28 @@ impl Link {
         self.backlogs.iter().any(|backlog| !backlog.is_empty())
     }
 
-    /// Asks for [`Event::Drained`] when nothing waits any more. Returns whether something does.
-    pub fn want_drain(&mut self) -> bool {
-        self.drain_wanted = self.has_backlog();
-        self.drain_wanted
+    /// Asks for [`Event::Drained`] when nothing waits in a lane any more. Returns whether anything does.
+    pub fn want_drain(&mut self, lane: Lane) -> bool {
+        let waits = !self.backlogs[lane as usize].is_empty();
+        self.drain_wanted |= u8::from(waits) << lane as u8;
+        waits
     }
 }
 
+/// Copies the only frame of a message to a buffer of the host's.
 #[cold]
-fn check_unpacked_len(len: u32, kind: Kind, agreement: &Agreement) -> Result<(), Corrupt> {
-    let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
-    if is_item || !agreement.compression {
-        return Err(Corrupt::Option { kind: UNPACKED_LEN });
+fn copy_out(
+    link: LinkId,
+    message: &Message,
+    payload: ring::Payload<'_, MappedRegion>,
+    host: &mut impl Host,
+) -> Result<BufferId, Corrupt> {
+    let buffer = host.open(link, message);
+    match host.fill(buffer, 0, Body(Source::Ring(payload))) {
+        Ok(()) => Ok(buffer),
+        Err(corrupt) => {
+            host.discard(buffer);
+            Err(corrupt)
+        }
     }
-    let (total, max) = (u64::from(len), agreement.limits.message_len_max);
-    if total > max { Err(Corrupt::MessageLength { total, max }) } else { Ok(()) }
 }

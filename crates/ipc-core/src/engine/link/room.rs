@@ -16,6 +16,8 @@ pub(crate) struct Room {
     ring: usize,
     /// Where the frame starts.
     offset: usize,
+    /// What the peer knows its name by.
+    code: u16,
     /// Bytes of its option block.
     block_len: usize,
     /// Bytes of its payload.
@@ -38,6 +40,8 @@ pub(crate) enum Refusal {
     TooLarge { len: usize, max: usize },
     /// The connection is ending or over.
     Closed,
+    /// The peer does not know the name.
+    Unnamed,
     /// The peer broke the protocol.
     Corrupt(Corrupt),
 }
@@ -54,6 +58,7 @@ impl Link {
         if !matches!(self.end, End::Open) {
             return Err(Refusal::Closed);
         }
+        let code = self.code(draft).ok_or(Refusal::Unnamed)?;
         let ring = draft.lane as usize;
         let block_len = draft.options().encode().as_bytes().len();
         let max = self.room_len_max(ring, block_len);
@@ -67,7 +72,7 @@ impl Link {
             None
         };
         match offset {
-            Some(offset) => Ok(Room { ring, offset, block_len, len }),
+            Some(offset) => Ok(Room { ring, offset, code, block_len, len }),
             None => {
                 self.refused += 1;
                 Err(Refusal::Full)
@@ -91,7 +96,7 @@ impl Link {
     pub fn complete(&mut self, draft: &Draft, room: &Room) -> Result<()> {
         let block = draft.options().encode();
         debug_assert_eq!(block.as_bytes().len(), room.block_len, "the draft of the reservation");
-        let Some(header) = self.session.send(draft, room.len, Time::after)? else {
+        let Some(header) = self.session.send(draft, room.code, room.len, Time::after)? else {
             return Err(Error::new(Code::InvalidArgument, "nobody waits for this answer"));
         };
         let Room { ring, offset, block_len, .. } = *room;
@@ -116,6 +121,9 @@ impl Link {
                 Error::new(Code::TooLarge, message)
             }
             Refusal::Closed => self.ended_error(),
+            Refusal::Unnamed => {
+                Error::new(Code::InvalidArgument, "the name belongs to another link")
+            }
             Refusal::Corrupt(corrupt) => {
                 self.break_off(corrupt.into());
                 corrupt.into()

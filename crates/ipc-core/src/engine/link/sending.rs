@@ -1,24 +1,31 @@
 //! The half of a link that sends.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use super::lent::{Lending, Lent, WRITTEN_MAX};
+use super::lent::{Lent, WRITTEN_MAX};
 use super::{End, Link, Sent, control_header};
 use crate::compression;
 use crate::engine::bell;
-use crate::engine::names::Names;
+use crate::engine::names::{Names, epoch_of, number_of};
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Header, Kind, frame_len};
 use crate::limits::{FRAME_LEN_MAX, Lane};
 use crate::option_block::Options;
-use crate::session::fragments::{Fragment, Fragments};
+use crate::session::fragments::Fragments;
 use crate::session::{Draft, control};
 use crate::sys::kill_point;
 use crate::time::Time;
 
 /// Bytes of a fragment: the peer copies one out while the next is copied in.
 const FRAGMENT_LEN: usize = 64 << 10;
+/// Of the backlog's limit, each lane has this part for itself, so that none waits for another.
+const LANE_SHARE: usize = 16;
+/// A connection ends when answers and items have made more wait than so many times the backlog's limit, and
+/// the peer reads nothing of it for so long.
+const BOUND_FACTOR: usize = 4;
+const STALL_MAX: Duration = Duration::from_secs(1);
 /// How often to look for the space a fragment needs before it waits in private memory: some 50 µs.
 const SPACE_LOOKS: u32 = 2000;
 
@@ -95,18 +102,29 @@ impl Link {
         // Answers are always taken: they free what the peer waits with, and their number is bounded
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
         // So are items, whose number is bounded by what they were granted.
-        match draft.kind {
+        let code = match draft.kind {
             Kind::Request | Kind::OneWay => {
                 if !self.has_room(ring, draft.kind, payload.len())? {
                     return Ok(Sent::Dropped);
                 }
-                self.define(draft, names)?;
+                if draft.kind == Kind::Request && self.held_back {
+                    // From now on there is something to look for behind what is held back.
+                    self.let_go();
+                }
+                self.define(draft, names)?
             }
-            Kind::RequestItem | Kind::ReplyItem => {}
-            // One request less is being worked on, so the next may be read.
-            _ => self.held_back = false,
-        }
-        let Some(header) = self.session.send(draft, len, Time::after)? else {
+            Kind::RequestItem | Kind::ReplyItem => {
+                self.check_bound()?;
+                0
+            }
+            _ => {
+                self.check_bound()?;
+                // One request less is being worked on, so the next may be read.
+                self.let_go();
+                0
+            }
+        };
+        let Some(header) = self.session.send(draft, code, len, Time::after)? else {
             return Ok(Sent::Unwanted);
         };
         let block = options.encode();
@@ -123,16 +141,38 @@ impl Link {
         Ok(Sent::Queued)
     }
 
-    /// Tells the peer what the draft's code means on its lane, unless it knows.
+    /// What the peer knows a name of ours by in a lane; it is told first, unless it knows.
     #[inline]
-    pub fn define(&mut self, draft: &Draft, names: &Names) -> Result<()> {
-        if self.session.needs_definition(draft.lane, draft.code)? {
-            let name = names.name(draft.code)?;
-            let header = control_header(control::DEFINE, u64::from(draft.code), name.len());
-            self.put(draft.lane as usize, header, &[name.as_bytes()])?;
-            self.session.defined(draft.lane, draft.code);
+    pub fn define(&mut self, draft: &Draft, names: &Names) -> Result<u16> {
+        match self.code(draft) {
+            Some(code) => Ok(code),
+            None => self.define_anew(draft, names),
         }
-        Ok(())
+    }
+
+    /// What the peer knows a name of ours by in a lane, if it does.
+    #[inline]
+    pub fn code(&self, draft: &Draft) -> Option<u16> {
+        let code = self.session.code(draft.lane, number_of(draft.code))?;
+        (epoch_of(draft.code) == self.names_epoch).then_some(code)
+    }
+
+    #[cold]
+    fn define_anew(&mut self, draft: &Draft, names: &Names) -> Result<u16> {
+        let name = names.name(draft.code)?;
+        if self.names_epoch != names.epoch() {
+            self.names_epoch = names.epoch();
+            self.session.forget_ours();
+        }
+        let code = self.session.define_ours(draft.lane, number_of(draft.code));
+        let header = control_header(control::DEFINE, u64::from(code), name.len());
+        self.put(draft.lane as usize, header, &[name.as_bytes()])?;
+        Ok(code)
+    }
+
+    /// Whether defining this name now would take no other name's code away.
+    pub fn has_room_for_name(&self, draft: &Draft) -> bool {
+        self.code(draft).is_some() || self.session.has_room_for_name(draft.lane)
     }
 
     #[cold]
@@ -162,7 +202,13 @@ impl Link {
                 self.commit();
                 is_begun = true;
             } else if lends {
-                return Ok(self.lend(draft, fragment, fragments, start));
+                let is_whole = fragment.range.start == 0;
+                let (kind, id) = (draft.kind, draft.id);
+                self.lend(kind, draft.lane, id, payload.len(), fragment, fragments);
+                if is_whole {
+                    self.may_drop(draft, start);
+                }
+                return Ok(Sent::Queued);
             } else {
                 self.backlogs[ring].push(sealed, &parts);
                 self.waits = true;
@@ -176,20 +222,6 @@ impl Link {
             self.may_drop(draft, start);
         }
         Ok(sent)
-    }
-
-    /// Leaves the rest of a message where it is, to be written when there is room.
-    fn lend(&mut self, draft: &Draft, next: Fragment, rest: Fragments, start: usize) -> Sent {
-        self.lent_keys += 1;
-        let (key, is_begun) = (self.lent_keys, next.range.start > 0);
-        let id = if is_begun && draft.kind == Kind::OneWay { draft.id } else { 0 };
-        self.backlogs[draft.lane as usize].mark(key);
-        self.lendings.push_back(Lending { key, id, next, rest, payload: None });
-        if !is_begun {
-            self.may_drop(draft, start);
-        }
-        (self.waits, self.has_more) = (true, true);
-        Sent::Queued
     }
 
     /// Writes a frame of a long message. A peer that is reading frees space as fast as it is filled,
@@ -234,24 +266,62 @@ impl Link {
     /// Whether a message of this length may be sent or queued; `false`: its lane drops it.
     #[inline]
     fn has_room(&mut self, ring: usize, kind: Kind, len: usize) -> Result<bool> {
-        let queued = self.backlogs[ring].len();
         let fits = match self.flow.overflow[ring] {
-            Overflow::Wait(_) => queued <= self.flow.backlog_max,
+            Overflow::Wait(_) => !self.waits || self.may_wait(ring),
             Overflow::DropOldest => self.make_room(ring, len),
             Overflow::Fail | Overflow::DropNewest => {
-                queued == 0 && self.lanes.outgoing.has_room_for(ring, len)?
+                self.backlogs[ring].is_empty() && self.lanes.outgoing.has_room_for(ring, len)?
             }
         };
-        if fits {
-            return Ok(true);
-        }
+        if fits { Ok(true) } else { self.overflow(ring, kind) }
+    }
+
+    /// Whether another message may wait for room in a lane: while less than the backlog's limit waits
+    /// for the peer in all, or hardly anything in this lane. What is lent takes no memory of ours.
+    #[cold]
+    fn may_wait(&self, ring: usize) -> bool {
+        let max = self.flow.backlog_max;
+        self.waiting() <= max || self.backlogs[ring].len() <= max / LANE_SHARE
+    }
+
+    #[cold]
+    fn overflow(&mut self, ring: usize, kind: Kind) -> Result<bool> {
         if kind == Kind::OneWay && self.flow.overflow[ring] == Overflow::DropNewest {
             self.count_drop(ring);
             return Ok(false);
         }
         self.refused += 1;
+        let queued = self.queued(Lane::ALL[ring]);
         let message = format!("lane {ring} is full and {queued} bytes wait for it already");
         Err(Error::new(Code::Full, message))
+    }
+
+    /// What answers the peer is always taken, but not without end: a peer that does not read and has
+    /// this side work for it all the same is left alone.
+    #[inline]
+    fn check_bound(&mut self) -> Result<()> {
+        if self.waits { self.check_backlog() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn check_backlog(&mut self) -> Result<()> {
+        if self.waiting() > self.flow.backlog_max {
+            // What the peer has read meanwhile makes room.
+            self.write_backlogs()?;
+        }
+        let max = self.flow.backlog_max.saturating_mul(BOUND_FACTOR);
+        if self.stalled_by == Time::NEVER && self.waiting() > max {
+            self.stalled_by = Time::after(STALL_MAX);
+        }
+        Ok(())
+    }
+
+    /// The peer has had this side work for it and does not read what comes of it.
+    #[cold]
+    pub(super) fn let_peer_go(&mut self) {
+        let (waiting, pid) = (self.waiting(), self.peer.pid);
+        let message = format!("process {pid} does not read, and {waiting} bytes wait for it");
+        self.break_off(Error::new(Code::Full, message));
     }
 
     /// Drops what has waited longest, until another message has room among what may wait.
@@ -259,7 +329,7 @@ impl Link {
         let waiting_max = self.lanes.outgoing.ring(ring).capacity().min(self.flow.backlog_max);
         let len = frame_len(len);
         while self.backlogs[ring].loose_len() + len > waiting_max && self.drop_oldest(ring) {}
-        self.backlogs[ring].len() <= self.flow.backlog_max
+        !self.waits || self.may_wait(ring)
     }
 
     /// What waits from `start` on is this message, which its lane may drop if nobody answers it.
@@ -306,14 +376,20 @@ impl Link {
 
     fn count_drop(&mut self, ring: usize) {
         self.dropped[ring] += 1;
+        self.untold_drops[ring] += 1;
+        // So that the host is told the next time something is written.
+        (self.waits, self.has_more) = (true, true);
         self.own_words.store_dropped(ring, self.dropped[ring]);
     }
 
     /// Gives a request up. Returns whether it was in flight.
     pub fn cancel(&mut self, id: u64) -> bool {
         let ended = self.session.cancel(id);
-        if ended && let Err(corrupt) = self.write_words() {
-            self.break_off(corrupt.into());
+        if ended {
+            self.withdraw(id);
+            if let Err(corrupt) = self.write_words() {
+                self.break_off(corrupt.into());
+            }
         }
         ended
     }
@@ -335,6 +411,9 @@ impl Link {
 
     /// The application is done with items that came.
     pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) {
+        if self.held_back {
+            self.let_go();
+        }
         if self.session.consumed(kind, id, cost)
             && let Err(corrupt) = self.write_words()
         {

@@ -26,22 +26,13 @@ impl World {
         what: What,
     ) -> Result<bool, Code> {
         let now = self.time();
-        let session = &mut self.sides[side].session;
-        let mut define = false;
-        if matches!(draft.kind, Kind::Request | Kind::OneWay) {
-            define =
-                session.needs_definition(draft.lane, draft.code).map_err(|error| error.code())?;
-        }
-        if define {
-            let name = name_of(side, draft.code).into_bytes();
-            session.defined(draft.lane, draft.code);
-            let header = Header::new(Kind::Control, control::DEFINE, draft.code.into());
-            let header = header.with_len(name.len());
-            self.put(side, draft.lane as usize, What::Define, header, Vec::new(), name);
-        }
+        let code = match draft.kind {
+            Kind::Request | Kind::OneWay => self.define(side, draft),
+            _ => 0,
+        };
         let session = &mut self.sides[side].session;
         let after = |span| now + span;
-        let sent = session.send(draft, payload.len(), after).map_err(|error| error.code())?;
+        let sent = session.send(draft, code, payload.len(), after).map_err(|error| error.code())?;
         let Some(header) = sent else { return Ok(false) };
         self.sides[side].counters.sent += 1;
         let payload_max = self.random.pick(&[64, 100, 300]);
@@ -51,6 +42,21 @@ impl World {
             self.put(side, draft.lane as usize, what, fragment.header, options, part);
         }
         Ok(true)
+    }
+
+    /// What the peer will know a name by; it is told first, unless it knows.
+    fn define(&mut self, side: usize, draft: &Draft) -> u16 {
+        let number = u16::try_from(draft.code).unwrap();
+        let session = &mut self.sides[side].session;
+        if let Some(code) = session.code(draft.lane, number) {
+            return code;
+        }
+        let code = session.define_ours(draft.lane, number);
+        let name = name_of(side, draft.code).into_bytes();
+        let header = Header::new(Kind::Control, control::DEFINE, code.into());
+        let header = header.with_len(name.len());
+        self.put(side, draft.lane as usize, What::Define, header, Vec::new(), name);
+        code
     }
 
     pub(super) fn put(
@@ -175,12 +181,13 @@ impl World {
             }
             Step::Define { code } => {
                 assert_eq!(what, What::Define);
-                this.session.define(code, &payload).unwrap();
+                this.session.define(Lane::ALL[ring], code, &payload).unwrap();
             }
             Step::PeerClosed => {
                 assert_eq!(what, What::Close);
                 self.finish(side);
             }
+            Step::LaneClosed => assert_eq!(what, What::Close),
             Step::Done => self.heard(side, what),
             Step::Grant { kind, id } => {
                 assert_eq!(what, What::Grant);
@@ -209,12 +216,13 @@ impl World {
                 let call_of = &mut self.calls[call];
                 assert!(!mem::replace(&mut call_of.handled, true), "delivered twice");
                 assert_eq!((message.kind, message.id), (Kind::Request, call_of.id));
-                assert_eq!((message.code, message.lane), (call_of.code, call_of.lane));
+                assert_eq!(message.lane, call_of.lane);
                 assert_eq!((message.trace, &payload), (call_of.trace, &call_of.payload));
                 assert_eq!(message.deadline, deadline);
                 assert!(deadline >= call_of.deadline, "given up before its maker does");
-                let name = name_of(1 - side, message.code);
-                assert_eq!(self.sides[side].session.name(message.code), Some(name.as_str()));
+                let name = name_of(1 - side, call_of.code);
+                let found = self.sides[side].session.name(message.lane, message.code);
+                assert_eq!(found, Some(name.as_str()));
                 let id = message.id;
                 self.sides[side].working.push((id, call));
             }
@@ -268,7 +276,7 @@ impl World {
                 *heard = usage.max(*heard);
             }
             What::ItemsEnd(call) => assert!(!self.is_wanted(side, call)),
-            what => assert_eq!(what, What::Close),
+            what => panic!("{what:?} is no word"),
         }
     }
 

@@ -1,0 +1,358 @@
+// Faults in the core, each planted alone: `by` names what has to catch it, one of CHECKS in
+// ci/mutations.mjs.
+
+export const CORE = [
+  {
+    what: 'positions are stored without Release',
+    file: 'crates/ipc-core/src/sync.rs',
+    from: 'PUBLISH: Ordering = Ordering::Release',
+    to: 'PUBLISH: Ordering = Ordering::Relaxed',
+    by: 'models',
+  },
+  {
+    what: 'positions are loaded without Acquire',
+    file: 'crates/ipc-core/src/sync.rs',
+    from: 'OBSERVE: Ordering = Ordering::Acquire',
+    to: 'OBSERVE: Ordering = Ordering::Relaxed',
+    by: 'models',
+  },
+  {
+    what: 'no fence between publish and the look at the arming',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: 'fence(SeqCst);\n        let armed',
+    to: 'let armed',
+    by: 'models',
+  },
+  {
+    what: 'no fence between arming and the last look',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: '| interest.0);\n        fence(SeqCst);',
+    to: '| interest.0);',
+    by: 'models',
+  },
+  {
+    what: 'every arming has the same number',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: 'wrapping_add(1 << Interest::BITS)',
+    to: 'wrapping_add(0) | 4',
+    by: 'models',
+  },
+  {
+    what: 'a release rings nobody',
+    file: 'crates/ipc-core/src/lanes/mod.rs',
+    from: '(false, true) => Interest::SPACE',
+    to: '(false, true) => return false',
+    by: 'models',
+  },
+  {
+    what: 'who waits for data is not rung when space comes with it',
+    file: 'crates/ipc-core/src/lanes/mod.rs',
+    from: 'Interest::DATA.and(Interest::SPACE),',
+    to: 'Interest::SPACE,',
+    by: 'models',
+  },
+  {
+    what: 'only the first of two lanes is published',
+    file: 'crates/ipc-core/src/lanes/mod.rs',
+    from: 'self.dirty & 1 << index != 0',
+    to: 'self.dirty.trailing_zeros() as usize == index',
+    by: 'models',
+  },
+  {
+    what: 'only the first of two lanes gives space back',
+    file: 'crates/ipc-core/src/lanes/mod.rs',
+    from: 'ring.release() | any',
+    to: 'any || ring.release()',
+    by: 'models',
+  },
+  {
+    what: 'the published word is looked at after the positions',
+    file: 'crates/ipc-core/src/lanes/mod.rs',
+    from: 'self.seen = published;',
+    to: '',
+    by: 'models',
+  },
+  {
+    what: 'a frame is shown before it is written',
+    file: 'crates/ipc-core/src/ring/producer.rs',
+    from: 'let Some(offset) = self.reserve(len)? else { return Ok(false) };\n',
+    to: 'let Some(offset) = self.reserve(len)? else { return Ok(false) };\n        self.region.store_write(self.write.wrapping_add(frame_len(len) as u64));\n',
+    by: 'models',
+  },
+  {
+    what: 'room is taken for a frame alone, not for its pad',
+    file: 'crates/ipc-core/src/ring/producer.rs',
+    from: 'self.has_room(need + padding)?',
+    to: 'self.has_room(need)?',
+    by: 'models',
+  },
+  {
+    what: 'space is never given back',
+    file: 'crates/ipc-core/src/ring/consumer.rs',
+    from: 'self.region.store_read(self.read);',
+    to: '',
+    by: 'models',
+  },
+  {
+    what: 'space is given back before it was read',
+    file: 'crates/ipc-core/src/ring/consumer.rs',
+    from: 'self.region.store_read(self.read);',
+    to: 'self.region.store_read(self.write_seen);',
+    by: 'models',
+  },
+  {
+    what: 'a link looks before it arms, and not after',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: `        let arming = self.armings.get().wrapping_add(1 << Interest::BITS);
+        self.armings.set(arming);
+        own.store_armed(arming | interest.0);
+        fence(SeqCst);
+        if look() {`,
+    to: `        let found = look();
+        let arming = self.armings.get().wrapping_add(1 << Interest::BITS);
+        self.armings.set(arming);
+        own.store_armed(arming | interest.0);
+        fence(SeqCst);
+        if found {`,
+    by: 'models',
+  },
+  {
+    what: 'a link does not look again when it has armed',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: 'if look() {',
+    to: 'if false && look() {',
+    by: 'models',
+  },
+  {
+    what: 'what is found after arming is taken for nothing',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: `            self.disarm(own);
+            return false;`,
+    to: `            self.disarm(own);
+            return true;`,
+    by: 'models',
+  },
+  {
+    what: 'a link is disarmed again before it sleeps',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: `            return false;
+        }
+        true`,
+    to: `            return false;
+        }
+        self.disarm(own);
+        true`,
+    by: 'models',
+  },
+  {
+    what: 'a link that is awake again stays armed, and is rung for',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: `            self.disarm(own);
+            return false;`,
+    to: '            return false;',
+    by: 'unit',
+  },
+  {
+    what: 'an engine blocks when it sleeps to some of its links',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: 'nap.whole &= asleep',
+    to: 'nap.whole |= asleep',
+    by: 'models',
+  },
+  {
+    what: 'a link with news leaves the list of those an engine is awake to',
+    file: 'crates/ipc-core/src/doorbell.rs',
+    from: '        !asleep\n',
+    to: '        false\n',
+    by: 'models',
+  },
+  {
+    what: 'a real link looks before it arms, and not after',
+    file: 'crates/ipc-core/src/engine/link/mod.rs',
+    from: 'self.lanes.arm(interest, || self.look())',
+    to: `let found = self.look();
+        self.lanes.arm(interest, || found)`,
+    by: 'asleep',
+  },
+  {
+    what: 'who waits for room does not ask to be woken for it',
+    file: 'crates/ipc-core/src/engine/link/mod.rs',
+    from: 'if self.waits { Interest::DATA.and(Interest::SPACE) }',
+    to: 'if false { Interest::DATA.and(Interest::SPACE) }',
+    by: 'asleep',
+  },
+  {
+    what: 'a side blocks whatever its engine says',
+    file: 'crates/ipc-core/src/blocking/endpoint.rs',
+    from: 'if self.engine.arm() {',
+    to: 'if self.engine.arm() || true {',
+    by: 'asleep',
+  },
+  {
+    what: 'slots: a request in a slot that was never heard of has been answered',
+    file: 'crates/ipc-core/src/session/slots.rs',
+    from: 'None => true,',
+    to: 'None => false,',
+    by: 'session',
+  },
+  {
+    what: 'slots: a deadline that passed is forgotten when another is added',
+    file: 'crates/ipc-core/src/session/slots.rs',
+    from: `        if window.is_some() {
+            self.set_stream(id, window);
+        }
+        self.due = self.due.min(deadline);
+        Ok(())`,
+    to: `        if window.is_some() {
+            self.set_stream(id, window);
+        }
+        self.due = deadline;
+        Ok(())`,
+    by: 'session',
+  },
+  {
+    what: 'slots: a stream that has ended is counted for ever',
+    file: 'crates/ipc-core/src/session/slots.rs',
+    from: 'self.streams_live -= u32::from(before.is_some());',
+    to: 'drop(before);',
+    by: 'session',
+  },
+  {
+    what: 'credit: what was read is not given back',
+    file: 'crates/ipc-core/src/session/stream.rs',
+    from: 'self.grants = self.consumed + self.window;',
+    to: 'self.grants = self.received.min(self.window) + self.window;',
+    by: 'session',
+  },
+  {
+    what: 'credit: more is granted than was read',
+    file: 'crates/ipc-core/src/session/stream.rs',
+    from: 'self.grants = self.consumed + self.window;',
+    to: 'self.grants = self.consumed + 2 * self.window;',
+    by: 'session',
+  },
+  {
+    what: 'credit: what has come is granted again before it was read',
+    file: 'crates/ipc-core/src/session/stream.rs',
+    from: 'self.grants = self.consumed + self.window;',
+    to: 'self.grants = self.received + self.window;',
+    by: 'session',
+  },
+  {
+    what: 'credit: the last item before it is used up is too long',
+    file: 'crates/ipc-core/src/session/stream.rs',
+    from: 'let any = self.credit() > 0;',
+    to: 'let any = self.credit() >= item_cost(len);',
+    by: 'session',
+  },
+  {
+    what: 'credit: a word is written for every item',
+    file: 'crates/ipc-core/src/session/stream.rs',
+    from: '>= self.window / 2;',
+    to: '>= 1;',
+    by: 'session',
+  },
+  {
+    what: 'items: an error is told twice',
+    file: 'crates/ipc-core/src/face/flows.rs',
+    from: 'FlowEnd::Ended(Err(error)) => Reading::Failed(error),',
+    to: `FlowEnd::Ended(Err(error)) => {
+                let code = error.code();
+                self.end = FlowEnd::Ended(Err(crate::error::Error::new(code, "again")));
+                Reading::Failed(error)
+            }`,
+    by: 'unit',
+  },
+  {
+    what: 'items: of two ends the last holds',
+    file: 'crates/ipc-core/src/face/flows.rs',
+    from: 'if matches!(flow.end, FlowEnd::Open) {',
+    to: 'if true {',
+    by: 'unit',
+  },
+  {
+    what: 'items: the end of one stream is not forgotten with it',
+    file: 'crates/ipc-core/src/face/flows.rs',
+    from: 'self.0.remove(&key)',
+    to: 'self.0.get_mut(&key).map(std::mem::take)',
+    by: 'unit',
+  },
+  {
+    what: 'items: who reads gives nothing back',
+    file: 'crates/ipc-core/src/tokio/stream.rs',
+    from: 'engine.consumed(link, self.key.taken(), id, item_cost(item.payload.len()));',
+    to: '',
+    by: 'faces',
+  },
+  {
+    what: 'items: each is read into memory made for it',
+    file: 'crates/ipc-core/src/blocking/stream.rs',
+    from: 'self.endpoint.desk.recycle(payload);',
+    to: 'drop(payload);',
+    by: 'allocations',
+  },
+  {
+    what: 'items: each arrives in memory made for it',
+    file: 'crates/ipc-core/src/blocking/desk.rs',
+    from: 'let mut payload = self.buffers.get_of(body.len());',
+    to: 'let mut payload = vec![0; body.len()];',
+    by: 'allocations',
+  },
+  {
+    what: 'real time: a full lane makes a system call',
+    file: 'crates/ipc-core/src/engine/link/room.rs',
+    from: `            None => {
+                self.refused += 1;`,
+    to: `            None => {
+                std::thread::yield_now();
+                self.refused += 1;`,
+    by: 'realtime',
+  },
+  {
+    what: 'real time: a message that is too long costs memory',
+    file: 'crates/ipc-core/src/engine/link/room.rs',
+    from: 'if len > max {\n',
+    to: 'if len > max {\n            std::hint::black_box(Box::new(len));\n',
+    by: 'realtime',
+  },
+  {
+    what: 'real time: a connection that is over makes a system call',
+    file: 'crates/ipc-core/src/realtime/mod.rs',
+    from: 'Err(Refusal::Closed | Refusal::Unnamed) => Err(TrySendError::Closed),',
+    to: `Err(Refusal::Closed | Refusal::Unnamed) => {
+                std::thread::yield_now();
+                Err(TrySendError::Closed)
+            }`,
+    by: 'realtime',
+  },
+  {
+    what: 'real time: a name makes a system call',
+    file: 'crates/ipc-core/src/realtime/mod.rs',
+    from: 'Ok(Taken::Other) => Err(TryRecvError::UpkeepNeeded),',
+    to: `Ok(Taken::Other) => {
+                std::thread::yield_now();
+                Err(TryRecvError::UpkeepNeeded)
+            }`,
+    by: 'realtime',
+  },
+  {
+    what: 'real time: a broken peer makes a system call',
+    file: 'crates/ipc-core/src/realtime/mod.rs',
+    from: `            Err(corrupt) => {
+                self.broken = Some(corrupt);
+                Err(TryRecvError::Closed)`,
+    to: `            Err(corrupt) => {
+                std::thread::yield_now();
+                self.broken = Some(corrupt);
+                Err(TryRecvError::Closed)`,
+    by: 'realtime',
+  },
+  {
+    what: 'real time: a loan in the ring makes a system call',
+    file: 'crates/ipc-core/src/realtime/loan.rs',
+    from: 'self.link.engine.room_pointer(self.link.link, &self.room)',
+    to: `std::thread::yield_now();
+        self.link.engine.room_pointer(self.link.link, &self.room)`,
+    by: 'realtime',
+  },
+]

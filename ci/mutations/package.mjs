@@ -1,0 +1,183 @@
+// Faults in the npm package and in the runner, each planted alone: `by` names the file of `__test__`
+// that has to catch it.
+
+const FLOW = { file: 'ts/flow.ts', by: '27-flow' }
+
+const LENDING = { file: 'crates/ipc-node/src/outbox.rs', by: '37-lending' }
+
+export const PACKAGE = [
+  {
+    ...LENDING,
+    what: 'lending: a payload that is lent is copied',
+    from: 'is_outside && waits && draft',
+    to: 'false && is_outside && waits && draft',
+  },
+  {
+    ...FLOW,
+    what: 'flow: what was read is not given back',
+    from: 'this.#consumed += cost\n',
+    to: 'this.#consumed += 0 * cost\n',
+  },
+  {
+    ...FLOW,
+    what: 'flow: more is given back than was read',
+    from: 'this.#consumed = 0\n',
+    to: 'this.#consumed = cost\n',
+  },
+  {
+    ...FLOW,
+    what: 'flow: what was given back is given back again',
+    from: '    this.#consumed = 0\n  }\n}',
+    to: '  }\n}',
+  },
+  {
+    ...FLOW,
+    what: 'flow: an item costs nothing but its bytes',
+    from: '(length + 31) & ~7',
+    to: 'length',
+  },
+  {
+    ...FLOW,
+    what: 'flow: what was taken together is not given back',
+    from: 'else this.#done(cost)\n    }',
+    to: 'else this.#done(0)\n    }',
+  },
+  {
+    ...FLOW,
+    what: 'flow: what was taken asynchronously is not given back',
+    from: '        this.#done(cost)\n        this.#give(taker)',
+    to: '        this.#give(taker)',
+  },
+  {
+    ...FLOW,
+    what: 'flow: what was taken asynchronously is given back before it is done with',
+    from: 'if (isPromise(result)) this.#await(taker, result, cost)\n      else this.#done(cost)',
+    to: 'this.#done(cost)\n      if (isPromise(result)) this.#await(taker, result, 0)',
+  },
+  {
+    ...FLOW,
+    what: 'flow: credit is given for every item',
+    from: 'this.#consumed >= window >>> 1',
+    to: 'this.#consumed > 0',
+  },
+  {
+    ...FLOW,
+    what: 'flow: credit is given when a whole window was read, and not when half was',
+    from: 'this.#consumed >= window >>> 1',
+    to: 'this.#consumed >= window',
+  },
+  {
+    ...FLOW,
+    what: 'flow: a view that will be used again is handed to a taker that was at work',
+    from: '!(this.#taker?.borrowed && !this.#busy)',
+    to: '!this.#taker?.borrowed',
+  },
+  {
+    ...FLOW,
+    what: 'flow: views are borrowed for those who did not ask for that',
+    from: '!(this.#taker?.borrowed && !this.#busy)',
+    to: '!(this.#taker && !this.#busy)',
+  },
+  {
+    ...FLOW,
+    what: 'flow: a taker is called again while it is at work',
+    from: 'while (!this.#busy && this.#read',
+    to: 'while (this.#read',
+  },
+  {
+    ...FLOW,
+    what: 'flow: what came while a taker was at work stays there',
+    from: '        this.#done(cost)\n        this.#give(taker)',
+    to: '        this.#done(cost)',
+  },
+  {
+    ...FLOW,
+    what: 'flow: taking is over before the last items were taken',
+    from: 'if (this.#busy || this.#end === undefined || this.#items.length > 0) return',
+    to: 'if (this.#end === undefined || this.#items.length > 0) return',
+  },
+  {
+    ...FLOW,
+    what: 'flow: readiness ignores what waits in private memory',
+    from: 'this.#sent < this.#granted && link.queued(lane) === 0',
+    to: 'this.#sent < this.#granted',
+  },
+  {
+    ...FLOW,
+    what: 'flow: readiness ignores credit',
+    from: 'this.#sent < this.#granted && link.queued(lane) === 0',
+    to: 'link.queued(lane) === 0',
+  },
+  {
+    ...FLOW,
+    what: 'flow: more is written than there is credit for',
+    from: 'if (this.#sent >= this.#granted) throw tooMany()\n',
+    to: '',
+  },
+  {
+    ...FLOW,
+    what: 'flow: what is written takes no credit',
+    from: 'this.#sent += itemCost(payload.length)\n',
+    to: '',
+  },
+  {
+    ...FLOW,
+    what: 'flow: an error is told to everyone who asks',
+    from: '    this.#end = { error: undefined }\n    reject(error)',
+    to: '    reject(error)',
+  },
+  {
+    ...FLOW,
+    what: 'flow: an error is told before the items in front of it',
+    from: 'if (this.#read < this.#items.length) return resolve({ value: this.#shift(), done: false })\n    const { error }',
+    to: 'if (this.#end?.error === undefined && this.#read < this.#items.length) return resolve({ value: this.#shift(), done: false })\n    const { error }',
+  },
+  {
+    ...FLOW,
+    what: 'flow: of two ends the last holds',
+    from: 'if (this.#end !== undefined) return\n    this.#end = { error }',
+    to: 'this.#end = { error }',
+  },
+  {
+    ...FLOW,
+    what: 'flow: items come behind the end',
+    from: 'if (this.#closed || this.#end !== undefined) return\n    const { codec',
+    to: 'if (this.#closed) return\n    const { codec',
+  },
+  {
+    ...FLOW,
+    what: 'flow: a writer that waits no more stays in the list of those that do',
+    from: 'if (this.#waiting.length === 0 || !this.isReady) return\n    this.#address.link.stalled.delete(this)',
+    to: 'if (this.#waiting.length === 0 || !this.isReady) return',
+  },
+  {
+    ...FLOW,
+    what: 'flow: a writer that has ended stays in the list of those that wait',
+    from: 'this.#end ??= reason\n    this.#address.link.stalled.delete(this)',
+    to: 'this.#end ??= reason',
+  },
+  {
+    ...FLOW,
+    what: 'flow: of two who wait for room one is told',
+    from: 'for (const { resolve } of this.#take()) resolve()',
+    to: 'this.#take().at(-1)?.resolve()',
+  },
+  {
+    ...FLOW,
+    what: 'flow: who waits for room is not told of the end',
+    from: 'for (const { reject } of this.#take()) reject(this.#end)',
+    to: 'this.#take()',
+  },
+  {
+    ...FLOW,
+    what: 'flow: the end is said twice',
+    from: '    if (this.#end !== undefined) return\n    this.stop(reason)',
+    to: '    this.stop(reason)',
+  },
+  {
+    ...FLOW,
+    what: 'flow: a batch is noticed as often as it has items',
+    from: 'if (!this.#noticed) this.#notice()',
+    to: 'this.#address.link.runtime.notice(this)',
+  },
+]

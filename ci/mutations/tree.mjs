@@ -1,0 +1,39 @@
+// A copy of the tree in which faults are planted.
+
+import { cpSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import '../setup.mjs'
+import { ROOT } from '../step.mjs'
+
+// Not before it is installed.
+const { default: ts } = await import('typescript')
+
+/** Left out: what is built, fetched, or found by fuzzing. */
+const NOT_COPIED =
+  /^(target|node_modules|\.git|\.cache|coverage|crates\/ipc-core\/fuzz\/(target|corpus|artifacts))$/
+
+/** Makes the copy of that name anew, and always in the same place, so that Rust is built anew only where
+ * it has changed. Returns its folder. */
+export function copyTree(name) {
+  const copy = join(ROOT, 'target/mutations', name)
+  rmSync(copy, { recursive: true, force: true })
+  const filter = (path) => !NOT_COPIED.test(relative(ROOT, path))
+  for (const entry of readdirSync(ROOT).filter((entry) => !NOT_COPIED.test(entry))) {
+    cpSync(join(ROOT, entry), join(copy, entry), { recursive: true, filter })
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
+  return copy
+}
+
+const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile)
+const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT)
+
+/** Writes what a TypeScript file of the copy becomes. Without a look at types: quick, and it is the tests
+ * that are tested. */
+export function transpile(copy, file, source) {
+  const { outputText } = ts.transpileModule(source, {
+    fileName: join(copy, file),
+    compilerOptions: { ...options, sourceMap: false },
+  })
+  writeFileSync(join(copy, 'dist', file.replace(/ts$/, 'js')), outputText)
+}
