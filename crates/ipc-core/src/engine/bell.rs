@@ -91,3 +91,40 @@ impl Waker {
         self.owed.store(true, Ordering::Release);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    #[test]
+    fn ringing_does_not_block_even_where_the_socket_would() {
+        // Both block, and nothing is read.
+        let (here, there) = UnixStream::pair().unwrap();
+        let here = OwnedFd::from(here);
+        let (done, rung) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            (0..10_000).for_each(|_| ring(&here));
+            done.send(here)
+        });
+        let here = rung.recv_timeout(Duration::from_secs(20)).expect("it blocks");
+        assert_eq!(hear(&there.into()), Ok(Heard::Bells), "what is there wakes");
+        drop(here);
+    }
+
+    #[test]
+    fn bells_are_taken_in_portions_and_the_end_comes_behind_them() {
+        let (mut here, there) = UnixStream::pair().unwrap();
+        let there = OwnedFd::from(there);
+        assert_eq!(hear(&there), Ok(Heard::Bells), "none are there");
+        here.write_all(&[1; 2 * BELLS_MAX + 1]).unwrap();
+        drop(here);
+        for left in [BELLS_MAX as u64 + 1, 1, 0] {
+            assert_eq!(hear(&there), Ok(Heard::Bells));
+            assert_eq!(rustix::io::ioctl_fionread(&there), Ok(left));
+        }
+        assert_eq!(hear(&there), Ok(Heard::End));
+    }
+}

@@ -81,8 +81,11 @@ fn only_files_that_are_its_own_are_removed() {
     drop(old);
     assert_eq!(young.0.standing(), Standing::Whole);
     assert_eq!(code(listen(&directory, "demo")), Code::NameInUse);
+    // Also of those that have its names.
+    fs::remove_file(directory.socket_path("demo")).unwrap();
+    fs::write(directory.socket_path("demo"), "another's").unwrap();
     drop(young);
-    assert!(files(&directory).is_empty());
+    assert_eq!(files(&directory), ["demo.sock"]);
 }
 
 #[test]
