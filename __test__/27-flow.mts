@@ -37,6 +37,7 @@ class FakeLink {
   waiting = 0
   end: unknown = undefined
   readonly runtime = {
+    delivery: { notice: (reader: ItemReader) => this.noticed.push(reader) },
     notice: (reader: ItemReader) => this.noticed.push(reader),
     outbox: {
       append: (...[link, kind, lane, , code, slot, generation, amount, payload]: any[]) => {
@@ -185,6 +186,11 @@ class FakeInbox {
 
   kept(): Uint8Array {
     return new Uint8Array(this.payload)
+  }
+
+  /** The same, for those who hand it out. */
+  lent(): Uint8Array {
+    return this.borrowed()
   }
 
   borrowed(): Uint8Array {
