@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import test from 'ava'
-import { bytes, messagePack, stream } from 'ringpost'
+import { bytes, messagePack, stream, type IpcError, type StandardSchema } from 'ringpost'
 import { ItemReader, ItemWriter, type Address } from '../ts/flow.js'
 import { native } from '../ts/native.js'
 import { eachSeed, type Random } from './helpers/random.mjs'
@@ -13,6 +13,9 @@ const WINDOW = 4096
 const HALF = WINDOW / 2
 const KIND = 7
 const [LANE, CODE, SLOT, GENERATION] = [2, 5, 3, 9]
+const MESSAGE_LEN_MAX = 20_000
+const tooLong = new Error('too long')
+const NOTHING = new Uint8Array(0)
 
 /** What an item takes of the credit, as PROTOCOL.md has it: header, payload, and up to a whole word. */
 const costOf = (payload: Uint8Array) => Math.ceil((24 + payload.length) / 8) * 8
@@ -21,6 +24,7 @@ const costOf = (payload: Uint8Array) => Math.ceil((24 + payload.length) / 8) * 8
 interface Record {
   kind: number
   lane: number
+  codec: number
   code: number
   slot: number
   generation: number
@@ -37,12 +41,13 @@ class FakeLink {
   waiting = 0
   end: unknown = undefined
   readonly runtime = {
+    delivery: { notice: (reader: ItemReader) => this.noticed.push(reader) },
     notice: (reader: ItemReader) => this.noticed.push(reader),
     outbox: {
-      append: (...[link, kind, lane, , code, slot, generation, amount, payload]: any[]) => {
-        assert.equal(link, this.number)
-        const copy = new Uint8Array(payload as Uint8Array)
-        this.records.push({ kind, lane, code, slot, generation, amount, payload: copy })
+      append: (...[link, kind, lane, codec, code, slot, generation, amount, bytes, trace]: any[]) => {
+        assert.deepEqual([link, trace], [this.number, undefined])
+        const payload = new Uint8Array(bytes as Uint8Array)
+        this.records.push({ kind, lane, codec, code, slot, generation, amount, payload })
       },
     },
   }
@@ -53,8 +58,8 @@ class FakeLink {
   }
 
   check(length: number): void {
-    assert.ok(length >= 0)
     if (this.end !== undefined) throw this.end
+    if (length > MESSAGE_LEN_MAX) throw tooLong
   }
 
   address(contract: unknown): Address {
@@ -118,14 +123,17 @@ test('what is written is what there is credit for, and everyone who waits is tol
         case 0:
         case 1:
         case 2: {
-          const item = random.bytes(random.pick([0, 1, 7, 8, 100, 1000, WINDOW * 2]))
+          const item = random.bytes(random.pick([0, 1, 7, 8, 100, 1000, WINDOW * 2, 20_001]))
           if (end !== undefined) assert.throws(() => writer.write(item), end)
+          else if (link.end !== undefined) assert.throws(() => writer.write(item), link.end as Error)
+          else if (item.length > MESSAGE_LEN_MAX) assert.throws(() => writer.write(item), tooLong)
           else if (sent >= granted) assert.throws(() => writer.write(item), { code: 'ERR_FULL' })
           else {
             sent += costOf(item)
             assert.equal(writer.write(item), isReady(), 'write() says whether there is room')
             const [record, ...others] = link.take(KIND)
-            assert.deepEqual([record.code, record.payload], [CODE, new Uint8Array(item)])
+            const { codec, code, amount, payload } = record
+            assert.deepEqual([codec, code, amount, payload], [0, CODE, 0, new Uint8Array(item)])
             assert.deepEqual(others, [])
           }
           break
@@ -137,7 +145,7 @@ test('what is written is what there is credit for, and everyone who waits is tol
           break
         case 5:
           // As the other side counts it: all that was ever granted.
-          if (random.below(2)) granted = Math.max(granted, sent) + random.below(WINDOW)
+          if (random.below(2)) granted = Math.max(granted, sent) + random.pick([0, 1, 8, 999, WINDOW])
           tellReady()
           if (end === undefined) writer.granted(granted)
           break
@@ -147,12 +155,17 @@ test('what is written is what there is credit for, and everyone who waits is tol
           if (link.waiting === 0) for (const one of link.stalled) (one as ItemWriter).wake()
           break
         default:
+          if (random.below(30) === 0) link.end ??= new Error('the connection is over')
           if (random.below(6)) break
           // Ended here, or by the other side; the first reason stays.
           const reason = new Error(`reason ${step}`)
           if (random.below(2)) {
             writer.end(reason)
-            assert.equal(link.take(ORDER_END).length, end === undefined ? 1 : 0)
+            const said = link.take(ORDER_END)
+            assert.equal(said.length, end === undefined && link.end === undefined ? 1 : 0)
+            for (const { codec, code, amount, payload } of said) {
+              assert.deepEqual([codec, code, amount, payload], [0, 0, 0, NOTHING])
+            }
           } else writer.stop(reason)
           end ??= reason
           expected.forEach((one, place) => one === 'waits' && (expected[place] = end!))
@@ -177,7 +190,7 @@ class FakeInbox {
   #arena: Uint8Array[] = []
   payload: Uint8Array = new Uint8Array(0)
 
-  constructor(readonly number: number) {}
+  constructor(public number: number) {}
 
   codec(): number {
     return this.number
@@ -185,6 +198,11 @@ class FakeInbox {
 
   kept(): Uint8Array {
     return new Uint8Array(this.payload)
+  }
+
+  /** The same, for those who hand it out. */
+  lent(): Uint8Array {
+    return this.borrowed()
   }
 
   borrowed(): Uint8Array {
@@ -197,6 +215,17 @@ class FakeInbox {
     for (const lent of this.#arena) lent.fill(0xee)
     this.#arena = []
   }
+}
+
+const REFUSED = Uint8Array.of(1, 2, 3, 4, 5)
+/** Lets everything through as it is, but one. */
+const UNCHANGED: StandardSchema<any> = {
+  '~standard': {
+    validate: (value: unknown) =>
+      value === 'refused' || (value instanceof Uint8Array && value.length === REFUSED.length)
+        ? { issues: [{ message: 'refused' }] }
+        : { value },
+  },
 }
 
 /** A reader and what there is to know of it. */
@@ -214,14 +243,19 @@ class Reading {
   ended: { error: unknown } | undefined
   closed = false
   #isValues: boolean
+  #isChecked: boolean
   #numbers = 0
 
-  constructor(isValues: boolean) {
-    this.#isValues = isValues
-    this.inbox = new FakeInbox(isValues ? 1 : 0)
-    const address = this.link.address(isValues ? Values : Bytes)
-    this.reader = new ItemReader(address, KIND, undefined, (reason) => {
+  constructor(random: Random) {
+    this.#isValues = random.below(2) === 1
+    this.#isChecked = random.below(2) === 1
+    this.inbox = new FakeInbox(this.#isValues ? 1 : 0)
+    const address = this.link.address(this.#isValues ? Values : Bytes)
+    const schema = this.#isChecked ? UNCHANGED : undefined
+    // As both sides do: who cannot read an item, or wants no more, has the stream end with that.
+    this.reader = new ItemReader(address, KIND, schema, (reason) => {
       this.closes.push(reason)
+      if (reason !== undefined) this.reader.end(reason)
     })
   }
 
@@ -239,9 +273,25 @@ class Reading {
       }
       this.reader.received(this.inbox as never, 0, undefined as never)
     }
+    if (mayEnd && random.below(3) === 0) this.#receiveWhatCannotBeRead(random)
     if (mayEnd && random.below(3) === 0) this.end(random)
     this.#deliver()
     this.inbox.reuse()
+  }
+
+  /** Of another codec, or refused by the validator: the items in front of it are read all the same. */
+  #receiveWhatCannotBeRead(random: Random): void {
+    const { number } = this.inbox
+    const before = this.closes.length
+    const isRefused = this.#isChecked && random.below(2) === 1
+    if (isRefused) this.inbox.payload = this.#isValues ? messagePack.encode('refused') : REFUSED
+    else this.inbox.number = 2
+    this.reader.received(this.inbox as never, 0, undefined as never)
+    this.inbox.number = number
+    if (this.ended !== undefined || this.closed) return assert.equal(this.closes.length, before)
+    const error = this.closes.at(-1) as IpcError
+    assert.equal(error.code, 'ERR_INVALID_PAYLOAD')
+    this.ended = { error }
   }
 
   end(random: Random): void {
@@ -259,8 +309,8 @@ class Reading {
 
   /** What is owed to the other side: less than half a window, as long as it may still send. */
   checkCredit(): void {
-    for (const { amount, code } of this.link.take(ORDER_CONSUMED)) {
-      assert.equal(code, KIND)
+    for (const { amount, codec, code, payload } of this.link.take(ORDER_CONSUMED)) {
+      assert.deepEqual([codec, code, payload], [0, KIND, NOTHING])
       assert.ok(amount >= HALF, 'a word for less than half a window')
       assert.equal(this.ended, undefined, 'a word behind the end')
       this.told += amount
@@ -273,7 +323,7 @@ class Reading {
 
 test('one by one: every item once and in order, then the end, which is told once', async (t) => {
   await eachSeed(t, 150, async (random) => {
-    const reading = new Reading(random.below(2) === 1)
+    const reading = new Reading(random)
     const { reader, link } = reading
     const asked = new Outcomes<IteratorResult<unknown>>()
     const handed: [found: unknown, expected: unknown][] = []
@@ -285,7 +335,7 @@ test('one by one: every item once and in order, then the end, which is told once
       }
       if (reading.ended === undefined) return undefined
       const { error } = reading.ended
-      if (error === undefined || failed || reading.closed) {
+      if (error === undefined || failed) {
         return { value: { value: undefined, done: true } }
       }
       return { error }
@@ -299,11 +349,13 @@ test('one by one: every item once and in order, then the end, which is told once
           reading.batch(random, random.below(6), random.below(8) === 0)
           break
         case 3:
-          if (random.below(8) || reading.ended !== undefined) break
-          await reader.return()
+          if (random.below(8)) break
+          const before = reading.closes.length
+          assert.deepEqual(await reader.return(), { value: undefined, done: true })
+          const isFirst = !reading.closed
+          assert.deepEqual(reading.closes.slice(before), isFirst ? [undefined] : [], 'told once')
           reading.closed = true
-          reading.ended = { error: undefined }
-          assert.deepEqual(reading.closes, [undefined], 'the other side is told')
+          reading.ended ??= { error: undefined }
           break
         default:
           asked.add(reader.next())
@@ -331,7 +383,7 @@ test('one by one: every item once and in order, then the end, which is told once
 
 test('together: what has come in one piece, valid, and nothing while the taker is at work', async (t) => {
   await eachSeed(t, 300, async (random) => {
-    const reading = new Reading(random.below(2) === 1)
+    const reading = new Reading(random)
     const { reader, link } = reading
     const [borrowed, isAsync] = [random.below(2) === 1, random.below(2) === 1]
     const mine = new Error('mine')
@@ -386,7 +438,7 @@ test('together: what has come in one piece, valid, and nothing while the taker i
         for (const one of link.noticed.splice(0)) one.arrived()
       }
       if (failed && !reading.closed) {
-        assert.deepEqual(reading.closes, [mine])
+        assert.equal(reading.closes.at(-1), mine)
         reading.closed = true
         reading.ended ??= { error: undefined }
       }

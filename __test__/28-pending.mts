@@ -11,6 +11,8 @@ test('a call is found by its own id, until it is taken, and by no other', async 
     /** Every call that was ever added, by its id; `undefined` once it was taken. */
     const twin = new Map<string, string | undefined>()
     const ids: [slot: number, generation: number][] = []
+    /** How often each slot was used. */
+    const uses = new Map<number, number>()
     const live = () => [...twin.values()].filter((call) => call !== undefined).length
     let slotsMax = 0
     for (let step = 0; step < 200; step++) {
@@ -19,7 +21,10 @@ test('a call is found by its own id, until it is taken, and by no other', async 
         const slot = pending.add(`call ${step}`)
         const generation = pending.generation(slot)
         const id = `${slot} ${generation}`
-        assert.ok(generation > 0 && !twin.has(id), 'an id is used once')
+        uses.set(slot, (uses.get(slot) ?? 0) + 1)
+        // The other side takes a number that is not the next for one of long ago.
+        assert.equal(generation, uses.get(slot))
+        assert.ok(!twin.has(id), 'an id is used once')
         assert.ok(slot <= before || slot < slotsMax, 'a slot that is free is used before a new one')
         slotsMax = Math.max(slotsMax, slot + 1)
         twin.set(id, `call ${step}`)
