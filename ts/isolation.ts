@@ -8,6 +8,7 @@
 // message is run by itself.
 
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { types } from 'node:util'
 
 const { runInAsyncScope } = AsyncResource.prototype
 const NAME = 'RINGPOST'
@@ -86,9 +87,10 @@ function onFrame(spoil: () => void): Scope | undefined {
   storage.disable()
   const frame = Object.getOwnPropertySymbols(resource)
     .map((key) => Reflect.get(resource, key) as unknown)
-    .find((value) => value instanceof Map)
+    .find((value) => types.isMap(value))
   if (frame === undefined) return undefined
-  frame.clear()
+  // A map of Node's own, whose methods are not those of others.
+  Map.prototype.clear.call(frame)
   Object.defineProperty(frame, Symbol.iterator, {
     value() {
       spoil()

@@ -99,8 +99,12 @@ export abstract class Party<Events extends Record<keyof Events, any[]>> extends 
 
   override removeAllListeners(name?: any): this {
     const contract = this.#event(name)
-    if (contract === undefined) super.removeAllListeners(name)
-    if (contract !== undefined || name === undefined) this.handlers.removeAll(contract?.name)
+    if (contract !== undefined) this.handlers.removeAll(contract.name)
+    else if (name !== undefined) super.removeAllListeners(name)
+    else {
+      super.removeAllListeners()
+      this.handlers.removeAll()
+    }
     return this
   }
 
