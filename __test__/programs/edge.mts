@@ -237,6 +237,66 @@ const verbs: Record<string, () => unknown> = {
     report({ came, outcome, warnings })
   },
 
+  // ---- first words ----
+
+  /** Says, asks and asks for a stream as soon as it has a client. */
+  async greets() {
+    const server = await createServer(edge.name)
+    server.handle('echo', (value) => value as unknown)
+    server.on('connection', async (connection) => {
+      connection.notify(Said, 'hello')
+      const who = connection.request('who')
+      const what = connection.stream(stream('what'), null)
+      what.result.catch(() => {})
+      try {
+        connection.notify(Said, await who)
+        for await (const item of what) connection.notify(Said, item)
+      } catch {
+        // The client does not answer.
+      }
+    })
+    process.on('disconnect', () => process.exit())
+    report('up')
+  },
+
+  /** Says and asks something as soon as it is connected. */
+  async 'speaks-first'() {
+    const client = await join()
+    client.notify(Said, 'first')
+    client.notify(Said, 'second')
+    report(await client.request('who').catch((error: { code: string }) => error.code))
+    await client.close()
+  },
+
+  /** Is server and client, and both speak at once. */
+  async 'both-at-once'() {
+    const server = await createServer(edge.name)
+    let [heard, asked] = [0, 0]
+    const speak = async (connection: Connection) => {
+      connection.notify(Said)
+      const answer = connection.request('who')
+      await null
+      connection.on(Said, () => heard++)
+      connection.handle('who', () => asked++)
+      await answer
+    }
+    const spoken: Promise<void>[] = []
+    server.on('connection', (connection) => spoken.push(speak(connection)))
+    const clients = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const client = await join()
+        spoken.push(speak(client))
+        return client
+      }),
+    )
+    while (spoken.length < 200) await setTimeout(1)
+    await Promise.all(spoken)
+    while (heard < 200) await setTimeout(1)
+    const unhandled = clients.reduce((sum, client) => sum + client.stats().unhandled, 0)
+    report({ heard, asked, unhandled })
+    await server.close()
+  },
+
   // ---- ends ----
 
   /** Comes to an end by itself with much that waits. */
@@ -285,6 +345,7 @@ const verbs: Record<string, () => unknown> = {
   async worker() {
     if (!isMainThread) {
       const client = await join()
+      await new Promise(setImmediate)
       client.notify(Said, 'in the turn of the end')
       process.exit()
     }
@@ -296,6 +357,7 @@ const verbs: Record<string, () => unknown> = {
     if (!isMainThread) {
       const client = await join()
       await client.request('ask', 1)
+      await new Promise(setImmediate)
       client.notify(Said, 'in the turn of the end')
       for (;;);
     }
