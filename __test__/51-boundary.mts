@@ -335,7 +335,7 @@ test('what a handler enters is seen by no other message and by no listener', asy
     look()
     storage.enterWith(value)
     another.enterWith(value)
-    await null
+    await Promise.resolve()
     await new Promise(setImmediate)
     return storage.getStore()
   })

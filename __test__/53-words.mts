@@ -12,7 +12,6 @@ import {
   stream,
   type Client,
   type Connection,
-  type IpcError,
   type Server,
   type ServerOptions,
 } from 'ringpost'
@@ -76,7 +75,7 @@ test('the first turn lasts for all that is awaited without waiting', async (t) =
   t.teardown(() => greeter.kill())
   const connectLater = async (): Promise<Client> => {
     const client = await connect('greets-late')
-    await null
+    await Promise.resolve()
     return Promise.resolve(client)
   }
   for (let at = 0; at < GREETINGS; at++) {
@@ -93,8 +92,8 @@ test('what clients say at once is heard by a listener that comes to it a little 
   await using server = await serve()
   const heard: unknown[] = []
   server.on('connection', async (connection) => {
-    await null
-    await null
+    await Promise.resolve()
+    await Promise.resolve()
     connection.on(Said, (value) => heard.push(value))
     connection.handle('who', () => 'the server')
   })
@@ -157,7 +156,7 @@ test('a peer that is gone before it was heard of is heard, and its end is told',
   await using server = await serve()
   const told: unknown[] = []
   server.on('connection', async (connection) => {
-    await null
+    await Promise.resolve()
     connection.on(Said, (value) => told.push(value))
     connection.on('close', (reason) => told.push(reason?.code))
   })
@@ -318,7 +317,7 @@ for (const wake of ['loop', 'thread'] as const) {
     await until('it has asked', () => connection.stats().received > 0)
     await setTimeout(50)
     program.send('terminate')
-    t.like(await connection.closed, { code: 'ERR_PEER_LOST' } as Partial<IpcError>)
+    t.like(await connection.closed, { code: 'ERR_PEER_LOST' })
     t.deepEqual(heard, ['in the turn of the end'])
     t.is(await program.end(), 0)
   })

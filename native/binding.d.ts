@@ -14,9 +14,9 @@ export declare class NativeEngine {
   /**
    * Opens the engine of this environment. `memory` is what JavaScript and the binding
    * both look at;
-   * `deliver` is called with the number of runs and their extras.
+   * `deliver` is called with the extras of the runs the state counts, if they have any.
    */
-  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, deliver: (runs: number, extras: (ArrayBuffer | Uint8Array | null)[] | null) => void, waiting: NativeWaiting)
+  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void, waiting: NativeWaiting)
   /**
    * The functions that are called for every batch: `submit()` sends what is in the outbox,
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
@@ -278,6 +278,9 @@ export declare const STATE_REFERENCES: number
 
 /** One-way messages refused because their lane was full and refuses. */
 export declare const STATE_REFUSED: number
+
+/** Runs JavaScript is entered with. */
+export declare const STATE_RUNS: number
 
 /** Where the synchronous arena is free; JavaScript says so. */
 export declare const STATE_SYNC_FREE: number

@@ -885,6 +885,7 @@ module.exports.STATE_INSIDE = nativeBinding.STATE_INSIDE
 module.exports.STATE_RANG = nativeBinding.STATE_RANG
 module.exports.STATE_REFERENCES = nativeBinding.STATE_REFERENCES
 module.exports.STATE_REFUSED = nativeBinding.STATE_REFUSED
+module.exports.STATE_RUNS = nativeBinding.STATE_RUNS
 module.exports.STATE_SYNC_FREE = nativeBinding.STATE_SYNC_FREE
 module.exports.STATE_SYNC_GENERATION = nativeBinding.STATE_SYNC_GENERATION
 module.exports.STATE_SYNC_HEAD = nativeBinding.STATE_SYNC_HEAD

@@ -2,26 +2,31 @@
 // becomes an uncaught exception when all others are delivered; what is entered with an
 // AsyncLocalStorage ends with the message.
 
-import type { Inbox as InboxType } from './inbox.js'
 import { Inbox } from './inbox.js'
 import { Isolation } from './isolation.js'
 import { native, type Extras } from './native.js'
 
-const { EVENT_CONNECTED, RUNS_MAX, RUN_WORDS } = native
+const { EVENT_CONNECTED, RUNS_MAX, RUN_WORDS, STATE_RANG, STATE_RUNS } = native
 
 const SETTLED = Promise.resolve()
 
 /** Who messages of a link go to. */
 interface Receiver {
-  received(inbox: InboxType, at: number, kind: number, extras: Extras): void
+  readonly link: number
+  received(inbox: Inbox, at: number, kind: number, extras: Extras): void
 }
 
 /** Who everything goes to. */
 interface Host {
-  receiver(link: number): Receiver | undefined
-  event(link: number, kind: number, inbox: InboxType, at: number): void
+  /** Words the binding keeps. */
+  readonly state: Uint32Array
+  event(link: number, kind: number, inbox: Inbox, at: number): void
   /** What has come of this link cannot be read any more. */
   lost(link: number): void
+  /** The time has come that the binding was asked to enter at. */
+  rang(): void
+  /** Makes uncaught exceptions of these, in their order. */
+  raise(thrown: unknown[]): void
 }
 
 /** Something that hears at the end of a batch that there was something for it. */
@@ -29,13 +34,15 @@ interface Noticing {
   arrived(): void
 }
 
-export class Delivery {
+export class Delivery<R extends Receiver> {
+  /** By the lower half of their links, which no two have at the same time. */
+  readonly receivers: (R | undefined)[] = []
   readonly runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
   readonly #host: Host
-  readonly #raise: (error: unknown) => void
+  readonly #state: Uint32Array
   readonly #isolation = new Isolation()
-  /** By the lower half of a link, which no two have at the same time. */
-  readonly #inboxes: (Inbox | undefined)[] = []
+  /** By the same. */
+  readonly #inboxes: Inbox[] = []
   #noticed: Noticing[] = []
   #thrown: unknown[] = []
   #isDelivering = false
@@ -45,28 +52,45 @@ export class Delivery {
   #end = 0
   #extras: Extras = null
 
-  /** `raise` makes something an uncaught exception. */
-  constructor(host: Host, raise: (error: unknown) => void) {
+  constructor(host: Host) {
     this.#host = host
-    this.#raise = raise
+    this.#state = host.state
   }
 
-  /** Delivers a batch of so many runs. */
-  deliver(count: number, extras: Extras): void {
+  /** The binding enters with what has come, or because it was asked to. */
+  readonly enter = (extras: Extras = null): void => {
+    const state = this.#state
     this.#isDelivering = true
+    if (state[STATE_RANG] === 1) this.#rang()
     this.#extras = extras
-    this.#end = count * RUN_WORDS
+    this.#end = state[STATE_RUNS] * RUN_WORDS
     this.#run = 0
     this.#at = -1
-    while (this.#run < this.#end || this.#noticed.length > 0) this.#isolation.run(this.#goOn)
+    do this.#isolation.run(this.#goOn)
+    while (this.#run < this.#end || this.#noticed.length > 0)
     this.#isDelivering = false
-    this.#extras = null
+    if (this.#thrown.length > 0) this.#raise()
+  }
+
+  /** Who messages of a link go to, if there is such a link. */
+  receiver(link: number): R | undefined {
+    const receiver = this.receivers[link & 0xffff]
+    return receiver?.link === link ? receiver : undefined
+  }
+
+  #rang(): void {
+    this.#state[STATE_RANG] = 0
+    this.guard(() => this.#host.rang())
   }
 
   /** Something has come for a stream, which hears of it when the batch has been read. */
   notice(reader: Noticing): void {
     this.#noticed.push(reader)
     if (!this.#isDelivering && this.#noticed.length === 1) void SETTLED.then(this.#tellNoticed)
+  }
+
+  readonly #tellNoticed = (): void => {
+    while (this.#noticed.length > 0) this.#isolation.run(this.#goOn)
   }
 
   /** Delivers something that came before, by itself. */
@@ -86,62 +110,53 @@ export class Delivery {
   /** Anything becomes an uncaught exception, when all that has come is delivered and answered. */
   uncaught(error: unknown): void {
     this.#thrown.push(error)
-    if (!this.#isDelivering && this.#thrown.length === 1) void SETTLED.then(() => this.raise())
+    if (!this.#isDelivering && this.#thrown.length === 1) void SETTLED.then(() => this.#raise())
   }
 
-  get hasThrown(): boolean {
-    return this.#thrown.length > 0
-  }
-
-  /** Makes uncaught exceptions of what was thrown. */
-  raise(): void {
-    for (let error; this.#thrown.length > 0; ) {
-      error = this.#thrown.shift()
-      this.#raise(error)
-    }
-  }
-
-  readonly #tellNoticed = (): void => {
-    while (this.#noticed.length > 0) this.#isolation.run(this.#goOn)
+  #raise(): void {
+    const thrown = this.#thrown
+    this.#thrown = []
+    this.#host.raise(thrown)
   }
 
   /** Goes on until all is delivered, or something was left behind that the next must not see. */
   readonly #goOn = (): void => {
-    while (this.#run < this.#end) if (!this.#readRun()) return
+    const { runs } = this
+    const isolation = this.#isolation
+    while (this.#run < this.#end) {
+      const run = this.#run
+      const link = runs[run]
+      let at = this.#at
+      if (at < 0) at = this.#begin(link, run)
+      const end = runs[run + 2] >>> 2
+      const inbox = this.#inboxes[link & 0xffff]
+      at = this.#read(link, inbox, at, end)
+      if (at >= end) {
+        runs[run + 3] = inbox.flags
+        this.#run = run + RUN_WORDS
+        at = -1
+      }
+      this.#at = at
+      if (isolation.isSpoiled) return
+    }
     while (this.#noticed.length > 0) {
       const reader = this.#noticed.shift()!
       this.guard(() => reader.arrived())
-      if (this.#isolation.isSpoiled) return
+      if (isolation.isSpoiled) return
     }
   }
 
-  /** Reads a run, or what is left of it. Returns whether to go on. */
-  #readRun(): boolean {
+  /** A run is about to be read. Returns where it begins. */
+  #begin(link: number, run: number): number {
     const { runs } = this
-    const run = this.#run
-    const link = runs[run]
     const place = link & 0xffff
-    let at = this.#at
-    if (at < 0) {
-      const fresh = runs[run + 3]
-      if (fresh !== 0) {
-        const memory = this.#extras![fresh - 1] as ArrayBuffer
-        this.#inboxes[place] = new Inbox(link, memory, this.#inboxes[place])
-      }
-      this.#inboxes[place]!.begin()
-      at = runs[run + 1] >>> 2
+    const fresh = runs[run + 3]
+    if (fresh !== 0) {
+      const memory = this.#extras![fresh - 1] as ArrayBuffer
+      this.#inboxes[place] = new Inbox(link, memory, this.#inboxes[place])
     }
-    const inbox = this.#inboxes[place]!
-    const end = runs[run + 2] >>> 2
-    at = inbox.isGone ? this.#lost(link) : this.#read(link, inbox, at, end)
-    if (at < end) {
-      this.#at = at
-      return false
-    }
-    runs[run + 3] = inbox.flags
-    this.#run = run + RUN_WORDS
-    this.#at = -1
-    return !this.#isolation.isSpoiled
+    this.#inboxes[place].begin()
+    return runs[run + 1] >>> 2
   }
 
   /** Reads records. Returns the place of the first that was not read. */
@@ -149,16 +164,17 @@ export class Delivery {
     const isolation = this.#isolation
     const host = this.#host
     const extras = this.#extras
-    let receiver = host.receiver(link)
+    let receiver = this.receiver(link)
     let at = start
-    while (at < end) {
+    if (inbox.isGone) return this.#lost(link)
+    do {
       try {
         const kind = inbox.kind(at)
         if (kind < EVENT_CONNECTED) {
           receiver?.received(inbox, at, kind, extras)
         } else {
           host.event(link, kind, inbox, at)
-          receiver = host.receiver(link)
+          receiver = this.receiver(link)
         }
       } catch (error) {
         this.uncaught(error)
@@ -166,8 +182,7 @@ export class Delivery {
       const next = inbox.next(at)
       if (!(next > at)) return this.#lost(link)
       at = next
-      if (isolation.isSpoiled) break
-    }
+    } while (at < end && !isolation.isSpoiled)
     return at
   }
 

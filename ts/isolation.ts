@@ -28,19 +28,14 @@ export class Isolation {
 
   constructor() {
     const spoil = () => (this.isSpoiled = true)
-    const found = this.#find([onResource, onFrame], spoil)
-    this.#isTold = found !== undefined
-    this.#scope = found ?? { resource: new AsyncResource(NAME), clean: () => {} }
-    this.isSpoiled = !this.#isTold
-  }
-
-  #find(kinds: ((spoil: () => void) => Scope | undefined)[], spoil: () => void): Scope | undefined {
-    for (const make of kinds) {
-      const scope = make(spoil)
-      this.isSpoiled = false
-      if (scope !== undefined && isLeftClean(scope) && this.isSpoiled) return scope
-    }
-    return undefined
+    // Not found out by entering something: who does that where resources are used pays for every
+    // promise from then on.
+    const byResource = '_propagate' in AsyncLocalStorage.prototype
+    const found = byResource ? onResource(spoil) : onFrame(spoil)
+    const isTold = found !== undefined && this.isSpoiled
+    this.#scope = isTold ? found : { resource: new AsyncResource(NAME), clean: () => {} }
+    this.#isTold = isTold
+    this.isSpoiled = !isTold
   }
 
   /** Runs a batch, or what is left of it. It has to come back when it finds this spoiled. */
@@ -53,10 +48,11 @@ export class Isolation {
   }
 }
 
-/** Stores are properties of the resource that is current; a prototype hears of new ones. */
-function onResource(spoil: () => void): Scope {
+/** Stores are properties of the resource that is current; a prototype notices new ones. `undefined`: they
+ * are not. */
+function onResource(spoil: () => void): Scope | undefined {
   const entered: (string | symbol)[] = []
-  const heard = new Proxy(AsyncResource.prototype, {
+  const noticing = new Proxy(AsyncResource.prototype, {
     set(_, key, value, resource: object) {
       entered.push(key)
       spoil()
@@ -66,25 +62,26 @@ function onResource(spoil: () => void): Scope {
     },
   })
   class Resource extends AsyncResource {}
-  Object.setPrototypeOf(Resource.prototype, heard)
+  Object.setPrototypeOf(Resource.prototype, noticing)
   const resource = new Resource(NAME)
   const clean = () => {
     for (const key of entered.splice(0)) Reflect.deleteProperty(resource, key)
   }
-  // Behind its own properties, of which the last is who has triggered it, lie the stores of whoever
-  // makes the first connection.
+  // Its own properties end with what has triggered it. Behind them lie the stores of whoever makes the
+  // first connection.
   const own = entered.splice(0)
   const last = own.findIndex((key) => Reflect.get(resource, key) === resource.triggerAsyncId())
+  if (last === -1) return undefined
   entered.push(...own.slice(last + 1))
   clean()
   return { resource, clean }
 }
 
-/** Stores are entries of the map that is current, which is copied before another is added. */
+/** Stores are entries of the map that is current, which is copied before another is added: then it is
+ * iterated over. `undefined`: they are not. */
 function onFrame(spoil: () => void): Scope | undefined {
   const storage = new AsyncLocalStorage<boolean>()
   const resource = storage.run(true, () => new AsyncResource(NAME))
-  storage.disable()
   const frame = Object.getOwnPropertySymbols(resource)
     .map((key) => Reflect.get(resource, key) as unknown)
     .find((value) => types.isMap(value))
@@ -97,17 +94,7 @@ function onFrame(spoil: () => void): Scope | undefined {
       return Map.prototype[Symbol.iterator].call(frame)
     },
   })
-  return { resource, clean: () => {} }
-}
-
-/** Enters something. Whether it is gone afterwards. */
-function isLeftClean({ resource, clean }: Scope): boolean {
-  const storage = new AsyncLocalStorage<boolean>()
-  try {
-    runInAsyncScope.call(resource, () => storage.enterWith(true))
-    clean()
-    return runInAsyncScope.call(resource, () => storage.getStore()) === undefined
-  } finally {
-    storage.disable()
-  }
+  runInAsyncScope.call(resource, () => storage.enterWith(true))
+  const isLeft = runInAsyncScope.call(resource, () => storage.getStore()) !== undefined
+  return isLeft ? undefined : { resource, clean: () => {} }
 }

@@ -36,7 +36,7 @@ export function configure(options: api.WaitingOptions): void {
 /** Opens the engine of this thread. */
 export function openEngine(
   memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>,
-  deliver: (runs: number, extras: Extras) => void,
+  deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void,
 ): binding.NativeEngine {
   opened = true
   const { wake = 'auto', lookExpectingUs, lookRecentUs } = waiting
@@ -61,7 +61,9 @@ let mark: ((memory: object) => void) | undefined
  * it is needed: it is larger than all of this library. */
 export function untransferable(memory: ArrayBufferLike): void {
   try {
-    mark ??= (require('node:worker_threads') as typeof import('node:worker_threads')).markAsUntransferable
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import is made at once
+    const threads = () => require('node:worker_threads') as typeof import('node:worker_threads')
+    mark ??= threads().markAsUntransferable
     mark(memory)
   } catch {
     mark = () => {}

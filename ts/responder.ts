@@ -87,7 +87,13 @@ export class Responder {
 
   /** A request or an event has come. */
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
-    const window = kind === REQUEST && this.#announced !== undefined ? this.#window(inbox, at) : 0
+    const isPlain = this.#announced === undefined && this.#parking === undefined
+    if (isPlain) this.take(inbox, at, kind, extras, 0)
+    else this.#receive(inbox, at, kind, extras)
+  }
+
+  #receive(inbox: Inbox, at: number, kind: number, extras: Extras): void {
+    const window = kind === REQUEST ? this.#window(inbox, at) : 0
     if (this.#parking?.waits(inbox, at, kind, extras, window)) return
     this.take(inbox, at, kind, extras, window)
   }
@@ -119,9 +125,11 @@ export class Responder {
 
   /** The window of a request if it was said to be a stream, or 0. */
   #window(inbox: Inbox, at: number): number {
-    const { slot, generation, window } = this.#announced!
+    const announced = this.#announced
     this.#announced = undefined
-    return slot === inbox.slot(at) && generation === inbox.generation(at) ? window : 0
+    const isMeant =
+      announced?.slot === inbox.slot(at) && announced.generation === inbox.generation(at)
+    return isMeant ? announced.window : 0
   }
 
   /** The peer grants credit. */
@@ -249,7 +257,7 @@ export class Responder {
     const name = this.#names[code]
     const isStream = route?.contract instanceof StreamContract
     if (isStream && window > 0) {
-      const contract = route.contract as StreamContract
+      const contract = route.contract
       return this.#serveStream(route, contract, inbox, at, code, extras, window)
     }
     const context = this.#context(inbox, at, code)

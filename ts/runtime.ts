@@ -7,7 +7,7 @@ import { Delivery } from './delivery.js'
 import { parseError, type IpcError } from './errors.js'
 import type { Inbox } from './inbox.js'
 import { LastWords } from './last-words.js'
-import { native, openEngine, type Extras } from './native.js'
+import { native, openEngine } from './native.js'
 import type { Endpoint } from './options.js'
 import { Outbox } from './outbox.js'
 import { makePeer } from './peer.js'
@@ -28,7 +28,6 @@ const {
   EVENT_STREAM,
   LINKS_MAX,
   STATE_ABANDONED,
-  STATE_RANG,
   STATE_REFERENCES,
   STATE_SYNC_GENERATION,
   STATE_SYNC_LINK,
@@ -63,23 +62,21 @@ export class Runtime {
   readonly queued = new Uint32Array(LINKS_MAX)
   readonly syncArena: SyncArena
   readonly alarms: Alarms
-  readonly delivery: Delivery
+  readonly delivery: Delivery<Connection>
   readonly #hot: ReturnType<NativeEngine['hot']>
-  /** By the lower half of a link, which no two have at the same time. */
-  readonly #connections: (Connection | undefined)[] = []
   readonly #connecting = new Map<number, Connecting>()
   readonly #acceptors = new Map<number, Acceptor>()
 
   constructor() {
     this.outbox = new Outbox(this.state)
-    this.delivery = new Delivery(this, (error) => this.#hot.uncaught(error))
+    this.delivery = new Delivery(this)
     const memory = {
       outbox: this.outbox.memory,
       state: this.state.buffer,
       runs: this.delivery.runs.buffer,
       queued: this.queued.buffer,
     }
-    this.engine = openEngine(memory, this.#deliver)
+    this.engine = openEngine(memory, this.delivery.enter)
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)
@@ -89,7 +86,7 @@ export class Runtime {
 
   /** All connections that are open. */
   get connections(): Connection[] {
-    return this.#connections.filter((connection) => connection !== undefined)
+    return this.delivery.receivers.filter((connection) => connection !== undefined)
   }
 
   /** The process ends: what is in the outbox is sent, and written as far as there is room. */
@@ -146,37 +143,24 @@ export class Runtime {
     return connecting
   }
 
-  /** The binding enters with what has come, or because it was asked to. */
-  readonly #deliver = (count: number, extras: Extras): void => {
-    const { delivery, state } = this
-    if (state[STATE_RANG] === 1) {
-      state[STATE_RANG] = 0
-      this.alarms.ring()
-    }
-    delivery.deliver(count, extras)
-    if (!delivery.hasThrown) return
+  rang(): void {
+    this.alarms.ring()
+  }
+
+  raise(thrown: unknown[]): void {
     // It may be the end of the process, and answers come first.
     this.outbox.submit()
-    delivery.raise()
-  }
-
-  receiver(link: number): Connection | undefined {
-    return this.#connection(link)
-  }
-
-  #connection(link: number): Connection | undefined {
-    const connection = this.#connections[link & 0xffff]
-    return connection?.link === link ? connection : undefined
+    for (const error of thrown) this.#hot.uncaught(error)
   }
 
   /** What has come of a link was taken away before it could be read. */
   lost(link: number): void {
     this.engine.breakOff(link)
-    this.#closed(link, this.#connection(link), `ERR_INVALID_ARGUMENT\n${TAKEN_AWAY}`)
+    this.#closed(link, this.delivery.receiver(link), `ERR_INVALID_ARGUMENT\n${TAKEN_AWAY}`)
   }
 
   event(link: number, kind: number, inbox: Inbox, at: number): void {
-    const connection = this.#connection(link)
+    const connection = this.delivery.receiver(link)
     switch (kind) {
       case EVENT_CONNECTED:
         return this.#connected(link, inbox.text(at))
@@ -235,14 +219,14 @@ export class Runtime {
   ): Connection {
     const peer = makePeer(description, this.engine.id)
     const connection = new Connection(this, link, peer, endpoint, server)
-    this.#connections[link & 0xffff] = connection
+    this.delivery.receivers[link & 0xffff] = connection
     return connection
   }
 
   #closed(link: number, connection: Connection | undefined, description: string): void {
     const reason: IpcError | null = description === '' ? null : parseError(description)
     if (connection !== undefined) {
-      this.#connections[link & 0xffff] = undefined
+      this.delivery.receivers[link & 0xffff] = undefined
       connection.hasClosed(reason)
       return
     }

@@ -118,7 +118,7 @@ async function fail(how: string, make: () => unknown): Promise<unknown> {
       throw make()
     },
     rejects: async () => {
-      await null
+      await Promise.resolve()
       throw make()
     },
     returns: make,
@@ -182,7 +182,7 @@ const verbs: Record<string, () => unknown> = {
     const server = await createServer(edge.name)
     server.on('connection', careless)
     server.on('connection', () => order.push('connection'))
-    server.handle('ask', (value) => value as unknown)
+    server.handle('ask', (value) => value)
     const [one, other, closing] = [await join(), await join(), await join()]
     for (const name of ['close', 'error'] as const) {
       closing.on(name, careless)
@@ -242,7 +242,7 @@ const verbs: Record<string, () => unknown> = {
   /** Says, asks and asks for a stream as soon as it has a client. */
   async greets() {
     const server = await createServer(edge.name)
-    server.handle('echo', (value) => value as unknown)
+    server.handle('echo', (value) => value)
     server.on('connection', async (connection) => {
       connection.notify(Said, 'hello')
       const who = connection.request('who')
@@ -275,7 +275,7 @@ const verbs: Record<string, () => unknown> = {
     const speak = async (connection: Connection) => {
       connection.notify(Said)
       const answer = connection.request('who')
-      await null
+      await Promise.resolve()
       connection.on(Said, () => heard++)
       connection.handle('who', () => asked++)
       await answer

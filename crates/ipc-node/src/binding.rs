@@ -28,7 +28,7 @@ use crate::inbox::Inbox;
 use crate::memory::Memory;
 use crate::outbox::{self, Outside};
 use crate::records::state::{
-    STATE_ABANDONED, STATE_INSIDE, STATE_RANG, STATE_REFERENCES, STATE_SYNC_GENERATION,
+    STATE_ABANDONED, STATE_INSIDE, STATE_RANG, STATE_REFERENCES, STATE_RUNS, STATE_SYNC_GENERATION,
     STATE_SYNC_LINK, STATE_SYNC_SLOT, STATE_WORDS,
 };
 use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
@@ -332,6 +332,7 @@ impl Binding {
         let extras = {
             let mut inner = self.inner();
             inner.state.set_word(STATE_INSIDE as usize, 1);
+            inner.state.set_word(STATE_RUNS as usize, u32::try_from(count).unwrap_or(RUNS_MAX));
             if rang {
                 inner.state.set_word(STATE_RANG as usize, 1);
             }
@@ -342,7 +343,6 @@ impl Binding {
             self.context,
             self.resource,
             self.deliver,
-            count,
             &extras,
             || {
                 self.submit_or_fail();

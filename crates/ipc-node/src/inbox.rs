@@ -168,7 +168,15 @@ impl Inbox {
 
     /// JavaScript has come to the end of a turn: links it was told of in it can be read, and what else
     /// has become of them can be told.
+    #[inline]
     pub fn end_first_turns(&mut self) {
+        if !self.first_turns.is_empty() {
+            self.end_some_first_turns();
+        }
+    }
+
+    #[cold]
+    fn end_some_first_turns(&mut self) {
         for (link, head, payload) in self.first_turns.end() {
             self.record(link, head, &payload);
         }

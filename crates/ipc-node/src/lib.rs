@@ -73,12 +73,12 @@ pub struct NativeLinkStats {
 impl NativeEngine {
     /// Opens the engine of this environment. `memory` is what JavaScript and the binding
     /// both look at;
-    /// `deliver` is called with the number of runs and their extras.
+    /// `deliver` is called with the extras of the runs the state counts, if they have any.
     #[napi(
         constructor,
         catch_unwind,
         ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, \
-                        deliver: (runs: number, extras: (ArrayBuffer | Uint8Array | null)[] | null) => void, \
+                        deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void, \
                         waiting: NativeWaiting"
     )]
     pub fn new(env: Env, memory: Object, deliver: Unknown, waiting: NativeWaiting) -> Result<Self> {

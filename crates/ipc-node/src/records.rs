@@ -148,8 +148,11 @@ pub mod state {
     /// 1 if the time has come that JavaScript asked to be woken at; it sets it back to 0.
     #[napi]
     pub const STATE_RANG: u32 = 11;
+    /// Runs JavaScript is entered with.
     #[napi]
-    pub const STATE_WORDS: u32 = 12;
+    pub const STATE_RUNS: u32 = 12;
+    #[napi]
+    pub const STATE_WORDS: u32 = 13;
 }
 
 /// What a record in the outbox is about, beyond the kinds of messages.
