@@ -63,15 +63,19 @@ const TS_LAYERS = [
   ['party'],
   ['caller', 'responder'],
   ['client-stream', 'server-stream'],
-  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends'],
+  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends', 'delivery', 'parking', 'last-words'],
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
+  ['pool', 'report'],
   ['native', 'codec'],
   ['errors', 'options'],
-  ['msgpack', 'pending', 'trace'],
+  ['msgpack', 'pending', 'trace', 'alarms', 'signals', 'fifo', 'isolation', 'thenable'],
 ]
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
+  connection: ['node:events'],
+  isolation: ['node:async_hooks', 'node:util'],
   party: ['node:events'],
+  report: ['node:util'],
 }
 
 const faults = [...core(), ...node(), ...typescript()]

@@ -44,6 +44,8 @@ export function wireNumber(codec: api.Codec<any>): number {
 export const BYTES = 0
 /** The number of {@link messagePack}, which error frames always have. */
 export const MESSAGE_PACK = 1
+/** The number of all codecs that are not ours. */
+export const OWN = 3
 
 export function encodeWith(codec: api.Codec<any>, value: unknown): Uint8Array {
   let payload

@@ -88,18 +88,6 @@ export function parseError(description: string): IpcError {
   return new IpcError(description.slice(0, end), description.slice(end + 1))
 }
 
-/** Tells listeners. What one of them throws is an uncaught exception, and no message that came
- * along is lost for it. */
-export function tell(emit: () => void): void {
-  try {
-    emit()
-  } catch (error) {
-    process.nextTick(() => {
-      throw error
-    })
-  }
-}
-
 /** Runs a call into the binding; what it throws becomes an error of ours. */
 export function raised<T>(call: () => T): T {
   try {

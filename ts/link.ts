@@ -7,6 +7,7 @@ import { IpcError, raised } from './errors.js'
 import type { ItemWriter } from './flow.js'
 import type { Endpoint } from './options.js'
 import { native } from './native.js'
+import { Pool } from './pool.js'
 import type { Runtime } from './runtime.js'
 
 const { LINK_UNREAD, LINK_WORDS, STATE_NAMES_EPOCH } = native
@@ -16,6 +17,8 @@ export class Link {
   readonly number: number
   readonly peer: api.Peer
   readonly endpoint: Endpoint
+  /** Synchronous answers that are kept. */
+  readonly pool = new Pool()
   /** Streams that wait until they may write on. */
   readonly stalled = new Set<ItemWriter>()
   /** Why nothing can be sent, once that is so. */

@@ -36,7 +36,7 @@ export function configure(options: api.WaitingOptions): void {
 /** Opens the engine of this thread. */
 export function openEngine(
   memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>,
-  deliver: (runs: number, extras: Extras) => void,
+  deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void,
 ): binding.NativeEngine {
   opened = true
   const { wake = 'auto', lookExpectingUs, lookRecentUs } = waiting
@@ -47,10 +47,25 @@ export function openEngine(
   })
 }
 
-/** Memory of its own that records refer to by number. */
-export type Extras = (ArrayBuffer | Uint8Array)[] | null
+/** Memory of its own that records refer to by number; `null` if it was lost. */
+export type Extras = (ArrayBuffer | Uint8Array | null)[] | null
 
 /** Bun aborts when libuv's functions are called, and Deno stops calling back after the first. */
 function hasUsableLoop(): boolean {
   return !('bun' in process.versions) && !('Deno' in globalThis)
+}
+
+let mark: ((memory: object) => void) | undefined
+
+/** Memory that is not to be handed on to another thread, where the host can see to that. Loaded when
+ * it is needed: it is larger than all of this library. */
+export function untransferable(memory: ArrayBufferLike): void {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import is made at once
+    const threads = () => require('node:worker_threads') as typeof import('node:worker_threads')
+    mark ??= threads().markAsUntransferable
+    mark(memory)
+  } catch {
+    mark = () => {}
+  }
 }

@@ -30,6 +30,7 @@ export interface Endpoint {
   refusing: readonly boolean[]
   /** By lane: whether it may drop what was taken. */
   dropping: readonly boolean[]
+  handlerWaitMs: number
 }
 
 const ENDPOINT = {
@@ -45,6 +46,8 @@ const ENDPOINT = {
   backlogMax: whole(0, Number.MAX_SAFE_INTEGER),
   servingMax: whole(1, 65_536),
   unreadMax: whole(0, Number.MAX_SAFE_INTEGER),
+  handlers: checkFunction,
+  handlerWaitMs: spanOrNone,
 }
 const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
 const SERVER = {
@@ -150,8 +153,8 @@ function endpoint(given: api.EndpointOptions): Endpoint {
     servingMax: given.servingMax ?? 4096,
     unreadMax: given.unreadMax ?? 67_108_864,
   }
-  const timeoutMs = given.timeoutMs ?? TIMEOUT_DEFAULT
-  return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, refusing, dropping }
+  const { timeoutMs = TIMEOUT_DEFAULT, handlerWaitMs = 0 } = given
+  return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, refusing, dropping, handlerWaitMs }
 }
 
 function check<T extends object>(
@@ -233,6 +236,10 @@ function isSchema(name: string, value: unknown): void {
 function span(name: string, value: unknown): void {
   if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value)
   if (!(value > 0)) throw wrongRange(name, 'above 0', value)
+}
+
+function spanOrNone(name: string, value: unknown): void {
+  if (value !== 0) span(name, value)
 }
 
 function finiteSpan(name: string, value: unknown): void {

@@ -1,13 +1,14 @@
 // What this thread has of ringpost: one engine, its memory, and its connections by link.
 
 import type { NativeEngine } from '../native/binding.js'
+import { Alarms } from './alarms.js'
+import { Connection, type Served } from './connection.js'
+import { Delivery } from './delivery.js'
+import { parseError, raised, type IpcError } from './errors.js'
+import type { Inbox } from './inbox.js'
+import { LastWords } from './last-words.js'
+import { native, openEngine } from './native.js'
 import type { Endpoint } from './options.js'
-import { Connection } from './connection.js'
-import { parseError, raised, tell, type IpcError } from './errors.js'
-import type { ItemReader } from './flow.js'
-import type { Handlers } from './handlers.js'
-import { Inbox } from './inbox.js'
-import { native, openEngine, type Extras } from './native.js'
 import { Outbox } from './outbox.js'
 import { makePeer } from './peer.js'
 import { SyncArena } from './sync-arena.js'
@@ -31,8 +32,6 @@ const {
   EVENT_UNREADABLE,
   LINKS_MAX,
   LINK_WORDS,
-  RUNS_MAX,
-  RUN_WORDS,
   STATE_ABANDONED,
   STATE_REFERENCES,
   STATE_SYNC_GENERATION,
@@ -42,9 +41,8 @@ const {
 } = native
 
 /** Whoever connections come to. */
-export interface Acceptor {
+export interface Acceptor extends Served {
   readonly endpoint: Endpoint
-  readonly handlers: Handlers
   accepted(connection: Connection): void
   /** Clients do not find it any more. */
   nameLost(error: IpcError): void
@@ -53,9 +51,14 @@ export interface Acceptor {
 /** A connection that is being made. */
 interface Connecting {
   endpoint: Endpoint
+  /** Is called before anything is heard of the other side. */
+  prepare: ((connection: Connection) => void) | undefined
   resolve(connection: Connection): void
   reject(error: unknown): void
 }
+
+const TAKEN_AWAY =
+  'a handler that had borrowed a payload took its memory away, and what lay behind it there'
 
 export class Runtime {
   readonly engine: NativeEngine
@@ -65,29 +68,38 @@ export class Runtime {
    * wait to be read than may. The binding keeps it; pages of it that nobody touches are not there. */
   readonly standing = new Uint32Array(LINKS_MAX * LINK_WORDS)
   readonly syncArena: SyncArena
+  readonly alarms: Alarms
+  readonly delivery: Delivery<Connection>
   readonly #hot: ReturnType<NativeEngine['hot']>
-  readonly #runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
-  /** By the lower half of a link, which no two have at the same time. */
-  readonly #inboxes: (Inbox | undefined)[] = []
-  readonly #connections: (Connection | undefined)[] = []
   readonly #connecting = new Map<number, Connecting>()
   readonly #acceptors = new Map<number, Acceptor>()
-  /** Streams something has come for in this batch. */
-  #noticed: ItemReader[] = []
-  #delivering = false
 
   constructor() {
     this.outbox = new Outbox(this.state)
+    this.delivery = new Delivery(this)
     const memory = {
       outbox: this.outbox.memory,
       state: this.state.buffer,
-      runs: this.#runs.buffer,
+      runs: this.delivery.runs.buffer,
       standing: this.standing.buffer,
     }
-    this.engine = raised(() => openEngine(memory, this.#deliver))
+    this.engine = raised(() => openEngine(memory, this.delivery.enter))
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)
+    this.alarms = new Alarms(this.#hot)
+    new LastWords(this).listen()
+  }
+
+  /** All connections that are open. */
+  get connections(): Connection[] {
+    return this.delivery.receivers.filter((connection) => connection !== undefined)
+  }
+
+  /** The process ends: what is in the outbox is sent, and written as far as there is room. */
+  lastWords(): void {
+    this.outbox.isLast = true
+    this.#hot.lastWords()
   }
 
   /** Keeps the process alive, until as many are taken back. The binding takes notice with the next
@@ -138,57 +150,24 @@ export class Runtime {
     return connecting
   }
 
-  /** Takes what has come, run by run. */
-  readonly #deliver = (count: number, extras: Extras): void => {
-    const runs = this.#runs
-    this.#delivering = true
-    for (let at = 0; at < count * RUN_WORDS; at += RUN_WORDS) {
-      const link = runs[at]
-      const place = link & 0xffff
-      const fresh = runs[at + 3]
-      if (fresh !== 0) this.#inboxes[place] = new Inbox(extras![fresh - 1] as ArrayBuffer)
-      const inbox = this.#inboxes[place]!
-      inbox.isKept = false
-      this.#read(link, inbox, runs[at + 1], runs[at + 2], extras)
-      runs[at + 3] = inbox.isKept ? 1 : 0
-    }
-    this.#delivering = false
-    if (this.#noticed.length > 0) this.#tellNoticed()
+  rang(): void {
+    this.alarms.ring()
   }
 
-  /** Something has come for a stream, which hears of it when the batch has been read. */
-  notice(reader: ItemReader): void {
-    this.#noticed.push(reader)
-    if (!this.#delivering && this.#noticed.length === 1) queueMicrotask(this.#tellNoticed)
+  raise(thrown: unknown[]): void {
+    // It may be the end of the process, and answers come first.
+    this.outbox.submit()
+    for (const error of thrown) this.#hot.uncaught(error)
   }
 
-  readonly #tellNoticed = (): void => {
-    const noticed = this.#noticed
-    this.#noticed = []
-    // What the code behind one stream throws is no business of the others.
-    for (const reader of noticed) tell(() => reader.arrived())
+  /** What has come of a link was taken away before it could be read. */
+  lost(link: number): void {
+    this.engine.breakOff(link)
+    this.#closed(link, this.delivery.receiver(link), `ERR_INVALID_ARGUMENT\n${TAKEN_AWAY}`)
   }
 
-  #read(link: number, inbox: Inbox, start: number, end: number, extras: Extras): void {
-    let connection = this.#connection(link)
-    for (let at = start >>> 2; at < end >>> 2; at = inbox.next(at)) {
-      const kind = inbox.kind(at)
-      if (kind < EVENT_CONNECTED) {
-        connection?.received(inbox, at, kind, extras)
-      } else {
-        this.#event(link, kind, inbox, at)
-        connection = this.#connection(link)
-      }
-    }
-  }
-
-  #connection(link: number): Connection | undefined {
-    const connection = this.#connections[link & 0xffff]
-    return connection?.link === link ? connection : undefined
-  }
-
-  #event(link: number, kind: number, inbox: Inbox, at: number): void {
-    const connection = this.#connection(link)
+  event(link: number, kind: number, inbox: Inbox, at: number): void {
+    const connection = this.delivery.receiver(link)
     switch (kind) {
       case EVENT_CONNECTED:
         return this.#connected(link, inbox.text(at))
@@ -230,32 +209,39 @@ export class Runtime {
   #connected(link: number, description: string): void {
     const connecting = this.#takeConnecting(link)
     if (connecting === undefined) return
-    connecting.resolve(this.#open(link, connecting.endpoint, description, undefined))
+    const { endpoint, resolve, reject } = connecting
+    const connection = this.#open(link, endpoint, description, undefined)
+    try {
+      connecting.prepare?.(connection)
+    } catch (error) {
+      void connection.close()
+      return reject(error)
+    }
+    resolve(connection)
   }
 
   #accepted(link: number, listener: number, description: string): void {
     const acceptor = this.#acceptors.get(listener)
     if (acceptor === undefined) return this.engine.close(link)
-    const { endpoint, handlers } = acceptor
-    acceptor.accepted(this.#open(link, endpoint, description, handlers))
+    acceptor.accepted(this.#open(link, acceptor.endpoint, description, acceptor))
   }
 
   #open(
     link: number,
     endpoint: Endpoint,
     description: string,
-    handlers: Handlers | undefined,
+    server: Served | undefined,
   ): Connection {
     const peer = makePeer(description)
-    const connection = new Connection(this, link, peer, endpoint, handlers)
-    this.#connections[link & 0xffff] = connection
+    const connection = new Connection(this, link, peer, endpoint, server)
+    this.delivery.receivers[link & 0xffff] = connection
     return connection
   }
 
   #closed(link: number, connection: Connection | undefined, description: string): void {
     const reason: IpcError | null = description === '' ? null : parseError(description)
     if (connection !== undefined) {
-      this.#connections[link & 0xffff] = undefined
+      this.delivery.receivers[link & 0xffff] = undefined
       connection.hasClosed(reason)
       return
     }

@@ -5,7 +5,7 @@ import { checkServerName } from './client.js'
 import { encodeWith } from './codec.js'
 import type { Connection } from './connection.js'
 import { asEvent } from './contract.js'
-import { raised, tell, type IpcError } from './errors.js'
+import { raised, type IpcError } from './errors.js'
 import { Handlers } from './handlers.js'
 import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
 import { Party } from './party.js'
@@ -19,7 +19,15 @@ export async function createServer(
   const endpoint = serverOptions(options)
   const runtime = theRuntime()
   const listener = raised(() => runtime.engine.listen(name, endpoint.native, endpoint.listen))
-  return new Server(runtime, listener, name, endpoint)
+  const server = new Server(runtime, listener, name, endpoint)
+  try {
+    // Before the first client is let in, which takes a turn of the loop.
+    options?.handlers?.(server)
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+  return server
 }
 
 class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
@@ -33,7 +41,7 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, endpoint: Endpoint) {
-    super()
+    super(['connection', 'close'])
     this.name = name
     this.endpoint = endpoint
     this.#runtime = runtime
@@ -73,12 +81,16 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
   /** A client has come. */
   accepted(connection: Connection): void {
     this.connections.add(connection)
-    connection.once('close', () => this.connections.delete(connection))
-    tell(() => this.emit('connection', connection))
+    this.announce('connection', connection)
+  }
+
+  /** A client has gone. */
+  left(connection: Connection): void {
+    this.connections.delete(connection)
   }
 
   nameLost(error: IpcError): void {
-    if (this.listenerCount('error') > 0) tell(() => this.emit('error', error))
+    if (this.listenerCount('error') > 0) this.announce('error', error)
     else process.emitWarning(error)
   }
 
@@ -92,8 +104,8 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     this.#runtime.notListening(this.#listener)
     this.unref()
     await Promise.all([...this.connections].map((connection) => connection.close()))
-    this.endQueues()
-    this.emit('close')
+    this.over()
+    this.announce('close')
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -106,6 +118,10 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
 
   unref(): this {
     return this.#reference(false)
+  }
+
+  protected override guard(work: () => void): void {
+    this.#runtime.delivery.guard(work)
   }
 
   #reference(referenced: boolean): this {

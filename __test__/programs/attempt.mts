@@ -11,7 +11,7 @@ import { Echo } from '../helpers/contracts.mjs'
 interface Attempt {
   verb: keyof typeof verbs
   name: string
-  options?: ServerOptions
+  options?: Omit<ServerOptions, 'handlers'>
 }
 
 const attempt = JSON.parse(process.argv[2]) as Attempt

@@ -32,7 +32,7 @@ export class Border {
     const submit = () => this.forget()
     this.outbox.attach({
       ...{ submit, submitOutside: submit, syncArena: none, requestSync: none, settle: none },
-      lookAbandoned: none,
+      ...{ lookAbandoned: none, now: none, wakeAt: none, uncaught: none, lastWords: submit },
     })
     const { outbox, state } = this
     const standing = new Uint32Array(2 * LINK_WORDS)
