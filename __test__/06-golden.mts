@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
-import { createServer } from 'ringpost'
+import { bytes as raw, createServer, json, messagePack, type Codec } from 'ringpost'
 import { decodeError, encodeError } from '../ts/errors.js'
 import { decode, encode } from '../ts/msgpack.js'
 import { traceBytes, traceText } from '../ts/trace.js'
@@ -47,11 +47,29 @@ for (const { fields, bytes } of ofType('msgpack')) {
   })
 }
 
-/** Values JSON has no words for. */
+/** Values JSON has no words for: records with one key, which says what they are. */
 function revive(item: unknown): unknown {
-  const { $bytes, $bigint } = (item ?? {}) as { $bytes?: string; $bigint?: string }
-  if ($bytes !== undefined) return new Uint8Array(Buffer.from($bytes, 'hex'))
-  return $bigint === undefined ? item : BigInt($bigint)
+  const [[key, value] = ['', undefined]] = Object.entries<any>(item ?? {})
+  if (typeof item === 'string' || !key.startsWith('$')) return item
+  const kind = key.slice(1)
+  if (kind === 'bytes') return new Uint8Array(Buffer.from(value, 'hex'))
+  if (kind === 'bigint') return BigInt(value)
+  if (kind === 'date') return new Date(value)
+  if (kind === 'ArrayBuffer') return Uint8Array.from(value).buffer
+  if (kind === 'DataView') return new DataView(Uint8Array.from(value).buffer)
+  const array = (globalThis as unknown as Record<string, { from(values: unknown[]): unknown }>)[kind]
+  return array.from(kind.startsWith('Big') ? (value as string[]).map(BigInt) : value)
+}
+
+for (const { fields, bytes } of ofType('frame')) {
+  if (!fields.name.startsWith('a request without parameters')) continue
+  test(`nothing: ${fields.name}`, (t) => {
+    const codec = { bytes: raw, messagepack: messagePack, json }[fields.codec] as Codec<any>
+    const payload = bytes.subarray(24)
+    t.is(Buffer.from(codec.encode(undefined)).toString('hex'), payload.toString('hex'))
+    t.deepEqual(codec.decode(payload), fields.codec === 'bytes' ? payload : null)
+    if (codec !== raw) t.throws(() => codec.decode(new Uint8Array(0)))
+  })
 }
 
 for (const { fields, bytes } of ofType('error')) {

@@ -19,6 +19,7 @@ const CORE_LAYERS = [
 /** Below all of them, and free to use each other: plain values and the two seams. */
 const CORE_VALUES = [
   ...['header', 'option_block', 'checksum', 'compression', 'limits', 'error', 'remote_error', 'time'],
+  'value',
   ...['sync', 'sys'],
 ]
 /** Not part of the product: tests, models, and the doors for tests outside. */
@@ -67,11 +68,17 @@ const TS_LAYERS = [
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
   ['native', 'codec'],
   ['errors', 'options'],
-  ['msgpack', 'pending', 'trace'],
+  ['msgpack', 'json', 'pending', 'trace'],
+  ['unpack'],
+  ['extensions', 'refusal'],
+  ['kinds'],
 ]
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
   party: ['node:events'],
+  // What tells a value of any realm, and checks UTF-8: pure functions.
+  kinds: ['node:util/types'],
+  unpack: ['node:buffer'],
 }
 
 const faults = [...core(), ...node(), ...typescript()]

@@ -187,7 +187,7 @@ export class Caller {
   ): number {
     const link = this.#link
     const { contract } = call
-    const payload = encodeWith(contract.codec, params)
+    const payload = encodeWith(contract.codec, params, 'params')
     link.check(payload.length)
     const code = link.code(contract)
     const slot = this.#pending.add(call)
@@ -253,7 +253,7 @@ function inherit({ parent, ...own }: api.RequestOptions, defaultMs: number) {
 function decode(contract: MethodContract | StreamContract, payload: Uint8Array, codec: number): unknown {
   const { result } = contract.options
   if (codec === BYTES && contract.codecNumber === BYTES && result === undefined) return payload
-  return decodeWith(contract.codec, contract.codecNumber, result, payload, codec)
+  return decodeWith(contract.codec, contract.codecNumber, result, payload, codec, 'result')
 }
 
 function endError({ contract, timeoutMs }: Call, ending: number): IpcError {

@@ -104,7 +104,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   ): boolean {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.tell(contract, encodeWith(contract.codec, payload), lane, traceparent)
+    return this.tell(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
   }
 
   async send<Payload>(
@@ -114,7 +114,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   ): Promise<void> {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    const bytes = encodeWith(contract.codec, payload)
+    const bytes = encodeWith(contract.codec, payload, 'payload')
     this.#link.check(bytes.length)
     return this.#sends.wait((slot, generation) =>
       this.#append(contract, bytes, laneNumber(lane), traceparent, slot, generation),

@@ -62,7 +62,9 @@ export class ItemWriter {
     if (this.#end !== undefined) throw this.#end
     const { link, contract, lane, code, slot, generation } = this.#address
     const { codec, codecNumber } = contract
-    const payload = encodeWith(codec, item)
+    const payload = encodeWith(codec, item, 'item')
+    // A getter of the item's may have ended the stream.
+    if (this.#end !== undefined) throw this.#end
     link.check(payload.length)
     if (this.#sent >= this.#granted) throw tooMany()
     this.#sent += itemCost(payload.length)
@@ -169,7 +171,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     let item: unknown = payload
     if (codecNumber !== BYTES || found !== BYTES || this.#schema !== undefined) {
       try {
-        item = decodeWith(codec, codecNumber, this.#schema, payload, found)
+        item = decodeWith(codec, codecNumber, this.#schema, payload, found, 'item')
       } catch (error) {
         return this.#close(error)
       }

@@ -3,7 +3,7 @@
 
 import { EventEmitter } from 'node:events'
 import type * as api from '../index.js'
-import { asEvent, EventContract } from './contract.js'
+import { asEvent, isContract } from './contract.js'
 import { EventQueue } from './event-queue.js'
 import type { Handlers } from './handlers.js'
 import { eventsOptions } from './options.js'
@@ -22,12 +22,12 @@ export abstract class Party<Events extends Record<keyof Events, any[]>> extends 
   }
 
   override on(name: any, listener: any, options?: api.ListenOptions): any {
-    if (!(name instanceof EventContract)) return super.on(name, listener)
+    if (!isContract(name, 'event')) return super.on(name, listener)
     return this.handlers.add(name, listener, options)
   }
 
   override once(name: any, listener: any, options?: api.ListenOptions): any {
-    if (!(name instanceof EventContract)) return super.once(name, listener)
+    if (!isContract(name, 'event')) return super.once(name, listener)
     return this.handlers.add(name, listener, { ...options, once: true })
   }
 

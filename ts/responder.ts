@@ -222,7 +222,7 @@ export class Responder {
   #reply(context: Context, contract: MethodContract | StreamContract, value: unknown): void {
     let payload
     try {
-      payload = encodeWith(contract.codec, value)
+      payload = encodeWith(contract.codec, value, 'result')
       this.#link.check(payload.length)
     } catch (error) {
       return this.#fail(context, error)
@@ -321,7 +321,8 @@ function decode(
   // done with them when it returns.
   const keeps = codecNumber === BYTES && !borrowed
   const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
-  return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at))
+  const what = contract.kind === 'event' ? 'payload' : 'params'
+  return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at), what)
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

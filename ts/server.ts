@@ -52,10 +52,11 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
   ): Connection[] {
     const contract = asEvent(event)
     const { to = this.connections, lane, traceparent } = broadcastOptions(options)
-    const bytes = encodeWith(contract.codec, payload)
+    // Some may close while others are told, and what is iterated over may be anyone's code.
+    const connections = [...to] as Connection[]
+    const bytes = encodeWith(contract.codec, payload, 'payload')
     const left: Connection[] = []
-    // Some may close while others are told.
-    for (const connection of [...to] as Connection[]) {
+    for (const connection of connections) {
       try {
         connection.tell(contract, bytes, lane, traceparent)
       } catch {
