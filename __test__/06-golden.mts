@@ -6,7 +6,7 @@ import { connect as connectSocket } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { bytes as raw, createServer, json, messagePack, type Codec } from 'ringpost'
-import { decodeError, encodeError } from '../ts/errors.js'
+import { decodeError, encodeError } from '../ts/remote-error.js'
 import { decode, encode } from '../ts/msgpack.js'
 import { traceBytes, traceText } from '../ts/trace.js'
 import { directory } from './helpers/directory.mjs'
@@ -77,20 +77,43 @@ for (const { fields, bytes } of ofType('error')) {
     const error = decodeError(bytes)
     t.is(error.name, fields.error_name)
     t.is(error.message, fields.message)
-    t.is(error.code, fields.code)
+    const { code = fields.code, ...properties } = JSON.parse(fields.properties ?? '{}') as Shown
+    t.like({ ...error }, { ...properties, code })
     t.true(error.isRemote)
-    const cause = error.cause as Error & { code: string }
-    t.is(cause.name, fields.cause_name)
-    t.is(cause.message, fields.cause_message)
-    t.is(cause.code, fields.cause_code ?? 'ERR_HANDLER')
+    if (fields.cause_value === undefined) {
+      const cause = error.cause as Error & { code: string }
+      t.is(cause.name, fields.cause_name)
+      t.is(cause.message, fields.cause_message)
+      t.is(cause.code, fields.cause_code ?? 'ERR_HANDLER')
+    } else {
+      t.deepEqual(error.cause, JSON.parse(fields.cause_value))
+    }
+    const errors = fields.errors && (JSON.parse(fields.errors) as Shown[])
+    for (const [at, one] of (errors || []).entries()) {
+      if ('value' in one) t.is(error.errors![at], one.value)
+      else t.like(error.errors![at], one)
+    }
     if (fields.writer !== 'typescript') return
-    const inner = Object.assign(new Error(fields.cause_message), { stack: undefined })
-    const written = Object.assign(new TypeError(fields.message, { cause: inner }), {
-      code: fields.code,
-      stack: fields.stack,
+    const inner =
+      fields.cause_value === undefined
+        ? Object.assign(new Error(fields.cause_message), { stack: undefined })
+        : (JSON.parse(fields.cause_value) as unknown)
+    const written = Object.assign(new Error(fields.message, { cause: inner }), {
+      ...{ name: fields.error_name, stack: fields.stack, ...properties, code },
+      ...(errors && { errors: errors.map(thrown) }),
     })
     t.is(Buffer.from(encodeError(written)).toString('hex'), bytes.toString('hex'))
   })
+}
+
+interface Shown {
+  [part: string]: unknown
+}
+
+/** One of several errors, as it was before it was written. */
+function thrown({ value, message, ...parts }: Shown): unknown {
+  if (value !== undefined) return value
+  return Object.assign(new Error(message as string), parts, { stack: undefined })
 }
 
 for (const { fields, bytes } of ofType('trace')) {

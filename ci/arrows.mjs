@@ -66,7 +66,7 @@ const TS_LAYERS = [
   ['client-stream', 'server-stream'],
   ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends'],
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
-  ['native', 'codec'],
+  ['native', 'codec', 'remote-error'],
   ['errors', 'options'],
   ['msgpack', 'json', 'pending', 'trace'],
   ['unpack'],

@@ -1,16 +1,17 @@
 // The side of a connection that asks.
 
 import type * as api from '../index.js'
-import { BYTES, decodeWith, encodeWith } from './codec.js'
+import { BYTES, decodeWith, encodeWith, MESSAGE_PACK } from './codec.js'
 import { ClientStream } from './client-stream.js'
 import type { MethodContract, StreamContract } from './contract.js'
-import { decodeError, IpcError } from './errors.js'
+import { IpcError, rejected, type Hidden } from './errors.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
 import { native, type Extras } from './native.js'
 import { laneNumber, nativeSpan } from './options.js'
 import { ERROR, REPLY, REQUEST } from './outbox.js'
 import { Pending } from './pending.js'
+import { readError, remoteError } from './remote-error.js'
 import { traceBytes } from './trace.js'
 
 const {
@@ -49,6 +50,12 @@ class Call {
     this.timeoutMs = timeoutMs
     this.resolve = resolve
     this.reject = reject
+  }
+
+  /** Ends it with an error that is made where it tells most. */
+  fail(make: (hide?: Hidden) => Error): void {
+    if (this.stream === undefined) this.resolve(rejected(make))
+    else this.reject(make())
   }
 }
 
@@ -139,7 +146,9 @@ export class Caller {
       const arena = runtime.syncArena
       const answer = arena.request(number, slot, generation)
       if (typeof answer === 'number') throw endError(call, answer)
-      if (arena.kind === ERROR) throw decodeError(answer)
+      if (arena.kind === ERROR) {
+        throw remoteError(readError(answer, arena.codec === MESSAGE_PACK))
+      }
       const value = decode(contract, answer, arena.codec)
       if (value === answer) arena.keep(answer)
       return value
@@ -152,7 +161,7 @@ export class Caller {
   answered(inbox: Inbox, at: number, kind: number, extras: Extras): void {
     const call = this.#take(inbox.slot(at), inbox.generation(at))
     if (call === undefined) return
-    if (kind !== REPLY) return call.reject(decodeError(inbox.borrowed(at, extras)))
+    if (kind !== REPLY) return this.#failed(call, inbox, at, extras)
     const { contract } = call
     const keeps = contract.codecNumber === BYTES
     const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
@@ -165,10 +174,16 @@ export class Caller {
     call.resolve(value)
   }
 
+  #failed(call: Call, inbox: Inbox, at: number, extras: Extras): void {
+    const isMessagePack = inbox.codec(at) === MESSAGE_PACK
+    const wire = readError(inbox.borrowed(at, extras), isMessagePack)
+    call.fail((hide) => remoteError(wire, hide))
+  }
+
   /** A request has ended without an answer. */
   ended(slot: number, generation: number, ending: number): void {
     const call = this.#take(slot, generation)
-    if (call !== undefined) call.reject(endError(call, -ending))
+    call?.fail(() => endError(call, -ending))
   }
 
   /** A request could not be sent. */

@@ -33,6 +33,8 @@ let at = 0
 /** Items and fields so far. */
 let values = 0
 let isWriting = false
+/** How long a value may be; most may be of any length. */
+let bytesMax = Infinity
 
 /**
  * Makes bytes of a value. They are valid until the next call, and a call that comes while a value is
@@ -40,7 +42,7 @@ let isWriting = false
  * @throws Refusal
  */
 export function encode(value: unknown): Uint8Array {
-  if (isWriting) return encodeWithin(value)
+  if (isWriting) return encodeApart(value, Infinity)
   at = 0
   if (buffer.length > KEPT_MAX) resize(BUFFER_BYTES)
   values = 0
@@ -54,17 +56,21 @@ export function encode(value: unknown): Uint8Array {
   return buffer.subarray(0, at)
 }
 
-function encodeWithin(value: unknown): Uint8Array {
-  const outer = { buffer, view, at, values }
+/** The same in memory of its own, of a value that is refused if it has more bytes. */
+export function encodeApart(value: unknown, bytes: number): Uint8Array {
+  const outer = { buffer, view, at, values, bytesMax, isWriting }
   at = 0
   resize(1024)
   values = 0
+  bytesMax = bytes
+  isWriting = true
   try {
     write(value, 0)
+    if (at > bytesMax) throw new Refusal(`more than ${bytesMax} bytes`)
     checkValues()
     return buffer.subarray(0, at)
   } finally {
-    ;({ buffer, view, at, values } = outer)
+    ;({ buffer, view, at, values, bytesMax, isWriting } = outer)
   }
 }
 
@@ -83,8 +89,14 @@ function resize(length: number): void {
   view = new DataView(buffer.buffer)
 }
 
+function grow(length: number): void {
+  // Of a text three bytes for each letter are reserved.
+  if (at + length > 4 * bytesMax) throw new Refusal(`more than ${bytesMax} bytes`)
+  resize(Math.max(buffer.length * 2, at + length))
+}
+
 function reserve(length: number): void {
-  if (at + length > buffer.length) resize(Math.max(buffer.length * 2, at + length))
+  if (at + length > buffer.length) grow(length)
 }
 
 function write(value: unknown, depth: number): void {

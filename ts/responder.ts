@@ -5,12 +5,13 @@ import { BYTES, decodeWith, encodeWith, MESSAGE_PACK } from './codec.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
 import { MethodContract, StreamContract, type EventContract } from './contract.js'
-import { encodeError, IpcError } from './errors.js'
+import { IpcError } from './errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
 import type { Extras } from './native.js'
 import { ERROR, REPLY, REQUEST, REQUEST_ITEM } from './outbox.js'
+import { encodeError } from './remote-error.js'
 import { pump, ServerStream, sourceOf } from './server-stream.js'
 
 export class Responder {
@@ -144,6 +145,10 @@ export class Responder {
       return this.#serveOther(route, inbox, at, code, extras)
     }
     const context = this.#context(inbox, at, code)
+    if (this.#isStream(inbox, at)) {
+      const message = `"${this.#names[code]}" is a method, and was called as a stream`
+      return this.#fail(context, new IpcError('ERR_INVALID_ARGUMENT', message))
+    }
     const { contract, handler } = route
     let result
     try {
@@ -165,6 +170,11 @@ export class Responder {
     )
   }
 
+  #isStream(inbox: Inbox, at: number): boolean {
+    const { slot, generation } = this.#announced
+    return generation === inbox.generation(at) && slot === inbox.slot(at)
+  }
+
   /** What is no plain request. */
   #serveOther(
     route: Route | undefined,
@@ -175,11 +185,11 @@ export class Responder {
   ): void {
     const name = this.#names[code]
     if (!(route?.contract instanceof StreamContract)) {
-      const error = new IpcError('ERR_UNKNOWN_METHOD', `nobody handles the method "${name}"`)
+      const error = new IpcError('ERR_UNKNOWN_METHOD', `there is no handler for the method "${name}"`)
       return this.#fail(this.#context(inbox, at, code), error)
     }
-    const { slot, generation, window } = this.#announced
-    if (slot === inbox.slot(at) && generation === inbox.generation(at)) {
+    if (this.#isStream(inbox, at)) {
+      const { window } = this.#announced
       return this.#serveStream(route, route.contract, inbox, at, code, extras, window)
     }
     const message = `"${name}" is a stream, and was called as none`
@@ -231,7 +241,8 @@ export class Responder {
   }
 
   #fail(context: Context, error: unknown): void {
-    this.#answer(context, ERROR, MESSAGE_PACK, encodeError(error))
+    const payload = encodeError(error, this.#link.peer.messageLenMax)
+    this.#answer(context, ERROR, MESSAGE_PACK, payload)
   }
 
   #answer(context: Context, kind: number, codec: number, payload: Uint8Array): void {

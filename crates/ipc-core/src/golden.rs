@@ -376,18 +376,27 @@ fn elements<T: std::str::FromStr>(shown: &Value) -> Vec<T> {
 
 fn error(vector: &Vector) {
     let text = |key: &str| vector.find(key).map(String::from);
+    let shown = |key: &str| vector.find(key).map(|json| serde_json::from_str(json).expect("JSON"));
     let cause = RemoteError {
         name: vector.text("cause_name").into(),
         message: vector.text("cause_message").into(),
         code: text("cause_code"),
+        value: shown("cause_value"),
         ..RemoteError::default()
     };
+    let errors = vector.find("errors").map(|json| serde_json::from_str(json).expect("errors"));
     let error = RemoteError {
         name: vector.text("error_name").into(),
         message: vector.text("message").into(),
         code: text("code"),
         stack: text("stack"),
         cause: Some(Box::new(cause)),
+        errors: errors.unwrap_or_default(),
+        properties: match shown("properties") {
+            Some(Value::Record(record)) => record,
+            _ => Record::default(),
+        },
+        ..RemoteError::default()
     };
     assert_eq!(RemoteError::decode(&vector.bytes), error);
     if vector.text("writer") == "rust" {

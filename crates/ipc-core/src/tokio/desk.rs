@@ -36,7 +36,7 @@ pub(super) struct Desk {
     leftovers: HashMap<LinkId, Events>,
     pub flows: Flows<Wakers>,
     /// Requests nobody handles.
-    refusals: Vec<(LinkId, Message)>,
+    refusals: Vec<(LinkId, Message, RemoteError)>,
 }
 
 /// A request of ours.
@@ -193,9 +193,8 @@ impl Desk {
 
     /// Answers the requests nobody handles.
     pub fn send_refusals(&mut self, engine: &mut Engine) {
-        for (link, request) in self.refusals.drain(..) {
-            let answer = unknown_method().encode();
-            drop(send_answer(engine, link, &error_draft(&request), &answer));
+        for (link, request, error) in self.refusals.drain(..) {
+            drop(send_answer(engine, link, &error_draft(&request), &error.encode()));
         }
     }
 
@@ -247,7 +246,8 @@ impl Desk {
                 Ok(Reply { codec: message.codec, payload, ..Reply::default() }),
             ),
             Kind::Error => {
-                self.settle(message.id, Err(Error::remote(RemoteError::decode(&payload))));
+                let error = RemoteError::received(message.codec, &payload);
+                self.settle(message.id, Err(Error::remote(error)));
             }
             Kind::RequestItem | Kind::ReplyItem => {
                 let waiting = self.flows.push(link, message, payload);
@@ -263,7 +263,9 @@ impl Desk {
         }
         let Self { router, lines, after, .. } = self;
         let Some(handler) = router.handler(link, message.code) else {
-            return self.refusals.push((link, *message));
+            // The peer may give its code another meaning before this is answered.
+            let error = unknown_method(router.name(link, message.code));
+            return self.refusals.push((link, *message, error));
         };
         if let Some(line) = line_of(lines, link) {
             let cancellation = Cancellation::default();
