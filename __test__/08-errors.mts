@@ -155,7 +155,7 @@ const everything = Object.fromEntries(
 const HOSTILE: (() => unknown)[] = [
   ...['name', 'message', 'code', 'stack', 'cause', 'errors', 'mine', 'then', 'toString', 'toJSON'].map(
     (key) => () =>
-      Object.defineProperty(new Error('e'), key, { get: throwing, enumerable: true }) as unknown,
+      Object.defineProperty(new Error('e'), key, { get: throwing, enumerable: true }),
   ),
   () => new Proxy(new Error('e'), everything),
   () => Object.assign(new Error('e'), { inner: new Proxy({}, everything) }),
@@ -333,7 +333,7 @@ test('a method asked as a stream, a stream asked as a method, and neither', asyn
   const items = client.stream(stream('plain'))
   await t.throwsAsync(items.result, { ...refused, message: /"plain" is a method/ })
   await t.throwsAsync(async () => {
-    for await (const _ of client.stream(stream('plain'))) t.fail()
+    for await (const item of client.stream(stream('plain'))) t.fail(String(item))
   }, refused)
   server.handle(stream('streaming'), () => 1)
   await t.throwsAsync(client.request('streaming'), { ...refused, message: /"streaming" is a stream/ })

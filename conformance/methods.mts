@@ -55,8 +55,8 @@ export function toFailure(error: unknown): Failure {
   const { isRemote, code: own, errors } = error as IpcError
   // What a signal was aborted with has a number for a code; so may others.
   const code = error instanceof DOMException ? 'ABORTED' : own && String(own)
-  const { isRemote: _, ...rest } = error as unknown as Record<string, unknown>
-  const properties = typeof own === 'number' ? rest : { ...rest, code: undefined }
+  const properties = { ...error, isRemote: undefined } as Record<string, unknown>
+  if (typeof own !== 'number') properties.code = undefined
   return {
     ...{ name, message, code, stack, properties, isRemote },
     cause: cause ? toFailure(cause) : undefined,

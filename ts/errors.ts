@@ -66,8 +66,9 @@ export function parseError(description: string): IpcError {
  */
 export async function rejected(make: (hide: Hidden) => Error): Promise<never> {
   // In the first of these moments the outer promise starts to wait for this one.
-  await undefined
-  await undefined
+  const moment = Promise.resolve()
+  await moment
+  await moment
   throw make(rejected)
 }
 
