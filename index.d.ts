@@ -40,7 +40,8 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T
 }
 
-/** Bytes as they are: a `Uint8Array` goes in, and one of your own comes out. */
+/** Bytes as they are: a `Uint8Array` goes in, and one of your own comes out. Those of 65 to 512 bytes
+ * share a block of 2 KiB, which cannot be transferred to another thread. */
 export declare const bytes: Codec<Uint8Array>
 
 /**
@@ -276,7 +277,7 @@ export interface Context {
    * event loop turn, where {@link Context.signal} cannot tell them. Costs some 20 ns.
    */
   readonly cancelled: boolean
-  /** Milliseconds whoever asked goes on waiting; `Infinity` if for ever. */
+  /** Milliseconds the caller goes on waiting, by a clock that nothing replaces; `Infinity` if for ever. */
   readonly remainingMs: number
   /** The W3C `traceparent` that came along. */
   readonly traceparent: string | undefined
@@ -359,7 +360,8 @@ export type StreamHandler<Params, Item, Upload, Result> = (
 export interface HandleOptions {
   /**
    * The bytes are only valid until the handler returns, and are not copied for it again. For
-   * contracts of {@link bytes} whose handlers look at their argument and keep nothing of it.
+   * contracts of {@link bytes} whose handlers look at their argument and keep nothing of it. A handler
+   * that transfers its memory to somebody else ends the connection.
    * @default false
    */
   borrowed?: boolean
@@ -388,10 +390,14 @@ export interface BroadcastOptions extends NotifyOptions {
 }
 
 /**
- * Tells its own events, as Node's emitters do, and takes those of contracts. Any number of handlers
- * can take the same event: all are called, in the order in which they came, and what one throws is
- * reported by the connection's `error` event and hurts no other. They can come and go at any time,
- * also from within a handler.
+ * Emits its own events, as Node's emitters do, and takes events of the other side: by contract, or by
+ * the bare name of one that was sent by it. Any number of handlers can take the same event: all are
+ * called, in the order in which they came, and what one throws is reported by the connection's
+ * `error` event and hurts no other. They can come and go at any time, also from within a handler, by
+ * the registration or in all the ways emitters have, those of `node:events` among them.
+ *
+ * Names of its own events, and `error`, `newListener` and `removeListener`, are never events of the
+ * other side: such a one can be taken by contract.
  */
 export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventEmitter<Own> {
   /** Calls `handler` for each of these events. */
@@ -400,26 +406,101 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
     handler: EventHandler<Payload>,
     options?: ListenOptions,
   ): Registration
-  /** Calls `listener` each time it tells this of itself. */
+  /** Calls `listener` each time it emits this itself. */
   on<Name extends keyof Own>(name: Name, listener: (...details: Own[Name]) => void): this
-  /** The same, as every emitter has it. */
-  on(name: string | symbol, listener: (...details: any[]) => void): this
+  /** Calls `handler` for each event of this name that the other side sends. */
+  on<Name extends string | symbol>(
+    name: OtherName<Name, Own>,
+    handler: EventHandler<any>,
+    options?: ListenOptions,
+  ): this
   /** Calls `handler` for the next of these events. */
   once<Payload>(
     event: Event<Payload>,
     handler: EventHandler<Payload>,
     options?: ListenOptions,
   ): Registration
-  /** Calls `listener` the next time it tells this of itself. */
+  /** Calls `listener` the next time it emits this itself. */
   once<Name extends keyof Own>(name: Name, listener: (...details: Own[Name]) => void): this
-  /** The same, as every emitter has it. */
-  once(name: string | symbol, listener: (...details: any[]) => void): this
+  /** Calls `handler` for the next event of this name that the other side sends. */
+  once<Name extends string | symbol>(
+    name: OtherName<Name, Own>,
+    handler: EventHandler<any>,
+    options?: ListenOptions,
+  ): this
+  /** The same as {@link EventTaker.on}. */
+  addListener<Payload>(
+    event: Event<Payload>,
+    handler: EventHandler<Payload>,
+    options?: ListenOptions,
+  ): Registration
+  /** The same as {@link EventTaker.on}. */
+  addListener<Name extends keyof Own>(name: Name, listener: (...details: Own[Name]) => void): this
+  /** The same as {@link EventTaker.on}. */
+  addListener<Name extends string | symbol>(
+    name: OtherName<Name, Own>,
+    handler: EventHandler<any>,
+    options?: ListenOptions,
+  ): this
+  /** The same as {@link EventTaker.on}, before all others. */
+  prependListener<Payload>(
+    event: Event<Payload>,
+    handler: EventHandler<Payload>,
+    options?: ListenOptions,
+  ): Registration
+  /** The same as {@link EventTaker.on}, before all others. */
+  prependListener<Name extends keyof Own>(
+    name: Name,
+    listener: (...details: Own[Name]) => void,
+  ): this
+  /** The same as {@link EventTaker.on}, before all others. */
+  prependListener<Name extends string | symbol>(
+    name: OtherName<Name, Own>,
+    handler: EventHandler<any>,
+    options?: ListenOptions,
+  ): this
+  /** The same as {@link EventTaker.once}, before all others. */
+  prependOnceListener<Payload>(
+    event: Event<Payload>,
+    handler: EventHandler<Payload>,
+    options?: ListenOptions,
+  ): Registration
+  /** The same as {@link EventTaker.once}, before all others. */
+  prependOnceListener<Name extends keyof Own>(
+    name: Name,
+    listener: (...details: Own[Name]) => void,
+  ): this
+  /** The same as {@link EventTaker.once}, before all others. */
+  prependOnceListener<Name extends string | symbol>(
+    name: OtherName<Name, Own>,
+    handler: EventHandler<any>,
+    options?: ListenOptions,
+  ): this
+  /** Takes back the last that was registered with this function. */
+  off(event: Taken<Own>, listener: (...details: any[]) => unknown): this
+  /** The same as {@link EventTaker.off}. */
+  removeListener(event: Taken<Own>, listener: (...details: any[]) => unknown): this
+  /** Takes back all handlers of an event, or of all events. */
+  removeAllListeners(event?: Taken<Own>): this
+  /** How many take an event, or take it with this function. */
+  listenerCount(event: Taken<Own>, listener?: (...details: any[]) => unknown): number
+  /** The functions that take an event. */
+  listeners(event: Taken<Own>): ((...details: any[]) => any)[]
   /**
    * These events one by one, for a loop: from now on until it is left, or the connection or server is
    * closed.
    */
-  events<Payload>(event: Event<Payload>, options?: EventsOptions): AsyncIterableIterator<Payload>
+  events<Payload>(
+    event: Event<Payload> | string,
+    options?: EventsOptions,
+  ): AsyncIterableIterator<Payload>
 }
+
+/** The name of an event of the other side, which is none of those an emitter has of its own. */
+export type OtherName<Name, Own> = Name extends keyof Own ? never : Name
+
+/** What an {@link EventTaker} can be asked about: a contract, or a name. */
+export type Taken<Own> = Event<any> | keyof Own | string | symbol
 
 /** Something that can be taken back. */
 export interface Registration {
@@ -465,8 +546,9 @@ export interface ConnectionStats {
 export interface ConnectionEvents {
   /** It is over: with the reason, unless one side closed it in good order. */
   close: [reason: IpcError | null]
-  /** An event's handler has thrown, or an event could not be decoded or sent. If nobody listens it
-   * becomes a process warning. What goes down with the connection is only told by `close`. */
+  /** An event's handler has thrown, or an event could not be decoded or sent. What was thrown and is no
+   * error is the cause of one. If nobody listens it becomes a process warning, with the name of the
+   * event and the stack. What goes down with the connection is only told by `close`. */
   error: [error: Error]
 }
 
@@ -474,7 +556,10 @@ export interface ConnectionEvents {
  * One end of a connection. Both ends can do the same.
  *
  * The process stays alive while a request is in flight, a handler is registered, or
- * {@link Connection.ref} was called.
+ * {@link Connection.ref} was called. A process that ends by itself writes first what waits for room,
+ * and warns of what it could not write because its peer has read nothing for a second.
+ *
+ * What is entered with `AsyncLocalStorage.enterWith()` in a handler ends with the message it handles.
  */
 export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposable {
   /** Who is at the other end. */
@@ -501,7 +586,7 @@ export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposabl
    * Asks, and waits for the answer without turning the event loop: the fastest way to a value, for
    * those who can do nothing without it. Events and requests that come meanwhile are handled later.
    * @throws IpcError as {@link Connection.request}, and `ERR_WOULD_DEADLOCK` when the other side is
-   * this very thread, or waits synchronously for this one.
+   * this very thread, or waits synchronously for this one, over whichever connection.
    */
   requestSync<Params, Result>(
     method: Method<Params, Result> | string,
@@ -634,6 +719,13 @@ export interface EndpointOptions {
   /** Requests of one peer being worked on above which no more of its messages are read.
    * @default 4,096 */
   servingMax?: number
+  /**
+   * Milliseconds that a request or an event waits for a handler of its name to be registered, before it
+   * is answered with `ERR_UNKNOWN_METHOD` or counted as unhandled. Up to 1 MiB of a connection may wait
+   * so. Handlers that are registered in the turn in which a connection is made come in time without
+   * it. @default 0
+   */
+  handlerWaitMs?: number
 }
 
 /**
@@ -664,6 +756,11 @@ export interface ClientOptions extends EndpointOptions {
   connectTimeoutMs?: number
   /** Gives connecting up: it rejects with the signal's reason. */
   signal?: AbortSignal
+  /**
+   * Is called with the connection as soon as there is one, to register handlers: before anything that
+   * its peer sends is read. So are those registered in the turn in which {@link connect} resolves.
+   */
+  handlers?: (connection: Connection) => void
 }
 
 /** What only a server can choose. */
@@ -677,11 +774,14 @@ export interface ServerOptions extends EndpointOptions {
    * each client has its turn. Streams do not count. @default no limit but `servingMax` of each client
    */
   servingMaxTotal?: number
+  /** Is called with the server before the first client is let in, to register handlers. */
+  handlers?: (server: Server) => void
 }
 
 /** What servers tell, with `on` and `once`. */
 export interface ServerEvents {
-  /** A client has connected. */
+  /** A client has connected. What it sends is not read before the turn in which this is told is over,
+   * so that handlers can be registered. */
   connection: [connection: Connection]
   /** The server is closed. */
   close: []

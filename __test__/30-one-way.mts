@@ -249,9 +249,11 @@ test('a handler that throws while nobody listens is a process warning', async (t
   client.handle(Boom, () => {
     throw new Error('unheard')
   })
-  const warned = once(process, 'warning') as Promise<[Error]>
+  const warned = once(process, 'warning') as Promise<[Error & { detail: string }]>
   await provoke(client)
-  t.is((await warned)[0].message, 'unheard')
+  const [{ message, detail }] = await warned
+  t.is(message, 'a handler of the event "boom" failed: Error: unheard')
+  t.regex(detail, /30-one-way\.m[jt]s:\d+/)
 })
 
 test('an event its contract refuses is an error event', async (t) => {

@@ -42,7 +42,7 @@ export function contract(name: string, codec: keyof typeof codecs): Method {
   return fresh
 }
 
-export function toOptions(chosen: Chosen = {}): ServerOptions {
+export function toOptions(chosen: Chosen = {}): Omit<ServerOptions, 'handlers'> {
   const { overflow, ...rest } = chosen
   if (overflow === undefined) return rest as ServerOptions
   const all = { critical: overflow, high: overflow, normal: overflow, low: overflow }

@@ -16,15 +16,18 @@ export declare class NativeEngine {
    * both look at;
    * `deliver` is called with the number of runs and their extras.
    */
-  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, waiting: NativeWaiting)
+  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, deliver: (runs: number, extras: (ArrayBuffer | Uint8Array | null)[] | null) => void, waiting: NativeWaiting)
   /**
    * The functions that are called for every batch: `submit()` sends what is in the outbox,
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
    * `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
    * answer to the request the state names, `settle()` takes notice of what was written into the
    * state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
+   * `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
+   * much, `uncaught(error)` makes anything an uncaught exception, and `lastWords()` writes what can
+   * be written before the process ends.
    */
-  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void }
+  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void, now(): number, wakeAt(ms: number): void, uncaught(error: unknown): void, lastWords(): void }
   /** This engine's name among all engines. */
   get id(): string
   /** Serves a name. Returns the listener. */
@@ -35,6 +38,8 @@ export declare class NativeEngine {
   connect(name: string, options: NativeOptions, timeoutMs: number): number
   /** Closes a connection; its end is an event. */
   close(link: number): void
+  /** Ends a connection that JavaScript cannot go on with; its end is an event, if it is still open. */
+  breakOff(link: number): void
   /** Gives a request up. Returns whether it was in flight. */
   cancel(link: number, slot: number, generation: number): boolean
   /** This side's code for a method or event. */
@@ -102,7 +107,8 @@ export declare const EVENT_STREAM: number
 
 /**
  * Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
- * incoming, its place holds the number of the extra it is.
+ * incoming, its place holds the number of the extra it is, and that is `null` if the memory was taken
+ * away while it was filled.
  */
 export declare const FLAG_OUTSIDE: number
 
@@ -237,6 +243,12 @@ export declare const OUT_WINDOW: number
 
 export declare const OUT_WORDS: number
 
+/** Flag of a run that was read: user code has seen the arena itself, and may have taken it away. */
+export declare const RUN_EXPOSED: number
+
+/** Flag of a run that was read: memory of large payloads of it was handed out for good. */
+export declare const RUN_KEPT: number
+
 /**
  * A run: records of one link, one behind the other in its arena.
  *
@@ -245,7 +257,7 @@ export declare const OUT_WORDS: number
  *   | link | start | end | the extra with a new arena, plus one, or 0
  * ```
  *
- * JavaScript leaves 1 in the last word if it has handed out views of the arena, else 0.
+ * JavaScript leaves flags in the last word.
  */
 export declare const RUN_WORDS: number
 
@@ -257,6 +269,9 @@ export declare const STATE_ABANDONED: number
 
 /** 1 while the binding has entered JavaScript and will look at the outbox afterwards. */
 export declare const STATE_INSIDE: number
+
+/** 1 if the time has come that JavaScript asked to be woken at; it sets it back to 0. */
+export declare const STATE_RANG: number
 
 /** Reasons JavaScript has to keep the process alive. */
 export declare const STATE_REFERENCES: number

@@ -1,7 +1,7 @@
 // The side of a connection that asks.
 
 import type * as api from '../index.js'
-import { BYTES, decodeWith, encodeWith, MESSAGE_PACK } from './codec.js'
+import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from './codec.js'
 import { ClientStream } from './client-stream.js'
 import type { MethodContract, StreamContract } from './contract.js'
 import { IpcError, rejected, type Hidden } from './errors.js'
@@ -12,6 +12,7 @@ import { laneNumber, nativeSpan } from './options.js'
 import { ERROR, REPLY, REQUEST } from './outbox.js'
 import { Pending } from './pending.js'
 import { readError, remoteError } from './remote-error.js'
+import { onAbort } from './signals.js'
 import { traceBytes } from './trace.js'
 
 const {
@@ -35,8 +36,8 @@ class Call {
   readonly timeoutMs: number
   readonly resolve: (value: any) => void
   readonly reject: (reason: unknown) => void
-  /** Stops listening to the signal that could have ended it. */
-  cleanup: (() => void) | undefined = undefined
+  /** Stops listening to the signals that could have ended it. */
+  cleanup: (() => void)[] | undefined = undefined
   /** Its items, if it is a stream. */
   stream: ClientStream | undefined = undefined
 
@@ -85,12 +86,11 @@ export class Caller {
     options: api.RequestOptions,
   ): Promise<Result> {
     const { lane } = options
-    const { signal, timeoutMs, traceparent } = inherit(options, this.#link.endpoint.timeoutMs)
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
+      const { signals, timeoutMs, traceparent } = inherit(options, this.#link.endpoint.timeoutMs)
       const call = new Call(contract, timeoutMs, resolve, reject)
       const slot = this.#ask(call, params, laneNumber(lane), traceparent)
-      if (signal !== undefined) this.#endOn(signal, call, slot)
+      this.#endOn(signals, call, slot)
     })
   }
 
@@ -101,8 +101,7 @@ export class Caller {
     options: api.StreamCallOptions,
   ): ClientStream {
     const { lane, windowBytes = WINDOW_DEFAULT } = options
-    const { signal, timeoutMs, traceparent } = inherit(options, Infinity)
-    signal?.throwIfAborted()
+    const { signals, timeoutMs, traceparent } = inherit(options, Infinity)
     const succeed = (value: unknown) => stream.succeed(value)
     const fail = (reason: unknown) => stream.fail(reason)
     const call = new Call(contract, timeoutMs, succeed, fail)
@@ -114,7 +113,7 @@ export class Caller {
     const address = { link, contract, lane: laned, code, slot, generation, window: windowBytes }
     const stream = new ClientStream(address, (reason) => this.#cancel(slot, generation, reason))
     call.stream = stream
-    if (signal !== undefined) this.#endOn(signal, call, slot)
+    this.#endOn(signals, call, slot)
     return stream
   }
 
@@ -143,30 +142,37 @@ export class Caller {
     const slot = this.#ask(call, params, laneNumber(options.lane), undefined)
     const generation = this.#pending.generation(slot)
     try {
-      const arena = runtime.syncArena
-      const answer = arena.request(number, slot, generation)
+      const answer = runtime.syncArena.request(number, slot, generation)
       if (typeof answer === 'number') throw endError(call, answer)
-      if (arena.kind === ERROR) {
-        throw remoteError(readError(answer, arena.codec === MESSAGE_PACK))
-      }
-      const value = decode(contract, answer, arena.codec)
-      if (value === answer) arena.keep(answer)
-      return value
+      return this.#readSync(contract, answer)
     } finally {
       this.#take(slot, generation)
     }
+  }
+
+  #readSync(contract: MethodContract, answer: Uint8Array): unknown {
+    const { pool, runtime } = this.#link
+    const arena = runtime.syncArena
+    const { codec } = arena
+    if (arena.kind === ERROR) throw remoteError(readError(answer, codec === MESSAGE_PACK))
+    if (!arena.has(answer)) return decode(contract, answer, codec)
+    // What is kept is not in the arena, where the next answer will be.
+    if (contract.codecNumber === BYTES) return decode(contract, pool.copy(answer), codec)
+    return arena.whileHeld(answer, () => decode(contract, answer, codec))
   }
 
   /** An answer has come. */
   answered(inbox: Inbox, at: number, kind: number, extras: Extras): void {
     const call = this.#take(inbox.slot(at), inbox.generation(at))
     if (call === undefined) return
-    if (kind !== REPLY) return this.#failed(call, inbox, at, extras)
     const { contract } = call
-    const keeps = contract.codecNumber === BYTES
-    const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
+    const { codecNumber } = contract
     let value
     try {
+      if (kind !== REPLY) return this.#failed(call, inbox, at, extras)
+      let payload
+      if (codecNumber === BYTES) payload = inbox.kept(at, extras)
+      else payload = codecNumber === OWN ? inbox.lent(at, extras) : inbox.borrowed(at, extras)
       value = decode(contract, payload, inbox.codec(at))
     } catch (error) {
       return call.reject(error)
@@ -186,11 +192,17 @@ export class Caller {
     call?.fail(() => endError(call, -ending))
   }
 
-  /** A request could not be sent. */
-  refused(slot: number, generation: number, error: IpcError): boolean {
-    const call = this.#take(slot, generation)
-    call?.reject(error)
-    return call !== undefined
+  /** A request could not be sent. If it has ended before, that is no news. */
+  refused(slot: number, generation: number, error: IpcError): void {
+    this.#take(slot, generation)?.reject(error)
+  }
+
+  /** The connection is over. All have had their outcome, but for those whose outcome was lost. */
+  end(reason: IpcError): void {
+    for (const call of this.#pending.takeAll()) {
+      this.#let(call)
+      call.reject(reason)
+    }
   }
 
   #ask(
@@ -228,11 +240,12 @@ export class Caller {
     return slot
   }
 
-  #endOn(signal: AbortSignal, call: Call, slot: number): void {
+  #endOn(signals: readonly AbortSignal[], call: Call, slot: number): void {
+    if (signals.length === 0) return
     const generation = this.#pending.generation(slot)
-    const abort = () => this.#cancel(slot, generation, signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    call.cleanup = () => signal.removeEventListener('abort', abort)
+    call.cleanup = signals.map((signal) =>
+      onAbort(signal, () => this.#cancel(slot, generation, signal.reason)),
+    )
   }
 
   /** Gives a request up, if it is in flight. */
@@ -246,20 +259,30 @@ export class Caller {
 
   #take(slot: number, generation: number): Call | undefined {
     const call = this.#pending.take(slot, generation)
-    if (call === undefined) return undefined
-    this.#link.runtime.addReferences(-1)
-    call.cleanup?.()
+    if (call !== undefined) this.#let(call)
     return call
+  }
+
+  /** A request is in flight no longer. */
+  #let(call: Call): void {
+    this.#link.runtime.addReferences(-1)
+    if (call.cleanup !== undefined) for (const stop of call.cleanup) stop()
   }
 }
 
-/** What a request has of its own, and of what it is made for. */
-function inherit({ parent, ...own }: api.RequestOptions, defaultMs: number) {
+const NO_SIGNALS: readonly AbortSignal[] = []
+
+/** What a request has of its own, and of what it is made for. Throws if either is over already. */
+function inherit({ parent, signal, ...own }: api.RequestOptions, defaultMs: number) {
   const timeoutMs = own.timeoutMs ?? defaultMs
-  if (parent === undefined) return { ...own, timeoutMs }
+  signal?.throwIfAborted()
+  const signals = signal === undefined ? NO_SIGNALS : [signal]
+  if (parent === undefined) return { signals, timeoutMs, traceparent: own.traceparent }
+  parent.signal.throwIfAborted()
   return {
+    // Each by itself: a signal made of several is kept by those it is made of.
+    signals: [...signals, parent.signal],
     timeoutMs: Math.min(timeoutMs, parent.remainingMs),
-    signal: own.signal ? AbortSignal.any([own.signal, parent.signal]) : parent.signal,
     traceparent: own.traceparent ?? parent.traceparent,
   }
 }

@@ -52,7 +52,7 @@ export class ClientStream implements api.ClientStream {
     return this.reader
   }
 
-  forEach(take: (items: any[]) => unknown, options?: api.HandleOptions): Promise<void> {
+  async forEach(take: (items: any[]) => unknown, options?: api.HandleOptions): Promise<void> {
     checkFunction('take', take)
     const { borrowed = false } = handleOptions(options)
     return this.reader.forEach(take, borrowed)

@@ -5,28 +5,28 @@ import type { Connection } from './connection.js'
 import { raised } from './errors.js'
 import { clientOptions } from './options.js'
 import { theRuntime } from './runtime.js'
+import { onAbort } from './signals.js'
 
 export async function connect(name: string, options?: api.ClientOptions): Promise<api.Client> {
   checkServerName(name)
   const endpoint = clientOptions(options)
-  const signal = options?.signal
+  const { signal, handlers: prepare } = options ?? {}
   signal?.throwIfAborted()
   const runtime = theRuntime()
   const { native, connectTimeoutMs } = endpoint
-  const timeout = Number.isFinite(connectTimeoutMs) ? connectTimeoutMs : FOR_EVER
-  const link = raised(() => runtime.engine.connect(name, native, timeout))
-  let abort: (() => void) | undefined
+  const link = raised(() => runtime.engine.connect(name, native, Math.min(connectTimeoutMs, FOR_EVER)))
+  let stop: (() => void) | undefined
   try {
     return await new Promise<Connection>((resolve, reject) => {
-      runtime.connecting(link, { endpoint, resolve, reject })
-      abort = () => {
+      runtime.connecting(link, { endpoint, prepare, resolve, reject })
+      const abort = () => {
         runtime.notConnecting(link)
         reject(signal!.reason)
       }
-      signal?.addEventListener('abort', abort, { once: true })
+      stop = signal && onAbort(signal, abort)
     })
   } finally {
-    if (abort) signal?.removeEventListener('abort', abort)
+    stop?.()
   }
 }
 

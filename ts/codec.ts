@@ -14,7 +14,7 @@ export const BYTES = 0
 /** The number of {@link messagePack}, which error frames always have. */
 export const MESSAGE_PACK = 1
 /** The number of all codecs that are not built in. */
-const CUSTOM = 3
+export const OWN = 3
 const NAMES = ['bytes', 'messagePack', 'json', 'a codec of its own']
 
 const EMPTY = new Uint8Array(0)
@@ -63,8 +63,8 @@ function published(number: number): api.Codec<any> {
 export function wireNumber(codec: api.Codec<any>): number {
   const number: unknown = Object.hasOwn(codec, NUMBER)
     ? (codec as { [NUMBER]?: unknown })[NUMBER]
-    : CUSTOM
-  return typeof number === 'number' && number in WORKING ? number : CUSTOM
+    : OWN
+  return typeof number === 'number' && number in WORKING ? number : OWN
 }
 
 /** The codec a connection works with for this one. */

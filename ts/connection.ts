@@ -1,10 +1,11 @@
 // One end of a connection, the same for both ends.
 
+import { errorMonitor } from 'node:events'
 import type * as api from '../index.js'
 import { Caller } from './caller.js'
 import { encodeWith } from './codec.js'
 import { asEvent, asMethod, asStream, type EventContract } from './contract.js'
-import { IpcError, tell } from './errors.js'
+import { IpcError } from './errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import { Link } from './link.js'
@@ -21,11 +22,12 @@ import {
 } from './options.js'
 import { ERROR, ONE_WAY, REPLY, REPLY_ITEM, REQUEST_ITEM } from './outbox.js'
 import { Party } from './party.js'
+import { asError, warn } from './report.js'
 import { Responder } from './responder.js'
 import type { Runtime } from './runtime.js'
 import { Sends } from './sends.js'
 import { traceBytes } from './trace.js'
-import { wait } from './wait.js'
+import { Waiters } from './wait.js'
 
 export class Connection extends Party<api.ConnectionEvents> implements api.Connection {
   readonly closed: Promise<api.IpcError | null>
@@ -36,25 +38,31 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   readonly handlers = new Handlers(() => this.handlersChanged())
   #resolveClosed!: (reason: api.IpcError | null) => void
   #isClosing = false
+  #isOver = false
   /** Those who wait until nothing waits for room. */
-  #draining: (() => void)[] = []
+  readonly #draining: Waiters
+  /** Bookkeeping of its server. */
+  readonly #ended: ((connection: Connection) => void) | undefined
   /** What `ref` and `unref` said last. */
   #wanted: boolean | undefined
   #referenced = false
 
-  /** `shared` are the handlers of the server it came to. */
+  /** `server` is the one it came to. */
   constructor(
     runtime: Runtime,
     link: number,
     peer: api.Peer,
     endpoint: Endpoint,
-    shared: Handlers | undefined,
+    server: Served | undefined,
   ) {
-    super()
+    super(['close', 'error'])
     this.#link = new Link(runtime, link, peer, endpoint)
     this.#caller = new Caller(this.#link)
     this.#sends = new Sends(this.#link)
-    const report = (error: Error) => this.#report(error)
+    this.#draining = new Waiters(runtime, 'room in the rings')
+    this.#ended = server && ((connection) => server.left(connection))
+    const report = (thrown: unknown, what: string) => this.#report(thrown, what)
+    const shared = server?.handlers
     this.#responder = new Responder(this, this.#link, this.handlers, shared, report)
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
   }
@@ -74,10 +82,14 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     params?: Params,
     options?: api.RequestOptions,
   ): Promise<Result> {
-    const contract = asMethod(method)
-    return options === undefined
-      ? this.#caller.request(contract, params)
-      : this.#caller.requestWith(contract, params, requestOptions(options))
+    try {
+      const contract = asMethod(method)
+      return options === undefined
+        ? this.#caller.request(contract, params)
+        : this.#caller.requestWith(contract, params, requestOptions(options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   requestSync<Params, Result>(
@@ -164,17 +176,12 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     )
   }
 
-  drained(options?: api.WaitOptions): Promise<void> {
+  async drained(options?: api.WaitOptions): Promise<void> {
     const checked = waitOptions(options)
     const link = this.#link
     link.runtime.outbox.submit()
-    if (link.end !== undefined) return Promise.reject(link.end)
-    if (link.queued === 0) return Promise.resolve()
-    link.runtime.hold(1)
-    const drained = new Promise<void>((resolve) => this.#draining.push(resolve)).then(() => {
-      if (link.end !== undefined) throw link.end
-    })
-    return wait(drained, 'room in the rings', checked)
+    if (link.end !== undefined) throw link.end
+    if (link.queued > 0) await this.#draining.wait(checked, true)
   }
 
   // ---- being asked and told ----
@@ -245,6 +252,17 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     return this.#link.number
   }
 
+  /** Milliseconds of the monotonic clock. */
+  now(): number {
+    return this.#link.runtime.alarms.now()
+  }
+
+  /** Bytes that wait for room, as of now; none once it is over or closing. */
+  get unwritten(): number {
+    const { end, number, runtime } = this.#link
+    return end === undefined ? (runtime.engine.linkStats(number)?.queued ?? 0) : 0
+  }
+
   /** Whether nobody waits for an answer to this request any more. */
   isAbandoned(slot: number, generation: number): boolean {
     const { end, number, runtime } = this.#link
@@ -284,7 +302,8 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   }
 
   refused(slot: number, generation: number, error: IpcError): void {
-    if (!this.#caller.refused(slot, generation, error)) this.#report(error)
+    if (generation === 0) this.#report(error, 'an event that was to be sent')
+    else this.#caller.refused(slot, generation, error)
   }
 
   /** An event somebody waits for to be sent is being written, or the reason says why not. */
@@ -294,42 +313,64 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
 
   isDrained(): void {
     for (const writer of this.#link.stalled) writer.wake()
-    const waiting = this.#draining
-    if (waiting.length === 0) return
-    this.#draining = []
-    this.#link.runtime.hold(-waiting.length)
-    for (const resolve of waiting) resolve()
+    this.#draining.resolve()
   }
 
   /** The engine has nothing of it any more; every request has had its outcome. */
   hasClosed(reason: IpcError | null): void {
     const { runtime } = this.#link
     if (this.#isClosing) runtime.hold(-1)
-    this.#link.end ??= new IpcError('ERR_PEER_LOST', reason?.message ?? 'the peer has closed', {
-      cause: reason ?? undefined,
-    })
-    this.#wanted = false
+    const end = (this.#link.end ??= new IpcError(
+      'ERR_PEER_LOST',
+      reason?.message ?? 'the peer has closed',
+      { cause: reason ?? undefined },
+    ))
+    this.#isOver = true
     this.#updateReference()
-    this.#responder.end(this.#link.end)
-    this.isDrained()
-    this.endQueues()
+    this.guard(() => this.#responder.end(end))
+    this.#caller.end(end)
+    this.#sends.end(end)
+    this.#draining.reject(end)
+    this.over()
+    this.#ended?.(this)
     this.#resolveClosed(reason)
-    tell(() => this.emit('close', reason))
+    this.announce('close', reason)
   }
 
   // ---- parts ----
 
-  #report(error: Error): void {
-    if (this.listenerCount('error') > 0) tell(() => this.emit('error', error))
-    else process.emitWarning(error)
+  protected override guard(work: () => void): void {
+    this.#link.runtime.delivery.guard(work)
+  }
+
+  #report(thrown: unknown, what: string): void {
+    // What goes down with the connection is told by its close.
+    if (this.#link.end !== undefined && isEnd(thrown)) return
+    if (this.listenerCount('error') === 0) return warn(`${what} failed`, { error: thrown })
+    const error = asError(thrown, what)
+    this.announce(errorMonitor, error)
+    this.announce('error', error)
   }
 
   #updateReference(): void {
-    const referenced = this.#wanted ?? (this.handlers.size > 0 && this.isOpen)
+    const referenced = !this.#isOver && (this.#wanted ?? (this.handlers.size > 0 && this.isOpen))
     if (referenced === this.#referenced) return
     this.#referenced = referenced
     this.#link.runtime.hold(referenced ? 1 : -1)
   }
+}
+
+/** What a connection knows of the server it came to. */
+export interface Served {
+  readonly handlers: Handlers
+  /** It is over. */
+  left(connection: Connection): void
+}
+
+/** Whether a connection's own end is what was thrown. */
+function isEnd(thrown: unknown): boolean {
+  if (!(thrown instanceof IpcError) || thrown.isRemote) return false
+  return thrown.code === 'ERR_CLOSED' || thrown.code === 'ERR_PEER_LOST'
 }
 
 const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>

@@ -64,8 +64,7 @@ export class Context implements api.Context {
 
   get remainingMs(): number {
     if (this.#deadline === 0) return Infinity
-    const [seconds, nanos] = process.hrtime()
-    return Math.max(0, this.#deadline - (seconds * 1e3 + nanos / 1e6))
+    return Math.max(0, this.#deadline - this.connection.now())
   }
 
   get traceparent(): string | undefined {

@@ -75,18 +75,6 @@ export async function rejected(make: (hide: Hidden) => Error): Promise<never> {
 /** A function whose frame, and those above it, are no part of a stack. */
 export type Hidden = (...of: any[]) => unknown
 
-/** Tells listeners. What one of them throws is an uncaught exception, and no message that came
- * along is lost for it. */
-export function tell(emit: () => void): void {
-  try {
-    emit()
-  } catch (error) {
-    process.nextTick(() => {
-      throw error
-    })
-  }
-}
-
 /** Runs a call into the binding; what it throws becomes an error of ours. */
 export function raised<T>(call: () => T): T {
   try {

@@ -2,46 +2,52 @@
 
 import type { EventContract } from './contract.js'
 import { IpcError } from './errors.js'
+import { Fifo } from './fifo.js'
+import { onAbort } from './signals.js'
 
 /** Events that may wait where nobody chose another number. */
 const WAITING_MAX = 65_536
 
 type Step = IteratorResult<any>
 
+interface Asking {
+  resolve(step: Step): void
+  reject(reason: unknown): void
+}
+
 export class EventQueue implements AsyncIterableIterator<any> {
   readonly #contract: EventContract
   readonly #waitingMax: number
-  readonly #close: () => void
-  #events: unknown[] = []
-  #read = 0
-  #asking: { resolve(step: Step): void; reject(reason: unknown): void }[] = []
+  readonly #events = new Fifo<unknown>()
+  readonly #asking = new Fifo<Asking>()
   #end: { reason: unknown } | undefined
+  /** Undoes what it takes to get events. */
+  #close: (() => void) | undefined
 
-  /** `close` is called when it takes no more. */
-  constructor(
-    contract: EventContract,
-    waitingMax: number = WAITING_MAX,
-    signal: AbortSignal | undefined,
-    close: () => void,
-  ) {
+  constructor(contract: EventContract, waitingMax: number = WAITING_MAX) {
     this.#contract = contract
     this.#waitingMax = waitingMax
-    const abort = () => this.end(signal!.reason)
+  }
+
+  /** Gets events until it ends, or the signal ends it; `close` is called then. */
+  open(signal: AbortSignal | undefined, close: () => void): void {
+    if (signal?.aborted) {
+      close()
+      return this.end(signal.reason)
+    }
+    const stop = signal && onAbort(signal, () => this.end(signal.reason))
     this.#close = () => {
-      signal?.removeEventListener('abort', abort)
+      stop?.()
       close()
     }
-    if (signal?.aborted) queueMicrotask(abort)
-    else signal?.addEventListener('abort', abort)
   }
 
   push(event: unknown): void {
-    const asking = this.#asking.shift()
-    if (asking !== undefined) return asking.resolve({ value: event, done: false })
-    if (this.#events.length - this.#read < this.#waitingMax) {
-      this.#events.push(event)
-      return
+    if (this.#end !== undefined) return
+    if (this.#asking.length > 0) {
+      return this.#asking.shift().resolve({ value: event, done: false })
     }
+    if (this.#events.length < this.#waitingMax) return this.#events.push(event)
     const message = `${this.#waitingMax} events "${this.#contract.name}" wait, and nobody takes them`
     this.end(new IpcError('ERR_FULL', message))
   }
@@ -50,10 +56,8 @@ export class EventQueue implements AsyncIterableIterator<any> {
   end(reason?: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { reason }
-    this.#close()
-    const asking = this.#asking
-    this.#asking = []
-    for (const { resolve, reject } of asking) this.#last(resolve, reject)
+    this.#close?.()
+    for (const asking of this.#asking.takeAll()) this.#last(asking)
   }
 
   [Symbol.asyncIterator](): this {
@@ -61,33 +65,23 @@ export class EventQueue implements AsyncIterableIterator<any> {
   }
 
   next(): Promise<Step> {
-    if (this.#read < this.#events.length) {
-      return Promise.resolve({ value: this.#take(), done: false })
+    if (this.#events.length > 0) {
+      return Promise.resolve({ value: this.#events.shift(), done: false })
     }
     return new Promise((resolve, reject) => {
       if (this.#end === undefined) this.#asking.push({ resolve, reject })
-      else this.#last(resolve, reject)
+      else this.#last({ resolve, reject })
     })
   }
 
   return(): Promise<Step> {
     this.end()
-    this.#events = []
-    this.#read = 0
+    this.#events.clear()
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  #take(): unknown {
-    const event = this.#events[this.#read++]
-    if (this.#read === this.#events.length) {
-      this.#events = []
-      this.#read = 0
-    }
-    return event
-  }
-
   /** A reason is told once. */
-  #last(resolve: (step: Step) => void, reject: (reason: unknown) => void): void {
+  #last({ resolve, reject }: Asking): void {
     const { reason } = this.#end!
     this.#end = { reason: undefined }
     if (reason === undefined) resolve({ value: undefined, done: true })

@@ -2,22 +2,22 @@
 // waits to be read.
 
 import type * as api from '../index.js'
-import { BYTES, decodeWith, encodeWith } from './codec.js'
+import { BYTES, decodeWith, encodeWith, OWN } from './codec.js'
 import type { StreamContract } from './contract.js'
 import { IpcError } from './errors.js'
+import { Fifo } from './fifo.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
 import { native, type Extras } from './native.js'
 import { waitOptions } from './options.js'
-import { wait } from './wait.js'
+import { promised } from './thenable.js'
+import { Waiters } from './wait.js'
 
 const { ORDER_CONSUMED, ORDER_END } = native
 
 /** What an item takes of the credit: what its frame takes in a ring. */
 const itemCost = (length: number): number => (length + 31) & ~7
 const NOTHING = new Uint8Array(0)
-/** Items that were read are removed from a queue that never gets empty, so many at a time. */
-const READ_MAX = 1024
 
 /** Which stream on which link, as its frames have it. */
 export interface Address {
@@ -30,7 +30,7 @@ export interface Address {
   readonly window: number
 }
 
-interface Waiter<T> {
+interface Asking<T> {
   resolve(value: T): void
   reject(reason: unknown): void
 }
@@ -42,7 +42,7 @@ export class ItemWriter {
   #granted: number
   /** Why nothing can be written, once that is so. */
   #end: unknown
-  #waiting: Waiter<void>[] = []
+  #waiting: Waiters | undefined
 
   constructor(address: Address, kind: number) {
     this.#address = address
@@ -76,12 +76,21 @@ export class ItemWriter {
   }
 
   ready(options?: api.WaitOptions): Promise<void> {
-    const checked = waitOptions(options)
-    if (this.#end !== undefined) return Promise.reject(this.#end)
-    if (this.isReady) return Promise.resolve()
-    this.#address.link.stalled.add(this)
-    const ready = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
-    return wait(ready, 'room for another item', checked)
+    try {
+      const checked = waitOptions(options)
+      if (this.#end !== undefined) throw this.#end
+      return this.isReady ? Promise.resolve() : this.#wait(checked)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #wait(options: api.WaitOptions): Promise<void> {
+    const { link } = this.#address
+    const emptied = () => link.stalled.delete(this)
+    this.#waiting ??= new Waiters(link.runtime, 'room for another item', emptied)
+    link.stalled.add(this)
+    return this.#waiting.wait(options, false)
   }
 
   /** Says that no more items go with the request. */
@@ -103,22 +112,16 @@ export class ItemWriter {
 
   /** There may be room again. */
   wake(): void {
-    if (this.#waiting.length === 0 || !this.isReady) return
+    if (this.#waiting === undefined || !this.isReady) return
     this.#address.link.stalled.delete(this)
-    for (const { resolve } of this.#take()) resolve()
+    this.#waiting.resolve()
   }
 
   /** Nothing can be written any more. */
   stop(reason: unknown): void {
     this.#end ??= reason
     this.#address.link.stalled.delete(this)
-    for (const { reject } of this.#take()) reject(this.#end)
-  }
-
-  #take(): Waiter<void>[] {
-    const waiting = this.#waiting
-    this.#waiting = []
-    return waiting
+    this.#waiting?.reject(this.#end)
   }
 }
 
@@ -126,7 +129,7 @@ export class ItemWriter {
 interface Taker {
   take(items: unknown[]): unknown
   borrowed: boolean
-  done: Waiter<void>
+  done: Asking<void>
 }
 
 export class ItemReader implements AsyncIterableIterator<any> {
@@ -135,13 +138,12 @@ export class ItemReader implements AsyncIterableIterator<any> {
   readonly #schema: api.StandardSchema | undefined
   /** What is to be done when the reader wants no more. */
   readonly #close: (reason?: unknown) => void
-  #items: unknown[] = []
-  #costs: number[] = []
-  #read = 0
+  readonly #items = new Fifo<unknown>()
+  readonly #costs = new Fifo<number>()
   /** What was read and not reported. */
   #consumed = 0
   #end: { error: unknown } | undefined
-  #waiting: Waiter<IteratorResult<any>>[] = []
+  readonly #waiting = new Fifo<Asking<IteratorResult<any>>>()
   #taker: Taker | undefined
   /** The taker works on what it was given. */
   #busy = false
@@ -165,20 +167,28 @@ export class ItemReader implements AsyncIterableIterator<any> {
     // Behind one that could not be read there are no others.
     if (this.#closed || this.#end !== undefined) return
     const { codec, codecNumber } = this.#address.contract
-    const keeps = codecNumber === BYTES && !(this.#taker?.borrowed && !this.#busy)
-    const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
     const found = inbox.codec(at)
-    let item: unknown = payload
-    if (codecNumber !== BYTES || found !== BYTES || this.#schema !== undefined) {
-      try {
+    let payload: Uint8Array
+    let item: unknown
+    try {
+      item = payload = this.#payload(inbox, at, extras)
+      if (codecNumber !== BYTES || found !== BYTES || this.#schema !== undefined) {
         item = decodeWith(codec, codecNumber, this.#schema, payload, found, 'item')
-      } catch (error) {
-        return this.#close(error)
       }
+    } catch (error) {
+      return this.#close(error)
     }
     this.#items.push(item)
     this.#costs.push(itemCost(payload.length))
     if (!this.#noticed) this.#notice()
+  }
+
+  #payload(inbox: Inbox, at: number, extras: Extras): Uint8Array {
+    const { codecNumber } = this.#address.contract
+    // A taker that is busy looks at what comes now when it is long overwritten.
+    const borrows = this.#taker?.borrowed === true && !this.#busy
+    if (codecNumber === BYTES) return borrows ? inbox.lent(at, extras) : inbox.kept(at, extras)
+    return codecNumber === OWN ? inbox.lent(at, extras) : inbox.borrowed(at, extras)
   }
 
   /** No more come: that was the last, or an error says why. */
@@ -191,17 +201,14 @@ export class ItemReader implements AsyncIterableIterator<any> {
   #notice(): void {
     if (this.#noticed) return
     this.#noticed = true
-    this.#address.link.runtime.notice(this)
+    this.#address.link.runtime.delivery.notice(this)
   }
 
   /** A batch has come to its end. */
   arrived(): void {
     this.#noticed = false
     if (this.#taker !== undefined) return this.#give(this.#taker)
-    while (this.#waiting.length > 0 && this.#hasNext()) {
-      const { resolve, reject } = this.#waiting.shift()!
-      this.#next(resolve, reject)
-    }
+    while (this.#waiting.length > 0 && this.#hasNext()) this.#next(this.#waiting.shift())
   }
 
   // ---- one by one ----
@@ -211,11 +218,9 @@ export class ItemReader implements AsyncIterableIterator<any> {
   }
 
   next(): Promise<IteratorResult<any>> {
-    if (this.#read < this.#items.length) {
-      return Promise.resolve({ value: this.#shift(), done: false })
-    }
+    if (this.#items.length > 0) return Promise.resolve({ value: this.#shift(), done: false })
     return new Promise((resolve, reject) => {
-      if (this.#hasNext()) this.#next(resolve, reject)
+      if (this.#hasNext()) this.#next({ resolve, reject })
       else this.#waiting.push({ resolve, reject })
     })
   }
@@ -229,19 +234,18 @@ export class ItemReader implements AsyncIterableIterator<any> {
   close(reason?: unknown): void {
     if (this.#closed) return
     this.#closed = true
-    this.#items = []
-    this.#costs = []
-    this.#read = 0
+    this.#items.clear()
+    this.#costs.clear()
     this.end()
     this.#close(reason)
   }
 
   #hasNext(): boolean {
-    return this.#read < this.#items.length || this.#end !== undefined
+    return this.#items.length > 0 || this.#end !== undefined
   }
 
-  #next(resolve: (result: IteratorResult<any>) => void, reject: (reason: unknown) => void): void {
-    if (this.#read < this.#items.length) return resolve({ value: this.#shift(), done: false })
+  #next({ resolve, reject }: Asking<IteratorResult<any>>): void {
+    if (this.#items.length > 0) return resolve({ value: this.#shift(), done: false })
     const { error } = this.#end!
     if (error === undefined) return resolve({ value: undefined, done: true })
     // An error is told once, and then there is nothing more.
@@ -250,15 +254,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
   }
 
   #shift(): unknown {
-    const item = this.#items[this.#read]
-    const cost = this.#costs[this.#read]
-    this.#read++
-    if (this.#read === this.#items.length || this.#read === READ_MAX) {
-      this.#items.splice(0, this.#read)
-      this.#costs.splice(0, this.#read)
-      this.#read = 0
-    }
-    this.#done(cost)
+    const item = this.#items.shift()
+    this.#done(this.#costs.shift())
     return item
   }
 
@@ -272,20 +269,17 @@ export class ItemReader implements AsyncIterableIterator<any> {
   }
 
   #give(taker: Taker): void {
-    while (!this.#busy && this.#read < this.#items.length) {
-      const items = this.#read === 0 ? this.#items : this.#items.slice(this.#read)
+    while (!this.#busy && this.#items.length > 0) {
+      const items = this.#items.takeAll()
       let cost = 0
-      for (let at = this.#read; at < this.#costs.length; at++) cost += this.#costs[at]
-      this.#items = []
-      this.#costs = []
-      this.#read = 0
+      for (const one of this.#costs.takeAll()) cost += one
       let result
       try {
-        result = taker.take(items)
+        result = promised(taker.take(items))
       } catch (error) {
         return this.#fail(taker, error)
       }
-      if (isPromise(result)) this.#await(taker, result, cost)
+      if (result !== undefined) this.#await(taker, result, cost)
       else this.#done(cost)
     }
     if (this.#busy || this.#end === undefined || this.#items.length > 0) return
@@ -333,8 +327,4 @@ function tooMany(): IpcError {
     'ERR_FULL',
     'the other side does not keep up: after write() has returned false, await ready()',
   )
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof (value as Promise<unknown> | undefined)?.then === 'function'
 }

@@ -3,6 +3,7 @@
 import type * as api from '../index.js'
 import { asAny, EventContract, type Contract } from './contract.js'
 import { checkFunction, handleOptions } from './options.js'
+import { onAbort } from './signals.js'
 
 export interface Route {
   readonly contract: Contract
@@ -22,6 +23,7 @@ export class Handlers {
   /** Lists that are replaced and never changed, so that they can be walked while handlers come and go. */
   readonly #events = new Map<string, readonly Route[]>()
   readonly #changed: () => void
+  #isClosed = false
 
   /** `changed` is called when a name has got another handler or one less. */
   constructor(changed: () => void) {
@@ -42,16 +44,23 @@ export class Handlers {
     return this.#events.get(name) ?? NONE
   }
 
+  /** Events that somebody takes. */
+  get eventNames(): string[] {
+    return [...this.#events.keys()]
+  }
+
+  /** `first`: it takes an event before all others do. */
   add(
     contract: api.AnyContract | string,
     handler: Route['handler'],
     options: api.ListenOptions | undefined,
+    first = false,
   ): api.Registration {
     const checked = asAny(contract)
     checkFunction('handler', handler)
     const { borrowed = false, once = false, signal } = handleOptions(options)
     const remove = () => {
-      signal?.removeEventListener('abort', remove)
+      stop?.()
       if (!route.isActive) return
       route.isActive = false
       this.#remove(route)
@@ -59,19 +68,44 @@ export class Handlers {
     }
     const route: Route = { contract: checked, handler, borrowed, once, isActive: true, remove }
     const registration = { dispose: remove, [Symbol.dispose]: remove }
-    if (signal?.aborted) return registration
-    signal?.addEventListener('abort', remove, { once: true })
-    this.#add(route)
+    // Where nothing will come any more, nothing is kept for it.
+    if (signal?.aborted || this.#isClosed) return registration
+    const stop = signal && onAbort(signal, remove)
+    this.#add(route, first)
     this.#changed()
     return registration
   }
 
-  #add(route: Route): void {
+  /** Takes back the last of those that take an event of this name with this function. */
+  remove(name: string, handler: unknown): void {
+    const routes = this.listeners(name)
+    for (let at = routes.length - 1; at >= 0; at--) {
+      if (routes[at].handler === handler) return routes[at].remove()
+    }
+  }
+
+  /** Takes back all that take events of this name, or of any. */
+  removeAll(name?: string): void {
+    const names = name === undefined ? this.eventNames : [name]
+    for (const route of names.flatMap((one) => this.listeners(one))) route.remove()
+  }
+
+  /** Nothing will come any more: handlers are let go, and let go of their signals. */
+  close(): void {
+    this.#isClosed = true
+    for (const route of [...this.#methods.values(), ...[...this.#events.values()].flat()]) route.remove()
+  }
+
+  #add(route: Route, first: boolean): void {
     const { contract } = route
     if (contract instanceof EventContract) {
-      this.#events.set(contract.name, [...this.listeners(contract.name), route])
+      const others = this.listeners(contract.name)
+      this.#events.set(contract.name, first ? [route, ...others] : [...others, route])
     } else {
+      // One that is replaced needs no signal any more.
+      const before = this.#methods.get(contract.name)
       this.#methods.set(contract.name, route)
+      before?.remove()
     }
   }
 

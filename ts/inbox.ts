@@ -1,6 +1,8 @@
 // What has come on one link: records in an arena the binding fills.
 
-import { native, type Extras } from './native.js'
+import { IpcError } from './errors.js'
+import { native, untransferable, type Extras } from './native.js'
+import { Pool } from './pool.js'
 
 const {
   FLAG_OUTSIDE,
@@ -12,6 +14,8 @@ const {
   IN_LEN,
   IN_PAYLOAD_LEN,
   IN_WORDS,
+  RUN_EXPOSED,
+  RUN_KEPT,
   TRACE_BYTES,
 } = native
 
@@ -20,8 +24,9 @@ const PLACE_SHIFT = 3
 
 /** Places are counted in words from the arena's start. */
 export class Inbox {
-  /** Views of the arena have been handed out for good, so that it cannot be used again. */
-  isKept = false
+  readonly link: number
+  /** What the binding has to know of the run that is read. */
+  flags = 0
   readonly #memory: ArrayBuffer
   readonly #words: Uint32Array
   readonly #floats: Float64Array
@@ -29,16 +34,30 @@ export class Inbox {
   readonly #views: (Uint8Array | undefined)[]
   /** The records they were lent for: to ask a view where it begins costs as much as to make one. */
   readonly #lent: Uint32Array
+  readonly #pool: Pool
 
-  constructor(memory: ArrayBuffer) {
+  /** `earlier` is another arena that was read before, maybe of the same link. */
+  constructor(link: number, memory: ArrayBuffer, earlier?: Inbox) {
+    this.link = link
     this.#memory = memory
     this.#words = new Uint32Array(memory)
     this.#floats = new Float64Array(memory)
     this.#views = new Array(this.#words.length >>> PLACE_SHIFT)
     this.#lent = new Uint32Array(this.#views.length)
+    this.#pool = earlier?.link === link ? earlier.#pool : new Pool()
   }
 
-  /** The place of the record behind this one. */
+  /** A run is about to be read. */
+  begin(): void {
+    this.flags &= RUN_EXPOSED
+  }
+
+  /** The arena was taken away by whoever it was lent to. */
+  get isGone(): boolean {
+    return this.#words.length === 0
+  }
+
+  /** The place of the record behind this one; not behind it, if there is none. */
   next(at: number): number {
     return at + (this.#words[at + IN_LEN] >>> 2)
   }
@@ -75,14 +94,24 @@ export class Inbox {
 
   /** The payload for whoever keeps it. */
   kept(at: number, extras: Extras): Uint8Array {
-    this.isKept = true
-    return this.#view(at, extras)
+    if ((this.#flags(at) & FLAG_OUTSIDE) === 0) return this.#pool.copy(this.borrowed(at, extras))
+    this.flags |= RUN_KEPT
+    return this.#outside(at, extras)
   }
 
-  /** The payload for whoever is done with it before the next message is read. Making a view costs
-   * as much as all the rest, so that the one of an earlier message in the same place is used again. */
+  /** The payload for code that is not ours, and is done with it before the next message is read. */
+  lent(at: number, extras: Extras): Uint8Array {
+    if ((this.flags & RUN_EXPOSED) === 0) {
+      this.flags |= RUN_EXPOSED
+      untransferable(this.#memory)
+    }
+    return this.borrowed(at, extras)
+  }
+
+  /** The same for our own code. Making a view costs as much as all the rest, so that the one of an
+   * earlier message in the same place is used again. */
   borrowed(at: number, extras: Extras): Uint8Array {
-    if (this.#words[at + IN_HEAD] >>> 24 !== 0) return this.#view(at, extras)
+    if (this.#flags(at) !== 0) return this.#special(at, extras)
     const length = this.#words[at + IN_PAYLOAD_LEN]
     const place = at >>> PLACE_SHIFT
     const last = this.#views[place]
@@ -94,27 +123,52 @@ export class Inbox {
     return view
   }
 
-  #view(at: number, extras: Extras): Uint8Array {
-    const flags = this.#words[at + IN_HEAD] >>> 24
-    let start = (at + IN_WORDS) << 2
-    let length = this.#words[at + IN_PAYLOAD_LEN]
-    if (flags !== 0) {
-      if ((flags & FLAG_TRACED) !== 0) {
-        start += TRACE_BYTES
-        length -= TRACE_BYTES
-      }
-      if ((flags & FLAG_OUTSIDE) !== 0) {
-        const [number, length] = this.#words.subarray(start >>> 2)
-        const extra = extras![number] as Uint8Array
-        return new Uint8Array(extra.buffer, extra.byteOffset, length)
-      }
-    }
-    return new Uint8Array(this.#memory, start, length)
+  /** Bytes of a record, and of its payload where that is elsewhere. */
+  size(at: number): number {
+    const size = this.#words[at + IN_LEN]
+    if ((this.#flags(at) & FLAG_OUTSIDE) === 0) return size
+    return size + this.#words[(this.#start(at) >>> 2) + 1]
+  }
+
+  /** A record of its own, to be looked at later: its place in that is 0, and its extras are these. */
+  copy(at: number, extras: Extras): { inbox: Inbox; extras: Extras } {
+    const outside = (this.#flags(at) & FLAG_OUTSIDE) !== 0
+    const inbox = new Inbox(this.link, this.#memory.slice(at << 2, this.next(at) << 2), this)
+    if (!outside) return { inbox, extras: null }
+    this.flags |= RUN_KEPT
+    const place = inbox.#start(0) >>> 2
+    const extra = extras![inbox.#words[place]]
+    inbox.#words[place] = 0
+    return { inbox, extras: [extra] }
+  }
+
+  #flags(at: number): number {
+    return this.#words[at + IN_HEAD] >>> 24
+  }
+
+  #special(at: number, extras: Extras): Uint8Array {
+    if ((this.#flags(at) & FLAG_OUTSIDE) !== 0) return this.#outside(at, extras)
+    const length = this.#words[at + IN_PAYLOAD_LEN] - TRACE_BYTES
+    return new Uint8Array(this.#memory, this.#start(at), length)
+  }
+
+  #outside(at: number, extras: Extras): Uint8Array {
+    const [number, length] = this.#words.subarray(this.#start(at) >>> 2)
+    const extra = extras![number] as Uint8Array | null
+    if (extra !== null) return new Uint8Array(extra.buffer, extra.byteOffset, length)
+    const message = 'memory that was only lent was taken away, and a payload was on its way to it'
+    throw new IpcError('ERR_INVALID_PAYLOAD', message)
+  }
+
+  /** Where the payload begins, in bytes. */
+  #start(at: number): number {
+    const start = (at + IN_WORDS) << 2
+    return (this.#flags(at) & FLAG_TRACED) === 0 ? start : start + TRACE_BYTES
   }
 
   /** The trace context, copied, if there is one. */
   trace(at: number): Uint8Array | undefined {
-    if (((this.#words[at + IN_HEAD] >>> 24) & FLAG_TRACED) === 0) return undefined
+    if ((this.#flags(at) & FLAG_TRACED) === 0) return undefined
     return new Uint8Array(this.#memory, (at + IN_WORDS) << 2, TRACE_BYTES).slice()
   }
 

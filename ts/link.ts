@@ -6,6 +6,7 @@ import type { Contract } from './contract.js'
 import { IpcError, raised } from './errors.js'
 import type { ItemWriter } from './flow.js'
 import type { Endpoint } from './options.js'
+import { Pool } from './pool.js'
 import type { Runtime } from './runtime.js'
 
 export class Link {
@@ -13,6 +14,8 @@ export class Link {
   readonly number: number
   readonly peer: api.Peer
   readonly endpoint: Endpoint
+  /** Synchronous answers that are kept. */
+  readonly pool = new Pool()
   /** Streams that wait until they may write on. */
   readonly stalled = new Set<ItemWriter>()
   /** Why nothing can be sent, once that is so. */

@@ -47,10 +47,23 @@ export function openEngine(
   })
 }
 
-/** Memory of its own that records refer to by number. */
-export type Extras = (ArrayBuffer | Uint8Array)[] | null
+/** Memory of its own that records refer to by number; `null` if it was lost. */
+export type Extras = (ArrayBuffer | Uint8Array | null)[] | null
 
 /** Bun aborts when libuv's functions are called, and Deno stops calling back after the first. */
 function hasUsableLoop(): boolean {
   return !('bun' in process.versions) && !('Deno' in globalThis)
+}
+
+let mark: ((memory: object) => void) | undefined
+
+/** Memory that is not to be handed on to another thread, where the host can see to that. Loaded when
+ * it is needed: it is larger than all of this library. */
+export function untransferable(memory: ArrayBufferLike): void {
+  try {
+    mark ??= (require('node:worker_threads') as typeof import('node:worker_threads')).markAsUntransferable
+    mark(memory)
+  } catch {
+    mark = () => {}
+  }
 }

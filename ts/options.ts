@@ -24,6 +24,7 @@ export interface Endpoint {
   timeoutMs: number
   backlogMax: number
   refusing: readonly boolean[]
+  handlerWaitMs: number
 }
 
 const ENDPOINT = {
@@ -38,6 +39,8 @@ const ENDPOINT = {
   overflow: record(LANES, isOverflow),
   backlogMax: whole(0, Number.MAX_SAFE_INTEGER),
   servingMax: whole(1, 65_536),
+  handlers: checkFunction,
+  handlerWaitMs: spanOrNone,
 }
 const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
 const SERVER = {
@@ -147,7 +150,8 @@ function endpoint(given: api.EndpointOptions): Endpoint {
     backlogMax,
     servingMax: given.servingMax ?? 4096,
   }
-  return { native, timeoutMs: given.timeoutMs ?? TIMEOUT_DEFAULT, backlogMax, refusing }
+  const { timeoutMs = TIMEOUT_DEFAULT, handlerWaitMs = 0 } = given
+  return { native, timeoutMs, backlogMax, refusing, handlerWaitMs }
 }
 
 function check<T extends object>(
@@ -229,6 +233,10 @@ function isSchema(name: string, value: unknown): void {
 function span(name: string, value: unknown): void {
   if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value)
   if (!(value > 0)) throw wrongRange(name, 'above 0', value)
+}
+
+function spanOrNone(name: string, value: unknown): void {
+  if (value !== 0) span(name, value)
 }
 
 function finiteSpan(name: string, value: unknown): void {

@@ -36,4 +36,10 @@ export class Pending<C> {
     this.#free.push(slot)
     return call
   }
+
+  /** Takes all out that are in flight. */
+  takeAll(): C[] {
+    const calls = this.#calls.map((_, slot) => this.take(slot, this.#generations[slot]))
+    return calls.filter((call) => call !== undefined)
+  }
 }

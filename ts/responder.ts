@@ -1,25 +1,39 @@
 // The side of a connection that works: requests and events of the peer, and their handlers.
 
 import type * as api from '../index.js'
-import { BYTES, decodeWith, encodeWith, MESSAGE_PACK } from './codec.js'
+import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from './codec.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
-import { MethodContract, StreamContract, type EventContract } from './contract.js'
+import { MethodContract, StreamContract, type Contract, type EventContract } from './contract.js'
 import { IpcError } from './errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
 import type { Extras } from './native.js'
 import { ERROR, REPLY, REQUEST, REQUEST_ITEM } from './outbox.js'
+import { Parking } from './parking.js'
 import { encodeError } from './remote-error.js'
 import { pump, ServerStream, sourceOf } from './server-stream.js'
+import { promised } from './thenable.js'
+
+/** A request that was said to be a stream. */
+interface Announcement {
+  slot: number
+  generation: number
+  window: number
+}
+
+/** Tells what has gone wrong where nobody waits for it; `what` says where. */
+type Report = (thrown: unknown, what: string) => void
 
 export class Responder {
   readonly #connection: Connection
   readonly #link: Link
   readonly #own: Handlers
   readonly #shared: Handlers | undefined
-  readonly #report: (error: Error) => void
+  readonly #report: Report
+  /** Where messages wait for their handlers, if they may. */
+  readonly #parking: Parking | undefined
   /** What the peer's codes mean, and who handles that. */
   readonly #names: string[] = []
   #routes: (Route | undefined)[] = []
@@ -27,8 +41,8 @@ export class Responder {
   /** Requests whose handlers have promised an answer, by slot. */
   readonly #serving: (Context | undefined)[] = []
   #servingCount = 0
-  /** The last request that was said to be a stream: it is the next to come. */
-  #announced = { slot: 0, generation: 0, window: 0 }
+  /** It is the next request to come. */
+  #announced: Announcement | undefined
   #unhandled = 0
   /** For the handlers of events, which nobody waits for. */
   readonly #ended = new AbortController()
@@ -39,13 +53,17 @@ export class Responder {
     link: Link,
     own: Handlers,
     shared: Handlers | undefined,
-    report: (error: Error) => void,
+    report: Report,
   ) {
     this.#connection = connection
     this.#link = link
     this.#own = own
     this.#shared = shared
     this.#report = report
+    const { endpoint, runtime } = link
+    if (endpoint.handlerWaitMs > 0) {
+      this.#parking = new Parking(this, runtime.alarms, endpoint.handlerWaitMs)
+    }
   }
 
   get serving(): number {
@@ -65,14 +83,22 @@ export class Responder {
   forgetRoutes(): void {
     this.#routes = []
     this.#listeners = []
+    this.#parking?.changed()
   }
 
   /** A request or an event has come. */
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
+    const window = kind === REQUEST && this.#announced !== undefined ? this.#window(inbox, at) : 0
+    if (this.#parking?.waits(inbox, at, kind, extras, window)) return
+    this.take(inbox, at, kind, extras, window)
+  }
+
+  /** The same, to be delivered now. */
+  take(inbox: Inbox, at: number, kind: number, extras: Extras, window: number): void {
     const code = inbox.code(at)
     if (kind === REQUEST) {
       const route = this.#routes[code] ?? this.#route(code)
-      this.#serve(route, inbox, at, code, extras)
+      this.#serve(route, inbox, at, code, extras, window)
     } else if (kind === REQUEST_ITEM) {
       const stream = this.#stream(inbox.slot(at), inbox.generation(at))
       stream?.received(inbox, at, extras)
@@ -92,15 +118,49 @@ export class Responder {
     this.#announced = { slot, generation, window }
   }
 
+  /** The window of a request if it was said to be a stream, or 0. */
+  #window(inbox: Inbox, at: number): number {
+    const { slot, generation, window } = this.#announced!
+    this.#announced = undefined
+    return slot === inbox.slot(at) && generation === inbox.generation(at) ? window : 0
+  }
+
   /** The peer grants credit. */
   granted(slot: number, generation: number, total: number): void {
-    this.#stream(slot, generation)?.writer.granted(total)
+    this.#follow(slot, generation, (stream) => stream.writer.granted(total))
   }
 
   /** No more items go with a request. */
   itemsEnd(slot: number, generation: number): void {
-    this.#stream(slot, generation)?.reader.end()
+    this.#follow(slot, generation, (stream) => stream.reader.end())
   }
+
+  #follow(slot: number, generation: number, then: (stream: ServerStream) => void): void {
+    const follow = () => {
+      const stream = this.#stream(slot, generation)
+      if (stream !== undefined) then(stream)
+    }
+    if (this.#parking === undefined) follow()
+    else this.#parking.follow(slot, generation, follow)
+  }
+
+  // ---- for what waits for a handler ----
+
+  nameOf(code: number): string {
+    return this.#names[code]
+  }
+
+  isHandled(name: string, kind: number): boolean {
+    const [own, shared] = [this.#own, this.#shared]
+    if (kind === REQUEST) return (own.find(name) ?? shared?.find(name)) !== undefined
+    return own.listeners(name).length > 0 || (shared?.listeners(name).length ?? 0) > 0
+  }
+
+  redeliver(work: () => void): void {
+    this.#link.runtime.delivery.redeliver(work)
+  }
+
+  // ---- ends ----
 
   #stream(slot: number, generation: number): ServerStream | undefined {
     const context = this.#serving[slot]
@@ -109,6 +169,7 @@ export class Responder {
 
   /** Nobody waits for an answer any more. */
   abandoned(slot: number, generation: number): void {
+    this.#parking?.drop(slot, generation)
     const context = this.#serving[slot]
     if (context?.generation !== generation) return
     this.#forget(context)
@@ -122,6 +183,7 @@ export class Responder {
       this.#forget(context)
       context.abort(reason)
     }
+    this.#unhandled += this.#parking?.clear() ?? 0
     this.#ended.abort(reason)
   }
 
@@ -140,27 +202,31 @@ export class Responder {
     at: number,
     code: number,
     extras: Extras,
+    window: number,
   ): void {
-    if (route === undefined || !(route.contract instanceof MethodContract)) {
-      return this.#serveOther(route, inbox, at, code, extras)
+    if (window > 0 || !(route?.contract instanceof MethodContract)) {
+      return this.#serveOther(route, inbox, at, code, extras, window)
     }
     const context = this.#context(inbox, at, code)
-    if (this.#isStream(inbox, at)) {
-      const message = `"${this.#names[code]}" is a method, and was called as a stream`
-      return this.#fail(context, new IpcError('ERR_INVALID_ARGUMENT', message))
-    }
     const { contract, handler } = route
-    let result
     try {
       const params = decode(route, contract.options.params, inbox, at, extras)
-      result = handler(params, context)
-      if (!isPromise(result)) return this.#reply(context, contract, result)
+      const result = handler(params, context)
+      const later = promised(result)
+      if (later === undefined) this.#reply(context, contract, result)
+      else this.#promise(context, contract, later)
     } catch (error) {
-      return this.#fail(context, error)
+      this.#fail(context, error)
     }
-    this.#serving[context.slot] = context
-    this.#servingCount++
-    result.then(
+  }
+
+  /** A handler has promised an answer. */
+  #promise(
+    context: Context,
+    contract: MethodContract | StreamContract,
+    answer: Promise<unknown>,
+  ): void {
+    answer.then(
       (value) => {
         if (this.#forget(context)) this.#reply(context, contract, value)
       },
@@ -168,32 +234,33 @@ export class Responder {
         if (this.#forget(context)) this.#fail(context, error)
       },
     )
+    this.#serving[context.slot] = context
+    this.#servingCount++
   }
 
-  #isStream(inbox: Inbox, at: number): boolean {
-    const { slot, generation } = this.#announced
-    return generation === inbox.generation(at) && slot === inbox.slot(at)
-  }
-
-  /** What is no plain request. */
+  /** What is no plain request, or finds no plain handler. */
   #serveOther(
     route: Route | undefined,
     inbox: Inbox,
     at: number,
     code: number,
     extras: Extras,
+    window: number,
   ): void {
     const name = this.#names[code]
-    if (!(route?.contract instanceof StreamContract)) {
-      const error = new IpcError('ERR_UNKNOWN_METHOD', `there is no handler for the method "${name}"`)
-      return this.#fail(this.#context(inbox, at, code), error)
+    const isStream = route?.contract instanceof StreamContract
+    if (isStream && window > 0) {
+      const contract = route.contract as StreamContract
+      return this.#serveStream(route, contract, inbox, at, code, extras, window)
     }
-    if (this.#isStream(inbox, at)) {
-      const { window } = this.#announced
-      return this.#serveStream(route, route.contract, inbox, at, code, extras, window)
+    const context = this.#context(inbox, at, code)
+    if (route === undefined) {
+      const message = `there is no handler for the method "${name}"`
+      return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
     }
-    const message = `"${name}" is a stream, and was called as none`
-    this.#fail(this.#context(inbox, at, code), new IpcError('ERR_INVALID_ARGUMENT', message))
+    const [is, was] = isStream ? ['a stream', 'none'] : ['no stream', 'one']
+    const message = `"${name}" is ${is}, and was called as ${was}`
+    this.#fail(context, new IpcError('ERR_INVALID_ARGUMENT', message))
   }
 
   #serveStream(
@@ -209,24 +276,17 @@ export class Responder {
     const address = { link: this.#link, contract, lane, code, slot, generation, window }
     const [deadline, trace] = [inbox.deadline(at), inbox.trace(at)]
     const stream = new ServerStream(this.#connection, this.#ended, address, deadline, trace)
-    this.#serving[slot] = stream
-    this.#servingCount++
     const answer = async () => {
-      const params = decode(route, contract.options.params, inbox, at, extras)
-      const result: unknown = await route.handler(params, stream)
-      const source = sourceOf(result)
-      return source === undefined ? result : pump(source, stream.writer)
+      try {
+        const params = decode(route, contract.options.params, inbox, at, extras)
+        const result: unknown = await route.handler(params, stream)
+        const source = sourceOf(result)
+        return source === undefined ? result : await pump(source, stream.writer)
+      } finally {
+        stream.finish()
+      }
     }
-    answer().then(
-      (value) => {
-        stream.finish()
-        if (this.#forget(stream)) this.#reply(stream, contract, value)
-      },
-      (error: unknown) => {
-        stream.finish()
-        if (this.#forget(stream)) this.#fail(stream, error)
-      },
-    )
+    this.#promise(stream, contract, answer())
   }
 
   #reply(context: Context, contract: MethodContract | StreamContract, value: unknown): void {
@@ -292,11 +352,15 @@ export class Responder {
     try {
       const { payload: schema } = (contract as EventContract).options
       const payload = decode(route, schema, inbox, at, extras)
-      const result = handler(payload, this.#eventContext(inbox, at, code))
-      if (isPromise(result)) result.then(undefined, this.#report)
+      const later = promised(handler(payload, this.#eventContext(inbox, at, code)))
+      later?.then(undefined, (error) => this.#reportOf(contract, error))
     } catch (error) {
-      this.#report(error as Error)
+      this.#reportOf(contract, error)
     }
+  }
+
+  #reportOf({ name }: Contract, thrown: unknown): void {
+    this.#report(thrown, `a handler of the event "${name}"`)
   }
 
   /** Events that carry no trace differ in nothing but their lane. */
@@ -330,12 +394,10 @@ function decode(
   const { codec, codecNumber } = contract
   // Bytes are handed out as they are, so that they are kept unless the handler has promised to be
   // done with them when it returns.
-  const keeps = codecNumber === BYTES && !borrowed
-  const payload = keeps ? inbox.kept(at, extras) : inbox.borrowed(at, extras)
+  let payload
+  if (codecNumber === BYTES && !borrowed) payload = inbox.kept(at, extras)
+  else if (codecNumber === BYTES || codecNumber === OWN) payload = inbox.lent(at, extras)
+  else payload = inbox.borrowed(at, extras)
   const what = contract.kind === 'event' ? 'payload' : 'params'
   return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at), what)
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof (value as Promise<unknown> | undefined)?.then === 'function'
 }

@@ -1,13 +1,14 @@
 // What this thread has of ringpost: one engine, its memory, and its connections by link.
 
 import type { NativeEngine } from '../native/binding.js'
-import type { Endpoint } from './options.js'
-import { Connection } from './connection.js'
-import { parseError, tell, type IpcError } from './errors.js'
-import type { ItemReader } from './flow.js'
-import type { Handlers } from './handlers.js'
-import { Inbox } from './inbox.js'
+import { Alarms } from './alarms.js'
+import { Connection, type Served } from './connection.js'
+import { Delivery } from './delivery.js'
+import { parseError, type IpcError } from './errors.js'
+import type { Inbox } from './inbox.js'
+import { LastWords } from './last-words.js'
 import { native, openEngine, type Extras } from './native.js'
+import type { Endpoint } from './options.js'
 import { Outbox } from './outbox.js'
 import { makePeer } from './peer.js'
 import { SyncArena } from './sync-arena.js'
@@ -26,9 +27,8 @@ const {
   EVENT_SENT,
   EVENT_STREAM,
   LINKS_MAX,
-  RUNS_MAX,
-  RUN_WORDS,
   STATE_ABANDONED,
+  STATE_RANG,
   STATE_REFERENCES,
   STATE_SYNC_GENERATION,
   STATE_SYNC_LINK,
@@ -37,18 +37,22 @@ const {
 } = native
 
 /** Whoever connections come to. */
-export interface Acceptor {
+export interface Acceptor extends Served {
   readonly endpoint: Endpoint
-  readonly handlers: Handlers
   accepted(connection: Connection): void
 }
 
 /** A connection that is being made. */
 interface Connecting {
   endpoint: Endpoint
+  /** Is called before anything is heard of the other side. */
+  prepare: ((connection: Connection) => void) | undefined
   resolve(connection: Connection): void
   reject(error: unknown): void
 }
+
+const TAKEN_AWAY =
+  'a handler that had borrowed a payload took its memory away, and what lay behind it there'
 
 export class Runtime {
   readonly engine: NativeEngine
@@ -58,29 +62,40 @@ export class Runtime {
    * nobody touches are not there. */
   readonly queued = new Uint32Array(LINKS_MAX)
   readonly syncArena: SyncArena
+  readonly alarms: Alarms
+  readonly delivery: Delivery
   readonly #hot: ReturnType<NativeEngine['hot']>
-  readonly #runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
   /** By the lower half of a link, which no two have at the same time. */
-  readonly #inboxes: (Inbox | undefined)[] = []
   readonly #connections: (Connection | undefined)[] = []
   readonly #connecting = new Map<number, Connecting>()
   readonly #acceptors = new Map<number, Acceptor>()
-  /** Streams something has come for in this batch. */
-  #noticed: ItemReader[] = []
-  #delivering = false
 
   constructor() {
     this.outbox = new Outbox(this.state)
+    this.delivery = new Delivery(this, (error) => this.#hot.uncaught(error))
     const memory = {
       outbox: this.outbox.memory,
       state: this.state.buffer,
-      runs: this.#runs.buffer,
+      runs: this.delivery.runs.buffer,
       queued: this.queued.buffer,
     }
     this.engine = openEngine(memory, this.#deliver)
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)
+    this.alarms = new Alarms(this.#hot)
+    new LastWords(this).listen()
+  }
+
+  /** All connections that are open. */
+  get connections(): Connection[] {
+    return this.#connections.filter((connection) => connection !== undefined)
+  }
+
+  /** The process ends: what is in the outbox is sent, and written as far as there is room. */
+  lastWords(): void {
+    this.outbox.isLast = true
+    this.#hot.lastWords()
   }
 
   /** Keeps the process alive, until as many are taken back. The binding takes notice with the next
@@ -131,48 +146,22 @@ export class Runtime {
     return connecting
   }
 
-  /** Takes what has come, run by run. */
+  /** The binding enters with what has come, or because it was asked to. */
   readonly #deliver = (count: number, extras: Extras): void => {
-    const runs = this.#runs
-    this.#delivering = true
-    for (let at = 0; at < count * RUN_WORDS; at += RUN_WORDS) {
-      const link = runs[at]
-      const place = link & 0xffff
-      const fresh = runs[at + 3]
-      if (fresh !== 0) this.#inboxes[place] = new Inbox(extras![fresh - 1] as ArrayBuffer)
-      const inbox = this.#inboxes[place]!
-      inbox.isKept = false
-      this.#read(link, inbox, runs[at + 1], runs[at + 2], extras)
-      runs[at + 3] = inbox.isKept ? 1 : 0
+    const { delivery, state } = this
+    if (state[STATE_RANG] === 1) {
+      state[STATE_RANG] = 0
+      this.alarms.ring()
     }
-    this.#delivering = false
-    if (this.#noticed.length > 0) this.#tellNoticed()
+    delivery.deliver(count, extras)
+    if (!delivery.hasThrown) return
+    // It may be the end of the process, and answers come first.
+    this.outbox.submit()
+    delivery.raise()
   }
 
-  /** Something has come for a stream, which hears of it when the batch has been read. */
-  notice(reader: ItemReader): void {
-    this.#noticed.push(reader)
-    if (!this.#delivering && this.#noticed.length === 1) queueMicrotask(this.#tellNoticed)
-  }
-
-  readonly #tellNoticed = (): void => {
-    const noticed = this.#noticed
-    this.#noticed = []
-    // What the code behind one stream throws is no business of the others.
-    for (const reader of noticed) tell(() => reader.arrived())
-  }
-
-  #read(link: number, inbox: Inbox, start: number, end: number, extras: Extras): void {
-    let connection = this.#connection(link)
-    for (let at = start >>> 2; at < end >>> 2; at = inbox.next(at)) {
-      const kind = inbox.kind(at)
-      if (kind < EVENT_CONNECTED) {
-        connection?.received(inbox, at, kind, extras)
-      } else {
-        this.#event(link, kind, inbox, at)
-        connection = this.#connection(link)
-      }
-    }
+  receiver(link: number): Connection | undefined {
+    return this.#connection(link)
   }
 
   #connection(link: number): Connection | undefined {
@@ -180,7 +169,13 @@ export class Runtime {
     return connection?.link === link ? connection : undefined
   }
 
-  #event(link: number, kind: number, inbox: Inbox, at: number): void {
+  /** What has come of a link was taken away before it could be read. */
+  lost(link: number): void {
+    this.engine.breakOff(link)
+    this.#closed(link, this.#connection(link), `ERR_INVALID_ARGUMENT\n${TAKEN_AWAY}`)
+  }
+
+  event(link: number, kind: number, inbox: Inbox, at: number): void {
     const connection = this.#connection(link)
     switch (kind) {
       case EVENT_CONNECTED:
@@ -215,24 +210,31 @@ export class Runtime {
   #connected(link: number, description: string): void {
     const connecting = this.#takeConnecting(link)
     if (connecting === undefined) return
-    connecting.resolve(this.#open(link, connecting.endpoint, description, undefined))
+    const { endpoint, resolve, reject } = connecting
+    const connection = this.#open(link, endpoint, description, undefined)
+    try {
+      connecting.prepare?.(connection)
+    } catch (error) {
+      void connection.close()
+      return reject(error)
+    }
+    resolve(connection)
   }
 
   #accepted(link: number, listener: number, description: string): void {
     const acceptor = this.#acceptors.get(listener)
     if (acceptor === undefined) return this.engine.close(link)
-    const { endpoint, handlers } = acceptor
-    acceptor.accepted(this.#open(link, endpoint, description, handlers))
+    acceptor.accepted(this.#open(link, acceptor.endpoint, description, acceptor))
   }
 
   #open(
     link: number,
     endpoint: Endpoint,
     description: string,
-    handlers: Handlers | undefined,
+    server: Served | undefined,
   ): Connection {
     const peer = makePeer(description, this.engine.id)
-    const connection = new Connection(this, link, peer, endpoint, handlers)
+    const connection = new Connection(this, link, peer, endpoint, server)
     this.#connections[link & 0xffff] = connection
     return connection
   }

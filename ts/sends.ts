@@ -34,4 +34,12 @@ export class Sends {
     if (reason === '') waiting.resolve()
     else waiting.reject(parseError(reason))
   }
+
+  /** The connection is over, and nothing more will be heard of any. */
+  end(reason: Error): void {
+    for (const waiting of this.#pending.takeAll()) {
+      this.#link.runtime.addReferences(-1)
+      waiting.reject(reason)
+    }
+  }
 }

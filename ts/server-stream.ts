@@ -40,7 +40,7 @@ export class ServerStream extends Context implements api.ServerStream {
     return this.reader
   }
 
-  forEach(take: (items: any[]) => unknown, options?: api.HandleOptions): Promise<void> {
+  async forEach(take: (items: any[]) => unknown, options?: api.HandleOptions): Promise<void> {
     checkFunction('take', take)
     const { borrowed = false } = handleOptions(options)
     return this.reader.forEach(take, borrowed)

@@ -5,7 +5,7 @@ import { checkServerName } from './client.js'
 import { encodeWith } from './codec.js'
 import type { Connection } from './connection.js'
 import { asEvent } from './contract.js'
-import { raised, tell } from './errors.js'
+import { raised } from './errors.js'
 import { Handlers } from './handlers.js'
 import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
 import { Party } from './party.js'
@@ -19,7 +19,15 @@ export async function createServer(
   const endpoint = serverOptions(options)
   const runtime = theRuntime()
   const listener = raised(() => runtime.engine.listen(name, endpoint.native, endpoint.listen))
-  return new Server(runtime, listener, name, endpoint)
+  const server = new Server(runtime, listener, name, endpoint)
+  try {
+    // Before the first client is let in, which takes a turn of the loop.
+    options?.handlers?.(server)
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+  return server
 }
 
 class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
@@ -33,7 +41,7 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, endpoint: Endpoint) {
-    super()
+    super(['connection', 'close'])
     this.name = name
     this.endpoint = endpoint
     this.#runtime = runtime
@@ -69,8 +77,12 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
   /** A client has come. */
   accepted(connection: Connection): void {
     this.connections.add(connection)
-    connection.once('close', () => this.connections.delete(connection))
-    tell(() => this.emit('connection', connection))
+    this.announce('connection', connection)
+  }
+
+  /** A client has gone. */
+  left(connection: Connection): void {
+    this.connections.delete(connection)
   }
 
   close(): Promise<void> {
@@ -83,8 +95,8 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     this.#runtime.notListening(this.#listener)
     this.unref()
     await Promise.all([...this.connections].map((connection) => connection.close()))
-    this.endQueues()
-    this.emit('close')
+    this.over()
+    this.announce('close')
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -97,6 +109,10 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
 
   unref(): this {
     return this.#reference(false)
+  }
+
+  protected override guard(work: () => void): void {
+    this.#runtime.delivery.guard(work)
   }
 
   #reference(referenced: boolean): this {

@@ -19,7 +19,10 @@ export class SyncArena {
   readonly #state: Uint32Array
   readonly #hot: ReturnType<NativeEngine['hot']>
   #memory = new ArrayBuffer(0)
+  /** In front of it lie answers that are being looked at. */
   #free = 0
+  /** Views of answers by their length, at the arena's start. */
+  #views: (Uint8Array | undefined)[] = []
 
   constructor(state: Uint32Array, hot: ReturnType<NativeEngine['hot']>) {
     this.#state = state
@@ -29,11 +32,8 @@ export class SyncArena {
   /** Sends everything, and waits for the answer to this request; a number below 0 says why there is
    * none. */
   request(link: number, slot: number, generation: number): Uint8Array | number {
-    if (this.#free + LARGE > this.#memory.byteLength) {
-      this.#memory = new ArrayBuffer(ARENA_BYTES)
-      this.#free = 0
-      this.#hot.syncArena(this.#memory)
-    }
+    // Codecs of others see it, and may have given it away.
+    if (this.#free + LARGE > this.#memory.byteLength) this.#renew()
     const state = this.#state
     state[STATE_SYNC_FREE] = this.#free
     state[STATE_SYNC_LINK] = link
@@ -43,7 +43,7 @@ export class SyncArena {
     if (typeof answer !== 'number') {
       return new Uint8Array(answer.buffer, answer.byteOffset, state[STATE_SYNC_LEN])
     }
-    return answer < 0 ? answer : new Uint8Array(this.#memory, this.#free, answer)
+    return answer < 0 ? answer : this.#view(answer)
   }
 
   /** Kind of the last answer. */
@@ -56,8 +56,32 @@ export class SyncArena {
     return (this.#state[STATE_SYNC_HEAD] >>> 16) & 0xff
   }
 
-  /** The last answer is handed out, so its place is not used again. */
-  keep(answer: Uint8Array): void {
-    if (answer.buffer === this.#memory) this.#free = (this.#free + answer.length + 7) & ~7
+  /** Whether an answer lies in the arena, where the next one will be written. */
+  has(answer: Uint8Array): boolean {
+    return answer.buffer === this.#memory
+  }
+
+  /** Lets `look` look at an answer in the arena; others may be asked for while it does. */
+  whileHeld<T>(answer: Uint8Array, look: () => T): T {
+    const free = this.#free
+    this.#free = (free + answer.length + 7) & ~7
+    try {
+      return look()
+    } finally {
+      this.#free = free
+    }
+  }
+
+  /** Making a view costs as much as a tenth of the round trip. */
+  #view(length: number): Uint8Array {
+    if (this.#free > 0) return new Uint8Array(this.#memory, this.#free, length)
+    return (this.#views[length] ??= new Uint8Array(this.#memory, 0, length))
+  }
+
+  #renew(): void {
+    this.#memory = new ArrayBuffer(ARENA_BYTES)
+    this.#free = 0
+    this.#views = []
+    this.#hot.syncArena(this.#memory)
   }
 }

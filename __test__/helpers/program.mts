@@ -66,6 +66,11 @@ export class Program {
     }
   }
 
+  /** Says something to it. */
+  send(message: string): void {
+    this.#child.send(message)
+  }
+
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.#child.kill(signal)
     await this.end()

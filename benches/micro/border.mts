@@ -32,7 +32,7 @@ export class Border {
     const submit = () => this.forget()
     this.outbox.attach({
       ...{ submit, submitOutside: submit, syncArena: none, requestSync: none, settle: none },
-      lookAbandoned: none,
+      ...{ lookAbandoned: none, now: none, wakeAt: none, uncaught: none, lastWords: submit },
     })
     const runtime = { outbox: this.outbox, addReferences: none } as unknown as Runtime
     const peer = { messageLenMax: 64 << 20, pendingMax: 65_536 } as api.Peer

@@ -52,8 +52,8 @@ function byCode(kind: typeof REQUEST | typeof ONE_WAY): MicroCase {
   }
   const make = kind === REQUEST ? method<Uint8Array, Uint8Array> : event<Uint8Array>
   handlers.add(make('some/name', { codec: bytes }), handle, { borrowed: true })
-  const fail = (error: Error) => {
-    throw error
+  const fail = (thrown: unknown) => {
+    throw thrown
   }
   const connection = {} as Connection
   const responder = new Responder(connection, border.link, handlers, undefined, fail)
@@ -62,7 +62,7 @@ function byCode(kind: typeof REQUEST | typeof ONE_WAY): MicroCase {
     ...{ kind, codec: BYTES, code: 3, slot, generation: 2, payload: PAYLOAD },
   }))
   const memory = arena(messages)
-  const inbox = new Inbox(memory)
+  const inbox = new Inbox(1, memory)
   const end = memory.byteLength >>> 2
   const pass = () => {
     for (let at = 0; at < end; at = inbox.next(at)) responder.received(inbox, at, kind, null)

@@ -91,7 +91,7 @@ function whole(): MicroCase {
   contract.code = 3
   const answer = { kind: REPLY, codec: BYTES, code: 3, slot: 0, generation: 0, payload: PAYLOAD }
   const memory = arena([answer])
-  const inbox = new Inbox(memory)
+  const inbox = new Inbox(1, memory)
   const incoming = new Uint32Array(memory)
   const outgoing = new Uint32Array(border.outbox.memory)
   const ask = () => {

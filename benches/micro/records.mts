@@ -29,7 +29,7 @@ function reading(
     ...{ kind: REQUEST, codec: BYTES, code: 3, slot, generation: 2, payload: PAYLOAD },
   }))
   const memory = arena(messages)
-  const inbox = new Inbox(memory)
+  const inbox = new Inbox(1, memory)
   const end = memory.byteLength >>> 2
   const pass = () => {
     let sum = 0

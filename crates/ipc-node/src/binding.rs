@@ -28,8 +28,8 @@ use crate::inbox::Inbox;
 use crate::memory::Memory;
 use crate::outbox::{self, Outside};
 use crate::records::state::{
-    STATE_ABANDONED, STATE_INSIDE, STATE_REFERENCES, STATE_SYNC_GENERATION, STATE_SYNC_LINK,
-    STATE_SYNC_SLOT, STATE_WORDS,
+    STATE_ABANDONED, STATE_INSIDE, STATE_RANG, STATE_REFERENCES, STATE_SYNC_GENERATION,
+    STATE_SYNC_LINK, STATE_SYNC_SLOT, STATE_WORDS,
 };
 use crate::records::{LINKS_MAX, RUN_WORDS, RUNS_MAX};
 use crate::throw;
@@ -52,6 +52,10 @@ pub struct Binding {
     context: sys::napi_async_context,
     patience: Patience,
     waiting: OnceCell<Waiting>,
+    /// When JavaScript wants to be woken.
+    alarm: Cell<Time>,
+    /// That time has come, and JavaScript does not know.
+    rang: Cell<bool>,
     /// The environment is ending: JavaScript is not entered any more.
     ended: Cell<bool>,
     cleanup: Cell<sys::napi_async_cleanup_hook_handle>,
@@ -109,6 +113,8 @@ impl Binding {
             context: ptr::null_mut(),
             patience: setup.patience,
             waiting: OnceCell::new(),
+            alarm: Cell::new(Time::NEVER),
+            rang: Cell::new(false),
             ended: Cell::new(false),
             cleanup: Cell::new(ptr::null_mut()),
         }));
@@ -119,13 +125,20 @@ impl Binding {
             Some(watch) => Waiting::Loop(RefCell::new(Some(watch))),
             None => Waiting::Thread(Waker::start(env, fd, target)?),
         };
+        let is_by_loop = matches!(waiting, Waiting::Loop(_));
         // Set once, here.
         let _ = this.waiting.set(waiting);
-        let mut handle = ptr::null_mut();
+        let (mut handle, data) = (ptr::null_mut(), target.as_ptr().cast());
         // SAFETY: `this` is leaked until the hook has run to its end.
         unsafe {
-            let data = target.as_ptr().cast();
-            sys::napi_add_async_cleanup_hook(env, Some(on_cleanup), data, &raw mut handle);
+            if is_by_loop {
+                // The loop's handles take a turn of the loop to close.
+                sys::napi_add_async_cleanup_hook(env, Some(on_loop_cleanup), data, &raw mut handle);
+            } else {
+                // The thread ends there and then. An asynchronous hook that is removed while it runs
+                // is freed twice by Deno.
+                sys::napi_add_env_cleanup_hook(env, Some(on_thread_cleanup), data);
+            }
         }
         this.cleanup.set(handle);
         Ok(this)
@@ -153,7 +166,11 @@ impl Binding {
     /// The engine and its inbox; not to be held while JavaScript runs. There are none once the
     /// environment has ended, and then nothing is called any more.
     pub fn inner(&self) -> RefMut<'_, Inner> {
-        RefMut::map(self.inner.borrow_mut(), |inner| inner.as_mut().expect("still open"))
+        RefMut::map(self.inner.borrow_mut(), |inner| {
+            let inner = inner.as_mut().expect("still open");
+            inner.inbox.next_turn();
+            inner
+        })
     }
 
     pub fn env(&self) -> sys::napi_env {
@@ -201,6 +218,22 @@ impl Binding {
         heard
     }
 
+    /// Wakes JavaScript at `time`, at the latest, once; a later call takes the place of an earlier one.
+    pub fn wake_at(&self, time: Time) {
+        self.alarm.set(time);
+        self.inner().engine.wake_at(time);
+        self.settle();
+    }
+
+    /// Sends what is in the outbox, and writes what waits as far as there is room: the environment comes
+    /// to its end. Nothing can be done about what fails now.
+    pub fn last_words(&self) {
+        let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
+        let Some(inner) = &mut *inner else { return };
+        drop(outbox::submit(self.env, inner, None));
+        inner.engine.write_out(&mut inner.inbox);
+    }
+
     /// Whether the process stays alive for the sake of this.
     fn update_references(&self) {
         let referenced = self.inner().state.word(STATE_REFERENCES as usize) > 0;
@@ -220,8 +253,15 @@ impl Binding {
     /// Does all that is ready. Called by the thread's wake, in place of the loop's.
     pub fn turn(&self) {
         self.guarded(|| {
+            // Microtasks run when this has returned, and not before.
+            self.end_first_turns();
             self.drive();
             self.settle();
+            if let Some(Waiting::Thread(waker)) = self.waiting.get()
+                && self.inner().inbox.has_first_turns()
+            {
+                waker.wake();
+            }
         });
         if let Some(Waiting::Thread(waker)) = self.waiting.get() {
             waker.watch_again();
@@ -234,7 +274,20 @@ impl Binding {
             let inner = &mut *self.inner();
             inner.engine.drive(&mut inner.inbox);
         }
+        if self.alarm.get() != Time::NEVER && Time::now() >= self.alarm.get() {
+            self.alarm.set(Time::NEVER);
+            self.rang.set(true);
+        }
         self.hand_over();
+    }
+
+    /// JavaScript has come to the end of a turn: links it was told of in it are read from now on.
+    fn end_first_turns(&self) {
+        let Inner { engine, inbox, .. } = &mut *self.inner();
+        inbox.end_first_turns();
+        for link in inbox.take_held_back() {
+            engine.resume(link);
+        }
     }
 
     /// Enters JavaScript with what has come, if anything has, and sends what it wants sent.
@@ -245,13 +298,14 @@ impl Binding {
                 let inner = self.inner();
                 (inner.inbox.run_count(), inner.engine.is_busy())
             };
-            if count == 0 {
+            let rang = self.rang.take();
+            if count == 0 && !rang {
                 break;
             }
             // What comes of the first entry is not what was read in the last drive.
             let start = (is_first && is_busy).then(Time::now);
             is_first = false;
-            if !self.enter(count) {
+            if !self.enter(count, rang) {
                 break;
             }
             {
@@ -260,6 +314,9 @@ impl Binding {
                     engine.handled(Time::now().saturating_since(start));
                 }
                 inbox.delivered(count);
+                if matches!(self.waiting.get(), Some(Waiting::Loop(_))) {
+                    inbox.end_first_turns();
+                }
                 for link in inbox.take_held_back() {
                     engine.resume(link);
                 }
@@ -269,11 +326,15 @@ impl Binding {
         self.update_references();
     }
 
-    /// Enters JavaScript with `count` runs. Returns whether it came back in good order.
-    fn enter(&self, count: usize) -> bool {
+    /// Enters JavaScript with `count` runs, and with the time it wanted to be woken at if that has come.
+    /// Returns whether it came back in good order.
+    fn enter(&self, count: usize, rang: bool) -> bool {
         let extras = {
             let mut inner = self.inner();
             inner.state.set_word(STATE_INSIDE as usize, 1);
+            if rang {
+                inner.state.set_word(STATE_RANG as usize, 1);
+            }
             inner.inbox.take_extras()
         };
         let status = throw::call(
@@ -307,6 +368,10 @@ impl Binding {
     fn look(&self, watch: &Watch<Self>) {
         watch.set_turning(false);
         let start = Time::now();
+        // Where messages never cease to come, what is due would not be looked at.
+        if self.inner().engine.is_due(start) {
+            self.drive();
+        }
         let mut glance_at = start + GLANCE;
         let mut entered = false;
         loop {
@@ -361,10 +426,19 @@ impl Binding {
         });
     }
 
-    /// The environment ends: nothing is heard from it any more. Connections end with their
-    /// descriptors, which peers notice at once.
+    /// The environment ends: nothing is heard from it any more, but what it has said is written.
+    /// Connections end with their descriptors, which peers notice at once.
     fn end(&self) {
         self.ended.set(true);
+        throw::scoped(self.env, || {
+            if let Ok(mut inner) = self.inner.try_borrow_mut()
+                && let Some(inner) = &mut *inner
+            {
+                inner.inbox.close();
+            }
+            // There is nobody left who could be told of a panic.
+            drop(catch_unwind(AssertUnwindSafe(|| self.last_words())));
+        });
         if let Ok(mut inner) = self.inner.try_borrow_mut() {
             *inner = None;
         }
@@ -396,24 +470,29 @@ impl Turns for Binding {
     }
 }
 
-unsafe extern "C" fn on_cleanup(_: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
+unsafe extern "C" fn on_loop_cleanup(_: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
     let Some(target) = NonNull::new(data.cast::<Binding>()) else { return };
     // SAFETY: the binding this hook was added with; it is there until `on_closed`.
     let binding = unsafe { target.as_ref() };
     binding.end();
-    match binding.waiting.get() {
-        Some(Waiting::Loop(watch)) => {
-            if let Some(watch) = watch.take() {
-                watch.close();
-            }
-        }
-        Some(Waiting::Thread(waker)) => {
-            waker.stop();
-            // SAFETY: the thread has ended and the function is released.
-            unsafe { Binding::on_closed(target) };
-        }
-        None => {}
+    if let Some(Waiting::Loop(watch)) = binding.waiting.get()
+        && let Some(watch) = watch.take()
+    {
+        watch.close();
     }
+}
+
+unsafe extern "C" fn on_thread_cleanup(data: *mut c_void) {
+    let Some(target) = NonNull::new(data.cast::<Binding>()) else { return };
+    // SAFETY: the binding this hook was added with.
+    let binding = unsafe { target.as_ref() };
+    binding.end();
+    if let Some(Waiting::Thread(waker)) = binding.waiting.get() {
+        waker.stop();
+    }
+    // SAFETY: leaked in `open`; the thread has ended and the function is released, so that nothing calls
+    // back any more.
+    drop(unsafe { Box::from_raw(target.as_ptr()) });
 }
 
 fn reference(env: sys::napi_env, value: sys::napi_value) -> sys::napi_ref {

@@ -6,11 +6,13 @@
 use std::ffi::{CStr, c_void};
 use std::ptr;
 
-use ipc_core::{Code, Error};
+use ipc_core::{Code, Error, Time};
 use napi::sys;
 
+use crate::arena::millis;
 use crate::binding::Binding;
 use crate::memory::{Memory, extent};
+use crate::options::span;
 use crate::outbox::Outside;
 use crate::synchronous;
 use crate::throw;
@@ -19,13 +21,17 @@ use crate::throw;
 pub fn functions(binding: &'static Binding) -> sys::napi_value {
     let env = binding.env();
     let mut object = ptr::null_mut();
-    let all: [(&CStr, sys::napi_callback); 6] = [
+    let all: [(&CStr, sys::napi_callback); 10] = [
         (c"submit", Some(submit)),
         (c"submitOutside", Some(submit_outside)),
         (c"syncArena", Some(sync_arena)),
         (c"requestSync", Some(request_sync)),
         (c"settle", Some(settle)),
         (c"lookAbandoned", Some(look_abandoned)),
+        (c"now", Some(now)),
+        (c"wakeAt", Some(wake_at)),
+        (c"uncaught", Some(uncaught)),
+        (c"lastWords", Some(last_words)),
     ];
     // SAFETY: on the environment's thread, called from JavaScript. The binding outlives every call:
     // it is freed when the environment runs no JavaScript any more.
@@ -147,6 +153,53 @@ unsafe extern "C" fn look_abandoned(
         if binding.look_abandoned() {
             binding.settle();
         }
+        Ok(ptr::null_mut())
+    })
+}
+
+/// `now()`: milliseconds of the monotonic clock, which nothing in JavaScript can replace.
+unsafe extern "C" fn now(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
+    let mut value = ptr::null_mut();
+    // SAFETY: on the environment's thread, called from JavaScript.
+    unsafe { sys::napi_create_double(env, millis(Time::now()), &raw mut value) };
+    value
+}
+
+/// `wakeAt(ms)`: calls `deliver` when that clock reads so much, and sets a word of the state.
+unsafe extern "C" fn wake_at(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, [time]) = unsafe { arguments(env, info) };
+        let mut millis = f64::INFINITY;
+        // SAFETY: called by the environment; what is no number leaves the value as it is.
+        unsafe { sys::napi_get_value_double(env, time, &raw mut millis) };
+        binding.wake_at(Time::default() + span(millis));
+        Ok(ptr::null_mut())
+    })
+}
+
+/// `uncaught(error)`: makes anything an uncaught exception, there and then.
+unsafe extern "C" fn uncaught(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: registered above; the value is passed on as it is.
+    unsafe {
+        let (_, [error]) = arguments(env, info);
+        sys::napi_fatal_exception(env, error);
+    }
+    ptr::null_mut()
+}
+
+/// `lastWords()`: sends and writes what can be sent and written before the process ends.
+unsafe extern "C" fn last_words(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    throw::guarded(env, || {
+        // SAFETY: registered above.
+        let (binding, []) = unsafe { arguments(env, info) };
+        binding.last_words();
         Ok(ptr::null_mut())
     })
 }

@@ -6,44 +6,44 @@
 //! ```
 //!
 //! Each link has an arena of its own, so that behind a view of one peer's bytes there are never
-//! another's. An arena is used again from its start when JavaScript has kept no view of it, and left
-//! to the garbage collector when it is full. All of it is allocated by V8: the only memory every
+//! another's. JavaScript copies what is kept, so that an arena is used again from its start when it
+//! has been read. Handlers that borrow are shown the arena itself: it may be gone when the binding
+//! comes back, and then the link gets another. All of it is allocated by V8: the only memory every
 //! host takes.
+//!
+//! The first turn of a connection is JavaScript's: what the peer sends stays in the rings until
+//! JavaScript has been told of the connection and has come to the end of its turn.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, LinkId, Message, Time,
+    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, LinkId, Message, Peer,
 };
 use napi::sys;
 
+use crate::arena::{Arena, Head, RECORD_LEN, count, head_of, narrow};
 use crate::describe::{describe, ending_code, introduce};
+use crate::first_turns::FirstTurns;
+use crate::large::Larges;
 use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_ENDED,
     EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAMED, EVENT_REFUSED, EVENT_SENT, EVENT_STREAM,
 };
-use crate::records::inward::{
-    IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
+use crate::records::{
+    FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_EXPOSED, RUN_KEPT, RUN_WORDS, RUNS_MAX, TRACE_BYTES,
 };
-use crate::records::{FLAG_OUTSIDE, FLAG_TRACED, LARGE, RUN_WORDS, RUNS_MAX, TRACE_BYTES};
+use crate::synchronous::{Outcome, SyncCall};
 
 /// The first arena of a link; each further one is twice as large, up to the last.
 const ARENA_FIRST: usize = 4 << 10;
 const ARENA_LAST: usize = 128 << 10;
 
-/// Large payloads whose memory is kept to be used again, and their bytes in all. Fresh memory costs more
-/// than what is copied to it, and V8 takes it for a reason to collect garbage.
-const SPARE_MAX: usize = 4;
-const SPARE_BYTES_MAX: usize = 64 << 20;
-
 /// Bytes that may wait here for JavaScript, from all links.
 const WAITING_MAX: usize = 4 << 20;
 /// The same for a link that is waited for synchronously: its answer may lie behind them.
 const WAITING_SYNC_MAX: usize = 64 << 20;
-
-const RECORD_LEN: usize = IN_WORDS as usize * 4;
 
 pub struct Inbox {
     env: sys::napi_env,
@@ -53,12 +53,13 @@ pub struct Inbox {
     reading: usize,
     /// Bytes that wait for room, by the place of a link, for JavaScript to look at.
     queued: Memory,
-    /// Memory of its own that runs and records refer to by number.
-    extras: Vec<Rc<Memory>>,
+    /// Memory of its own that runs and records refer to by number; `None`: it was lost.
+    extras: Vec<Option<Rc<Memory>>>,
     /// By the place of a link in the engine.
     arenas: Vec<Option<Arena>>,
-    /// Messages of several frames that are being put together.
-    buffers: Vec<Option<Rc<Memory>>>,
+    larges: Larges,
+    /// Counts how often the binding has come back from JavaScript, or may have.
+    turn: u32,
     /// Events for which there was no run left. Nothing of any link is put down before they are.
     late: VecDeque<(LinkId, Head, Box<[u8]>)>,
     /// Bytes that wait for JavaScript.
@@ -68,57 +69,10 @@ pub struct Inbox {
     pub sync_arena: Option<Memory>,
     /// Links that are not read before JavaScript has taken what waits.
     held_back: Vec<LinkId>,
-    /// Large payloads JavaScript has been or will be given, with the run their record is in.
-    lent: Vec<(usize, Large)>,
-    /// Memory of large payloads nothing was kept of, to be used again by the same link: it is warm,
-    /// and fresh memory of that size is a page fault every 4 KiB.
-    spare: VecDeque<Large>,
-}
-
-struct Arena {
-    link: LinkId,
-    memory: Rc<Memory>,
-    used: usize,
-    /// JavaScript has kept views of it.
-    kept: bool,
-    /// JavaScript has been told of it.
-    known: bool,
-    /// The link is over, and so is the arena when JavaScript has read it.
-    ended: bool,
-}
-
-/// Memory of a large payload.
-struct Large {
-    link: LinkId,
-    memory: Rc<Memory>,
-}
-
-/// A request JavaScript waits for without turning its loop.
-pub struct SyncCall {
-    pub link: LinkId,
-    pub id: u64,
-    /// Where in the synchronous arena a small answer goes.
-    pub free: usize,
-    pub outcome: Option<Outcome>,
-}
-
-/// How a synchronous request ended.
-pub enum Outcome {
-    /// The answer is in its arena.
-    Answered { head: u32, len: usize },
-    /// The answer is in memory of its own.
-    Outside { head: u32, payload: Rc<Memory>, len: usize },
-    /// There is no answer.
-    Ended(Ending),
-}
-
-/// What a record says besides its payload.
-#[derive(Clone, Copy, Default)]
-struct Head {
-    head: u32,
-    code: u32,
-    id: u64,
-    deadline: f64,
+    /// Links whose first turn is not over.
+    first_turns: FirstTurns,
+    /// Nothing is put down any more: the environment ends.
+    closed: bool,
 }
 
 impl Inbox {
@@ -132,15 +86,27 @@ impl Inbox {
             queued,
             extras: Vec::new(),
             arenas: Vec::new(),
-            buffers: Vec::new(),
+            larges: Larges::new(env),
+            turn: 0,
             late: VecDeque::new(),
             waiting: 0,
             sync: None,
             sync_arena: None,
             held_back: Vec::new(),
-            lent: Vec::new(),
-            spare: VecDeque::new(),
+            first_turns: FirstTurns::default(),
+            closed: false,
         }
+    }
+
+    /// The environment ends, and takes no more memory: nothing is put down from now on.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// The binding has come back from JavaScript, or may have.
+    #[inline]
+    pub fn next_turn(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
     }
 
     /// Runs JavaScript has not been given.
@@ -149,8 +115,9 @@ impl Inbox {
     }
 
     /// The extras of the runs there are, which are given to JavaScript now.
-    pub fn take_extras(&mut self) -> Vec<Rc<Memory>> {
+    pub fn take_extras(&mut self) -> Vec<Option<Rc<Memory>>> {
         self.reading = self.run_count;
+        self.first_turns.tell();
         std::mem::take(&mut self.extras)
     }
 
@@ -159,13 +126,16 @@ impl Inbox {
         self.reading = 0;
         let words = RUN_WORDS as usize;
         for run in 0..count {
-            let link = self.runs.word(run * words);
-            let kept = self.runs.word(run * words + words - 1) == 1;
-            if let Some(arena) = self.arena_of(LinkId(link)) {
-                arena.kept |= kept;
+            let (link, flags) = (self.runs.word(run * words), self.flags(run));
+            if flags & RUN_EXPOSED != 0
+                && let Some(arena) = self.arena_of(LinkId(link))
+            {
+                arena.exposed = true;
             }
         }
-        self.take_back_large(count);
+        let runs = &self.runs;
+        let is_kept = |run: usize| runs.word(run * words + words - 1) & RUN_KEPT != 0;
+        self.larges.take_back(count, is_kept);
         let left = self.run_count - count;
         let bytes = self.runs.bytes_mut(0, self.run_count * words * 4);
         bytes.copy_within(count * words * 4.., 0);
@@ -184,32 +154,30 @@ impl Inbox {
         }
     }
 
-    /// Of the first `count` runs, which JavaScript is done with, keeps what it has not kept.
-    fn take_back_large(&mut self, count: usize) {
-        for (run, large) in std::mem::take(&mut self.lent) {
-            if run >= count {
-                self.lent.push((run - count, large));
-            } else if self.runs.word(run * RUN_WORDS as usize + RUN_WORDS as usize - 1) == 0 {
-                self.spare.push_back(large);
-            }
-        }
-        let bytes = |large: &Large| large.memory.len();
-        while self.spare.len() > SPARE_MAX
-            || self.spare.iter().map(bytes).sum::<usize>() > SPARE_BYTES_MAX
-        {
-            self.spare.pop_front();
+    /// What JavaScript has left in the last word of a run.
+    fn flags(&self, run: usize) -> u32 {
+        self.runs.word((run + 1) * RUN_WORDS as usize - 1)
+    }
+
+    // ---- first turns ----
+
+    /// Whether JavaScript is still to come to the end of a turn before all links can be read.
+    pub fn has_first_turns(&self) -> bool {
+        !self.first_turns.is_empty()
+    }
+
+    /// JavaScript has come to the end of a turn: links it was told of in it can be read, and what else
+    /// has become of them can be told.
+    pub fn end_first_turns(&mut self) {
+        for (link, head, payload) in self.first_turns.end() {
+            self.record(link, head, &payload);
         }
     }
 
-    /// Memory for a large payload of a link, not much more than is needed.
-    fn large(&mut self, link: LinkId, len: usize) -> Option<Rc<Memory>> {
-        let fits = |large: &Large| {
-            large.link == link && (len..=len.saturating_mul(2)).contains(&large.memory.len())
-        };
-        match self.spare.iter().position(fits) {
-            Some(at) => self.spare.remove(at).map(|large| large.memory),
-            None => Memory::buffer(self.env, len).map(Rc::new),
-        }
+    /// JavaScript is to be told of a connection.
+    fn introduce(&mut self, link: LinkId, head: Head, peer: &Peer) {
+        self.record(link, head, introduce(peer).as_bytes());
+        self.first_turns.begin(link);
     }
 
     /// Links to be read again, now that JavaScript has taken everything.
@@ -217,16 +185,16 @@ impl Inbox {
         if self.run_count == 0 { std::mem::take(&mut self.held_back) } else { Vec::new() }
     }
 
-    /// A run's arena starts over if nobody has kept anything of it.
+    /// A run's arena starts over.
     fn reuse(&mut self, run: usize) {
         let link = LinkId(self.runs.word(run * RUN_WORDS as usize));
         match self.arena_of(link) {
             Some(Arena { ended: true, .. }) => {
                 self.arenas[link.place()] = None;
-                self.spare.retain(|large| large.link != link);
+                self.larges.forget(link);
             }
-            Some(arena) if !arena.kept => arena.used = 0,
-            _ => {}
+            Some(arena) => arena.used = 0,
+            None => {}
         }
     }
 
@@ -275,6 +243,9 @@ impl Inbox {
 
     /// Puts an event down.
     fn record(&mut self, link: LinkId, head: Head, payload: &[u8]) {
+        if self.closed || self.first_turns.defer(link, head, payload) {
+            return;
+        }
         if self.run_count == RUNS_MAX as usize || !self.late.is_empty() {
             return self.late.push_back((link, head, payload.into()));
         }
@@ -284,6 +255,11 @@ impl Inbox {
     fn put(&mut self, link: LinkId, head: Head, payload: &[u8]) {
         if let Some(place) = self.place(link, head, payload.len()) {
             place.copy_from_slice(payload);
+        }
+        if head.head == EVENT_CLOSED
+            && let Some(arena) = self.arena_of(link)
+        {
+            arena.ended = true;
         }
     }
 
@@ -295,32 +271,19 @@ impl Inbox {
         let start = self.room(link, len)?;
         self.waiting += len;
         let arena = self.arenas[link.place()].as_mut()?;
-        arena.used = start + len;
-        let bytes = arena.memory.bytes_mut(start, RECORD_LEN + payload_len);
-        let (fields, payload) = bytes.split_at_mut(RECORD_LEN);
-        let mut word = |index: u32, value: u32| {
-            let at = index as usize * 4;
-            fields[at..at + 4].copy_from_slice(&value.to_ne_bytes());
-        };
-        word(IN_LEN, narrow(len));
-        word(IN_HEAD, head.head);
-        word(IN_CODE, head.code);
-        word(IN_PAYLOAD_LEN, narrow(payload_len));
-        let at = IN_ID as usize * 4;
-        fields[at..at + 8].copy_from_slice(&head.id.to_ne_bytes());
-        let at = IN_DEADLINE as usize * 4;
-        fields[at..at + 8].copy_from_slice(&head.deadline.to_ne_bytes());
-        Some(payload)
+        Some(arena.write(start, len, head, payload_len))
     }
 
     /// Finds room for `len` bytes in the link's arena, or in a new one, and puts them into a run.
     #[inline]
     fn room(&mut self, link: LinkId, len: usize) -> Option<usize> {
         let place = link.place();
-        let fits = matches!(
-            self.arenas.get(place),
-            Some(Some(arena)) if arena.link == link && arena.used + len <= arena.memory.len()
-        );
+        let fits = match self.arenas.get_mut(place) {
+            Some(Some(arena)) => {
+                arena.link == link && arena.has_room(len, self.turn, self.reading > 0)
+            }
+            _ => false,
+        };
         if !fits {
             self.renew(link, len)?;
         }
@@ -338,7 +301,7 @@ impl Inbox {
         let mut fresh = 0;
         if !arena.known {
             arena.known = true;
-            self.extras.push(Rc::clone(&arena.memory));
+            self.extras.push(Some(Rc::clone(&arena.memory)));
             fresh = narrow(self.extras.len());
         }
         let run = self.run_count * words;
@@ -359,34 +322,38 @@ impl Inbox {
         let last = self.arenas[place].take().filter(|arena| arena.link == link);
         let next = last.map_or(ARENA_FIRST, |arena| (arena.memory.len() * 2).min(ARENA_LAST));
         let memory = Rc::new(Memory::array_buffer(self.env, next.max(len))?);
-        self.arenas[place] =
-            Some(Arena { link, memory, used: 0, kept: false, known: false, ended: false });
+        self.arenas[place] = Some(Arena::new(link, memory));
         Some(())
     }
 
-    /// Puts a message down whose payload is in memory of its own.
+    /// Puts a message down whose payload is in memory of its own, or was.
     fn message_outside(
         &mut self,
         link: LinkId,
         message: &Message,
-        payload: Rc<Memory>,
+        payload: Option<Rc<Memory>>,
         len: usize,
     ) {
         let head = head_of(message, FLAG_OUTSIDE);
         if self.is_sync(link, message.id) && is_answer(message) {
             if let Some(call) = &mut self.sync {
-                call.outcome = Some(Outcome::Outside { head: head.head, payload, len });
+                call.outcome = Some(match payload {
+                    Some(payload) => Outcome::Outside { head: head.head, payload, len },
+                    None => Outcome::Ended(Ending::Cancelled),
+                });
             }
             return;
         }
         // Its number is fixed before the record finds its place, which may take an extra itself.
         let number = narrow(self.extras.len());
         self.waiting += len;
-        self.extras.push(Rc::clone(&payload));
+        self.extras.push(payload.clone());
         if let Some(place) = self.place_traced(link, head, message, 8) {
             place[..4].copy_from_slice(&number.to_ne_bytes());
             place[4..].copy_from_slice(&narrow(len).to_ne_bytes());
-            self.lent.push((self.run_count - 1, Large { link, memory: payload }));
+            if let Some(memory) = payload {
+                self.larges.lend(self.run_count - 1, link, memory);
+            }
         }
     }
 
@@ -407,21 +374,19 @@ impl Inbox {
         context[trace.0.len()..].fill(0);
         Some(payload)
     }
-
-    fn buffer(&mut self, buffer: BufferId) -> &mut Option<Rc<Memory>> {
-        &mut self.buffers[buffer.0 as usize]
-    }
 }
 
 impl Host for Inbox {
     #[inline]
     fn is_ready(&mut self, link: LinkId) -> bool {
         let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
+        let is_first = !self.first_turns.is_empty() && !is_sync && self.first_turns.has(link);
         let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
         // A stream begins with two records, and they may be the last of one arena and the first of
         // the next.
         let has_runs = self.run_count + 1 < RUNS_MAX as usize;
-        let ready = self.waiting < max && has_runs && self.late.is_empty();
+        let ready =
+            self.waiting < max && has_runs && self.late.is_empty() && !is_first && !self.closed;
         if !ready && !self.held_back.contains(&link) {
             self.held_back.push(link);
         }
@@ -435,8 +400,10 @@ impl Host for Inbox {
             self.announce_stream(link, message.id, window);
         }
         if len >= LARGE as usize {
-            let Some(payload) = self.large(link, len) else { return Ok(()) };
-            body.copy_to(payload.bytes_mut(0, len))?;
+            let payload = self.larges.take(link, len);
+            if let Some(payload) = &payload {
+                body.copy_to(payload.bytes_mut(0, len))?;
+            }
             self.message_outside(link, message, payload, len);
             return Ok(());
         }
@@ -454,33 +421,23 @@ impl Host for Inbox {
     }
 
     fn open(&mut self, link: LinkId, message: &Message) -> BufferId {
-        let free = self.buffers.iter().position(Option::is_none).unwrap_or(self.buffers.len());
-        if free == self.buffers.len() {
-            self.buffers.push(None);
-        }
-        self.buffers[free] = self.large(link, message.len);
-        BufferId(narrow(free))
+        self.larges.open(link, message.len)
     }
 
     fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
-        let len = body.len();
-        match self.buffer(buffer) {
-            Some(memory) => body.copy_to(memory.bytes_mut(offset, len)),
-            None => Ok(()),
-        }
+        self.larges.fill(buffer, offset, body)
     }
 
     fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
         if let Some(window) = message.window {
             self.announce_stream(link, message.id, window);
         }
-        if let Some(payload) = self.buffer(buffer).take() {
-            self.message_outside(link, message, payload, message.len);
-        }
+        let payload = self.larges.close(buffer);
+        self.message_outside(link, message, payload, message.len);
     }
 
     fn discard(&mut self, buffer: BufferId) {
-        *self.buffer(buffer) = None;
+        self.larges.close(buffer);
     }
 
     fn event(&mut self, event: Event<'_>) {
@@ -488,10 +445,10 @@ impl Host for Inbox {
         match event {
             Event::Accepted { listener, link, peer } => {
                 let head = Head { code: listener.0, ..head(EVENT_ACCEPTED) };
-                self.record(link, head, introduce(peer).as_bytes());
+                self.introduce(link, head, peer);
             }
             Event::Connected { link, peer } => {
-                self.record(link, head(EVENT_CONNECTED), introduce(peer).as_bytes());
+                self.introduce(link, head(EVENT_CONNECTED), peer);
             }
             Event::Named { link, code, name } => {
                 let head = Head { code: u32::from(code), ..head(EVENT_NAMED) };
@@ -525,9 +482,6 @@ impl Host for Inbox {
                 let text = error.as_ref().map(describe).unwrap_or_default();
                 self.record(link, head(EVENT_CLOSED), text.as_bytes());
                 self.queued.set_word(link.place(), 0);
-                if let Some(arena) = self.arena_of(link) {
-                    arena.ended = true;
-                }
             }
         }
     }
@@ -570,31 +524,4 @@ impl Inbox {
 
 fn is_answer(message: &Message) -> bool {
     matches!(message.kind, Kind::Reply | Kind::Error)
-}
-
-#[inline]
-fn head_of(message: &Message, flags: u32) -> Head {
-    let head = message.kind as u32
-        | (message.lane as u32) << 8
-        | (message.codec as u32) << 16
-        | flags << 24;
-    Head { head, code: u32::from(message.code), id: message.id, deadline: millis(message.deadline) }
-}
-
-/// Milliseconds of the monotonic clock; 0 for never.
-#[inline]
-#[expect(clippy::cast_precision_loss, reason = "microseconds are kept for three centuries")]
-fn millis(time: Time) -> f64 {
-    if time == Time::NEVER { 0.0 } else { time.as_nanos() as f64 / 1e6 }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no stream gets beyond 2^53 bytes")]
-fn count(bytes: u64) -> f64 {
-    bytes as f64
-}
-
-/// Lengths and numbers of the inbox are far below what 32 bits hold.
-#[inline]
-fn narrow(value: usize) -> u32 {
-    u32::try_from(value).expect("bounded by the agreed maximum")
 }

@@ -3,10 +3,13 @@
 //! Few calls cross the border, each for a batch. What is called rarely is a method of
 //! [`NativeEngine`]; what is called for every batch is registered by hand in `hot.rs`.
 
+mod arena;
 mod binding;
 mod describe;
+mod first_turns;
 mod hot;
 mod inbox;
+mod large;
 mod memory;
 mod options;
 mod outbox;
@@ -16,13 +19,13 @@ mod throw;
 mod uv;
 mod waker;
 
-use ipc_core::{Error, LinkId, ListenerId};
+use ipc_core::{Code, Error, LinkId, ListenerId};
 use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use binding::{Binding, Setup};
-use options::{NativeListenOptions, NativeOptions, NativeWaiting, from_millis};
+use options::{NativeListenOptions, NativeOptions, NativeWaiting, span};
 
 /// The engine of one JavaScript environment.
 #[napi]
@@ -75,7 +78,7 @@ impl NativeEngine {
         constructor,
         catch_unwind,
         ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'queued', ArrayBuffer>, \
-                        deliver: (runs: number, extras: (ArrayBuffer | Uint8Array)[] | null) => void, \
+                        deliver: (runs: number, extras: (ArrayBuffer | Uint8Array | null)[] | null) => void, \
                         waiting: NativeWaiting"
     )]
     pub fn new(env: Env, memory: Object, deliver: Unknown, waiting: NativeWaiting) -> Result<Self> {
@@ -98,12 +101,16 @@ impl NativeEngine {
     /// `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
     /// answer to the request the state names, `settle()` takes notice of what was written into the
     /// state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
+    /// `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
+    /// much, `uncaught(error)` makes anything an uncaught exception, and `lastWords()` writes what can
+    /// be written before the process ends.
     #[napi(
         catch_unwind,
         ts_return_type = "{ submit(): void, submitOutside(payload: Uint8Array): void, \
                           syncArena(memory: ArrayBuffer): void, \
                           requestSync(): number | Uint8Array, settle(): void, \
-                          lookAbandoned(): void }"
+                          lookAbandoned(): void, now(): number, wakeAt(ms: number): void, \
+                          uncaught(error: unknown): void, lastWords(): void }"
     )]
     pub fn hot(&self, env: Env) -> Result<Unknown<'static>> {
         let functions = hot::functions(self.binding);
@@ -153,7 +160,7 @@ impl NativeEngine {
         options: NativeOptions,
         timeout_ms: f64,
     ) -> Result<u32> {
-        let timeout = from_millis(timeout_ms);
+        let timeout = span(timeout_ms);
         let connecting = options
             .into_options()
             .and_then(|options| self.binding.inner().engine.connect(&name, &options, timeout));
@@ -172,6 +179,15 @@ impl NativeEngine {
         }
         self.binding.settle();
         Ok(())
+    }
+
+    /// Ends a connection that JavaScript cannot go on with; its end is an event, if it is still open.
+    #[napi(catch_unwind)]
+    pub fn break_off(&self, link: u32) {
+        let message = "memory that was only lent was taken away";
+        let error = Error::new(Code::InvalidArgument, message);
+        self.binding.inner().engine.break_off(LinkId(link), error);
+        self.binding.settle();
     }
 
     /// Gives a request up. Returns whether it was in flight.

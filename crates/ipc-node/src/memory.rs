@@ -7,13 +7,15 @@ use std::ptr::{self, NonNull};
 use ipc_core::Lent;
 use napi::sys;
 
-/// An `ArrayBuffer` or `Buffer`, kept alive and in place by a reference. Nothing ever detaches one:
-/// those that user code gets to see are only written before it does.
+/// An `ArrayBuffer`, or the array over one that `Buffer` is, kept alive by a reference. What user code
+/// gets to see of it may be detached, and then its bytes are somebody else's: whoever writes to such
+/// memory asks [`Self::is_whole`] whenever JavaScript may have run in between.
 #[derive(Debug)]
 pub struct Memory {
     env: sys::napi_env,
     start: NonNull<u8>,
     len: usize,
+    is_array: bool,
     reference: sys::napi_ref,
 }
 
@@ -24,7 +26,7 @@ impl Memory {
         // SAFETY: on the environment's thread, with valid places for both results.
         let status =
             unsafe { sys::napi_create_arraybuffer(env, len, &raw mut data, &raw mut value) };
-        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, value))?
+        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, false, value))?
     }
 
     /// A fresh `Buffer` whose bytes are not zeroed: all of them will be written.
@@ -32,30 +34,42 @@ impl Memory {
         let (mut data, mut value) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: as above.
         let status = unsafe { sys::napi_create_buffer(env, len, &raw mut data, &raw mut value) };
-        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, value))?
+        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, true, value))?
     }
 
     /// An `ArrayBuffer` JavaScript has made.
     pub fn adopt(env: sys::napi_env, value: sys::napi_value) -> Option<Self> {
-        let (mut data, mut len) = (ptr::null_mut(), 0);
-        // SAFETY: as above; anything but an `ArrayBuffer` is refused by the call.
-        let status =
-            unsafe { sys::napi_get_arraybuffer_info(env, value, &raw mut data, &raw mut len) };
-        (status == sys::Status::napi_ok).then(|| Self::keep(env, data.cast(), len, value))?
+        let (data, len) = buffer_extent(env, value)?;
+        Self::keep(env, data, len, false, value)
     }
 
-    fn keep(env: sys::napi_env, data: *mut u8, len: usize, value: sys::napi_value) -> Option<Self> {
+    fn keep(
+        env: sys::napi_env,
+        data: *mut u8,
+        len: usize,
+        is_array: bool,
+        value: sys::napi_value,
+    ) -> Option<Self> {
         let mut reference = ptr::null_mut();
         // SAFETY: as above; the value was just made or passed in.
         let status = unsafe { sys::napi_create_reference(env, value, 1, &raw mut reference) };
         // An empty buffer may have no address at all.
         let start = NonNull::new(data).unwrap_or(NonNull::dangling());
-        (status == sys::Status::napi_ok).then_some(Self { env, start, len, reference })
+        (status == sys::Status::napi_ok).then_some(Self { env, start, len, is_array, reference })
     }
 
     /// Bytes in it.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether it is still all there: neither detached nor made smaller. Two calls of some 20 ns.
+    #[cold]
+    pub fn is_whole(&self) -> bool {
+        let value = self.value();
+        let found =
+            if self.is_array { extent(self.env, value) } else { buffer_extent(self.env, value) };
+        found == Some((self.start.as_ptr(), self.len))
     }
 
     /// The value, in the current scope.
@@ -116,16 +130,23 @@ impl Payload {
     /// Keeps an array.
     pub fn keep(env: sys::napi_env, array: sys::napi_value) -> Option<Self> {
         let (data, len) = extent(env, array)?;
-        Memory::keep(env, data, len, array).map(|array| Self { array })
+        Memory::keep(env, data, len, true, array).map(|array| Self { array })
     }
 }
 
 impl Lent for Payload {
     fn bytes(&self) -> Option<&[u8]> {
-        let found = extent(self.array.env, self.array.value())?;
-        let is_same = found == (self.array.start.as_ptr(), self.array.len);
-        is_same.then(|| self.array.bytes(0, self.array.len))
+        self.array.is_whole().then(|| self.array.bytes(0, self.array.len))
     }
+}
+
+/// Where the bytes of an `ArrayBuffer` are now.
+fn buffer_extent(env: sys::napi_env, buffer: sys::napi_value) -> Option<(*mut u8, usize)> {
+    let (mut data, mut len) = (ptr::null_mut(), 0);
+    // SAFETY: on the environment's thread; anything but an `ArrayBuffer` is refused.
+    let status =
+        unsafe { sys::napi_get_arraybuffer_info(env, buffer, &raw mut data, &raw mut len) };
+    (status == sys::Status::napi_ok).then_some((data.cast(), len))
 }
 
 /// Where the bytes of a typed array are now.

@@ -105,7 +105,7 @@ impl NativeListenOptions {
     pub fn into_options(self) -> ListenOptions {
         ListenOptions {
             connections_max: self.connections_max as usize,
-            hello_timeout: from_millis(self.hello_timeout_ms),
+            hello_timeout: span(self.hello_timeout_ms),
             serving_max: self.serving_max_total,
             ..ListenOptions::default()
         }
@@ -125,21 +125,13 @@ pub struct NativeWaiting {
 
 impl NativeWaiting {
     pub fn patience(&self) -> Patience {
-        Patience {
-            expecting: from_millis(self.expecting_us / 1e3),
-            recent: from_millis(self.recent_us / 1e3),
-        }
+        Patience { expecting: span(self.expecting_us / 1e3), recent: span(self.recent_us / 1e3) }
     }
 }
 
-/// A span; what no clock can hold is for ever.
-fn span(millis: f64) -> Duration {
-    Duration::try_from_secs_f64(millis / 1e3).unwrap_or(Duration::MAX)
-}
-
-/// A span; what is no span is none.
-pub fn from_millis(millis: f64) -> Duration {
-    Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default()
+/// A span; what no clock can hold is for ever, and what is none takes no time.
+pub fn span(millis: f64) -> Duration {
+    Duration::try_from_secs_f64(millis.max(0.0) / 1e3).unwrap_or(Duration::MAX)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]

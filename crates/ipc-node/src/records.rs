@@ -68,7 +68,8 @@ pub mod inward {
 }
 
 /// Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
-/// incoming, its place holds the number of the extra it is.
+/// incoming, its place holds the number of the extra it is, and that is `null` if the memory was taken
+/// away while it was filled.
 #[napi]
 pub const FLAG_OUTSIDE: u32 = 1;
 /// Flag of a record: a trace context precedes the payload.
@@ -91,9 +92,15 @@ pub const LARGE: u32 = 16 << 10;
 ///   | link | start | end | the extra with a new arena, plus one, or 0
 /// ```
 ///
-/// JavaScript leaves 1 in the last word if it has handed out views of the arena, else 0.
+/// JavaScript leaves flags in the last word.
 #[napi]
 pub const RUN_WORDS: u32 = 4;
+/// Flag of a run that was read: memory of large payloads of it was handed out for good.
+#[napi]
+pub const RUN_KEPT: u32 = 1;
+/// Flag of a run that was read: user code has seen the arena itself, and may have taken it away.
+#[napi]
+pub const RUN_EXPOSED: u32 = 2;
 /// Runs there is room for.
 #[napi]
 pub const RUNS_MAX: u32 = 1024;
@@ -138,8 +145,11 @@ pub mod state {
     /// 1 if nobody waits for the request that was asked about any more.
     #[napi]
     pub const STATE_ABANDONED: u32 = 10;
+    /// 1 if the time has come that JavaScript asked to be woken at; it sets it back to 0.
     #[napi]
-    pub const STATE_WORDS: u32 = 11;
+    pub const STATE_RANG: u32 = 11;
+    #[napi]
+    pub const STATE_WORDS: u32 = 12;
 }
 
 /// What a record in the outbox is about, beyond the kinds of messages.

@@ -5,13 +5,14 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ipc_core::{Ending, LinkId, Result, Time, id};
 use napi::sys;
 
 use crate::binding::{Binding, Inner};
-use crate::inbox::{Outcome, SyncCall};
+use crate::memory::Memory;
 use crate::records::ending::{
     ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT, ENDED_WOULD_DEADLOCK,
 };
@@ -22,6 +23,25 @@ use crate::records::state::{
 
 /// How long to sleep before looking whether the environment is being terminated.
 const SLICE: Duration = Duration::from_millis(20);
+
+/// A request JavaScript waits for without turning its loop.
+pub struct SyncCall {
+    pub link: LinkId,
+    pub id: u64,
+    /// Where in the synchronous arena a small answer goes.
+    pub free: usize,
+    pub outcome: Option<Outcome>,
+}
+
+/// How a synchronous request ended.
+pub enum Outcome {
+    /// The answer is in its arena.
+    Answered { head: u32, len: usize },
+    /// The answer is in memory of its own.
+    Outside { head: u32, payload: Rc<Memory>, len: usize },
+    /// There is no answer.
+    Ended(Ending),
+}
 
 /// Sends the outbox and waits for the outcome of the request the state names.
 pub fn request(binding: &Binding) -> Result<sys::napi_value> {

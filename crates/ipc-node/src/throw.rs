@@ -33,7 +33,7 @@ pub fn call(
     resource: sys::napi_ref,
     deliver: sys::napi_ref,
     count: usize,
-    extras: &[Rc<Memory>],
+    extras: &[Option<Rc<Memory>>],
     answer: impl FnOnce(),
 ) -> Result<(), bool> {
     let count = u32::try_from(count).expect("there is no room for so many");
@@ -48,15 +48,19 @@ pub fn call(
             sys::napi_get_null(env, &raw mut arguments[1]);
         } else {
             sys::napi_create_array_with_length(env, extras.len(), &raw mut arguments[1]);
+            let mut none = ptr::null_mut();
+            sys::napi_get_null(env, &raw mut none);
             for (index, extra) in (0u32..).zip(extras) {
-                sys::napi_set_element(env, arguments[1], index, extra.value());
+                let value = extra.as_ref().map_or(none, |extra| extra.value());
+                sys::napi_set_element(env, arguments[1], index, value);
             }
         }
         let (mut scope, mut result) = (ptr::null_mut(), ptr::null_mut());
         let (count, arguments) = (arguments.len(), arguments.as_ptr());
         let status =
             sys::napi_call_function(env, receiver, function, count, arguments, &raw mut result);
-        let outcome = if status == sys::Status::napi_ok { Ok(()) } else { Err(rethrow(env)) };
+        let outcome =
+            if status == sys::Status::napi_ok { Ok(()) } else { Err(rethrow(env, resource)) };
         if outcome.is_ok() {
             answer();
         }
@@ -84,7 +88,7 @@ pub fn is_terminating(env: sys::napi_env, object: sys::napi_ref) -> bool {
 }
 
 /// Makes a pending exception an uncaught one. Returns whether the environment goes on.
-fn rethrow(env: sys::napi_env) -> bool {
+fn rethrow(env: sys::napi_env, object: sys::napi_ref) -> bool {
     // SAFETY: on the environment's thread, in a scope.
     unsafe {
         let mut pending = false;
@@ -97,8 +101,9 @@ fn rethrow(env: sys::napi_env) -> bool {
         {
             return false;
         }
-        // What a terminated worker leaves behind is no value at all.
-        if matches!(kind, sys::ValueType::napi_null | sys::ValueType::napi_undefined) {
+        // What a terminated worker leaves behind is no value at all; but such a thing can be thrown, too.
+        let is_none = matches!(kind, sys::ValueType::napi_null | sys::ValueType::napi_undefined);
+        if is_none && is_terminating(env, object) {
             return false;
         }
         sys::napi_fatal_exception(env, exception) == sys::Status::napi_ok

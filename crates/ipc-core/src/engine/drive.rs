@@ -72,6 +72,30 @@ impl Engine {
         self.pace.handled(took, self.stats.links == 1);
     }
 
+    /// The host wants to be driven at this time, once: a later call takes the place of an earlier one,
+    /// and [`Time::NEVER`] takes it back. The engine's descriptor is readable then, and what is to be
+    /// done is up to the host.
+    pub fn wake_at(&mut self, time: Time) {
+        self.alarm = time;
+        self.due = self.due.min(time);
+    }
+
+    /// Whether anything is due: for hosts that look at rings for long and do not get to [`Self::drive`].
+    #[inline]
+    pub fn is_due(&self, now: Time) -> bool {
+        now >= self.due
+    }
+
+    /// Writes what waits as far as there is room, and shows the peers all that was written: the last
+    /// thing a host does that has to end at once.
+    pub fn write_out(&mut self, host: &mut impl Host) {
+        for (_, entry) in self.entries.iter_mut() {
+            if let Entry::Link(link) = entry {
+                link.write_out(host);
+            }
+        }
+    }
+
     /// Looks whether the peer of a link has cancelled anything, and does no more: for work that goes
     /// on for long and drives nothing. Costs a load when there is nothing to be heard. Returns whether
     /// there was.
@@ -292,7 +316,10 @@ impl Engine {
         if now.get() < self.due {
             return;
         }
-        self.due = Time::NEVER;
+        if now.get() >= self.alarm {
+            self.alarm = Time::NEVER;
+        }
+        self.due = self.alarm;
         for place in 0..self.entries.places() {
             let Some(key) = self.entries.key_at(place) else { continue };
             let due = match self.entries.get_mut(key) {

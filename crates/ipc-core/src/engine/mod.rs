@@ -106,8 +106,10 @@ pub struct Engine {
     unflushed: Vec<Key>,
     /// Where the next round over the hot links starts, so that none is always last.
     hot_start: usize,
-    /// No link, greeting or listener has anything due before this. Never too late.
+    /// No link, greeting or listener has anything due before this, nor has the host. Never too late.
     due: Time,
+    /// When the host asked to be driven.
+    alarm: Time,
     backstop: Backstop,
     crowd: Crowd,
     pace: Pace,
@@ -138,6 +140,7 @@ impl Engine {
             unflushed: Vec::new(),
             hot_start: 0,
             due: Time::NEVER,
+            alarm: Time::NEVER,
             backstop: Backstop { due: Time::NEVER, stage: 0, fresh: false },
             crowd: Crowd::default(),
             pace: Pace::default(),
@@ -391,6 +394,16 @@ impl Engine {
         }
     }
 
+    /// Ends a connection whose host cannot go on with it, as one that a peer has broken ends: nothing
+    /// more is read or written, and [`Event::Closed`] says why.
+    pub fn break_off(&mut self, link: LinkId, error: Error) {
+        match self.entries.get_mut(link.0) {
+            Some(Entry::Link(found)) => found.break_off(error),
+            Some(Entry::Greeting { .. }) | None => return,
+        }
+        self.warm(link.0);
+    }
+
     // ---- waiting synchronously ----
 
     /// Tells the peer of a link that this side does nothing before its request `id` is answered;
@@ -401,11 +414,20 @@ impl Engine {
         }
     }
 
-    /// Whether the two sides of a link wait for each other. Asked between two drives: the answer
-    /// may have come before the peer began to wait, so look once more before acting on it.
+    /// Whether this side, which waits synchronously on a link, and the engine at its other end wait for
+    /// each other, be it over this connection or over another between the two. Asked between two
+    /// drives: the answer may have come before the peer began to wait, so look once more before acting
+    /// on it.
     pub fn is_deadlocked(&self, link: LinkId) -> bool {
         let Some(found) = self.link(link.0) else { return false };
-        found.peer_waits_for().is_some_and(|id| found.is_unanswered(id))
+        // The process as well: a peer says itself which engine it is, and its process the kernel says.
+        let engine = |link: &Link| (link.peer.engine, link.peer.pid);
+        self.entries.iter().any(|entry| match entry {
+            Entry::Link(other) if engine(other) == engine(found) => {
+                other.peer_waits_for().is_some_and(|id| other.is_unanswered(id))
+            }
+            _ => false,
+        })
     }
 
     // ---- looking in ----

@@ -70,6 +70,10 @@ impl<T> Slab<T> {
         }
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
         (0u32..).zip(&mut self.entries).filter_map(|(index, (generation, value))| {
             Some((u32::from(*generation) << INDEX_BITS | index, value.as_mut()?))

@@ -248,6 +248,16 @@ impl Link {
         Ok(())
     }
 
+    /// Writes what waits for as long as there is room, however much that is, and commits.
+    #[cold]
+    pub fn write_out(&mut self, host: &mut impl Host) {
+        let mut written = self.write_waiting(host);
+        while written.is_ok() && self.has_more {
+            written = self.write_waiting(host);
+        }
+        self.commit();
+    }
+
     fn write_backlog(&mut self, ring: usize, room: &mut usize) -> Result<(), Corrupt> {
         while *room > 0
             && let Some(front) = self.backlogs[ring].front()

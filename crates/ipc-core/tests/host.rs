@@ -1,0 +1,255 @@
+//! What an engine does for its host beside messages: alarms, finding deadlocks, and ends.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ipc_core::{
+    Body, BufferId, Code, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, Lane, LinkId,
+    ListenOptions, Message, Options, Overflow, Sent, Time, id,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Remembers what it was told.
+#[derive(Default)]
+struct Side {
+    links: Vec<LinkId>,
+    messages: Vec<(LinkId, u64)>,
+    closed: Vec<(LinkId, Option<Code>)>,
+}
+
+impl Host for Side {
+    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        body.append_to(&mut Vec::new())?;
+        self.messages.push((link, message.id));
+        Ok(())
+    }
+
+    fn open(&mut self, _: LinkId, _: &Message) -> BufferId {
+        BufferId(0)
+    }
+
+    fn fill(&mut self, _: BufferId, _: usize, body: Body<'_>) -> Result<(), Corrupt> {
+        body.append_to(&mut Vec::new())
+    }
+
+    fn finish(&mut self, _: LinkId, _: &Message, _: BufferId) {}
+
+    fn discard(&mut self, _: BufferId) {}
+
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Connected { link, .. } | Event::Accepted { link, .. } => self.links.push(link),
+            Event::Closed { link, error } => {
+                self.closed.push((link, error.map(|error| error.code())));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A server's engine and a client's, both driven by this thread.
+struct Pair {
+    server: Engine,
+    client: Engine,
+    serving: Side,
+    asking: Side,
+    options: Options,
+}
+
+impl Pair {
+    /// With so many connections between the two.
+    fn connected(name: &str, connections: usize) -> Self {
+        let directory = std::env::temp_dir().join(format!("ringpost-host-{}", std::process::id()));
+        let mut options = Options { directory: Some(directory.join(name)), ..Options::default() };
+        options.flow.overflow = [Overflow::Wait(Duration::MAX); Lane::ALL.len()];
+        std::fs::create_dir_all(&directory).unwrap();
+        let (mut server, client) = (Engine::new().unwrap(), Engine::new().unwrap());
+        server.listen("host", &options, &ListenOptions::default()).unwrap();
+        let (serving, asking) = (Side::default(), Side::default());
+        let mut pair = Self { server, client, serving, asking, options };
+        for count in 1..=connections {
+            pair.client.connect("host", &pair.options, Duration::from_secs(5)).unwrap();
+            pair.drive_until("connected", |pair| {
+                pair.asking.links.len() == count && pair.serving.links.len() == count
+            });
+        }
+        pair
+    }
+
+    fn drive_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while !is_so(self) {
+            assert!(Instant::now() < until, "never {what}");
+            self.client.drive(&mut self.asking);
+            self.server.drive(&mut self.serving);
+        }
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(self.options.directory.as_ref().unwrap_or(&PathBuf::new())));
+    }
+}
+
+fn draft(kind: Kind, code: u16, id: u64) -> Draft {
+    Draft {
+        kind,
+        lane: Lane::Normal,
+        codec: Codec::Bytes,
+        code,
+        id,
+        timeout: None,
+        trace: None,
+        window: None,
+        compress: false,
+    }
+}
+
+/// Asks, and has the other side take the request.
+fn ask(engine: &mut Engine, link: LinkId, id: u64) {
+    let code = engine.code("ask").unwrap();
+    engine.send(link, &draft(Kind::Request, code, id), &[]).unwrap();
+    engine.flush();
+}
+
+fn is_readable(engine: &Engine, wait: Duration) -> bool {
+    let fd = engine.as_fd();
+    let mut set = [PollFd::new(&fd, PollFlags::IN)];
+    let wait = Timespec::try_from(wait).unwrap();
+    poll(&mut set, Some(&wait)).unwrap() == 1
+}
+
+// ---- alarms ----
+
+#[test]
+fn a_host_is_woken_once_when_it_asked_to_be() {
+    let (mut engine, mut host) = (Engine::new().unwrap(), Side::default());
+    let time = Time::now() + Duration::from_millis(30);
+    engine.wake_at(time);
+    assert!(engine.arm(), "there is nothing to be done yet");
+    assert!(!is_readable(&engine, Duration::ZERO));
+    assert!(is_readable(&engine, Duration::from_secs(10)));
+    assert!(Time::now() >= time && engine.is_due(Time::now()));
+    engine.drive(&mut host);
+    assert!(engine.arm() && !engine.is_due(Time::now()));
+    assert!(!is_readable(&engine, Duration::from_millis(20)), "once is enough");
+}
+
+#[test]
+fn an_alarm_that_was_put_off_or_taken_back_is_no_work_for_long() {
+    let (mut engine, mut host) = (Engine::new().unwrap(), Side::default());
+    engine.wake_at(Time::now());
+    engine.wake_at(Time::now() + Duration::from_secs(3600));
+    engine.drive(&mut host);
+    assert!(engine.arm());
+    assert!(!is_readable(&engine, Duration::from_millis(20)));
+    assert!(!engine.is_due(Time::now() + Duration::from_secs(3599)));
+    assert!(engine.is_due(Time::now() + Duration::from_secs(3601)));
+    engine.wake_at(Time::NEVER);
+    // Never too late is all that is said of it: a look finds out.
+    engine.drive(&mut host);
+    assert!(engine.arm() && !is_readable(&engine, Duration::from_millis(20)));
+}
+
+// ---- deadlocks ----
+
+#[test]
+fn two_sides_that_wait_over_two_connections_are_deadlocked() {
+    let mut pair = Pair::connected("two", 2);
+    let ([one, other], there) = (pair.asking.links[..].try_into().unwrap(), &pair.serving.links);
+    let (one, other): (LinkId, LinkId) = (one, other);
+    let there = there[1];
+    let asked = id::join(0, 1);
+    ask(&mut pair.client, one, asked);
+    pair.client.wait_synchronously(one, Some(asked));
+    ask(&mut pair.server, there, asked);
+    assert!(!pair.client.is_deadlocked(one), "the server is still at work");
+    pair.server.wait_synchronously(there, Some(asked));
+    assert!(pair.client.is_deadlocked(one), "whether its request has arrived or not");
+    pair.drive_until("asked", |pair| pair.asking.messages.contains(&(other, asked)));
+    assert!(pair.client.is_deadlocked(one));
+    assert!(pair.server.is_deadlocked(there));
+    // Over the same connection it is what it was.
+    assert!(pair.client.is_deadlocked(other));
+    pair.server.wait_synchronously(there, None);
+    assert!(!pair.client.is_deadlocked(one), "the server has stopped waiting");
+    assert!(pair.server.is_deadlocked(there), "and the client has not");
+}
+
+#[test]
+fn a_peer_whose_request_was_answered_is_not_waited_for_in_vain() {
+    let mut pair = Pair::connected("answered", 2);
+    let (one, other, there) = (pair.asking.links[0], pair.asking.links[1], pair.serving.links[1]);
+    let asked = id::join(3, 1);
+    ask(&mut pair.server, there, asked);
+    pair.drive_until("asked", |pair| pair.asking.messages.contains(&(other, asked)));
+    pair.server.wait_synchronously(there, Some(asked));
+    let code = pair.client.code("ask").unwrap();
+    pair.client.send(other, &draft(Kind::Reply, code, asked), &[]).unwrap();
+    pair.client.flush();
+    // The answer is on its way, so the server will go on, though it says that it waits.
+    ask(&mut pair.client, one, id::join(0, 1));
+    pair.client.wait_synchronously(one, Some(id::join(0, 1)));
+    assert!(!pair.client.is_deadlocked(one));
+}
+
+#[test]
+fn a_third_engine_that_waits_is_no_deadlock() {
+    let mut pair = Pair::connected("third", 1);
+    let (mut third, mut side) = (Engine::new().unwrap(), Side::default());
+    let link = third.connect("host", &pair.options, Duration::from_secs(5)).unwrap();
+    while side.links.is_empty() || pair.serving.links.len() < 2 {
+        third.drive(&mut side);
+        pair.server.drive(&mut pair.serving);
+    }
+    ask(&mut third, link, id::join(0, 1));
+    third.wait_synchronously(link, Some(id::join(0, 1)));
+    let there = pair.serving.links[0];
+    ask(&mut pair.server, there, id::join(0, 1));
+    pair.server.wait_synchronously(there, Some(id::join(0, 1)));
+    assert!(!pair.server.is_deadlocked(there), "the client it waits for is at work");
+    assert!(pair.server.is_deadlocked(pair.serving.links[1]), "but the third one is not");
+}
+
+// ---- ends ----
+
+#[test]
+fn a_host_breaks_off_one_connection_and_no_other() {
+    let mut pair = Pair::connected("broken", 2);
+    let (one, other) = (pair.asking.links[0], pair.asking.links[1]);
+    pair.client.break_off(one, Error::new(Code::Internal, "cannot go on with it"));
+    pair.drive_until("closed", |pair| {
+        !pair.asking.closed.is_empty() && !pair.serving.closed.is_empty()
+    });
+    assert_eq!(pair.asking.closed, [(one, Some(Code::Internal))]);
+    assert_eq!(pair.serving.closed, [(pair.serving.links[0], Some(Code::PeerLost))]);
+    ask(&mut pair.client, other, id::join(0, 1));
+    pair.drive_until("asked", |pair| !pair.serving.messages.is_empty());
+}
+
+#[test]
+fn what_waits_is_written_out_as_far_as_there_is_room() {
+    let mut pair = Pair::connected("last", 1);
+    let link = pair.asking.links[0];
+    let code = pair.client.code("tick").unwrap();
+    let payload = vec![7; 100_000];
+    let mut sent = 0;
+    // Three times what the lane's ring holds.
+    while sent < 60 {
+        let became = pair.client.send(link, &draft(Kind::OneWay, code, 0), &payload).unwrap();
+        assert!(matches!(became, Sent::Written | Sent::Queued));
+        sent += 1;
+    }
+    pair.client.flush();
+    assert!(pair.client.has_backlog(link));
+    let mut rounds = 0;
+    while pair.client.has_backlog(link) {
+        pair.server.drive(&mut pair.serving);
+        pair.client.write_out(&mut pair.asking);
+        rounds += 1;
+        assert!(rounds < 10, "each round writes a ring full");
+    }
+    pair.drive_until("all have come", |pair| pair.serving.messages.len() == sent);
+}

@@ -1,0 +1,103 @@
+//! Records as they lie in memory of JavaScript's, one arena for each link.
+
+use std::rc::Rc;
+
+use ipc_core::{LinkId, Message, Time};
+
+use crate::memory::Memory;
+use crate::records::inward::{
+    IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
+};
+
+pub const RECORD_LEN: usize = IN_WORDS as usize * 4;
+
+pub struct Arena {
+    pub link: LinkId,
+    pub memory: Rc<Memory>,
+    pub used: usize,
+    /// User code has seen it, and may take it away whenever it runs.
+    pub exposed: bool,
+    /// The turn in which it was seen to be there.
+    seen: u32,
+    /// JavaScript has been told of it.
+    pub known: bool,
+    /// The link is over, and so is the arena when JavaScript has read it.
+    pub ended: bool,
+}
+
+/// What a record says besides its payload.
+#[derive(Clone, Copy, Default)]
+pub struct Head {
+    pub head: u32,
+    pub code: u32,
+    pub id: u64,
+    pub deadline: f64,
+}
+
+impl Arena {
+    pub fn new(link: LinkId, memory: Rc<Memory>) -> Self {
+        Self { link, memory, used: 0, exposed: false, seen: 0, known: false, ended: false }
+    }
+
+    /// Whether there is room for so many bytes more, in this turn. While JavaScript is `reading`, it may
+    /// show its arenas to user code.
+    #[inline]
+    pub fn has_room(&mut self, len: usize, turn: u32, reading: bool) -> bool {
+        self.used + len <= self.memory.len() && (!(self.exposed || reading) || self.is_there(turn))
+    }
+
+    #[cold]
+    fn is_there(&mut self, turn: u32) -> bool {
+        let is_there = self.seen == turn || self.memory.is_whole();
+        self.seen = turn;
+        is_there
+    }
+
+    /// Writes a record of `len` bytes at `start` and returns where its payload goes.
+    #[inline]
+    pub fn write(&mut self, start: usize, len: usize, head: Head, payload_len: usize) -> &mut [u8] {
+        self.used = start + len;
+        let bytes = self.memory.bytes_mut(start, RECORD_LEN + payload_len);
+        let (fields, payload) = bytes.split_at_mut(RECORD_LEN);
+        let mut word = |index: u32, value: u32| {
+            let at = index as usize * 4;
+            fields[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        };
+        word(IN_LEN, narrow(len));
+        word(IN_HEAD, head.head);
+        word(IN_CODE, head.code);
+        word(IN_PAYLOAD_LEN, narrow(payload_len));
+        let at = IN_ID as usize * 4;
+        fields[at..at + 8].copy_from_slice(&head.id.to_ne_bytes());
+        let at = IN_DEADLINE as usize * 4;
+        fields[at..at + 8].copy_from_slice(&head.deadline.to_ne_bytes());
+        payload
+    }
+}
+
+#[inline]
+pub fn head_of(message: &Message, flags: u32) -> Head {
+    let head = message.kind as u32
+        | (message.lane as u32) << 8
+        | (message.codec as u32) << 16
+        | flags << 24;
+    Head { head, code: u32::from(message.code), id: message.id, deadline: millis(message.deadline) }
+}
+
+/// Milliseconds of the monotonic clock; 0 for never.
+#[inline]
+#[expect(clippy::cast_precision_loss, reason = "microseconds are kept for three centuries")]
+pub fn millis(time: Time) -> f64 {
+    if time == Time::NEVER { 0.0 } else { time.as_nanos() as f64 / 1e6 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no stream gets beyond 2^53 bytes")]
+pub fn count(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// Lengths and numbers of the inbox are far below what 32 bits hold.
+#[inline]
+pub fn narrow(value: usize) -> u32 {
+    u32::try_from(value).expect("bounded by the agreed maximum")
+}
