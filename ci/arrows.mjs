@@ -66,6 +66,8 @@ const TS_LAYERS = [
   ['client-stream', 'server-stream'],
   ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends'],
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
+  ['pool'],
+  ['thread'],
   ['native', 'codec', 'remote-error'],
   ['errors', 'options'],
   ['msgpack', 'json', 'pending', 'trace'],
@@ -79,6 +81,15 @@ const TS_OUTSIDE = {
   // What tells a value of any realm, and checks UTF-8: pure functions.
   kinds: ['node:util/types'],
   unpack: ['node:buffer'],
+  json: ['node:buffer'],
+  // Where all copies of the package find each other.
+  thread: ['node:diagnostics_channel'],
+}
+/** What a file may load when it is asked for, because it is large or may be missing. */
+const TS_LATE = {
+  native: ['../../native/binding.js'],
+  thread: ['node:worker_threads'],
+  adapters: ['node:stream', 'node:stream/web'],
 }
 
 const faults = [...core(), ...node(), ...typescript()]
@@ -149,7 +160,8 @@ function* typescript() {
       const allowed = used === from ? TS_OUTSIDE[own]?.includes(from) : layer(used) > layer(own)
       if (!allowed) yield `ts/${entry} must not import ${from}`
     }
-    const required = /\brequire\('(.+?)'\)/.exec(code)
-    if (required && own !== 'native') yield `ts/${entry} must not require ${required[1]}`
+    for (const [, late] of code.matchAll(/\brequire\('(.+?)'\)/g)) {
+      if (!TS_LATE[own]?.includes(late)) yield `ts/${entry} must not require ${late}`
+    }
   }
 }

@@ -5,7 +5,7 @@ import type * as api from '../index.js'
 import { Caller } from './caller.js'
 import { encodeWith } from './codec.js'
 import { asEvent, asMethod, asStream, type EventContract } from './contract.js'
-import { IpcError } from './errors.js'
+import { IpcError, parseError } from './errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import { Link } from './link.js'
@@ -301,7 +301,8 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     this.#responder.abandoned(slot, generation)
   }
 
-  refused(slot: number, generation: number, error: IpcError): void {
+  refused(slot: number, generation: number, description: string): void {
+    const error = parseError(description)
     if (generation === 0) this.#report(error, 'an event that was to be sent')
     else this.#caller.refused(slot, generation, error)
   }
@@ -317,8 +318,9 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   }
 
   /** The engine has nothing of it any more; every request has had its outcome. */
-  hasClosed(reason: IpcError | null): void {
+  hasClosed(description: string): void {
     const { runtime } = this.#link
+    const reason = description === '' ? null : parseError(description)
     if (this.#isClosing) runtime.hold(-1)
     const end = (this.#link.end ??= new IpcError(
       'ERR_PEER_LOST',

@@ -19,6 +19,9 @@ const { ORDER_CONSUMED, ORDER_END } = native
 const itemCost = (length: number): number => (length + 31) & ~7
 const NOTHING = new Uint8Array(0)
 
+/** By this streams of every copy of the package are known; its value says which end they are. */
+export const STREAM = Symbol.for('ringpost.stream')
+
 /** Which stream on which link, as its frames have it. */
 export interface Address {
   readonly link: Link

@@ -1,6 +1,7 @@
 // JSON, written out because of what `JSON.stringify` leaves away without a word: functions, the
 // entries of a Map, the numbers JSON has no form for. Here each is refused, and everything is read once.
 
+import { isUtf8 } from 'node:buffer'
 import {
   isArrayBuffer,
   isBoxedPrimitive,
@@ -183,12 +184,14 @@ function writeEscaped(text: string): void {
   at += buffer.write(escaped, at, 'utf8')
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
 /** Makes a value of bytes. */
 export function decode(bytes: Uint8Array): unknown {
+  if (!isUtf8(bytes)) throw new RangeError('a text that is no UTF-8')
   if (bytes.length > VALUES_FREE) checkValues(bytes)
-  return JSON.parse(utf8.decode(bytes))
+  const { buffer, byteOffset, length } = bytes
+  const text = Buffer.from(buffer as ArrayBuffer, byteOffset, length).toString('utf8')
+  // A mark some put in front of any text.
+  return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text)
 }
 
 /** What is as dense as no text of people's is not made into values: see `valuesMax`. */

@@ -3,12 +3,13 @@
 import type * as api from '../index.js'
 import { checkServerName } from './client.js'
 import { encodeWith } from './codec.js'
-import type { Connection } from './connection.js'
+import { Connection, type Served } from './connection.js'
 import { asEvent } from './contract.js'
 import { raised } from './errors.js'
 import { Handlers } from './handlers.js'
 import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
 import { Party } from './party.js'
+import { makePeer } from './peer.js'
 import { theRuntime, type Acceptor, type Runtime } from './runtime.js'
 
 export async function createServer(
@@ -30,20 +31,20 @@ export async function createServer(
   return server
 }
 
-class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
+class Server extends Party<api.ServerEvents> implements api.Server, Acceptor, Served {
   readonly name: string
-  readonly endpoint: Endpoint
   readonly connections = new Set<Connection>()
   readonly handlers: Handlers
   readonly #runtime: Runtime
   readonly #listener: number
+  readonly #endpoint: Endpoint
   #closing: Promise<void> | undefined
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, endpoint: Endpoint) {
     super(['connection', 'close'])
     this.name = name
-    this.endpoint = endpoint
+    this.#endpoint = endpoint
     this.#runtime = runtime
     this.#listener = listener
     this.handlers = new Handlers(() => {
@@ -72,6 +73,11 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
       }
     }
     return left
+  }
+
+  open(link: number, description: string): Connection {
+    const peer = makePeer(description, this.#runtime.engine.id)
+    return new Connection(this.#runtime, link, peer, this.#endpoint, this)
   }
 
   /** A client has come. */
