@@ -965,13 +965,31 @@ export type IpcErrorCode =
   | 'ERR_INTERNAL'
 
 /**
- * Every failure of the engine's, and every failure of the other side's handler. A handler's error
- * keeps its name, message, code, cause and stack.
+ * Every failure of the engine's, and every failure of the other side's handler. An error of another
+ * copy of the package is an `instanceof` this class, too.
+ *
+ * A handler's error keeps its name, message, code, cause and stack, the `errors` of an `AggregateError`,
+ * and its own enumerable properties, as far as {@link messagePack} can carry them. A cause, or one of the
+ * errors, that is no error comes back as what it was. An object that was thrown and is no error keeps
+ * its code, message and properties. What is longer than this is cut off: texts of 16,384 letters and 65,536
+ * altogether, 64 properties of an error and 16,384 bytes of all, 8 causes below each other, 16 errors of
+ * one, and 32 altogether.
+ *
+ * Its `stack` shows the frames of the other side, each marked with `[remote]`, and behind them those of
+ * whoever awaits the request (`at async …`) or has called `requestSync`.
  */
 export declare class IpcError extends Error {
   constructor(code: string, message: string, options?: { cause?: unknown })
-  /** What to branch on: an {@link IpcErrorCode}, or the code the other side's handler gave. */
+  /**
+   * What to branch on: an {@link IpcErrorCode}, or the code the other side's handler gave; a number, if
+   * that was one, whatever the type says. Of one that gave none it is `ERR_HANDLER`, and of errors of the
+   * web, whose numbers are history, the `name` says more (`AbortError`).
+   */
   readonly code: string
   /** Whether the other side's handler failed, rather than the way there. */
   readonly isRemote: boolean
+  /** Of an `AggregateError` of the other side: why. */
+  readonly errors?: readonly unknown[]
+  /** What JSON and logs show of it: name, message, code, causes, errors and properties, but no stack. */
+  toJSON(): Record<string, unknown>
 }

@@ -108,8 +108,6 @@ test('what has no form of its own takes the nearest', (t) => {
   t.deepEqual(through({ a: undefined, b: 1 }), { b: 1 })
   t.deepEqual(through([undefined]), [null])
   t.deepEqual(through(new Map([['a', 1]])), { a: 1 })
-  t.is(through(new Date(0)), '1970-01-01T00:00:00.000Z')
-  t.deepEqual(through(new Uint16Array([1])), new Uint8Array([1, 0]))
   const prototype = through(JSON.parse('{"__proto__": {"evil": true}}')) as object
   t.is(Object.getPrototypeOf(prototype), Object.prototype)
   t.deepEqual(Object.keys(prototype), ['__proto__'])
@@ -119,8 +117,8 @@ test('what cannot be sent is refused', (t) => {
   const circle: unknown[] = []
   circle.push(circle)
   t.throws(() => encode(circle), { message: /nested more than 128/ })
-  t.throws(() => encode(Symbol('s')), { message: 'a symbol cannot be sent' })
-  t.throws(() => encode(() => 1), { message: 'a function cannot be sent' })
+  t.throws(() => encode(Symbol('s')), { message: 'value: symbol cannot be sent' })
+  t.throws(() => encode(() => 1), { message: 'value: function cannot be sent' })
   t.throws(() => encode(2n ** 64n), { message: /more than 64 bits/ })
   t.throws(() => encode(-(2n ** 63n) - 1n), { message: /more than 64 bits/ })
 })
@@ -131,8 +129,13 @@ test('nesting is followed to 128 levels and no further', (t) => {
   for (let level = 0; level < 128; level++) value = [value]
   t.deepEqual(decode(nested(128)), value)
   t.deepEqual(encodeCopy(value), nested(128))
+  t.throws(() => encode([value]), { message: /nested more than 128/ })
   t.throws(() => decode(nested(129)), { message: /nested more than 128/ })
   t.throws(() => decode(nested(100_000)), { message: /nested more than 128/ })
+  let empty: unknown = {}
+  for (let level = 1; level < 128; level++) empty = { a: empty }
+  t.deepEqual(decode(encode(empty)), empty)
+  t.throws(() => encode({ a: empty }), { message: /nested more than 128/ })
 })
 
 test('hostile bytes are a value or an error, at the price of their length', async (t) => {
@@ -154,8 +157,8 @@ test('hostile bytes are a value or an error, at the price of their length', asyn
   }
   t.throws(() => decode(new Uint8Array(0)), { instanceOf: RangeError })
   t.throws(() => decode(Uint8Array.of(1, 2)), { message: '1 bytes behind the value' })
-  t.throws(() => decode(Uint8Array.of(0xc1)), { message: /not plain MessagePack/ })
-  t.throws(() => decode(Uint8Array.of(0xd4, 1, 1)), { message: /not plain MessagePack/ })
+  t.throws(() => decode(Uint8Array.of(0xc1)), { message: /no type of MessagePack/ })
+  t.throws(() => decode(Uint8Array.of(0xd4, 1, 1)), { message: /extension type 1 is not known/ })
 })
 
 test('a bigint crosses to another process and back', async (t) => {
@@ -180,7 +183,7 @@ test('a codec that is not the one of the contract is refused on the other side',
   const client = await server.connect(t)
   const Mistaken = method('echo', { codec: json })
   const error = await t.throwsAsync(client.request(Mistaken, 1), { code: 'ERR_INVALID_PAYLOAD' })
-  t.regex(error.message, /came as codec 2, the contract says messagePack/)
+  t.regex(error.message, /^params: came as json, the contract says messagePack$/)
 })
 
 test('a codec of your own works both ways, and its errors are causes', async (t) => {

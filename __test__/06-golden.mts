@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
-import { createServer } from 'ringpost'
-import { decodeError, encodeError } from '../ts/errors.js'
+import { bytes as raw, createServer, json, messagePack, type Codec } from 'ringpost'
+import { decodeError, encodeError } from '../ts/remote-error.js'
 import { decode, encode } from '../ts/msgpack.js'
 import { traceBytes, traceText } from '../ts/trace.js'
 import { directory } from './helpers/directory.mjs'
@@ -47,11 +47,29 @@ for (const { fields, bytes } of ofType('msgpack')) {
   })
 }
 
-/** Values JSON has no words for. */
+/** Values JSON has no words for: records with one key, which says what they are. */
 function revive(item: unknown): unknown {
-  const { $bytes, $bigint } = (item ?? {}) as { $bytes?: string; $bigint?: string }
-  if ($bytes !== undefined) return new Uint8Array(Buffer.from($bytes, 'hex'))
-  return $bigint === undefined ? item : BigInt($bigint)
+  const [[key, value] = ['', undefined]] = Object.entries<any>(item ?? {})
+  if (typeof item === 'string' || !key.startsWith('$')) return item
+  const kind = key.slice(1)
+  if (kind === 'bytes') return new Uint8Array(Buffer.from(value, 'hex'))
+  if (kind === 'bigint') return BigInt(value)
+  if (kind === 'date') return new Date(value)
+  if (kind === 'ArrayBuffer') return Uint8Array.from(value).buffer
+  if (kind === 'DataView') return new DataView(Uint8Array.from(value).buffer)
+  const array = (globalThis as unknown as Record<string, { from(values: unknown[]): unknown }>)[kind]
+  return array.from(kind.startsWith('Big') ? (value as string[]).map(BigInt) : value)
+}
+
+for (const { fields, bytes } of ofType('frame')) {
+  if (!fields.name.startsWith('a request without parameters')) continue
+  test(`nothing: ${fields.name}`, (t) => {
+    const codec = { bytes: raw, messagepack: messagePack, json }[fields.codec] as Codec<any>
+    const payload = bytes.subarray(24)
+    t.is(Buffer.from(codec.encode(undefined)).toString('hex'), payload.toString('hex'))
+    t.deepEqual(codec.decode(payload), fields.codec === 'bytes' ? payload : null)
+    if (codec !== raw) t.throws(() => codec.decode(new Uint8Array(0)))
+  })
 }
 
 for (const { fields, bytes } of ofType('error')) {
@@ -59,20 +77,43 @@ for (const { fields, bytes } of ofType('error')) {
     const error = decodeError(bytes)
     t.is(error.name, fields.error_name)
     t.is(error.message, fields.message)
-    t.is(error.code, fields.code)
+    const { code = fields.code, ...properties } = JSON.parse(fields.properties ?? '{}') as Shown
+    t.like({ ...error }, { ...properties, code })
     t.true(error.isRemote)
-    const cause = error.cause as Error & { code: string }
-    t.is(cause.name, fields.cause_name)
-    t.is(cause.message, fields.cause_message)
-    t.is(cause.code, fields.cause_code ?? 'ERR_HANDLER')
+    if (fields.cause_value === undefined) {
+      const cause = error.cause as Error & { code: string }
+      t.is(cause.name, fields.cause_name)
+      t.is(cause.message, fields.cause_message)
+      t.is(cause.code, fields.cause_code ?? 'ERR_HANDLER')
+    } else {
+      t.deepEqual(error.cause, JSON.parse(fields.cause_value))
+    }
+    const errors = fields.errors && (JSON.parse(fields.errors) as Shown[])
+    for (const [at, one] of (errors || []).entries()) {
+      if ('value' in one) t.is(error.errors![at], one.value)
+      else t.like(error.errors![at], one)
+    }
     if (fields.writer !== 'typescript') return
-    const inner = Object.assign(new Error(fields.cause_message), { stack: undefined })
-    const written = Object.assign(new TypeError(fields.message, { cause: inner }), {
-      code: fields.code,
-      stack: fields.stack,
+    const inner =
+      fields.cause_value === undefined
+        ? Object.assign(new Error(fields.cause_message), { stack: undefined })
+        : (JSON.parse(fields.cause_value) as unknown)
+    const written = Object.assign(new Error(fields.message, { cause: inner }), {
+      ...{ name: fields.error_name, stack: fields.stack, ...properties, code },
+      ...(errors && { errors: errors.map(thrown) }),
     })
     t.is(Buffer.from(encodeError(written)).toString('hex'), bytes.toString('hex'))
   })
+}
+
+interface Shown {
+  [part: string]: unknown
+}
+
+/** One of several errors, as it was before it was written. */
+function thrown({ value, message, ...parts }: Shown): unknown {
+  if (value !== undefined) return value
+  return Object.assign(new Error(message as string), parts, { stack: undefined })
 }
 
 for (const { fields, bytes } of ofType('trace')) {

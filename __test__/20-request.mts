@@ -55,7 +55,7 @@ test('an error without a code, with a number for one, and no error at all', asyn
   const plain = client.request(Fail, { name: 'Error', message: 'plain' })
   await t.throwsAsync(plain, { code: 'ERR_HANDLER', message: 'plain' })
   const numbered = client.request(Fail, { name: 'Error', message: 'numbered', code: 7 })
-  await t.throwsAsync(numbered, { code: '7' })
+  await t.throwsAsync(numbered, { code: 7 })
   await t.throwsAsync(client.request(FailOddly, 'just text'), { message: 'just text' })
 })
 

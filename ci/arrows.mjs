@@ -19,6 +19,7 @@ const CORE_LAYERS = [
 /** Below all of them, and free to use each other: plain values and the two seams. */
 const CORE_VALUES = [
   ...['header', 'option_block', 'checksum', 'compression', 'limits', 'error', 'remote_error', 'time'],
+  'value',
   ...['sync', 'sys'],
 ]
 /** Not part of the product: tests, models, and the doors for tests outside. */
@@ -65,10 +66,18 @@ const TS_LAYERS = [
   ['client-stream', 'server-stream'],
   ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends', 'delivery', 'parking', 'last-words'],
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
-  ['pool', 'report'],
-  ['native', 'codec'],
+  ['pool'],
+  ['thread'],
+  ['native', 'codec', 'remote-error'],
+  ['report'],
   ['errors', 'options'],
-  ['msgpack', 'pending', 'trace', 'alarms', 'signals', 'fifo', 'isolation', 'thenable'],
+  [
+    ...['msgpack', 'json', 'pending', 'trace'],
+    ...['alarms', 'signals', 'fifo', 'isolation', 'thenable'],
+  ],
+  ['unpack'],
+  ['extensions', 'refusal'],
+  ['kinds'],
 ]
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
@@ -76,6 +85,18 @@ const TS_OUTSIDE = {
   isolation: ['node:async_hooks', 'node:util'],
   party: ['node:events'],
   report: ['node:util'],
+  // What tells a value of any realm, and checks UTF-8: pure functions.
+  kinds: ['node:util/types'],
+  unpack: ['node:buffer'],
+  json: ['node:buffer'],
+  // Where all copies of the package find each other.
+  thread: ['node:diagnostics_channel'],
+}
+/** What a file may load when it is asked for, because it is large or may be missing. */
+const TS_LATE = {
+  native: ['../../native/binding.js'],
+  thread: ['node:worker_threads'],
+  adapters: ['node:stream', 'node:stream/web'],
 }
 
 const faults = [...core(), ...node(), ...typescript()]
@@ -146,7 +167,8 @@ function* typescript() {
       const allowed = used === from ? TS_OUTSIDE[own]?.includes(from) : layer(used) > layer(own)
       if (!allowed) yield `ts/${entry} must not import ${from}`
     }
-    const required = /\brequire\('(.+?)'\)/.exec(code)
-    if (required && own !== 'native') yield `ts/${entry} must not require ${required[1]}`
+    for (const [, late] of code.matchAll(/\brequire\('(.+?)'\)/g)) {
+      if (!TS_LATE[own]?.includes(late)) yield `ts/${entry} must not require ${late}`
+    }
   }
 }

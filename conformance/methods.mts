@@ -50,17 +50,26 @@ export function toOptions(chosen: Chosen = {}): Omit<ServerOptions, 'handlers'> 
 }
 
 export function toFailure(error: unknown): Failure {
-  if (!(error instanceof Error)) return { message: String(error) }
+  if (!(error instanceof Error)) return { message: String(error), value: error }
   const { name, message, stack, cause } = error
-  const { isRemote } = error as IpcError
-  // What a signal was aborted with has a number for a code.
-  const code = error instanceof DOMException ? 'ABORTED' : (error as IpcError).code
-  return { name, message, code, stack, cause: cause ? toFailure(cause) : undefined, isRemote }
+  const { isRemote, code: own, errors } = error as IpcError
+  // What a signal was aborted with has a number for a code; so may others.
+  const code = error instanceof DOMException ? 'ABORTED' : own && String(own)
+  const properties = { ...error, isRemote: undefined } as Record<string, unknown>
+  if (typeof own !== 'number') properties.code = undefined
+  return {
+    ...{ name, message, code, stack, properties, isRemote },
+    cause: cause ? toFailure(cause) : undefined,
+    errors: errors?.map(toFailure),
+  }
 }
 
-function toError({ name, message, code, stack, cause }: Failure): Error {
+function toError(failure: Failure): unknown {
+  if (failure.value !== undefined) return failure.value
+  const { name, message, code, stack, cause, errors, properties } = failure
   const error = new Error(message, cause ? { cause: toError(cause) } : undefined)
-  return Object.assign(error, { name, code, ...(stack ? { stack } : {}) })
+  if (errors) Object.assign(error, { errors: errors.map(toError) })
+  return Object.assign(error, { name, code, ...(stack ? { stack } : {}) }, properties)
 }
 
 const echo = (value: unknown) => value

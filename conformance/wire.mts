@@ -71,6 +71,10 @@ export interface Failure {
   code?: string
   stack?: string
   cause?: Failure
+  errors?: Failure[]
+  properties?: Record<string, unknown>
+  /** Of a cause, or one of several errors: it is no error, but this. */
+  value?: unknown
   isRemote?: boolean
 }
 

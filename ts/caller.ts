@@ -1,16 +1,17 @@
 // The side of a connection that asks.
 
 import type * as api from '../index.js'
-import { BYTES, decodeWith, encodeWith, OWN } from './codec.js'
+import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from './codec.js'
 import { ClientStream } from './client-stream.js'
 import type { MethodContract, StreamContract } from './contract.js'
-import { decodeError, IpcError } from './errors.js'
+import { IpcError, rejected, type Hidden } from './errors.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
 import { native, type Extras } from './native.js'
 import { laneNumber, nativeSpan } from './options.js'
 import { ERROR, REPLY, REQUEST } from './outbox.js'
 import { Pending } from './pending.js'
+import { readError, remoteError } from './remote-error.js'
 import { onAbort } from './signals.js'
 import { traceBytes } from './trace.js'
 
@@ -52,6 +53,12 @@ class Call {
     this.timeoutMs = timeoutMs
     this.resolve = resolve
     this.reject = reject
+  }
+
+  /** Ends it with an error that is made where it tells most. */
+  fail(make: (hide?: Hidden) => Error): void {
+    if (this.stream === undefined) this.resolve(rejected(make))
+    else this.reject(make())
   }
 }
 
@@ -149,7 +156,7 @@ export class Caller {
     const { pool, runtime } = this.#link
     const arena = runtime.syncArena
     const { codec } = arena
-    if (arena.kind === ERROR) throw decodeError(answer)
+    if (arena.kind === ERROR) throw remoteError(readError(answer, codec === MESSAGE_PACK))
     if (!arena.has(answer)) return decode(contract, answer, codec)
     // What is kept is not in the arena, where the next answer will be.
     if (contract.codecNumber === BYTES) return decode(contract, pool.copy(answer), codec)
@@ -164,7 +171,7 @@ export class Caller {
     const { codecNumber } = contract
     let value
     try {
-      if (kind !== REPLY) throw decodeError(inbox.borrowed(at, extras))
+      if (kind !== REPLY) return this.#failed(call, inbox, at, extras)
       let payload
       if (codecNumber === BYTES) payload = inbox.kept(at, extras)
       else payload = codecNumber === OWN ? inbox.lent(at, extras) : inbox.borrowed(at, extras)
@@ -175,10 +182,16 @@ export class Caller {
     call.resolve(value)
   }
 
+  #failed(call: Call, inbox: Inbox, at: number, extras: Extras): void {
+    const isMessagePack = inbox.codec(at) === MESSAGE_PACK
+    const wire = readError(inbox.borrowed(at, extras), isMessagePack)
+    call.fail((hide) => remoteError(wire, hide))
+  }
+
   /** A request has ended without an answer. */
   ended(slot: number, generation: number, ending: number): void {
     const call = this.#take(slot, generation)
-    if (call !== undefined) call.reject(endError(call, -ending))
+    call?.fail(() => endError(call, -ending))
   }
 
   /** A request could not be sent. If it has ended before, that is no news. */
@@ -203,7 +216,7 @@ export class Caller {
   ): number {
     const link = this.#link
     const { contract } = call
-    const payload = encodeWith(contract.codec, params)
+    const payload = encodeWith(contract.codec, params, 'params')
     link.check(payload.length)
     const code = link.code(contract)
     const slot = this.#pending.add(call)
@@ -280,7 +293,7 @@ function inherit({ parent, signal, ...own }: api.RequestOptions, defaultMs: numb
 function decode(contract: MethodContract | StreamContract, payload: Uint8Array, codec: number): unknown {
   const { result } = contract.options
   if (codec === BYTES && contract.codecNumber === BYTES && result === undefined) return payload
-  return decodeWith(contract.codec, contract.codecNumber, result, payload, codec)
+  return decodeWith(contract.codec, contract.codecNumber, result, payload, codec, 'result')
 }
 
 function endError({ contract, timeoutMs }: Call, ending: number): IpcError {

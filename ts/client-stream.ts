@@ -2,7 +2,7 @@
 
 import type * as api from '../index.js'
 import { IpcError } from './errors.js'
-import { ItemReader, ItemWriter, type Address } from './flow.js'
+import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
 import type { Inbox } from './inbox.js'
 import type { Extras } from './native.js'
 import { checkFunction, handleOptions } from './options.js'
@@ -74,3 +74,4 @@ export class ClientStream implements api.ClientStream {
     this.#cancel(reason ?? new IpcError('ERR_CANCELLED', 'the stream was cancelled here'))
   }
 }
+Object.defineProperty(ClientStream.prototype, STREAM, { value: 'client' })

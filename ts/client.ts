@@ -1,9 +1,10 @@
 // Connecting.
 
 import type * as api from '../index.js'
-import type { Connection } from './connection.js'
-import { raised } from './errors.js'
+import { Connection } from './connection.js'
+import { parseError, raised } from './errors.js'
 import { clientOptions } from './options.js'
+import { makePeer } from './peer.js'
 import { theRuntime } from './runtime.js'
 import { onAbort } from './signals.js'
 
@@ -18,7 +19,22 @@ export async function connect(name: string, options?: api.ClientOptions): Promis
   let stop: (() => void) | undefined
   try {
     return await new Promise<Connection>((resolve, reject) => {
-      runtime.connecting(link, { endpoint, prepare, resolve, reject })
+      runtime.connecting(link, {
+        open: (_, description) => {
+          const peer = makePeer(description)
+          return new Connection(runtime, link, peer, endpoint, undefined)
+        },
+        connected(connection) {
+          try {
+            prepare?.(connection)
+          } catch (error) {
+            void connection.close()
+            return reject(error)
+          }
+          resolve(connection)
+        },
+        failed: (description) => reject(parseError(description || 'ERR_CLOSED\nthe server closed')),
+      })
       const abort = () => {
         runtime.notConnecting(link)
         reject(signal!.reason)

@@ -2,100 +2,139 @@
 
 import type * as api from '../index.js'
 import { IpcError } from './errors.js'
+import * as jsonText from './json.js'
+import { isDetached, isThenable, isUint8Array, kindOf } from './kinds.js'
 import * as msgpack from './msgpack.js'
+import { Refusal, refusalOf, said } from './refusal.js'
 
-export const bytes: api.Codec<Uint8Array> = {
-  name: 'bytes',
-  encode(value) {
-    // Nothing is nothing: a request without parameters has an empty payload.
-    if (value === undefined) return EMPTY
-    if (!(value instanceof Uint8Array)) throw new TypeError('the payload is no Uint8Array')
-    return value
-  },
-  decode: (payload) => payload,
-}
-const EMPTY = new Uint8Array(0)
-
-export const messagePack: api.Codec<any> = {
-  name: 'messagePack',
-  encode: msgpack.encode,
-  decode: msgpack.decode,
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-export const json: api.Codec<any> = {
-  name: 'json',
-  encode(value) {
-    const text = JSON.stringify(value === undefined ? null : value)
-    if (text === undefined) throw new TypeError(`a ${typeof value} cannot be sent`)
-    return Buffer.from(text)
-  },
-  decode: (payload) => JSON.parse(utf8.decode(payload)),
-}
-
-/** The number a codec has in a header. */
-export function wireNumber(codec: api.Codec<any>): number {
-  if (codec === bytes) return 0
-  if (codec === messagePack) return 1
-  return codec === json ? 2 : 3
-}
+/** By this the built-in codecs of every copy of the package are known, and their numbers in a header. */
+const NUMBER = Symbol.for('ringpost.codec')
 /** The number of {@link bytes}. */
 export const BYTES = 0
 /** The number of {@link messagePack}, which error frames always have. */
 export const MESSAGE_PACK = 1
-/** The number of all codecs that are not ours. */
+/** The number of all codecs that are not built in. */
 export const OWN = 3
+const NAMES = ['bytes', 'messagePack', 'json', 'a codec of its own']
 
-export function encodeWith(codec: api.Codec<any>, value: unknown): Uint8Array {
-  let payload
-  try {
-    payload = codec.encode(value)
-  } catch (cause) {
-    throw invalid(`cannot be encoded as ${codec.name}`, cause)
+const EMPTY = new Uint8Array(0)
+
+/** What connections use of the built-in codecs, by number: the bytes are valid until the next call. */
+const WORKING: readonly api.Codec<any>[] = [
+  {
+    name: 'bytes',
+    encode(value: unknown) {
+      // Nothing is nothing: a request without parameters has an empty payload.
+      if (value === undefined) return EMPTY
+      if (!isUint8Array(value)) throw new Refusal(`${kindOf(value)} is no Uint8Array`)
+      return value
+    },
+    decode: (payload) => payload,
+  },
+  { name: 'messagePack', encode: msgpack.encode, decode: msgpack.decode },
+  { name: 'json', encode: jsonText.encode, decode: jsonText.decode },
+]
+
+export const bytes = published(BYTES) as api.Codec<Uint8Array>
+export const messagePack = published(MESSAGE_PACK)
+export const json = published(2)
+
+/** The codec for everyone: its bytes are the caller's, and its errors are for people. */
+function published(number: number): api.Codec<any> {
+  const { name, encode, decode } = WORKING[number]
+  const codec = {
+    name,
+    encode(value: unknown) {
+      try {
+        const made = encode(value)
+        return number === BYTES ? made : new Uint8Array(made)
+      } catch (error) {
+        throw refusalOf(error).toError('value')
+      }
+    },
+    decode,
   }
-  if (payload instanceof Uint8Array) return payload
-  throw invalid('was encoded to something that is no Uint8Array', undefined)
+  // What is made of it by spreading is another codec.
+  Object.defineProperty(codec, NUMBER, { value: number })
+  return codec
 }
 
-/** Decodes and, where the contract has a validator, checks. */
+/** The number a codec has in a header. */
+export function wireNumber(codec: api.Codec<any>): number {
+  const number: unknown = Object.hasOwn(codec, NUMBER)
+    ? (codec as { [NUMBER]?: unknown })[NUMBER]
+    : OWN
+  return typeof number === 'number' && number in WORKING ? number : OWN
+}
+
+/** The codec a connection works with for this one. */
+export function workingCodec(codec: api.Codec<any>): api.Codec<any> {
+  return WORKING[wireNumber(codec)] ?? codec
+}
+
+/** Encodes `what`: params, a result, a payload, an item. */
+export function encodeWith(codec: api.Codec<any>, value: unknown, what: string): Uint8Array {
+  let payload: unknown
+  try {
+    payload = codec.encode(value)
+  } catch (error) {
+    throw unencodable(codec, error, what)
+  }
+  if (!isUint8Array(payload)) {
+    throw invalid(`${what}: was encoded to ${kindOf(payload)}, which is no Uint8Array`, undefined)
+  }
+  if (payload.length === 0 && isDetached(payload.buffer)) {
+    throw invalid(`${what}: Uint8Array whose memory was given away cannot be sent`, undefined)
+  }
+  return payload
+}
+
+function unencodable(codec: api.Codec<any>, error: unknown, what: string): IpcError {
+  if (WORKING.includes(codec)) {
+    const cause = refusalOf(error).toError(what)
+    return invalid(cause.message, cause)
+  }
+  return invalid(`${what}: cannot be encoded as ${codec.name}: ${said(error)}`, error)
+}
+
+/** Decodes `what` and, where the contract has a validator, checks it. */
 export function decodeWith(
   codec: api.Codec<any>,
   number: number,
   schema: api.StandardSchema | undefined,
   payload: Uint8Array,
   found: number,
+  what: string,
 ): unknown {
   if (found !== number) {
-    throw invalid(`came as codec ${found}, the contract says ${codec.name}`, undefined)
+    throw invalid(`${what}: came as ${NAMES[found]}, the contract says ${codec.name}`, undefined)
   }
   let value
   try {
     value = codec.decode(payload)
-  } catch (cause) {
-    throw invalid(`cannot be decoded as ${codec.name}`, cause)
+  } catch (error) {
+    throw invalid(`${what}: cannot be decoded as ${codec.name}: ${said(error)}`, error)
   }
-  return schema === undefined ? value : validate(schema, value)
+  return schema === undefined ? value : validate(schema, value, what)
 }
 
-function validate(schema: api.StandardSchema, value: unknown): unknown {
-  let result
+function validate(schema: api.StandardSchema, value: unknown, what: string): unknown {
+  let issues
   try {
-    result = schema['~standard'].validate(value)
-  } catch (cause) {
-    throw invalid('was refused by its validator', cause)
+    const result = schema['~standard'].validate(value)
+    if (isThenable(result)) {
+      // What it will say is too late, and nobody's business any more.
+      result.then(undefined, () => {})
+      throw new TypeError('it does not answer at once')
+    }
+    if (!result.issues) return result.value
+    issues = result.issues.map((issue) => issue.message).join('; ')
+  } catch (error) {
+    throw invalid(`${what}: the validator failed: ${said(error)}`, error)
   }
-  if (result instanceof Promise) {
-    throw invalid('has a validator that does not answer at once', undefined)
-  }
-  if (result.issues) {
-    const issues = result.issues.map((issue) => issue.message).join('; ')
-    throw invalid(`was refused by its validator: ${issues}`, undefined)
-  }
-  return result.value
+  throw invalid(`${what}: the validator says: ${issues}`, undefined)
 }
 
-function invalid(what: string, cause: unknown): IpcError {
-  const options = cause === undefined ? undefined : { cause }
-  return new IpcError('ERR_INVALID_PAYLOAD', `the payload ${what}`, options)
+function invalid(message: string, cause: unknown): IpcError {
+  return new IpcError('ERR_INVALID_PAYLOAD', message, cause === undefined ? undefined : { cause })
 }

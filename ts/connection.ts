@@ -5,7 +5,7 @@ import type * as api from '../index.js'
 import { Caller } from './caller.js'
 import { encodeWith } from './codec.js'
 import { asEvent, asMethod, asStream, type EventContract } from './contract.js'
-import { IpcError } from './errors.js'
+import { IpcError, parseError } from './errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import { Link } from './link.js'
@@ -121,7 +121,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   ): boolean {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.tell(contract, encodeWith(contract.codec, payload), lane, traceparent)
+    return this.tell(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
   }
 
   async send<Payload>(
@@ -131,7 +131,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   ): Promise<void> {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    const bytes = encodeWith(contract.codec, payload)
+    const bytes = encodeWith(contract.codec, payload, 'payload')
     this.#link.check(bytes.length)
     return this.#sends.wait((slot, generation) =>
       this.#append(contract, bytes, laneNumber(lane), traceparent, slot, generation),
@@ -316,7 +316,8 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     this.#responder.abandoned(slot, generation)
   }
 
-  refused(slot: number, generation: number, error: IpcError): void {
+  refused(slot: number, generation: number, description: string): void {
+    const error = parseError(description)
     if (generation === 0) this.#report(error, 'an event that was to be sent')
     else this.#caller.refused(slot, generation, error)
   }
@@ -333,7 +334,8 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   }
 
   /** An event of the peer was not taken. */
-  unreadable(error: IpcError): void {
+  unreadable(description: string): void {
+    const error = parseError(description)
     this.#responder.notHandled()
     this.#report(error, 'an event that has arrived')
   }
@@ -349,8 +351,9 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
   }
 
   /** The engine has nothing of it any more; every request has had its outcome. */
-  hasClosed(reason: IpcError | null): void {
+  hasClosed(description: string): void {
     const { runtime } = this.#link
+    const reason = description === '' ? null : parseError(description)
     if (this.#isClosing) runtime.hold(-1)
     const end = (this.#link.end ??= new IpcError(
       'ERR_PEER_LOST',

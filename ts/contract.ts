@@ -1,11 +1,15 @@
 // Contracts: values both ends share, with what the ends need at hand.
 
 import type * as api from '../index.js'
-import { messagePack, wireNumber } from './codec.js'
+import { messagePack, wireNumber, workingCodec } from './codec.js'
+import { kindOf } from './kinds.js'
 import { native } from './native.js'
 import { checkName, eventOptions, methodOptions, streamOptions } from './options.js'
 
 const { COMPRESS } = native
+
+/** By this contracts of every copy of the package are known. */
+const CONTRACT = Symbol.for('ringpost.contract')
 
 export function method<Params, Result>(
   name: string,
@@ -47,12 +51,14 @@ export abstract class Contract {
 
   constructor(name: string, codec: api.Codec<any> | undefined, compress = false) {
     this.name = name
-    this.codec = codec ?? messagePack
-    this.codecNumber = wireNumber(this.codec)
+    this.codec = workingCodec(codec ?? messagePack)
+    this.codecNumber = wireNumber(codec ?? messagePack)
     this.compresses = compress
     this.format = compress ? this.codecNumber | COMPRESS : this.codecNumber
   }
 }
+
+Object.defineProperty(Contract.prototype, CONTRACT, { value: true })
 
 export class MethodContract extends Contract implements api.Method {
   readonly kind = 'method'
@@ -95,7 +101,7 @@ export function asMethod(contract: api.Method<any, any> | string): MethodContrac
   if (contract instanceof MethodContract) return contract
   return typeof contract === 'string'
     ? remembered(named, contract, MethodContract)
-    : wrong('method', contract)
+    : foreign(contract, 'method', MethodContract)
 }
 
 /** The event of a contract or of a bare name. */
@@ -103,18 +109,45 @@ export function asEvent(contract: api.Event<any> | string): EventContract {
   if (contract instanceof EventContract) return contract
   return typeof contract === 'string'
     ? remembered(namedEvents, contract, EventContract)
-    : wrong('event', contract)
+    : foreign(contract, 'event', EventContract)
 }
 
 /** The stream of a contract. There is none of a bare name, which a method has. */
 export function asStream(contract: api.Stream): StreamContract {
-  return contract instanceof StreamContract ? contract : wrong('stream', contract)
+  return contract instanceof StreamContract ? contract : foreign(contract, 'stream', StreamContract)
 }
 
 /** What a handler is registered for. */
 export function asAny(contract: api.AnyContract | string): Contract {
-  if (contract instanceof EventContract || contract instanceof StreamContract) return contract
-  return asMethod(contract as api.Method | string)
+  if (isContract(contract, 'event')) return asEvent(contract)
+  return isContract(contract, 'stream') ? asStream(contract) : asMethod(contract as api.Method)
+}
+
+/** Whether it is a contract of this kind, whatever copy of the package has made it. */
+export function isContract(value: unknown, kind: 'event'): value is api.Event
+export function isContract(value: unknown, kind: 'stream'): value is api.Stream
+export function isContract(value: unknown, kind: string): boolean
+export function isContract(value: unknown, kind: string): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { [CONTRACT]: isOne, kind: own } = value as { [CONTRACT]?: unknown; kind?: unknown }
+  return isOne === true && own === kind
+}
+
+/** Contracts of ours for those of other copies, which have other codecs and another engine's codes. */
+const foreigners = new WeakMap<object, Contract>()
+
+function foreign<C extends Contract>(
+  contract: { name: string; options: object },
+  kind: string,
+  make: new (name: string, options: object) => C,
+): C {
+  if (!isContract(contract, kind)) return wrong(kind, contract)
+  let ours = foreigners.get(contract)
+  if (ours === undefined) {
+    ours = new make(contract.name, contract.options)
+    foreigners.set(contract, ours)
+  }
+  return ours as C
 }
 
 function remembered<C>(
@@ -134,6 +167,6 @@ function remembered<C>(
 }
 
 function wrong(kind: string, found: unknown): never {
-  const message = `${found === null ? 'null' : typeof found} is no ${kind}: make one with ${kind}()`
+  const message = `${kindOf(found)} is no ${kind}: make one with ${kind}()`
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARGUMENT' })
 }

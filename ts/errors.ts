@@ -1,22 +1,51 @@
-// The one error class, and how an error crosses to the other side and back.
+// The one error class.
 
 import type * as api from '../index.js'
-import { decode, encode } from './msgpack.js'
+import { isError } from './kinds.js'
 
-/** Causes deeper than this are cut off. */
-const CAUSES_MAX = 8
-/** Texts longer than this are cut off: an error is no place for data. */
-const TEXT_MAX = 16_384
+/** By this errors of every copy of the package are known. */
+const ERROR = Symbol.for('ringpost.error')
 
 export class IpcError extends Error implements api.IpcError {
   readonly code: string
   readonly isRemote: boolean = false
+  declare readonly errors?: readonly unknown[]
 
   constructor(code: string, message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code
   }
+
+  toJSON(): Record<string, unknown> {
+    return shown(this, 0) as Record<string, unknown>
+  }
+
+  /** Errors of another copy of the package are errors of this class. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== IpcError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && (value as Branded)[ERROR] === true
+  }
 }
+
+/** Causes below each other that are shown. */
+const SHOWN_MAX = 8
+
+/** What JSON and logs show of an error: all but its stack. JSON itself would leave away what counts. */
+function shown(error: unknown, depth: number): unknown {
+  if (!isError(error)) return error
+  const { name, message, cause, ...rest } = error as Error & { errors?: unknown }
+  const record: Record<string, unknown> = { name, message, ...rest }
+  if (depth === SHOWN_MAX) return record
+  if (cause !== undefined) record.cause = shown(cause, depth + 1)
+  const { errors } = error as { errors?: unknown }
+  if (Array.isArray(errors)) record.errors = errors.map((one) => shown(one, depth + 1))
+  return record
+}
+
+interface Branded {
+  [ERROR]?: unknown
+}
+Object.defineProperty(IpcError.prototype, ERROR, { value: true })
 // On the prototype, as the names of built-in errors are, so that printing one does not show it.
 Object.defineProperty(IpcError.prototype, 'name', {
   value: 'IpcError',
@@ -24,69 +53,27 @@ Object.defineProperty(IpcError.prototype, 'name', {
   writable: true,
 })
 
-/** An error as it travels; what is not there is `null` or left out. */
-interface Wire {
-  name?: string | null
-  message?: string | null
-  code?: string | null
-  stack?: string | null
-  cause?: Wire | null
-}
-
-/** The payload of an error frame. */
-export function encodeError(error: unknown): Uint8Array {
-  return encode(toWire(error, 0))
-}
-
-/** The error of an error frame, raised where the caller waits. What cannot be read is an error too. */
-export function decodeError(payload: Uint8Array): IpcError {
-  try {
-    return fromWire(decode(payload) as Wire)
-  } catch (cause) {
-    return new IpcError('ERR_INVALID_PAYLOAD', 'the other side sent an unreadable error', { cause })
-  }
-}
-
-function toWire(error: unknown, depth: number): Wire {
-  if (!(error instanceof Error)) {
-    // Anything can be thrown; only its text can be sent without knowing what it is.
-    return { name: 'Error', message: text(error) }
-  }
-  const { code, cause } = error as Error & { code?: unknown }
-  const deeper = cause !== undefined && cause !== null && depth < CAUSES_MAX
-  return {
-    name: text(error.name),
-    message: text(error.message),
-    code: code === undefined || code === null ? null : text(code),
-    stack: error.stack === undefined ? null : text(error.stack),
-    cause: deeper ? toWire(cause, depth + 1) : null,
-  }
-}
-
-function fromWire(wire: Wire): IpcError {
-  const options = wire.cause ? { cause: fromWire(wire.cause) } : undefined
-  const error = new IpcError(wire.code ?? 'ERR_HANDLER', wire.message ?? '', options)
-  const define = (key: string, value: unknown) =>
-    Object.defineProperty(error, key, { value, configurable: true, writable: true })
-  define('name', wire.name || 'Error')
-  define('isRemote', true)
-  if (wire.stack) define('stack', wire.stack)
-  return error
-}
-
-function text(value: unknown): string {
-  try {
-    return String(value).slice(0, TEXT_MAX)
-  } catch {
-    return 'an error without a text'
-  }
-}
-
 /** What the binding says of an error: its code, a line feed, its message. */
 export function parseError(description: string): IpcError {
   const end = description.indexOf('\n')
   return new IpcError(description.slice(0, end), description.slice(end + 1))
 }
+
+/**
+ * Rejects with an error that is made a moment later, when V8 can see who awaits the promise that was
+ * resolved to this one: their frames are in its stack then ("at async …"). A stack taken when a request
+ * is made would tell as much, and cost every request more than all the rest of it.
+ */
+export async function rejected(make: (hide: Hidden) => Error): Promise<never> {
+  // In the first of these moments the outer promise starts to wait for this one.
+  const moment = Promise.resolve()
+  await moment
+  await moment
+  throw make(rejected)
+}
+
+/** A function whose frame, and those above it, are no part of a stack. */
+export type Hidden = (...of: any[]) => unknown
 
 /** Runs a call into the binding; what it throws becomes an error of ours. */
 export function raised<T>(call: () => T): T {

@@ -19,6 +19,9 @@ const { ORDER_CONSUMED, ORDER_END } = native
 const itemCost = (length: number): number => (length + 31) & ~7
 const NOTHING = new Uint8Array(0)
 
+/** By this streams of every copy of the package are known; its value says which end they are. */
+export const STREAM = Symbol.for('ringpost.stream')
+
 /** Which stream on which link, as its frames have it. */
 export interface Address {
   readonly link: Link
@@ -63,7 +66,9 @@ export class ItemWriter {
     if (this.#end !== undefined) throw this.#end
     const { link, contract, lane, code, slot, generation } = this.#address
     const { codec, codecNumber } = contract
-    const payload = encodeWith(codec, item)
+    const payload = encodeWith(codec, item, 'item')
+    // A getter of the item's may have ended the stream.
+    if (this.#end !== undefined) throw this.#end
     link.check(payload.length)
     if (this.#sent >= this.#granted) throw tooMany()
     this.#sent += itemCost(payload.length)
@@ -172,7 +177,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     try {
       item = payload = this.#payload(inbox, at, extras)
       if (codecNumber !== BYTES || found !== BYTES || this.#schema !== undefined) {
-        item = decodeWith(codec, codecNumber, this.#schema, payload, found)
+        item = decodeWith(codec, codecNumber, this.#schema, payload, found, 'item')
       }
     } catch (error) {
       return this.#close(error)

@@ -1,8 +1,9 @@
 // What has come on one link: records in an arena the binding fills.
 
 import { IpcError } from './errors.js'
-import { native, untransferable, type Extras } from './native.js'
+import { native, type Extras } from './native.js'
 import { Pool } from './pool.js'
+import { untransferable } from './thread.js'
 
 const {
   FLAG_OUTSIDE,

@@ -1,34 +1,83 @@
-// Plain MessagePack, written out because of its integers: whole numbers travel as integers, so that
-// a field of 64 bits in Rust can read what `Date.now()` gives, and come back as numbers where they
-// are exact and as bigints where they are not. Libraries do the one or the other.
+// MessagePack, written out because of its integers: whole numbers travel as integers, so that a
+// field of 64 bits in Rust can read what `Date.now()` gives, and come back as numbers where they are
+// exact and as bigints where they are not. Libraries do the one or the other.
 
-/** Deeper values are taken for circular ones. */
-const DEPTH_MAX = 128
-/** Shorter texts are read and written character by character, which beats a native call. */
+import { TIMESTAMP, timeBytes, typeOf } from './extensions.js'
+import {
+  holdsMore,
+  isArrayBuffer,
+  isDate,
+  isDetached,
+  isMap,
+  isRecord,
+  kindOf,
+  nameOfView,
+  tagOf,
+} from './kinds.js'
+import { Refusal, within } from './refusal.js'
+import { DEPTH_MAX, valuesMax, VALUES_FREE } from './unpack.js'
+
+export { decode } from './unpack.js'
+
+/** A list longer than this cannot be sent, whatever is in it. */
+const LIST_MAX = valuesMax(2 ** 32)
+/** Shorter texts are written character by character, which beats a native call. */
 const SHORT_TEXT = 24
 /** A buffer that has grown beyond this is not kept. */
 const KEPT_MAX = 1 << 20
+const BUFFER_BYTES = 8192
 
-let buffer = Buffer.allocUnsafeSlow(8192)
+let buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
 let view = new DataView(buffer.buffer)
 let at = 0
+/** Items and fields so far. */
+let values = 0
+let isWriting = false
+/** How long a value may be; most may be of any length. */
+let bytesMax = Infinity
 
-/** Makes bytes of a value. They are valid until the next call. */
+/**
+ * Makes bytes of a value. They are valid until the next call, and a call that comes while a value is
+ * read (by its `toJSON`, a getter, a proxy) has memory of its own.
+ * @throws Refusal
+ */
 export function encode(value: unknown): Uint8Array {
-  if (buffer.length > KEPT_MAX) resize(8192)
+  if (isWriting) return encodeApart(value, Infinity)
   at = 0
-  write(value, 0)
+  if (buffer.length > KEPT_MAX) resize(BUFFER_BYTES)
+  values = 0
+  isWriting = true
+  try {
+    write(value, 0)
+  } finally {
+    isWriting = false
+  }
+  if (values > VALUES_FREE) checkValues()
   return buffer.subarray(0, at)
 }
 
-/** Makes a value of bytes; nothing of them is kept. */
-export function decode(bytes: Uint8Array): unknown {
-  const reader = new Reader(bytes)
-  const value = reader.read(0)
-  if (reader.at !== bytes.length) {
-    throw new RangeError(`${bytes.length - reader.at} bytes behind the value`)
+/** The same in memory of its own, of a value that is refused if it has more bytes. */
+export function encodeApart(value: unknown, bytes: number): Uint8Array {
+  const outer = { buffer, view, at, values, bytesMax, isWriting }
+  at = 0
+  resize(1024)
+  values = 0
+  bytesMax = bytes
+  isWriting = true
+  try {
+    write(value, 0)
+    if (at > bytesMax) throw new Refusal(`more than ${bytesMax} bytes`)
+    checkValues()
+    return buffer.subarray(0, at)
+  } finally {
+    ;({ buffer, view, at, values, bytesMax, isWriting } = outer)
   }
-  return value
+}
+
+function checkValues(): void {
+  if (values <= valuesMax(at)) return
+  const most = `${valuesMax(at)} may be in ${at} bytes`
+  throw new Refusal(`${values} items and fields cannot be sent, ${most}; typed arrays count as one`)
 }
 
 // ---- writing ----
@@ -40,8 +89,14 @@ function resize(length: number): void {
   view = new DataView(buffer.buffer)
 }
 
+function grow(length: number): void {
+  // Of a text three bytes for each letter are reserved.
+  if (at + length > 4 * bytesMax) throw new Refusal(`more than ${bytesMax} bytes`)
+  resize(Math.max(buffer.length * 2, at + length))
+}
+
 function reserve(length: number): void {
-  if (at + length > buffer.length) resize(Math.max(buffer.length * 2, at + length))
+  if (at + length > buffer.length) grow(length)
 }
 
 function write(value: unknown, depth: number): void {
@@ -60,49 +115,177 @@ function write(value: unknown, depth: number): void {
     case 'bigint':
       return writeBigInt(value)
     case 'object':
-      return writeObject(value, depth)
+      if (value === null) buffer[at++] = 0xc0
+      else writeObject(value, depth)
+      return
     default:
-      throw new TypeError(`a ${typeof value} cannot be sent`)
+      throw new Refusal(`${typeof value} cannot be sent`)
   }
 }
 
-function writeObject(value: object | null, depth: number): void {
-  if (value === null) {
-    buffer[at++] = 0xc0
-    return
-  }
-  if (depth > DEPTH_MAX) throw new RangeError(`a value nested more than ${DEPTH_MAX} deep`)
-  if (Array.isArray(value)) {
-    writeLength(value.length, 0x90, 16, 0xdc)
-    for (const item of value) write(item, depth + 1)
-  } else if (value instanceof Uint8Array) {
-    writeBytes(value)
-  } else if (value instanceof Map) {
-    writeLength(value.size, 0x80, 16, 0xde)
-    for (const [key, item] of value) {
-      write(key, depth + 1)
-      write(item, depth + 1)
+function writeObject(value: object, depth: number): void {
+  if (Array.isArray(value)) return writeList(value, depth)
+  if (ArrayBuffer.isView(value)) return writeView(value)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return writeInstance(value, depth, true)
+  const { toJSON } = value as { toJSON?: unknown }
+  if (typeof toJSON === 'function') writeReplaced(value, toJSON, depth)
+  else writeFields(value as Record<string, unknown>, depth)
+}
+
+/** What is no plain object: of a class, of another realm, or something for which there is a type. */
+function writeInstance(value: object, depth: number, asks: boolean): void {
+  if (ArrayBuffer.isView(value)) return writeView(value)
+  // What has no tag of its own is no special thing.
+  const isSpecial = tagOf(value) !== 'Object'
+  if (isSpecial) {
+    if (isDate(value)) return writeDate(value)
+    if (isMap(value)) return writeMap(value, depth)
+    if (isArrayBuffer(value)) {
+      return writeExtension(typeOf('ArrayBuffer')!, bytesOf(value, 0, value.byteLength))
     }
-  } else if (ArrayBuffer.isView(value)) {
-    writeBytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
-  } else if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
-    write((value as { toJSON(): unknown }).toJSON(), depth + 1)
-  } else {
-    writeProperties(value as Record<string, unknown>, depth)
+  }
+  const { toJSON } = value as { toJSON?: unknown }
+  if (asks && typeof toJSON === 'function') return writeReplaced(value, toJSON, depth)
+  if (isSpecial && holdsMore(value)) throw new Refusal(`${kindOf(value)} cannot be sent`)
+  const count = writeFields(value as Record<string, unknown>, depth)
+  if (count === 0 && !isRecord(value)) {
+    throw new Refusal(`${kindOf(value)} without fields of its own cannot be sent`)
   }
 }
 
-function writeProperties(value: Record<string, unknown>, depth: number): void {
-  const keys = Object.keys(value)
-  let count = keys.length
-  for (const key of keys) if (value[key] === undefined) count--
-  writeLength(count, 0x80, 16, 0xde)
-  for (const key of keys) {
-    const item = value[key]
-    if (item === undefined) continue
-    writeText(key)
-    write(item, depth + 1)
+/** What an object says is to be sent in its place. As in JSON, that is not asked again. */
+function writeReplaced(value: object, toJSON: unknown, depth: number): void {
+  const replaced = (toJSON as (this: object) => unknown).call(value)
+  if (typeof replaced !== 'object' || replaced === null) return write(replaced, depth)
+  if (Array.isArray(replaced)) writeList(replaced, depth)
+  else writeInstance(replaced, depth, false)
+}
+
+function enter(depth: number, parts: number): void {
+  if (depth >= DEPTH_MAX) throw new Refusal(`nested more than ${DEPTH_MAX} deep`)
+  values += parts
+  if (values > LIST_MAX) throw new Refusal(`${parts} items cannot be sent`)
+}
+
+function writeList(value: readonly unknown[], depth: number): void {
+  // Of a proxy the length may be anything.
+  const length = value.length >>> 0
+  enter(depth, length)
+  writeLength(length, 0x90, 16, 0xdc)
+  let index = 0
+  try {
+    for (; index < length; index++) {
+      const item: unknown = value[index]
+      if (typeof item !== 'number') {
+        write(item, depth + 1)
+        continue
+      }
+      // What long lists are made of.
+      reserve(9)
+      writeNumber(item)
+    }
+  } catch (error) {
+    throw within(error, index)
   }
+}
+
+/** Writes own enumerable fields, each read once; returns how many there were. */
+function writeFields(value: Record<string, unknown>, depth: number): number {
+  const keys = Object.keys(value)
+  const { length } = keys
+  enter(depth, length)
+  const start = at
+  writeLength(length, 0x80, 16, 0xde)
+  let count = 0
+  let index = 0
+  try {
+    for (; index < length; index++) {
+      const key = keys[index]
+      const item = value[key]
+      if (item === undefined) continue
+      writeText(key)
+      write(item, depth + 1)
+      count++
+    }
+  } catch (error) {
+    throw within(error, keys[index])
+  }
+  if (count !== length) correctLength(start, length, count)
+  return length
+}
+
+/** Some fields were not there: what was written as the number of a record is made smaller. */
+function correctLength(start: number, length: number, count: number): void {
+  const bytes = (of: number) => (of < 16 ? 1 : of < 0x10000 ? 3 : 5)
+  const end = at
+  at = start
+  writeLength(count, 0x80, 16, 0xde)
+  buffer.copyWithin(at, start + bytes(length), end)
+  at += end - start - bytes(length)
+}
+
+function writeMap(value: Map<unknown, unknown>, depth: number): void {
+  // Taken before anything is read that could change it.
+  const entries: [unknown, unknown][] = []
+  Map.prototype.forEach.call(value, (item, key) => entries.push([key, item]))
+  enter(depth, entries.length)
+  writeLength(entries.length, 0x80, 16, 0xde)
+  for (const [key, item] of entries) {
+    if (typeof key !== 'string') {
+      throw new Refusal(`Map with a key that is no text but ${kindOf(key)} cannot be sent`)
+    }
+    try {
+      reserve(9)
+      writeText(key)
+      write(item, depth + 1)
+    } catch (error) {
+      throw within(error, key)
+    }
+  }
+}
+
+function writeDate(value: Date): void {
+  const ms = Date.prototype.getTime.call(value)
+  if (Number.isNaN(ms)) throw new Refusal('invalid Date cannot be sent')
+  writeExtension(TIMESTAMP, timeBytes(ms))
+}
+
+function writeView(value: ArrayBufferView): void {
+  // One that is empty may have been given away.
+  if (value instanceof Uint8Array && value.length > 0) return writeBytes(value)
+  const name = nameOfView(value)
+  const bytes = bytesOf(value.buffer, value.byteOffset, value.byteLength)
+  if (name === 'Uint8Array') return writeBytes(bytes)
+  const type = typeOf(name)
+  if (type === undefined) throw new Refusal(`${name} cannot be sent`)
+  writeExtension(type, bytes)
+}
+
+function bytesOf(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array {
+  if (length === 0 && isDetached(buffer)) {
+    throw new Refusal('ArrayBuffer that was given away cannot be sent')
+  }
+  return new Uint8Array(buffer, offset, length)
+}
+
+/** The tags of those of 1, 2, 4, 8 and 16 bytes follow each other. */
+function writeExtension(type: number, bytes: Uint8Array): void {
+  const { length } = bytes
+  reserve(6 + length)
+  const power = Math.log2(length)
+  if (length > 0 && length <= 16 && Number.isInteger(power)) {
+    buffer[at++] = 0xd4 + power
+  } else if (length < 0x100) {
+    buffer[at] = 0xc7
+    buffer[at + 1] = length
+    at += 2
+  } else {
+    writeLength(length, 0, 0, 0xc8)
+  }
+  buffer[at++] = type
+  buffer.set(bytes, at)
+  at += length
 }
 
 /** A length of up to `short` in the tag itself, else in the two or four bytes behind `tag`. */
@@ -124,21 +307,58 @@ function writeLength(length: number, shortTag: number, short: number, tag: numbe
 function writeText(text: string): void {
   const { length } = text
   reserve(5 + length * 3)
-  if (length <= SHORT_TEXT) {
-    const start = at + 1
-    let index = 0
-    for (; index < length; index++) {
-      const unit = text.charCodeAt(index)
-      if (unit > 0x7f) break
-      buffer[start + index] = unit
-    }
-    if (index === length) {
-      buffer[at] = 0xa0 | length
-      at = start + length
-      return
-    }
+  if (length > SHORT_TEXT) return writeLongText(text)
+  const start = at + 1
+  for (let index = 0; index < length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit > 0x7f) return writeWideText(text, index)
+    buffer[start + index] = unit
   }
+  buffer[at] = 0xa0 | length
+  at = start + length
+}
+
+/** A short text, the first letters of which are written and are ASCII. */
+function writeWideText(text: string, index: number): void {
+  const start = at + 1
+  let end = start + index
+  for (; index < text.length; index++) {
+    // Of a pair of surrogates this is the letter, of one alone itself.
+    const letter = text.codePointAt(index)!
+    if (letter < 0x80) {
+      buffer[end++] = letter
+      continue
+    }
+    if (letter < 0x800) {
+      buffer[end++] = 0xc0 | (letter >> 6)
+    } else {
+      if (letter < 0x10000) {
+        if ((letter & 0xf800) === 0xd800) throw new Refusal(LONE)
+        buffer[end++] = 0xe0 | (letter >> 12)
+      } else {
+        index++
+        buffer[end++] = 0xf0 | (letter >> 18)
+        buffer[end++] = 0x80 | ((letter >> 12) & 0x3f)
+      }
+      buffer[end++] = 0x80 | ((letter >> 6) & 0x3f)
+    }
+    buffer[end++] = 0x80 | (letter & 0x3f)
+  }
+  const bytes = end - start
+  if (bytes < 32) {
+    buffer[at] = 0xa0 | bytes
+    at = end
+    return
+  }
+  buffer.copyWithin(start + 1, start, end)
+  buffer[at] = 0xd9
+  buffer[start] = bytes
+  at = end + 1
+}
+
+function writeLongText(text: string): void {
   const bytes = Buffer.byteLength(text)
+  if (bytes !== text.length && !text.isWellFormed()) throw new Refusal(LONE)
   if (bytes < 32) {
     buffer[at++] = 0xa0 | bytes
   } else if (bytes < 0x100) {
@@ -150,6 +370,7 @@ function writeText(text: string): void {
   }
   at += buffer.write(text, at, 'utf8')
 }
+const LONE = 'text with a lone surrogate cannot be sent'
 
 function writeBytes(bytes: Uint8Array): void {
   const { length } = bytes
@@ -231,139 +452,7 @@ function writeBigInt(value: bigint): void {
     buffer[at] = 0xd3
     view.setBigInt64(at + 1, value)
   } else {
-    throw new RangeError('a bigint of more than 64 bits cannot be sent')
+    throw new Refusal('bigint of more than 64 bits cannot be sent')
   }
   at += 9
-}
-
-// ---- reading ----
-
-class Reader {
-  at = 0
-  readonly #bytes: Buffer
-  readonly #view: DataView
-
-  constructor(bytes: Uint8Array) {
-    const { buffer, byteOffset, byteLength } = bytes
-    this.#bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
-    this.#view = new DataView(buffer, byteOffset, byteLength)
-  }
-
-  read(depth: number): unknown {
-    if (depth > DEPTH_MAX) throw new RangeError(`a value nested more than ${DEPTH_MAX} deep`)
-    const tag = this.#view.getUint8(this.at++)
-    if (tag < 0x80) return tag
-    if (tag < 0x90) return this.#object(tag & 0x0f, depth)
-    if (tag < 0xa0) return this.#array(tag & 0x0f, depth)
-    if (tag < 0xc0) return this.#text(tag & 0x1f)
-    if (tag >= 0xe0) return tag - 0x100
-    switch (tag) {
-      case 0xc0:
-        return null
-      case 0xc2:
-        return false
-      case 0xc3:
-        return true
-      case 0xc4:
-      case 0xc5:
-      case 0xc6:
-        return this.#copy(this.#unsigned(1 << (tag - 0xc4)))
-      case 0xca:
-        return this.#view.getFloat32(this.#skip(4))
-      case 0xcb:
-        return this.#view.getFloat64(this.#skip(8))
-      case 0xcc:
-      case 0xcd:
-      case 0xce:
-        return this.#unsigned(1 << (tag - 0xcc))
-      case 0xcf:
-        return exact(this.#view.getBigUint64(this.#skip(8)))
-      case 0xd0:
-        return this.#view.getInt8(this.#skip(1))
-      case 0xd1:
-        return this.#view.getInt16(this.#skip(2))
-      case 0xd2:
-        return this.#view.getInt32(this.#skip(4))
-      case 0xd3:
-        return exact(this.#view.getBigInt64(this.#skip(8)))
-      case 0xd9:
-      case 0xda:
-      case 0xdb:
-        return this.#text(this.#unsigned(1 << (tag - 0xd9)))
-      case 0xdc:
-      case 0xdd:
-        return this.#array(this.#unsigned(2 << (tag - 0xdc)), depth)
-      case 0xde:
-      case 0xdf:
-        return this.#object(this.#unsigned(2 << (tag - 0xde)), depth)
-      default:
-        throw new RangeError(`type 0x${tag.toString(16)} is not plain MessagePack`)
-    }
-  }
-
-  #skip(length: number): number {
-    const start = this.at
-    if (start + length > this.#bytes.length) throw new RangeError('the value ends too early')
-    this.at = start + length
-    return start
-  }
-
-  #unsigned(width: number): number {
-    const start = this.#skip(width)
-    if (width === 1) return this.#bytes[start]
-    return width === 2 ? this.#view.getUint16(start) : this.#view.getUint32(start)
-  }
-
-  #copy(length: number): Uint8Array {
-    const start = this.#skip(length)
-    return new Uint8Array(this.#bytes.subarray(start, start + length))
-  }
-
-  #text(length: number): string {
-    const start = this.#skip(length)
-    if (length <= SHORT_TEXT) {
-      let text = ''
-      for (let index = start; index < this.at; index++) {
-        const unit = this.#bytes[index]
-        if (unit > 0x7f) return this.#bytes.toString('utf8', start, this.at)
-        text += String.fromCharCode(unit)
-      }
-      return text
-    }
-    return this.#bytes.toString('utf8', start, this.at)
-  }
-
-  #array(length: number, depth: number): unknown[] {
-    // A length is a claim until as many bytes are there: every item takes one at least.
-    if (length > this.#bytes.length - this.at) throw new RangeError('the value ends too early')
-    const array: unknown[] = new Array(length)
-    for (let index = 0; index < length; index++) array[index] = this.read(depth + 1)
-    return array
-  }
-
-  #object(count: number, depth: number): Record<string, unknown> {
-    if (count * 2 > this.#bytes.length - this.at) throw new RangeError('the value ends too early')
-    const object: Record<string, unknown> = {}
-    for (let index = 0; index < count; index++) {
-      const key = String(this.read(depth + 1))
-      const value = this.read(depth + 1)
-      if (key === '__proto__') {
-        Object.defineProperty(object, key, {
-          value,
-          configurable: true,
-          enumerable: true,
-          writable: true,
-        })
-      } else {
-        object[key] = value
-      }
-    }
-    return object
-  }
-}
-
-/** A number where it is exact. */
-function exact(value: bigint): number | bigint {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
 }

@@ -2,6 +2,7 @@
 
 import type * as api from '../index.js'
 import type { NativeListenOptions, NativeOptions } from '../native/binding.js'
+import { isSignal as isAbortSignal, isUint8Array } from './kinds.js'
 
 export const LANES = ['critical', 'high', 'normal', 'low'] as const
 const RINGS = [...LANES, 'control'] as const
@@ -127,6 +128,16 @@ export function checkName(name: unknown): asserts name is string {
   if (length === 0 || length > 255) {
     throw wrongRange('name', 'of 1 to 255 bytes', `${length} bytes`)
   }
+  // What a peer would take for a broken protocol, or read as another name.
+  if (CONTROL.test(name)) throw wrongRange('name', 'without control characters', JSON.stringify(name))
+  checkWellFormed('name', name)
+}
+
+const CONTROL = /[\0-\x1f\x7f-\x9f]/
+
+/** Half a pair of surrogates has no form in UTF-8, and many different texts would become one. */
+function checkWellFormed(name: string, text: string): void {
+  if (!text.isWellFormed()) throw wrongRange(name, 'without lone surrogates', JSON.stringify(text))
 }
 
 export function checkFunction(name: string, value: unknown): void {
@@ -179,6 +190,7 @@ function check<T extends object>(
 function isString(name: string, value: unknown): void {
   if (typeof value !== 'string') throw wrongType(name, 'a string', value)
   if (value === '') throw wrongRange(name, 'not empty', "''")
+  checkWellFormed(name, value)
 }
 
 function isBoolean(name: string, value: unknown): void {
@@ -186,7 +198,7 @@ function isBoolean(name: string, value: unknown): void {
 }
 
 function isSignal(name: string, value: unknown): void {
-  if (!(value instanceof AbortSignal)) throw wrongType(name, 'an AbortSignal', value)
+  if (!isAbortSignal(value)) throw wrongType(name, 'an AbortSignal', value)
 }
 
 function isIterable(name: string, value: unknown): void {
@@ -197,15 +209,14 @@ function isIterable(name: string, value: unknown): void {
 
 function isContext(name: string, value: unknown): void {
   const { remainingMs, signal } = (value ?? {}) as Partial<api.Context>
-  if (typeof remainingMs !== 'number' || !(signal instanceof AbortSignal)) {
+  if (typeof remainingMs !== 'number' || !isAbortSignal(signal)) {
     throw wrongType(name, 'the context of a handler', value)
   }
 }
 
 function isToken(name: string, value: unknown): void {
-  if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
-    throw wrongType(name, 'a string or a Uint8Array', value)
-  }
+  if (typeof value === 'string') checkWellFormed(name, value)
+  else if (!isUint8Array(value)) throw wrongType(name, 'a string or a Uint8Array', value)
   const length = Buffer.byteLength(value)
   if (length === 0 || length > 1024) {
     throw wrongRange(name, 'of 1 to 1024 bytes', `${length} bytes`)

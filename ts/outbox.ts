@@ -2,6 +2,7 @@
 // and none is needed where the binding has entered JavaScript and will look by itself.
 
 import type { NativeEngine } from '../native/binding.js'
+import { isSharedArrayBuffer } from './kinds.js'
 import { native } from './native.js'
 
 const {
@@ -141,5 +142,5 @@ export class Outbox {
 
 /** What another thread may write to is copied before anything is computed of it. */
 function unshared(payload: Uint8Array): Uint8Array {
-  return payload.buffer instanceof SharedArrayBuffer ? new Uint8Array(payload) : payload
+  return isSharedArrayBuffer(payload.buffer) ? new Uint8Array(payload) : payload
 }

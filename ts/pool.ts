@@ -1,6 +1,6 @@
 // Payloads that are kept: copies, each of which holds no more memory than it needs.
 
-import { untransferable } from './native.js'
+import { untransferable } from './thread.js'
 
 /** Up to so many bytes, V8 keeps them in the array itself. */
 const SMALL_MAX = 64

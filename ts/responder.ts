@@ -5,13 +5,14 @@ import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from './codec.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
 import { MethodContract, StreamContract, type Contract, type EventContract } from './contract.js'
-import { encodeError, IpcError } from './errors.js'
+import { IpcError } from './errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from './inbox.js'
 import type { Link } from './link.js'
 import type { Extras } from './native.js'
 import { ERROR, REPLY, REQUEST, REQUEST_ITEM } from './outbox.js'
 import { Parking } from './parking.js'
+import { encodeError } from './remote-error.js'
 import { pump, ServerStream, sourceOf } from './server-stream.js'
 import { promised } from './thenable.js'
 
@@ -276,7 +277,7 @@ export class Responder {
     }
     const context = this.#context(inbox, at, code)
     if (route === undefined) {
-      const message = `nobody handles the method "${name}"`
+      const message = `there is no handler for the method "${name}"`
       return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
     }
     const [is, was] = isStream ? ['a stream', 'none'] : ['no stream', 'one']
@@ -313,7 +314,7 @@ export class Responder {
   #reply(context: Context, contract: MethodContract | StreamContract, value: unknown): void {
     let payload
     try {
-      payload = encodeWith(contract.codec, value)
+      payload = encodeWith(contract.codec, value, 'result')
       this.#link.check(payload.length)
     } catch (error) {
       return this.#fail(context, error)
@@ -322,13 +323,7 @@ export class Responder {
   }
 
   #fail(context: Context, error: unknown): void {
-    let payload
-    try {
-      payload = encodeError(error)
-    } catch {
-      const message = 'the handler has thrown something that cannot be told'
-      payload = encodeError(new IpcError('ERR_HANDLER', message))
-    }
+    const payload = encodeError(error, this.#link.peer.messageLenMax)
     this.#answer(context, ERROR, MESSAGE_PACK, payload)
   }
 
@@ -425,5 +420,6 @@ function decode(
   if (codecNumber === BYTES && !borrowed) payload = inbox.kept(at, extras)
   else if (codecNumber === BYTES || codecNumber === OWN) payload = inbox.lent(at, extras)
   else payload = inbox.borrowed(at, extras)
-  return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at))
+  const what = contract.kind === 'event' ? 'payload' : 'params'
+  return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at), what)
 }

@@ -2,16 +2,15 @@
 
 import type { NativeEngine } from '../native/binding.js'
 import { Alarms } from './alarms.js'
-import { Connection, type Served } from './connection.js'
+import type { Connection } from './connection.js'
 import { Delivery } from './delivery.js'
-import { parseError, raised, type IpcError } from './errors.js'
+import { raised } from './errors.js'
 import type { Inbox } from './inbox.js'
 import { LastWords } from './last-words.js'
 import { native, openEngine } from './native.js'
-import type { Endpoint } from './options.js'
 import { Outbox } from './outbox.js'
-import { makePeer } from './peer.js'
 import { SyncArena } from './sync-arena.js'
+import { theThread } from './thread.js'
 
 const {
   EVENT_ABANDONED,
@@ -40,21 +39,25 @@ const {
   STATE_WORDS,
 } = native
 
+/** Whoever asked for a connection. It makes it itself: that may be another copy of the package, whose
+ * errors and values are of another realm. */
+interface Opener {
+  open(link: number, description: string): Connection
+}
+
 /** Whoever connections come to. */
-export interface Acceptor extends Served {
-  readonly endpoint: Endpoint
+export interface Acceptor extends Opener {
   accepted(connection: Connection): void
   /** Clients do not find it any more. */
-  nameLost(error: IpcError): void
+  nameLost(description: string): void
 }
 
 /** A connection that is being made. */
-interface Connecting {
-  endpoint: Endpoint
-  /** Is called before anything is heard of the other side. */
-  prepare: ((connection: Connection) => void) | undefined
-  resolve(connection: Connection): void
-  reject(error: unknown): void
+interface Connecting extends Opener {
+  /** It is there, and nothing was heard of the other side yet. */
+  connected(connection: Connection): void
+  /** It is not to be; `description` says why, if there is a reason. */
+  failed(description: string): void
 }
 
 const TAKEN_AWAY =
@@ -83,7 +86,7 @@ export class Runtime {
       runs: this.delivery.runs.buffer,
       standing: this.standing.buffer,
     }
-    this.engine = raised(() => openEngine(memory, this.delivery.enter))
+    this.engine = raised(() => openEngine(memory, this.delivery.enter, theThread().waiting))
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)
@@ -172,7 +175,7 @@ export class Runtime {
       case EVENT_CONNECTED:
         return this.#connected(link, inbox.text(at))
       case EVENT_NAME_LOST:
-        return this.#acceptors.get(inbox.code(at))?.nameLost(parseError(inbox.text(at)))
+        return this.#acceptors.get(inbox.code(at))?.nameLost(inbox.text(at))
       case EVENT_ACCEPTED:
         return this.#accepted(link, inbox.code(at), inbox.text(at))
       case EVENT_CLOSED:
@@ -190,7 +193,7 @@ export class Runtime {
       case EVENT_UNREAD:
         return connection?.reportRead()
       case EVENT_UNREADABLE:
-        return connection?.unreadable(parseError(inbox.text(at)))
+        return connection?.unreadable(inbox.text(at))
       case EVENT_STREAM:
         return connection?.announced(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
       case EVENT_GRANTED: {
@@ -202,57 +205,41 @@ export class Runtime {
       case EVENT_SENT:
         return connection?.settled(inbox.slot(at), inbox.generation(at), inbox.text(at))
       case EVENT_REFUSED:
-        return connection?.refused(inbox.slot(at), inbox.generation(at), parseError(inbox.text(at)))
+        return connection?.refused(inbox.slot(at), inbox.generation(at), inbox.text(at))
     }
   }
 
   #connected(link: number, description: string): void {
     const connecting = this.#takeConnecting(link)
     if (connecting === undefined) return
-    const { endpoint, resolve, reject } = connecting
-    const connection = this.#open(link, endpoint, description, undefined)
-    try {
-      connecting.prepare?.(connection)
-    } catch (error) {
-      void connection.close()
-      return reject(error)
-    }
-    resolve(connection)
+    connecting.connected(this.#open(link, connecting, description))
   }
 
   #accepted(link: number, listener: number, description: string): void {
     const acceptor = this.#acceptors.get(listener)
     if (acceptor === undefined) return this.engine.close(link)
-    acceptor.accepted(this.#open(link, acceptor.endpoint, description, acceptor))
+    acceptor.accepted(this.#open(link, acceptor, description))
   }
 
-  #open(
-    link: number,
-    endpoint: Endpoint,
-    description: string,
-    server: Served | undefined,
-  ): Connection {
-    const peer = makePeer(description)
-    const connection = new Connection(this, link, peer, endpoint, server)
+  #open(link: number, opener: Opener, description: string): Connection {
+    const connection = opener.open(link, description)
     this.delivery.receivers[link & 0xffff] = connection
     return connection
   }
 
   #closed(link: number, connection: Connection | undefined, description: string): void {
-    const reason: IpcError | null = description === '' ? null : parseError(description)
     if (connection !== undefined) {
       this.delivery.receivers[link & 0xffff] = undefined
-      connection.hasClosed(reason)
+      connection.hasClosed(description)
       return
     }
-    this.#takeConnecting(link)?.reject(reason ?? parseError('ERR_CLOSED\nthe server closed'))
+    this.#takeConnecting(link)?.failed(description)
   }
 }
 
-let runtime: Runtime | undefined
-
 /** The runtime of this thread. */
 export function theRuntime(): Runtime {
-  runtime ??= new Runtime()
-  return runtime
+  const thread = theThread()
+  thread.runtime ??= new Runtime()
+  return thread.runtime
 }

@@ -5,7 +5,7 @@ import type * as api from '../index.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
 import { IpcError } from './errors.js'
-import { ItemReader, ItemWriter, type Address } from './flow.js'
+import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
 import type { Inbox } from './inbox.js'
 import type { Extras } from './native.js'
 import { checkFunction, handleOptions } from './options.js'
@@ -67,6 +67,8 @@ export class ServerStream extends Context implements api.ServerStream {
     this.reader.end()
   }
 }
+
+Object.defineProperty(ServerStream.prototype, STREAM, { value: 'server' })
 
 type Source = AsyncIterator<unknown, unknown> | Iterator<unknown, unknown>
 

@@ -3,12 +3,13 @@
 import type * as api from '../index.js'
 import { checkServerName } from './client.js'
 import { encodeWith } from './codec.js'
-import type { Connection } from './connection.js'
+import { Connection, type Served } from './connection.js'
 import { asEvent } from './contract.js'
-import { raised, type IpcError } from './errors.js'
+import { parseError, raised } from './errors.js'
 import { Handlers } from './handlers.js'
 import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
 import { Party } from './party.js'
+import { makePeer } from './peer.js'
 import { theRuntime, type Acceptor, type Runtime } from './runtime.js'
 
 export async function createServer(
@@ -30,20 +31,20 @@ export async function createServer(
   return server
 }
 
-class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
+class Server extends Party<api.ServerEvents> implements api.Server, Acceptor, Served {
   readonly name: string
-  readonly endpoint: Endpoint
   readonly connections = new Set<Connection>()
   readonly handlers: Handlers
   readonly #runtime: Runtime
   readonly #listener: number
+  readonly #endpoint: Endpoint
   #closing: Promise<void> | undefined
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, endpoint: Endpoint) {
     super(['connection', 'close'])
     this.name = name
-    this.endpoint = endpoint
+    this.#endpoint = endpoint
     this.#runtime = runtime
     this.#listener = listener
     this.handlers = new Handlers(
@@ -63,10 +64,11 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
   ): Connection[] {
     const contract = asEvent(event)
     const { to = this.connections, lane, traceparent } = broadcastOptions(options)
-    const bytes = encodeWith(contract.codec, payload)
+    // Some may close while others are told, and what is iterated over may be anyone's code.
+    const connections = [...to] as Connection[]
+    const bytes = encodeWith(contract.codec, payload, 'payload')
     const left: Connection[] = []
-    // Some may close while others are told.
-    for (const connection of [...to] as Connection[]) {
+    for (const connection of connections) {
       const { dropped } = this.#runtime.outbox
       try {
         connection.tell(contract, bytes, lane, traceparent)
@@ -76,6 +78,11 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
       if (this.#runtime.outbox.dropped !== dropped) left.push(connection)
     }
     return left
+  }
+
+  open(link: number, description: string): Connection {
+    const peer = makePeer(description)
+    return new Connection(this.#runtime, link, peer, this.#endpoint, this)
   }
 
   /** A client has come. */
@@ -89,7 +96,8 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor {
     this.connections.delete(connection)
   }
 
-  nameLost(error: IpcError): void {
+  nameLost(description: string): void {
+    const error = parseError(description)
     if (this.listenerCount('error') > 0) this.announce('error', error)
     else process.emitWarning(error)
   }

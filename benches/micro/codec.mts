@@ -39,10 +39,11 @@ export const codec: MicroCase[] = [
 
 function both(name: string, one: api.Codec<any>, size: string, value: unknown): MicroCase[] {
   const number = codecs.wireNumber(one)
-  const encode = () => codecs.encodeWith(one, value)
+  const working = codecs.workingCodec(one)
+  const encode = () => codecs.encodeWith(working, value, 'params')
   // MessagePack is written into memory that is used again.
   const payload = new Uint8Array(encode())
-  const decode = () => codecs.decodeWith(one, number, undefined, payload, number)
+  const decode = () => codecs.decodeWith(working, number, undefined, payload, number, 'params')
   const settings = { size: payload.length }
   const prove = () => {
     assert.deepEqual(new Uint8Array(encode()), payload)

@@ -74,7 +74,30 @@ export const good: readonly Row[] = [
     const cause = { name: 'Error', message: 'the disk', code: 'EIO', stack: 'at the bottom' }
     const own = { name: 'RangeError', message: 'no way', code: 'E_MINE', stack: 'at the top' }
     const { failure } = await fails(cell.ask('fail', { ...own, cause }), 'E_MINE')
-    has(failure, { ...own, cause, isRemote: true })
+    const isTs = cell.asker.language === 'ts'
+    for (const [found, sent] of [[failure, own], [failure.cause, cause]] as const) {
+      const { stack, ...rest } = sent
+      has(found, rest)
+      // JavaScript says whose it is, and shows the caller's own.
+      if (isTs) assert.ok(found!.stack!.includes(`\n    [remote] ${stack}`), found!.stack)
+      else assert.equal(found!.stack, stack)
+    }
+    assert.ok(failure.isRemote)
+  }),
+  row('an error keeps the others it holds, its properties, and a cause that is none', async (cell) => {
+    const properties = { errno: -5, path: '/x', list: [1, { deep: true }] }
+    const errors = [{ name: 'RangeError', message: 'one', code: 'E_ONE' }, { value: 'two' }]
+    const own = { name: 'AggregateError', message: 'all have failed', code: 'E_ALL' }
+    const cause = { value: { why: 'disk' } }
+    const sent = { ...own, properties, errors, cause }
+    const { failure } = await fails(cell.ask('fail', sent), 'E_ALL')
+    has(failure, { ...sent, isRemote: true })
+    assert.equal(failure.errors!.length, 2)
+  }),
+  row("an error's code that is a number", async (cell) => {
+    const sent = { name: 'Error', message: 'gone', code: '404', properties: { code: 404 } }
+    const { failure } = await fails(cell.ask('fail', sent), '404')
+    has(failure, sent)
   }),
   row('a handler knows the lane and the trace', async (cell) => {
     const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`

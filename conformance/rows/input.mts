@@ -48,7 +48,8 @@ export const input: readonly Row[] = [
   }),
   row('methods nobody handles, of any name', async (cell) => {
     for (const name of ['nobody', 'a/b', 'é漢🦀', 'x'.repeat(255)]) {
-      await fails(cell.ask(name), 'ERR_UNKNOWN_METHOD')
+      const { failure } = await fails(cell.ask(name), 'ERR_UNKNOWN_METHOD')
+      assert.equal(failure.message, `there is no handler for the method "${name}"`)
     }
     assert.equal(await cell.ask('add', [1, 2]), 3)
   }),

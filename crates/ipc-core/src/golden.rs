@@ -16,6 +16,7 @@ use crate::option_block::{Options, Trace};
 use crate::remote_error::RemoteError;
 use crate::ring::pad_word;
 use crate::session::{control, id};
+use crate::value::{Extension, Record, Value};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
 const KINDS: [&str; 7] =
@@ -156,8 +157,9 @@ fn every_golden_vector_is_made_and_read_as_the_protocol_says() {
                 assert_eq!(id.to_le_bytes()[..], vector.bytes);
             }
             "error" => error(&vector),
-            // Values of JavaScript's own, which its tests look after.
-            "msgpack" | "trace" => assert!(!vector.bytes.is_empty()),
+            "msgpack" => value(&vector),
+            // Text of JavaScript's own, which its tests look after.
+            "trace" => assert!(!vector.bytes.is_empty()),
             other => panic!("no vector is of type {other}"),
         }
     }
@@ -315,20 +317,90 @@ fn arming(vector: &Vector) {
     assert_eq!(own.load_armed().to_le_bytes()[..], vector.bytes);
 }
 
+fn value(vector: &Vector) {
+    let value = revived(serde_json::from_str(vector.text("json")).expect("JSON"));
+    assert_eq!(Value::decode(&vector.bytes).expect("a value"), value, "{}", vector.fields["name"]);
+    assert_eq!(show(&value.encode()), show(&vector.bytes), "{}", vector.fields["name"]);
+}
+
+/// The value a block shows: records with one key may say what JSON has no words for.
+fn revived(shown: Value) -> Value {
+    let fields = match shown {
+        Value::List(items) => return Value::List(items.into_iter().map(revived).collect()),
+        Value::Record(Record(fields)) => fields,
+        other => return other,
+    };
+    match &fields[..] {
+        [(kind, shown)] if kind.starts_with('$') => special(&kind[1..], shown),
+        _ => Value::Record(Record(
+            fields.into_iter().map(|(name, value)| (name, revived(value))).collect(),
+        )),
+    }
+}
+
+fn special(kind: &str, shown: &Value) -> Value {
+    let text = || shown.as_str().expect("text");
+    let raw = |kind: i8| Extension { kind, data: elements::<u8>(shown) };
+    Value::Extension(match kind {
+        "bytes" => return Value::Bytes(hex(text())),
+        "bigint" => {
+            let parsed = text().parse().map(Value::Int);
+            return parsed.unwrap_or_else(|_| Value::Uint(text().parse().expect("64 bits")));
+        }
+        "date" => {
+            let ms = shown.as_i64().expect("milliseconds");
+            let nanos = u32::try_from(ms.rem_euclid(1000)).expect("below a second") * 1_000_000;
+            Extension::time(ms.div_euclid(1000), nanos)
+        }
+        "ArrayBuffer" => raw(Extension::ARRAY_BUFFER),
+        "DataView" => raw(Extension::DATA_VIEW),
+        "Uint8ClampedArray" => raw(Extension::CLAMPED),
+        "Int8Array" => Extension::of(&elements::<i8>(shown)),
+        "Int16Array" => Extension::of(&elements::<i16>(shown)),
+        "Uint16Array" => Extension::of(&elements::<u16>(shown)),
+        "Int32Array" => Extension::of(&elements::<i32>(shown)),
+        "Uint32Array" => Extension::of(&elements::<u32>(shown)),
+        "Float32Array" => Extension::of(&elements::<f32>(shown)),
+        "Float64Array" => Extension::of(&elements::<f64>(shown)),
+        "BigInt64Array" => Extension::of(&elements::<i64>(shown)),
+        "BigUint64Array" => Extension::of(&elements::<u64>(shown)),
+        other => panic!("no value is shown as {other}"),
+    })
+}
+
+fn elements<T: std::str::FromStr>(shown: &Value) -> Vec<T> {
+    let Value::List(items) = shown else { panic!("{shown:?} is no list") };
+    let text = |item: &Value| match item {
+        Value::Text(text) => text.clone(),
+        Value::Float(number) => number.to_string(),
+        number => number.as_i64().expect("a number").to_string(),
+    };
+    items.iter().map(|item| text(item).parse().ok().expect("an element")).collect()
+}
+
 fn error(vector: &Vector) {
     let text = |key: &str| vector.find(key).map(String::from);
+    let shown = |key: &str| vector.find(key).map(|json| serde_json::from_str(json).expect("JSON"));
     let cause = RemoteError {
         name: vector.text("cause_name").into(),
         message: vector.text("cause_message").into(),
         code: text("cause_code"),
+        value: shown("cause_value"),
         ..RemoteError::default()
     };
+    let errors = vector.find("errors").map(|json| serde_json::from_str(json).expect("errors"));
     let error = RemoteError {
         name: vector.text("error_name").into(),
         message: vector.text("message").into(),
         code: text("code"),
         stack: text("stack"),
         cause: Some(Box::new(cause)),
+        errors: errors.unwrap_or_default(),
+        properties: match shown("properties") {
+            Some(Value::Record(record)) => record,
+            _ => Record::default(),
+        },
+        ..RemoteError::default()
     };
     assert_eq!(RemoteError::decode(&vector.bytes), error);
     if vector.text("writer") == "rust" {

@@ -15,7 +15,8 @@
 //! lanes                                              rings of one direction, by priority
 //! ring · doorbell                                    algorithms over shared words
 //! memory                                             sealed and named segments
-//! header · option_block · checksum · limits · error · remote_error · time     plain values
+//! header · option_block · checksum · limits · error · remote_error · value · time
+//!                                                    plain values
 //! ```
 
 pub mod blocking;
@@ -47,6 +48,7 @@ pub mod testing;
 mod time;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod value;
 
 pub use checksum::CrcMode;
 pub use compression::COMPRESSED_LEN_MIN;
@@ -67,3 +69,4 @@ pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;
 pub use session::{Draft, Ending, Message, id, item_cost, route};
 pub use time::Time;
+pub use value::{Element, Extension, Record, Value};

@@ -349,6 +349,9 @@ impl Failure {
             "code": remote.code.as_deref().unwrap_or("ERR_HANDLER"),
             "stack": remote.stack,
             "cause": remote.cause.as_deref().map(Self::of_remote),
+            "errors": remote.errors.iter().map(Self::of_remote).collect::<Vec<_>>(),
+            "properties": remote.properties,
+            "value": remote.value,
             "isRemote": true,
         })
     }

@@ -88,8 +88,10 @@ impl Desk {
             self.tell(&request, &mut reply);
             return self.buffers.put(reply.payload);
         }
-        let handler = self.router.handler(link, message);
-        let answer = run_handler(handler, &request, &mut reply);
+        let answer = match self.router.handler(link, message) {
+            Some(handler) => run_handler(handler, &request, &mut reply),
+            None => Some(Err(unknown_method(self.router.name(link, message)))),
+        };
         match answer {
             Some(Ok(())) => {
                 self.answers.push((link, answer_draft(message, &reply), reply.payload));
@@ -110,13 +112,13 @@ impl Desk {
         let (link, message) = (request.link, request.message);
         let handler = self.router.handler(link, message);
         let mut is_heard = handler.is_some();
-        if is_heard {
+        if let Some(handler) = handler {
             drop(run_handler(handler, request, reply));
         }
         if let Some(listeners) = self.router.listeners(link, message) {
             is_heard |= !listeners.is_empty();
             listeners.retain_mut(|listener| {
-                drop(run_handler(Some(&mut listener.handler), request, reply));
+                drop(run_handler(&mut listener.handler, request, reply));
                 !listener.once
             });
         }
@@ -224,7 +226,7 @@ impl Waiting {
             std::mem::swap(&mut self.payload, payload);
             Ok(message.codec)
         } else {
-            Err(Error::remote(RemoteError::decode(payload)))
+            Err(Error::remote(RemoteError::received(message.codec, payload)))
         });
     }
 }
@@ -232,13 +234,10 @@ impl Waiting {
 /// Lets the handler answer; `None`: it will do so later. A handler that panics fails its request
 /// and nothing else.
 fn run_handler(
-    handler: Option<&mut Box<Handler>>,
+    handler: &mut Handler,
     request: &Request<'_>,
     reply: &mut Reply,
 ) -> Option<Result<(), RemoteError>> {
-    let Some(handler) = handler else {
-        return Some(Err(unknown_method()));
-    };
     let run = std::panic::AssertUnwindSafe(|| handler(request, reply));
     match std::panic::catch_unwind(run) {
         Ok(Ok(Answer::Now)) => Some(Ok(())),

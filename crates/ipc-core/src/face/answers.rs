@@ -51,8 +51,9 @@ pub(crate) fn send_answer(
 }
 
 /// What a request for a name without a handler is answered with.
-pub(crate) fn unknown_method() -> RemoteError {
-    RemoteError::new(Code::UnknownMethod.as_str(), "nobody handles this method")
+pub(crate) fn unknown_method(name: Option<&str>) -> RemoteError {
+    let message = format!("there is no handler for the method \"{}\"", name.unwrap_or_default());
+    RemoteError::new(Code::UnknownMethod.as_str(), message)
 }
 
 /// What a request is answered with whose handler panicked. Why is nobody's business over there.

@@ -2,8 +2,9 @@
 
 use crate::engine::{Body, BufferId, Event, Host, LinkId, Peer, Readiness};
 use crate::error::{Corrupt, Error};
-use crate::face::Arrival;
+use crate::face::{Arrival, unknown_method};
 use crate::header::Kind;
+use crate::remote_error::RemoteError;
 use crate::session::{Message, route};
 
 /// The host of everything but whole one-way messages: those stay in their rings for
@@ -14,7 +15,7 @@ pub(super) struct Clerk {
     /// The peer's names, by the routes of messages.
     pub names: Vec<Option<Box<str>>>,
     /// Requests nobody here can answer.
-    pub requests: Vec<Message>,
+    pub requests: Vec<(Message, RemoteError)>,
     pub skipped: u64,
     pub is_over: bool,
     pub error: Option<Error>,
@@ -23,7 +24,10 @@ pub(super) struct Clerk {
 impl Clerk {
     fn unwanted(&mut self, message: &Message) {
         match message.kind {
-            Kind::Request => self.requests.push(*message),
+            Kind::Request => {
+                let name = self.names.get(usize::from(message.code)).and_then(Option::as_deref);
+                self.requests.push((*message, unknown_method(name)));
+            }
             _ => self.skipped += 1,
         }
     }

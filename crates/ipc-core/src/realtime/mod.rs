@@ -63,7 +63,7 @@ pub use loan::Loan;
 
 use crate::engine::{Engine, LinkId, LinkStats, ListenOptions, Options, Peer, Refusal, Taken};
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::face::{Arrival, CallOptions, error_draft, unknown_method};
+use crate::face::{Arrival, CallOptions, error_draft};
 use crate::handshake::Transport;
 use crate::limits::one_piece_len_max;
 use crate::session::Draft;
@@ -257,10 +257,9 @@ impl Link {
     pub fn upkeep(&mut self) -> Result<()> {
         self.engine.take_others(self.link, self.broken.take(), &mut self.clerk);
         self.engine.drive(&mut self.clerk);
-        for request in self.clerk.requests.drain(..) {
+        for (request, error) in self.clerk.requests.drain(..) {
             // Whoever asked may have gone meanwhile.
-            let answer = unknown_method().encode();
-            drop(self.engine.send(self.link, &error_draft(&request), &answer));
+            drop(self.engine.send(self.link, &error_draft(&request), &error.encode()));
         }
         self.engine.flush();
         self.waker.wake();

@@ -36,7 +36,7 @@ pub(super) struct Desk {
     leftovers: HashMap<LinkId, Events>,
     pub flows: Flows<Wakers>,
     /// Requests nobody handles.
-    refusals: Vec<(LinkId, Message)>,
+    refusals: Vec<(LinkId, Message, RemoteError)>,
 }
 
 /// A request of ours.
@@ -175,9 +175,8 @@ impl Desk {
 
     /// Answers the requests nobody handles.
     pub fn send_refusals(&mut self, engine: &mut Engine) {
-        for (link, request) in self.refusals.drain(..) {
-            let answer = unknown_method().encode();
-            drop(send_answer(engine, link, &error_draft(&request), &answer));
+        for (link, request, error) in self.refusals.drain(..) {
+            drop(send_answer(engine, link, &error_draft(&request), &error.encode()));
         }
     }
 
@@ -229,7 +228,8 @@ impl Desk {
                 Ok(Reply { codec: message.codec, payload, ..Reply::default() }),
             ),
             Kind::Error => {
-                self.settle(message.id, Err(Error::remote(RemoteError::decode(&payload))));
+                let error = RemoteError::received(message.codec, &payload);
+                self.settle(message.id, Err(Error::remote(error)));
             }
             Kind::RequestItem | Kind::ReplyItem => {
                 let waiting = self.flows.push(link, message, payload);
@@ -245,7 +245,9 @@ impl Desk {
         }
         let Self { router, lines, after, .. } = self;
         let Some(handler) = router.handler(link, message) else {
-            return self.refusals.push((link, *message));
+            // The peer may give its code another meaning before this is answered.
+            let error = unknown_method(router.name(link, message));
+            return self.refusals.push((link, *message, error));
         };
         if let Some(line) = line_of(lines, link) {
             let cancellation = Cancellation::default();
