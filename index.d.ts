@@ -481,15 +481,16 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
     options?: ListenOptions,
   ): this
   /** Takes back the last that was registered with this function. */
-  off(event: Taken<Own>, listener: (...details: any[]) => unknown): this
+  off<K>(event: K | Taken<Own>, listener: (...details: any[]) => unknown): this
   /** The same as {@link EventTaker.off}. */
-  removeListener(event: Taken<Own>, listener: (...details: any[]) => unknown): this
+  removeListener<K>(event: K | Taken<Own>, listener: (...details: any[]) => unknown): this
   /** Takes back all handlers of an event, or of all events. */
-  removeAllListeners(event?: Taken<Own>): this
+  removeAllListeners<K>(event?: K | Taken<Own>): this
   /** How many take an event, or take it with this function. */
-  listenerCount(event: Taken<Own>, listener?: (...details: any[]) => unknown): number
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- what Node's own has
+  listenerCount<K>(event: K | Taken<Own>, listener?: Function): number
   /** The functions that take an event. */
-  listeners(event: Taken<Own>): ((...details: any[]) => any)[]
+  listeners<K>(event: K | Taken<Own>): any[]
   /**
    * These events one by one, for a loop: from now on until it is left, or the connection or server is
    * closed.

@@ -58,6 +58,9 @@ test('an error is an Error with a code', (t) => {
 })
 
 const CONSUMER = `
+import { once, type EventEmitter } from 'node:events'
+import { connect, createServer, event, method, type IpcError, type Server } from 'ringpost'
+
 const Greet = method<{ name: string }, { greeting: string }>('greet')
 const Seen = event<number>('seen')
 
@@ -76,18 +79,24 @@ export async function both(): Promise<string> {
   // @ts-expect-error: the payload is that of the contract
   client.notify(Seen, 'five')
   client.on('close', (reason: IpcError | null) => reason?.code.length)
+  // @ts-expect-error: what an event brings is what the class says
+  client.on('close', (reason: number) => reason)
+  const heard = (count: number) => count
+  client.on(Seen, heard)
+  client.on('seen', heard)
+  client.off(Seen, heard).removeListener('seen', heard).removeAllListeners(Seen)
+  const emitter: EventEmitter = client
+  await once(emitter, client.listenerCount(Seen) > 0 ? 'close' : 'error')
   const { greeting } = await client.request(Greet, { name: 'world' }, { timeoutMs: 5 })
   return greeting
 }
 `
-const NAMES = 'connect, createServer, event, method, type IpcError, type Server'
 
 test('the types are right for consumers that are ES modules and CommonJS', (t) => {
   const folder = join(directory, 'consumer')
   mkdirSync(join(folder, 'node_modules'), { recursive: true })
   symlinkSync(root, join(folder, 'node_modules/ringpost'))
-  writeFileSync(join(folder, 'esm.mts'), `import { ${NAMES} } from 'ringpost'${CONSUMER}`)
-  writeFileSync(join(folder, 'common.cts'), `import { ${NAMES} } from 'ringpost'${CONSUMER}`)
+  for (const file of ['esm.mts', 'common.cts']) writeFileSync(join(folder, file), CONSUMER)
   const compilerOptions = {
     target: 'es2022',
     module: 'node16',

@@ -49,6 +49,9 @@ function loadInRealm(root: string): { copy: Package; realm: vm.Context } {
     }
   }
   realm.process = Object.create(process)
+  // Node's own, where V8 has none yet.
+  realm.asyncDispose = Symbol.asyncDispose
+  vm.runInContext('Symbol.asyncDispose ??= asyncDispose', realm)
   const modules = new Map<string, { exports: object }>()
   const load = (file: string): object => {
     const known = modules.get(file)
