@@ -99,7 +99,7 @@ async function understand(t: ExecutionContext, one: Package, two: Package): Prom
       const Raw = of.method<Uint8Array, Uint8Array>(`raw-${at}`, { codec: of.bytes })
       const Text = of.method<any, any>(`text-${at}`, { codec: of.json })
       const Items = of.stream<number, number, number, string>(`items-${at}`)
-      for (const contract of [Echo, Raw, Text]) server.handle(contract as typeof Echo, (value) => value)
+      for (const contract of [Echo, Raw, Text]) server.handle(contract, (value) => value)
       server.handle(Items, async function* (count) {
         for (let item = 0; item < count; item++) yield item
         return 'whole'
@@ -113,7 +113,7 @@ async function understand(t: ExecutionContext, one: Package, two: Package): Prom
       t.deepEqual(await duplex.toArray(), [0, 1, 2])
       const web = one.toReadableStream(client.stream(Items, 2))
       const read: number[] = []
-      for await (const item of web) read.push(item as number)
+      for await (const item of web) read.push(item)
       t.deepEqual(read, [0, 1])
 
       const Tick = of.event<number>(`tick-${at}`)

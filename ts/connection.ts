@@ -60,7 +60,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     endpoint: Endpoint,
     server: Served | undefined,
   ) {
-    super(['close', 'error'])
+    super({ close: true, drop: true, error: true })
     this.#link = new Link(runtime, link, peer, endpoint)
     this.#caller = new Caller(this.#link)
     this.#sends = new Sends(this.#link)

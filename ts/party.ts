@@ -21,9 +21,9 @@ export abstract class Party<Events extends Record<keyof Events, any[]>> extends 
   readonly #queues = new Set<EventQueue>()
   #isOver = false
 
-  constructor(own: readonly (keyof Events & string)[]) {
+  constructor(own: Record<keyof Events, true>) {
     super()
-    this.#own = new Set([...EVERY_EMITTERS, ...own])
+    this.#own = new Set([...EVERY_EMITTERS, ...Object.keys(own)])
   }
 
   handle(

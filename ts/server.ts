@@ -42,7 +42,7 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor, Se
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, endpoint: Endpoint) {
-    super(['connection', 'close'])
+    super({ connection: true, error: true, close: true })
     this.name = name
     this.#endpoint = endpoint
     this.#runtime = runtime

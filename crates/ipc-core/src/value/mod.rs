@@ -142,40 +142,29 @@ impl PartialEq for Value {
 
 impl Eq for Value {}
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Int(number)
-    }
+/// What becomes a value without being looked at.
+macro_rules! from {
+    ($($from:ty: $value:ident => $made:expr;)*) => {
+        $(impl From<$from> for Value {
+            fn from($value: $from) -> Self {
+                $made
+            }
+        })*
+    };
 }
 
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        i64::try_from(number).map_or(Self::Uint(number), Self::Int)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(number: f64) -> Self {
-        Self::Float(number)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(is_so: bool) -> Self {
-        Self::Bool(is_so)
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<Extension> for Value {
-    fn from(extension: Extension) -> Self {
-        Self::Extension(extension)
-    }
+from! {
+    i32: number => Self::Int(number.into());
+    u32: number => Self::Int(number.into());
+    i64: number => Self::Int(number);
+    u64: number => i64::try_from(number).map_or(Self::Uint(number), Self::Int);
+    f64: number => Self::Float(number);
+    bool: is_so => Self::Bool(is_so);
+    &str: text => Self::Text(text.into());
+    String: text => Self::Text(text);
+    Vec<Value>: items => Self::List(items);
+    Record: record => Self::Record(record);
+    Extension: extension => Self::Extension(extension);
 }
 
 impl Serialize for Value {
