@@ -3,6 +3,7 @@
 //
 //   node ci/mutations.mjs             all of them
 //   node ci/mutations.mjs <text> ...  those whose description contains one of the texts
+//   node ci/mutations.mjs --places    none: says which have lost their place in the code
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,6 +32,11 @@ const CHECKS = {
 }
 
 const asked = process.argv.slice(2)
+if (asked.includes('--places')) {
+  const lost = [...CORE, ...PACKAGE].filter(({ file, from }) => !hasOnce(join(ROOT, file), from))
+  if (lost.length > 0) giveUp(lost.map(({ what, file }) => `${what}: not once in ${file}`).join('\n'))
+  process.exit()
+}
 const wanted = ({ what }) => asked.length === 0 || asked.some((text) => what.includes(text))
 const mutations = [...CORE, ...PACKAGE].filter(wanted)
 if (mutations.length === 0) giveUp('No fault is called so.')
@@ -52,10 +58,14 @@ for (const { what, file, from, to, by } of mutations) {
 console.log(`\n${mutations.length} faults, ${missed} not caught`)
 process.exitCode = missed === 0 ? 0 : 1
 
+function hasOnce(path, text) {
+  return readFileSync(path, 'utf8').split(text).length === 2
+}
+
 /** What catches a fault, or why nothing does. */
 function tryOne(file, from, to, by) {
   const source = readFileSync(join(copy, file), 'utf8')
-  if (source.split(from).length !== 2) return `NOT PLANTED: ${file} does not have "${from}" once`
+  if (!hasOnce(join(copy, file), from)) return `NOT PLANTED: ${file} does not have "${from}" once`
   try {
     if (!plant(file, source.replace(from, () => to), by)) return 'NOT PLANTED: it does not compile'
     const { word } = judge(by)

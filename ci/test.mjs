@@ -21,6 +21,8 @@ const STEPS = {
   tsc: npx('tsc', '--noEmit'),
   arrows: node('ci/arrows.mjs'),
   licenses: node('ci/licenses.mjs'),
+  // That they are caught is seen at night.
+  faults: node('ci/mutations.mjs', '--places'),
   rust: cargo('test', ...TESTED, '--all-features'),
   'rust-bench': cargo('test', ...TESTED, '--all-features', '--bench', 'micro'),
   'rust-worker': cargo('test', '--profile', 'ci', '--package', 'ringpost-bench'),

@@ -287,14 +287,14 @@ export const CORE = [
   {
     what: 'items: those of a task are put on top of what waits for room',
     file: 'crates/ipc-core/src/tokio/stream.rs',
-    from: 'credit > 0 && !engine.want_drain(link)',
+    from: 'credit > 0 && !engine.want_drain(link, self.draft.lane)',
     to: 'credit > 0',
     by: 'faces',
   },
   {
     what: 'items: those of a thread are put on top of what waits for room',
     file: 'crates/ipc-core/src/blocking/stream.rs',
-    from: 'credit > 0 && !self.endpoint.engine.has_backlog(link)',
+    from: 'credit > 0 && self.endpoint.engine.queued(link, lane) == 0',
     to: 'credit > 0',
     by: 'faces',
   },

@@ -3,6 +3,8 @@
 
 const FLOW = { file: 'ts/flow.ts', by: '27-flow' }
 
+const WAIT = { file: 'ts/wait.ts', by: '27-flow' }
+
 const LENDING = { file: 'crates/ipc-node/src/outbox.rs', by: '37-lending' }
 
 export const PACKAGE = [
@@ -51,8 +53,8 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: what was taken asynchronously is given back before it is done with',
-    from: 'if (isPromise(result)) this.#await(taker, result, cost)\n      else this.#done(cost)',
-    to: 'this.#done(cost)\n      if (isPromise(result)) this.#await(taker, result, 0)',
+    from: 'if (result !== undefined) this.#await(taker, result, cost)\n      else this.#done(cost)',
+    to: 'this.#done(cost)\n      if (result !== undefined) this.#await(taker, result, 0)',
   },
   {
     ...FLOW,
@@ -69,20 +71,20 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: a view that will be used again is handed to a taker that was at work',
-    from: '!(this.#taker?.borrowed && !this.#busy)',
-    to: '!this.#taker?.borrowed',
+    from: 'this.#taker?.borrowed === true && !this.#busy',
+    to: 'this.#taker?.borrowed === true',
   },
   {
     ...FLOW,
     what: 'flow: views are borrowed for those who did not ask for that',
-    from: '!(this.#taker?.borrowed && !this.#busy)',
-    to: '!(this.#taker && !this.#busy)',
+    from: 'this.#taker?.borrowed === true && !this.#busy',
+    to: 'this.#taker !== undefined && !this.#busy',
   },
   {
     ...FLOW,
     what: 'flow: a taker is called again while it is at work',
-    from: 'while (!this.#busy && this.#read',
-    to: 'while (this.#read',
+    from: 'while (!this.#busy && this.#items',
+    to: 'while (this.#items',
   },
   {
     ...FLOW,
@@ -129,8 +131,8 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: an error is told before the items in front of it',
-    from: 'if (this.#read < this.#items.length) return resolve({ value: this.#shift(), done: false })\n    const { error }',
-    to: 'if (this.#end?.error === undefined && this.#read < this.#items.length) return resolve({ value: this.#shift(), done: false })\n    const { error }',
+    from: 'if (this.#items.length > 0) return resolve({ value: this.#shift(), done: false })\n    const { error }',
+    to: 'if (this.#end?.error === undefined && this.#items.length > 0) return resolve({ value: this.#shift(), done: false })\n    const { error }',
   },
   {
     ...FLOW,
@@ -147,8 +149,8 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: a writer that waits no more stays in the list of those that do',
-    from: 'if (this.#waiting.length === 0 || !this.isReady) return\n    this.#address.link.stalled.delete(this)',
-    to: 'if (this.#waiting.length === 0 || !this.isReady) return',
+    from: 'if (this.#waiting === undefined || !this.isReady) return\n    this.#address.link.stalled.delete(this)',
+    to: 'if (this.#waiting === undefined || !this.isReady) return',
   },
   {
     ...FLOW,
@@ -157,15 +159,15 @@ export const PACKAGE = [
     to: 'this.#end ??= reason',
   },
   {
-    ...FLOW,
+    ...WAIT,
     what: 'flow: of two who wait for room one is told',
-    from: 'for (const { resolve } of this.#take()) resolve()',
+    from: 'for (const waiter of this.#take()) waiter.resolve()',
     to: 'this.#take().at(-1)?.resolve()',
   },
   {
-    ...FLOW,
+    ...WAIT,
     what: 'flow: who waits for room is not told of the end',
-    from: 'for (const { reject } of this.#take()) reject(this.#end)',
+    from: 'for (const waiter of this.#take()) waiter.reject(reason)',
     to: 'this.#take()',
   },
   {
@@ -178,6 +180,6 @@ export const PACKAGE = [
     ...FLOW,
     what: 'flow: a batch is noticed as often as it has items',
     from: 'if (!this.#noticed) this.#notice()',
-    to: 'this.#address.link.runtime.notice(this)',
+    to: 'this.#address.link.runtime.delivery.notice(this)',
   },
 ]

@@ -63,7 +63,10 @@ export const streams: readonly Row[] = [
     assert.equal(outcome, 'ERR_INVALID_ARGUMENT')
   }),
   row('a request that is asked for as a stream', async (cell) => {
-    assert.deepEqual(await stream(cell, 'add', { value: [1, 2] }), whole(0, 3))
+    // A contract says which it is; in Rust the handler does, by making it one or not.
+    const refused = { ...whole(0, null), failure: 'ERR_INVALID_ARGUMENT' }
+    const expected = cell.answerer.language === 'ts' ? refused : whole(0, 3)
+    assert.deepEqual(await stream(cell, 'add', { value: [1, 2] }), expected)
   }),
   row('a reader that leaves early, which the other side hears', async (cell) => {
     const ended = await counted(cell, 'streamed')
