@@ -287,7 +287,7 @@ impl Hub {
             let Self { ends, awake } = self;
             let nap = fall_asleep(awake, |place| {
                 let lanes = &ends[place].lanes;
-                Some(lanes.arm(Interest::DATA, || lanes.incoming.has_any(Scope::All)))
+                Some(lanes.arm(Interest::DATA, || lanes.incoming.has_any(Scope::ALL)))
             });
             if nap.whole {
                 self.ends[0].bells[0].wait();
