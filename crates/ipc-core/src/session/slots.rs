@@ -6,16 +6,19 @@
 //! earlier request in it has ended, so per slot only the newest generation matters: a request that
 //! is not newer than what was heard of in its slot, by request or by cancel, is stale.
 
+mod table;
+
 use super::id::{generation_of, is_newer, join, slot_of};
 use super::stream::Stream;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::time::Time;
+use table::Table;
 
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    slots: Table<Slot>,
     /// Of requests with items, by slot, while they are live. Beside the slots, so that all others pay
     /// no more for them than a look whether there are any.
-    streams: Vec<Option<Box<Stream>>>,
+    streams: Table<Option<Box<Stream>>>,
     streams_live: u32,
     /// What has arrived of the items of all of them and was not read yet.
     unread: u64,
@@ -39,6 +42,12 @@ struct Slot {
 const UNUSED: Slot =
     Slot { generation: 0, live: false, accepts_packed: false, deadline: Time::NEVER };
 
+impl Default for Slot {
+    fn default() -> Self {
+        UNUSED
+    }
+}
+
 /// What a request that came in is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -51,8 +60,8 @@ pub(super) enum Admission {
 impl Slots {
     pub fn new(pending_max: u32) -> Self {
         Self {
-            slots: Vec::new(),
-            streams: Vec::new(),
+            slots: Table::default(),
+            streams: Table::default(),
             streams_live: 0,
             unread: 0,
             pending_max,
@@ -139,15 +148,12 @@ impl Slots {
     #[cold]
     fn set_stream(&mut self, id: u64, window: Option<u32>) {
         let place = slot_of(id) as usize;
-        if place >= self.streams.len() {
-            if window.is_none() {
-                return;
-            }
-            self.streams.resize_with(place + 1, || None);
+        if window.is_none() && self.streams.get(place).is_none() {
+            return;
         }
         let stream = window.map(|window| Box::new(Stream::new(window)));
         self.streams_live += u32::from(stream.is_some());
-        let before = std::mem::replace(&mut self.streams[place], stream);
+        let before = std::mem::replace(self.streams.entry(place), stream);
         self.streams_live -= u32::from(before.is_some());
         self.unread -= before.map_or(0, |stream| stream.unread());
     }
@@ -155,14 +161,18 @@ impl Slots {
     /// Whether `id` has begun and not ended.
     #[inline]
     pub fn is_live(&self, id: u64) -> bool {
-        self.slots
-            .get(slot_of(id) as usize)
-            .is_some_and(|slot| slot.live && slot.generation == generation_of(id))
+        self.live_slot(id).is_some()
+    }
+
+    #[inline]
+    fn live_slot(&self, id: u64) -> Option<&Slot> {
+        let slot = self.slots.get(slot_of(id) as usize)?;
+        (slot.live && slot.generation == generation_of(id)).then_some(slot)
     }
 
     /// Whether the answer to `id`, which is live, may come compressed.
     pub fn accepts_packed(&self, id: u64) -> bool {
-        self.is_live(id) && self.slots[slot_of(id) as usize].accepts_packed
+        self.live_slot(id).is_some_and(|slot| slot.accepts_packed)
     }
 
     /// Whether an id could be one of these at all.
@@ -177,15 +187,16 @@ impl Slots {
     /// Ends `id`. Returns whether it was live: whether this is its one outcome.
     #[inline]
     pub fn end(&mut self, id: u64) -> bool {
-        let was_live = self.is_live(id);
-        if was_live {
-            self.slots[slot_of(id) as usize].live = false;
-            self.live -= 1;
-            if self.streams_live > 0 {
-                self.set_stream(id, None);
-            }
+        let Some(slot) = self.slots.get_mut(slot_of(id) as usize) else { return false };
+        if !slot.live || slot.generation != generation_of(id) {
+            return false;
         }
-        was_live
+        slot.live = false;
+        self.live -= 1;
+        if self.streams_live > 0 {
+            self.set_stream(id, None);
+        }
+        true
     }
 
     /// Whether `id` has not arrived yet or is being worked on: whoever waits for it waits on.
@@ -240,7 +251,7 @@ impl Slots {
         }
         self.due = Time::NEVER;
         let before = ended.len();
-        for (slot, entry) in (0u32..).zip(&mut self.slots).filter(|(_, entry)| entry.live) {
+        for (slot, entry) in self.slots.iter_mut().filter(|(_, entry)| entry.live) {
             if entry.deadline <= now {
                 entry.live = false;
                 self.live -= 1;
@@ -269,11 +280,7 @@ impl Slots {
         if slot_of(id) >= self.pending_max || generation_of(id) == 0 {
             return None;
         }
-        let index = slot_of(id) as usize;
-        if index >= self.slots.len() {
-            self.slots.resize(index + 1, UNUSED);
-        }
-        Some(&mut self.slots[index])
+        Some(self.slots.entry(slot_of(id) as usize))
     }
 }
 

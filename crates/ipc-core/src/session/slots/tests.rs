@@ -57,15 +57,32 @@ fn slots_beyond_the_agreement_and_unborn_generations_are_refused() {
 }
 
 #[test]
+fn a_high_slot_costs_a_page_and_not_all_below() {
+    let mut slots = Slots::new(65_536);
+    slots.begin(join(65_535, 1), AT(10), Some(WINDOW_MIN), false).unwrap();
+    slots.begin(join(1_024, 1), AT(20), None, false).unwrap();
+    slots.begin(join(0, 1), AT(30), None, false).unwrap();
+    assert!(slots.slots.capacity() <= 256, "{}", slots.slots.capacity());
+    assert!(slots.streams.capacity() <= 256, "{}", slots.streams.capacity());
+    assert!(slots.stream(join(65_535, 1)).is_some());
+    assert!(slots.is_unanswered(join(65_534, 1)) && slots.is_unanswered(join(2_000, 1)));
+    let mut ended = Vec::new();
+    slots.end_all(&mut ended);
+    assert_eq!(ended, [join(0, 1), join(1_024, 1), join(65_535, 1)]);
+}
+
+#[test]
 fn generations_wrap() {
     let mut slots = Slots::new(1);
-    slots.slots.push(Slot { generation: u32::MAX, ..UNUSED });
+    slots.slots.entry(0).generation = u32::MAX;
     assert!(slots.begin(join(0, 1), Time::NEVER, None, false).is_ok());
 }
 
 // ---- beside a twin ----
 
-const SLOTS: u32 = 5;
+const SLOTS: u32 = 1_091;
+/// Of all places in the table, and one beyond.
+const USED: [u32; 6] = [0, 1, 2, 1_024, 1_090, 1_091];
 const STEPS: usize = 400;
 
 /// What there is to know of a slot: uses are counted from 1 and never wrap.
@@ -132,7 +149,7 @@ impl Twin {
 
 /// A use of a slot: a new one, the newest, or one before it.
 fn some_use(twin: &Twin, random: &mut Random) -> (u32, u64) {
-    let slot = u32::try_from(random.below(SLOTS as usize + 1)).unwrap();
+    let slot = random.pick(&USED);
     let newest = twin.of(slot).newest;
     let number = match random.below(10) {
         0..5 => newest + 1,
