@@ -99,6 +99,9 @@ const TS_LATE = {
   adapters: ['node:stream', 'node:stream/web'],
 }
 
+/** Every file of ts/ and of the binding, and every module of the core, stands in the code map. */
+const MAP = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8')
+
 const faults = [...core(), ...node(), ...typescript()]
 for (const fault of faults) console.error(fault)
 if (faults.length > 0) process.exit(1)
@@ -110,6 +113,7 @@ function* core() {
     yield* breaches(CORE_RULES, path, code)
     const own = path.split('/')[2].replace('.rs', '')
     if (layerOf(own) === undefined) yield `${path}: module ${own} stands in no layer`
+    yield* unmapped(path, own)
     for (const [, used] of code.matchAll(/\bcrate::(\w+)/g)) {
       // Anything else is one of the crate's own re-exports.
       if (/^[a-z]/.test(used) && used !== own && !isBelow(used, own)) {
@@ -117,6 +121,10 @@ function* core() {
       }
     }
   }
+}
+
+function* unmapped(path, name) {
+  if (!MAP.includes(`\`${name}\``) && !MAP.includes(`\`${name}/`)) yield `${path}: ARCHITECTURE.md does not say what it is`
 }
 
 function layerOf(module) {
@@ -131,7 +139,10 @@ function isBelow(used, own) {
 }
 
 function* node() {
-  for (const { path, code } of rust('ipc-node')) yield* breaches(NODE_RULES, path, code)
+  for (const { path, code } of rust('ipc-node')) {
+    yield* breaches(NODE_RULES, path, code)
+    yield* unmapped(path, basename(path, '.rs'))
+  }
 }
 
 function* breaches(rules, path, code) {
@@ -159,6 +170,7 @@ function* typescript() {
   for (const entry of readdirSync(folder)) {
     const own = basename(entry, '.ts')
     if (layer(own) === -1) yield `ts/${entry} stands in no layer`
+    yield* unmapped(`ts/${entry}`, own)
     const code = readFileSync(join(folder, entry), 'utf8')
     const imports = /^(?:import|export)( type)? [^;'()]*?from '(.+?)'/gm
     for (const [, type, from] of code.matchAll(imports)) {
