@@ -14,9 +14,10 @@ export declare class NativeEngine {
   /**
    * Opens the engine of this environment. `memory` is what JavaScript and the binding
    * both look at;
-   * `deliver` is called with the extras of the runs the state counts, if they have any.
+   * `deliver` is called with the extras of the runs the state counts, if they have any, in an
+   * asynchronous context `resource` stands for.
    */
-  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>, deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void, waiting: NativeWaiting)
+  constructor(memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>, deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void, resource: object, waiting: NativeWaiting)
   /**
    * The functions that are called for every batch: `submit()` sends what is in the outbox,
    * `submitOutside(payload)` the same where the payload of the last record is not in it,

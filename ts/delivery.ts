@@ -40,7 +40,7 @@ export class Delivery<R extends Receiver> {
   readonly runs = new Uint32Array(RUNS_MAX * RUN_WORDS)
   readonly #host: Host
   readonly #state: Uint32Array
-  readonly #isolation = new Isolation()
+  readonly isolation = new Isolation()
   /** By the same. */
   readonly #inboxes: Inbox[] = []
   #noticed: Noticing[] = []
@@ -66,8 +66,8 @@ export class Delivery<R extends Receiver> {
     this.#end = state[STATE_RUNS] * RUN_WORDS
     this.#run = 0
     this.#at = -1
-    do this.#isolation.run(this.#goOn)
-    while (this.#run < this.#end || this.#noticed.length > 0)
+    this.isolation.enter(this.#goOn)
+    while (this.#run < this.#end || this.#noticed.length > 0) this.isolation.run(this.#goOn)
     this.#isDelivering = false
     if (this.#thrown.length > 0) this.#raise()
   }
@@ -90,12 +90,12 @@ export class Delivery<R extends Receiver> {
   }
 
   readonly #tellNoticed = (): void => {
-    while (this.#noticed.length > 0) this.#isolation.run(this.#goOn)
+    while (this.#noticed.length > 0) this.isolation.run(this.#goOn)
   }
 
   /** Delivers something that came before, by itself. */
   redeliver(work: () => void): void {
-    this.#isolation.run(() => this.guard(work))
+    this.isolation.run(() => this.guard(work))
   }
 
   /** Runs code of others. What it throws becomes an uncaught exception when the batch is delivered. */
@@ -122,7 +122,7 @@ export class Delivery<R extends Receiver> {
   /** Goes on until all is delivered, or something was left behind that the next must not see. */
   readonly #goOn = (): void => {
     const { runs } = this
-    const isolation = this.#isolation
+    const isolation = this.isolation
     while (this.#run < this.#end) {
       const run = this.#run
       const link = runs[run]
@@ -161,7 +161,7 @@ export class Delivery<R extends Receiver> {
 
   /** Reads records. Returns the place of the first that was not read. */
   #read(link: number, inbox: Inbox, start: number, end: number): number {
-    const isolation = this.#isolation
+    const isolation = this.isolation
     const host = this.#host
     const extras = this.#extras
     let receiver = this.receiver(link)

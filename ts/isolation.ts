@@ -1,13 +1,13 @@
 // The async context of a message is its own: what a handler enters with AsyncLocalStorage.enterWith()
 // is seen by nothing that is delivered after it.
 //
-// To run each message in a context of its own costs a fifth of what a small message costs. So a batch
-// is run in one, which notices when something is entered; then the rest of it is run anew. How that is
-// noticed depends on what keeps stores: until Node 22 an async resource, as properties that are
-// symbols, since Node 24 a map that is copied for each change. Where neither is found to work each
-// message is run by itself.
+// To run each message in a context of its own would cost a fifth of what a small message costs. The
+// binding enters JavaScript in one for a whole batch, which notices when something is entered; then the
+// rest of the batch is run anew. How that is noticed depends on what keeps stores: until Node 22 an
+// async resource, as properties that are symbols, since Node 24 a map that is copied for each change.
+// Where neither is found to work each message is run by itself.
 
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { types } from 'node:util'
 
 const { runInAsyncScope } = AsyncResource.prototype
@@ -18,6 +18,8 @@ interface Scope {
   readonly resource: AsyncResource
   /** Takes out again what was entered. */
   clean(): void
+  /** Whether it is the one that is current. */
+  isCurrent(): boolean
 }
 
 export class Isolation {
@@ -25,6 +27,8 @@ export class Isolation {
   isSpoiled = false
   readonly #scope: Scope
   readonly #isTold: boolean
+  /** The binding enters in this context. */
+  #isEntered: boolean | undefined
 
   constructor() {
     const spoil = () => (this.isSpoiled = true)
@@ -32,20 +36,43 @@ export class Isolation {
     // promise from then on.
     const byResource = '_propagate' in AsyncLocalStorage.prototype
     const found = byResource ? onResource(spoil) : onFrame(spoil)
-    const isTold = found !== undefined && this.isSpoiled
-    this.#scope = isTold ? found : { resource: new AsyncResource(NAME), clean: () => {} }
-    this.#isTold = isTold
-    this.isSpoiled = !isTold
+    this.#isTold = found !== undefined && this.isSpoiled
+    this.#scope = found !== undefined && this.#isTold ? found : onNothing()
+    this.isSpoiled = !this.#isTold
   }
 
-  /** Runs a batch, or what is left of it. It has to come back when it finds this spoiled. */
+  /** What stands for the context. */
+  get resource(): object {
+    return this.#scope.resource
+  }
+
+  /** Makes something whose context is to be this. */
+  within<T>(make: () => T): T {
+    return runInAsyncScope.call(this.#scope.resource, make) as T
+  }
+
+  /** Runs a batch the binding has entered with. It has to come back when it finds this spoiled. */
+  enter(batch: () => void): void {
+    this.#isEntered ??= this.#isTold && this.#scope.isCurrent()
+    if (!this.#isEntered) return this.run(batch)
+    if (this.isSpoiled) this.#clean()
+    batch()
+  }
+
+  /** Runs what is left of a batch, or something that came before. */
   run(batch: () => void): void {
-    if (this.isSpoiled && this.#isTold) {
-      this.#scope.clean()
-      this.isSpoiled = false
-    }
+    if (this.isSpoiled && this.#isTold) this.#clean()
     runInAsyncScope.call(this.#scope.resource, batch)
   }
+
+  #clean(): void {
+    this.#scope.clean()
+    this.isSpoiled = false
+  }
+}
+
+function onNothing(): Scope {
+  return { resource: new AsyncResource(NAME), clean: () => {}, isCurrent: () => false }
 }
 
 /** Stores are properties of the resource that is current; a prototype notices new ones. `undefined`: they
@@ -74,7 +101,8 @@ function onResource(spoil: () => void): Scope | undefined {
   if (last === -1) return undefined
   entered.push(...own.slice(last + 1))
   clean()
-  return { resource, clean }
+  // Where nothing is current, nothing has a number.
+  return { resource, clean, isCurrent: () => executionAsyncId() > 0 }
 }
 
 /** Stores are entries of the map that is current, which is copied before another is added: then it is
@@ -86,15 +114,16 @@ function onFrame(spoil: () => void): Scope | undefined {
     .map((key) => Reflect.get(resource, key) as unknown)
     .find((value) => types.isMap(value))
   if (frame === undefined) return undefined
-  // A map of Node's own, whose methods are not those of others.
-  Map.prototype.clear.call(frame)
+  // A map of Node's own, whose methods are not those of others. What is left is how it is known.
+  for (const key of [...frame.keys()]) if (key !== storage) Map.prototype.delete.call(frame, key)
   Object.defineProperty(frame, Symbol.iterator, {
     value() {
       spoil()
       return Map.prototype[Symbol.iterator].call(frame)
     },
   })
-  runInAsyncScope.call(resource, () => storage.enterWith(true))
-  const isLeft = runInAsyncScope.call(resource, () => storage.getStore()) !== undefined
-  return isLeft ? undefined : { resource, clean: () => {} }
+  const isCurrent = () => storage.getStore() === true
+  const look = () => runInAsyncScope.call(resource, isCurrent)
+  runInAsyncScope.call(resource, () => storage.enterWith(false))
+  return look() ? { resource, clean: () => {}, isCurrent } : undefined
 }

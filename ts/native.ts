@@ -42,9 +42,10 @@ const LOOK_RECENT_US = 20
 export function openEngine(
   memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>,
   deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void,
+  resource: object,
   { wake = 'auto', lookExpectingUs, lookRecentUs }: api.WaitingOptions,
 ): binding.NativeEngine {
-  return new native.NativeEngine(memory, deliver, {
+  return new native.NativeEngine(memory, deliver, resource, {
     expectingUs: lookExpectingUs ?? LOOK_EXPECTING_US,
     recentUs: lookRecentUs ?? LOOK_RECENT_US,
     byThread: wake === 'thread' || (wake === 'auto' && !hasUsableLoop()),

@@ -86,7 +86,9 @@ export class Runtime {
       runs: this.delivery.runs.buffer,
       standing: this.standing.buffer,
     }
-    this.engine = raised(() => openEngine(memory, this.delivery.enter, theThread().waiting))
+    const { enter, isolation } = this.delivery
+    const open = () => openEngine(memory, enter, isolation.resource, theThread().waiting)
+    this.engine = raised(() => isolation.within(open))
     this.#hot = this.engine.hot()
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)

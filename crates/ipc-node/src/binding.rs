@@ -24,6 +24,7 @@ use std::time::Duration;
 use ipc_core::{Code, Engine, Error, LinkId, Patience, Result, Time, id};
 use napi::sys;
 
+use crate::entrance::Entrance;
 use crate::inbox::Inbox;
 use crate::memory::Memory;
 use crate::outbox::{self, Outside};
@@ -46,10 +47,7 @@ pub struct Binding {
     env: sys::napi_env,
     /// Gone when the environment has ended.
     inner: RefCell<Option<Inner>>,
-    /// JavaScript's function that takes what has come, and what it is entered with.
-    deliver: sys::napi_ref,
-    resource: sys::napi_ref,
-    context: sys::napi_async_context,
+    entrance: Entrance,
     patience: Patience,
     waiting: OnceCell<Waiting>,
     /// When JavaScript wants to be woken.
@@ -83,6 +81,8 @@ pub struct Setup {
     pub runs: sys::napi_value,
     pub standing: sys::napi_value,
     pub deliver: sys::napi_value,
+    /// What stands for the context JavaScript is entered in.
+    pub resource: sys::napi_value,
     pub patience: Patience,
     /// Not the loop itself, even if it can be had.
     pub by_thread: bool,
@@ -112,9 +112,7 @@ impl Binding {
         let this = Box::leak(Box::new(Self {
             env,
             inner: RefCell::new(Some(inner)),
-            deliver: reference(env, setup.deliver),
-            resource: ptr::null_mut(),
-            context: ptr::null_mut(),
+            entrance: Entrance::new(env, setup.deliver, setup.resource),
             patience: setup.patience,
             waiting: OnceCell::new(),
             alarm: Cell::new(Time::NEVER),
@@ -122,7 +120,6 @@ impl Binding {
             ended: Cell::new(false),
             cleanup: Cell::new(ptr::null_mut()),
         }));
-        (this.resource, this.context) = async_context(env);
         let target = NonNull::from(&*this);
         let watch = (!setup.by_thread).then(|| this.watch_loop(fd, target)).flatten();
         let waiting = match watch {
@@ -158,12 +155,7 @@ impl Binding {
     unsafe fn abandon(target: NonNull<Self>) {
         // SAFETY: leaked in `open`, which gives up now.
         let this = unsafe { Box::from_raw(target.as_ptr()) };
-        // SAFETY: on the environment's thread; made in `open` and used no more.
-        unsafe {
-            sys::napi_async_destroy(this.env, this.context);
-            sys::napi_delete_reference(this.env, this.resource);
-            sys::napi_delete_reference(this.env, this.deliver);
-        }
+        this.entrance.release();
     }
 
     fn watch_loop(&self, fd: i32, target: NonNull<Self>) -> Option<Watch<Self>> {
@@ -205,7 +197,7 @@ impl Binding {
 
     /// Whether JavaScript is being stopped from outside: then not even nothing can be run.
     pub fn is_terminating(&self) -> bool {
-        throw::is_terminating(self.env, self.resource)
+        self.entrance.is_terminating()
     }
 
     // ---- called from JavaScript ----
@@ -360,10 +352,7 @@ impl Binding {
             }
             inner.inbox.take_extras()
         };
-        let status =
-            throw::call(self.env, self.context, self.resource, self.deliver, &extras, || {
-                self.submit_or_fail();
-            });
+        let status = self.entrance.call(&extras, || self.submit_or_fail());
         self.inner().state.set_word(STATE_INSIDE as usize, 0);
         match status {
             Ok(()) => true,
@@ -380,8 +369,14 @@ impl Binding {
         }
     }
 
-    /// Looks for a while before the loop waits, and stays as long as messages keep coming.
+    /// Looks for a while before the loop waits.
     fn look(&self, watch: &Watch<Self>) {
+        self.look_while_it_pays(watch);
+        self.entrance.close();
+    }
+
+    /// Looks, and stays as long as messages keep coming.
+    fn look_while_it_pays(&self, watch: &Watch<Self>) {
         watch.set_turning(false);
         let start = Time::now();
         // Where messages never cease to come, what is due would not be looked at.
@@ -414,6 +409,10 @@ impl Binding {
                     }
                     glance_at = now + GLANCE;
                 }
+            }
+            // What takes time is done before there is anything to be in time for.
+            if self.inner().engine.is_hot() {
+                self.entrance.open();
             }
             let inner = &mut *self.inner();
             if !inner.engine.linger(&self.patience, timer) {
@@ -509,24 +508,4 @@ unsafe extern "C" fn on_thread_cleanup(data: *mut c_void) {
     // SAFETY: leaked in `open`; the thread has ended and the function is released, so that nothing calls
     // back any more.
     drop(unsafe { Box::from_raw(target.as_ptr()) });
-}
-
-fn reference(env: sys::napi_env, value: sys::napi_value) -> sys::napi_ref {
-    let mut reference = ptr::null_mut();
-    // SAFETY: on the environment's thread, of a value just passed in.
-    unsafe { sys::napi_create_reference(env, value, 1, &raw mut reference) };
-    reference
-}
-
-/// What asynchronous context tracking calls our entries into JavaScript.
-fn async_context(env: sys::napi_env) -> (sys::napi_ref, sys::napi_async_context) {
-    let (mut resource, mut name, mut context) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: on the environment's thread; the text is as long as said.
-    unsafe {
-        sys::napi_create_object(env, &raw mut resource);
-        let text = c"RINGPOST";
-        sys::napi_create_string_utf8(env, text.as_ptr(), 8, &raw mut name);
-        sys::napi_async_init(env, resource, name, &raw mut context);
-    }
-    (reference(env, resource), context)
 }

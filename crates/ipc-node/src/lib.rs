@@ -6,6 +6,7 @@
 mod arena;
 mod binding;
 mod describe;
+mod entrance;
 mod first_turns;
 mod hot;
 mod inbox;
@@ -74,15 +75,22 @@ pub struct NativeLinkStats {
 impl NativeEngine {
     /// Opens the engine of this environment. `memory` is what JavaScript and the binding
     /// both look at;
-    /// `deliver` is called with the extras of the runs the state counts, if they have any.
+    /// `deliver` is called with the extras of the runs the state counts, if they have any, in an
+    /// asynchronous context `resource` stands for.
     #[napi(
         constructor,
         catch_unwind,
         ts_args_type = "memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>, \
                         deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void, \
-                        waiting: NativeWaiting"
+                        resource: object, waiting: NativeWaiting"
     )]
-    pub fn new(env: Env, memory: Object, deliver: Unknown, waiting: NativeWaiting) -> Result<Self> {
+    pub fn new(
+        env: Env,
+        memory: Object,
+        deliver: Unknown,
+        resource: Unknown,
+        waiting: NativeWaiting,
+    ) -> Result<Self> {
         let part = |name| memory.get_named_property::<Unknown>(name).map(|part| part.raw());
         let setup = Setup {
             outbox: part("outbox")?,
@@ -90,6 +98,7 @@ impl NativeEngine {
             runs: part("runs")?,
             standing: part("standing")?,
             deliver: deliver.raw(),
+            resource: resource.raw(),
             patience: waiting.patience(),
             by_thread: waiting.by_thread,
         };

@@ -1,15 +1,12 @@
-//! Entering JavaScript, and what becomes of failures on the way between the two.
+//! What becomes of failures on the way between JavaScript and the binding.
 
 #![allow(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::rc::Rc;
 
 use ipc_core::{Code, Error};
 use napi::sys;
-
-use crate::memory::Memory;
 
 /// Runs `work` with a scope for the values it makes, as whoever is not called by JavaScript has to.
 pub fn scoped(env: sys::napi_env, work: impl FnOnce()) {
@@ -21,59 +18,6 @@ pub fn scoped(env: sys::napi_env, work: impl FnOnce()) {
     work();
     // SAFETY: opened above.
     unsafe { sys::napi_close_handle_scope(env, scope) };
-}
-
-/// Calls the function behind `deliver` with its extras, if there are any, then `answer`, and only then
-/// runs ticks and microtasks, by opening a scope and closing it: whoever waits for an answer does not
-/// wait for that, which takes an eighth of a round trip. An exception becomes an uncaught one.
-/// `Err(false)`: the environment runs no JavaScript any more.
-pub fn call(
-    env: sys::napi_env,
-    context: sys::napi_async_context,
-    resource: sys::napi_ref,
-    deliver: sys::napi_ref,
-    extras: &[Option<Rc<Memory>>],
-    answer: impl FnOnce(),
-) -> Result<(), bool> {
-    // Each argument costs as much as making it, some 20 ns of a round trip.
-    let mut argument = ptr::null_mut();
-    let count = usize::from(!extras.is_empty());
-    // SAFETY: on the environment's thread, in a scope, with references that are strong.
-    unsafe {
-        let (mut receiver, mut function) = (ptr::null_mut(), ptr::null_mut());
-        sys::napi_get_reference_value(env, resource, &raw mut receiver);
-        sys::napi_get_reference_value(env, deliver, &raw mut function);
-        if !extras.is_empty() {
-            sys::napi_create_array_with_length(env, extras.len(), &raw mut argument);
-            let mut none = ptr::null_mut();
-            sys::napi_get_null(env, &raw mut none);
-            for (index, extra) in (0u32..).zip(extras) {
-                let value = extra.as_ref().map_or(none, |extra| extra.value());
-                sys::napi_set_element(env, argument, index, value);
-            }
-        }
-        let (mut scope, mut result) = (ptr::null_mut(), ptr::null_mut());
-        let status = sys::napi_call_function(
-            env,
-            receiver,
-            function,
-            count,
-            &raw const argument,
-            &raw mut result,
-        );
-        let outcome =
-            if status == sys::Status::napi_ok { Ok(()) } else { Err(rethrow(env, resource)) };
-        if outcome.is_ok() {
-            answer();
-        }
-        if sys::napi_open_callback_scope(env, receiver, context, &raw mut scope)
-            != sys::Status::napi_ok
-        {
-            return Err(false);
-        }
-        sys::napi_close_callback_scope(env, scope);
-        outcome
-    }
 }
 
 /// Whether the environment refuses to run JavaScript. Asking an object of ours for a property that
@@ -90,7 +34,7 @@ pub fn is_terminating(env: sys::napi_env, object: sys::napi_ref) -> bool {
 }
 
 /// Makes a pending exception an uncaught one. Returns whether the environment goes on.
-fn rethrow(env: sys::napi_env, object: sys::napi_ref) -> bool {
+pub fn rethrow(env: sys::napi_env, object: sys::napi_ref) -> bool {
     // SAFETY: on the environment's thread, in a scope.
     unsafe {
         let mut pending = false;
