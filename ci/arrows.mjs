@@ -179,6 +179,9 @@ function* typescript() {
       const allowed = used === from ? TS_OUTSIDE[own]?.includes(from) : layer(used) > layer(own)
       if (!allowed) yield `ts/${entry} must not import ${from}`
     }
+    // What is exported again is a getter, and an object with one is asked slowly for all it has.
+    const again = own === 'index' ? null : /^export \{.*/m.exec(code)
+    if (again) yield `ts/${entry} must not export again: ${again[0]}`
     for (const [, late] of code.matchAll(/\brequire\('(.+?)'\)/g)) {
       if (!TS_LATE[own]?.includes(late)) yield `ts/${entry} must not require ${late}`
     }

@@ -6,6 +6,7 @@ import * as jsonText from './json.js'
 import { isDetached, isThenable, isUint8Array, kindOf } from './kinds.js'
 import * as msgpack from './msgpack.js'
 import { Refusal, refusalOf, said } from './refusal.js'
+import * as unpack from './unpack.js'
 
 /** By this the built-in codecs of every copy of the package are known, and their numbers in a header. */
 const NUMBER = Symbol.for('ringpost.codec')
@@ -31,7 +32,7 @@ const WORKING: readonly api.Codec<any>[] = [
     },
     decode: (payload) => payload,
   },
-  { name: 'messagePack', encode: msgpack.encode, decode: msgpack.decode },
+  { name: 'messagePack', encode: msgpack.encode, decode: unpack.decode },
   { name: 'json', encode: jsonText.encode, decode: jsonText.decode },
 ]
 

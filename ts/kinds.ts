@@ -1,17 +1,10 @@
 // What a value is, by what it is made of and not by whose class it is: the same of another realm (a
 // `vm` context, a test runner) as of this one. `instanceof` says no to half of those.
 
-import {
-  isBoxedPrimitive,
-  isDate,
-  isMap,
-  isNativeError,
-  isPromise,
-  isSharedArrayBuffer,
-  isArrayBuffer,
-} from 'node:util/types'
+import * as types from 'node:util/types'
 
-export { isArrayBuffer, isBoxedPrimitive, isDate, isMap, isSharedArrayBuffer }
+const { isNativeError, isPromise } = types
+export const { isArrayBuffer, isBoxedPrimitive, isDate, isMap, isSharedArrayBuffer } = types
 
 type Named = (this: unknown) => string | undefined
 

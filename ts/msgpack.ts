@@ -17,8 +17,6 @@ import {
 import { Refusal, within } from './refusal.js'
 import { DEPTH_MAX, valuesMax, VALUES_FREE } from './unpack.js'
 
-export { decode } from './unpack.js'
-
 /** A list longer than this cannot be sent, whatever is in it. */
 const LIST_MAX = valuesMax(2 ** 32)
 /** Shorter texts are written character by character, which beats a native call. */

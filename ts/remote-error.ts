@@ -3,7 +3,8 @@
 
 import { IpcError, type Hidden } from './errors.js'
 import { isDomException, isError, kindOf } from './kinds.js'
-import { decode, encode, encodeApart } from './msgpack.js'
+import { encode, encodeApart } from './msgpack.js'
+import { decode } from './unpack.js'
 
 // An error is no place for data. What is longer is cut off, on both ends.
 /** Causes below each other. */

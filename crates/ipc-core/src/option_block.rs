@@ -88,6 +88,15 @@ impl OptionBlock {
 }
 
 impl Options {
+    /// What a frame without a block says.
+    pub const NONE: Self = Self {
+        budget_us: None,
+        total_len: None,
+        trace: None,
+        window: None,
+        unpacked_len: None,
+    };
+
     /// Writes the block.
     #[inline]
     pub fn encode(&self) -> OptionBlock {

@@ -152,8 +152,16 @@ impl Link {
     pub(super) fn take_frame(&mut self, ring: usize, host: &mut impl Host) -> Result<(), Corrupt> {
         let mut payload = self.lanes.incoming.payload(ring);
         let header = &self.lanes.incoming.frame(ring).header;
-        let options = if header.options() { payload.take_options()? } else { Options::default() };
-        let step = self.session.receive(ring, header, &options, payload.len(), Time::after)?;
+        let found;
+        // By reference: where they are values, what most frames do not have is moved byte by byte, and
+        // that takes a third of what taking a small message takes.
+        let options = if header.options() {
+            found = payload.take_options()?;
+            &found
+        } else {
+            &Options::NONE
+        };
+        let step = self.session.receive(ring, header, options, payload.len(), Time::after)?;
         while let Some(id) = self.session.take_abandoned() {
             if !self.parked.forget(id) {
                 host.event(Event::Abandoned { link: self.id, id });
