@@ -19,7 +19,7 @@ export interface GatedRow {
   measureReference?(pair: Pair, ms: number): Promise<number>
 }
 
-const WARM_UP_MS = 40
+const WARM_UP_MS = 300
 
 const roundTrip = (size: number) => ({
   warmUpMs: WARM_UP_MS,
@@ -32,7 +32,7 @@ const roundTrip = (size: number) => ({
 const MEASURES: Record<string, Omit<GatedRow, 'id' | 'tolerance'>> = {
   'latency.64.p50': { name: 'round trip 64 B, p50', ...roundTrip(64) },
   // It goes all around the ring before it meets a page again.
-  'latency.65536.p50': { name: 'round trip 64 KiB, p50', ...roundTrip(65_536), warmUpMs: 150 },
+  'latency.65536.p50': { name: 'round trip 64 KiB, p50', ...roundTrip(65_536), warmUpMs: 300 },
   'sync.64.p50': {
     name: 'requestSync 64 B, p50',
     ...roundTrip(64),
