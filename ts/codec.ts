@@ -75,6 +75,8 @@ export function workingCodec(codec: api.Codec<any>): api.Codec<any> {
 
 /** Encodes `what`: params, a result, a payload, an item. */
 export function encodeWith(codec: api.Codec<any>, value: unknown, what: string): Uint8Array {
+  // What is bytes and not empty is looked at once.
+  if (codec === WORKING[BYTES] && isUint8Array(value) && value.length > 0) return value
   let payload: unknown
   try {
     payload = codec.encode(value)

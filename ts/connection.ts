@@ -149,10 +149,8 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     const { outbox } = link.runtime
     link.check(bytes.length)
     const number = laneNumber(lane)
-    const { refusing, dropping, laneShare } = link.endpoint
-    const asks =
-      refusing[number] || dropping[number] || outbox.used + link.queued(number) > laneShare
-    if (!asks) {
+    const { unsure, laneShare } = link.endpoint
+    if (!unsure[number] && outbox.used + link.queued(number) <= laneShare) {
       this.#append(contract, bytes, number, traceparent, 0, 0)
       return link.queued(number) === 0
     }

@@ -27,10 +27,8 @@ export interface Endpoint {
   timeoutMs: number
   /** Bytes that may always wait for room in a lane. */
   laneShare: number
-  /** By lane: whether it refuses what it has no room for. */
-  refusing: readonly boolean[]
-  /** By lane: whether it may drop what was taken. */
-  dropping: readonly boolean[]
+  /** By lane: whether it refuses what it has no room for, or may drop it. */
+  unsure: readonly boolean[]
   handlerWaitMs: number
 }
 
@@ -146,9 +144,7 @@ export function checkFunction(name: string, value: unknown): void {
 
 function endpoint(given: api.EndpointOptions): Endpoint {
   const overflow = LANES.map((lane) => given.overflow?.[lane] ?? OVERFLOW_DEFAULT[lane])
-  const refusing = overflow.map((one) => one === 'fail')
-  const isSure = (one: api.Overflow) => one === 'fail' || (one as api.OverflowWait).waitMs === Infinity
-  const dropping = overflow.map((one) => !isSure(one))
+  const unsure = overflow.map((one) => (one as api.OverflowWait).waitMs !== Infinity)
   const backlogMax = given.backlogMax ?? 33_554_432
   const native: NativeOptions = {
     // Read here: a worker has an environment of its own, which native code does not see.
@@ -165,7 +161,7 @@ function endpoint(given: api.EndpointOptions): Endpoint {
     unreadMax: given.unreadMax ?? 67_108_864,
   }
   const { timeoutMs = TIMEOUT_DEFAULT, handlerWaitMs = 0 } = given
-  return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, refusing, dropping, handlerWaitMs }
+  return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, unsure, handlerWaitMs }
 }
 
 function check<T extends object>(

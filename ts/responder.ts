@@ -420,6 +420,8 @@ function decode(
   if (codecNumber === BYTES && !borrowed) payload = inbox.kept(at, extras)
   else if (codecNumber === BYTES || codecNumber === OWN) payload = inbox.lent(at, extras)
   else payload = inbox.borrowed(at, extras)
+  const found = inbox.codec(at)
+  if (codecNumber === BYTES && found === BYTES && schema === undefined) return payload
   const what = contract.kind === 'event' ? 'payload' : 'params'
-  return decodeWith(codec, codecNumber, schema, payload, inbox.codec(at), what)
+  return decodeWith(codec, codecNumber, schema, payload, found, what)
 }
