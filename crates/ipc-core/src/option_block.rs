@@ -89,13 +89,8 @@ impl OptionBlock {
 
 impl Options {
     /// What a frame without a block says.
-    pub const NONE: Self = Self {
-        budget_us: None,
-        total_len: None,
-        trace: None,
-        window: None,
-        unpacked_len: None,
-    };
+    pub const NONE: Self =
+        Self { budget_us: None, total_len: None, trace: None, window: None, unpacked_len: None };
 
     /// Writes the block.
     #[inline]

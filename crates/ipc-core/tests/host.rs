@@ -229,6 +229,29 @@ fn a_host_breaks_off_one_connection_and_no_other() {
 }
 
 #[test]
+fn writing_out_ends_when_the_last_that_waited_is_just_as_much_as_is_written_at_once() {
+    let mut pair = Pair::connected("just-as-much", 1);
+    let link = pair.asking.links[0];
+    let code = pair.client.code("tick").unwrap();
+    let payload = vec![7; 32 << 10];
+    let mut sent = 0;
+    // More than the lane's ring holds, in pieces of which several together are just as much.
+    for count in 64..80 {
+        for _ in 0..count {
+            pair.client.send(link, &draft(Kind::OneWay, code, 0), &payload).unwrap();
+        }
+        sent += count;
+        pair.client.flush();
+        for _ in 0..10 * count {
+            pair.server.drive(&mut pair.serving);
+            pair.client.write_out(&mut pair.asking);
+        }
+        pair.drive_until("all have come", |pair| pair.serving.messages.len() == sent);
+        assert_eq!(pair.client.queued(link, Lane::Normal), 0);
+    }
+}
+
+#[test]
 fn what_waits_is_written_out_as_far_as_there_is_room() {
     let mut pair = Pair::connected("last", 1);
     let link = pair.asking.links[0];

@@ -295,7 +295,7 @@ impl Link {
     #[cold]
     pub fn write_out(&mut self, host: &mut impl Host) {
         let mut written = self.write_waiting(host);
-        while written.is_ok() && self.has_more {
+        while written.is_ok() && self.waits && self.has_more {
             written = self.write_waiting(host);
         }
         self.commit();
