@@ -3,9 +3,12 @@
 //! high number costs its peer a frame and us no more than a page.
 
 use std::array;
+use std::ops::RangeFrom;
 
 const NEAR: usize = 1024;
 const PAGE: usize = 64;
+/// The numbers behind the near ones.
+const FAR: RangeFrom<u32> = 1024..;
 
 type Page<T> = Box<[T; PAGE]>;
 
@@ -35,7 +38,7 @@ impl<T: Default> Table<T> {
 
     /// All entries that have memory, with their numbers.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
-        let pages = (NEAR as u32..).step_by(PAGE).zip(&mut self.far);
+        let pages = FAR.step_by(PAGE).zip(&mut self.far);
         let far = pages.filter_map(|(first, page)| Some((first, page.as_deref_mut()?)));
         (0u32..).zip(&mut self.near).chain(far.flat_map(|(first, page)| (first..).zip(page)))
     }
