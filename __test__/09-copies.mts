@@ -1,7 +1,16 @@
 // Copies of the package in one thread: in another folder, by another way of loading, after the cache of
 // modules was emptied, in another realm as test runners make them. They share one engine.
 
-import { cpSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -189,6 +198,19 @@ test.serial('a copy in another realm, whose values and errors are of that realm'
   isOf('Error', await copy.connect('nobody').catch((error: unknown) => error))
 })
 
+test.serial('a copy in another realm warns of what nobody listens to', async (t) => {
+  const { copy } = loadInRealm(copyFolder())
+  const directory = join(folder, 'lost')
+  await using server = await copy.createServer('lost', { directory })
+  const warned = once(process, 'warning') as Promise<[Error & { code?: string }]>
+  rmSync(directory, { recursive: true })
+  writeFileSync(directory, '')
+  const [{ code, message }] = await warned
+  t.is(code, 'ERR_UNSAFE_DIRECTORY')
+  t.regex(message, /"lost"/)
+  t.is(server.name, 'lost')
+})
+
 test.serial('a copy of another version has an engine of its own, and still they talk', async (t) => {
   const root = copyFolder()
   const { copy } = loadInRealm(root)
@@ -196,7 +218,6 @@ test.serial('a copy of another version has an engine of its own, and still they 
   const other = createRequire(join(root, 'x.js'))
   const code = readFileSync(file, 'utf8').replaceAll(`'${VERSION}'`, "'99.0.0'")
   t.true(code.includes('99.0.0'))
-  const { writeFileSync } = await import('node:fs')
   writeFileSync(file, code)
   const stranger = other('./dist/ts/index.js') as Package
   await using server = await own.createServer('versions')

@@ -3,9 +3,10 @@
 import type * as api from '../index.js'
 import { IpcError } from './errors.js'
 import * as jsonText from './json.js'
-import { isDetached, isThenable, isUint8Array, kindOf } from './kinds.js'
+import { isDetached, isUint8Array, kindOf } from './kinds.js'
 import * as msgpack from './msgpack.js'
 import { Refusal, refusalOf, said } from './refusal.js'
+import { isThenable } from './thenable.js'
 import * as unpack from './unpack.js'
 
 /** By this the built-in codecs of every copy of the package are known, and their numbers in a header. */

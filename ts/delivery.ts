@@ -2,6 +2,7 @@
 // becomes an uncaught exception when all others are delivered; what is entered with an
 // AsyncLocalStorage ends with the message.
 
+import { Fifo } from './fifo.js'
 import { Inbox } from './inbox.js'
 import { Isolation } from './isolation.js'
 import { native, type Extras } from './native.js'
@@ -43,7 +44,7 @@ export class Delivery<R extends Receiver> {
   readonly isolation = new Isolation()
   /** By the same. */
   readonly #inboxes: Inbox[] = []
-  #noticed: Noticing[] = []
+  readonly #noticed = new Fifo<Noticing>()
   #thrown: unknown[] = []
   #isDelivering = false
   // How far the batch has been delivered: the run, and the place in it, or -1 in front of its first.
@@ -140,7 +141,7 @@ export class Delivery<R extends Receiver> {
       if (isolation.isSpoiled) return
     }
     while (this.#noticed.length > 0) {
-      const reader = this.#noticed.shift()!
+      const reader = this.#noticed.shift()
       this.guard(() => reader.arrived())
       if (isolation.isSpoiled) return
     }

@@ -29,12 +29,9 @@ export class EventQueue implements AsyncIterableIterator<any> {
     this.#waitingMax = waitingMax
   }
 
-  /** Gets events until it ends, or the signal ends it; `close` is called then. */
+  /** Gets events until it ends, or the signal, which is not aborted yet, ends it; `close` is called
+   * then. */
   open(signal: AbortSignal | undefined, close: () => void): void {
-    if (signal?.aborted) {
-      close()
-      return this.end(signal.reason)
-    }
     const stop = signal && onAbort(signal, () => this.end(signal.reason))
     this.#close = () => {
       stop?.()

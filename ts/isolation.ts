@@ -1,8 +1,8 @@
 // The async context of a message is its own: what a handler enters with AsyncLocalStorage.enterWith()
 // is seen by nothing that is delivered after it.
 //
-// To run each message in a context of its own would cost a fifth of what a small message costs. The
-// binding enters JavaScript in one for a whole batch, which notices when something is entered; then the
+// To run each message in a context of its own would cost every message something, and nearly all of
+// them enter nothing. The binding enters JavaScript in one for a whole batch, which notices when something is entered; then the
 // rest of the batch is run anew. How that is noticed depends on what keeps stores: until Node 22 an
 // async resource, as properties that are symbols, since Node 24 a map that is copied for each change.
 // Where neither is found to work each message is run by itself.

@@ -44,11 +44,6 @@ export function isDomException(value: object): boolean {
   return tagOf(value) === 'DOMException'
 }
 
-/** What can be awaited. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
-}
-
 /** What ends something when it is aborted: any realm's, and any that can do what one has to do. */
 export function isSignal(value: unknown): value is AbortSignal {
   const { aborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>

@@ -274,12 +274,8 @@ function writeExtension(type: number, bytes: Uint8Array): void {
   const power = Math.log2(length)
   if (length > 0 && length <= 16 && Number.isInteger(power)) {
     buffer[at++] = 0xd4 + power
-  } else if (length < 0x100) {
-    buffer[at] = 0xc7
-    buffer[at + 1] = length
-    at += 2
   } else {
-    writeLength(length, 0, 0, 0xc8)
+    writeByteLength(length, 0xc7)
   }
   buffer[at++] = type
   buffer.set(bytes, at)
@@ -300,6 +296,14 @@ function writeLength(length: number, shortTag: number, short: number, tag: numbe
     view.setUint32(at + 1, length)
     at += 5
   }
+}
+
+/** A length in the one, two or four bytes behind `tag`, the next or the one after that. */
+function writeByteLength(length: number, tag: number): void {
+  if (length >= 0x100) return writeLength(length, 0, 0, tag + 1)
+  buffer[at] = tag
+  buffer[at + 1] = length
+  at += 2
 }
 
 function writeText(text: string): void {
@@ -359,12 +363,8 @@ function writeLongText(text: string): void {
   if (bytes !== text.length && !text.isWellFormed()) throw new Refusal(LONE)
   if (bytes < 32) {
     buffer[at++] = 0xa0 | bytes
-  } else if (bytes < 0x100) {
-    buffer[at] = 0xd9
-    buffer[at + 1] = bytes
-    at += 2
   } else {
-    writeLength(bytes, 0, 0, 0xda)
+    writeByteLength(bytes, 0xd9)
   }
   at += buffer.write(text, at, 'utf8')
 }
@@ -373,13 +373,7 @@ const LONE = 'text with a lone surrogate cannot be sent'
 function writeBytes(bytes: Uint8Array): void {
   const { length } = bytes
   reserve(5 + length)
-  if (length < 0x100) {
-    buffer[at] = 0xc4
-    buffer[at + 1] = length
-    at += 2
-  } else {
-    writeLength(length, 0, 0, 0xc5)
-  }
+  writeByteLength(length, 0xc4)
   buffer.set(bytes, at)
   at += length
 }

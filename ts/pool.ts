@@ -4,7 +4,7 @@ import { untransferable } from './thread.js'
 
 /** Up to so many bytes, V8 keeps them in the array itself. */
 const SMALL_MAX = 64
-/** From here on a payload is worth memory of its own, which takes a microsecond to make. */
+/** A payload longer than this is worth memory of its own, which takes some time to make. */
 const POOLED_MAX = 512
 const BLOCK_BYTES = 2048
 

@@ -10,12 +10,12 @@ export function asError(thrown: unknown, what: string): Error {
 }
 
 /** A process warning. Errors of another realm are none to Node, so it is given texts only. */
-export function warn(message: string, thrown?: { error: unknown }): void {
+export function warn(message: string, thrown?: { error: unknown; code?: string }): void {
   const type = 'RingpostWarning'
   if (thrown === undefined) return process.emitWarning(message, { type })
-  const { error } = thrown
+  const { error, code } = thrown
   const detail = full(error)
-  process.emitWarning(`${message}: ${brief(error)}`, { type, detail })
+  process.emitWarning(`${message}: ${brief(error)}`, { type, code, detail })
 }
 
 /** In one line. */

@@ -10,6 +10,7 @@ import { Handlers } from './handlers.js'
 import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
 import { Party } from './party.js'
 import { makePeer } from './peer.js'
+import { warn } from './report.js'
 import { theRuntime, type Acceptor, type Runtime } from './runtime.js'
 
 export async function createServer(
@@ -99,7 +100,7 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor, Se
   nameLost(description: string): void {
     const error = parseError(description)
     if (this.listenerCount('error') > 0) this.announce('error', error)
-    else process.emitWarning(error)
+    else warn(`clients do not find the server "${this.name}" any more`, { error, code: error.code })
   }
 
   close(): Promise<void> {

@@ -66,6 +66,15 @@ pub struct Inner {
     pub state: Memory,
 }
 
+impl Inner {
+    /// Links that had to wait until JavaScript has taken what there was are read again.
+    fn resume_held_back(&mut self) {
+        for link in self.inbox.take_held_back() {
+            self.engine.resume(link);
+        }
+    }
+}
+
 /// How the environment is woken.
 enum Waiting {
     /// By its own loop.
@@ -297,11 +306,9 @@ impl Binding {
 
     /// JavaScript has come to the end of a turn: links it was told of in it are read from now on.
     fn end_first_turns(&self) {
-        let Inner { engine, inbox, .. } = &mut *self.inner();
-        inbox.end_first_turns();
-        for link in inbox.take_held_back() {
-            engine.resume(link);
-        }
+        let inner = &mut *self.inner();
+        inner.inbox.end_first_turns();
+        inner.resume_held_back();
     }
 
     /// Enters JavaScript with what has come, if anything has, and sends what it wants sent.
@@ -323,17 +330,15 @@ impl Binding {
                 break;
             }
             {
-                let Inner { engine, inbox, .. } = &mut *self.inner();
+                let inner = &mut *self.inner();
                 if let Some(start) = start {
-                    engine.handled(Time::now().saturating_since(start));
+                    inner.engine.handled(Time::now().saturating_since(start));
                 }
-                inbox.delivered(count);
+                inner.inbox.delivered(count);
                 if matches!(self.waiting.get(), Some(Waiting::Loop(_))) {
-                    inbox.end_first_turns();
+                    inner.inbox.end_first_turns();
                 }
-                for link in inbox.take_held_back() {
-                    engine.resume(link);
-                }
+                inner.resume_held_back();
             }
             self.submit_or_fail();
         }

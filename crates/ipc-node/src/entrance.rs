@@ -6,8 +6,7 @@
 //!   ^ before there is anything to call for, where that is waited for
 //! ```
 //!
-//! Whoever waits for an answer does not wait for ticks and microtasks, nor for the opening: they take a
-//! tenth of a round trip each.
+//! Whoever waits for an answer does not wait for ticks and microtasks, nor for the opening.
 
 #![allow(unsafe_code)]
 

@@ -133,7 +133,7 @@ impl Inbox {
         self.reading = 0;
         let words = RUN_WORDS as usize;
         for run in 0..count {
-            let (link, flags) = (self.runs.word(run * words), self.flags(run));
+            let (link, flags) = (self.runs.word(run * words), flags(&self.runs, run));
             if flags & RUN_EXPOSED != 0
                 && let Some(arena) = self.arena_of(LinkId(link))
             {
@@ -141,7 +141,7 @@ impl Inbox {
             }
         }
         let runs = &self.runs;
-        let is_kept = |run: usize| runs.word(run * words + words - 1) & RUN_KEPT != 0;
+        let is_kept = |run: usize| flags(runs, run) & RUN_KEPT != 0;
         self.larges.take_back(count, is_kept);
         let left = self.run_count - count;
         let bytes = self.runs.bytes_mut(0, self.run_count * words * 4);
@@ -159,11 +159,6 @@ impl Inbox {
         {
             self.put(link, head, &payload);
         }
-    }
-
-    /// What JavaScript has left in the last word of a run.
-    fn flags(&self, run: usize) -> u32 {
-        self.runs.word((run + 1) * RUN_WORDS as usize - 1)
     }
 
     // ---- first turns ----
@@ -504,8 +499,7 @@ impl Host for Inbox {
                 self.record(link, Head { code, deadline, ..head(EVENT_DROPPED) }, &[]);
             }
             Event::Unread { link, is_too_much } => {
-                let at = link.place() * LINK_WORDS as usize + LINK_UNREAD as usize;
-                self.standing.set_word(at, u32::from(is_too_much));
+                self.standing.set_word(standing_at(link, LINK_UNREAD), u32::from(is_too_much));
                 if is_too_much {
                     self.record(link, head(EVENT_UNREAD), &[]);
                 }
@@ -521,8 +515,7 @@ impl Host for Inbox {
             Event::Closed { link, error } => {
                 let text = error.as_ref().map(describe).unwrap_or_default();
                 self.record(link, head(EVENT_CLOSED), text.as_bytes());
-                let first = queued_at(link, Lane::Critical);
-                (first..first + LINK_WORDS as usize).for_each(|at| self.standing.set_word(at, 0));
+                (0..LINK_WORDS).for_each(|word| self.standing.set_word(standing_at(link, word), 0));
             }
         }
     }
@@ -563,9 +556,19 @@ impl Inbox {
     }
 }
 
+/// What JavaScript has left in the last word of a run.
+fn flags(runs: &Memory, run: usize) -> u32 {
+    runs.word((run + 1) * RUN_WORDS as usize - 1)
+}
+
+/// Where one of the words of a link is.
+fn standing_at(link: LinkId, word: u32) -> usize {
+    link.place() * LINK_WORDS as usize + word as usize
+}
+
 /// Where it stands how much waits for room in a lane.
 fn queued_at(link: LinkId, lane: Lane) -> usize {
-    link.place() * LINK_WORDS as usize + lane as usize
+    standing_at(link, lane as u32)
 }
 
 fn is_answer(message: &Message) -> bool {

@@ -4,8 +4,8 @@ use super::{Answer, Handler, Request};
 use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Readiness};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
-    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, error_draft, panicked,
-    send_answer, unknown_method,
+    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, panicked, send_answer,
+    unknown_method,
 };
 use crate::header::{Codec, Kind};
 use crate::remote_error::RemoteError;
@@ -96,7 +96,7 @@ impl Desk {
             Some(Ok(())) => {
                 self.answers.push((link, answer_draft(message, &reply), reply.payload));
             }
-            Some(Err(error)) => self.answers.push((link, error_draft(message), error.encode())),
+            Some(Err(error)) => self.answers.push((link, Draft::error(message), error.encode())),
             None => {
                 if message.window.is_some() {
                     self.flows.open(FlowKey::served(link, message.id));

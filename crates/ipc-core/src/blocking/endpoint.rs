@@ -14,7 +14,7 @@ use crate::engine::{Engine, Host, LinkId, Sent};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::face::{
     Arrival, CallOptions, FaceOptions, FlowKey, Reply, Subscription, Turns, answer_draft,
-    error_draft, send_answer,
+    send_answer,
 };
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
@@ -157,7 +157,7 @@ impl Endpoint {
     ) -> Result<Sent> {
         let (draft, payload) = match answer {
             Ok(reply) => (answer_draft(&ticket.message, reply), Cow::from(&reply.payload)),
-            Err(error) => (error_draft(&ticket.message), Cow::from(error.encode())),
+            Err(error) => (Draft::error(&ticket.message), Cow::from(error.encode())),
         };
         let sent = send_answer(&mut self.engine, ticket.link, &draft, &payload);
         self.engine.flush();

@@ -4,7 +4,7 @@ use super::Ticket;
 use super::endpoint::Endpoint;
 use crate::engine::{LinkId, Sent};
 use crate::error::{Code, Error, Result};
-use crate::face::{CallOptions, FlowKey, Item, Reading, Reply, item_draft, reply_draft};
+use crate::face::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
 use crate::session::{Draft, item_cost};
 use crate::time::Time;
 
@@ -42,7 +42,7 @@ impl<'a> Streaming<'a> {
 
     pub(super) fn serve(endpoint: &'a mut Endpoint, ticket: &Ticket) -> Self {
         let key = FlowKey::served(ticket.link, ticket.message.id);
-        let draft = item_draft(&reply_draft(&ticket.message, ticket.message.codec), key);
+        let draft = item_draft(&Draft::reply(&ticket.message, ticket.message.codec), key);
         Self { endpoint, key, draft }
     }
 

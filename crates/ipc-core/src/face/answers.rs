@@ -7,29 +7,9 @@ use crate::header::{Codec, Kind};
 use crate::remote_error::RemoteError;
 use crate::session::{Draft, Ending, Message};
 
-/// A reply to a request.
-pub(crate) fn reply_draft(request: &Message, codec: Codec) -> Draft {
-    Draft {
-        kind: Kind::Reply,
-        lane: request.lane,
-        codec,
-        code: 0,
-        id: request.id,
-        timeout: None,
-        trace: None,
-        window: None,
-        compress: false,
-    }
-}
-
-/// The same for this one.
+/// This reply to a request.
 pub(crate) fn answer_draft(request: &Message, reply: &Reply) -> Draft {
-    Draft { compress: reply.compress, ..reply_draft(request, reply.codec) }
-}
-
-/// The failure of a request; the payload is an encoded [`RemoteError`].
-pub(crate) fn error_draft(request: &Message) -> Draft {
-    Draft { kind: Kind::Error, ..reply_draft(request, Codec::MessagePack) }
+    Draft { compress: reply.compress, ..Draft::reply(request, reply.codec) }
 }
 
 /// Sends an answer. One that is too long to be sent becomes an error, because the request has to

@@ -63,7 +63,7 @@ pub use loan::Loan;
 
 use crate::engine::{Engine, LinkId, LinkStats, ListenOptions, Options, Peer, Refusal, Taken};
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::face::{Arrival, CallOptions, error_draft};
+use crate::face::{Arrival, CallOptions};
 use crate::handshake::Transport;
 use crate::limits::one_piece_len_max;
 use crate::session::Draft;
@@ -259,7 +259,7 @@ impl Link {
         self.engine.drive(&mut self.clerk);
         for (request, error) in self.clerk.requests.drain(..) {
             // Whoever asked may have gone meanwhile.
-            drop(self.engine.send(self.link, &error_draft(&request), &error.encode()));
+            drop(self.engine.send(self.link, &Draft::error(&request), &error.encode()));
         }
         self.engine.flush();
         self.waker.wake();

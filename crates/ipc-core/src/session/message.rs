@@ -34,6 +34,26 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// A reply to a request.
+    pub(crate) fn reply(request: &Message, codec: Codec) -> Self {
+        Self {
+            kind: Kind::Reply,
+            lane: request.lane,
+            codec,
+            code: 0,
+            id: request.id,
+            timeout: None,
+            trace: None,
+            window: None,
+            compress: false,
+        }
+    }
+
+    /// The failure of a request; the payload is an encoded [`RemoteError`](crate::RemoteError).
+    pub(crate) fn error(request: &Message) -> Self {
+        Self { kind: Kind::Error, ..Self::reply(request, Codec::MessagePack) }
+    }
+
     /// What goes between the header and the payload.
     #[inline]
     pub(crate) fn options(&self) -> Options {

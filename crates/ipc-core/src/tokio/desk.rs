@@ -13,12 +13,12 @@ use super::stream::Wakers;
 use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer, Readiness};
 use crate::error::{Corrupt, Error, Result};
 use crate::face::{
-    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, error_draft, send_answer,
+    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, send_answer,
     unknown_method,
 };
 use crate::header::Kind;
 use crate::remote_error::RemoteError;
-use crate::session::{Ending, Message};
+use crate::session::{Draft, Ending, Message};
 
 pub(super) struct Desk {
     pub router: Router<Handler>,
@@ -169,14 +169,14 @@ impl Desk {
         // Whoever asked may be gone by now, and hears of that in its own way.
         drop(match outcome {
             Ok(reply) => send_answer(engine, link, &answer_draft(request, &reply), &reply.payload),
-            Err(error) => send_answer(engine, link, &error_draft(request), &error.encode()),
+            Err(error) => send_answer(engine, link, &Draft::error(request), &error.encode()),
         });
     }
 
     /// Answers the requests nobody handles.
     pub fn send_refusals(&mut self, engine: &mut Engine) {
         for (link, request, error) in self.refusals.drain(..) {
-            drop(send_answer(engine, link, &error_draft(&request), &error.encode()));
+            drop(send_answer(engine, link, &Draft::error(&request), &error.encode()));
         }
     }
 

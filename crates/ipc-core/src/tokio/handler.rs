@@ -10,9 +10,9 @@ use super::request::{Cancellation, Request};
 use super::shared::Shared;
 use super::stream::Streaming;
 use crate::engine::{LinkId, Peer};
-use crate::face::{FlowKey, Reply, Router, item_draft, panicked, reply_draft};
+use crate::face::{FlowKey, Reply, Router, item_draft, panicked};
 use crate::remote_error::RemoteError;
-use crate::session::Message;
+use crate::session::{Draft, Message};
 
 pub(super) type Handler = Arc<dyn Fn(Request) -> Handling + Send + Sync>;
 type Handling = Pin<Box<dyn Future<Output = Result<Reply, RemoteError>> + Send>>;
@@ -99,7 +99,7 @@ impl Job {
         let Self { handler, payload, message, link, peer, cancellation } = self;
         let stream = message.window.map(|_| {
             let key = FlowKey::served(link, message.id);
-            let draft = item_draft(&reply_draft(&message, message.codec), key);
+            let draft = item_draft(&Draft::reply(&message, message.codec), key);
             Streaming::new(Arc::clone(shared), key, draft)
         });
         if cancellation.is_cancelled() {

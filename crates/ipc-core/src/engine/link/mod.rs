@@ -448,7 +448,7 @@ impl Link {
             host.event(Event::Ended { link: self.id, id, ending });
         }
         for id in served {
-            self.tell_abandoned(id, host);
+            self.parked.tell_abandoned(self.id, id, host);
         }
     }
 

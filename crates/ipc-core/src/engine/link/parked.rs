@@ -9,7 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{End, Link};
-use crate::engine::host::{BufferId, Event, Host, Readiness};
+use crate::engine::host::{BufferId, Event, Host, LinkId, Readiness};
 use crate::header::{Kind, frame_len};
 use crate::limits::Lane;
 use crate::session::Message;
@@ -74,6 +74,13 @@ impl Parked {
         let is_stream = self.requests.remove(&id);
         self.plain -= u32::from(is_stream == Some(false));
         is_stream.is_some()
+    }
+
+    /// The same, and the application hears of it if it has heard of the request.
+    pub fn tell_abandoned(&mut self, link: LinkId, id: u64, host: &mut impl Host) {
+        if !self.forget(id) {
+            host.event(Event::Abandoned { link, id });
+        }
     }
 
     /// The buffers of all messages, for whoever made them.
@@ -205,13 +212,6 @@ impl Link {
             self.parked.push(ring, Entry::ItemsEnd(id));
         } else {
             host.event(Event::ItemsEnd { link: self.id, id });
-        }
-    }
-
-    /// A request of the peer need not be worked on any more.
-    pub(super) fn tell_abandoned(&mut self, id: u64, host: &mut impl Host) {
-        if !self.parked.forget(id) {
-            host.event(Event::Abandoned { link: self.id, id });
         }
     }
 

@@ -5,7 +5,7 @@ use super::Link;
 use crate::compression::{PIECE_LEN, Unpacker};
 use crate::engine::host::{Body, BufferId, Event, Host, Source};
 use crate::error::{Code, Corrupt, Error};
-use crate::header::{Codec, Kind};
+use crate::header::Kind;
 use crate::limits::Lane;
 use crate::option_block::UNPACKED_LEN;
 use crate::remote_error::RemoteError;
@@ -227,17 +227,7 @@ impl Link {
 
     /// Answers a request of the peer with a short error of this side's own.
     fn answer(&mut self, request: &Message, error: &[u8]) -> Result<(), Corrupt> {
-        let draft = Draft {
-            kind: Kind::Error,
-            lane: request.lane,
-            codec: Codec::MessagePack,
-            code: 0,
-            id: request.id,
-            timeout: None,
-            trace: None,
-            window: None,
-            compress: false,
-        };
+        let draft = Draft::error(request);
         let header = self.session.send(&draft, 0, error.len(), |_| crate::time::Time::NEVER);
         match header {
             Ok(Some(header)) => {
