@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -97,7 +97,7 @@ impl Claim {
     /// Puts a socket where clients look for it, in place of what is there. To be called with the lock
     /// held.
     fn bind_locked(&mut self) -> Result<Listening> {
-        let path = self.directory.socket_path(&self.name);
+        let path = self.socket_path();
         for _ in 0..BINDS {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -115,7 +115,7 @@ impl Claim {
 
     /// The same if there is nothing; `None` if there is something.
     fn bind_vacant(&mut self) -> Result<Option<Listening>> {
-        let path = self.directory.socket_path(&self.name);
+        let path = self.socket_path();
         let failed = |cause| Error::system(listening_at(&path), cause);
         let address = self.directory.address(&self.name)?;
         let socket = stream_socket().map_err(failed)?;
@@ -134,13 +134,13 @@ impl Claim {
 
     /// Looks whether both files are still there, and gives back what was taken from their modes.
     pub fn standing(&self) -> Standing {
-        let (lock, socket) = (self.lock_path(), self.directory.socket_path(&self.name));
+        let (lock, socket) = (self.lock_path(), self.socket_path());
         match FileId::at(&lock) {
             None => return Standing::LockGone,
             Some(found) if found != self.lock.id => return Standing::LockReplaced,
             Some(_) => {}
         }
-        if self.bound.is_none() || FileId::at(&socket) != self.bound {
+        if !self.is_socket_there() {
             return Standing::SocketGone;
         }
         for path in [&lock, &socket] {
@@ -170,16 +170,23 @@ impl Claim {
     /// and with it the name. What is there by then is left alone.
     pub fn restore_for_clients(&mut self) -> Result<Option<Listening>> {
         self.directory.remake()?;
-        let is_there = self.bound.is_some()
-            && FileId::at(&self.directory.socket_path(&self.name)) == self.bound;
-        if is_there || FileId::at(&self.lock_path()).is_some() {
+        if self.is_socket_there() || FileId::at(&self.lock_path()).is_some() {
             return Ok(None);
         }
         self.bind_vacant()
     }
 
-    fn lock_path(&self) -> std::path::PathBuf {
+    /// Whether the socket that lies where clients look for it is this claim's own.
+    fn is_socket_there(&self) -> bool {
+        self.bound.is_some() && FileId::at(&self.socket_path()) == self.bound
+    }
+
+    fn lock_path(&self) -> PathBuf {
         self.directory.lock_path(&self.name)
+    }
+
+    fn socket_path(&self) -> PathBuf {
+        self.directory.socket_path(&self.name)
     }
 }
 
@@ -188,7 +195,7 @@ impl Drop for Claim {
         if self.creator != std::process::id() {
             return;
         }
-        let (lock, socket) = (self.lock_path(), self.directory.socket_path(&self.name));
+        let lock = self.lock_path();
         // Without the lock nothing may be removed: by the time of the removal it may be another's.
         let _retaken = if FileId::at(&lock) == Some(self.lock.id) {
             None
@@ -198,8 +205,8 @@ impl Drop for Claim {
                 _ => return,
             }
         };
-        if self.bound.is_some() && FileId::at(&socket) == self.bound {
-            let _ = fs::remove_file(&socket);
+        if self.is_socket_there() {
+            let _ = fs::remove_file(self.socket_path());
         }
         let _ = fs::remove_file(&lock);
     }

@@ -19,8 +19,6 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::io::Errno;
-
 use crate::error::{Error, Result};
 
 /// How many guarded mappings this process has lost. To be compared with what it was before.
@@ -175,9 +173,8 @@ fn change_action(action: Option<&libc::sigaction>) -> Result<libc::sigaction> {
     // SAFETY: null or a whole action, and room for another one.
     let status = unsafe { libc::sigaction(libc::SIGBUS, action, before.as_mut_ptr()) };
     if status != 0 {
-        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or_default();
-        let cause = Errno::from_raw_os_error(errno);
-        return Err(Error::system("guarding a named segment (sigaction)", cause));
+        let cause = std::io::Error::last_os_error();
+        return Err(Error::from_io("guarding a named segment (sigaction)", &cause));
     }
     // SAFETY: zeros are valid, and so is what the call has written over them.
     Ok(unsafe { before.assume_init() })
