@@ -7,7 +7,7 @@ import net from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { connect, createServer, IpcError } from 'ringpost'
-import { attempt, begin, hasNamespaces, isRoot, unshare } from './helpers/attempt.mjs'
+import { attempt, begin, hasNamespaces, isRoot, unshare, ROOT } from './helpers/attempt.mjs'
 import { Echo } from './helpers/contracts.mjs'
 import { directory } from './helpers/directory.mjs'
 import { until } from './helpers/program.mjs'
@@ -193,10 +193,14 @@ asRoot('what is not permitted is a matter of access, not of users', async (t) =>
 
 const inNamespaces = hasNamespaces ? test : test.skip
 const uid = process.getuid!()
-/** Nothing in any of the places, and then what is said of them. */
+/** Nothing in any of the places, and then what is said of them. What is built may lie in one. */
 const places = (made: string) =>
-  ['/tmp', '/var/tmp', '/run'].map((path) => `mount -t tmpfs none ${path}`).join('; ') + `; ${made}`
-const DEFAULTS = { prefix: unshare('--mount'), env: { RINGPOST_DIR: '' } }
+  [
+    `mount --bind '${ROOT}' /mnt`,
+    ...['/tmp', '/var/tmp', '/run'].map((path) => `mount -t tmpfs none ${path}`),
+    made,
+  ].join('; ')
+const DEFAULTS = { prefix: unshare('--mount'), root: '/mnt', env: { RINGPOST_DIR: '' } }
 
 /** What a server and a client in the same places come to. */
 const meet = (made: string) =>

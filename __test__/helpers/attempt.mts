@@ -1,11 +1,14 @@
 // Programs in surroundings of their own: limits, namespaces, users, umasks.
 
 import { spawn, spawnSync } from 'node:child_process'
+import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import './directory.mjs'
 
 const PROGRAM = fileURLToPath(new URL('../programs/attempt.mjs', import.meta.url))
+/** The folder with all that is built. */
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 export const isRoot = process.getuid!() === 0
 
 /** A namespace of one's own: root needs no namespace of users for it. Some containers allow none. */
@@ -29,6 +32,8 @@ export interface Surroundings {
   prefix?: readonly string[]
   /** Words of a shell, before the program takes its place. */
   shell?: string
+  /** Where {@link ROOT} is found there. */
+  root?: string
   cwd?: string
   env?: NodeJS.ProcessEnv
 }
@@ -43,8 +48,9 @@ export async function attempt(what: Attempt, surroundings: Surroundings = {}): P
 }
 
 /** A program that says more than one thing, until `stop` is called. */
-export function begin(what: Attempt, { prefix = [], shell, cwd, env = {} }: Surroundings = {}) {
-  const program = [process.execPath, PROGRAM, JSON.stringify(what)]
+export function begin(what: Attempt, surroundings: Surroundings = {}) {
+  const { prefix = [], shell, root = ROOT, cwd, env = {} } = surroundings
+  const program = [process.execPath, join(root, relative(ROOT, PROGRAM)), JSON.stringify(what)]
   const inShell = shell === undefined ? program : ['sh', '-c', `${shell}; exec "$0" "$@"`, ...program]
   const [command, ...args] = [...prefix, ...inShell]
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env } })
