@@ -922,9 +922,9 @@ export interface WaitingOptions {
    * Microseconds to go on looking, giving the processor away in between, before the loop sleeps:
    * while an answer is outstanding. 0 switches looking off. @default 50
    */
-  lookExpectingUs?: number
+  spinExpectingUs?: number
   /** The same after traffic, when nothing is outstanding. @default 20 */
-  lookRecentUs?: number
+  spinRecentUs?: number
 }
 
 /**

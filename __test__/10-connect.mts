@@ -238,7 +238,7 @@ const CALLS: [string, (options: any) => unknown, Wrong[]][] = [
   [
     'configure',
     (options) => ringpost.configure(options),
-    [['wake', ...choice], ['lookExpectingUs', ...LOOK], ['lookRecentUs', ...LOOK]],
+    [['wake', ...choice], ['spinExpectingUs', ...LOOK], ['spinRecentUs', ...LOOK]],
   ],
 ]
 

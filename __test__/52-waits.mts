@@ -325,9 +325,9 @@ test('a loop over events of what is closed ends at once', async (t) => {
   const { server, client } = await meet()
   await client.close()
   await server.close()
-  for (const party of [client, server]) {
-    for await (const event of party.events(Said)) t.fail(String(event))
-    t.true((await party.events(Said, { signal: new AbortController().signal }).next()).done)
+  for (const endpoint of [client, server]) {
+    for await (const event of endpoint.events(Said)) t.fail(String(event))
+    t.true((await endpoint.events(Said, { signal: new AbortController().signal }).next()).done)
   }
 })
 

@@ -9,7 +9,7 @@ import { ROOT } from './step.mjs'
 const CORE_LAYERS = [
   ['realtime', 'tokio'],
   ['blocking'],
-  ['face'],
+  ['api'],
   ['engine'],
   ['session', 'handshake'],
   ['lanes'],
@@ -61,10 +61,10 @@ const TS_LAYERS = [
   ['client'],
   ['runtime'],
   ['connection'],
-  ['party'],
+  ['endpoint'],
   ['caller', 'responder'],
   ['client-stream', 'server-stream'],
-  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends', 'delivery', 'parking', 'last-words'],
+  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends', 'delivery', 'parking', 'exit-flush'],
   ['contract', 'wait', 'outbox', 'inbox', 'peer'],
   ['pool'],
   ['thread'],
@@ -83,7 +83,7 @@ const TS_LAYERS = [
 const TS_OUTSIDE = {
   connection: ['node:events'],
   isolation: ['node:async_hooks', 'node:util'],
-  party: ['node:events'],
+  endpoint: ['node:events'],
   report: ['node:util'],
   // What tells a value of any realm, and checks UTF-8: pure functions.
   kinds: ['node:util/types'],

@@ -24,7 +24,7 @@ const CHECKS = {
   ring: rust(['--lib'], { filter: 'ring::' }),
   session: rust(['--lib'], { filter: 'session::' }),
   unit: rust(['--lib']),
-  faces: rust(['--test', 'tokio_face']),
+  faces: rust(['--test', 'tokio_api']),
   allocations: rust(['--test', 'allocations']),
   realtime: rust(['--test', 'realtime'], { profile: 'ci' }),
   loans: rust(['--test', 'loans']),

@@ -84,8 +84,8 @@ const CONTRACT: readonly Wrong[] = [
 const WAITING: readonly Wrong[] = [
   ['TypeError', 'wake', 1],
   ['RangeError', 'wake', 'now'],
-  ['RangeError', 'lookRecentUs', -1],
-  ['RangeError', 'lookExpectingUs', 1e9],
+  ['RangeError', 'spinRecentUs', -1],
+  ['RangeError', 'spinExpectingUs', 1e9],
   ['TypeError', 'lookExpectedUs', 1],
 ]
 

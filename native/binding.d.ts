@@ -25,10 +25,10 @@ export declare class NativeEngine {
    * answer to the request the state names, `settle()` takes notice of what was written into the
    * state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
    * `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
-   * much, `uncaught(error)` makes anything an uncaught exception, and `lastWords()` writes what can
+   * much, `uncaught(error)` makes anything an uncaught exception, and `flushAtExit()` writes what can
    * be written before the process ends.
    */
-  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void, now(): number, wakeAt(ms: number): void, uncaught(error: unknown): void, lastWords(): void }
+  hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void, now(): number, wakeAt(ms: number): void, uncaught(error: unknown): void, flushAtExit(): void }
   /** Serves a name. Returns the listener. */
   listen(name: string, options: NativeOptions, listen: NativeListenOptions): number
   /** Stops accepting. */
@@ -159,7 +159,7 @@ export declare const IN_WORDS: number
 export declare const LARGE: number
 
 /**
- * Words that say how a link stands: bytes that wait for room, by lane, and behind them whether more
+ * Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether more
  * items wait to be read than may.
  *
  * ```text

@@ -75,7 +75,7 @@ export class Caller {
   }
 
   request<Result>(contract: MethodContract, params: unknown): Promise<Result> {
-    const { timeoutMs } = this.#link.endpoint
+    const { timeoutMs } = this.#link.settings
     return new Promise((resolve, reject) => {
       const call = new Call(contract, timeoutMs, resolve, reject)
       this.#ask(call, params, NORMAL, undefined)
@@ -89,7 +89,7 @@ export class Caller {
   ): Promise<Result> {
     const { lane } = options
     return new Promise((resolve, reject) => {
-      const { signals, timeoutMs, traceparent } = inherit(options, this.#link.endpoint.timeoutMs)
+      const { signals, timeoutMs, traceparent } = inherit(options, this.#link.settings.timeoutMs)
       const call = new Call(contract, timeoutMs, resolve, reject)
       const slot = this.#ask(call, params, laneNumber(lane), traceparent)
       this.#endOn(signals, call, slot)
@@ -131,12 +131,12 @@ export class Caller {
 
   /** Asks, and waits for the answer inside of the binding. */
   requestSync(contract: MethodContract, params: unknown, options: api.SyncRequestOptions): unknown {
-    const { peer, endpoint, runtime, number } = this.#link
+    const { peer, settings, runtime, number } = this.#link
     if (peer.isSelf) {
       throw new IpcError('ERR_WOULD_DEADLOCK', 'the server is in this very thread')
     }
-    const inherited = Number.isFinite(endpoint.timeoutMs)
-      ? endpoint.timeoutMs
+    const inherited = Number.isFinite(settings.timeoutMs)
+      ? settings.timeoutMs
       : SYNC_TIMEOUT_DEFAULT
     const left = options.parent?.remainingMs ?? Infinity
     const timeoutMs = Math.min(options.timeoutMs ?? inherited, left)
@@ -174,7 +174,7 @@ export class Caller {
       if (kind !== REPLY) return this.#failed(call, inbox, at, extras)
       let payload
       if (codecNumber === BYTES) payload = inbox.kept(at, extras)
-      else payload = codecNumber === OWN ? inbox.lent(at, extras) : inbox.borrowed(at, extras)
+      else payload = codecNumber === OWN ? inbox.exposed(at, extras) : inbox.borrowed(at, extras)
       value = decode(contract, payload, inbox.codec(at))
     } catch (error) {
       return call.reject(error)

@@ -10,11 +10,11 @@ import { onAbort } from './signals.js'
 
 export async function connect(name: string, options?: api.ClientOptions): Promise<api.Client> {
   checkServerName(name)
-  const endpoint = clientOptions(options)
+  const settings = clientOptions(options)
   const { signal, handlers: prepare } = options ?? {}
   signal?.throwIfAborted()
   const runtime = theRuntime()
-  const { native, connectTimeoutMs } = endpoint
+  const { native, connectTimeoutMs } = settings
   const link = raised(() => runtime.engine.connect(name, native, Math.min(connectTimeoutMs, FOR_EVER)))
   let stop: (() => void) | undefined
   try {
@@ -22,7 +22,7 @@ export async function connect(name: string, options?: api.ClientOptions): Promis
       runtime.connecting(link, {
         open: (_, description) => {
           const peer = makePeer(description)
-          return new Connection(runtime, link, peer, endpoint, undefined)
+          return new Connection(runtime, link, peer, settings, undefined)
         },
         connected(connection) {
           try {

@@ -18,10 +18,10 @@ import {
   streamCallOptions,
   syncOptions,
   waitOptions,
-  type Endpoint,
+  type Settings,
 } from './options.js'
 import { ERROR, ONE_WAY, REPLY, REPLY_ITEM, REQUEST_ITEM } from './outbox.js'
-import { Party } from './party.js'
+import { Endpoint } from './endpoint.js'
 import { asError, warn } from './report.js'
 import { Responder } from './responder.js'
 import type { Runtime } from './runtime.js'
@@ -29,7 +29,7 @@ import { Sends } from './sends.js'
 import { traceBytes } from './trace.js'
 import { Waiters } from './wait.js'
 
-export class Connection extends Party<api.ConnectionEvents> implements api.Connection {
+export class Connection extends Endpoint<api.ConnectionEvents> implements api.Connection {
   readonly closed: Promise<api.IpcError | null>
   readonly #link: Link
   readonly #caller: Caller
@@ -57,11 +57,11 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     runtime: Runtime,
     link: number,
     peer: api.Peer,
-    endpoint: Endpoint,
+    settings: Settings,
     server: Served | undefined,
   ) {
     super({ close: true, drop: true, error: true })
-    this.#link = new Link(runtime, link, peer, endpoint)
+    this.#link = new Link(runtime, link, peer, settings)
     this.#caller = new Caller(this.#link)
     this.#sends = new Sends(this.#link)
     this.#draining = new Waiters(runtime, 'room in the rings')
@@ -149,7 +149,7 @@ export class Connection extends Party<api.ConnectionEvents> implements api.Conne
     const { outbox } = link.runtime
     link.check(bytes.length)
     const number = laneNumber(lane)
-    const { unsure, laneShare } = link.endpoint
+    const { unsure, laneShare } = link.settings
     if (!unsure[number] && outbox.used + link.queued(number) <= laneShare) {
       this.#append(contract, bytes, number, traceparent, 0, 0)
       return link.queued(number) === 0

@@ -191,8 +191,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
     const { codecNumber } = this.#address.contract
     // A taker that is busy looks at what comes now when it is long overwritten.
     const borrows = this.#taker?.borrowed === true && !this.#busy
-    if (codecNumber === BYTES) return borrows ? inbox.lent(at, extras) : inbox.kept(at, extras)
-    return codecNumber === OWN ? inbox.lent(at, extras) : inbox.borrowed(at, extras)
+    if (codecNumber === BYTES) return borrows ? inbox.exposed(at, extras) : inbox.kept(at, extras)
+    return codecNumber === OWN ? inbox.exposed(at, extras) : inbox.borrowed(at, extras)
   }
 
   /** No more come: that was the last, or an error says why. */

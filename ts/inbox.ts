@@ -34,7 +34,7 @@ export class Inbox {
   /** Views that were lent, by place. */
   readonly #views: (Uint8Array | undefined)[]
   /** The records they were lent for: to ask a view where it begins costs as much as to make one. */
-  readonly #lent: Uint32Array
+  readonly #viewed: Uint32Array
   readonly #pool: Pool
 
   /** `earlier` is another arena that was read before, maybe of the same link. */
@@ -44,7 +44,7 @@ export class Inbox {
     this.#words = new Uint32Array(memory)
     this.#floats = new Float64Array(memory)
     this.#views = new Array(this.#words.length >>> PLACE_SHIFT)
-    this.#lent = new Uint32Array(this.#views.length)
+    this.#viewed = new Uint32Array(this.#views.length)
     this.#pool = earlier?.link === link ? earlier.#pool : new Pool()
   }
 
@@ -101,7 +101,7 @@ export class Inbox {
   }
 
   /** The payload for code that is not ours, and is done with it before the next message is read. */
-  lent(at: number, extras: Extras): Uint8Array {
+  exposed(at: number, extras: Extras): Uint8Array {
     if ((this.flags & RUN_EXPOSED) === 0) {
       this.flags |= RUN_EXPOSED
       untransferable(this.#memory)
@@ -117,10 +117,10 @@ export class Inbox {
     const place = at >>> PLACE_SHIFT
     const last = this.#views[place]
     // Records of another round may begin elsewhere in the same place.
-    if (last !== undefined && last.length === length && this.#lent[place] === at) return last
+    if (last !== undefined && last.length === length && this.#viewed[place] === at) return last
     const view = new Uint8Array(this.#memory, (at + IN_WORDS) << 2, length)
     this.#views[place] = view
-    this.#lent[place] = at
+    this.#viewed[place] = at
     return view
   }
 

@@ -5,7 +5,7 @@ import type * as api from '../index.js'
 import type { Contract } from './contract.js'
 import { IpcError, raised } from './errors.js'
 import type { ItemWriter } from './flow.js'
-import type { Endpoint } from './options.js'
+import type { Settings } from './options.js'
 import { native } from './native.js'
 import { Pool } from './pool.js'
 import type { Runtime } from './runtime.js'
@@ -16,7 +16,7 @@ export class Link {
   readonly runtime: Runtime
   readonly number: number
   readonly peer: api.Peer
-  readonly endpoint: Endpoint
+  readonly settings: Settings
   /** Synchronous answers that are kept. */
   readonly pool = new Pool()
   /** Streams that wait until they may write on. */
@@ -24,11 +24,11 @@ export class Link {
   /** Why nothing can be sent, once that is so. */
   end: IpcError | undefined
 
-  constructor(runtime: Runtime, number: number, peer: api.Peer, endpoint: Endpoint) {
+  constructor(runtime: Runtime, number: number, peer: api.Peer, settings: Settings) {
     this.runtime = runtime
     this.number = number
     this.peer = peer
-    this.endpoint = endpoint
+    this.settings = settings
   }
 
   /** The engine's code for a contract's name. */

@@ -43,11 +43,11 @@ export function openEngine(
   memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>,
   deliver: (extras?: (ArrayBuffer | Uint8Array | null)[]) => void,
   resource: object,
-  { wake = 'auto', lookExpectingUs, lookRecentUs }: api.WaitingOptions,
+  { wake = 'auto', spinExpectingUs, spinRecentUs }: api.WaitingOptions,
 ): binding.NativeEngine {
   return new native.NativeEngine(memory, deliver, resource, {
-    expectingUs: lookExpectingUs ?? LOOK_EXPECTING_US,
-    recentUs: lookRecentUs ?? LOOK_RECENT_US,
+    expectingUs: spinExpectingUs ?? LOOK_EXPECTING_US,
+    recentUs: spinRecentUs ?? LOOK_RECENT_US,
     byThread: wake === 'thread' || (wake === 'auto' && !hasUsableLoop()),
   })
 }

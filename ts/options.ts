@@ -22,7 +22,7 @@ const OVERFLOW_DEFAULT: Record<api.Lane, api.Overflow> = {
 const LANE_SHARE = 16
 
 /** Options of both sides, complete. */
-export interface Endpoint {
+export interface Settings {
   native: NativeOptions
   timeoutMs: number
   /** Bytes that may always wait for room in a lane. */
@@ -70,15 +70,15 @@ const METHOD = { codec: isCodec, params: isSchema, result: isSchema, compress: i
 const EVENT = { codec: isCodec, payload: isSchema, compress: isBoolean }
 const WAITING = {
   wake: oneOf('auto', 'loop', 'thread'),
-  lookExpectingUs: whole(0, 1_000_000),
-  lookRecentUs: whole(0, 1_000_000),
+  spinExpectingUs: whole(0, 1_000_000),
+  spinRecentUs: whole(0, 1_000_000),
 }
 
 type Check = (name: string, value: unknown) => void
 
 export function clientOptions(options: api.ClientOptions | undefined) {
   const given = check('client', CLIENT, options)
-  return { ...endpoint(given), connectTimeoutMs: given.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT }
+  return { ...settings(given), connectTimeoutMs: given.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT }
 }
 
 export function serverOptions(options: api.ServerOptions | undefined) {
@@ -89,7 +89,7 @@ export function serverOptions(options: api.ServerOptions | undefined) {
     helloTimeoutMs: given.helloTimeoutMs ?? 250,
     servingMaxTotal: given.servingMaxTotal ?? null,
   }
-  return { ...endpoint(given), listen }
+  return { ...settings(given), listen }
 }
 
 export const requestOptions = (options: api.RequestOptions) => check('request', REQUEST, options)
@@ -142,7 +142,7 @@ export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw wrongType(name, 'a function', value)
 }
 
-function endpoint(given: api.EndpointOptions): Endpoint {
+function settings(given: api.EndpointOptions): Settings {
   const overflow = LANES.map((lane) => given.overflow?.[lane] ?? OVERFLOW_DEFAULT[lane])
   const unsure = overflow.map((one) => (one as api.OverflowWait).waitMs !== Infinity)
   const backlogMax = given.backlogMax ?? 33_554_432

@@ -127,7 +127,7 @@ export class Outbox {
   }
 
   #schedule(): void {
-    if (this.isLast) return this.#hot.lastWords()
+    if (this.isLast) return this.#hot.flushAtExit()
     if (this.#scheduled || this.#state[STATE_INSIDE] === 1) return
     this.#scheduled = true
     // Not by queueMicrotask(), which takes longer, and which test frameworks replace.

@@ -60,9 +60,9 @@ export class Responder {
     this.#own = own
     this.#shared = shared
     this.#report = report
-    const { endpoint, runtime } = link
-    if (endpoint.handlerWaitMs > 0) {
-      this.#parking = new Parking(this, runtime.alarms, endpoint.handlerWaitMs)
+    const { settings, runtime } = link
+    if (settings.handlerWaitMs > 0) {
+      this.#parking = new Parking(this, runtime.alarms, settings.handlerWaitMs)
     }
   }
 
@@ -418,7 +418,7 @@ function decode(
   // done with them when it returns.
   let payload
   if (codecNumber === BYTES && !borrowed) payload = inbox.kept(at, extras)
-  else if (codecNumber === BYTES || codecNumber === OWN) payload = inbox.lent(at, extras)
+  else if (codecNumber === BYTES || codecNumber === OWN) payload = inbox.exposed(at, extras)
   else payload = inbox.borrowed(at, extras)
   const found = inbox.codec(at)
   if (codecNumber === BYTES && found === BYTES && schema === undefined) return payload

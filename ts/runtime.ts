@@ -6,7 +6,7 @@ import type { Connection } from './connection.js'
 import { Delivery } from './delivery.js'
 import { raised } from './errors.js'
 import type { Inbox } from './inbox.js'
-import { LastWords } from './last-words.js'
+import { ExitFlush } from './exit-flush.js'
 import { native, openEngine } from './native.js'
 import { Outbox } from './outbox.js'
 import { SyncArena } from './sync-arena.js'
@@ -93,7 +93,7 @@ export class Runtime {
     this.outbox.attach(this.#hot)
     this.syncArena = new SyncArena(this.state, this.#hot)
     this.alarms = new Alarms(this.#hot)
-    new LastWords(this).listen()
+    new ExitFlush(this).listen()
   }
 
   /** All connections that are open. */
@@ -102,9 +102,9 @@ export class Runtime {
   }
 
   /** The process ends: what is in the outbox is sent, and written as far as there is room. */
-  lastWords(): void {
+  flushAtExit(): void {
     this.outbox.isLast = true
-    this.#hot.lastWords()
+    this.#hot.flushAtExit()
   }
 
   /** Keeps the process alive, until as many are taken back. The binding takes notice with the next

@@ -7,8 +7,8 @@ import { Connection, type Served } from './connection.js'
 import { asEvent } from './contract.js'
 import { parseError, raised } from './errors.js'
 import { Handlers } from './handlers.js'
-import { broadcastOptions, serverOptions, type Endpoint } from './options.js'
-import { Party } from './party.js'
+import { broadcastOptions, serverOptions, type Settings } from './options.js'
+import { Endpoint } from './endpoint.js'
 import { makePeer } from './peer.js'
 import { warn } from './report.js'
 import { theRuntime, type Acceptor, type Runtime } from './runtime.js'
@@ -18,10 +18,10 @@ export async function createServer(
   options?: api.ServerOptions,
 ): Promise<api.Server> {
   checkServerName(name)
-  const endpoint = serverOptions(options)
+  const settings = serverOptions(options)
   const runtime = theRuntime()
-  const listener = raised(() => runtime.engine.listen(name, endpoint.native, endpoint.listen))
-  const server = new Server(runtime, listener, name, endpoint)
+  const listener = raised(() => runtime.engine.listen(name, settings.native, settings.listen))
+  const server = new Server(runtime, listener, name, settings)
   try {
     // Before the first client is let in, which takes a turn of the loop.
     options?.handlers?.(server)
@@ -32,20 +32,20 @@ export async function createServer(
   return server
 }
 
-class Server extends Party<api.ServerEvents> implements api.Server, Acceptor, Served {
+class Server extends Endpoint<api.ServerEvents> implements api.Server, Acceptor, Served {
   readonly name: string
   readonly connections = new Set<Connection>()
   readonly handlers: Handlers
   readonly #runtime: Runtime
   readonly #listener: number
-  readonly #endpoint: Endpoint
+  readonly #settings: Settings
   #closing: Promise<void> | undefined
   #referenced = false
 
-  constructor(runtime: Runtime, listener: number, name: string, endpoint: Endpoint) {
+  constructor(runtime: Runtime, listener: number, name: string, settings: Settings) {
     super({ connection: true, error: true, close: true })
     this.name = name
-    this.#endpoint = endpoint
+    this.#settings = settings
     this.#runtime = runtime
     this.#listener = listener
     this.handlers = new Handlers(
@@ -83,7 +83,7 @@ class Server extends Party<api.ServerEvents> implements api.Server, Acceptor, Se
 
   open(link: number, description: string): Connection {
     const peer = makePeer(description)
-    return new Connection(this.#runtime, link, peer, this.#endpoint, this)
+    return new Connection(this.#runtime, link, peer, this.#settings, this)
   }
 
   /** A client has come. */

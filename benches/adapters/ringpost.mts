@@ -66,7 +66,7 @@ async function library({ library = 'ringpost', look = true }: Settings) {
   const { bytes, configure, event, method, stream } = build
   if (!look && !sleepsAtOnce) {
     sleepsAtOnce = true
-    configure({ lookExpectingUs: 0, lookRecentUs: 0 })
+    configure({ spinExpectingUs: 0, spinRecentUs: 0 })
   }
   const Echo = method<Uint8Array, Uint8Array>('echo', { codec: bytes })
   const Drop = event<Uint8Array>('drop', { codec: bytes })

@@ -4,7 +4,7 @@
 import type * as api from '../../index.js'
 import { Link } from '../../ts/link.js'
 import { native } from '../../ts/native.js'
-import type { Endpoint } from '../../ts/options.js'
+import type { Settings } from '../../ts/options.js'
 import { Outbox } from '../../ts/outbox.js'
 import type { Runtime } from '../../ts/runtime.js'
 
@@ -32,13 +32,13 @@ export class Border {
     const submit = () => this.forget()
     this.outbox.attach({
       ...{ submit, submitOutside: submit, syncArena: none, requestSync: none, settle: none },
-      ...{ lookAbandoned: none, now: none, wakeAt: none, uncaught: none, lastWords: submit },
+      ...{ lookAbandoned: none, now: none, wakeAt: none, uncaught: none, flushAtExit: submit },
     })
     const { outbox, state } = this
     const standing = new Uint32Array(2 * LINK_WORDS)
     const runtime = { outbox, state, standing, addReferences: none } as unknown as Runtime
     const peer = { messageLenMax: 64 << 20, pendingMax: 65_536 } as api.Peer
-    this.link = new Link(runtime, 1, peer, { timeoutMs: 30_000 } as Endpoint)
+    this.link = new Link(runtime, 1, peer, { timeoutMs: 30_000 } as Settings)
   }
 
   /** What the outbox holds, in words. */

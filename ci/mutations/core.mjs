@@ -169,8 +169,8 @@ export const CORE = [
   {
     what: 'a real link looks before it arms, and not after',
     file: 'crates/ipc-core/src/engine/link/mod.rs',
-    from: 'self.lanes.arm(interest, || self.look())',
-    to: `let found = self.look();
+    from: 'self.lanes.arm(interest, || self.poll())',
+    to: `let found = self.poll();
         self.lanes.arm(interest, || found)`,
     by: 'asleep',
   },
@@ -254,7 +254,7 @@ export const CORE = [
   },
   {
     what: 'items: an error is told twice',
-    file: 'crates/ipc-core/src/face/flows.rs',
+    file: 'crates/ipc-core/src/api/flows.rs',
     from: 'FlowEnd::Ended(Err(error)) => Reading::Failed(error),',
     to: `FlowEnd::Ended(Err(error)) => {
                 let code = error.code();
@@ -265,14 +265,14 @@ export const CORE = [
   },
   {
     what: 'items: of two ends the last holds',
-    file: 'crates/ipc-core/src/face/flows.rs',
+    file: 'crates/ipc-core/src/api/flows.rs',
     from: 'if matches!(flow.end, FlowEnd::Open) {',
     to: 'if true {',
     by: 'unit',
   },
   {
     what: 'items: the end of one stream is not forgotten with it',
-    file: 'crates/ipc-core/src/face/flows.rs',
+    file: 'crates/ipc-core/src/api/flows.rs',
     from: 'self.0.remove(&key)',
     to: 'self.0.get_mut(&key).map(std::mem::take)',
     by: 'unit',
@@ -282,39 +282,39 @@ export const CORE = [
     file: 'crates/ipc-core/src/tokio/stream.rs',
     from: 'engine.consumed(link, self.key.taken(), id, item_cost(item.payload.len()));',
     to: '',
-    by: 'faces',
+    by: 'APIs',
   },
   {
     what: 'items: those of a task are put on top of what waits for room',
     file: 'crates/ipc-core/src/tokio/stream.rs',
     from: 'credit > 0 && !engine.want_drain(link, self.draft.lane)',
     to: 'credit > 0',
-    by: 'faces',
+    by: 'APIs',
   },
   {
     what: 'items: those of a thread are put on top of what waits for room',
     file: 'crates/ipc-core/src/blocking/stream.rs',
     from: 'credit > 0 && self.endpoint.engine.queued(link, lane) == 0',
     to: 'credit > 0',
-    by: 'faces',
+    by: 'APIs',
   },
   {
     what: 'items: each is read into memory made for it',
     file: 'crates/ipc-core/src/blocking/stream.rs',
-    from: 'self.endpoint.desk.recycle(payload);',
+    from: 'self.endpoint.dispatcher.recycle(payload);',
     to: 'drop(payload);',
     by: 'allocations',
   },
   {
     what: 'items: each arrives in memory made for it',
-    file: 'crates/ipc-core/src/blocking/desk.rs',
+    file: 'crates/ipc-core/src/blocking/dispatcher.rs',
     from: 'let mut payload = self.buffers.get_of(body.len());',
     to: 'let mut payload = vec![0; body.len()];',
     by: 'allocations',
   },
   {
     what: 'real time: a full lane makes a system call',
-    file: 'crates/ipc-core/src/engine/link/room.rs',
+    file: 'crates/ipc-core/src/engine/link/reservation.rs',
     from: `            None => {
                 self.refused += 1;`,
     to: `            None => {
@@ -324,7 +324,7 @@ export const CORE = [
   },
   {
     what: 'real time: a message that is too long costs memory',
-    file: 'crates/ipc-core/src/engine/link/room.rs',
+    file: 'crates/ipc-core/src/engine/link/reservation.rs',
     from: 'if len > max {\n',
     to: 'if len > max {\n            std::hint::black_box(Box::new(len));\n',
     by: 'realtime',
@@ -342,10 +342,10 @@ export const CORE = [
   {
     what: 'real time: a name makes a system call',
     file: 'crates/ipc-core/src/realtime/mod.rs',
-    from: 'Ok(Taken::Other) => Err(TryRecvError::UpkeepNeeded),',
+    from: 'Ok(Taken::Other) => Err(TryRecvError::MaintenanceNeeded),',
     to: `Ok(Taken::Other) => {
                 std::thread::yield_now();
-                Err(TryRecvError::UpkeepNeeded)
+                Err(TryRecvError::MaintenanceNeeded)
             }`,
     by: 'realtime',
   },
@@ -364,9 +364,9 @@ export const CORE = [
   {
     what: 'real time: a loan in the ring makes a system call',
     file: 'crates/ipc-core/src/realtime/loan.rs',
-    from: 'self.link.engine.room_pointer(self.link.link, &self.room)',
+    from: 'self.link.engine.reserved_pointer(self.link.link, &self.reservation)',
     to: `std::thread::yield_now();
-        self.link.engine.room_pointer(self.link.link, &self.room)`,
+        self.link.engine.reserved_pointer(self.link.link, &self.reservation)`,
     by: 'realtime',
   },
 ]

@@ -10,9 +10,9 @@ const LENDING = { file: 'crates/ipc-node/src/outbox.rs', by: '37-lending' }
 export const PACKAGE = [
   {
     ...LENDING,
-    what: 'lending: a payload that is lent is copied',
-    from: 'is_outside && waits && draft',
-    to: 'false && is_outside && waits && draft',
+    what: 'deferred sends: a payload is copied',
+    from: '                is_outside\n                    && waits',
+    to: '                false\n                    && waits',
   },
   {
     ...FLOW,

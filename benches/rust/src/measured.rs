@@ -73,9 +73,9 @@ impl<C: Channel> Measured for C {
         let wanted = (rate * span.as_secs_f64()).round().max(1.0);
         let start = Instant::now();
         // Who cannot keep up is not waited for without end.
-        let patience = start + 2 * span + Duration::from_secs(1);
+        let wait_policy = start + 2 * span + Duration::from_secs(1);
         let mut answered = 0.0;
-        while answered < wanted && Instant::now() < patience {
+        while answered < wanted && Instant::now() < wait_policy {
             let due = start + Duration::from_secs_f64(answered / rate);
             // No timer is as precise as the times to send at.
             while Instant::now() < due {

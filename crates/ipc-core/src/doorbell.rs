@@ -17,7 +17,7 @@ use crate::sync::Ordering::SeqCst;
 use crate::sync::fence;
 
 /// The words of one end of a connection that its peer looks at.
-pub(crate) trait Words {
+pub(crate) trait Flags {
     /// How often this end has published, with Acquire.
     fn load_published(&self) -> u64;
     /// With Release.
@@ -52,7 +52,7 @@ pub(crate) struct Ringer {
 impl Ringer {
     /// To be asked after a publish or a release, of the peer's words. True: ring, now.
     #[inline]
-    pub fn must_ring(&mut self, peer: &impl Words, what: Interest) -> bool {
+    pub fn must_ring(&mut self, peer: &impl Flags, what: Interest) -> bool {
         fence(SeqCst);
         let armed = peer.load_armed();
         if armed & what.0 == 0 || armed == self.rung {
@@ -74,7 +74,7 @@ impl Sleeper {
     /// see the arming is there to be found now. Returns whether the caller may sleep; when `look` has
     /// found something it is awake as before.
     #[inline]
-    pub fn arm(&self, own: &impl Words, interest: Interest, look: impl FnOnce() -> bool) -> bool {
+    pub fn arm(&self, own: &impl Flags, interest: Interest, look: impl FnOnce() -> bool) -> bool {
         let arming = self.armings.get().wrapping_add(1 << Interest::BITS);
         self.armings.set(arming);
         own.store_armed(arming | interest.0);
@@ -88,7 +88,7 @@ impl Sleeper {
 
     /// Awake: the peer need not ring.
     #[inline]
-    pub fn disarm(&self, own: &impl Words) {
+    pub fn disarm(&self, own: &impl Flags) {
         own.store_armed(0);
     }
 }
@@ -126,7 +126,7 @@ mod tests {
     #[derive(Default)]
     struct Own(Cell<u64>);
 
-    impl Words for Own {
+    impl Flags for Own {
         fn load_published(&self) -> u64 {
             0
         }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use crate::checksum::{CrcMode, of_frame};
 use crate::compression::pack;
-use crate::doorbell::{Interest, Sleeper, Words};
+use crate::doorbell::{Flags, Interest, Sleeper};
 use crate::handshake::{Features, Hello, Reject, Transport, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
 use crate::limits::{Agreement, Geometry, Lane, Limits, RINGS};
@@ -293,7 +293,7 @@ fn segment(vector: &Vector) {
 fn arming(vector: &Vector) {
     #[derive(Default)]
     struct Own(std::cell::Cell<u64>);
-    impl Words for Own {
+    impl Flags for Own {
         fn load_published(&self) -> u64 {
             0
         }

@@ -2,14 +2,14 @@
 //!
 //! [`Engine`] owns sockets, rings, doorbells and timers, and shows its host two things: a descriptor
 //! that becomes readable when there is work, and [`Engine::drive`], which does the work and never
-//! blocks. Most programs use one of the faces on top of it: [`blocking`] for threads that wait,
+//! blocks. Most programs use one of the APIs on top of it: [`blocking`] for threads that wait,
 //! [`realtime`] for threads that may not, and, with the feature `tokio`, the asynchronous one.
 //!
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
 //! blocking · realtime · tokio                        how one waits
-//! face                                               what they share
+//! api                                               what they share
 //! engine                                             one descriptor, drive(): listeners, links, timers
 //! session · handshake                                protocol state: no I/O, no clock
 //! lanes                                              rings of one direction, by priority
@@ -19,13 +19,13 @@
 //!                                                    plain values
 //! ```
 
+mod api;
 pub mod blocking;
 mod checksum;
 mod compression;
 mod doorbell;
 mod engine;
 mod error;
-mod face;
 #[cfg(all(test, not(loom)))]
 mod golden;
 mod handshake;
@@ -50,16 +50,16 @@ mod time;
 pub mod tokio;
 mod value;
 
+pub use api::{
+    ApiOptions, Arrival, CallOptions, Change, Item, Reply, Subscription, TIMEOUT_DEFAULT,
+};
 pub use checksum::CrcMode;
 pub use compression::COMPRESSED_LEN_MIN;
 pub use engine::{
-    Body, BufferId, DIRECTORY_VARIABLE, Engine, EngineStats, Event, Flow, Host, Lent, LinkId,
-    LinkStats, ListenOptions, ListenerId, Options, Overflow, Patience, Peer, Readiness, Sent,
+    Body, Bounds, BufferId, DIRECTORY_VARIABLE, Deferred, Engine, EngineStats, Event, Host, LinkId,
+    LinkStats, ListenOptions, ListenerId, Options, Overflow, Peer, Readiness, Sent, WaitPolicy,
 };
 pub use error::{Code, Corrupt, Error, Result};
-pub use face::{
-    Arrival, CallOptions, Change, FaceOptions, Item, Reply, Subscription, TIMEOUT_DEFAULT,
-};
 pub use handshake::{EngineId, SessionId, Transport};
 pub use header::{Codec, HEADER_LEN, Kind};
 pub use limits::{

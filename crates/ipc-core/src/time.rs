@@ -1,5 +1,5 @@
 //! A point on the monotonic clock. Pure code takes one as an argument; only the engine and its
-//! faces ask for the current one.
+//! APIs ask for the current one.
 
 use std::cell::Cell;
 use std::ops::Add;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipc_core::blocking::{Answer, Change, Client, Server, Ticket};
 use ipc_core::{
-    CallOptions, Codec, CrcMode, FaceOptions, Item, Options, Patience, Reply, Transport,
+    ApiOptions, CallOptions, Codec, CrcMode, Item, Options, Reply, Transport, WaitPolicy,
 };
 
 /// Counts what each thread asks of the heap.
@@ -102,7 +102,12 @@ fn cost(client: &mut Client, rounds: u32, mut round: impl FnMut(&mut Client)) ->
     (own_after - own, servers_after - servers)
 }
 
-fn messages_cost_no_allocation(name: &str, transport: Transport, crc: CrcMode, patience: Patience) {
+fn messages_cost_no_allocation(
+    name: &str,
+    transport: Transport,
+    crc: CrcMode,
+    wait_policy: WaitPolicy,
+) {
     // One at a time, so that there is a core for each of the two that talk.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,8 +118,8 @@ fn messages_cost_no_allocation(name: &str, transport: Transport, crc: CrcMode, p
         crc,
         ..Options::default()
     };
-    let face = FaceOptions { patience, ..FaceOptions::default() };
-    let mut server = Server::bind("server", &options, face).unwrap();
+    let api = ApiOptions { wait_policy, ..ApiOptions::default() };
+    let mut server = Server::bind("server", &options, api).unwrap();
     server.handle("echo", |request, reply| {
         reply.payload.extend_from_slice(request.payload);
         Ok(Answer::Now)
@@ -126,7 +131,7 @@ fn messages_cost_no_allocation(name: &str, transport: Transport, crc: CrcMode, p
     });
     let stopper = server.stopper();
     let serving = thread::spawn(move || server.run().unwrap());
-    let mut client = Client::connect("server", &options, face).unwrap();
+    let mut client = Client::connect("server", &options, api).unwrap();
 
     let mut answer = Vec::new();
     let call = CallOptions::default();
@@ -169,17 +174,17 @@ fn messages_cost_no_allocation(name: &str, transport: Transport, crc: CrcMode, p
 
 #[test]
 fn messages_between_two_that_stay_awake_cost_no_allocation() {
-    messages_cost_no_allocation("awake", Transport::Sealed, CrcMode::Header, Patience::DEFAULT);
+    messages_cost_no_allocation("awake", Transport::Sealed, CrcMode::Header, WaitPolicy::DEFAULT);
 }
 
 #[test]
 fn messages_between_two_that_sleep_cost_no_allocation() {
-    messages_cost_no_allocation("asleep", Transport::Sealed, CrcMode::Full, Patience::NONE);
+    messages_cost_no_allocation("asleep", Transport::Sealed, CrcMode::Full, WaitPolicy::NONE);
 }
 
 #[test]
 fn messages_over_named_segments_cost_no_allocation() {
-    messages_cost_no_allocation("named", Transport::Portable, CrcMode::Off, Patience::NONE);
+    messages_cost_no_allocation("named", Transport::Portable, CrcMode::Off, WaitPolicy::NONE);
 }
 
 // ---- items of streams ----
@@ -242,19 +247,19 @@ fn cost_of_items(client: &mut Client, way: Way, count: u64, len: usize) -> (u64,
     (cost, servers)
 }
 
-fn items_cost_no_allocation(name: &str, transport: Transport, patience: Patience) {
+fn items_cost_no_allocation(name: &str, transport: Transport, wait_policy: WaitPolicy) {
     let meeting = Meeting::new(name);
     let directory = Some(meeting.0.clone());
     let options = Options { directory, transport: Some(transport), ..Options::default() };
-    let face = FaceOptions { patience, ..FaceOptions::default() };
-    let mut server = Server::bind("server", &options, face).unwrap();
+    let api = ApiOptions { wait_policy, ..ApiOptions::default() };
+    let mut server = Server::bind("server", &options, api).unwrap();
     let (asking, asked) = mpsc::channel();
     server.handle("items", move |request, _| {
         asking.send((request.ticket(), request.payload.to_vec())).unwrap();
         Ok(Answer::Later)
     });
     let serving = thread::spawn(move || serve_items(server, &asked));
-    let mut client = Client::connect("server", &options, face).unwrap();
+    let mut client = Client::connect("server", &options, api).unwrap();
     for way in [Way::Down, Way::Up] {
         for len in [0, 64, 1000] {
             // The first finds the size of everything, but not the most that ever waits in a window.
@@ -269,10 +274,10 @@ fn items_cost_no_allocation(name: &str, transport: Transport, patience: Patience
 
 #[test]
 fn items_cost_no_allocation_awake() {
-    items_cost_no_allocation("items-awake", Transport::Sealed, Patience::DEFAULT);
+    items_cost_no_allocation("items-awake", Transport::Sealed, WaitPolicy::DEFAULT);
 }
 
 #[test]
 fn items_cost_no_allocation_asleep() {
-    items_cost_no_allocation("items-asleep", Transport::Portable, Patience::NONE);
+    items_cost_no_allocation("items-asleep", Transport::Portable, WaitPolicy::NONE);
 }

@@ -12,14 +12,17 @@ use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipc_core::blocking::{Answer, Client, Server};
-use ipc_core::{CallOptions, FaceOptions, Options, Overflow, Patience, Transport};
+use ipc_core::{ApiOptions, CallOptions, Options, Overflow, Transport, WaitPolicy};
 use rustix::time::{ClockId, clock_gettime};
 use seeds::{Random, each_seed};
-use two_processes::{Meeting, PATIENCE, TRANSPORTS, patiently, role};
+use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, patiently, role};
 
 /// No looking around before a sleep.
-const ASLEEP: FaceOptions =
-    FaceOptions { patience: Patience::NONE, timeout: PATIENCE, connect_timeout: PATIENCE };
+const ASLEEP: ApiOptions = ApiOptions {
+    wait_policy: WaitPolicy::NONE,
+    timeout: WAIT_POLICY,
+    connect_timeout: WAIT_POLICY,
+};
 /// How long before the end of its work a worker is told of it: time enough for it to wake up.
 const NOTICE_NS: u64 = 40_000;
 /// How much the moment of falling asleep is moved, and how far.
@@ -93,7 +96,7 @@ fn beside_a_worker(
     let mut meeting = Meeting::new(transport);
     // Small rings, so that both sides wait for room as well.
     meeting.options.rings = [4096; ipc_core::RINGS];
-    meeting.options.flow.overflow = [Overflow::Wait(PATIENCE); ipc_core::Lane::ALL.len()];
+    meeting.options.bounds.overflow = [Overflow::Wait(WAIT_POLICY); ipc_core::Lane::ALL.len()];
     let mut worker = meeting.run("worker");
     std::thread::scope(|scope| {
         for _ in 0..clients {
@@ -142,7 +145,7 @@ fn flood(client: &mut Client, random: &mut Random) {
             let len = 8 + random.below(payload.len() - 8);
             client.send("work", &payload[..len], &call).unwrap();
         }
-        client.drain(PATIENCE).unwrap();
+        client.drain(WAIT_POLICY).unwrap();
         if round % 4 == 0 {
             client.request_into("done", b"", &call, &mut answer).unwrap();
         }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ipc_core::{
-    CallOptions, Change, Code, Engine, Error, FaceOptions, Options, Transport, blocking,
+    ApiOptions, CallOptions, Change, Code, Engine, Error, Options, Transport, blocking,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use two_processes::eventually;
@@ -58,15 +58,15 @@ fn options() -> Options {
 
 /// Serves, asks and is answered, in this process. Returns how memory was shared.
 fn converse(options: &Options) -> Result<Transport, Error> {
-    let face = FaceOptions::default();
-    let mut server = blocking::Server::bind("server", options, face)?;
+    let api = ApiOptions::default();
+    let mut server = blocking::Server::bind("server", options, api)?;
     server.handle("echo", |request, reply| {
         reply.payload.extend_from_slice(request.payload);
         Ok(blocking::Answer::Now)
     });
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run());
-    let outcome = blocking::Client::connect("server", options, face).and_then(|mut client| {
+    let outcome = blocking::Client::connect("server", options, api).and_then(|mut client| {
         let reply = client.request("echo", b"question", &CallOptions::default())?;
         assert_eq!(reply.payload, b"question");
         let transport = client.peer().transport;
@@ -136,10 +136,10 @@ fn play(role: &str, options: &Options) {
         }
         "no one to be let in" => {
             refuse(&[libc::SYS_accept4], libc::EPERM);
-            let face = FaceOptions::default();
-            let mut server = blocking::Server::bind("server", options, face).unwrap();
+            let api = ApiOptions::default();
+            let mut server = blocking::Server::bind("server", options, api).unwrap();
             let patient = options.clone();
-            std::thread::spawn(move || blocking::Client::connect("server", &patient, face));
+            std::thread::spawn(move || blocking::Client::connect("server", &patient, api));
             eventually("the loss", || {
                 let _ = server.turn(std::time::Duration::from_millis(10));
                 server.changes().into_iter().any(|change| match change {
@@ -203,15 +203,15 @@ fn no_memory_files(options: &Options, sealed: &Options, errno: i32) {
 
 /// A server whose files are removed is found again.
 fn comes_back(options: &Options) {
-    let face = FaceOptions::default();
-    let mut server = blocking::Server::bind("again", options, face).unwrap();
+    let api = ApiOptions::default();
+    let mut server = blocking::Server::bind("again", options, api).unwrap();
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run());
     let directory = options.directory.as_ref().unwrap();
     for file in ["again.lock", "again.sock"] {
         std::fs::remove_file(directory.join(file)).unwrap();
     }
-    eventually("the server", || blocking::Client::connect("again", options, face).is_ok());
+    eventually("the server", || blocking::Client::connect("again", options, api).is_ok());
     stopper.stop();
     serving.join().unwrap().unwrap();
 }

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ipc_core::{FaceOptions, Options, Transport, blocking};
+use ipc_core::{ApiOptions, Options, Transport, blocking};
 use two_processes::Meeting;
 
 const ROLE: &str = "RINGPOST_GUARD_ROLE";
@@ -82,11 +82,11 @@ fn guarded() {
 }
 
 fn connect(options: &Options) {
-    let face = FaceOptions::default();
-    let mut server = blocking::Server::bind("guard", options, face).unwrap();
+    let api = ApiOptions::default();
+    let mut server = blocking::Server::bind("guard", options, api).unwrap();
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run().unwrap());
-    blocking::Client::connect("guard", options, face).unwrap().close().unwrap();
+    blocking::Client::connect("guard", options, api).unwrap().close().unwrap();
     stopper.stop();
     serving.join().unwrap();
 }

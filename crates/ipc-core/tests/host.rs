@@ -62,7 +62,7 @@ impl Pair {
     fn connected(name: &str, connections: usize) -> Self {
         let directory = std::env::temp_dir().join(format!("ringpost-host-{}", std::process::id()));
         let mut options = Options { directory: Some(directory.join(name)), ..Options::default() };
-        options.flow.overflow = [Overflow::Wait(Duration::MAX); Lane::ALL.len()];
+        options.bounds.overflow = [Overflow::Wait(Duration::MAX); Lane::ALL.len()];
         std::fs::create_dir_all(&directory).unwrap();
         let (mut server, client) = (Engine::new().unwrap(), Engine::new().unwrap());
         server.listen("host", &options, &ListenOptions::default()).unwrap();

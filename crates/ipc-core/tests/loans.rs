@@ -8,8 +8,8 @@ mod two_processes;
 use std::time::Duration;
 
 use ipc_core::blocking::{Answer, Change, Client, Server};
-use ipc_core::{Arrival, CallOptions, Code, CrcMode, FaceOptions, HEADER_LEN, Kind, Lane, Options};
-use two_processes::{Meeting, PATIENCE, TRANSPORTS, noise, patiently, role, watch_dog};
+use ipc_core::{ApiOptions, Arrival, CallOptions, Code, CrcMode, HEADER_LEN, Kind, Lane, Options};
+use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, noise, patiently, role, watch_dog};
 
 const PLAIN: CallOptions = CallOptions {
     lane: Lane::Normal,
@@ -33,7 +33,7 @@ fn in_another_process() {
 /// A server that reads images where they lie, and says on request how many it has seen and what
 /// the last one added up to. To "again" it sends a loan back, and ends when its client does.
 fn read_in_place(options: &Options) {
-    let mut server = Server::bind("demo", options, FaceOptions::default()).unwrap();
+    let mut server = Server::bind("demo", options, ApiOptions::default()).unwrap();
     let seen = std::sync::Arc::new(std::sync::Mutex::new((0u64, 0u64)));
     let told = std::sync::Arc::clone(&seen);
     server.handle("seen", move |_, reply| {
@@ -56,7 +56,7 @@ fn read_in_place(options: &Options) {
             // A copy is checked, what is read in place is not.
             arrival.body.append_to(&mut Vec::new())
         };
-        server.turn_in_place(PATIENCE, read).unwrap();
+        server.turn_in_place(WAIT_POLICY, read).unwrap();
         for (link, len) in back.drain(..) {
             let mut loan = server.loan(link, "copy", len, &PLAIN).unwrap();
             loan.write(0, &noise(len, 9));
@@ -98,7 +98,7 @@ fn take_back(client: &mut Client, len: usize) {
             has_come = true;
             Ok(())
         };
-        assert!(client.turn_in_place(PATIENCE, read).unwrap());
+        assert!(client.turn_in_place(WAIT_POLICY, read).unwrap());
     }
 }
 
@@ -109,8 +109,8 @@ fn loans_arrive_as_they_were_filled() {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
             let mut reader = meeting.run("reader");
-            let face = FaceOptions::default();
-            let mut client = patiently(|| Client::connect("demo", &meeting.options, face));
+            let api = ApiOptions::default();
+            let mut client = patiently(|| Client::connect("demo", &meeting.options, api));
             let agreement = client.peer().agreement;
             assert_eq!(agreement.crc, crc);
             let ring = agreement.geometry.rings[Lane::Normal as usize] as usize;
@@ -147,8 +147,8 @@ fn requests_can_be_loans_too() {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
             let _reader = meeting.run("reader");
-            let face = FaceOptions::default();
-            let mut client = patiently(|| Client::connect("demo", &meeting.options, face));
+            let api = ApiOptions::default();
+            let mut client = patiently(|| Client::connect("demo", &meeting.options, api));
             for len in [0, 1, 10_000, 60_000] {
                 let payload = noise(len, 5);
                 let mut loan = client.loan_request("echo", len, &PLAIN).unwrap();
@@ -165,8 +165,8 @@ fn requests_can_be_loans_too() {
 fn a_loan_that_is_dropped_was_never_there() {
     let meeting = Meeting::new(TRANSPORTS[0]);
     let _reader = meeting.run("reader");
-    let face = FaceOptions::default();
-    let mut client = patiently(|| Client::connect("demo", &meeting.options, face));
+    let api = ApiOptions::default();
+    let mut client = patiently(|| Client::connect("demo", &meeting.options, api));
     for round in 0..100 {
         let mut loan = client.loan("image", 100_000, &PLAIN).unwrap();
         loan.write(99_999, &[1]);
@@ -183,10 +183,10 @@ fn a_loan_that_does_not_fit_is_refused_at_once() {
         let meeting = Meeting::new(transport);
         let rings = [4096, 4096, 65536, 4096, 4096];
         let options = Options { rings, ..meeting.options.clone() };
-        let mut server = Server::bind("demo", &options, FaceOptions::default()).unwrap();
+        let mut server = Server::bind("demo", &options, ApiOptions::default()).unwrap();
         server.handle("image", |_, _| Ok(Answer::Now));
         let connecting = std::thread::spawn(move || {
-            let mut client = Client::connect("demo", &options, FaceOptions::default()).unwrap();
+            let mut client = Client::connect("demo", &options, ApiOptions::default()).unwrap();
             let longest = 65536 / 4 - HEADER_LEN;
             let refused = |client: &mut Client, len, options: &CallOptions| {
                 client.loan("image", len, options).err().expect("too long").code()
@@ -208,21 +208,21 @@ fn a_loan_that_does_not_fit_is_refused_at_once() {
         });
         // The server reads nothing while the client fills its ring.
         while server.changes().is_empty() {
-            server.turn(PATIENCE).unwrap();
+            server.turn(WAIT_POLICY).unwrap();
         }
         let (mut client, sent) = connecting.join().unwrap();
         // Some may have come with the connection.
         assert!(sent >= 3, "{sent} of a quarter each");
         let stopper = server.stopper();
         let serving = std::thread::spawn(move || server.run());
-        let mut patience = 500;
+        let mut wait_policy = 500;
         loop {
             match client.loan("image", 10_000, &PLAIN) {
                 Ok(loan) => break loan.send().unwrap(),
                 Err(error) => assert_eq!(error.code(), Code::Full),
             }
-            patience -= 1;
-            assert!(patience > 0, "the ring stays full");
+            wait_policy -= 1;
+            assert!(wait_policy > 0, "the ring stays full");
             client.turn(Duration::from_millis(2)).unwrap();
         }
         stopper.stop();
@@ -233,7 +233,7 @@ fn a_loan_that_does_not_fit_is_refused_at_once() {
 #[test]
 fn what_is_not_in_one_place_goes_to_its_handler() {
     let meeting = Meeting::new(TRANSPORTS[0]);
-    let mut server = Server::bind("demo", &meeting.options, FaceOptions::default()).unwrap();
+    let mut server = Server::bind("demo", &meeting.options, ApiOptions::default()).unwrap();
     let handled = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let lens = std::sync::Arc::clone(&handled);
     server.handle("image", move |request, _| {
@@ -242,16 +242,16 @@ fn what_is_not_in_one_place_goes_to_its_handler() {
     });
     let options = meeting.options.clone();
     let sending = std::thread::spawn(move || {
-        let mut client = Client::connect("demo", &options, FaceOptions::default()).unwrap();
+        let mut client = Client::connect("demo", &options, ApiOptions::default()).unwrap();
         client.notify("image", &noise(1 << 20, 1), &PLAIN).unwrap();
         client.notify("image", b"short", &PLAIN).unwrap();
-        client.drain(PATIENCE).unwrap();
+        client.drain(WAIT_POLICY).unwrap();
         client.close().unwrap();
     });
     let mut in_place = Vec::new();
     while in_place.is_empty() {
         let read = |arrival: Arrival<'_>| arrival.body.append_to(&mut in_place);
-        assert!(server.turn_in_place(PATIENCE, read).unwrap());
+        assert!(server.turn_in_place(WAIT_POLICY, read).unwrap());
     }
     assert_eq!(in_place, b"short");
     assert_eq!(handled.load(std::sync::atomic::Ordering::SeqCst), 1 << 20);

@@ -1,4 +1,4 @@
-//! The real-time face: what it may be used for, and that it does nothing it must not do.
+//! The real-time api: what it may be used for, and that it does nothing it must not do.
 
 // A counting allocator and a sandbox.
 #![allow(unsafe_code)]
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use ipc_core::realtime::{Link, Method, TryRecvError, TrySendError, Wake, Waker};
 use ipc_core::{
-    CallOptions, Code, CrcMode, FaceOptions, Lane, LinkId, ListenOptions, Options, Patience, RINGS,
-    TRACE_LEN, Trace, Transport, blocking,
+    ApiOptions, CallOptions, Code, CrcMode, Lane, LinkId, ListenOptions, Options, RINGS, TRACE_LEN,
+    Trace, Transport, WaitPolicy, blocking,
 };
-use two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently, role};
+use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, noise, patiently, role};
 
 const BLOCK: usize = 512;
 const MODES: [CrcMode; 3] = [CrcMode::Off, CrcMode::Header, CrcMode::Full];
@@ -139,14 +139,14 @@ fn in_another_process() {
         "callback with a peer that has gone" => with_a_peer_that_has_gone(&options),
         "callback with a broken peer" => with_a_broken_peer(&options),
         "mute" => {
-            let mut link = patiently(|| Link::connect("band", &options, PATIENCE));
+            let mut link = patiently(|| Link::connect("band", &options, WAIT_POLICY));
             let block = method(&mut link, "block");
             for number in 0..100u8 {
                 link.try_send(&block, &[number]).unwrap();
             }
             link.waker().wake();
             std::fs::write(options.directory.unwrap().join("said"), "").unwrap();
-            std::thread::sleep(PATIENCE);
+            std::thread::sleep(WAIT_POLICY);
         }
         role => panic!("nobody knows how to be a {role}"),
     }
@@ -187,12 +187,12 @@ fn play(options: &Options, blocks: u64, yields: bool) {
 
 /// A link to "band", and one block there and back, so that both have heard of the other's name.
 fn introduced(options: &Options) -> (Link, Method) {
-    let mut link = patiently(|| Link::connect("band", options, PATIENCE));
+    let mut link = patiently(|| Link::connect("band", options, WAIT_POLICY));
     let block = method(&mut link, "block");
     link.try_send(&block, &[]).unwrap();
     link.waker().wake();
     eventually("the first block", || {
-        link.upkeep().unwrap();
+        link.maintenance().unwrap();
         matches!(link.try_recv(|_| Ok(())), Ok(true))
     });
     (link, block)
@@ -200,7 +200,7 @@ fn introduced(options: &Options) -> (Link, Method) {
 
 /// All ways to send, on all lanes, until all of them have been full for long.
 fn with_a_deaf_peer(options: &Options) {
-    let mut link = patiently(|| Link::connect("band", options, PATIENCE));
+    let mut link = patiently(|| Link::connect("band", options, WAIT_POLICY));
     let too_long = usize::try_from(link.peer().agreement.limits.message_len_max).unwrap() + 1;
     let trace = [None, Some(Trace([9; TRACE_LEN]))];
     let methods = trace.map(|trace| {
@@ -246,11 +246,11 @@ fn with_a_talkative_peer(options: &Options) {
     let (mut link, block) = introduced(options);
     let waker = link.waker();
     in_sandbox(&waker, move || {
-        while link.try_recv(|_| Ok(())) != Err(TryRecvError::UpkeepNeeded) {
+        while link.try_recv(|_| Ok(())) != Err(TryRecvError::MaintenanceNeeded) {
             std::hint::spin_loop();
         }
         for _ in 0..100 {
-            ensure!(link.try_recv(|_| Ok(())) == Err(TryRecvError::UpkeepNeeded));
+            ensure!(link.try_recv(|_| Ok(())) == Err(TryRecvError::MaintenanceNeeded));
             ensure!(link.try_send(&block, &[7; BLOCK]).is_ok());
         }
     });
@@ -258,7 +258,7 @@ fn with_a_talkative_peer(options: &Options) {
 
 fn with_a_peer_that_has_gone(options: &Options) {
     let (mut link, block) = introduced(options);
-    eventually("the end", || link.upkeep().is_err());
+    eventually("the end", || link.maintenance().is_err());
     let waker = link.waker();
     in_sandbox(&waker, move || check_closed(&mut link, &block));
 }
@@ -299,7 +299,7 @@ fn write_over_the_segment() {
 
 /// Sends back what a callback sends, until it is gone. Returns how many blocks that were.
 fn send_back(options: &Options) -> u64 {
-    let mut server = blocking::Server::bind("band", options, FaceOptions::default()).unwrap();
+    let mut server = blocking::Server::bind("band", options, ApiOptions::default()).unwrap();
     let (heard, hearing) = mpsc::channel();
     server.handle("block", move |request, _| {
         heard.send((request.link, request.payload.to_vec())).unwrap();
@@ -308,8 +308,8 @@ fn send_back(options: &Options) -> u64 {
     let mut count = 0;
     let since = Instant::now();
     loop {
-        assert!(since.elapsed() < PATIENCE, "{count} blocks came");
-        server.turn(PATIENCE).unwrap();
+        assert!(since.elapsed() < WAIT_POLICY, "{count} blocks came");
+        server.turn(WAIT_POLICY).unwrap();
         for (link, block) in hearing.try_iter() {
             // Gone by now, perhaps.
             let _ = server.notify(link, "return", &block, &CallOptions::default());
@@ -343,8 +343,8 @@ fn rarely(role: &str, play: fn(&mut blocking::Server)) {
     for transport in TRANSPORTS {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
-            let face = FaceOptions { timeout: Duration::from_millis(50), ..FaceOptions::default() };
-            let mut server = blocking::Server::bind("band", &meeting.options, face).unwrap();
+            let api = ApiOptions { timeout: Duration::from_millis(50), ..ApiOptions::default() };
+            let mut server = blocking::Server::bind("band", &meeting.options, api).unwrap();
             let mut callback = meeting.run(role);
             play(&mut server);
             check_callback(role, callback.wait());
@@ -361,7 +361,7 @@ fn welcome(server: &mut blocking::Server) -> LinkId {
         Ok(blocking::Answer::Now)
     });
     let link = loop {
-        assert!(server.turn(PATIENCE).unwrap(), "no block comes");
+        assert!(server.turn(WAIT_POLICY).unwrap(), "no block comes");
         if let Ok(link) = hearing.try_recv() {
             break link;
         }
@@ -374,7 +374,7 @@ fn welcome(server: &mut blocking::Server) -> LinkId {
 fn a_callback_whose_lanes_are_full_makes_no_system_call() {
     rarely("callback with a peer that does not read", |server| {
         while server.peers().is_empty() {
-            assert!(server.turn(PATIENCE).unwrap(), "nobody comes");
+            assert!(server.turn(WAIT_POLICY).unwrap(), "nobody comes");
         }
     });
 }
@@ -425,12 +425,13 @@ fn method(link: &mut Link, name: &str) -> Method {
 /// Two real-time links with each other.
 fn pair(meeting: &Meeting) -> (Link, Link) {
     let options = meeting.options.clone();
-    let accepting = std::thread::spawn(move || Link::accept("band", &options, PATIENCE).unwrap());
-    let connected = patiently(|| Link::connect("band", &meeting.options, PATIENCE));
+    let accepting =
+        std::thread::spawn(move || Link::accept("band", &options, WAIT_POLICY).unwrap());
+    let connected = patiently(|| Link::connect("band", &meeting.options, WAIT_POLICY));
     (connected, accepting.join().unwrap())
 }
 
-/// Receives one message, with upkeep where it is needed.
+/// Receives one message, with maintenance where it is needed.
 fn receive(link: &mut Link) -> Vec<u8> {
     let mut payload = Vec::new();
     let since = Instant::now();
@@ -438,10 +439,10 @@ fn receive(link: &mut Link) -> Vec<u8> {
         match link.try_recv(|arrival| arrival.body.append_to(&mut payload)) {
             Ok(true) => return payload,
             Ok(false) => std::thread::yield_now(),
-            Err(TryRecvError::UpkeepNeeded) => link.upkeep().unwrap(),
-            Err(TryRecvError::Closed) => panic!("{}", link.upkeep().unwrap_err()),
+            Err(TryRecvError::MaintenanceNeeded) => link.maintenance().unwrap(),
+            Err(TryRecvError::Closed) => panic!("{}", link.maintenance().unwrap_err()),
         }
-        assert!(since.elapsed() < PATIENCE, "no message comes");
+        assert!(since.elapsed() < WAIT_POLICY, "no message comes");
     }
 }
 
@@ -524,8 +525,8 @@ fn a_loan_is_filled_where_it_lies() {
 fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
     for transport in TRANSPORTS {
         let meeting = Meeting::new(transport);
-        let face = FaceOptions { patience: Patience::NONE, ..FaceOptions::default() };
-        let mut server = blocking::Server::bind("band", &meeting.options, face).unwrap();
+        let api = ApiOptions { wait_policy: WaitPolicy::NONE, ..ApiOptions::default() };
+        let mut server = blocking::Server::bind("band", &meeting.options, api).unwrap();
         let (heard, hearing) = mpsc::channel();
         server.handle("block", move |request, _| {
             heard.send(request.payload.len()).unwrap();
@@ -536,7 +537,7 @@ fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
             server.run().unwrap();
             server.stats()
         });
-        let mut link = Link::connect("band", &meeting.options, PATIENCE).unwrap();
+        let mut link = Link::connect("band", &meeting.options, WAIT_POLICY).unwrap();
         let block = method(&mut link, "block");
         let waker = link.waker();
         for len in 1..20 {
@@ -545,12 +546,12 @@ fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
                 std::thread::sleep(Duration::from_millis(5));
                 assert!(!waker.is_needed());
                 let wake = link.try_send(&block, &[0; 20][..len]).unwrap();
-                wake == Wake::Needed || hearing.recv_timeout(PATIENCE) != Ok(len)
+                wake == Wake::Needed || hearing.recv_timeout(WAIT_POLICY) != Ok(len)
             });
             assert!(sleeps && waker.is_needed());
             assert!(hearing.recv_timeout(Duration::from_millis(5)).is_err(), "nobody rang");
             waker.wake();
-            assert_eq!(hearing.recv_timeout(PATIENCE), Ok(len));
+            assert_eq!(hearing.recv_timeout(WAIT_POLICY), Ok(len));
         }
         stopper.stop();
         assert_eq!(serving.join().unwrap().lost_wakeups, 0);
@@ -562,17 +563,17 @@ fn requests_and_long_messages_are_answered_for_what_they_are() {
     let meeting = Meeting::new(Transport::Sealed);
     let options = meeting.options.clone();
     let polling = std::thread::spawn(move || {
-        let mut link = Link::accept("band", &options, PATIENCE).unwrap();
-        while link.upkeep().is_ok() {
+        let mut link = Link::accept("band", &options, WAIT_POLICY).unwrap();
+        while link.maintenance().is_ok() {
             let _ = link.try_recv(|_| Ok(()));
         }
-        assert_eq!(link.upkeep().unwrap_err().code(), Code::Closed);
+        assert_eq!(link.maintenance().unwrap_err().code(), Code::Closed);
         let block = link.method("block", &CallOptions::default());
         assert_eq!(block.unwrap_err().code(), Code::Closed);
         (link.skipped(), link.try_recv(|_| Ok(())))
     });
-    let face = FaceOptions::default();
-    let mut client = patiently(|| blocking::Client::connect("band", &meeting.options, face));
+    let api = ApiOptions::default();
+    let mut client = patiently(|| blocking::Client::connect("band", &meeting.options, api));
     for _ in 0..10 {
         let error = client.request("anything", b"", &CallOptions::default()).unwrap_err();
         assert_eq!(error.code(), Code::UnknownMethod);
@@ -588,15 +589,15 @@ fn requests_and_long_messages_are_answered_for_what_they_are() {
 #[test]
 fn messages_that_would_not_be_one_piece_in_the_rings_a_server_gives_are_a_typed_error() {
     let meeting = Meeting::new(Transport::Sealed);
-    let face = FaceOptions::default();
+    let api = ApiOptions::default();
     let listen = ListenOptions { rings_max: [4096; RINGS], ..ListenOptions::default() };
     let own = Options { rings: [4096; RINGS], ..meeting.options.clone() };
-    let mut server = blocking::Server::bind_with("band", &own, &listen, face).unwrap();
+    let mut server = blocking::Server::bind_with("band", &own, &listen, api).unwrap();
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run().unwrap());
     let connect = |rings| {
         let options = Options { rings, ..meeting.options.clone() };
-        Link::connect("band", &options, PATIENCE)
+        Link::connect("band", &options, WAIT_POLICY)
     };
     let error = connect([65_536; RINGS]).err().expect("less was given than was asked for");
     assert_eq!(error.code(), Code::NoSpace);
@@ -614,13 +615,13 @@ fn a_client_with_smaller_rings_agrees_on_shorter_messages() {
         let meeting = Meeting::new(transport);
         let options = meeting.options.clone();
         let polling = std::thread::spawn(move || {
-            let mut link = Link::accept("band", &options, PATIENCE).unwrap();
+            let mut link = Link::accept("band", &options, WAIT_POLICY).unwrap();
             let payload = receive(&mut link);
             (payload.len(), link.skipped())
         });
         let small = Options { rings: [4096; RINGS], ..meeting.options.clone() };
-        let face = FaceOptions::default();
-        let mut client = patiently(|| blocking::Client::connect("band", &small, face));
+        let api = ApiOptions::default();
+        let mut client = patiently(|| blocking::Client::connect("band", &small, api));
         let most = usize::try_from(client.peer().agreement.limits.message_len_max).unwrap();
         assert_eq!(most, 1024 - 24 - 128);
         let call = CallOptions::default();
@@ -636,10 +637,10 @@ fn the_last_words_of_one_who_was_killed_are_received() {
     for transport in TRANSPORTS {
         let meeting = Meeting::new(transport);
         let mut mute = meeting.run("mute");
-        let mut link = Link::accept("band", &meeting.options, PATIENCE).unwrap();
+        let mut link = Link::accept("band", &meeting.options, WAIT_POLICY).unwrap();
         // The first is behind the definition of its name.
         eventually("a message", || {
-            link.upkeep().unwrap();
+            link.maintenance().unwrap();
             link.stats().unwrap().received == 0
                 && link.try_recv(|arrival| arrival.body.copy_to(&mut [0])) == Ok(true)
         });
@@ -647,11 +648,11 @@ fn the_last_words_of_one_who_was_killed_are_received() {
         mute.kill();
         for number in 1..100 {
             // The end is known, but there is more to read.
-            link.upkeep().unwrap();
+            link.maintenance().unwrap();
             assert_eq!(receive(&mut link), [number]);
         }
-        eventually("the end", || link.upkeep().is_err());
-        assert_eq!(link.upkeep().unwrap_err().code(), Code::PeerLost);
+        eventually("the end", || link.maintenance().is_err());
+        assert_eq!(link.maintenance().unwrap_err().code(), Code::PeerLost);
         assert_eq!(link.try_recv(|_| Ok(())), Err(TryRecvError::Closed));
     }
 }

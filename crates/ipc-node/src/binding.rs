@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
-use ipc_core::{Code, Engine, Error, LinkId, Patience, Result, Time, id};
+use ipc_core::{Code, Engine, Error, LinkId, Result, Time, WaitPolicy, id};
 use napi::sys;
 
 use crate::entrance::Entrance;
@@ -48,7 +48,7 @@ pub struct Binding {
     /// Gone when the environment has ended.
     inner: RefCell<Option<Inner>>,
     entrance: Entrance,
-    patience: Patience,
+    wait_policy: WaitPolicy,
     waiting: OnceCell<Waiting>,
     /// When JavaScript wants to be woken.
     alarm: Cell<Time>,
@@ -92,7 +92,7 @@ pub struct Setup {
     pub deliver: sys::napi_value,
     /// What stands for the context JavaScript is entered in.
     pub resource: sys::napi_value,
-    pub patience: Patience,
+    pub wait_policy: WaitPolicy,
     /// Not the loop itself, even if it can be had.
     pub by_thread: bool,
 }
@@ -122,7 +122,7 @@ impl Binding {
             env,
             inner: RefCell::new(Some(inner)),
             entrance: Entrance::new(env, setup.deliver, setup.resource),
-            patience: setup.patience,
+            wait_policy: setup.wait_policy,
             waiting: OnceCell::new(),
             alarm: Cell::new(Time::NEVER),
             rang: Cell::new(false),
@@ -200,8 +200,8 @@ impl Binding {
         self.env
     }
 
-    pub fn patience(&self) -> Patience {
-        self.patience
+    pub fn wait_policy(&self) -> WaitPolicy {
+        self.wait_policy
     }
 
     /// Whether JavaScript is being stopped from outside: then not even nothing can be run.
@@ -235,7 +235,7 @@ impl Binding {
         let word = |index: u32| state.word(index as usize);
         let link = LinkId(word(STATE_SYNC_LINK));
         let id = id::join(word(STATE_SYNC_SLOT), word(STATE_SYNC_GENERATION));
-        let heard = engine.hear_cancels(link, inbox);
+        let heard = engine.read_cancels(link, inbox);
         let abandoned = !engine.is_serving(link, id);
         state.set_word(STATE_ABANDONED as usize, u32::from(abandoned));
         heard
@@ -250,7 +250,7 @@ impl Binding {
 
     /// Sends what is in the outbox, and writes what waits as far as there is room: the environment comes
     /// to its end. Nothing can be done about what fails now.
-    pub fn last_words(&self) {
+    pub fn flush_at_exit(&self) {
         let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
         let Some(inner) = &mut *inner else { return };
         drop(outbox::submit(self.env, inner, None));
@@ -375,13 +375,13 @@ impl Binding {
     }
 
     /// Looks for a while before the loop waits.
-    fn look(&self, watch: &Watch<Self>) {
-        self.look_while_it_pays(watch);
+    fn poll(&self, watch: &Watch<Self>) {
+        self.spin_while_it_pays(watch);
         self.entrance.close();
     }
 
     /// Looks, and stays as long as messages keep coming.
-    fn look_while_it_pays(&self, watch: &Watch<Self>) {
+    fn spin_while_it_pays(&self, watch: &Watch<Self>) {
         watch.set_turning(false);
         let start = Time::now();
         // Where messages never cease to come, what is due would not be looked at.
@@ -391,7 +391,7 @@ impl Binding {
         let mut glance_at = start + GLANCE;
         let mut entered = false;
         loop {
-            let found = self.inner().engine.look();
+            let found = self.inner().engine.poll();
             if found {
                 {
                     let inner = &mut *self.inner();
@@ -409,7 +409,7 @@ impl Binding {
                 let now = Time::now();
                 if now >= glance_at {
                     let is_over = now >= start + STAY || now >= timer;
-                    if is_over || self.inner().engine.give_way() || watch.is_any_ready() {
+                    if is_over || self.inner().engine.yield_now() || watch.is_any_ready() {
                         return watch.set_turning(true);
                     }
                     glance_at = now + GLANCE;
@@ -420,10 +420,10 @@ impl Binding {
                 self.entrance.open();
             }
             let inner = &mut *self.inner();
-            if !inner.engine.linger(&self.patience, timer) {
+            if !inner.engine.spin(&self.wait_policy, timer) {
                 break;
             }
-            if !inner.engine.look() {
+            if !inner.engine.poll() {
                 return watch.set_turning(true);
             }
         }
@@ -457,7 +457,7 @@ impl Binding {
                 inner.inbox.close();
             }
             // There is nobody left who could be told of a panic.
-            drop(catch_unwind(AssertUnwindSafe(|| self.last_words())));
+            drop(catch_unwind(AssertUnwindSafe(|| self.flush_at_exit())));
         });
         if let Ok(mut inner) = self.inner.try_borrow_mut() {
             *inner = None;
@@ -477,7 +477,7 @@ impl Turns for Binding {
             if let Some(Waiting::Loop(watch)) = self.waiting.get()
                 && let Some(watch) = &*watch.borrow()
             {
-                self.look(watch);
+                self.poll(watch);
             }
         });
     }

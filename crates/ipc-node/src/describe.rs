@@ -15,7 +15,7 @@ pub fn describe(error: &Error) -> String {
 }
 
 /// Who is at the other end, in JSON. Nothing in it needs escaping.
-pub fn introduce(peer: &Peer) -> String {
+pub fn register(peer: &Peer) -> String {
     let hex = |bytes: &[u8]| {
         bytes.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");

@@ -31,7 +31,7 @@ pub fn functions(binding: &'static Binding) -> sys::napi_value {
         (c"now", Some(now)),
         (c"wakeAt", Some(wake_at)),
         (c"uncaught", Some(uncaught)),
-        (c"lastWords", Some(last_words)),
+        (c"flushAtExit", Some(flush_at_exit)),
     ];
     // SAFETY: on the environment's thread, called from JavaScript. The binding outlives every call:
     // it is freed when the environment runs no JavaScript any more.
@@ -191,15 +191,15 @@ unsafe extern "C" fn uncaught(
     ptr::null_mut()
 }
 
-/// `lastWords()`: sends and writes what can be sent and written before the process ends.
-unsafe extern "C" fn last_words(
+/// `flushAtExit()`: sends and writes what can be sent and written before the process ends.
+unsafe extern "C" fn flush_at_exit(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     throw::guarded(env, || {
         // SAFETY: registered above.
         let (binding, []) = unsafe { arguments(env, info) };
-        binding.last_words();
+        binding.flush_at_exit();
         Ok(ptr::null_mut())
     })
 }

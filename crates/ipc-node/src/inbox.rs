@@ -24,7 +24,7 @@ use ipc_core::{
 use napi::sys;
 
 use crate::arena::{Arena, Head, RECORD_LEN, count, head_of, narrow};
-use crate::describe::{describe, ending_code, introduce};
+use crate::describe::{describe, ending_code, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
 use crate::memory::Memory;
@@ -185,8 +185,8 @@ impl Inbox {
     }
 
     /// JavaScript is to be told of a connection.
-    fn introduce(&mut self, link: LinkId, head: Head, peer: &Peer) {
-        self.record(link, head, introduce(peer).as_bytes());
+    fn register(&mut self, link: LinkId, head: Head, peer: &Peer) {
+        self.record(link, head, register(peer).as_bytes());
         self.first_turns.begin(link);
     }
 
@@ -460,14 +460,14 @@ impl Host for Inbox {
         match event {
             Event::Accepted { listener, link, peer } => {
                 let head = Head { code: listener.0, ..head(EVENT_ACCEPTED) };
-                self.introduce(link, head, peer);
+                self.register(link, head, peer);
             }
             Event::ListenerLost { listener, error } => {
                 let head = Head { code: listener.0, ..head(EVENT_NAME_LOST) };
                 self.record(LinkId(0), head, describe(&error).as_bytes());
             }
             Event::Connected { link, peer } => {
-                self.introduce(link, head(EVENT_CONNECTED), peer);
+                self.register(link, head(EVENT_CONNECTED), peer);
             }
             Event::Named { link, lane, code, name } => {
                 let code = narrow(route(lane, code));

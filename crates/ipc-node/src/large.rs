@@ -40,11 +40,11 @@ struct Assembly {
     link: LinkId,
     /// Bytes it will have.
     total: usize,
-    room: Room,
+    room: Reservation,
 }
 
 /// Where a message that comes in pieces is put together.
-enum Room {
+enum Reservation {
     /// Nothing has come.
     None,
     Some(Rc<Memory>),
@@ -85,7 +85,7 @@ impl Larges {
         if free == self.assemblies.len() {
             self.assemblies.push(None);
         }
-        let room = self.spare(link, total).map_or(Room::None, Room::Some);
+        let room = self.spare(link, total).map_or(Reservation::None, Reservation::Some);
         self.assemblies[free] = Some(Assembly { link, total, room });
         BufferId(u32::try_from(free).expect("one for each lane of a link"))
     }
@@ -97,11 +97,11 @@ impl Larges {
             return Ok(());
         };
         let (link, total, end) = (*link, *total, offset + body.len());
-        let before = match std::mem::replace(room, Room::Lost) {
-            Room::None => None,
+        let before = match std::mem::replace(room, Reservation::Lost) {
+            Reservation::None => None,
             // The application may have seen it with another message in it, and given it away since.
-            Room::Some(memory) if memory.is_whole() => Some(memory),
-            Room::Some(_) | Room::Lost => return Ok(()),
+            Reservation::Some(memory) if memory.is_whole() => Some(memory),
+            Reservation::Some(_) | Reservation::Lost => return Ok(()),
         };
         let memory = match before {
             Some(memory) if end <= memory.len() => Some(memory),
@@ -110,7 +110,7 @@ impl Larges {
         let (Some(memory), Some(Some(assembly))) = (memory, self.assemblies.get_mut(place)) else {
             return Ok(());
         };
-        assembly.room = Room::Some(Rc::clone(&memory));
+        assembly.room = Reservation::Some(Rc::clone(&memory));
         body.copy_to(memory.bytes_mut(offset, end - offset))
     }
 
@@ -128,8 +128,8 @@ impl Larges {
     /// A message is whole, or will not be completed. `None`: its memory was lost.
     pub fn close(&mut self, buffer: BufferId) -> Option<Rc<Memory>> {
         match self.assemblies[buffer.0 as usize].take()?.room {
-            Room::Some(memory) => Some(memory),
-            Room::None | Room::Lost => None,
+            Reservation::Some(memory) => Some(memory),
+            Reservation::None | Reservation::Lost => None,
         }
     }
 
@@ -163,7 +163,7 @@ impl Larges {
     }
 }
 
-/// Room for a message of `total` bytes of which `end` have come or are coming. A long one is moved once
+/// Reservation for a message of `total` bytes of which `end` have come or are coming. A long one is moved once
 /// or twice in all, and little of it.
 fn claim(total: usize, end: usize) -> usize {
     let earned = end.saturating_mul(CLAIM_FACTOR).max(CLAIM_BYTES);

@@ -99,7 +99,7 @@ impl NativeEngine {
             standing: part("standing")?,
             deliver: deliver.raw(),
             resource: resource.raw(),
-            patience: waiting.patience(),
+            wait_policy: waiting.wait_policy(),
             by_thread: waiting.by_thread,
         };
         let binding = Binding::open(env.raw(), &setup).map_err(|error| raise(env, &error))?;
@@ -112,7 +112,7 @@ impl NativeEngine {
     /// answer to the request the state names, `settle()` takes notice of what was written into the
     /// state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
     /// `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
-    /// much, `uncaught(error)` makes anything an uncaught exception, and `lastWords()` writes what can
+    /// much, `uncaught(error)` makes anything an uncaught exception, and `flushAtExit()` writes what can
     /// be written before the process ends.
     #[napi(
         catch_unwind,
@@ -120,7 +120,7 @@ impl NativeEngine {
                           syncArena(memory: ArrayBuffer): void, \
                           requestSync(): number | Uint8Array, settle(): void, \
                           lookAbandoned(): void, now(): number, wakeAt(ms: number): void, \
-                          uncaught(error: unknown): void, lastWords(): void }"
+                          uncaught(error: unknown): void, flushAtExit(): void }"
     )]
     pub fn hot(&self, env: Env) -> Result<Unknown<'static>> {
         let functions = hot::functions(self.binding);

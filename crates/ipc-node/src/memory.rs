@@ -4,7 +4,7 @@
 
 use std::ptr::{self, NonNull};
 
-use ipc_core::Lent;
+use ipc_core::Deferred;
 use napi::sys;
 
 /// An `ArrayBuffer`, or the array over one that `Buffer` is, kept alive by a reference. What user code
@@ -134,7 +134,7 @@ impl Payload {
     }
 }
 
-impl Lent for Payload {
+impl Deferred for Payload {
     fn bytes(&self) -> Option<&[u8]> {
         self.array.is_whole().then(|| self.array.bytes(0, self.array.len))
     }

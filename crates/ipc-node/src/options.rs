@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ipc_core::{
-    Code, CrcMode, Error, Flow, Limits, ListenOptions, Options, Overflow, Patience, Result,
-    Transport,
+    Bounds, Code, CrcMode, Error, Limits, ListenOptions, Options, Overflow, Result, Transport,
+    WaitPolicy,
 };
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
@@ -71,7 +71,7 @@ impl NativeOptions {
             },
             token: self.token.map(|token| token.to_vec()),
             compression: true,
-            flow: Flow {
+            bounds: Bounds {
                 overflow,
                 backlog_max: usize::try_from(whole(self.backlog_max)).unwrap_or(usize::MAX),
                 serving_max: self.serving_max,
@@ -136,8 +136,8 @@ pub struct NativeWaiting {
 }
 
 impl NativeWaiting {
-    pub fn patience(&self) -> Patience {
-        Patience { expecting: span(self.expecting_us / 1e3), recent: span(self.recent_us / 1e3) }
+    pub fn wait_policy(&self) -> WaitPolicy {
+        WaitPolicy { expecting: span(self.expecting_us / 1e3), recent: span(self.recent_us / 1e3) }
     }
 }
 

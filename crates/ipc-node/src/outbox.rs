@@ -22,7 +22,7 @@ const RECORD_LEN: usize = OUT_WORDS as usize * 4;
 
 /// Payloads at least this long are not copied before there is room for them, if somebody waits for what
 /// becomes of them: a shorter copy takes less than a moment.
-const LENT_LEN_MIN: usize = 1 << 20;
+const DEFERRED_LEN_MIN: usize = 1 << 20;
 
 /// A payload that lies in an array of its own.
 pub struct Outside<'a> {
@@ -61,11 +61,14 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
         let waits = awaited || draft.kind == Kind::Request;
         let lent = outside
             .filter(|_| {
-                is_outside && waits && draft.codec == Codec::Bytes && payload.len() >= LENT_LEN_MIN
+                is_outside
+                    && waits
+                    && draft.codec == Codec::Bytes
+                    && payload.len() >= DEFERRED_LEN_MIN
             })
             .and_then(|outside| Payload::keep(env, outside.array));
         let sent = match lent {
-            Some(lent) => engine.send_lent(record.link, &draft, Box::new(lent)),
+            Some(payload) => engine.send_deferred(record.link, &draft, Box::new(payload)),
             None => engine.send(record.link, &draft, payload),
         };
         match sent {

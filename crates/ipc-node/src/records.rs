@@ -106,7 +106,7 @@ pub const RUN_EXPOSED: u32 = 2;
 #[napi]
 pub const RUNS_MAX: u32 = 1024;
 
-/// Words that say how a link stands: bytes that wait for room, by lane, and behind them whether more
+/// Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether more
 /// items wait to be read than may.
 ///
 /// ```text
@@ -121,7 +121,7 @@ pub const LINK_WORDS: u32 = 5;
 #[napi]
 pub const LINKS_MAX: u32 = 1 << 16;
 
-/// Words both sides keep for each other.
+/// Flags both sides keep for each other.
 pub mod state {
     use super::napi;
 

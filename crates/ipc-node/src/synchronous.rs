@@ -109,7 +109,7 @@ fn wait(binding: &Binding, link: LinkId, id: u64) -> Result<Option<Outcome>> {
 fn wait_for_outcome(binding: &Binding, link: LinkId, id: u64) -> Result<Option<Outcome>> {
     loop {
         let inner = &mut *binding.inner();
-        if inner.engine.linger(&binding.patience(), Time::NEVER) {
+        if inner.engine.spin(&binding.wait_policy(), Time::NEVER) {
             inner.engine.drive_hot(&mut inner.inbox);
             if let Some(outcome) = inner.inbox.sync_outcome() {
                 return Ok(Some(outcome));

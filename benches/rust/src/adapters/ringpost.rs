@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use ipc_core::blocking::{Answer, Client, Server, Ticket};
-use ipc_core::{CallOptions, FaceOptions, Item, Options, Patience, RemoteError, Reply, Sent};
+use ipc_core::{ApiOptions, CallOptions, Item, Options, RemoteError, Reply, Sent, WaitPolicy};
 use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Channel, Result, Service, Settings};
@@ -91,9 +91,9 @@ fn options(settings: &Settings) -> Options {
     Options { directory: Some(settings.directory.clone()), ..Options::default() }
 }
 
-fn face(settings: &Settings) -> FaceOptions {
-    let patience = if settings.look { Patience::DEFAULT } else { Patience::NONE };
-    FaceOptions { patience, ..FaceOptions::default() }
+fn face(settings: &Settings) -> ApiOptions {
+    let wait_policy = if settings.look { WaitPolicy::DEFAULT } else { WaitPolicy::NONE };
+    ApiOptions { wait_policy, ..ApiOptions::default() }
 }
 
 struct RingpostChannel {

@@ -15,10 +15,10 @@ use crate::{Agent, Connection, lock};
 
 pub async fn connect(agent: &Arc<Agent>, connect: Connect) -> Answer {
     let Connect { server, options, waiting } = connect;
-    let (wanted, face) = (options.options(), options.face());
+    let (wanted, api) = (options.options(), options.api());
     let (connection, peer) = if waiting {
         let client = tokio::task::spawn_blocking(move || {
-            let mut client = blocking::Client::connect(&server, &wanted, face)?;
+            let mut client = blocking::Client::connect(&server, &wanted, api)?;
             client.handle("add", add);
             Ok::<_, Error>(client)
         });
@@ -26,7 +26,7 @@ pub async fn connect(agent: &Arc<Agent>, connect: Connect) -> Answer {
         let peer = client.peer().clone();
         (Connection::Waiting(Arc::new(Mutex::new(client))), peer)
     } else {
-        let client = Client::connect_with(&server, &wanted, face, handlers(agent, None)).await?;
+        let client = Client::connect_with(&server, &wanted, api, handlers(agent, None)).await?;
         let peer = client.peer().clone();
         (Connection::Async(client), peer)
     };

@@ -24,7 +24,7 @@ use crate::wire::{Answer, Failure};
 use crate::{Agent, lock, rogue_server, wire};
 
 /// How long a rogue waits for its victim.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WAIT_POLICY: Duration = Duration::from_secs(5);
 const DESCRIPTORS: usize = 4;
 
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ pub enum Order {
         engine: Option<String>,
     },
     Frame(FrameOrder),
-    Word {
+    ControlMessage {
         rogue: u32,
         word: String,
         ring: usize,
@@ -135,7 +135,7 @@ pub struct Rogue {
 }
 
 /// A frame of the handshake: its code, its payload and what came along.
-pub type Heard = (u16, Vec<u8>, Vec<OwnedFd>);
+pub type Received = (u16, Vec<u8>, Vec<OwnedFd>);
 
 pub struct Shared {
     pub memory: File,
@@ -160,7 +160,7 @@ pub async fn obey(agent: &Arc<Agent>, order: Order) -> Answer {
             let rogue = agent.rogue(order.rogue)?;
             frame(&mut lock(&rogue), &order).map(|()| Value::Null).map_err(failed)
         }
-        Order::Word { rogue, word, ring, value } => {
+        Order::ControlMessage { rogue, word, ring, value } => {
             let rogue = agent.rogue(rogue)?;
             let value = value.parse().expect("a word of 64 bits");
             let mut rogue = lock(&rogue);
@@ -276,7 +276,7 @@ impl Shared {
 
 impl Rogue {
     pub fn new(socket: UnixStream) -> Result<Self> {
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(WAIT_POLICY))?;
         Ok(Self { socket, shared: None })
     }
 
@@ -320,7 +320,7 @@ impl Rogue {
     }
 
     /// The next frame; `None` when the victim has hung up.
-    pub fn hear(&mut self) -> Result<Option<Heard>> {
+    pub fn hear(&mut self) -> Result<Option<Received>> {
         let mut head = [0; HEADER_LEN];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -346,8 +346,8 @@ impl Rogue {
         Ok(Some((header.code(), payload, descriptors)))
     }
 
-    fn hangs_up(&mut self, patience: Duration) -> Result<bool> {
-        self.socket.set_read_timeout(Some(patience))?;
+    fn hangs_up(&mut self, wait_policy: Duration) -> Result<bool> {
+        self.socket.set_read_timeout(Some(wait_policy))?;
         let mut bytes = [0; 64];
         loop {
             match self.socket.read(&mut bytes) {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ipc_core::tokio::Server;
-use ipc_core::{Change, FaceOptions, Reply, Sent, blocking};
+use ipc_core::{ApiOptions, Change, Reply, Sent, blocking};
 use serde_json::{Value, json};
 
 use crate::methods::handlers;
@@ -26,7 +26,7 @@ pub async fn listen(agent: &Arc<Agent>, listen: Listen) -> Answer {
     let Listen { server: name, options } = listen;
     let handlers = handlers(agent, Some(&name));
     let (wanted, limits) = (options.options(), options.listen());
-    let server = Server::bind_with(&name, &wanted, &limits, options.face(), handlers).await?;
+    let server = Server::bind_with(&name, &wanted, &limits, options.api(), handlers).await?;
     let connections = Arc::<Mutex<Connections>>::default();
     let (watched, told) = (server.clone(), Arc::clone(&connections));
     tokio::spawn(async move {
@@ -64,9 +64,9 @@ pub fn connections(agent: &Agent, server: &str) -> Answer {
     }))
 }
 
-/// Only the face for threads that wait lets a handler answer again.
+/// Only the api for threads that wait lets a handler answer again.
 pub fn answer_twice(agent: &Arc<Agent>, name: &str, options: &Chosen) -> Answer {
-    let mut server = blocking::Server::bind(name, &options.options(), FaceOptions::default())?;
+    let mut server = blocking::Server::bind(name, &options.options(), ApiOptions::default())?;
     let tickets = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&tickets);
     server.handle("twice", move |request, _| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipc_core::{
-    Codec, CrcMode, Error, FaceOptions, Lane, ListenOptions, Options, Overflow, RemoteError,
+    ApiOptions, Codec, CrcMode, Error, Lane, ListenOptions, Options, Overflow, RemoteError,
     Transport,
 };
 use serde::Deserialize;
@@ -282,20 +282,20 @@ impl Chosen {
         };
         set(&mut options.limits.message_len_max, self.message_len_max);
         set(&mut options.limits.pending_max, self.pending_max);
-        set(&mut options.flow.backlog_max, self.backlog_max);
-        set(&mut options.flow.serving_max, self.serving_max);
-        set(&mut options.flow.unread_max, self.unread_max);
+        set(&mut options.bounds.backlog_max, self.backlog_max);
+        set(&mut options.bounds.serving_max, self.serving_max);
+        set(&mut options.bounds.unread_max, self.unread_max);
         if let Some(overflow) = &self.overflow {
-            options.flow.overflow = [overflow.policy(); 4];
+            options.bounds.overflow = [overflow.policy(); 4];
         }
         options
     }
 
-    pub fn face(&self) -> FaceOptions {
-        let mut face = FaceOptions::default();
-        set(&mut face.timeout, self.timeout_ms.map(Duration::from_millis));
-        set(&mut face.connect_timeout, self.connect_timeout_ms.map(Duration::from_millis));
-        face
+    pub fn api(&self) -> ApiOptions {
+        let mut api = ApiOptions::default();
+        set(&mut api.timeout, self.timeout_ms.map(Duration::from_millis));
+        set(&mut api.connect_timeout, self.connect_timeout_ms.map(Duration::from_millis));
+        api
     }
 
     pub fn listen(&self) -> ListenOptions {

@@ -58,7 +58,7 @@ struct Frame {
 enum Scribble {
     Bytes { offset: u16, bytes: Vec<u8> },
     /// One of the words by which the two ends understand each other.
-    Word { side: bool, word: u8, value: u64 },
+    ControlMessage { side: bool, word: u8, value: u64 },
     By { side: bool, word: u8, distance: i16 },
 }
 
@@ -102,7 +102,7 @@ impl Segment {
             Scribble::Bytes { offset, bytes } => {
                 self.write(usize::from(*offset) % layout::segment_len(&GEOMETRY), bytes);
             }
-            Scribble::Word { side, word, value } => {
+            Scribble::ControlMessage { side, word, value } => {
                 address(*side, *word).store(*value, Ordering::Release);
             }
             Scribble::By { side, word, distance } => {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
+use crate::api::{ApiOptions, Arrival, CallOptions, Reply, Subscription, closed_at_once};
 use crate::engine::{EngineStats, LinkId, LinkStats, Options, Peer, Sent};
 use crate::error::{Corrupt, Result};
-use crate::face::{Arrival, CallOptions, FaceOptions, Reply, Subscription, closed_at_once};
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
 use crate::session::Draft;
@@ -24,9 +24,9 @@ pub struct Client {
 
 impl Client {
     /// Connects to the server of that name.
-    pub fn connect(name: &str, options: &Options, face: FaceOptions) -> Result<Self> {
-        let mut endpoint = Endpoint::new(face)?;
-        let link = endpoint.engine.connect(name, options, face.connect_timeout)?;
+    pub fn connect(name: &str, options: &Options, api: ApiOptions) -> Result<Self> {
+        let mut endpoint = Endpoint::new(api)?;
+        let link = endpoint.engine.connect(name, options, api.connect_timeout)?;
         loop {
             endpoint.turn(Time::NEVER)?;
             let change = endpoint.changes().next();
@@ -75,7 +75,7 @@ impl Client {
 
     /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
     pub fn off(&mut self, subscription: Subscription) {
-        self.endpoint.desk.router.stop_listening(subscription);
+        self.endpoint.dispatcher.router.stop_listening(subscription);
     }
 
     /// Lets the server send requests and one-way messages of this name compressed: what it takes to
@@ -152,13 +152,13 @@ impl Client {
     ///
     /// ```
     /// # use ipc_core::blocking::{Client, Server};
-    /// # use ipc_core::{CallOptions, FaceOptions, Options};
+    /// # use ipc_core::{CallOptions, ApiOptions, Options};
     /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
     /// # let options = Options { directory: Some(directory.clone()), ..Options::default() };
-    /// # let mut server = Server::bind("demo", &options, FaceOptions::default())?;
+    /// # let mut server = Server::bind("demo", &options, ApiOptions::default())?;
     /// # let stopper = server.stopper();
     /// # let serving = std::thread::spawn(move || server.run());
-    /// # let mut client = Client::connect("demo", &options, FaceOptions::default())?;
+    /// # let mut client = Client::connect("demo", &options, ApiOptions::default())?;
     /// let mut image = client.loan("image", 64 << 10, &CallOptions::default())?;
     /// for row in 0..64 {
     ///     image.write(row << 10, &[0x7f; 1 << 10]);

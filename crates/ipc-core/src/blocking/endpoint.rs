@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::desk::{Desk, Waiting};
+use super::dispatcher::{Dispatcher, Waiting};
 use super::in_place::InPlace;
 use super::stop::Stop;
 use super::{Answer, Change, Handler, Request, Stopper, Ticket};
-use crate::engine::{Engine, Host, LinkId, Sent};
-use crate::error::{Code, Corrupt, Error, Result};
-use crate::face::{
-    Arrival, CallOptions, FaceOptions, FlowKey, Reply, Subscription, Turns, answer_draft,
+use crate::api::{
+    ApiOptions, Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft,
     send_answer,
 };
+use crate::engine::{Engine, Host, LinkId, Sent};
+use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::Codec;
 use crate::remote_error::RemoteError;
 use crate::session::Draft;
@@ -23,22 +23,22 @@ use crate::time::Time;
 
 pub(super) struct Endpoint {
     pub engine: Engine,
-    pub face: FaceOptions,
-    pub desk: Desk,
+    pub api: ApiOptions,
+    pub dispatcher: Dispatcher,
     turns: Turns,
     stop: Arc<Stop>,
     stopped: bool,
 }
 
 impl Endpoint {
-    pub fn new(face: FaceOptions) -> Result<Self> {
+    pub fn new(api: ApiOptions) -> Result<Self> {
         let (engine, stop) = (Engine::new()?, Arc::new(Stop::new()?));
-        let (desk, turns) = (Desk::new(), Turns::default());
-        Ok(Self { engine, face, desk, turns, stop, stopped: false })
+        let (dispatcher, turns) = (Dispatcher::new(), Turns::default());
+        Ok(Self { engine, api, dispatcher, turns, stop, stopped: false })
     }
 
     pub fn handle(&mut self, name: &str, handler: Box<Handler>) {
-        self.desk.router.handle(name, handler);
+        self.dispatcher.router.handle(name, handler);
     }
 
     pub fn listen<L>(&mut self, event: &str, once: bool, mut listener: L) -> Subscription
@@ -49,7 +49,7 @@ impl Endpoint {
             listener(request);
             Ok(Answer::Now)
         };
-        self.desk.router.listen(event, once, Box::new(handler))
+        self.dispatcher.router.listen(event, once, Box::new(handler))
     }
 
     pub fn stopper(&self) -> Stopper {
@@ -61,7 +61,7 @@ impl Endpoint {
     }
 
     pub fn changes(&mut self) -> impl Iterator<Item = Change> {
-        std::iter::from_fn(|| self.desk.changes.next())
+        std::iter::from_fn(|| self.dispatcher.changes.next())
     }
 
     /// The connections there are.
@@ -70,7 +70,7 @@ impl Endpoint {
     }
 
     pub fn unhandled(&self) -> u64 {
-        self.desk.unhandled
+        self.dispatcher.unhandled
     }
 
     /// Sends a request and waits for its outcome; the answer replaces what is in `payload_out`.
@@ -83,7 +83,7 @@ impl Endpoint {
         payload_out: &mut Vec<u8>,
     ) -> Result<Codec> {
         let id = self.begin(payload_out);
-        let draft = options.request(code, id, &self.face);
+        let draft = options.request(code, id, &self.api);
         let sent = self.engine.send(link, &draft, payload);
         self.engine.flush();
         self.conclude(link, id, sent.map(drop), payload_out)
@@ -91,7 +91,9 @@ impl Endpoint {
 
     /// A fresh id for a request whose answer will replace what is in `payload_out`.
     pub fn begin(&mut self, payload_out: &mut Vec<u8>) -> u64 {
-        self.desk.calls.insert(Waiting { payload: std::mem::take(payload_out), outcome: None })
+        self.dispatcher
+            .calls
+            .insert(Waiting { payload: std::mem::take(payload_out), outcome: None })
     }
 
     /// Waits for the outcome of a request that was sent, or could not be.
@@ -103,7 +105,7 @@ impl Endpoint {
         payload_out: &mut Vec<u8>,
     ) -> Result<Codec> {
         let outcome = sent.and_then(|()| self.await_outcome(link, id));
-        if let Some(waiting) = self.desk.calls.remove(id) {
+        if let Some(waiting) = self.dispatcher.calls.remove(id) {
             *payload_out = waiting.payload;
         }
         outcome
@@ -111,7 +113,8 @@ impl Endpoint {
 
     fn await_outcome(&mut self, link: LinkId, id: u64) -> Result<Codec> {
         loop {
-            let outcome = self.desk.calls.get_mut(id).and_then(|waiting| waiting.outcome.take());
+            let outcome =
+                self.dispatcher.calls.get_mut(id).and_then(|waiting| waiting.outcome.take());
             if let Some(outcome) = outcome {
                 return outcome;
             }
@@ -125,7 +128,7 @@ impl Endpoint {
 
     /// Sends a message nobody answers, and waits until it is written or its lane has given up.
     pub fn send(&mut self, link: LinkId, draft: &Draft, payload: &[u8]) -> Result<()> {
-        let id = self.desk.sends.insert(None);
+        let id = self.dispatcher.sends.insert(None);
         let sent = self.engine.send(link, &Draft { id, ..*draft }, payload);
         self.engine.flush();
         let outcome = sent.and_then(|sent| match sent {
@@ -133,13 +136,13 @@ impl Endpoint {
             Sent::Dropped => Err(Error::dropped()),
             _ => Ok(()),
         });
-        self.desk.sends.remove(id);
+        self.dispatcher.sends.remove(id);
         outcome
     }
 
     fn await_sent(&mut self, id: u64) -> Result<()> {
         loop {
-            if let Some(outcome) = self.desk.sends.get_mut(id).and_then(Option::take) {
+            if let Some(outcome) = self.dispatcher.sends.get_mut(id).and_then(Option::take) {
                 return outcome;
             }
             if self.stopped {
@@ -161,13 +164,13 @@ impl Endpoint {
         };
         let sent = send_answer(&mut self.engine, ticket.link, &draft, &payload);
         self.engine.flush();
-        self.desk.flows.forget(FlowKey::served(ticket.link, ticket.message.id));
+        self.dispatcher.flows.forget(FlowKey::served(ticket.link, ticket.message.id));
         sent
     }
 
     /// Whether whoever asked still waits for this answer.
     pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
-        self.engine.hear_cancels(ticket.link, &mut self.desk);
+        self.engine.read_cancels(ticket.link, &mut self.dispatcher);
         self.engine.is_serving(ticket.link, ticket.message.id)
     }
 
@@ -189,7 +192,7 @@ impl Endpoint {
 
     /// Messages are taken from now on.
     pub fn begin_reading(&mut self) {
-        self.desk.is_begun = true;
+        self.dispatcher.is_begun = true;
         for link in self.engine.links() {
             self.engine.resume(link);
         }
@@ -197,12 +200,12 @@ impl Endpoint {
 
     /// Payloads of this name may come compressed.
     pub fn accept_compressed(&mut self, name: &str) {
-        self.desk.router.accept_packed(name);
+        self.dispatcher.router.accept_packed(name);
     }
 
     /// Closes a link without waiting for anything.
     pub fn say_goodbye(&mut self, link: LinkId) {
-        self.engine.close(link, &mut self.desk);
+        self.engine.close(link, &mut self.dispatcher);
     }
 
     /// Closes a link in good order and waits until it is.
@@ -218,7 +221,9 @@ impl Endpoint {
     /// anything did.
     #[inline]
     pub fn turn(&mut self, until: Time) -> Result<bool> {
-        self.turn_by(until, |reach, turns, engine, desk| reach.drive(turns, engine, desk))
+        self.turn_by(until, |reach, turns, engine, dispatcher| {
+            reach.drive(turns, engine, dispatcher)
+        })
     }
 
     /// The same, with one-way messages shown to `read` where they lie.
@@ -227,8 +232,8 @@ impl Endpoint {
         until: Time,
         mut read: impl FnMut(Arrival<'_>) -> Result<(), Corrupt>,
     ) -> Result<bool> {
-        self.turn_by(until, |reach, turns, engine, desk| {
-            reach.drive(turns, engine, &mut InPlace { desk, read: &mut read });
+        self.turn_by(until, |reach, turns, engine, dispatcher| {
+            reach.drive(turns, engine, &mut InPlace { dispatcher, read: &mut read });
         })
     }
 
@@ -236,16 +241,16 @@ impl Endpoint {
     fn turn_by(
         &mut self,
         until: Time,
-        mut drive: impl FnMut(Reach, &mut Turns, &mut Engine, &mut Desk),
+        mut drive: impl FnMut(Reach, &mut Turns, &mut Engine, &mut Dispatcher),
     ) -> Result<bool> {
         loop {
-            if self.engine.linger(&self.face.patience, until) {
-                drive(Reach::Hot, &mut self.turns, &mut self.engine, &mut self.desk);
+            if self.engine.spin(&self.api.wait_policy, until) {
+                drive(Reach::Hot, &mut self.turns, &mut self.engine, &mut self.dispatcher);
                 if self.settle() {
                     return Ok(true);
                 }
             }
-            drive(Reach::All, &mut self.turns, &mut self.engine, &mut self.desk);
+            drive(Reach::All, &mut self.turns, &mut self.engine, &mut self.dispatcher);
             if self.settle() || self.stopped {
                 return Ok(true);
             }
@@ -261,9 +266,9 @@ impl Endpoint {
 
     /// Sends what the handlers answered. Returns whether anything arrived.
     fn settle(&mut self) -> bool {
-        self.desk.send_answers(&mut self.engine);
+        self.dispatcher.send_answers(&mut self.engine);
         self.engine.flush();
-        std::mem::take(&mut self.desk.busy)
+        std::mem::take(&mut self.dispatcher.busy)
     }
 
     fn sleep(&mut self, span: Duration) -> Result<()> {

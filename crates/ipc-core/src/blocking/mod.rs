@@ -1,12 +1,12 @@
-//! The face for threads that wait: each call returns when it is done.
+//! The api for threads that wait: each call returns when it is done.
 //!
 //! ```
 //! use ipc_core::blocking::{Answer, Client, Server};
-//! use ipc_core::{CallOptions, FaceOptions, Options};
+//! use ipc_core::{CallOptions, ApiOptions, Options};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-doc-{}", std::process::id()));
 //! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
 //!
-//! let mut server = Server::bind("demo", &options, FaceOptions::default())?;
+//! let mut server = Server::bind("demo", &options, ApiOptions::default())?;
 //! server.handle("shout", |request, reply| {
 //!     reply.payload.extend(request.payload.to_ascii_uppercase());
 //!     Ok(Answer::Now)
@@ -14,7 +14,7 @@
 //! let stopper = server.stopper();
 //! let serving = std::thread::spawn(move || server.run());
 //!
-//! let mut client = Client::connect("demo", &options, FaceOptions::default())?;
+//! let mut client = Client::connect("demo", &options, ApiOptions::default())?;
 //! let reply = client.request("shout", b"hello", &CallOptions::default())?;
 //! assert_eq!(reply.payload, b"HELLO");
 //!
@@ -25,7 +25,7 @@
 //! ```
 
 mod client;
-mod desk;
+mod dispatcher;
 mod endpoint;
 mod in_place;
 mod loan;
@@ -36,13 +36,13 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::Reply;
 use crate::engine::LinkId;
-use crate::face::Reply;
 use crate::remote_error::RemoteError;
 use crate::session::Message;
 use crate::time::Time;
 
-pub use crate::face::Change;
+pub use crate::api::Change;
 pub use client::{Batch, Client};
 pub use loan::{Loan, RequestLoan};
 pub use server::Server;

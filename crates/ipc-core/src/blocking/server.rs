@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
+use crate::api::{ApiOptions, Arrival, CallOptions, Reply, Subscription};
 use crate::engine::{
     EngineStats, LinkId, LinkStats, ListenOptions, ListenerId, Options, Peer, Sent,
 };
 use crate::error::{Corrupt, Error, Result};
-use crate::face::{Arrival, CallOptions, FaceOptions, Reply, Subscription};
 use crate::remote_error::RemoteError;
 use crate::time::Time;
 
@@ -20,8 +20,8 @@ pub struct Server {
 
 impl Server {
     /// Takes the name and listens.
-    pub fn bind(name: &str, options: &Options, face: FaceOptions) -> Result<Self> {
-        Self::bind_with(name, options, &ListenOptions::default(), face)
+    pub fn bind(name: &str, options: &Options, api: ApiOptions) -> Result<Self> {
+        Self::bind_with(name, options, &ListenOptions::default(), api)
     }
 
     /// The same with limits of its own for clients that come.
@@ -29,9 +29,9 @@ impl Server {
         name: &str,
         options: &Options,
         listen: &ListenOptions,
-        face: FaceOptions,
+        api: ApiOptions,
     ) -> Result<Self> {
-        let mut endpoint = Endpoint::new(face)?;
+        let mut endpoint = Endpoint::new(api)?;
         let listener = endpoint.engine.listen(name, options, listen)?;
         endpoint.begin_reading();
         Ok(Self { endpoint, listener })
@@ -63,7 +63,7 @@ impl Server {
 
     /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
     pub fn off(&mut self, subscription: Subscription) {
-        self.endpoint.desk.router.stop_listening(subscription);
+        self.endpoint.dispatcher.router.stop_listening(subscription);
     }
 
     /// Lets clients send requests and one-way messages of this name compressed: what it takes to unpack

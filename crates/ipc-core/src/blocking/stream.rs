@@ -2,9 +2,9 @@
 
 use super::Ticket;
 use super::endpoint::Endpoint;
+use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
 use crate::engine::{LinkId, Sent};
 use crate::error::{Code, Error, Result};
-use crate::face::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
 use crate::session::{Draft, item_cost};
 use crate::time::Time;
 
@@ -32,11 +32,11 @@ impl<'a> Streaming<'a> {
         let id = endpoint.begin(&mut Vec::new());
         let (request, key) = (options.stream(code, id), FlowKey { link, ours: true, id });
         if let Err(error) = endpoint.engine.send(link, &request, payload) {
-            endpoint.desk.calls.remove(id);
+            endpoint.dispatcher.calls.remove(id);
             return Err(error);
         }
         endpoint.engine.flush();
-        endpoint.desk.flows.open(key);
+        endpoint.dispatcher.flows.open(key);
         Ok(Self { endpoint, key, draft: item_draft(&request, key) })
     }
 
@@ -54,7 +54,9 @@ impl<'a> Streaming<'a> {
     pub fn next(&mut self) -> Result<Option<Item>> {
         loop {
             let FlowKey { link, id, .. } = self.key;
-            let Some(flow) = self.endpoint.desk.flows.get(self.key) else { return Err(over()) };
+            let Some(flow) = self.endpoint.dispatcher.flows.get(self.key) else {
+                return Err(over());
+            };
             match flow.read() {
                 Reading::Item(item) => {
                     let cost = item_cost(item.payload.len());
@@ -76,7 +78,7 @@ impl<'a> Streaming<'a> {
         let any = next.is_some();
         if let Some(next) = next {
             let Item { payload, .. } = std::mem::replace(item, next);
-            self.endpoint.desk.recycle(payload);
+            self.endpoint.dispatcher.recycle(payload);
         }
         Ok(any)
     }
@@ -112,7 +114,7 @@ impl<'a> Streaming<'a> {
     pub fn reply(mut self) -> Result<Reply> {
         self.finish();
         while self.next()?.is_some() {}
-        let flow = self.endpoint.desk.flows.get(self.key);
+        let flow = self.endpoint.dispatcher.flows.get(self.key);
         flow.and_then(|flow| flow.take_reply()).unwrap_or_else(|| Err(over()))
     }
 
@@ -129,8 +131,8 @@ impl Drop for Streaming<'_> {
         let FlowKey { link, ours, id } = self.key;
         if ours {
             self.endpoint.engine.cancel(link, id);
-            self.endpoint.desk.calls.remove(id);
-            self.endpoint.desk.flows.forget(self.key);
+            self.endpoint.dispatcher.calls.remove(id);
+            self.endpoint.dispatcher.flows.forget(self.key);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
 
-use super::greeting::{self, Greeting, Progress, Reception};
+use super::connecting::{self, Handshaking, Progress, Reception};
 use super::host::{Event, Host, LinkId, ListenerId, Peer};
 use super::link::Link;
-use super::options::Flow;
+use super::options::Bounds;
 use super::poller::Source;
 use super::slab::Key;
 use super::{Engine, Entry, too_many};
@@ -16,37 +16,38 @@ use crate::error::{Code, Error, Result};
 use crate::time::{Now, Time};
 
 /// How often a client whose server's queue is full tries again.
-const KNOCK_INTERVAL: Duration = Duration::from_millis(2);
+const CONNECT_INTERVAL: Duration = Duration::from_millis(2);
 
 impl Engine {
-    pub(super) fn greet(
+    pub(super) fn start_handshake(
         &mut self,
-        greeting: Greeting,
+        connecting: Handshaking,
         listener: Option<Key>,
-        flow: Flow,
+        bounds: Bounds,
         now: Time,
     ) -> Result<Key> {
-        let due = if greeting.is_knocking() { now + KNOCK_INTERVAL } else { greeting.deadline };
-        let entry = Entry::Greeting { greeting: Box::new(greeting), listener, flow };
+        let due =
+            if connecting.is_connecting() { now + CONNECT_INTERVAL } else { connecting.deadline };
+        let entry = Entry::Handshaking { connecting: Box::new(connecting), listener, bounds };
         let key = match self.entries.insert(entry) {
             Ok(key) => key,
             Err(refused) => {
-                if let (Entry::Greeting { greeting, .. }, Some(_)) = (refused, listener) {
-                    Greeting::refuse(greeting.socket(), &too_many());
+                if let (Entry::Handshaking { connecting, .. }, Some(_)) = (refused, listener) {
+                    Handshaking::refuse(connecting.socket(), &too_many());
                 }
                 return Err(too_many());
             }
         };
-        let Some(Entry::Greeting { greeting, .. }) = self.entries.get(key) else {
+        let Some(Entry::Handshaking { connecting, .. }) = self.entries.get(key) else {
             return Err(too_many());
         };
         // A socket that is not connected yet only says, again and again, that nobody is there.
-        if !greeting.is_knocking()
+        if !connecting.is_connecting()
             && let Err(error) =
-                self.poller.watch(greeting.socket(), Source::Socket(key), EventFlags::IN)
+                self.poller.watch(connecting.socket(), Source::Socket(key), EventFlags::IN)
         {
             if listener.is_some() {
-                Greeting::refuse(greeting.socket(), &error);
+                Handshaking::refuse(connecting.socket(), &error);
             }
             self.entries.remove(key);
             return Err(error);
@@ -55,18 +56,19 @@ impl Engine {
         Ok(key)
     }
 
-    pub(super) fn drop_greeting(&mut self, key: Key) {
-        if let Some(Entry::Greeting { greeting, listener, .. }) = self.entries.remove(key) {
-            self.poller.forget(greeting.socket());
+    pub(super) fn drop_handshake(&mut self, key: Key) {
+        if let Some(Entry::Handshaking { connecting, listener, .. }) = self.entries.remove(key) {
+            self.poller.forget(connecting.socket());
             if let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) {
-                listener.forget(key, greeting.is_welcomed());
+                listener.forget(key, connecting.is_welcomed());
             }
         }
     }
 
     /// Goes on with a handshake. Returns whether a link has come of it.
     pub(super) fn proceed(&mut self, key: Key, now: &Now, host: &mut impl Host) -> bool {
-        let Some(Entry::Greeting { greeting, listener, .. }) = self.entries.get_mut(key) else {
+        let Some(Entry::Handshaking { connecting, listener, .. }) = self.entries.get_mut(key)
+        else {
             return false;
         };
         let listener = *listener;
@@ -76,9 +78,9 @@ impl Engine {
             connections_max: listener.options.connections_max,
             connections: listener.connections(),
         });
-        let was_silent = greeting.is_silent();
-        let progress = greeting.proceed(reception.as_ref(), self.id);
-        if was_silent && !greeting.is_silent() {
+        let was_silent = connecting.is_silent();
+        let progress = connecting.proceed(reception.as_ref(), self.id);
+        if was_silent && !connecting.is_silent() {
             self.has_spoken(key, listener, now);
         }
         match progress {
@@ -88,7 +90,7 @@ impl Engine {
                 true
             }
             Err(error) => {
-                self.fail_greeting(key, error, host);
+                self.fail_handshake(key, error, host);
                 false
             }
         }
@@ -97,23 +99,25 @@ impl Engine {
     /// A client has said who it is. One that was told WELCOME counts as a connection from now on.
     fn has_spoken(&mut self, key: Key, listener: Option<Key>, now: &Now) {
         let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) else { return };
-        let Some(Entry::Greeting { greeting, .. }) = self.entries.get_mut(key) else { return };
-        listener.hear(key, greeting.is_welcomed());
-        greeting.deadline = now.get() + listener.options.ready_timeout;
-        self.due = self.due.min(greeting.deadline);
+        let Some(Entry::Handshaking { connecting, .. }) = self.entries.get_mut(key) else { return };
+        listener.hello_received(key, connecting.is_welcomed());
+        connecting.deadline = now.get() + listener.options.ready_timeout;
+        self.due = self.due.min(connecting.deadline);
     }
 
-    fn open(&mut self, key: Key, mut agreed: greeting::Agreed, host: &mut impl Host) {
+    fn open(&mut self, key: Key, mut agreed: connecting::Agreed, host: &mut impl Host) {
         let link = LinkId(key);
-        let Some(Entry::Greeting { flow, listener, .. }) = self.entries.get(key) else { return };
-        let (flow, listener) = (*flow, *listener);
+        let Some(Entry::Handshaking { bounds, listener, .. }) = self.entries.get(key) else {
+            return;
+        };
+        let (bounds, listener) = (*bounds, *listener);
         agreed.peer.is_self = self.is_self(key, &agreed.peer, listener.is_some());
         let peer = agreed.peer.clone();
         // The entry keeps its key: the host has known the connection by it since it asked for one.
         self.entries.update(key, |entry| match entry {
-            Entry::Greeting { greeting, .. } => {
-                let socket = greeting.into_socket();
-                Entry::Link(Box::new(Link::new(link, agreed, socket, flow, listener)))
+            Entry::Handshaking { connecting, .. } => {
+                let socket = connecting.into_socket();
+                Entry::Link(Box::new(Link::new(link, agreed, socket, bounds, listener)))
             }
             link => link,
         });
@@ -147,7 +151,7 @@ impl Engine {
         self.entries.iter().any(|(other, entry)| {
             let (session, other_is_server) = match entry {
                 Entry::Link(link) => (link.peer.session, link.listener.is_some()),
-                Entry::Greeting { greeting, .. } => match greeting.offered() {
+                Entry::Handshaking { connecting, .. } => match connecting.offered() {
                     Some(offered) => (offered.session, true),
                     None => return false,
                 },
@@ -156,12 +160,12 @@ impl Engine {
         })
     }
 
-    fn fail_greeting(&mut self, key: Key, error: Error, host: &mut impl Host) {
-        let Some(Entry::Greeting { listener, .. }) = self.entries.get(key) else { return };
+    fn fail_handshake(&mut self, key: Key, error: Error, host: &mut impl Host) {
+        let Some(Entry::Handshaking { listener, .. }) = self.entries.get(key) else { return };
         let is_client = listener.is_none();
         self.stats.handshakes_failed += 1;
         tracing::debug!(code = error.code().as_str(), "handshake failed");
-        self.drop_greeting(key);
+        self.drop_handshake(key);
         if is_client {
             host.event(Event::Closed { link: LinkId(key), error: Some(error) });
         }
@@ -180,23 +184,24 @@ impl Engine {
                 self.poller.rewatch(&listener.socket, Source::Listener(key), EventFlags::empty());
             self.due = self.due.min(resume);
         }
-        self.greet_all(key, accepted, now);
+        self.start_handshakes(key, accepted, now);
     }
 
     /// Begins handshakes with clients that were accepted. One that cannot be served is told so.
-    pub(super) fn greet_all(&mut self, key: Key, accepted: Vec<OwnedFd>, now: &Now) {
+    pub(super) fn start_handshakes(&mut self, key: Key, accepted: Vec<OwnedFd>, now: &Now) {
         for socket in accepted {
             let Some(listener) = self.listeners.get(key) else { return };
-            let (timeout, flow) = (listener.options.hello_timeout, listener.flow);
-            let greeting = Greeting::accept(socket, now.get() + timeout);
-            let greeted =
-                greeting.and_then(|greeting| self.greet(greeting, Some(key), flow, now.get()));
+            let (timeout, bounds) = (listener.options.hello_timeout, listener.bounds);
+            let connecting = Handshaking::accept(socket, now.get() + timeout);
+            let handshake_started = connecting.and_then(|connecting| {
+                self.start_handshake(connecting, Some(key), bounds, now.get())
+            });
             let Some(listener) = self.listeners.get_mut(key) else { return };
-            match greeted {
-                Ok(greeting) => {
-                    if let Some(oldest) = listener.admit(greeting) {
+            match handshake_started {
+                Ok(connecting) => {
+                    if let Some(oldest) = listener.admit(connecting) {
                         self.stats.handshakes_failed += 1;
-                        self.drop_greeting(oldest);
+                        self.drop_handshake(oldest);
                     }
                 }
                 Err(error) => {
@@ -207,29 +212,29 @@ impl Engine {
         }
     }
 
-    pub(super) fn expire_greeting(&mut self, key: Key, now: &Now, host: &mut impl Host) -> Time {
-        let Some(Entry::Greeting { greeting, .. }) = self.entries.get_mut(key) else {
+    pub(super) fn expire_handshake(&mut self, key: Key, now: &Now, host: &mut impl Host) -> Time {
+        let Some(Entry::Handshaking { connecting, .. }) = self.entries.get_mut(key) else {
             return Time::NEVER;
         };
-        if greeting.deadline <= now.get() {
+        if connecting.deadline <= now.get() {
             let message = "the handshake did not end in time";
-            self.fail_greeting(key, Error::new(Code::Timeout, message), host);
+            self.fail_handshake(key, Error::new(Code::Timeout, message), host);
             return Time::NEVER;
         }
-        if !greeting.is_knocking() {
-            return greeting.deadline;
+        if !connecting.is_connecting() {
+            return connecting.deadline;
         }
-        let knocked = greeting.knock();
-        if knocked.is_ok() && greeting.is_knocking() {
-            return now.get() + KNOCK_INTERVAL;
+        let connect_tried = connecting.try_connect();
+        if connect_tried.is_ok() && connecting.is_connecting() {
+            return now.get() + CONNECT_INTERVAL;
         }
-        let watched = knocked.and_then(|()| {
-            self.poller.watch(greeting.socket(), Source::Socket(key), EventFlags::IN)
+        let watched = connect_tried.and_then(|()| {
+            self.poller.watch(connecting.socket(), Source::Socket(key), EventFlags::IN)
         });
         match watched {
-            Ok(()) => greeting.deadline,
+            Ok(()) => connecting.deadline,
             Err(error) => {
-                self.fail_greeting(key, error, host);
+                self.fail_handshake(key, error, host);
                 Time::NEVER
             }
         }

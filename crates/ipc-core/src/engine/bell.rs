@@ -28,7 +28,7 @@ pub(super) fn ring(socket: &OwnedFd) {
 
 /// What an open connection's socket has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum Received {
     /// Bells, or nothing.
     Bells,
     /// The end: the peer closed, or its process is gone.
@@ -37,7 +37,7 @@ pub(super) enum Heard {
 
 /// Takes the bells that have come, as many as may be taken at once; if there are more, the socket is
 /// still readable. Descriptors that come along find no room: the kernel closes them, and says so.
-pub(super) fn hear(socket: &OwnedFd) -> Result<Heard, Corrupt> {
+pub(super) fn receive(socket: &OwnedFd) -> Result<Received, Corrupt> {
     let mut bells = [0; BELLS_MAX];
     let received = rustix::net::recvmsg(
         socket,
@@ -47,9 +47,9 @@ pub(super) fn hear(socket: &OwnedFd) -> Result<Heard, Corrupt> {
     );
     match received {
         Ok(received) if received.flags.contains(ReturnFlags::CTRUNC) => Err(Corrupt::Descriptors),
-        Ok(received) if received.bytes == 0 => Ok(Heard::End),
-        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(Heard::Bells),
-        Err(_) => Ok(Heard::End),
+        Ok(received) if received.bytes == 0 => Ok(Received::End),
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(Received::Bells),
+        Err(_) => Ok(Received::End),
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
             done.send(here)
         });
         let here = rung.recv_timeout(Duration::from_secs(20)).expect("it blocks");
-        assert_eq!(hear(&there.into()), Ok(Heard::Bells), "what is there wakes");
+        assert_eq!(receive(&there.into()), Ok(Received::Bells), "what is there wakes");
         drop(here);
     }
 
@@ -118,13 +118,13 @@ mod tests {
     fn bells_are_taken_in_portions_and_the_end_comes_behind_them() {
         let (mut here, there) = UnixStream::pair().unwrap();
         let there = OwnedFd::from(there);
-        assert_eq!(hear(&there), Ok(Heard::Bells), "none are there");
+        assert_eq!(receive(&there), Ok(Received::Bells), "none are there");
         here.write_all(&[1; 2 * BELLS_MAX + 1]).unwrap();
         drop(here);
         for left in [BELLS_MAX as u64 + 1, 1, 0] {
-            assert_eq!(hear(&there), Ok(Heard::Bells));
+            assert_eq!(receive(&there), Ok(Received::Bells));
             assert_eq!(rustix::io::ioctl_fionread(&there), Ok(left));
         }
-        assert_eq!(hear(&there), Ok(Heard::End));
+        assert_eq!(receive(&there), Ok(Received::End));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
 
-use super::bell::{self, Heard};
+use super::bell::{self, Received};
 use super::host::{Host, LinkId};
 use super::link::Link;
 use super::poller::Source;
@@ -18,7 +18,7 @@ use crate::time::{Now, Time};
 /// Frames read from one link before the next has its turn.
 const LINK_BUDGET: u32 = 1024;
 /// Looks in vain after which a link cools down although others keep the engine awake.
-const COLD_LOOKS: u32 = 4096;
+const IDLE_POLLS: u32 = 4096;
 /// Turns of taking kernel events in one drive.
 const EVENT_TURNS: u32 = 4;
 /// When sleeping links are looked at without having been rung for, after falling asleep.
@@ -37,7 +37,7 @@ impl Engine {
     /// Returns whether there was anything to do.
     pub fn drive(&mut self, host: &mut impl Host) -> bool {
         let now = Now::default();
-        self.pace.read = 0;
+        self.read_budget.read = 0;
         let mut worked = self.pump_hot(&now, host);
         for _ in 0..EVENT_TURNS {
             let more = self.take_events(&now, host, &mut worked);
@@ -55,20 +55,20 @@ impl Engine {
     /// The part of [`Self::drive`] that costs no system call: the rings of hot links.
     #[inline]
     pub fn drive_hot(&mut self, host: &mut impl Host) -> bool {
-        self.pace.read = 0;
+        self.read_budget.read = 0;
         self.pump_hot(&Now::default(), host)
     }
 
     /// Whether so much was read in the last drive that [`Self::handled`] is worth a look at the clock.
     #[inline]
     pub fn is_busy(&self) -> bool {
-        self.pace.is_busy()
+        self.read_budget.is_busy()
     }
 
     /// What was read in the last drive has been handled, which took so long. Less is read at once where
     /// handlers take their time, so that one who sends much does not keep the others waiting.
     pub fn handled(&mut self, took: Duration) {
-        self.pace.handled(took, self.stats.links == 1);
+        self.read_budget.handled(took, self.stats.links == 1);
     }
 
     /// The host wants to be driven at this time, once: a later call takes the place of an earlier one,
@@ -99,11 +99,11 @@ impl Engine {
     /// on for long and drives nothing. Costs a load when there is nothing to be heard. Returns whether
     /// there was.
     #[inline]
-    pub fn hear_cancels(&mut self, link: LinkId, host: &mut impl Host) -> bool {
-        let Some(found) = self.link_mut(link.0).filter(|found| found.has_words()) else {
+    pub fn read_cancels(&mut self, link: LinkId, host: &mut impl Host) -> bool {
+        let Some(found) = self.link_mut(link.0).filter(|found| found.has_controls()) else {
             return false;
         };
-        found.pump_words(host);
+        found.pump_controls(host);
         // What comes of it, or is left, is for the next drive.
         self.warm(link.0);
         true
@@ -125,7 +125,7 @@ impl Engine {
     fn pump_hot(&mut self, now: &Now, host: &mut impl Host) -> bool {
         let mut worked = self.has_losses() && self.end_lost();
         let mut untidy = false;
-        let mut budget = self.pace.budget;
+        let mut budget = self.read_budget.budget;
         let count = self.hot.len();
         for step in 0..count {
             let place = (self.hot_start + step) % count;
@@ -133,21 +133,21 @@ impl Engine {
                 untidy = true;
                 continue;
             };
-            if !link.look() {
-                link.cold_looks += 1;
-                untidy |= link.cold_looks > COLD_LOOKS;
+            if !link.poll() {
+                link.idle_polls += 1;
+                untidy |= link.idle_polls > IDLE_POLLS;
                 continue;
             }
-            link.cold_looks = 0;
+            link.idle_polls = 0;
             let frames = link.pump(budget.min(LINK_BUDGET), host);
             self.due = self.due.min(link.due());
             untidy |= link.is_ending;
-            if link.is_crowded && !self.crowded.contains(&self.hot[place]) {
-                self.crowded.push_back(self.hot[place]);
+            if link.is_throttled && !self.throttled.contains(&self.hot[place]) {
+                self.throttled.push_back(self.hot[place]);
             }
             worked = true;
             budget = budget.saturating_sub(frames);
-            self.pace.read += frames;
+            self.read_budget.read += frames;
             if budget == 0 {
                 self.hot_start = place + 1;
                 break;
@@ -156,7 +156,7 @@ impl Engine {
         if untidy {
             self.tidy(now, host);
         }
-        if !self.crowded.is_empty() {
+        if !self.throttled.is_empty() {
             self.relieve();
         }
         worked
@@ -164,8 +164,8 @@ impl Engine {
 
     /// Whether a hot link has something. What costs no system call costs two loads per link.
     #[inline]
-    pub fn look(&self) -> bool {
-        self.hot.iter().any(|&key| self.link(key).is_some_and(Link::look))
+    pub fn poll(&self) -> bool {
+        self.hot.iter().any(|&key| self.link(key).is_some_and(Link::poll))
     }
 
     /// Whether shared memory of this process has been lost since this was looked at last.
@@ -226,7 +226,7 @@ impl Engine {
     /// Wakes up to a link: looks at it from now on, so that nobody has to ring.
     pub(super) fn warm(&mut self, key: Key) {
         if let Some(link) = self.link_mut(key) {
-            link.cold_looks = 0;
+            link.idle_polls = 0;
             link.unrung_since = None;
             if !link.hot {
                 link.hot = true;
@@ -246,7 +246,7 @@ impl Engine {
                     self.end_link(key, host);
                     false
                 }
-                Some(Entry::Link(link)) if link.cold_looks > COLD_LOOKS => {
+                Some(Entry::Link(link)) if link.idle_polls > IDLE_POLLS => {
                     let asleep = link.arm();
                     link.hot = !asleep;
                     !asleep
@@ -300,12 +300,12 @@ impl Engine {
     /// Something came on a control socket. Returns whether it makes a look at the rings worthwhile.
     fn read_socket(&mut self, key: Key, now: &Now, host: &mut impl Host) -> bool {
         match self.entries.get_mut(key) {
-            Some(Entry::Greeting { .. }) => self.proceed(key, now, host),
+            Some(Entry::Handshaking { .. }) => self.proceed(key, now, host),
             Some(Entry::Link(link)) => {
-                match bell::hear(&link.socket) {
-                    Ok(Heard::Bells) => {}
+                match bell::receive(&link.socket) {
+                    Ok(Received::Bells) => {}
                     // What was published before is still in the rings, and is read first.
-                    Ok(Heard::End) => {
+                    Ok(Received::End) => {
                         self.poller.forget(&link.socket);
                         link.peer_gone(host);
                     }
@@ -321,7 +321,7 @@ impl Engine {
     /// Ends what is due, everywhere, and finds out when the next thing is.
     fn expire(&mut self, now: &Now, host: &mut impl Host) {
         if now.get() >= self.backstop.due {
-            self.look_unrung(now.get());
+            self.poll_unrung(now.get());
         }
         if now.get() < self.due {
             return;
@@ -340,10 +340,10 @@ impl Engine {
                     }
                     self.entries.get(key).map_or(Time::NEVER, |entry| match entry {
                         Entry::Link(link) => link.due(),
-                        Entry::Greeting { .. } => Time::NEVER,
+                        Entry::Handshaking { .. } => Time::NEVER,
                     })
                 }
-                Some(Entry::Greeting { .. }) => self.expire_greeting(key, now, host),
+                Some(Entry::Handshaking { .. }) => self.expire_handshake(key, now, host),
                 None => Time::NEVER,
             };
             self.due = self.due.min(due);
@@ -355,7 +355,7 @@ impl Engine {
                 let _ =
                     self.poller.rewatch(&listener.socket, Source::Listener(key), EventFlags::IN);
             }
-            let (paused_until, look_at) = (listener.paused_until(), listener.upkeep.due());
+            let (paused_until, look_at) = (listener.paused_until(), listener.maintenance.due());
             self.due = self.due.min(paused_until.unwrap_or(Time::NEVER)).min(look_at);
             if look_at <= now.get() {
                 self.look_after(key, now, host);
@@ -366,12 +366,12 @@ impl Engine {
 
     /// Looks at sleeping links without having been rung for. Finding something once may mean that
     /// its author is about to ring; finding it for long means that a wake-up was lost.
-    fn look_unrung(&mut self, now: Time) {
+    fn poll_unrung(&mut self, now: Time) {
         let mut found = false;
         let mut lost = Vec::new();
         for (key, entry) in self.entries.iter_mut() {
             let Entry::Link(link) = entry else { continue };
-            if link.hot || !link.look() {
+            if link.hot || !link.poll() {
                 link.unrung_since = None;
                 continue;
             }

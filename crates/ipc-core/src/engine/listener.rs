@@ -10,10 +10,10 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
 use super::claim::{Claim, Listening};
-use super::greeting::Greeting;
-use super::options::{Flow, ListenOptions};
+use super::connecting::Handshaking;
+use super::maintenance::Maintenance;
+use super::options::{Bounds, ListenOptions};
 use super::slab::Key;
-use super::upkeep::Upkeep;
 use super::workload::Workload;
 use crate::error::{Code, Error, Result};
 use crate::handshake::Policy;
@@ -31,11 +31,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Listener {
     /// The name, and the files it consists of. First, so that it goes before the socket: as long as that
     /// is open, no other file can be taken for it.
-    pub upkeep: Upkeep,
+    pub maintenance: Maintenance,
     pub socket: Listening,
     pub policy: Policy,
     pub options: ListenOptions,
-    pub flow: Flow,
+    pub bounds: Bounds,
     /// What all of them have this side work on, where that is limited.
     pub workload: Option<Arc<Workload>>,
     /// Open connections that came through here.
@@ -43,7 +43,7 @@ pub(super) struct Listener {
     /// Clients that were told WELCOME and are not ready yet.
     welcomed: usize,
     /// Clients that have not said who they are, the oldest first.
-    silent: VecDeque<Key>,
+    awaiting_hello: VecDeque<Key>,
     paused_until: Option<Time>,
     /// Closed to make room for one more descriptor when there is none, so that a client can be
     /// told so instead of being left waiting.
@@ -56,18 +56,18 @@ impl Listener {
         socket: Listening,
         policy: Policy,
         options: ListenOptions,
-        flow: Flow,
+        bounds: Bounds,
     ) -> Self {
         Self {
-            upkeep: Upkeep::of(claim),
+            maintenance: Maintenance::of(claim),
             socket,
             policy,
             options,
-            flow,
+            bounds,
             workload: options.serving_max.map(|max| Arc::new(Workload::new(max))),
             links: 0,
             welcomed: 0,
-            silent: VecDeque::new(),
+            awaiting_hello: VecDeque::new(),
             paused_until: None,
             reserve: spare_descriptor(),
         }
@@ -86,7 +86,7 @@ impl Listener {
                 Ok(socket) if self.connections() >= self.options.connections_max => {
                     let max = self.options.connections_max;
                     let message = format!("the server has its {max} connections");
-                    Greeting::refuse(&socket, &Error::new(Code::TooManyConnections, message));
+                    Handshaking::refuse(&socket, &Error::new(Code::TooManyConnections, message));
                 }
                 Ok(socket) => accepted.push(socket),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
@@ -123,7 +123,7 @@ impl Listener {
             }
             let accepted = accept_from(&self.socket);
             if let Ok(socket) = &accepted {
-                Greeting::refuse(socket, &Error::new(Code::NoDescriptors, message));
+                Handshaking::refuse(socket, &Error::new(Code::NoDescriptors, message));
             }
             // Whatever it was is closed before the reserve takes its place again.
             let is_over = !matches!(accepted, Ok(_) | Err(Errno::INTR | Errno::CONNABORTED));
@@ -137,25 +137,25 @@ impl Listener {
         self.reserve.is_some()
     }
 
-    /// A greeting has begun. Returns the one that has to go for it.
-    pub fn admit(&mut self, greeting: Key) -> Option<Key> {
-        self.silent.push_back(greeting);
-        let crowded = self.silent.len() > self.options.unfinished_max;
-        crowded.then(|| self.silent.pop_front()).flatten()
+    /// A connecting has begun. Returns the one that has to go for it.
+    pub fn admit(&mut self, connecting: Key) -> Option<Key> {
+        self.awaiting_hello.push_back(connecting);
+        let is_full = self.awaiting_hello.len() > self.options.unfinished_max;
+        is_full.then(|| self.awaiting_hello.pop_front()).flatten()
     }
 
     /// A client has said who it is, and was told WELCOME or not.
-    pub fn hear(&mut self, greeting: Key, is_welcomed: bool) {
-        self.silent.retain(|key| *key != greeting);
+    pub fn hello_received(&mut self, connecting: Key, is_welcomed: bool) {
+        self.awaiting_hello.retain(|key| *key != connecting);
         self.welcomed += usize::from(is_welcomed);
     }
 
-    /// A greeting has ended, one way or the other.
-    pub fn forget(&mut self, greeting: Key, was_welcomed: bool) {
+    /// A connecting has ended, one way or the other.
+    pub fn forget(&mut self, connecting: Key, was_welcomed: bool) {
         if was_welcomed {
             self.welcomed -= 1;
         } else {
-            self.silent.retain(|key| *key != greeting);
+            self.awaiting_hello.retain(|key| *key != connecting);
         }
     }
 

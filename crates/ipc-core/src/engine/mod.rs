@@ -11,31 +11,31 @@
 //!
 //! A link is *hot* while this side is awake to it: its rings are looked at and its peer need not
 //! ring. Before the host sleeps it calls [`Engine::arm`], which cools all links down and looks at
-//! each once more. The host decides how long to look before it sleeps; [`Patience`] has the rules.
+//! each once more. The host decides how long to look before it sleeps; [`WaitPolicy`] has the rules.
 //!
-//! This is the one place, with the faces above it, that makes system calls and reads the clock.
+//! This is the one place, with the APIs above it, that makes system calls and reads the clock.
 
 mod admission;
 mod backlog;
 mod bell;
 mod claim;
+mod connecting;
 mod credentials;
 mod directory;
 mod drive;
-mod greeting;
 mod host;
 mod leftovers;
 mod link;
 mod listener;
+mod maintenance;
 mod names;
 mod options;
-mod pace;
-mod patience;
 mod poller;
+mod read_budget;
 mod real_time;
-mod rooms;
+mod reservations;
 mod slab;
-mod upkeep;
+mod wait_policy;
 mod watch;
 mod workload;
 
@@ -56,17 +56,17 @@ use crate::time::Time;
 pub use bell::Waker;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
-pub use link::{Lent, LinkStats, Sent};
-pub(crate) use link::{Refusal, Room, Taken};
-pub use options::{Flow, ListenOptions, Options, Overflow};
-use pace::Pace;
-use patience::Crowd;
-pub use patience::Patience;
+pub use link::{Deferred, LinkStats, Sent};
+pub(crate) use link::{Refusal, Reservation, Taken};
+pub use options::{Bounds, ListenOptions, Options, Overflow};
+use read_budget::ReadBudget;
+use wait_policy::Contention;
+pub use wait_policy::WaitPolicy;
 #[cfg(feature = "tokio")]
-pub(crate) use patience::{LOOKS_PER_YIELD, PAUSES};
+pub(crate) use wait_policy::{PAUSES, POLLS_PER_YIELD};
 
+use connecting::Handshaking;
 use directory::Places;
-use greeting::Greeting;
 use link::Link;
 use listener::Listener;
 use names::Names;
@@ -95,7 +95,7 @@ pub struct EngineStats {
 
 /// A thing with a control socket.
 enum Entry {
-    Greeting { greeting: Box<Greeting>, listener: Option<Key>, flow: Flow },
+    Handshaking { connecting: Box<Handshaking>, listener: Option<Key>, bounds: Bounds },
     Link(Box<Link>),
 }
 
@@ -109,18 +109,18 @@ pub struct Engine {
     /// Links this side is awake to.
     hot: Vec<Key>,
     /// Links that are not read because their server has enough to work on, in the order of their turns.
-    crowded: VecDeque<Key>,
+    throttled: VecDeque<Key>,
     /// Links with messages their peers have not been shown.
     unflushed: Vec<Key>,
     /// Where the next round over the hot links starts, so that none is always last.
     hot_start: usize,
-    /// No link, greeting or listener has anything due before this, nor has the host. Never too late.
+    /// No link, connecting or listener has anything due before this, nor has the host. Never too late.
     due: Time,
     /// When the host asked to be driven.
     alarm: Time,
     backstop: Backstop,
-    crowd: Crowd,
-    pace: Pace,
+    contention: Contention,
+    read_budget: ReadBudget,
     stats: EngineStats,
     /// Mappings this process had lost when that was looked at last.
     losses: u64,
@@ -148,14 +148,14 @@ impl Engine {
             listeners: Slab::new(),
             names: Names::default(),
             hot: Vec::new(),
-            crowded: VecDeque::new(),
+            throttled: VecDeque::new(),
             unflushed: Vec::new(),
             hot_start: 0,
             due: Time::NEVER,
             alarm: Time::NEVER,
             backstop: Backstop { due: Time::NEVER, stage: 0, fresh: false },
-            crowd: Crowd::default(),
-            pace: Pace::default(),
+            contention: Contention::default(),
+            read_budget: ReadBudget::default(),
             stats: EngineStats::default(),
             losses: memory::losses(),
             cleared_at: None,
@@ -214,7 +214,7 @@ impl Engine {
         let places = Places::of(options)?;
         self.clear_leftovers(&places, Time::now());
         let (claim, socket) = places.listen(name)?;
-        let listener = Listener::new(claim, socket, policy, *listen, options.flow);
+        let listener = Listener::new(claim, socket, policy, *listen, options.bounds);
         let key = self.listeners.insert(listener).map_err(|_| too_many())?;
         let watched = self.listeners.get(key).map(|listener| {
             self.poller.watch(&listener.socket, Source::Listener(key), EventFlags::IN)
@@ -240,16 +240,16 @@ impl Engine {
     pub fn close_listener(&mut self, listener: ListenerId) {
         if let Some(listener) = self.listeners.remove(listener.0) {
             self.poller.forget(&listener.socket);
-            if let Some(watch) = listener.upkeep.watch() {
+            if let Some(watch) = listener.maintenance.watch() {
                 self.poller.forget(watch);
             }
         }
         let orphaned = self.entries.iter_mut().filter_map(|(key, entry)| match entry {
-            Entry::Greeting { listener: Some(of), .. } if *of == listener.0 => Some(key),
+            Entry::Handshaking { listener: Some(of), .. } if *of == listener.0 => Some(key),
             _ => None,
         });
         for key in orphaned.collect::<Vec<_>>() {
-            self.drop_greeting(key);
+            self.drop_handshake(key);
         }
     }
 
@@ -274,8 +274,8 @@ impl Engine {
         let socket =
             claim::stream_socket().map_err(|cause| Error::system("creating a socket", cause))?;
         let now = Time::now();
-        let greeting = Greeting::connect(socket, name.into(), doors, hello, now + timeout);
-        let greeting = greeting.map_err(|error| match error.code() {
+        let connecting = Handshaking::connect(socket, name.into(), doors, hello, now + timeout);
+        let connecting = connecting.map_err(|error| match error.code() {
             Code::NoServer => {
                 let cleared = |at| now.saturating_since(at) < CLEARING_INTERVAL;
                 if !self.cleared_at.is_some_and(cleared) {
@@ -285,7 +285,7 @@ impl Engine {
             }
             _ => error,
         })?;
-        self.greet(greeting, None, options.flow, now).map(LinkId)
+        self.start_handshake(connecting, None, options.bounds, now).map(LinkId)
     }
 
     // ---- talking ----
@@ -299,13 +299,13 @@ impl Engine {
 
     /// The same for a long payload, which is not copied before there is room for it: while that is
     /// awaited the engine keeps it.
-    pub fn send_lent(
+    pub fn send_deferred(
         &mut self,
         link: LinkId,
         draft: &Draft,
-        payload: Box<dyn Lent>,
+        payload: Box<dyn Deferred>,
     ) -> Result<Sent> {
-        self.send_by(link, draft, |found, names| found.send_lent(draft, payload, names))
+        self.send_by(link, draft, |found, names| found.send_deferred(draft, payload, names))
     }
 
     #[inline]
@@ -334,7 +334,7 @@ impl Engine {
         if !found.hot && (draft.kind != Kind::OneWay || !matches!(sent, Ok(Sent::Written))) {
             self.warm(link.0);
         }
-        if !self.crowded.is_empty() {
+        if !self.throttled.is_empty() {
             self.relieve();
         }
         sent
@@ -343,14 +343,14 @@ impl Engine {
     /// Reads on those that wait until their server has less to work on, as far as there is room.
     #[cold]
     fn relieve(&mut self) {
-        while let Some(&key) = self.crowded.front() {
+        while let Some(&key) = self.throttled.front() {
             if let Some(found) = self.link_mut(key) {
                 if !found.take_turn() {
                     break;
                 }
                 self.warm(key);
             }
-            self.crowded.pop_front();
+            self.throttled.pop_front();
         }
     }
 
@@ -445,8 +445,8 @@ impl Engine {
                 self.due = self.due.min(deadline);
                 self.warm(link.0);
             }
-            Some(Entry::Greeting { .. }) => {
-                self.drop_greeting(link.0);
+            Some(Entry::Handshaking { .. }) => {
+                self.drop_handshake(link.0);
                 host.event(Event::Closed { link, error: None });
             }
             None => {}
@@ -458,7 +458,7 @@ impl Engine {
     pub fn break_off(&mut self, link: LinkId, error: Error) {
         match self.entries.get_mut(link.0) {
             Some(Entry::Link(found)) => found.break_off(error),
-            Some(Entry::Greeting { .. }) | None => return,
+            Some(Entry::Handshaking { .. }) | None => return,
         }
         self.warm(link.0);
     }
@@ -527,10 +527,10 @@ impl Engine {
         self.link(link.0).map(|link| &link.peer)
     }
 
-    /// Whether [`Self::hear_cancels`] would find anything. One load.
+    /// Whether [`Self::read_cancels`] would find anything. One load.
     #[inline]
-    pub fn has_words(&self, link: LinkId) -> bool {
-        self.link(link.0).is_some_and(Link::has_words)
+    pub fn has_controls(&self, link: LinkId) -> bool {
+        self.link(link.0).is_some_and(Link::has_controls)
     }
 
     /// Whether there is such a connection, open, opening or closing.

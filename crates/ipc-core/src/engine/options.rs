@@ -36,7 +36,7 @@ pub struct Options {
     /// from the allocator.
     pub compression: bool,
     /// How to deal with a peer that does not read.
-    pub flow: Flow,
+    pub bounds: Bounds,
 }
 
 impl Default for Options {
@@ -50,7 +50,7 @@ impl Default for Options {
             limits: Limits::DEFAULT,
             token: None,
             compression: true,
-            flow: Flow::DEFAULT,
+            bounds: Bounds::DEFAULT,
         }
     }
 }
@@ -168,7 +168,7 @@ pub enum Overflow {
 
 /// How a link deals with what its peer does not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
+pub struct Bounds {
     /// What each lane does when it is full, by [`Lane`].
     pub overflow: [Overflow; Lane::ALL.len()],
     /// Bytes that may wait for the peer in private memory, of all that is sent to it. Above it requests
@@ -183,7 +183,7 @@ pub struct Flow {
     pub unread_max: u64,
 }
 
-impl Flow {
+impl Bounds {
     /// Where everyone starts.
     pub const DEFAULT: Self = Self {
         overflow: [

@@ -2,20 +2,20 @@
 //! memory.
 
 use super::host::{Host, LinkId};
-use super::link::{Link, Refusal, Room, Taken};
+use super::link::{Link, Refusal, Reservation, Taken};
 use super::{Engine, Waker};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::session::Draft;
 
 impl Engine {
     /// From now on nothing sent or read on this link wakes a peer that sleeps; the waker does.
-    pub(crate) fn silence(&mut self, link: LinkId) -> Option<Waker> {
-        self.link_mut(link.0).map(Link::silence)
+    pub(crate) fn defer_wakes(&mut self, link: LinkId) -> Option<Waker> {
+        self.link_mut(link.0).map(Link::defer_wakes)
     }
 
     /// Tells the peer at once what the draft's code means on its lane, so that [`Self::try_reserve`]
     /// need not. It stays so for as long as the link lives, and no other name is given up for it.
-    pub(crate) fn introduce(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
+    pub(crate) fn register(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
         if let Some(found) = self.link_mut(link.0)
             && !found.has_room_for_name(draft)
         {
@@ -36,7 +36,7 @@ impl Engine {
         link: LinkId,
         draft: &Draft,
         len: usize,
-    ) -> Result<Room, Refusal> {
+    ) -> Result<Reservation, Refusal> {
         self.link_mut(link.0).ok_or(Refusal::Closed)?.reserve(draft, len)
     }
 

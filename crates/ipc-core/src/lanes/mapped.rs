@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Incoming, Lanes, Outgoing};
-use crate::doorbell::Words;
+use crate::doorbell::Flags;
 use crate::limits::{Agreement, Lane};
 use crate::memory::Segment;
 use crate::memory::layout::{self, Side};
@@ -17,7 +17,7 @@ use crate::ring::{Consumer, Producer};
 use crate::sync::{OBSERVE, PUBLISH};
 
 /// The lanes of a real connection.
-pub(crate) type MappedLanes = Lanes<MappedRegion, MappedWords>;
+pub(crate) type MappedLanes = Lanes<MappedRegion, MappedFlags>;
 
 impl MappedLanes {
     /// The lanes `side` writes and reads in a fresh segment.
@@ -27,14 +27,14 @@ impl MappedLanes {
         let consumers =
             array::from_fn(|ring| Consumer::new(region(side.peer(), ring), agreement.crc));
         Self::new(
-            Outgoing::new(producers, MappedWords::new(segment, side)),
-            Incoming::new(consumers, MappedWords::new(segment, side.peer())),
+            Outgoing::new(producers, MappedFlags::new(segment, side)),
+            Incoming::new(consumers, MappedFlags::new(segment, side.peer())),
         )
     }
 }
 
 /// The words one end of a connection writes.
-pub(crate) struct MappedWords {
+pub(crate) struct MappedFlags {
     published: NonNull<AtomicU64>,
     armed: NonNull<AtomicU64>,
     sync_wait: NonNull<AtomicU64>,
@@ -43,9 +43,9 @@ pub(crate) struct MappedWords {
 }
 
 // SAFETY: the pointers lead to words of the segment, which is `Send + Sync` and kept alive here.
-unsafe impl Send for MappedWords {}
+unsafe impl Send for MappedFlags {}
 
-impl MappedWords {
+impl MappedFlags {
     /// The words `side` writes.
     pub fn new(segment: &Arc<Segment>, side: Side) -> Self {
         let word = |offset| NonNull::from(segment.word64(offset));
@@ -84,7 +84,7 @@ impl MappedWords {
     }
 }
 
-impl Words for MappedWords {
+impl Flags for MappedFlags {
     #[inline]
     fn load_published(&self) -> u64 {
         // SAFETY: the word lies in the segment kept alive here.

@@ -10,7 +10,7 @@ mod model;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use crate::doorbell::{Interest, Ringer, Sleeper, Words};
+use crate::doorbell::{Flags, Interest, Ringer, Sleeper};
 use crate::error::Corrupt;
 use crate::limits::{CONTROL, RINGS};
 use crate::ring::{Consumer, Frame, Payload, Producer, Region};
@@ -32,7 +32,7 @@ pub(crate) struct Outgoing<R, W> {
     dirty: u8,
 }
 
-impl<R: Region, W: Words> Outgoing<R, W> {
+impl<R: Region, W: Flags> Outgoing<R, W> {
     pub fn new(rings: [Producer<R>; RINGS], own: W) -> Self {
         Self { rings, own, published: 0, dirty: 0 }
     }
@@ -114,7 +114,7 @@ pub(crate) struct Incoming<R, W> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scope(u8);
 
-impl<R: Region, W: Words> Incoming<R, W> {
+impl<R: Region, W: Flags> Incoming<R, W> {
     pub fn new(rings: [Consumer<R>; RINGS], peer: W) -> Self {
         Self { rings, peer, seen: 0, ready: 0, in_turn: u8::MAX, quota: QUOTA }
     }
@@ -133,7 +133,7 @@ impl<R: Region, W: Words> Incoming<R, W> {
 
     /// Whether there is a word between the sessions as of now, whatever else was published.
     #[inline]
-    pub fn has_words(&self) -> bool {
+    pub fn has_controls(&self) -> bool {
         self.rings[CONTROL].has_any()
     }
 
@@ -237,7 +237,7 @@ pub(crate) struct Lanes<R, W> {
     sleeper: Sleeper,
 }
 
-impl<R: Region, W: Words> Lanes<R, W> {
+impl<R: Region, W: Flags> Lanes<R, W> {
     pub fn new(outgoing: Outgoing<R, W>, incoming: Incoming<R, W>) -> Self {
         Self { outgoing, incoming, ringer: Ringer::default(), sleeper: Sleeper::default() }
     }

@@ -14,7 +14,7 @@ use loom::thread;
 
 use super::{Incoming, Lanes, Outgoing, Scope};
 use crate::checksum::CrcMode;
-use crate::doorbell::{Interest, Words, fall_asleep};
+use crate::doorbell::{Flags, Interest, fall_asleep};
 use crate::limits::{Lane, RINGS};
 use crate::ring::model::{CAPACITY, ModelRegion, frame};
 use crate::ring::{Consumer, Producer, Region};
@@ -22,15 +22,15 @@ use crate::sync::{OBSERVE, Ordering, PUBLISH};
 
 /// The words of one end.
 #[derive(Clone)]
-struct ModelWords(Arc<[AtomicU64; 2]>);
+struct ModelFlags(Arc<[AtomicU64; 2]>);
 
-impl ModelWords {
+impl ModelFlags {
     fn new() -> Self {
         Self(Arc::new([AtomicU64::new(0), AtomicU64::new(0)]))
     }
 }
 
-impl Words for ModelWords {
+impl Flags for ModelFlags {
     fn load_published(&self) -> u64 {
         self.0[0].load(OBSERVE)
     }
@@ -146,7 +146,7 @@ impl Bell {
 
 /// One end of a connection, asleep while there is nothing to do.
 struct End {
-    lanes: Lanes<LaneRegion, ModelWords>,
+    lanes: Lanes<LaneRegion, ModelFlags>,
     /// What wakes this end, and what wakes the peer.
     bells: [Bell; 2],
 }
@@ -179,7 +179,7 @@ impl End {
     fn sleep(
         &mut self,
         interest: Interest,
-        finds: impl Fn(&Lanes<LaneRegion, ModelWords>) -> bool,
+        finds: impl Fn(&Lanes<LaneRegion, ModelFlags>) -> bool,
     ) {
         if self.lanes.arm(interest, || finds(&self.lanes)) {
             self.bells[0].wait();
@@ -229,7 +229,7 @@ fn ends(live: &[Lane]) -> (End, End) {
         })
     };
     let directions = [regions(), regions()];
-    let words = [ModelWords::new(), ModelWords::new()];
+    let words = [ModelFlags::new(), ModelFlags::new()];
     let bells = [Bell::new(), Bell::new()];
     let end = |own: usize, peer: usize| End {
         lanes: Lanes::new(

@@ -18,9 +18,9 @@ const LANES: usize = RINGS - 1;
 
 /// The words of one end.
 #[derive(Clone, Default)]
-struct TestWords(Arc<[AtomicU64; 2]>);
+struct TestFlags(Arc<[AtomicU64; 2]>);
 
-impl Words for TestWords {
+impl Flags for TestFlags {
     fn load_published(&self) -> u64 {
         self.0[0].load(Ordering::SeqCst)
     }
@@ -38,13 +38,13 @@ impl Words for TestWords {
     }
 }
 
-type TestLanes = Lanes<HeapRegion, TestWords>;
+type TestLanes = Lanes<HeapRegion, TestFlags>;
 
 /// Both ends of a connection.
 fn ends() -> (TestLanes, TestLanes) {
     let directions: [[HeapRegion; RINGS]; 2] =
         array::from_fn(|_| array::from_fn(|_| HeapRegion::new(CAPACITY)));
-    let words = [TestWords::default(), TestWords::default()];
+    let words = [TestFlags::default(), TestFlags::default()];
     let end = |own: usize, peer: usize| {
         let consumer = |region| Consumer::new(region, CrcMode::Full);
         Lanes::new(
@@ -160,7 +160,7 @@ fn frames_come_by_priority_in_rounds_as_with_the_twin() {
                 || (0..RINGS).any(|ring| scope.0 & (1 << ring) != 0 && twin.seen[ring] > 0);
             assert_eq!(incoming.has_any(scope), any);
             // Whatever else was published, words are found by a look at their own ring.
-            assert_eq!(incoming.has_words(), twin.published[CONTROL] > 0);
+            assert_eq!(incoming.has_controls(), twin.published[CONTROL] > 0);
         }
     });
 }

@@ -11,7 +11,7 @@
 //!        ..      rings the client writes: critical, high, normal, low, control
 //! ```
 //!
-//! Words of different writers, and words that change at different rates, lie two cache lines apart,
+//! Flags of different writers, and words that change at different rates, lie two cache lines apart,
 //! because the hardware fetches lines in pairs. All words of one writer that change with a publish
 //! share one line, so that a look at an idle direction costs one line and so does a busy one.
 

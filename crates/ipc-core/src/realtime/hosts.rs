@@ -1,8 +1,8 @@
 //! What the engine of a real-time link is driven into.
 
+use crate::api::{Arrival, unknown_method};
 use crate::engine::{Body, BufferId, Event, Host, LinkId, Peer, Readiness};
 use crate::error::{Corrupt, Error};
-use crate::face::{Arrival, unknown_method};
 use crate::header::Kind;
 use crate::remote_error::RemoteError;
 use crate::session::{Message, route};
@@ -10,7 +10,7 @@ use crate::session::{Message, route};
 /// The host of everything but whole one-way messages: those stay in their rings for
 /// [`Link::try_recv`].
 #[derive(Default)]
-pub(super) struct Clerk {
+pub(super) struct Dispatcher {
     pub opened: Option<(LinkId, Peer)>,
     /// The peer's names, by the routes of messages.
     pub names: Vec<Option<Box<str>>>,
@@ -21,7 +21,7 @@ pub(super) struct Clerk {
     pub error: Option<Error>,
 }
 
-impl Clerk {
+impl Dispatcher {
     fn unwanted(&mut self, message: &Message) {
         match message.kind {
             Kind::Request => {
@@ -33,7 +33,7 @@ impl Clerk {
     }
 }
 
-impl Host for Clerk {
+impl Host for Dispatcher {
     fn readiness(&mut self, _: LinkId) -> Readiness {
         Readiness::Nothing
     }

@@ -1,4 +1,4 @@
-//! The face for threads under a deadline: what they call makes no system call, takes no lock and asks
+//! The api for threads under a deadline: what they call makes no system call, takes no lock and asks
 //! for no memory.
 //!
 //! An audio callback cannot wait and must not be made to. So a [`Link`] is set up by a thread that
@@ -6,7 +6,7 @@
 //! rings and nothing else. Three things they leave to a moment or a thread that may do more:
 //!
 //! - waking a peer that sleeps, which is [`Waker::wake`];
-//! - everything rare, which is [`Link::upkeep`]: the peer's death, its words about names, requests;
+//! - everything rare, which is [`Link::maintenance`]: the peer's death, its words about names, requests;
 //! - learning a name, which is [`Link::method`].
 //!
 //! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds it one
@@ -61,15 +61,15 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 pub use crate::engine::Waker;
 pub use loan::Loan;
 
+use crate::api::{Arrival, CallOptions};
 use crate::engine::{Engine, LinkId, LinkStats, ListenOptions, Options, Peer, Refusal, Taken};
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::face::{Arrival, CallOptions};
 use crate::handshake::Transport;
 use crate::limits::one_piece_len_max;
 use crate::session::Draft;
 use crate::time::Time;
 
-use hosts::{Clerk, Reader};
+use hosts::{Dispatcher, Reader};
 
 /// A connection that is polled by one thread at a time.
 pub struct Link {
@@ -77,8 +77,8 @@ pub struct Link {
     link: LinkId,
     peer: Peer,
     waker: Waker,
-    clerk: Clerk,
-    /// What the peer broke the protocol with; the next upkeep ends the connection for it.
+    dispatcher: Dispatcher,
+    /// What the peer broke the protocol with; the next maintenance ends the connection for it.
     broken: Option<Corrupt>,
 }
 
@@ -105,24 +105,24 @@ pub enum TrySendError {
     /// No frame of this lane takes a message so long.
     #[error("the message is longer than a frame of this lane")]
     TooLarge,
-    /// The connection is over; [`Link::upkeep`] says why.
+    /// The connection is over; [`Link::maintenance`] says why.
     #[error("the connection is over")]
     Closed,
 }
 
-/// Why nothing can be received before [`Link::upkeep`] was called.
+/// Why nothing can be received before [`Link::maintenance`] was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
     /// What comes next takes memory or a system call.
-    #[error("upkeep is needed")]
-    UpkeepNeeded,
-    /// The connection is over, and all of it was read; [`Link::upkeep`] says why.
+    #[error("maintenance is needed")]
+    MaintenanceNeeded,
+    /// The connection is over, and all of it was read; [`Link::maintenance`] says why.
     #[error("the connection is over")]
     Closed,
 }
 
 impl Link {
-    /// Connects to the server of that name, whatever its face. Waits.
+    /// Connects to the server of that name, whatever its api. Waits.
     ///
     /// So that every message comes in one piece, its length is agreed to be at most what a frame of
     /// the *smallest* lane holds: a quarter of its ring. Where that is too little, `options.rings`
@@ -147,7 +147,7 @@ impl Link {
         ))
     }
 
-    /// Serves that name for one client, whatever its face: waits for the first that comes, and then
+    /// Serves that name for one client, whatever its api: waits for the first that comes, and then
     /// gives the name up. With a client that asks for smaller lanes than `options.rings` shorter messages
     /// are agreed on.
     pub fn accept(name: &str, options: &Options, timeout: Duration) -> Result<Self> {
@@ -160,16 +160,17 @@ impl Link {
     }
 
     fn establish(mut engine: Engine, until: Time) -> Result<Self> {
-        let mut clerk = Clerk::default();
+        let mut dispatcher = Dispatcher::default();
         loop {
-            engine.drive(&mut clerk);
-            if let Some((link, peer)) = clerk.opened.take() {
-                let waker =
-                    engine.silence(link).ok_or_else(|| clerk.error.take().unwrap_or_else(over))?;
-                return Ok(Self { engine, link, peer, waker, clerk, broken: None });
+            engine.drive(&mut dispatcher);
+            if let Some((link, peer)) = dispatcher.opened.take() {
+                let waker = engine
+                    .defer_wakes(link)
+                    .ok_or_else(|| dispatcher.error.take().unwrap_or_else(over))?;
+                return Ok(Self { engine, link, peer, waker, dispatcher, broken: None });
             }
-            if clerk.is_over {
-                return Err(clerk.error.take().unwrap_or_else(over));
+            if dispatcher.is_over {
+                return Err(dispatcher.error.take().unwrap_or_else(over));
             }
             let now = Time::now();
             if now >= until {
@@ -190,7 +191,7 @@ impl Link {
     /// trace context count. May do anything.
     pub fn method(&mut self, name: &str, options: &CallOptions) -> Result<Method> {
         let draft = options.one_way(self.engine.code(name)?);
-        self.engine.introduce(self.link, &draft)?;
+        self.engine.register(self.link, &draft)?;
         self.waker.wake();
         Ok(Method(draft))
     }
@@ -210,7 +211,7 @@ impl Link {
             return Err(TrySendError::Closed);
         }
         match self.engine.try_reserve(self.link, &method.0, len) {
-            Ok(room) => Ok(Loan { link: self, method: *method, room }),
+            Ok(reservation) => Ok(Loan { link: self, method: *method, reservation }),
             Err(Refusal::Full) => Err(TrySendError::Full),
             Err(Refusal::TooLarge { .. }) => Err(TrySendError::TooLarge),
             Err(Refusal::Closed | Refusal::Unnamed) => Err(TrySendError::Closed),
@@ -230,11 +231,11 @@ impl Link {
         if self.broken.is_some() {
             return Err(TryRecvError::Closed);
         }
-        let mut reader = Reader { names: &self.clerk.names, read: &mut read };
+        let mut reader = Reader { names: &self.dispatcher.names, read: &mut read };
         match self.engine.take_plain(self.link, &mut reader) {
             Ok(Taken::Message) => Ok(true),
-            Ok(Taken::Other) => Err(TryRecvError::UpkeepNeeded),
-            Ok(Taken::Nothing) if self.clerk.is_over => Err(TryRecvError::Closed),
+            Ok(Taken::Other) => Err(TryRecvError::MaintenanceNeeded),
+            Ok(Taken::Nothing) if self.dispatcher.is_over => Err(TryRecvError::Closed),
             Ok(Taken::Nothing) => Ok(false),
             Err(corrupt) => {
                 self.broken = Some(corrupt);
@@ -254,19 +255,19 @@ impl Link {
     /// what waited for room, answers requests, for which there are no handlers here, and wakes the
     /// peer if that is needed. The error says why the connection is over; what came before the end can
     /// still be received.
-    pub fn upkeep(&mut self) -> Result<()> {
-        self.engine.take_others(self.link, self.broken.take(), &mut self.clerk);
-        self.engine.drive(&mut self.clerk);
-        for (request, error) in self.clerk.requests.drain(..) {
+    pub fn maintenance(&mut self) -> Result<()> {
+        self.engine.take_others(self.link, self.broken.take(), &mut self.dispatcher);
+        self.engine.drive(&mut self.dispatcher);
+        for (request, error) in self.dispatcher.requests.drain(..) {
             // Whoever asked may have gone meanwhile.
             drop(self.engine.send(self.link, &Draft::error(&request), &error.encode()));
         }
         self.engine.flush();
         self.waker.wake();
-        if !self.clerk.is_over {
+        if !self.dispatcher.is_over {
             return Ok(());
         }
-        Err(match &self.clerk.error {
+        Err(match &self.dispatcher.error {
             Some(error) => Error::new(error.code(), error.to_string()),
             None => over(),
         })
@@ -275,7 +276,7 @@ impl Link {
     /// Messages that came in more than one piece, which a link that keeps no memory cannot put
     /// together.
     pub fn skipped(&self) -> u64 {
-        self.clerk.skipped
+        self.dispatcher.skipped
     }
 
     /// What the connection has counted; `None` when it is over.
@@ -287,7 +288,7 @@ impl Link {
 impl Drop for Link {
     /// The peer hears that this was on purpose.
     fn drop(&mut self) {
-        self.engine.close(self.link, &mut self.clerk);
+        self.engine.close(self.link, &mut self.dispatcher);
         self.waker.wake();
     }
 }

@@ -21,7 +21,7 @@ use crate::error::Corrupt;
 use crate::header::{Header, Kind};
 use crate::sync::{OBSERVE, PUBLISH};
 
-/// Room for four of the largest frames, which have 8 bytes behind their header.
+/// Reservation for four of the largest frames, which have 8 bytes behind their header.
 pub(crate) const CAPACITY: usize = 128;
 
 /// A ring in a model. Cloned, it is the same ring.

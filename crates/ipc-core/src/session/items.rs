@@ -3,7 +3,7 @@
 
 use super::slots::Slots;
 use super::stream::{Stream, item_cost};
-use super::{Draft, Message, Session, Word};
+use super::{ControlMessage, Draft, Message, Session};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::Kind;
 use crate::limits::{WINDOW_MAX, WINDOW_MIN};
@@ -35,12 +35,12 @@ impl Session {
         let read = before - stream.unread();
         self.slots_of(kind, Direction::In).items_read(read);
         if due {
-            self.words.push_back(Word::Grant { kind, id });
+            self.words.push_back(ControlMessage::Grant { kind, id });
         }
         due
     }
 
-    /// What a [`Word::Grant`] says, as it stands now; `None` when nobody needs it any more.
+    /// What a [`ControlMessage::Grant`] says, as it stands now; `None` when nobody needs it any more.
     pub fn take_grant(&mut self, kind: Kind, id: u64) -> Option<u64> {
         self.stream(kind, id, Direction::In).map(Stream::take_grant)
     }

@@ -125,7 +125,7 @@ pub struct Counters {
 
 /// A word to be written to the control ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum ControlMessage {
     /// A request needs no answer any more.
     Cancel(u64),
     /// Credit for the items of a request, of this kind.
@@ -152,7 +152,7 @@ pub(crate) struct Session {
     /// more than everything else done for it.
     message: Message,
     /// What is to be written to the control ring.
-    words: VecDeque<Word>,
+    words: VecDeque<ControlMessage>,
     /// Requests of the peer that ended without an answer and were not handed over yet.
     abandoned: Vec<u64>,
     /// Lanes in which the peer's closing marker has been read, by bit.
@@ -244,23 +244,23 @@ impl Session {
     pub fn cancel(&mut self, id: u64) -> bool {
         let ended = self.calls.end(id);
         if ended {
-            self.words.push_back(Word::Cancel(id));
+            self.words.push_back(ControlMessage::Cancel(id));
         }
         ended
     }
 
-    /// The next word to write to the control ring; [`Self::word_written`] says it was.
+    /// The next word to write to the control ring; [`Self::control_written`] says it was.
     #[inline]
-    pub fn next_word(&self) -> Option<Word> {
+    pub fn next_control(&self) -> Option<ControlMessage> {
         self.words.front().copied()
     }
 
     /// Bytes the words take that wait to be written.
-    pub fn words_len(&self) -> usize {
-        self.words.len() * size_of::<Word>()
+    pub fn controls_len(&self) -> usize {
+        self.words.len() * size_of::<ControlMessage>()
     }
 
-    pub fn word_written(&mut self) {
+    pub fn control_written(&mut self) {
         self.words.pop_front();
     }
 
@@ -389,7 +389,7 @@ impl Session {
     pub fn expire(&mut self, now: Time, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
         let before = calls.len();
         self.calls.expire(now, calls);
-        self.words.extend(calls[before..].iter().copied().map(Word::Cancel));
+        self.words.extend(calls[before..].iter().copied().map(ControlMessage::Cancel));
         self.serving.expire(now, served);
     }
 

@@ -156,7 +156,7 @@ impl World {
             18..26 => self.answer(side),
             26..30 => self.cancel(side),
             30..34 => self.misuse(side),
-            34..36 => self.write_words(side),
+            34..36 => self.write_controls(side),
             36..50 => self.item(side),
             50..58 => self.read_item(side),
             58..60 => self.end_items(side),
@@ -271,7 +271,7 @@ impl World {
             self.ended(call, Outcome::Ended(Ending::Cancelled));
         }
         if self.random.percent(70) {
-            self.write_words(side);
+            self.write_controls(side);
         }
     }
 
@@ -354,7 +354,7 @@ impl World {
             self.expire();
             self.see_ends();
             self.check();
-            (0..2).for_each(|side| self.write_words(side));
+            (0..2).for_each(|side| self.write_controls(side));
             let unread = |side: usize| !self.sides[side].reads();
             let quiet = (0..2).all(|side| {
                 let Side { session, rings, .. } = &self.sides[side];

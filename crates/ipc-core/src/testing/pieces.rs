@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::checksum::CrcMode;
-use crate::doorbell::{Interest, Ringer, Sleeper, Words};
+use crate::doorbell::{Flags, Interest, Ringer, Sleeper};
 use crate::error::Result;
 use crate::header::Header;
-use crate::lanes::mapped::MappedWords;
+use crate::lanes::mapped::MappedFlags;
 use crate::limits::{Geometry, Lane, Limits};
 use crate::memory::layout::{self, Side};
 use crate::memory::{Segment, sealed};
@@ -83,7 +83,7 @@ impl Ring {
 
 /// Both ends of a direction's doorbell, without the system call that wakes.
 pub struct Doorbell {
-    words: MappedWords,
+    words: MappedFlags,
     published: u64,
     ringer: Ringer,
     sleeper: Sleeper,
@@ -92,7 +92,7 @@ pub struct Doorbell {
 impl Doorbell {
     /// Nothing published, nobody asleep.
     pub fn new() -> Result<Self> {
-        let words = MappedWords::new(&segment()?, Side::Client);
+        let words = MappedFlags::new(&segment()?, Side::Client);
         Ok(Self { words, published: 0, ringer: Ringer::default(), sleeper: Sleeper::default() })
     }
 

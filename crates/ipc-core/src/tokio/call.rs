@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::shared::Shared;
+use crate::api::Reply;
 use crate::engine::LinkId;
 use crate::error::{Error, Result};
-use crate::face::Reply;
 
 /// A request that was sent, as the future of its outcome. Dropping it before that cancels the
 /// request: the peer hears of it, and a handler that works on it is dropped there.
@@ -44,10 +44,11 @@ impl Future for Call {
         // Wakers may run code of the application when they are cloned and dropped, which is why both
         // are done without the lock.
         let waker = context.waker().clone();
-        let (outcome, displaced) = self.shared.with(|state| match state.desk.take_outcome(id) {
-            Some(outcome) => (Some(outcome), Some(waker)),
-            None => (None, state.desk.await_outcome(id, waker)),
-        });
+        let (outcome, displaced) =
+            self.shared.with(|state| match state.dispatcher.take_outcome(id) {
+                Some(outcome) => (Some(outcome), Some(waker)),
+                None => (None, state.dispatcher.await_outcome(id, waker)),
+            });
         drop(displaced);
         match outcome {
             Some(outcome) => Poll::Ready(outcome),
@@ -64,7 +65,7 @@ impl Drop for Call {
         let State::InFlight(id) = self.state else { return };
         let forgotten = self.shared.with(|state| {
             state.engine.cancel(self.link, id);
-            state.desk.forget(id)
+            state.dispatcher.forget(id)
         });
         drop(forgotten);
     }

@@ -9,9 +9,9 @@ use super::handler::{Handlers, erase, erase_listener};
 use super::request::Request;
 use super::shared::Owner;
 use super::stream::Streaming;
+use crate::api::{ApiOptions, CallOptions, Change, Reply, Subscription, closed_at_once};
 use crate::engine::{EngineStats, LinkId, LinkStats, Options, Peer, Sent};
 use crate::error::{Error, Result};
-use crate::face::{CallOptions, Change, FaceOptions, Reply, Subscription, closed_at_once};
 use crate::remote_error::RemoteError;
 
 /// A connection to a server, shared by as many tasks and threads as have a clone of it. It is closed
@@ -27,21 +27,21 @@ struct Connection {
 
 impl Client {
     /// Connects to the server of that name.
-    pub async fn connect(name: &str, options: &Options, face: FaceOptions) -> Result<Self> {
-        Self::connect_with(name, options, face, Handlers::new()).await
+    pub async fn connect(name: &str, options: &Options, api: ApiOptions) -> Result<Self> {
+        Self::connect_with(name, options, api, Handlers::new()).await
     }
 
     /// The same with handlers that are in place before the server can send anything.
     pub async fn connect_with(
         name: &str,
         options: &Options,
-        face: FaceOptions,
+        api: ApiOptions,
         handlers: Handlers,
     ) -> Result<Self> {
-        let (owner, link) = Owner::start(face, handlers, |state| {
-            state.engine.connect(name, options, face.connect_timeout)
+        let (owner, link) = Owner::start(api, handlers, |state| {
+            state.engine.connect(name, options, api.connect_timeout)
         })?;
-        let connected = owner.0.until(|state| match state.desk.changes.next() {
+        let connected = owner.0.until(|state| match state.dispatcher.changes.next() {
             Some(Change::Connected(_, peer)) => Some(Ok(peer)),
             Some(Change::Closed(_, error)) => Some(Err(error.unwrap_or_else(closed_at_once))),
             _ => (!state.engine.is_open(link)).then(|| Err(closed_at_once())),
@@ -68,7 +68,7 @@ impl Client {
     /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
     /// unpack them is up to 64 times what their author has put in.
     pub fn accept_compressed(&self, name: &str) {
-        self.0.owner.0.with(|state| state.desk.router.accept_packed(name));
+        self.0.owner.0.with(|state| state.dispatcher.router.accept_packed(name));
     }
 
     /// Calls `listener` for each one-way message of that name from now on, beside whatever else is
@@ -127,7 +127,7 @@ impl Client {
     /// Waits until the connection is over; the error says why, unless it was closed in good order.
     pub async fn closed(&self) -> Option<Error> {
         let over = |error: &Error| Error::new(error.code(), error.to_string());
-        let closed = self.0.owner.0.until(|state| match state.desk.changes.peek() {
+        let closed = self.0.owner.0.until(|state| match state.dispatcher.changes.peek() {
             Some(Change::Closed(_, error)) => Some(error.as_ref().map(over)),
             _ => state.over.then_some(None),
         });
@@ -151,7 +151,7 @@ impl Client {
 
     /// One-way messages of the server nobody handled.
     pub fn unhandled(&self) -> u64 {
-        self.0.owner.0.with(|state| state.desk.unhandled)
+        self.0.owner.0.with(|state| state.dispatcher.unhandled)
     }
 
     /// Closes in good order, for all clones, and waits until what waited for room is written, or a

@@ -1,7 +1,7 @@
 //! The task that owns the waiting of one client or server.
 //!
 //! It drives the engine, looks a little longer after traffic and while an answer is outstanding, as
-//! [`crate::Patience`] explains, and then sleeps until the engine's descriptor becomes readable or
+//! [`crate::WaitPolicy`] explains, and then sleeps until the engine's descriptor becomes readable or
 //! somebody nudges it. Between two looks it lets the other tasks of its runtime run, and the other
 //! end too, which may share the processor with it.
 
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use ::tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use ::tokio::task::yield_now;
 
-use super::desk::{After, Desk};
+use super::dispatcher::{After, Dispatcher};
 use super::shared::Shared;
-use crate::engine::{Engine, LOOKS_PER_YIELD, PAUSES};
-use crate::face::Turns;
+use crate::api::Turns;
+use crate::engine::{Engine, PAUSES, POLLS_PER_YIELD};
 use crate::time::Time;
 
 /// Drives until there is nothing left to drive for.
@@ -30,7 +30,7 @@ struct Driver {
 }
 
 /// What came of going to sleep.
-enum Bed {
+enum ParkResult {
     /// Nothing is there to be done.
     Asleep,
     /// Something has come meanwhile.
@@ -43,7 +43,7 @@ impl Driver {
     async fn run(&mut self, fd: &AsyncFd<OwnedFd>) {
         let mut ready = None;
         loop {
-            while self.linger().await {
+            while self.spin().await {
                 self.drive(Turns::drive_hot);
                 yield_now().await;
             }
@@ -52,10 +52,10 @@ impl Driver {
                 yield_now().await;
                 continue;
             }
-            match self.go_to_sleep() {
-                Bed::Asleep => {}
-                Bed::Awake => continue,
-                Bed::Done => return,
+            match self.park() {
+                ParkResult::Asleep => {}
+                ParkResult::Awake => continue,
+                ParkResult::Done => return,
             }
             // Nothing was found and the engine is armed: what comes from now on is a new edge.
             if let Some(mut ready) = ready.take() {
@@ -73,10 +73,13 @@ impl Driver {
     }
 
     /// Drives the engine, and does what has come of it. Returns whether there was anything to do.
-    fn drive(&mut self, how: impl FnOnce(&mut Turns, &mut Engine, &mut Desk) -> bool) -> bool {
+    fn drive(
+        &mut self,
+        how: impl FnOnce(&mut Turns, &mut Engine, &mut Dispatcher) -> bool,
+    ) -> bool {
         let worked = self.shared.with_after(&mut self.after, |state| {
             state.asleep = false;
-            how(&mut state.turns, &mut state.engine, &mut state.desk)
+            how(&mut state.turns, &mut state.engine, &mut state.dispatcher)
         });
         self.after.run(&self.shared);
         worked
@@ -84,21 +87,21 @@ impl Driver {
 
     /// Looks at hot links until there is something or the budget is used up. Returns whether there
     /// is something.
-    async fn linger(&self) -> bool {
-        let budget = self.shared.look_budget();
+    async fn spin(&self) -> bool {
+        let budget = self.shared.spin_budget();
         if budget.is_zero() {
             return false;
         }
         for _ in 0..PAUSES {
-            if self.shared.look() {
+            if self.shared.poll() {
                 return true;
             }
             hint::spin_loop();
         }
         let until = Time::now() + budget;
         loop {
-            for _ in 0..LOOKS_PER_YIELD {
-                if self.shared.look() {
+            for _ in 0..POLLS_PER_YIELD {
+                if self.shared.poll() {
                     return true;
                 }
             }
@@ -106,20 +109,20 @@ impl Driver {
                 return false;
             }
             // To other processes, and to the other tasks of this one.
-            if self.shared.give_way() {
-                return self.shared.look();
+            if self.shared.yield_now() {
+                return self.shared.poll();
             }
             yield_now().await;
         }
     }
 
-    fn go_to_sleep(&mut self) -> Bed {
+    fn park(&mut self) -> ParkResult {
         self.shared.with_after(&mut self.after, |state| {
             if state.is_done() {
-                return Bed::Done;
+                return ParkResult::Done;
             }
             state.asleep = state.engine.arm();
-            if state.asleep { Bed::Asleep } else { Bed::Awake }
+            if state.asleep { ParkResult::Asleep } else { ParkResult::Awake }
         })
     }
 }
@@ -129,8 +132,8 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.shut();
         self.shared.with(|state| {
-            state.engine.drive(&mut state.desk);
-            state.desk.end();
+            state.engine.drive(&mut state.dispatcher);
+            state.dispatcher.end();
             state.over = true;
         });
     }

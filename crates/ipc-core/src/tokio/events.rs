@@ -58,7 +58,7 @@ fn cost(job: &Job) -> usize {
 /// Handles the messages of a connection, one after the other, while there are any.
 pub(super) async fn handle(shared: Arc<Shared>, link: LinkId) {
     let mut batch = Vec::new();
-    while shared.with(|state| state.desk.next_events(&mut state.engine, link, &mut batch)) {
+    while shared.with(|state| state.dispatcher.next_events(&mut state.engine, link, &mut batch)) {
         for job in batch.drain(..) {
             // Whatever a one-way message comes to, nobody is to be told.
             drop(job.run(&shared).await);

@@ -9,8 +9,8 @@ use std::task::Poll;
 use super::request::{Cancellation, Request};
 use super::shared::Shared;
 use super::stream::Streaming;
+use crate::api::{FlowKey, Reply, Router, item_draft, panicked};
 use crate::engine::{LinkId, Peer};
-use crate::face::{FlowKey, Reply, Router, item_draft, panicked};
 use crate::remote_error::RemoteError;
 use crate::session::{Draft, Message};
 
@@ -123,7 +123,8 @@ impl Job {
     pub async fn serve(self, shared: Arc<Shared>) {
         let (link, message) = (self.link, self.message);
         if let Some(outcome) = self.run(&shared).await {
-            shared.with(|state| state.desk.answer(&mut state.engine, link, &message, outcome));
+            shared
+                .with(|state| state.dispatcher.answer(&mut state.engine, link, &message, outcome));
         }
     }
 }

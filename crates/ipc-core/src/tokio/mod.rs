@@ -1,8 +1,8 @@
-//! The asynchronous face: handles that are shared between tasks, and handlers that are futures.
+//! The asynchronous api: handles that are shared between tasks, and handlers that are futures.
 //!
 //! ```
 //! use ipc_core::tokio::{Client, Handlers, Request, Server};
-//! use ipc_core::{CallOptions, FaceOptions, ListenOptions, Options, Reply};
+//! use ipc_core::{CallOptions, ApiOptions, ListenOptions, Options, Reply};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-tokio-{}", std::process::id()));
 //! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -11,10 +11,10 @@
 //! let handlers = Handlers::new().handle("shout", |request: Request| async move {
 //!     Ok(Reply::bytes(request.payload.to_ascii_uppercase()))
 //! });
-//! let (listen, face) = (ListenOptions::default(), FaceOptions::default());
-//! let server = Server::bind_with("demo", &options, &listen, face, handlers).await?;
+//! let (listen, api) = (ListenOptions::default(), ApiOptions::default());
+//! let server = Server::bind_with("demo", &options, &listen, api, handlers).await?;
 //!
-//! let client = Client::connect("demo", &options, face).await?;
+//! let client = Client::connect("demo", &options, api).await?;
 //! let reply = client.request("shout", b"hello", &CallOptions::default()).await?;
 //! assert_eq!(reply.payload, b"HELLO");
 //!
@@ -38,7 +38,7 @@
 //! ```
 //!
 //! **Requests** of a peer are handled side by side, each in a task of its own, at most
-//! [`Flow::serving_max`](crate::Flow) of them; beyond that they stay in the ring. **One-way messages**
+//! [`Bounds::serving_max`](crate::Bounds) of them; beyond that they stay in the ring. **One-way messages**
 //! of a connection are handled one after the other, in the order in which they came; a handler that
 //! is slow lets them wait, some in private memory, then in the ring, then at the peer.
 //!
@@ -48,7 +48,7 @@
 
 mod call;
 mod client;
-mod desk;
+mod dispatcher;
 mod driver;
 mod events;
 mod handler;
@@ -57,7 +57,7 @@ mod server;
 mod shared;
 mod stream;
 
-pub use crate::face::Change;
+pub use crate::api::Change;
 pub use call::Call;
 pub use client::Client;
 pub use handler::Handlers;

@@ -9,9 +9,9 @@ use ::tokio::sync::Notify;
 use super::call::Call;
 use super::shared::Shared;
 use super::stream::Streaming;
+use crate::api::CallOptions;
 use crate::engine::{LinkId, Peer, Sent};
 use crate::error::{Code, Result};
-use crate::face::CallOptions;
 use crate::remote_error::RemoteError;
 use crate::session::Message;
 use crate::time::Time;
@@ -114,7 +114,7 @@ impl Cancellation {
             return true;
         }
         let Some((shared, link)) = &self.source else { return false };
-        shared.hear_cancels(*link) && self.is_known()
+        shared.read_cancels(*link) && self.is_known()
     }
 
     fn is_known(&self) -> bool {

@@ -9,9 +9,9 @@ use super::handler::{Handlers, erase, erase_listener};
 use super::request::Request;
 use super::shared::Owner;
 use super::stream::Streaming;
+use crate::api::{ApiOptions, CallOptions, Change, Reply, Subscription};
 use crate::engine::{EngineStats, LinkId, LinkStats, ListenOptions, Options, Peer, Sent};
 use crate::error::{Error, Result};
-use crate::face::{CallOptions, Change, FaceOptions, Reply, Subscription};
 use crate::remote_error::RemoteError;
 
 /// A server, shared by as many tasks and threads as have a clone of it. It is closed, with all its
@@ -22,8 +22,8 @@ pub struct Server(Arc<Owner>);
 impl Server {
     /// Takes the name and listens. A client that comes before its method has a handler is told that
     /// there is none; [`Self::bind_with`] has them in place first.
-    pub async fn bind(name: &str, options: &Options, face: FaceOptions) -> Result<Self> {
-        Self::bind_with(name, options, &ListenOptions::default(), face, Handlers::new()).await
+    pub async fn bind(name: &str, options: &Options, api: ApiOptions) -> Result<Self> {
+        Self::bind_with(name, options, &ListenOptions::default(), api, Handlers::new()).await
     }
 
     /// The same with limits of its own for clients that come, and with handlers that are in place
@@ -34,10 +34,10 @@ impl Server {
         name: &str,
         options: &Options,
         listen: &ListenOptions,
-        face: FaceOptions,
+        api: ApiOptions,
         handlers: Handlers,
     ) -> Result<Self> {
-        let (owner, ()) = Owner::start(face, handlers, |state| {
+        let (owner, ()) = Owner::start(api, handlers, |state| {
             state.listener = Some(state.engine.listen(name, options, listen)?);
             Ok(())
         })?;
@@ -56,7 +56,7 @@ impl Server {
     /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
     /// unpack them is up to 64 times what their author has put in.
     pub fn accept_compressed(&self, name: &str) {
-        self.0.0.with(|state| state.desk.router.accept_packed(name));
+        self.0.0.with(|state| state.dispatcher.router.accept_packed(name));
     }
 
     /// Calls `listener` for each one-way message of that name from now on, beside whatever else is
@@ -88,7 +88,7 @@ impl Server {
     /// change is told once, whoever asks, and a connection that goes before anybody was told that it
     /// had come is not told of.
     pub async fn next_change(&self) -> Option<Change> {
-        let change = self.0.0.until(|state| match state.desk.changes.next() {
+        let change = self.0.0.until(|state| match state.dispatcher.changes.next() {
             Some(change) => Some(Some(change)),
             None => state.over.then_some(None),
         });
@@ -179,7 +179,7 @@ impl Server {
 
     /// One-way messages of clients nobody handled.
     pub fn unhandled(&self) -> u64 {
-        self.0.0.with(|state| state.desk.unhandled)
+        self.0.0.with(|state| state.dispatcher.unhandled)
     }
 
     /// Closes a connection in good order; when it is over, that is a change.

@@ -11,19 +11,19 @@ use ::tokio::sync::Notify;
 use rustix::io::Errno;
 
 use super::call::Call;
-use super::desk::{After, Desk};
+use super::dispatcher::{After, Dispatcher};
 use super::driver;
 use super::handler::{Handler, Handlers};
 use super::stream::Streaming;
+use crate::api::{ApiOptions, CallOptions, FlowKey, Subscription, Turns, item_draft};
 use crate::engine::{Engine, LinkId, ListenerId, Sent};
 use crate::error::{Code, Error, Result};
-use crate::face::{CallOptions, FaceOptions, FlowKey, Subscription, Turns, item_draft};
 use crate::session::Draft;
 use crate::time::Time;
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    pub face: FaceOptions,
+    pub api: ApiOptions,
     pub runtime: Handle,
     /// Wakes the driver when there is something to do that the engine's descriptor does not tell.
     pub nudge: Notify,
@@ -34,7 +34,7 @@ pub(super) struct Shared {
 /// What the lock protects.
 pub(super) struct State {
     pub engine: Engine,
-    pub desk: Desk,
+    pub dispatcher: Dispatcher,
     pub turns: Turns,
     pub listener: Option<ListenerId>,
     /// The driver sleeps: whoever makes work for it nudges it.
@@ -53,7 +53,7 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.shared.with(|state| state.desk.sends.remove(self.id));
+        self.shared.with(|state| state.dispatcher.sends.remove(self.id));
     }
 }
 
@@ -69,7 +69,7 @@ impl Drop for Owner {
 impl Owner {
     /// Starts a driver for an engine that `prepare` has given something to do.
     pub fn start<T>(
-        face: FaceOptions,
+        api: ApiOptions,
         handlers: Handlers,
         prepare: impl FnOnce(&mut State) -> Result<T>,
     ) -> Result<(Self, T)> {
@@ -77,7 +77,7 @@ impl Owner {
             .map_err(|_| Error::new(Code::InvalidArgument, "called outside of a tokio runtime"))?;
         let mut state = State {
             engine: Engine::new()?,
-            desk: Desk::new(handlers),
+            dispatcher: Dispatcher::new(handlers),
             turns: Turns::default(),
             listener: None,
             asleep: false,
@@ -94,7 +94,7 @@ impl Owner {
         let fd = watch(fd).map_err(watching)?;
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
-            face,
+            api,
             runtime,
             nudge: Notify::new(),
             changed: Notify::new(),
@@ -118,10 +118,10 @@ impl Shared {
     pub fn with_after<T>(&self, after: &mut After, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = act(&mut state);
-        let State { engine, desk, asleep, .. } = &mut *state;
-        desk.send_refusals(engine);
+        let State { engine, dispatcher, asleep, .. } = &mut *state;
+        dispatcher.send_refusals(engine);
         engine.flush();
-        std::mem::swap(&mut desk.after, after);
+        std::mem::swap(&mut dispatcher.after, after);
         // A link is hot when there is something to look at, and its peer does not ring any more.
         let nudge = *asleep && engine.is_hot();
         *asleep &= !nudge;
@@ -133,26 +133,26 @@ impl Shared {
     }
 
     /// Looks whether the peer of a link has cancelled anything. Returns whether there was news.
-    pub fn hear_cancels(self: &Arc<Self>, link: LinkId) -> bool {
-        self.lock().engine.has_words(link)
-            && self.with(|State { engine, desk, .. }| engine.hear_cancels(link, desk))
+    pub fn read_cancels(self: &Arc<Self>, link: LinkId) -> bool {
+        self.lock().engine.has_controls(link)
+            && self.with(|State { engine, dispatcher, .. }| engine.read_cancels(link, dispatcher))
     }
 
     /// Looks whether a hot link has something.
-    pub fn look(&self) -> bool {
-        self.lock().engine.look()
+    pub fn poll(&self) -> bool {
+        self.lock().engine.poll()
     }
 
     /// How long to look before sleeping, as things stand.
-    pub fn look_budget(&self) -> Duration {
-        self.lock().engine.look_budget(&self.face.patience)
+    pub fn spin_budget(&self) -> Duration {
+        self.lock().engine.spin_budget(&self.api.wait_policy)
     }
 
     /// Gives the processor away between looks. Returns whether looking is no use for now.
-    pub fn give_way(&self) -> bool {
+    pub fn yield_now(&self) -> bool {
         let from = Time::now();
         rustix::thread::sched_yield();
-        self.lock().engine.gave_way(from, Time::now())
+        self.lock().engine.yielded(from, Time::now())
     }
 
     // A panic under the lock is a bug of this crate; the connections of the others go on all the same.
@@ -165,7 +165,7 @@ impl Shared {
     pub fn handle(self: &Arc<Self>, name: &str, handler: Handler) {
         let useless = self.with(|state| match state.shut {
             true => Some(handler),
-            false => state.desk.router.handle(name, handler),
+            false => state.dispatcher.router.handle(name, handler),
         });
         drop(useless);
     }
@@ -173,8 +173,8 @@ impl Shared {
     /// Listens to a name. Who comes too late is dropped without the lock, and hears nothing.
     pub fn listen(self: &Arc<Self>, name: &str, once: bool, handler: Handler) -> Subscription {
         let (subscription, useless) = self.with(|state| {
-            let subscription = state.desk.router.listen(name, once, handler);
-            let useless = state.shut.then(|| state.desk.router.stop_listening(subscription));
+            let subscription = state.dispatcher.router.listen(name, once, handler);
+            let useless = state.shut.then(|| state.dispatcher.router.stop_listening(subscription));
             (subscription, useless)
         });
         drop(useless);
@@ -183,7 +183,7 @@ impl Shared {
 
     /// Ends that.
     pub fn stop_listening(self: &Arc<Self>, subscription: Subscription) {
-        let useless = self.with(|state| state.desk.router.stop_listening(subscription));
+        let useless = self.with(|state| state.dispatcher.router.stop_listening(subscription));
         drop(useless);
     }
 
@@ -197,12 +197,12 @@ impl Shared {
     ) -> Call {
         let sent = self.with(|state| {
             let code = state.engine.code(method)?;
-            let id = state.desk.begin(link);
-            let draft = options.request(code, id, &self.face);
+            let id = state.dispatcher.begin(link);
+            let draft = options.request(code, id, &self.api);
             match state.engine.send(link, &draft, payload) {
                 Ok(_) => Ok(id),
                 Err(error) => {
-                    state.desk.forget(id);
+                    state.dispatcher.forget(id);
                     Err(error)
                 }
             }
@@ -220,16 +220,16 @@ impl Shared {
     ) -> Result<Streaming> {
         let (key, draft) = self.with(|state| {
             let code = state.engine.code(method)?;
-            let id = state.desk.begin(link);
+            let id = state.dispatcher.begin(link);
             let draft = options.stream(code, id);
             match state.engine.send(link, &draft, payload) {
                 Ok(_) => {
                     let key = FlowKey { link, ours: true, id };
-                    state.desk.flows.open(key);
+                    state.dispatcher.flows.open(key);
                     Ok((key, item_draft(&draft, key)))
                 }
                 Err(error) => {
-                    state.desk.forget(id);
+                    state.dispatcher.forget(id);
                     Err(error)
                 }
             }
@@ -260,7 +260,7 @@ impl Shared {
         options: &CallOptions,
     ) -> Result<()> {
         let (id, sent) = self.with(|state| {
-            let id = state.desk.sends.insert(None);
+            let id = state.dispatcher.sends.insert(None);
             let sent = state.engine.code(event).and_then(|code| {
                 let draft = Draft { id, ..options.one_way(code) };
                 state.engine.send(link, &draft, payload)
@@ -320,7 +320,7 @@ impl Shared {
                 state.close(link);
             }
             (state.shut, state.asleep) = (true, false);
-            state.desk.router.clear()
+            state.dispatcher.router.clear()
         });
         self.nudge.notify_one();
         drop(handlers);
@@ -342,14 +342,14 @@ fn watch(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
 
 impl State {
     fn close(&mut self, link: LinkId) {
-        self.engine.close(link, &mut self.desk);
-        self.desk.hang_up(link);
+        self.engine.close(link, &mut self.dispatcher);
+        self.dispatcher.hang_up(link);
     }
 
     /// What became of a message that waited, once that is known.
     fn sent(&mut self, id: u64) -> Option<Result<()>> {
         let over = || Err(Error::new(Code::Closed, "the connection is over"));
-        self.desk.sends.get_mut(id)?.take().or_else(|| self.over.then(over))
+        self.dispatcher.sends.get_mut(id)?.take().or_else(|| self.over.then(over))
     }
 
     /// Whether there is nothing left to drive for.

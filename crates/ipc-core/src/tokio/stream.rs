@@ -9,9 +9,9 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use super::shared::{Shared, State};
+use crate::api::{FlowKey, Item, Reading, Reply};
 use crate::engine::Sent;
 use crate::error::{Code, Error, Result};
-use crate::face::{FlowKey, Item, Reading, Reply};
 use crate::session::{Draft, item_cost};
 
 /// One end of a stream: a request whose maker and whose handler send each other items.
@@ -77,7 +77,7 @@ impl Streaming {
         while let Some(item) = self.next().await {
             item?;
         }
-        let reply = self.shared.with(|state| state.desk.flows.get(self.key)?.take_reply());
+        let reply = self.shared.with(|state| state.dispatcher.flows.get(self.key)?.take_reply());
         reply.unwrap_or_else(|| Err(over()))
     }
 
@@ -91,8 +91,8 @@ impl Streaming {
         let FlowKey { link, id, .. } = self.key;
         // Cloned and dropped without the lock, because wakers may run code of the application.
         let waker = context.waker().clone();
-        let (found, displaced) = self.shared.with(|State { engine, desk, .. }| {
-            let Some(flow) = desk.flows.get(self.key) else {
+        let (found, displaced) = self.shared.with(|State { engine, dispatcher, .. }| {
+            let Some(flow) = dispatcher.flows.get(self.key) else {
                 return (Poll::Ready(None), Some(waker));
             };
             let found = match flow.read() {
@@ -113,13 +113,14 @@ impl Streaming {
     fn poll_room(&self, context: &Context<'_>) -> Poll<Result<()>> {
         let FlowKey { link, id, .. } = self.key;
         let waker = context.waker().clone();
-        let (found, displaced) = self.shared.with(|State { engine, desk, .. }| {
+        let (found, displaced) = self.shared.with(|State { engine, dispatcher, .. }| {
             let found = match engine.credit(link, self.key.sent(), id) {
                 None => Err(over()),
                 // What the ring has no room for is not put on top of what waits for it already.
                 Some(credit) if credit > 0 && !engine.want_drain(link, self.draft.lane) => Ok(()),
                 Some(_) => {
-                    let writer = desk.flows.get(self.key).map(|flow| &mut flow.waiting.writer);
+                    let writer =
+                        dispatcher.flows.get(self.key).map(|flow| &mut flow.waiting.writer);
                     return (Poll::Pending, writer.and_then(|writer| writer.replace(waker)));
                 }
             };
@@ -175,9 +176,9 @@ impl Drop for Streaming {
         let FlowKey { link, ours, id } = self.key;
         let forgotten = self.shared.with(|state| {
             if ours && state.engine.cancel(link, id) {
-                state.desk.forget(id);
+                state.dispatcher.forget(id);
             }
-            state.desk.flows.forget(self.key)
+            state.dispatcher.flows.forget(self.key)
         });
         drop(forgotten);
     }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use ipc_core::blocking::{Answer, Client, Server};
 use ipc_core::testing::faults;
 use ipc_core::{
-    CallOptions, Code, Draft, Engine, Error, FaceOptions, ListenOptions, Options, Patience,
-    Transport,
+    ApiOptions, CallOptions, Code, Draft, Engine, Error, ListenOptions, Options, Transport,
+    WaitPolicy,
 };
 use rustix::io::Errno;
 
@@ -148,8 +148,8 @@ enum Failing {
     Client,
 }
 
-fn ask(options: &Options, face: FaceOptions) -> Result<Vec<u8>, Error> {
-    let mut client = Client::connect("server", options, face)?;
+fn ask(options: &Options, api: ApiOptions) -> Result<Vec<u8>, Error> {
+    let mut client = Client::connect("server", options, api)?;
     let reply = client.request("echo", b"question", &CallOptions::default())?;
     client.close()?;
     Ok(reply.payload)
@@ -172,7 +172,7 @@ fn serve_and_ask_within(
     failing: Failing,
     plan: Plan,
 ) -> (bool, Result<Vec<u8>, Error>) {
-    let face = FaceOptions { timeout: span, connect_timeout: span, patience: Patience::NONE };
+    let api = ApiOptions { timeout: span, connect_timeout: span, wait_policy: WaitPolicy::NONE };
     let (ready, bound) = mpsc::channel();
     let serving = {
         let options = options.clone();
@@ -181,7 +181,7 @@ fn serve_and_ask_within(
                 plan.start();
             }
             // What the server fails with is its own affair, as long as it ends.
-            if let Ok(mut server) = Server::bind("server", &options, face) {
+            if let Ok(mut server) = Server::bind("server", &options, api) {
                 server.handle("echo", |request, reply| {
                     reply.payload.extend_from_slice(request.payload);
                     Ok(Answer::Now)
@@ -198,7 +198,7 @@ fn serve_and_ask_within(
     if failing == Failing::Client {
         plan.start();
     }
-    let answer = ask(options, face);
+    let answer = ask(options, api);
     let failed_here = faults::stop();
     stopper.stop();
     (serving.join().unwrap() || failed_here, answer)

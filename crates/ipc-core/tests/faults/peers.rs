@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ipc_core::testing::faults;
 use ipc_core::{
-    Code, CrcMode, Engine, Flow, Geometry, HEADER_LEN, LinkId, ListenOptions, Options, Transport,
+    Bounds, Code, CrcMode, Engine, Geometry, HEADER_LEN, LinkId, ListenOptions, Options, Transport,
     id,
 };
 use rustix::io::Errno;
@@ -95,7 +95,7 @@ fn crowd(path: &Path) -> Option<OwnedFd> {
 }
 
 #[test]
-fn a_client_whose_server_has_a_full_queue_knocks_until_it_is_let_in() {
+fn a_client_whose_server_has_a_full_queue_tries_until_it_is_accepted() {
     let _alone = alone();
     let meeting = Meeting::new("queue");
     let options = meeting.options(Transport::Sealed);
@@ -125,8 +125,8 @@ fn a_client_whose_server_has_a_full_queue_knocks_until_it_is_let_in() {
 fn the_requests_of_a_dead_client_do_not_hold_its_end_back() {
     let _alone = alone();
     let meeting = Meeting::new("dead");
-    let flow = Flow { serving_max: 4, ..Flow::DEFAULT };
-    let options = Options { flow, ..meeting.options(Transport::Sealed) };
+    let bounds = Bounds { serving_max: 4, ..Bounds::DEFAULT };
+    let options = Options { bounds, ..meeting.options(Transport::Sealed) };
     let mut pair = Pair::connected(&options);
     let code = pair.client.code("echo").unwrap();
     for slot in 0..40 {

@@ -12,7 +12,7 @@ use ipc_core::{Code, CrcMode, Error, Lane, Options, Overflow, Transport};
 /// Both ways memory reaches the peer.
 pub const TRANSPORTS: [Transport; 2] = [Transport::Sealed, Transport::Portable];
 /// How long anything may take, on a machine that is busy with other things, before a test has failed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const WAIT_POLICY: Duration = Duration::from_secs(60);
 
 const ROLE: &str = "RINGPOST_TEST_ROLE";
 const DIRECTORY: &str = "RINGPOST_TEST_DIRECTORY";
@@ -69,8 +69,8 @@ fn options(directory: PathBuf, transport: Transport, crc: CrcMode) -> Options {
     let transport = Some(transport);
     let mut options = Options { directory: Some(directory), transport, crc, ..Options::default() };
     // Who is slow is waited for: what is dropped is for tests of that.
-    for overflow in &mut options.flow.overflow[..Lane::Low as usize] {
-        *overflow = Overflow::Wait(10 * PATIENCE);
+    for overflow in &mut options.bounds.overflow[..Lane::Low as usize] {
+        *overflow = Overflow::Wait(10 * WAIT_POLICY);
     }
     options
 }
@@ -123,7 +123,7 @@ impl Process {
             if let Some(status) = self.0.try_wait().expect("it is ours") {
                 return status.code();
             }
-            assert!(since.elapsed() < PATIENCE, "the other process does not end");
+            assert!(since.elapsed() < WAIT_POLICY, "the other process does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -142,7 +142,7 @@ pub fn patiently<T>(mut connect: impl FnMut() -> Result<T, Error>) -> T {
     loop {
         match connect() {
             Ok(connected) => return connected,
-            Err(error) if error.code() == Code::NoServer && since.elapsed() < PATIENCE => {
+            Err(error) if error.code() == Code::NoServer && since.elapsed() < WAIT_POLICY => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(error) => panic!("{error}"),
@@ -154,7 +154,7 @@ pub fn patiently<T>(mut connect: impl FnMut() -> Result<T, Error>) -> T {
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let since = Instant::now();
     while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "{what} does not come about");
+        assert!(since.elapsed() < WAIT_POLICY, "{what} does not come about");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -164,7 +164,7 @@ pub fn watch_dog() {
     static STARTED: std::sync::Once = std::sync::Once::new();
     STARTED.call_once(|| {
         std::thread::spawn(|| {
-            std::thread::sleep(10 * PATIENCE);
+            std::thread::sleep(10 * WAIT_POLICY);
             std::process::abort();
         });
     });

@@ -1,10 +1,10 @@
 //! One open connection: a session over its lanes, with its socket and its doorbell.
 
-mod lent;
+mod deferred;
 mod parked;
 mod real_time;
 mod receiving;
-mod room;
+mod reservation;
 mod sending;
 mod unpacking;
 
@@ -15,27 +15,27 @@ use std::time::Duration;
 
 use super::backlog::Backlog;
 use super::bell::Waker;
-use super::greeting::Agreed;
+use super::connecting::Agreed;
 use super::host::{BufferId, Event, Host, LinkId, Peer};
-use super::options::Flow;
+use super::options::Bounds;
 use super::slab::Key;
 use super::workload::Workload;
 use crate::doorbell::Interest;
 use crate::error::{Code, Error};
 use crate::header::{Header, Kind};
 use crate::lanes::Scope;
-use crate::lanes::mapped::{MappedLanes, MappedWords};
+use crate::lanes::mapped::{MappedFlags, MappedLanes};
 use crate::limits::{Lane, RINGS};
 use crate::memory::Segment;
 use crate::memory::layout::Side;
 use crate::session::{Ending, Session, control};
 use crate::time::{Now, Time};
 
-use lent::Lending;
-pub use lent::Lent;
+pub use deferred::Deferred;
+use deferred::DeferredSend;
 use parked::{Holds, Parked};
 pub(crate) use real_time::Taken;
-pub(crate) use room::{Refusal, Room};
+pub(crate) use reservation::{Refusal, Reservation};
 use unpacking::Unpacking;
 
 /// What became of a message that was sent.
@@ -108,20 +108,20 @@ pub(super) struct Link {
     /// In the engine's list of links to be flushed.
     pub unflushed: bool,
     /// Looks in a row that found nothing.
-    pub cold_looks: u32,
+    pub idle_polls: u32,
     /// When something was found unread although nobody rang; see the engine's backstop.
     pub unrung_since: Option<Time>,
     lanes: MappedLanes,
-    own_words: MappedWords,
-    peer_words: MappedWords,
+    own_flags: MappedFlags,
+    peer_flags: MappedFlags,
     session: Session,
-    flow: Flow,
+    bounds: Bounds,
     backlogs: [Backlog; Lane::ALL.len()],
     /// Messages whose markers stand in the backlogs, in order.
-    lendings: VecDeque<Lending>,
-    lent_keys: u64,
+    deferred_sends: VecDeque<DeferredSend>,
+    deferred_keys: u64,
     /// What is being sent now may be lent.
-    lends: bool,
+    may_defer: bool,
     /// Much more waits than may, and the connection ends then unless the peer reads some of it.
     stalled_by: Time,
     /// More could have been written, but not all at once.
@@ -151,7 +151,7 @@ pub(super) struct Link {
     workload: Option<Arc<Workload>>,
     work: u32,
     /// Held back because that is too much.
-    pub is_crowded: bool,
+    pub is_throttled: bool,
     /// Lanes of which the host wants to hear when nothing waits for room there any more, by bit.
     drain_wanted: u8,
     /// Set: rings are owed instead of rung, because ringing is a system call.
@@ -175,28 +175,28 @@ impl Link {
         id: LinkId,
         agreed: Agreed,
         socket: OwnedFd,
-        flow: Flow,
+        bounds: Bounds,
         listener: Option<Key>,
     ) -> Self {
         let Agreed { side, segment, peer } = agreed;
-        let words = |side: Side| MappedWords::new(&segment, side);
+        let words = |side: Side| MappedFlags::new(&segment, side);
         Self {
             id,
             socket: Arc::new(socket),
             listener,
             hot: false,
             unflushed: false,
-            cold_looks: 0,
+            idle_polls: 0,
             unrung_since: None,
             lanes: MappedLanes::over(&segment, &peer.agreement, side),
-            own_words: words(side),
-            peer_words: words(side.peer()),
+            own_flags: words(side),
+            peer_flags: words(side.peer()),
             session: Session::new(peer.agreement.limits, peer.agreement.streams),
-            flow,
+            bounds,
             backlogs: Default::default(),
-            lendings: VecDeque::new(),
-            lent_keys: 0,
-            lends: false,
+            deferred_sends: VecDeque::new(),
+            deferred_keys: 0,
+            may_defer: false,
             stalled_by: Time::NEVER,
             has_more: false,
             unpacking: Unpacking::default(),
@@ -213,7 +213,7 @@ impl Link {
             held_back: false,
             workload: None,
             work: 0,
-            is_crowded: false,
+            is_throttled: false,
             drain_wanted: 0,
             waker: None,
             sent: Vec::new(),
@@ -235,7 +235,7 @@ impl Link {
     pub fn arm(&self) -> bool {
         let interest =
             if self.waits { Interest::DATA.and(Interest::SPACE) } else { Interest::DATA };
-        self.lanes.arm(interest, || self.look())
+        self.lanes.arm(interest, || self.poll())
     }
 
     /// Awake to this link.
@@ -247,7 +247,7 @@ impl Link {
     /// The host may be ready again: what was held back is worth a look.
     pub fn resume(&mut self) {
         self.let_go();
-        self.is_crowded = false;
+        self.is_throttled = false;
     }
 
     /// It shares a limit with the other clients of its server.
@@ -285,7 +285,7 @@ impl Link {
             return false;
         }
         self.resume();
-        if let Some(workload) = self.workload.as_ref().filter(|_| self.look()) {
+        if let Some(workload) = self.workload.as_ref().filter(|_| self.poll()) {
             workload.give_turn(self.id);
         }
         true
@@ -293,7 +293,7 @@ impl Link {
 
     /// Tells the peer that this side does nothing before request `id` is answered; 0: it does.
     pub fn wait_synchronously(&mut self, id: u64) {
-        self.own_words.store_sync_wait(id);
+        self.own_flags.store_sync_wait(id);
     }
 
     /// Whether the peer in its turn does nothing before a request of its own is answered that
@@ -305,7 +305,7 @@ impl Link {
 
     /// The request the peer waits for synchronously.
     pub fn peer_waits_for(&self) -> Option<u64> {
-        Some(self.peer_words.load_sync_wait()).filter(|id| *id != 0)
+        Some(self.peer_flags.load_sync_wait()).filter(|id| *id != 0)
     }
 
     // ---- time and the end ----
@@ -329,7 +329,7 @@ impl Link {
         if self.stalled_by <= now {
             self.let_peer_go();
         }
-        if let Err(corrupt) = self.write_words().and_then(|()| self.write_waiting(host)) {
+        if let Err(corrupt) = self.write_controls().and_then(|()| self.write_waiting(host)) {
             self.break_off(corrupt.into());
         }
         self.commit();
@@ -405,8 +405,8 @@ impl Link {
                 self.settle(id, Some(self.ended_error()));
             }
         }
-        for place in 0..self.lendings.len() {
-            self.settle(self.lendings[place].id, Some(self.ended_error()));
+        for place in 0..self.deferred_sends.len() {
+            self.settle(self.deferred_sends[place].id, Some(self.ended_error()));
         }
         self.tell_sent(host);
         let error = match self.end {
@@ -465,14 +465,15 @@ impl Link {
 
     /// Bytes that wait for room in private memory of this link.
     fn waiting(&self) -> usize {
-        self.backlogs.iter().map(Backlog::len).sum::<usize>() + self.session.words_len()
+        self.backlogs.iter().map(Backlog::len).sum::<usize>() + self.session.controls_len()
     }
 
     /// Bytes that wait for room in a lane.
     pub fn queued(&self, lane: Lane) -> usize {
-        let of_lane = |lending: &&Lending| lending.lane == lane;
-        let lent = self.lendings.iter().filter(of_lane).map(Lending::left).sum::<usize>();
-        lent + self.backlogs[lane as usize].len()
+        let of_lane = |lending: &&DeferredSend| lending.lane == lane;
+        let deferred =
+            self.deferred_sends.iter().filter(of_lane).map(DeferredSend::left).sum::<usize>();
+        deferred + self.backlogs[lane as usize].len()
     }
 
     /// Whether nothing that has arrived is kept from the host.
@@ -497,7 +498,7 @@ impl Link {
             stale_requests: counters.stale_requests,
             refused: self.refused,
             dropped: self.dropped,
-            peer_dropped: std::array::from_fn(|ring| self.peer_words.load_dropped(ring)),
+            peer_dropped: std::array::from_fn(|ring| self.peer_flags.load_dropped(ring)),
             rings: self.rings,
             queued: Lane::ALL.iter().map(|lane| self.queued(*lane)).sum(),
             calls: self.session.calls_live(),

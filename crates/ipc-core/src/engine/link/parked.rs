@@ -119,11 +119,11 @@ impl Link {
     pub(super) fn weigh(&mut self, host: &mut impl Host) {
         // A peer that is gone takes no answers, so its requests are not held back for them.
         let readiness = host.readiness(self.id);
-        let is_busy = (self.session.serving_live() >= self.flow.serving_max
+        let is_busy = (self.session.serving_live() >= self.bounds.serving_max
             || self.waits
             || self.workload.is_some())
             && self.is_busy();
-        let has_unread = self.session.unread() > self.flow.unread_max;
+        let has_unread = self.session.unread() > self.bounds.unread_max;
         if has_unread != self.has_unread {
             self.has_unread = has_unread;
             host.event(Event::Unread { link: self.id, is_too_much: has_unread });
@@ -145,21 +145,21 @@ impl Link {
         };
         // Behind what is held back may lie what a handler waits for.
         let is_awaiting = self.session.calls_live() > 0 || self.session.serving_streams() > 0;
-        let looks_behind = is_awaiting && self.parked.len() <= self.flow.backlog_max;
-        self.held_back = readiness == Readiness::Nothing || !looks_behind;
+        let reads_behind = is_awaiting && self.parked.len() <= self.bounds.backlog_max;
+        self.held_back = readiness == Readiness::Nothing || !reads_behind;
     }
 
     /// Whether there is enough to work on. Streams do not count: their items lie behind requests.
     #[cold]
     fn is_busy(&mut self) -> bool {
         if matches!(self.end, End::PeerGone) || self.session.is_peer_closed() {
-            self.is_crowded = false;
+            self.is_throttled = false;
             return false;
         }
-        self.is_crowded = !self.has_room_for_work();
-        self.is_crowded
-            || self.working() >= self.flow.serving_max
-            || self.waiting() > self.flow.backlog_max
+        self.is_throttled = !self.has_room_for_work();
+        self.is_throttled
+            || self.working() >= self.bounds.serving_max
+            || self.waiting() > self.bounds.backlog_max
     }
 
     /// What was held back may be delivered by now: worth a look.

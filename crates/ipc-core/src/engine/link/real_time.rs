@@ -21,7 +21,7 @@ pub(crate) enum Taken {
 impl Link {
     /// From now on a peer that sleeps is not woken by [`Self::commit`], which makes no system call
     /// any more, but by the waker returned here.
-    pub fn silence(&mut self) -> Waker {
+    pub fn defer_wakes(&mut self) -> Waker {
         self.waker.insert(Waker::of(&self.socket)).clone()
     }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::lent::WRITTEN_MAX;
+use super::deferred::WRITTEN_MAX;
 use super::unpacking::SLICE_COST;
 use super::{End, LANES_CLOSE_TIMEOUT, Link, control_header};
 use crate::engine::backlog::Front;
@@ -14,20 +14,20 @@ use crate::limits::{CONTROL, Lane, METHOD_LEN_MAX};
 use crate::option_block::Options;
 use crate::ring;
 use crate::ring::mapped::MappedRegion;
-use crate::session::{Ending, Message, Step, Word, control};
+use crate::session::{ControlMessage, Ending, Message, Step, control};
 use crate::time::Time;
 
 /// Frames at least this long are released one by one: their author may wait for just that space.
 const LARGE_FRAME: u32 = 32 << 10;
 /// What of a long frame counts as much as another frame, in the budget of what is read at once.
 const FRAME_BYTES: u32 = 512;
-/// Words between the sessions that are read at once where nothing else is.
-const WORDS_AT_ONCE: usize = 256;
+/// Flags between the sessions that are read at once where nothing else is.
+const CONTROLS_AT_ONCE: usize = 256;
 
 impl Link {
     /// Whether there may be something to do. Two loads when there is not.
     #[inline]
-    pub fn look(&self) -> bool {
+    pub fn poll(&self) -> bool {
         self.lanes.incoming.has_any(self.scope())
             || self.has_work
             || (self.waits && (self.has_more || self.has_space()))
@@ -49,7 +49,7 @@ impl Link {
             .iter()
             .enumerate()
             .any(|(ring, backlog)| !backlog.is_empty() && outgoing.ring(ring).has_moved())
-            || (self.session.next_word().is_some() && outgoing.ring(CONTROL).has_moved())
+            || (self.session.next_control().is_some() && outgoing.ring(CONTROL).has_moved())
     }
 
     /// Whether the connection may be over, so that [`Self::is_over`] should be asked.
@@ -81,14 +81,15 @@ impl Link {
 
     /// Whether the peer has written a word between the sessions that was not read. One load.
     #[inline]
-    pub fn has_words(&self) -> bool {
-        self.lanes.incoming.has_words() && !matches!(self.end, End::Broken(_) | End::Closing { .. })
+    pub fn has_controls(&self) -> bool {
+        self.lanes.incoming.has_controls()
+            && !matches!(self.end, End::Broken(_) | End::Closing { .. })
     }
 
     /// Reads words between the sessions and nothing else, and commits.
     #[cold]
-    pub fn pump_words(&mut self, host: &mut impl Host) {
-        let result = self.read_words(host);
+    pub fn pump_controls(&mut self, host: &mut impl Host) {
+        let result = self.read_controls(host);
         if let Err(corrupt) = result {
             self.break_off(corrupt.into());
         }
@@ -96,8 +97,8 @@ impl Link {
     }
 
     /// Reads as many as are looked at in a moment: however many there are, there is an end.
-    fn read_words(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
-        for _ in 0..WORDS_AT_ONCE {
+    fn read_controls(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
+        for _ in 0..CONTROLS_AT_ONCE {
             let Some(ring) = self.lanes.incoming.next(Scope::CONTROL)? else { break };
             self.take_frame(ring, host)?;
             self.lanes.incoming.advance(ring);
@@ -249,11 +250,11 @@ impl Link {
         if !self.waits {
             return Ok(());
         }
-        let was_full = self.waiting() > self.flow.backlog_max;
-        self.write_words()?;
+        let was_full = self.waiting() > self.bounds.backlog_max;
+        self.write_controls()?;
         self.write_backlogs()?;
-        self.waits = self.has_backlog() || self.session.next_word().is_some();
-        if was_full && self.waiting() <= self.flow.backlog_max {
+        self.waits = self.has_backlog() || self.session.next_control().is_some();
+        if was_full && self.waiting() <= self.bounds.backlog_max {
             // The peer has read, and may have this side work for it again.
             self.let_go();
         }
@@ -306,7 +307,7 @@ impl Link {
                     *room = room.saturating_sub(if is_written { payload.len() } else { 0 });
                     is_written
                 }
-                Front::Marker(key) => self.write_lent(ring, key, room)?,
+                Front::Marker(key) => self.write_deferred(ring, key, room)?,
             };
             if !is_written {
                 break;
@@ -331,30 +332,30 @@ impl Link {
     }
 
     #[inline]
-    pub(super) fn write_words(&mut self) -> Result<(), Corrupt> {
-        while let Some(word) = self.session.next_word() {
+    pub(super) fn write_controls(&mut self) -> Result<(), Corrupt> {
+        while let Some(word) = self.session.next_control() {
             if !self.lanes.outgoing.has_room_for(CONTROL, size_of::<u64>())? {
                 self.waits = true;
                 break;
             }
             match word {
-                Word::Cancel(id) => self.write_word(control::CANCEL, id, &[])?,
-                Word::Grant { kind, id } => {
+                ControlMessage::Cancel(id) => self.write_control(control::CANCEL, id, &[])?,
+                ControlMessage::Grant { kind, id } => {
                     let code = match kind {
                         Kind::RequestItem => control::GRANT_REQUEST_ITEMS,
                         _ => control::GRANT_REPLY_ITEMS,
                     };
                     if let Some(granted) = self.session.take_grant(kind, id) {
-                        self.write_word(code, id, &granted.to_le_bytes())?;
+                        self.write_control(code, id, &granted.to_le_bytes())?;
                     }
                 }
             }
-            self.session.word_written();
+            self.session.control_written();
         }
         Ok(())
     }
 
-    fn write_word(&mut self, code: u16, id: u64, payload: &[u8]) -> Result<(), Corrupt> {
+    fn write_control(&mut self, code: u16, id: u64, payload: &[u8]) -> Result<(), Corrupt> {
         let header = control_header(code, id, payload.len());
         let header = header.sealed(self.peer.agreement.crc, &[payload]);
         self.lanes.outgoing.push(CONTROL, header, &[payload]).map(drop)

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::lent::{Lent, WRITTEN_MAX};
+use super::deferred::{Deferred, WRITTEN_MAX};
 use super::{End, Link, Sent, control_header};
 use crate::compression;
 use crate::engine::bell;
@@ -46,19 +46,19 @@ impl Link {
     }
 
     /// The same for a long payload that is not copied before there is room for it.
-    pub fn send_lent(
+    pub fn send_deferred(
         &mut self,
         draft: &Draft,
-        payload: Box<dyn Lent>,
+        payload: Box<dyn Deferred>,
         names: &Names,
     ) -> Result<Sent> {
         let Some(bytes) = payload.bytes() else {
             return Err(Error::new(Code::InvalidArgument, "the payload is not there"));
         };
-        self.lends = true;
+        self.may_defer = true;
         let sent = self.send(draft, bytes, names);
-        self.lends = false;
-        if let Some(lending) = self.lendings.back_mut()
+        self.may_defer = false;
+        if let Some(lending) = self.deferred_sends.back_mut()
             && lending.payload.is_none()
         {
             lending.payload = Some(payload);
@@ -189,9 +189,9 @@ impl Link {
         let start = self.backlogs[ring].end();
         let mut sent = Sent::Written;
         let mut is_begun = false;
-        let lends = self.lends && options.unpacked_len.is_none();
+        let may_defer = self.may_defer && options.unpacked_len.is_none();
         // What is lent need not be written at once, and then it does not keep others waiting.
-        let at_once = if lends { WRITTEN_MAX } else { usize::MAX };
+        let at_once = if may_defer { WRITTEN_MAX } else { usize::MAX };
         let mut fragments = Fragments::new(header, options, payload.len(), fragment_max);
         while let Some(fragment) = fragments.next() {
             let parts = [fragment.options.as_bytes(), &payload[fragment.range.clone()]];
@@ -201,10 +201,10 @@ impl Link {
                 // The peer reads this fragment while the next is being written.
                 self.commit();
                 is_begun = true;
-            } else if lends {
+            } else if may_defer {
                 let is_whole = fragment.range.start == 0;
                 let (kind, id) = (draft.kind, draft.id);
-                self.lend(kind, draft.lane, id, payload.len(), fragment, fragments);
+                self.defer_rest(kind, draft.lane, id, payload.len(), fragment, fragments);
                 if is_whole {
                     self.may_drop(draft, start);
                 }
@@ -266,7 +266,7 @@ impl Link {
     /// Whether a message of this length may be sent or queued; `false`: its lane drops it.
     #[inline]
     fn has_room(&mut self, ring: usize, kind: Kind, len: usize) -> Result<bool> {
-        let fits = match self.flow.overflow[ring] {
+        let fits = match self.bounds.overflow[ring] {
             Overflow::Wait(_) => !self.waits || self.may_wait(ring),
             Overflow::DropOldest => self.make_room(ring, len),
             Overflow::Fail | Overflow::DropNewest => {
@@ -280,13 +280,13 @@ impl Link {
     /// for the peer in all, or hardly anything in this lane. What is lent takes no memory of ours.
     #[cold]
     fn may_wait(&self, ring: usize) -> bool {
-        let max = self.flow.backlog_max;
+        let max = self.bounds.backlog_max;
         self.waiting() <= max || self.backlogs[ring].len() <= max / LANE_SHARE
     }
 
     #[cold]
     fn overflow(&mut self, ring: usize, kind: Kind) -> Result<bool> {
-        if kind == Kind::OneWay && self.flow.overflow[ring] == Overflow::DropNewest {
+        if kind == Kind::OneWay && self.bounds.overflow[ring] == Overflow::DropNewest {
             self.count_drop(ring);
             return Ok(false);
         }
@@ -305,11 +305,11 @@ impl Link {
 
     #[cold]
     fn check_backlog(&mut self) -> Result<()> {
-        if self.waiting() > self.flow.backlog_max {
+        if self.waiting() > self.bounds.backlog_max {
             // What the peer has read meanwhile makes room.
             self.write_backlogs()?;
         }
-        let max = self.flow.backlog_max.saturating_mul(BOUND_FACTOR);
+        let max = self.bounds.backlog_max.saturating_mul(BOUND_FACTOR);
         if self.stalled_by == Time::NEVER && self.waiting() > max {
             self.stalled_by = Time::after(STALL_MAX);
         }
@@ -326,7 +326,7 @@ impl Link {
 
     /// Drops what has waited longest, until another message has room among what may wait.
     fn make_room(&mut self, ring: usize, len: usize) -> bool {
-        let waiting_max = self.lanes.outgoing.ring(ring).capacity().min(self.flow.backlog_max);
+        let waiting_max = self.lanes.outgoing.ring(ring).capacity().min(self.bounds.backlog_max);
         let len = frame_len(len);
         while self.backlogs[ring].loose_len() + len > waiting_max && self.drop_oldest(ring) {}
         !self.waits || self.may_wait(ring)
@@ -338,7 +338,7 @@ impl Link {
             return;
         }
         let ring = draft.lane as usize;
-        let until = match self.flow.overflow[ring] {
+        let until = match self.bounds.overflow[ring] {
             Overflow::Wait(span) => Time::after(span),
             _ => Time::NEVER,
         };
@@ -361,7 +361,7 @@ impl Link {
     /// Drops the message of a lane that has waited longest. Returns whether there is any.
     pub(super) fn drop_oldest(&mut self, ring: usize) -> bool {
         let Some((id, key)) = self.backlogs[ring].drop_oldest() else { return false };
-        self.lendings.retain(|lending| Some(lending.key) != key);
+        self.deferred_sends.retain(|lending| Some(lending.key) != key);
         self.settle(id, Some(Error::dropped()));
         self.count_drop(ring);
         true
@@ -379,7 +379,7 @@ impl Link {
         self.untold_drops[ring] += 1;
         // So that the host is told the next time something is written.
         (self.waits, self.has_more) = (true, true);
-        self.own_words.store_dropped(ring, self.dropped[ring]);
+        self.own_flags.store_dropped(ring, self.dropped[ring]);
     }
 
     /// Gives a request up. Returns whether it was in flight.
@@ -387,7 +387,7 @@ impl Link {
         let ended = self.session.cancel(id);
         if ended {
             self.withdraw(id);
-            if let Err(corrupt) = self.write_words() {
+            if let Err(corrupt) = self.write_controls() {
                 self.break_off(corrupt.into());
             }
         }
@@ -415,7 +415,7 @@ impl Link {
             self.let_go();
         }
         if self.session.consumed(kind, id, cost)
-            && let Err(corrupt) = self.write_words()
+            && let Err(corrupt) = self.write_controls()
         {
             self.break_off(corrupt.into());
         }

@@ -14,7 +14,7 @@ use crate::ring::{Consumer, Producer, Region, pad_word};
 use crate::seeds::{Random, each_seed};
 
 /// How long anything may take before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_POLICY: Duration = Duration::from_secs(30);
 
 /// Numbers at which arithmetic on positions and lengths turns.
 fn interesting(capacity: usize) -> Vec<u64> {
@@ -254,7 +254,7 @@ fn a_scribbler_is_survived<B: Backing>(span: Duration) {
     });
     let since = Instant::now();
     let (mut refused, mut taken, mut round) = (0u64, 0u64, 0);
-    while since.elapsed() < span || refused.min(taken) == 0 && since.elapsed() < PATIENCE {
+    while since.elapsed() < span || refused.min(taken) == 0 && since.elapsed() < WAIT_POLICY {
         round += 1;
         let crc = MODES[round % MODES.len()];
         let own = backing.region();

@@ -11,7 +11,7 @@ use crate::header::{Header, Kind};
 use crate::limits::{CONTROL, Lane};
 use crate::option_block::Options;
 use crate::session::fragments::Fragments;
-use crate::session::{Draft, Ending, Message, Step, Word, control};
+use crate::session::{ControlMessage, Draft, Ending, Message, Step, control};
 use crate::time::Time;
 
 impl World {
@@ -78,20 +78,20 @@ impl World {
         ring.push_back(Frame { what, header, options, payload, arrives });
     }
 
-    pub(super) fn write_words(&mut self, side: usize) {
+    pub(super) fn write_controls(&mut self, side: usize) {
         if !self.is_open(side) {
             return;
         }
-        while let Some(word) = self.sides[side].session.next_word() {
+        while let Some(word) = self.sides[side].session.next_control() {
             match word {
-                Word::Cancel(id) => {
+                ControlMessage::Cancel(id) => {
                     let of = |call: &Call| call.side == side && call.id == id;
                     let call = self.calls.iter().position(of);
                     let call = call.expect("only what was asked is cancelled");
                     let header = Header::new(Kind::Control, control::CANCEL, id);
                     self.put(side, CONTROL, What::Cancel(call), header, Vec::new(), Vec::new());
                 }
-                Word::Grant { kind, id } => {
+                ControlMessage::Grant { kind, id } => {
                     let code = match kind {
                         Kind::RequestItem => control::GRANT_REQUEST_ITEMS,
                         _ => control::GRANT_REPLY_ITEMS,
@@ -103,7 +103,7 @@ impl World {
                     }
                 }
             }
-            self.sides[side].session.word_written();
+            self.sides[side].session.control_written();
         }
     }
 
@@ -316,7 +316,7 @@ impl World {
             }
             served.into_iter().for_each(|id| self.no_longer_wanted(side, id));
             if self.random.percent(70) {
-                self.write_words(side);
+                self.write_controls(side);
             }
         }
     }

@@ -10,17 +10,17 @@ use super::handler::{Handler, Handlers, Job};
 use super::request::Cancellation;
 use super::shared::Shared;
 use super::stream::Wakers;
-use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer, Readiness};
-use crate::error::{Corrupt, Error, Result};
-use crate::face::{
+use crate::api::{
     Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, send_answer,
     unknown_method,
 };
+use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Peer, Readiness};
+use crate::error::{Corrupt, Error, Result};
 use crate::header::Kind;
 use crate::remote_error::RemoteError;
 use crate::session::{Draft, Ending, Message};
 
-pub(super) struct Desk {
+pub(super) struct Dispatcher {
     pub router: Router<Handler>,
     pub changes: Changes,
     pub after: After,
@@ -87,7 +87,7 @@ impl After {
     }
 }
 
-impl Desk {
+impl Dispatcher {
     pub fn new(handlers: Handlers) -> Self {
         Self {
             router: handlers.0,
@@ -335,7 +335,7 @@ impl Line {
     }
 }
 
-impl Host for Desk {
+impl Host for Dispatcher {
     #[inline]
     fn readiness(&mut self, link: LinkId) -> Readiness {
         let Some(line) = self.line(link) else { return Readiness::All };

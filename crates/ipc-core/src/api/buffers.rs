@@ -1,4 +1,4 @@
-//! Payload buffers of a face, used again and again, and messages of several frames in them.
+//! Payload buffers of a api, used again and again, and messages of several frames in them.
 
 use crate::engine::{Body, BufferId};
 use crate::error::Corrupt;

@@ -38,7 +38,7 @@ const LATER: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The files of a listener.
-pub(super) struct Upkeep {
+pub(super) struct Maintenance {
     claim: Claim,
     /// `None` where there is none to be had.
     watch: Option<Watch>,
@@ -65,7 +65,7 @@ enum Outcome {
     Lost(Error),
 }
 
-impl Upkeep {
+impl Maintenance {
     pub fn of(claim: Claim) -> Self {
         let watch = Watch::over(&claim);
         let mut this = Self { claim, watch, look_at: Time::NEVER, trouble: None };
@@ -89,7 +89,7 @@ impl Upkeep {
     }
 
     /// Looks at the files and puts back what is gone.
-    fn look(&mut self, now: Time) -> Outcome {
+    fn check(&mut self, now: Time) -> Outcome {
         let touched = self.watch.as_ref().is_some_and(Watch::take);
         let standing = self.claim.standing();
         if standing == Standing::Whole {
@@ -139,19 +139,19 @@ impl Engine {
     /// Begins to watch the files of a listener.
     pub(super) fn watch_files(&mut self, key: Key) {
         let Some(listener) = self.listeners.get(key) else { return };
-        if let Some(watch) = listener.upkeep.watch() {
+        if let Some(watch) = listener.maintenance.watch() {
             // Without it the name is kept up all the same, only later.
             let _ = self.poller.watch(watch, Source::Files(key), EventFlags::IN);
         }
-        self.due = self.due.min(listener.upkeep.due());
+        self.due = self.due.min(listener.maintenance.due());
     }
 
     /// The files of a listener were touched, or it is time to look at them.
     #[cold]
     pub(super) fn look_after(&mut self, key: Key, now: &Now, host: &mut impl Host) {
         let Some(listener) = self.listeners.get_mut(key) else { return };
-        let outcome = listener.upkeep.look(now.get());
-        self.due = self.due.min(listener.upkeep.due());
+        let outcome = listener.maintenance.check(now.get());
+        self.due = self.due.min(listener.maintenance.due());
         match outcome {
             Outcome::Done => {}
             Outcome::Rebound(socket) => self.rebind(key, socket, now),
@@ -175,6 +175,6 @@ impl Engine {
         self.poller.forget(&former);
         let _ = self.poller.watch(&listener.socket, Source::Listener(key), EventFlags::IN);
         let waiting = Listener::accept_all(&former);
-        self.greet_all(key, waiting, now);
+        self.start_handshakes(key, waiting, now);
     }
 }

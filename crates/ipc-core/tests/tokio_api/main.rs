@@ -1,4 +1,4 @@
-//! The asynchronous face, with its peer in another process.
+//! The asynchronous api, with its peer in another process.
 
 mod endings;
 mod flow;
@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use ipc_core::tokio::{Client, Handlers, Request, Server};
 use ipc_core::{
-    CallOptions, Change, Code, Codec, FaceOptions, Lane, LinkId, ListenOptions, Options, Patience,
-    RemoteError, Reply, blocking,
+    ApiOptions, CallOptions, Change, Code, Codec, Lane, LinkId, ListenOptions, Options,
+    RemoteError, Reply, WaitPolicy, blocking,
 };
 use tokio::runtime::{Builder, Runtime};
 
-use two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, role};
+use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, role};
 
 const PLAIN: CallOptions = CallOptions {
     lane: Lane::Normal,
@@ -36,10 +36,11 @@ const PLAIN: CallOptions = CallOptions {
 fn in_another_process() {
     let Some((role, options)) = role() else { return };
     match role.as_str() {
-        "server" => several_threads().block_on(serve(&options, FaceOptions::default())),
+        "server" => several_threads().block_on(serve(&options, ApiOptions::default())),
         "patient server" => {
-            let patience = Patience::NONE;
-            one_thread().block_on(serve(&options, FaceOptions { patience, ..Default::default() }));
+            let wait_policy = WaitPolicy::NONE;
+            one_thread()
+                .block_on(serve(&options, ApiOptions { wait_policy, ..Default::default() }));
         }
         "deaf server" => be_deaf(&options),
         "waiting server" => streams::serve_waiting(&options),
@@ -56,7 +57,7 @@ impl Drop for Dropped {
     }
 }
 
-async fn serve(options: &Options, face: FaceOptions) {
+async fn serve(options: &Options, api: ApiOptions) {
     let dropped = Arc::new(AtomicU64::new(0));
     let (at_work, counted) = (Arc::clone(&dropped), Arc::clone(&dropped));
     let handlers = Handlers::new()
@@ -100,20 +101,20 @@ async fn serve(options: &Options, face: FaceOptions) {
         });
     let handlers = streams::handlers(handlers);
     let listen = ListenOptions::default();
-    let server = Server::bind_with("demo", options, &listen, face, handlers).await.unwrap();
+    let server = Server::bind_with("demo", options, &listen, api, handlers).await.unwrap();
     while server.next_change().await.is_some() {}
 }
 
 /// A server that takes its first client in, writes the file `deaf`, and then reads nothing before the
 /// file `listen` is there.
 fn be_deaf(options: &Options) {
-    let mut server = blocking::Server::bind("demo", options, FaceOptions::default()).unwrap();
+    let mut server = blocking::Server::bind("demo", options, ApiOptions::default()).unwrap();
     server.handle("len", |request, reply| {
         reply.payload.extend(request.payload.len().to_le_bytes());
         Ok(blocking::Answer::Now)
     });
     while server.changes().is_empty() {
-        server.turn(PATIENCE).unwrap();
+        server.turn(WAIT_POLICY).unwrap();
     }
     let directory = options.directory.as_ref().unwrap();
     std::fs::write(directory.join("deaf"), "").unwrap();
@@ -134,15 +135,15 @@ fn several_threads() -> Runtime {
 /// Runs a test to its end, or fails it.
 fn bounded<T>(runtime: &Runtime, test: impl Future<Output = T>) -> T {
     two_processes::watch_dog();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("no end to it") })
+    runtime.block_on(async { tokio::time::timeout(WAIT_POLICY, test).await.expect("no end to it") })
 }
 
 async fn connect(options: &Options) -> Client {
     let since = Instant::now();
     loop {
-        match Client::connect("demo", options, FaceOptions::default()).await {
+        match Client::connect("demo", options, ApiOptions::default()).await {
             Ok(client) => return client,
-            Err(error) if error.code() == Code::NoServer && since.elapsed() < PATIENCE => {
+            Err(error) if error.code() == Code::NoServer && since.elapsed() < WAIT_POLICY => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             Err(error) => panic!("{error}"),
@@ -152,8 +153,8 @@ async fn connect(options: &Options) -> Client {
 
 /// A server with these handlers in this process, and its first client.
 async fn with_a_client(options: &Options, handlers: Handlers) -> (Server, Client, LinkId) {
-    let (listen, face) = (ListenOptions::default(), FaceOptions::default());
-    let server = Server::bind_with("demo", options, &listen, face, handlers).await.unwrap();
+    let (listen, api) = (ListenOptions::default(), ApiOptions::default());
+    let server = Server::bind_with("demo", options, &listen, api, handlers).await.unwrap();
     let client = connect(options).await;
     let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
     (server, client, link)

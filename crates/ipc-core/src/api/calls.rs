@@ -1,4 +1,4 @@
-//! Requests of a face in flight, each with whoever waits for it.
+//! Requests of a api in flight, each with whoever waits for it.
 
 use crate::session::id::{generation_of, join, slot_of};
 

@@ -13,7 +13,7 @@ type Listener = (...details: any[]) => void
 /** Told by emitters of any kind. Helpers of Node's listen to `error` wherever they listen at all. */
 const EVERY_EMITTERS = ['error', 'newListener', 'removeListener']
 
-export abstract class Party<Events extends Record<keyof Events, any[]>> extends EventEmitter<Events> {
+export abstract class Endpoint<Events extends Record<keyof Events, any[]>> extends EventEmitter<Events> {
   abstract readonly handlers: Handlers
   /** What it tells of itself, which is never an event of the other side. */
   readonly #own: ReadonlySet<unknown>

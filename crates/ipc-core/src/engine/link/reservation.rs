@@ -9,10 +9,10 @@ use crate::header::HEADER_LEN;
 use crate::session::Draft;
 use crate::time::Time;
 
-/// Room for one frame at the end of a ring. Nobody sees it before it is completed, and a room that
+/// Reservation for one frame at the end of a ring. Nobody sees it before it is completed, and a room that
 /// is not completed is the next one's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Reservation {
     ring: usize,
     /// Where the frame starts.
     offset: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Room {
     pub len: usize,
 }
 
-impl Room {
+impl Reservation {
     /// Where the payload starts.
     fn start(&self) -> usize {
         self.offset + HEADER_LEN + self.block_len
@@ -54,14 +54,14 @@ impl From<Corrupt> for Refusal {
 
 impl Link {
     /// Finds room for a message of `len` bytes in one frame. Costs no memory and no system call.
-    pub fn reserve(&mut self, draft: &Draft, len: usize) -> Result<Room, Refusal> {
+    pub fn reserve(&mut self, draft: &Draft, len: usize) -> Result<Reservation, Refusal> {
         if !matches!(self.end, End::Open) {
             return Err(Refusal::Closed);
         }
         let code = self.code(draft).ok_or(Refusal::Unnamed)?;
         let ring = draft.lane as usize;
         let block_len = draft.options().encode().as_bytes().len();
-        let max = self.room_len_max(ring, block_len);
+        let max = self.reservation_len_max(ring, block_len);
         if len > max {
             return Err(Refusal::TooLarge { len, max });
         }
@@ -72,7 +72,7 @@ impl Link {
             None
         };
         match offset {
-            Some(offset) => Ok(Room { ring, offset, code, block_len, len }),
+            Some(offset) => Ok(Reservation { ring, offset, code, block_len, len }),
             None => {
                 self.refused += 1;
                 Err(Refusal::Full)
@@ -81,26 +81,32 @@ impl Link {
     }
 
     /// Copies bytes to `at` in the payload.
-    pub fn fill(&mut self, room: &Room, at: usize, bytes: &[u8]) {
-        let fits = at <= room.len && bytes.len() <= room.len - at;
-        assert!(fits, "{} bytes at {at} of {} reserved", bytes.len(), room.len);
-        self.lanes.outgoing.fill(room.ring, room.start() + at, bytes);
+    pub fn fill(&mut self, reservation: &Reservation, at: usize, bytes: &[u8]) {
+        let fits = at <= reservation.len && bytes.len() <= reservation.len - at;
+        assert!(fits, "{} bytes at {at} of {} reserved", bytes.len(), reservation.len);
+        self.lanes.outgoing.fill(reservation.ring, reservation.start() + at, bytes);
     }
 
     /// Where the payload lies.
-    pub fn pointer(&self, room: &Room) -> NonNull<u8> {
-        self.lanes.outgoing.ring(room.ring).pointer(room.start(), room.len)
+    pub fn pointer(&self, reservation: &Reservation) -> NonNull<u8> {
+        self.lanes.outgoing.ring(reservation.ring).pointer(reservation.start(), reservation.len)
     }
 
     /// Makes a message of what was filled in. The peer sees it after the next commit.
-    pub fn complete(&mut self, draft: &Draft, room: &Room) -> Result<()> {
+    pub fn complete(&mut self, draft: &Draft, reservation: &Reservation) -> Result<()> {
         let block = draft.options().encode();
-        debug_assert_eq!(block.as_bytes().len(), room.block_len, "the draft of the reservation");
-        let Some(header) = self.session.send(draft, room.code, room.len, Time::after)? else {
+        debug_assert_eq!(
+            block.as_bytes().len(),
+            reservation.block_len,
+            "the draft of the reservation"
+        );
+        let Some(header) =
+            self.session.send(draft, reservation.code, reservation.len, Time::after)?
+        else {
             return Err(Error::new(Code::InvalidArgument, "nobody waits for this answer"));
         };
-        let Room { ring, offset, block_len, .. } = *room;
-        let (start, len) = (offset + HEADER_LEN, block_len + room.len);
+        let Reservation { ring, offset, block_len, .. } = *reservation;
+        let (start, len) = (offset + HEADER_LEN, block_len + reservation.len);
         let outgoing = &mut self.lanes.outgoing;
         outgoing.fill(ring, start, block.as_bytes());
         let header = header.with_options(block_len > 0).with_len(len);
@@ -133,7 +139,7 @@ impl Link {
 
     /// Bytes of the longest payload that fits into one frame behind its option block and that both
     /// sides agreed to.
-    fn room_len_max(&self, ring: usize, block_len: usize) -> usize {
+    fn reservation_len_max(&self, ring: usize, block_len: usize) -> usize {
         let agreed = self.peer.agreement.limits.message_len_max;
         let frame = self.lanes.outgoing.ring(ring).payload_max() - block_len;
         frame.min(usize::try_from(agreed).unwrap_or(usize::MAX))

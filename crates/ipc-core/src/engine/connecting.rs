@@ -34,7 +34,7 @@ pub(super) struct Agreed {
     pub peer: Peer,
 }
 
-/// What a greeting came to, for now.
+/// What a connecting came to, for now.
 pub(super) enum Progress {
     /// More has to come from the peer.
     Waiting,
@@ -61,7 +61,7 @@ impl Reception<'_> {
     }
 }
 
-pub(super) struct Greeting {
+pub(super) struct Handshaking {
     socket: OwnedFd,
     pid: i32,
     uid: u32,
@@ -77,7 +77,7 @@ pub(super) struct Greeting {
 
 enum Stage {
     /// A client that was not let in yet: it tries these doors, and the last has a full queue.
-    Knocking { name: String, doors: Vec<Door>, hello: Hello },
+    Connecting { name: String, doors: Vec<Door>, hello: Hello },
     /// A client that said HELLO.
     AwaitingWelcome(Hello),
     /// A server that heard nothing yet.
@@ -88,7 +88,7 @@ enum Stage {
     Done,
 }
 
-impl Greeting {
+impl Handshaking {
     /// A client's first step.
     pub fn connect(
         socket: OwnedFd,
@@ -97,8 +97,8 @@ impl Greeting {
         hello: Hello,
         deadline: Time,
     ) -> Result<Self> {
-        let mut this = Self::new(socket, deadline, Stage::Knocking { name, doors, hello });
-        this.knock()?;
+        let mut this = Self::new(socket, deadline, Stage::Connecting { name, doors, hello });
+        this.try_connect()?;
         Ok(this)
     }
 
@@ -124,22 +124,22 @@ impl Greeting {
         &self.socket
     }
 
-    /// The control socket of a greeting that has come to its end.
+    /// The control socket of a connecting that has come to its end.
     pub fn into_socket(self) -> OwnedFd {
         self.socket
     }
 
     /// Whether this is a client that could not even connect yet.
-    pub fn is_knocking(&self) -> bool {
-        matches!(self.stage, Stage::Knocking { .. })
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::Connecting { .. })
     }
 
-    /// Whether this is a server's greeting whose client has said nothing yet.
+    /// Whether this is a server's connecting whose client has said nothing yet.
     pub fn is_silent(&self) -> bool {
         matches!(self.stage, Stage::AwaitingHello)
     }
 
-    /// Whether this is a server's greeting whose client was told WELCOME.
+    /// Whether this is a server's connecting whose client was told WELCOME.
     pub fn is_welcomed(&self) -> bool {
         self.is_welcomed
     }
@@ -153,8 +153,8 @@ impl Greeting {
     }
 
     /// Tries to connect, wherever the server may be; a full queue leaves it for later.
-    pub fn knock(&mut self) -> Result<()> {
-        let Stage::Knocking { name, doors, hello } = &mut self.stage else { return Ok(()) };
+    pub fn try_connect(&mut self) -> Result<()> {
+        let Stage::Connecting { name, doors, hello } = &mut self.stage else { return Ok(()) };
         let mut barred = None;
         let through = loop {
             let Some(door) = doors.first() else { break false };
@@ -191,7 +191,7 @@ impl Greeting {
         engine: EngineId,
     ) -> Result<Progress> {
         loop {
-            let Some((code, payload)) = self.hear()? else { return Ok(Progress::Waiting) };
+            let Some((code, payload)) = self.next_frame()? else { return Ok(Progress::Waiting) };
             match (std::mem::replace(&mut self.stage, Stage::Done), code) {
                 (Stage::AwaitingHello, control::HELLO) => {
                     let reception = reception.ok_or_else(gone)?;
@@ -298,7 +298,7 @@ impl Greeting {
 
     /// The next whole frame, if it has come: its code and its payload. What is behind WELCOME and READY
     /// are bells, of which a link that is awake has no need.
-    fn hear(&mut self) -> Result<Option<(u16, Vec<u8>)>> {
+    fn next_frame(&mut self) -> Result<Option<(u16, Vec<u8>)>> {
         loop {
             if let Some(frame) = self.frame()? {
                 return Ok(Some(frame));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ipc_core::tokio::{Client, Request};
-use ipc_core::{CallOptions, Code, Codec, FaceOptions, Patience, Reply, Transport};
+use ipc_core::{ApiOptions, CallOptions, Code, Codec, Reply, Transport, WaitPolicy};
 use tokio::task::JoinSet;
 
 use super::two_processes::{Meeting, TRANSPORTS, noise};
@@ -29,10 +29,10 @@ fn requests_are_answered_by_one_who_never_looks_before_it_sleeps() {
     let meeting = Meeting::new(Transport::Sealed);
     let _server = meeting.run("patient server");
     bounded(&one_thread(), async {
-        let patience = Patience::NONE;
-        let face = FaceOptions { patience, ..FaceOptions::default() };
+        let wait_policy = WaitPolicy::NONE;
+        let api = ApiOptions { wait_policy, ..ApiOptions::default() };
         drop(connect(&meeting.options).await);
-        let client = Client::connect("demo", &meeting.options, face).await.unwrap();
+        let client = Client::connect("demo", &meeting.options, api).await.unwrap();
         for round in 0..200u64 {
             let reply = client.request("echo", &round.to_le_bytes(), &PLAIN).await.unwrap();
             assert_eq!(reply.payload, round.to_le_bytes());

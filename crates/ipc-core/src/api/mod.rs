@@ -1,4 +1,4 @@
-//! What the Rust faces share: options, calls in flight, handlers by name, answers, connections that
+//! What the Rust APIs share: options, calls in flight, handlers by name, answers, connections that
 //! come and go, and payload buffers.
 
 mod answers;
@@ -21,7 +21,7 @@ pub(crate) use turns::Turns;
 
 use std::time::Duration;
 
-use crate::engine::{Body, LinkId, Patience};
+use crate::engine::{Body, LinkId, WaitPolicy};
 use crate::header::{Codec, Kind};
 use crate::limits::{Lane, WINDOW_DEFAULT};
 use crate::option_block::Trace;
@@ -65,8 +65,8 @@ impl CallOptions {
     }
 
     /// The request `id` of the method `code`.
-    pub(crate) fn request(&self, code: u32, id: u64, face: &FaceOptions) -> Draft {
-        let timeout = Some(self.timeout.unwrap_or(face.timeout));
+    pub(crate) fn request(&self, code: u32, id: u64, api: &ApiOptions) -> Draft {
+        let timeout = Some(self.timeout.unwrap_or(api.timeout));
         Draft { kind: Kind::Request, id, timeout, ..self.one_way(code) }
     }
 
@@ -120,23 +120,23 @@ pub struct Item {
 /// When a request is given up unless told otherwise.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
-/// How a client or server of a Rust face behaves, beyond what the engine needs to know.
+/// How a client or server of a Rust api behaves, beyond what the engine needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FaceOptions {
+pub struct ApiOptions {
     /// When a request is given up unless it says otherwise.
     pub timeout: Duration,
     /// When connecting is given up.
     pub connect_timeout: Duration,
     /// How long to look before sleeping.
-    pub patience: Patience,
+    pub wait_policy: WaitPolicy,
 }
 
-impl Default for FaceOptions {
+impl Default for ApiOptions {
     fn default() -> Self {
         Self {
             timeout: TIMEOUT_DEFAULT,
             connect_timeout: Duration::from_secs(5),
-            patience: Patience::DEFAULT,
+            wait_policy: WaitPolicy::DEFAULT,
         }
     }
 }

@@ -15,20 +15,20 @@ const FRAMES_FIRST: u32 = 512;
 const FRAMES_MIN: u32 = 8;
 
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ReadBudget {
     /// Frames to be read in one drive.
     pub budget: u32,
     /// Frames that were read in the last.
     pub read: u32,
 }
 
-impl Default for Pace {
+impl Default for ReadBudget {
     fn default() -> Self {
         Self { budget: FRAMES_FIRST, read: 0 }
     }
 }
 
-impl Pace {
+impl ReadBudget {
     /// Whether enough was read for it to matter how long it takes.
     #[inline]
     pub fn is_busy(&self) -> bool {
@@ -51,12 +51,12 @@ mod tests {
 
     #[test]
     fn handlers_that_take_their_time_get_less_at_once_and_more_again_later() {
-        let mut pace = Pace::default();
+        let mut read_budget = ReadBudget::default();
         let mut turn = |each: Duration| {
-            pace.read = pace.budget;
-            assert!(pace.is_busy());
-            pace.handled(each * pace.read, true);
-            pace.budget
+            read_budget.read = read_budget.budget;
+            assert!(read_budget.is_busy());
+            read_budget.handled(each * read_budget.read, true);
+            read_budget.budget
         };
         assert_eq!(turn(Duration::from_nanos(100)), 1000);
         assert_eq!(turn(Duration::from_micros(10)), 10);

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipc_core::tokio::{Client, Handlers, Request, Server};
-use ipc_core::{Change, Code, FaceOptions, Reply, Transport};
+use ipc_core::{ApiOptions, Change, Code, Reply, Transport};
 
-use super::two_processes::{Meeting, PATIENCE, Process};
+use super::two_processes::{Meeting, Process, WAIT_POLICY};
 use super::{
     Dropped, PLAIN, against_a_server, bounded, connect, one_thread, several_threads, with_a_client,
 };
@@ -61,8 +61,8 @@ fn a_server_that_closes_ends_what_is_in_flight_both_ways() {
             let meeting = Meeting::new(Transport::Sealed);
             let [started, dropped] = [(), ()].map(|()| Arc::new(AtomicU64::new(0)));
             let counted = [Arc::clone(&started), Arc::clone(&dropped)];
-            let face = FaceOptions::default();
-            let server = Server::bind("demo", &meeting.options, face).await.unwrap();
+            let api = ApiOptions::default();
+            let server = Server::bind("demo", &meeting.options, api).await.unwrap();
             server.handle("never", move |request: Request| {
                 counted[0].fetch_add(1, Ordering::SeqCst);
                 let guard = Dropped(Arc::clone(&counted[1]));
@@ -100,8 +100,8 @@ fn the_last_handle_closes_the_server_and_the_name_is_free() {
     bounded(&several_threads(), async {
         let meeting = Meeting::new(Transport::Sealed);
         for _ in 0..3 {
-            let face = FaceOptions::default();
-            let server = Server::bind("demo", &meeting.options, face).await.unwrap();
+            let api = ApiOptions::default();
+            let server = Server::bind("demo", &meeting.options, api).await.unwrap();
             let clone = server.clone();
             let client = connect(&meeting.options).await;
             // The client may be through with the handshake before the server is.
@@ -121,7 +121,7 @@ fn a_runtime_that_goes_away_leaves_nobody_waiting() {
     let (gone, stays) = (several_threads(), one_thread());
     let client = bounded(&gone, connect(&meeting.options));
     let call = client.request("never", b"", &PLAIN);
-    gone.shutdown_timeout(PATIENCE);
+    gone.shutdown_timeout(WAIT_POLICY);
     bounded(&stays, async {
         assert_eq!(call.await.unwrap_err().code(), Code::Closed);
         assert!(client.closed().await.is_none());
@@ -134,11 +134,11 @@ fn a_runtime_that_goes_away_leaves_nobody_waiting() {
 fn nobody_to_connect_to_is_an_error_at_once() {
     let meeting = Meeting::new(Transport::Sealed);
     bounded(&one_thread(), async {
-        let face = FaceOptions::default();
-        let error = Client::connect("demo", &meeting.options, face).await.err().unwrap();
+        let api = ApiOptions::default();
+        let error = Client::connect("demo", &meeting.options, api).await.err().unwrap();
         assert_eq!(error.code(), Code::NoServer);
     });
-    let connecting = Client::connect("demo", &meeting.options, FaceOptions::default());
+    let connecting = Client::connect("demo", &meeting.options, ApiOptions::default());
     let mut connecting = std::pin::pin!(connecting);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(Err(error)) = connecting.as_mut().poll(&mut context) else {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipc_core::tokio::Handlers;
-use ipc_core::{CallOptions, Code, FaceOptions, Lane, Overflow, Reply, Sent, Transport, blocking};
+use ipc_core::{ApiOptions, CallOptions, Code, Lane, Overflow, Reply, Sent, Transport, blocking};
 
-use super::two_processes::{Meeting, PATIENCE, TRANSPORTS, eventually, noise, patiently};
+use super::two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, noise, patiently};
 use super::{
     PLAIN, against_a_server, bounded, connect, one_thread, several_threads, with_a_client,
 };
@@ -19,7 +19,7 @@ fn a_server_that_does_not_read_is_felt_and_forgiven() {
         let _server = meeting.run("deaf server");
         bounded(&one_thread(), async {
             let mut options = meeting.options.clone();
-            options.flow.backlog_max = 1 << 20;
+            options.bounds.backlog_max = 1 << 20;
             let client = connect(&options).await;
             eventually("deafness", || meeting.path("deaf").exists());
             let payload = noise(60_000, 7);
@@ -44,7 +44,7 @@ fn a_server_that_does_not_read_is_felt_and_forgiven() {
             let call = client.request("len", b"123", &urgent);
 
             std::fs::write(meeting.path("listen"), "").unwrap();
-            client.drain(PATIENCE).await.unwrap();
+            client.drain(WAIT_POLICY).await.unwrap();
             assert_eq!(client.stats().unwrap().queued, 0);
             assert_eq!(call.await.unwrap().payload, 3usize.to_le_bytes());
             // What is drained is in the ring, which may still be full.
@@ -61,9 +61,9 @@ fn a_thread_that_waits_for_room_does_so_as_long_as_its_lane_allows() {
         let meeting = Meeting::new(transport);
         let _server = meeting.run("deaf server");
         let mut options = meeting.options.clone();
-        options.flow.overflow[Lane::Normal as usize] = Overflow::Wait(Duration::from_millis(100));
-        options.flow.overflow[Lane::High as usize] = Overflow::DropOldest;
-        let connect = || blocking::Client::connect("demo", &options, FaceOptions::default());
+        options.bounds.overflow[Lane::Normal as usize] = Overflow::Wait(Duration::from_millis(100));
+        options.bounds.overflow[Lane::High as usize] = Overflow::DropOldest;
+        let connect = || blocking::Client::connect("demo", &options, ApiOptions::default());
         let mut client = patiently(connect);
         eventually("deafness", || meeting.path("deaf").exists());
         let payload = noise(1000, 7);
@@ -84,7 +84,7 @@ fn a_thread_that_waits_for_room_does_so_as_long_as_its_lane_allows() {
 
         std::fs::write(meeting.path("listen"), "").unwrap();
         eventually("room", || client.send("len", &payload, &PLAIN).is_ok());
-        client.drain(PATIENCE).unwrap();
+        client.drain(WAIT_POLICY).unwrap();
     }
 }
 
@@ -126,7 +126,7 @@ fn a_thread_does_not_put_items_on_top_of_what_waits_for_room_either() {
         let _server = meeting.run("deaf server");
         let mut options = meeting.options.clone();
         options.rings[Lane::Normal as usize] = NARROW_RING;
-        let connect = || blocking::Client::connect("demo", &options, FaceOptions::default());
+        let connect = || blocking::Client::connect("demo", &options, ApiOptions::default());
         let mut client = patiently(connect);
         eventually("deafness", || meeting.path("deaf").exists());
         let stopper = client.stopper();
@@ -176,7 +176,7 @@ fn a_handler_that_takes_its_time_is_felt_by_the_sender() {
             assert!(taken() < 1100, "{} messages were taken in", taken());
             assert_eq!(handled.load(Ordering::SeqCst), 0);
             gate.add_permits(1);
-            client.drain(PATIENCE).await.unwrap();
+            client.drain(WAIT_POLICY).await.unwrap();
             while handled.load(Ordering::SeqCst) < 10_000 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -205,7 +205,7 @@ fn a_blocking_server_that_is_busy_lets_newcomers_in() {
     let meeting = Meeting::new(Transport::Sealed);
     let _server = meeting.run("deaf server");
     let mut first =
-        patiently(|| blocking::Client::connect("demo", &meeting.options, FaceOptions::default()));
+        patiently(|| blocking::Client::connect("demo", &meeting.options, ApiOptions::default()));
     std::fs::write(meeting.path("listen"), "").unwrap();
     let busy = Arc::new(());
     let is_over = Arc::downgrade(&busy);
@@ -214,12 +214,12 @@ fn a_blocking_server_that_is_busy_lets_newcomers_in() {
             for _ in 0..64 {
                 first.notify("len", b"", &PLAIN).unwrap();
             }
-            first.drain(PATIENCE).unwrap();
+            first.drain(WAIT_POLICY).unwrap();
         }
     });
     for _ in 0..20 {
-        let face = FaceOptions::default();
-        blocking::Client::connect("demo", &meeting.options, face).unwrap();
+        let api = ApiOptions::default();
+        blocking::Client::connect("demo", &meeting.options, api).unwrap();
     }
     drop(busy);
     flood.join().unwrap();

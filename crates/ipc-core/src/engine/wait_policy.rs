@@ -14,38 +14,38 @@ use crate::time::Time;
 /// Looks before the first yield, a pause of the processor apart.
 pub(crate) const PAUSES: u32 = 64;
 /// Looks between two yields.
-pub(crate) const LOOKS_PER_YIELD: u32 = 4;
+pub(crate) const POLLS_PER_YIELD: u32 = 4;
 
 /// A yield that takes longer means that somebody else has work for this core: more than a peer takes
 /// to answer, less than what a scheduler gives at once.
-const CROWDED: Duration = Duration::from_micros(500);
-/// How long nobody looks then, at first and at most. Who sleeps is woken at once even on a crowded
+const CONTENDED: Duration = Duration::from_micros(500);
+/// How long nobody looks then, at first and at most. Who sleeps is woken at once even on a throttled
 /// core; who yields comes back when the others have had their slices, milliseconds later.
-const CROWDED_FIRST: Duration = Duration::from_millis(2);
-const CROWDED_LAST: Duration = Duration::from_millis(50);
+const CONTENDED_FIRST: Duration = Duration::from_millis(2);
+const CONTENDED_LAST: Duration = Duration::from_millis(50);
 
 /// What yields tell about the others on this core.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Crowd {
+pub(super) struct Contention {
     /// Nobody looks before this.
     until: Time,
     /// For how long that was, doubled as often as it turns out to have been too short.
     span: Duration,
 }
 
-impl Crowd {
+impl Contention {
     fn is_here(&self) -> bool {
         self.until != Time::default() && Time::now() < self.until
     }
 
-    /// A yield lasted that long. Returns whether the core is crowded.
-    fn gave_way(&mut self, from: Time, until: Time) -> bool {
-        if until.saturating_since(from) < CROWDED {
+    /// A yield lasted that long. Returns whether the core is throttled.
+    fn yielded(&mut self, from: Time, until: Time) -> bool {
+        if until.saturating_since(from) < CONTENDED {
             return false;
         }
         // What comes long after the last time has nothing to do with it.
         let again = until.saturating_since(self.until) < self.span * 4;
-        self.span = if again { (self.span * 2).min(CROWDED_LAST) } else { CROWDED_FIRST };
+        self.span = if again { (self.span * 2).min(CONTENDED_LAST) } else { CONTENDED_FIRST };
         self.until = until + self.span;
         true
     }
@@ -53,7 +53,7 @@ impl Crowd {
 
 /// The budget of a wait. Zero switches looking off: then every wait is a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct WaitPolicy {
     /// How long to look while an answer is outstanding: the time a sleeping peer takes to wake up
     /// and to answer.
     pub expecting: Duration,
@@ -61,7 +61,7 @@ pub struct Patience {
     pub recent: Duration,
 }
 
-impl Patience {
+impl WaitPolicy {
     /// Where everyone starts.
     pub const DEFAULT: Self =
         Self { expecting: Duration::from_micros(50), recent: Duration::from_micros(20) };
@@ -69,7 +69,7 @@ impl Patience {
     pub const NONE: Self = Self { expecting: Duration::ZERO, recent: Duration::ZERO };
 }
 
-impl Default for Patience {
+impl Default for WaitPolicy {
     fn default() -> Self {
         Self::DEFAULT
     }
@@ -77,42 +77,42 @@ impl Default for Patience {
 
 impl Engine {
     /// How long to look before sleeping, as things stand; zero: not at all.
-    pub(crate) fn look_budget(&self, patience: &Patience) -> Duration {
+    pub(crate) fn spin_budget(&self, wait_policy: &WaitPolicy) -> Duration {
         match (self.is_hot(), self.is_expecting()) {
             (false, _) => Duration::ZERO,
-            _ if self.crowd.is_here() => Duration::ZERO,
-            (true, true) => patience.expecting,
-            (true, false) => patience.recent,
+            _ if self.contention.is_here() => Duration::ZERO,
+            (true, true) => wait_policy.expecting,
+            (true, false) => wait_policy.recent,
         }
     }
 
     /// Gives the processor away for a moment. To be called once in a while by a host that is kept busy
     /// by messages and never comes to wait, so that others on this core have their turn. Returns
     /// whether they have so much to do that looking is no use for now.
-    pub fn give_way(&mut self) -> bool {
+    pub fn yield_now(&mut self) -> bool {
         let from = Time::now();
         rustix::thread::sched_yield();
-        self.gave_way(from, Time::now())
+        self.yielded(from, Time::now())
     }
 
     /// A yield between looks lasted that long. Returns whether looking is no use for now.
-    pub(crate) fn gave_way(&mut self, from: Time, until: Time) -> bool {
-        self.crowd.gave_way(from, until)
+    pub(crate) fn yielded(&mut self, from: Time, until: Time) -> bool {
+        self.contention.yielded(from, until)
     }
 
     /// Looks at hot links until there is something, the budget is used up, or it is `leave_by`.
     /// Returns whether there is something: in the rings of hot links, or, where there are others,
     /// for a whole [`Engine::drive`].
-    pub fn linger(&mut self, patience: &Patience, leave_by: Time) -> bool {
+    pub fn spin(&mut self, wait_policy: &WaitPolicy, leave_by: Time) -> bool {
         if !self.is_hot() {
             return false;
         }
-        let budget = self.look_budget(patience);
+        let budget = self.spin_budget(wait_policy);
         if budget.is_zero() {
-            return self.look();
+            return self.poll();
         }
         for _ in 0..PAUSES {
-            if self.look() {
+            if self.poll() {
                 return true;
             }
             hint::spin_loop();
@@ -121,8 +121,8 @@ impl Engine {
         let until = (now + budget).min(leave_by);
         let all_hot = self.hot.len() == self.stats.links;
         loop {
-            for _ in 0..LOOKS_PER_YIELD {
-                if self.look() {
+            for _ in 0..POLLS_PER_YIELD {
+                if self.poll() {
                     return true;
                 }
             }
@@ -131,8 +131,8 @@ impl Engine {
             }
             rustix::thread::sched_yield();
             let back = Time::now();
-            if self.gave_way(now, back) {
-                return self.look();
+            if self.yielded(now, back) {
+                return self.poll();
             }
             now = back;
             // A peer this side sleeps to may have rung.
@@ -148,33 +148,33 @@ mod tests {
     use super::*;
 
     /// A yield that ends at `end` after `span`.
-    fn give_way(crowd: &mut Crowd, end: Duration, span: Duration) -> bool {
-        crowd.gave_way(Time::default() + (end - span), Time::default() + end)
+    fn yield_now(contention: &mut Contention, end: Duration, span: Duration) -> bool {
+        contention.yielded(Time::default() + (end - span), Time::default() + end)
     }
 
     #[test]
     fn who_shares_a_core_with_others_sleeps_longer_and_longer() {
-        let mut crowd = Crowd::default();
+        let mut contention = Contention::default();
         let slice = Duration::from_millis(4);
         let mut now = Duration::from_secs(1);
         let spans = (0..10).map(|_| {
-            assert!(give_way(&mut crowd, now, slice));
-            now = now + crowd.span + slice;
-            crowd.span
+            assert!(yield_now(&mut contention, now, slice));
+            now = now + contention.span + slice;
+            contention.span
         });
         let spans = spans.collect::<Vec<_>>();
-        assert_eq!(spans[..3], [CROWDED_FIRST, CROWDED_FIRST * 2, CROWDED_FIRST * 4]);
-        assert_eq!(spans[9], CROWDED_LAST);
+        assert_eq!(spans[..3], [CONTENDED_FIRST, CONTENDED_FIRST * 2, CONTENDED_FIRST * 4]);
+        assert_eq!(spans[9], CONTENDED_LAST);
     }
 
     #[test]
     fn a_long_yield_now_and_then_does_not_add_up() {
-        let mut crowd = Crowd::default();
+        let mut contention = Contention::default();
         for second in 1..10 {
             let end = Duration::from_secs(second);
-            assert!(give_way(&mut crowd, end, CROWDED));
-            assert_eq!(crowd.span, CROWDED_FIRST);
-            assert!(!give_way(&mut crowd, end + CROWDED_FIRST, CROWDED / 2));
+            assert!(yield_now(&mut contention, end, CONTENDED));
+            assert_eq!(contention.span, CONTENDED_FIRST);
+            assert!(!yield_now(&mut contention, end + CONTENDED_FIRST, CONTENDED / 2));
         }
     }
 }

@@ -9,9 +9,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use ipc_core::blocking::{self, Answer};
 use ipc_core::tokio::{Handlers, Request, Streaming};
-use ipc_core::{
-    CallOptions, Code, FaceOptions, Options, RemoteError, Reply, Transport, WINDOW_MIN,
-};
+use ipc_core::{ApiOptions, CallOptions, Code, Options, RemoteError, Reply, Transport, WINDOW_MIN};
 
 use tokio::sync::Notify;
 
@@ -55,7 +53,7 @@ pub fn handlers(handlers: Handlers) -> Handlers {
 
 /// The same from a thread that waits and serves one stream after the other.
 pub fn serve_waiting(options: &Options) {
-    let mut server = blocking::Server::bind("demo", options, FaceOptions::default()).unwrap();
+    let mut server = blocking::Server::bind("demo", options, ApiOptions::default()).unwrap();
     let tickets = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&tickets);
     server.handle("both ways", move |request, _| {
@@ -192,7 +190,7 @@ fn a_thread_that_waits_asks_for_streams() {
     against_a_server(|_, options| async move {
         let asking = tokio::task::spawn_blocking(move || {
             let mut client =
-                blocking::Client::connect("demo", &options, FaceOptions::default()).unwrap();
+                blocking::Client::connect("demo", &options, ApiOptions::default()).unwrap();
             let mut stream = client.stream("both ways", b"", &NARROW).unwrap();
             for number in 0..2000u64 {
                 stream.send(&number.to_le_bytes()).unwrap();

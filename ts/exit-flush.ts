@@ -14,10 +14,10 @@ interface Home {
   readonly alarms: Alarms
   readonly connections: Connection[]
   hold(count: number): void
-  lastWords(): void
+  flushAtExit(): void
 }
 
-export class LastWords {
+export class ExitFlush {
   readonly #home: Home
   #alarm: Alarm | undefined
   /** Bytes that waited at the last look, and when they became so few. */
@@ -32,7 +32,7 @@ export class LastWords {
 
   listen(): void {
     process.on('beforeExit', this.#stay)
-    process.on('exit', () => this.#home.lastWords())
+    process.on('exit', () => this.#home.flushAtExit())
   }
 
   /** Nothing keeps the process. What waits for room still does, while its peers read. */

@@ -35,9 +35,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::api::CallOptions;
     use crate::engine::{Body, BufferId, Event, LinkId, ListenOptions, Options, Overflow};
     use crate::error::Corrupt;
-    use crate::face::CallOptions;
     use crate::limits::Lane;
     use crate::session::Message;
 
@@ -94,7 +94,7 @@ mod tests {
         let directory = Some(std::env::temp_dir().join(name));
         let rings = [512 << 10, 512 << 10, 512 << 10, 512 << 10, 0];
         let mut options = Options { directory, rings, ..Options::default() };
-        options.flow.overflow = [Overflow::Wait(Duration::from_secs(60)); Lane::ALL.len()];
+        options.bounds.overflow = [Overflow::Wait(Duration::from_secs(60)); Lane::ALL.len()];
         let (mut server, mut porter) = (Engine::new().unwrap(), Porter::default());
         server.listen("demo", &options, &ListenOptions::default()).unwrap();
         let (mut client, mut visitor) = (Engine::new().unwrap(), Porter::default());

@@ -1,18 +1,18 @@
 //! What the engine of a blocking client or server is driven into.
 
 use super::{Answer, Handler, Request};
-use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Readiness};
-use crate::error::{Corrupt, Error, Result};
-use crate::face::{
+use crate::api::{
     Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, panicked, send_answer,
     unknown_method,
 };
+use crate::engine::{Body, BufferId, Engine, Event, Host, LinkId, Readiness};
+use crate::error::{Corrupt, Error, Result};
 use crate::header::{Codec, Kind};
 use crate::remote_error::RemoteError;
 use crate::session::{Draft, Message};
 
 /// Handlers run while the engine is driven; what they answer is collected here and sent afterwards.
-pub(super) struct Desk {
+pub(super) struct Dispatcher {
     pub router: Router<Box<Handler>>,
     pub calls: Calls<Waiting>,
     pub flows: Flows<()>,
@@ -38,7 +38,7 @@ pub(super) struct Waiting {
     pub outcome: Option<Result<Codec>>,
 }
 
-impl Desk {
+impl Dispatcher {
     pub fn new() -> Self {
         Self {
             router: Router::new(),
@@ -142,7 +142,7 @@ impl Desk {
     }
 }
 
-impl Host for Desk {
+impl Host for Dispatcher {
     #[inline]
     fn readiness(&mut self, _: LinkId) -> Readiness {
         if self.is_begun { Readiness::All } else { Readiness::Nothing }
