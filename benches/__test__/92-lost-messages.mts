@@ -1,9 +1,9 @@
 // The runner counts what it measures: a transport that loses, doubles or changes messages has no figures.
 
 import test from 'ava'
-import { Pair } from '../benches/pair.mjs'
-import { TRANSPORTS, type TransportEntry } from '../benches/transports.mjs'
-import { directory } from './helpers/directory.mjs'
+import { Pair } from '../pair.mjs'
+import { TRANSPORTS, type TransportEntry } from '../transports.mjs'
+import { directory } from '../../__test__/helpers/directory.mjs'
 
 const lossy: TransportEntry = {
   name: 'lossy',

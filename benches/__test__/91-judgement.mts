@@ -1,10 +1,10 @@
 // The arithmetic behind the words "slower" and "leak", on figures whose truth is known.
 
 import test from 'ava'
-import { conclude, judgeApart, judgePaired, type Answer } from '../benches/gate/judge.mjs'
-import type { SoakSample } from '../benches/results.mjs'
-import { trends, variation } from '../benches/trend.mjs'
-import { eachSeed } from './helpers/random.mjs'
+import { conclude, judgeApart, judgePaired, type Answer } from '../gate/judge.mjs'
+import type { SoakSample } from '../results.mjs'
+import { trends, variation } from '../trend.mjs'
+import { eachSeed } from '../../__test__/helpers/random.mjs'
 
 const TOLERANCE = 0.05
 /** Lives the gate has time for. */

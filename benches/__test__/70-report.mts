@@ -2,14 +2,14 @@
 // ci/report.mjs; here it is whether all of it is there, whole, and true to what it was made from.
 
 import test from 'ava'
-import { charts } from '../benches/report/charts.mjs'
-import { document } from '../benches/report/document.mjs'
-import { html } from '../benches/report/html.mjs'
-import { plain } from '../benches/report/axis.mjs'
-import { figure, ratios, rivalRatios, times } from '../benches/report/view.mjs'
-import type { Measurement, Results } from '../benches/results.mjs'
-import { eachSeed } from './helpers/random.mjs'
-import { empty, sample, soak } from './helpers/sample.mjs'
+import { charts } from '../report/charts.mjs'
+import { document } from '../report/document.mjs'
+import { html } from '../report/html.mjs'
+import { plain } from '../report/axis.mjs'
+import { figure, ratios, rivalRatios, times } from '../report/view.mjs'
+import type { Measurement, Results } from '../results.mjs'
+import { eachSeed } from '../../__test__/helpers/random.mjs'
+import { empty, sample, soak } from './helpers/fixture.mjs'
 
 const VOID = ['meta', 'link', 'br', 'img']
 const HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'&|`*_[x](y)\n# \0'

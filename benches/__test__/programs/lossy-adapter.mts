@@ -1,8 +1,8 @@
 // A transport under measurement that is not to be trusted: its setting `fault` says what goes wrong.
 
-import type { Adapter, Settings } from '../../benches/adapter.mjs'
-import { stamp } from '../../benches/payload.mjs'
-import uds from '../../benches/adapters/uds.mjs'
+import type { Adapter, Settings } from '../../adapter.mjs'
+import { stamp } from '../../payload.mjs'
+import uds from '../../adapters/uds.mjs'
 
 let messages = 0
 

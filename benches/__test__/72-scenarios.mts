@@ -2,15 +2,15 @@
 // all sizes arrive whole, once and in order, and that it would be noticed if they did not.
 
 import test from 'ava'
-import { Arrivals, pattern } from '../benches/scenarios/peers.mjs'
-import { stamp } from '../benches/payload.mjs'
-import type { Form, Outcome, Scenario } from '../benches/scenarios/scenario.mjs'
-import { scenarioSuite } from '../benches/suites/scenarios.mjs'
-import { scenario as extremes } from '../benches/scenarios/extremes.mjs'
-import { scenario as manyToMany } from '../benches/scenarios/many-to-many.mjs'
-import { scenario as oversized } from '../benches/scenarios/oversized.mjs'
-import { scenario as tasks } from '../benches/scenarios/tasks.mjs'
-import { directory } from './helpers/directory.mjs'
+import { Arrivals, pattern } from '../scenarios/peers.mjs'
+import { stamp } from '../payload.mjs'
+import type { Form, Outcome, Scenario } from '../scenarios/scenario.mjs'
+import { scenarioSuite } from '../suites/scenarios.mjs'
+import { scenario as extremes } from '../scenarios/extremes.mjs'
+import { scenario as manyToMany } from '../scenarios/many-to-many.mjs'
+import { scenario as oversized } from '../scenarios/oversized.mjs'
+import { scenario as tasks } from '../scenarios/tasks.mjs'
+import { directory } from '../../__test__/helpers/directory.mjs'
 
 async function played(scenario: Scenario): Promise<Outcome & { shares: number[] }> {
   const shares: number[] = []

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { microCases, microSuite } from '../benches/micro/index.mjs'
-import { estimates, filterOf } from '../benches/micro/rust.mjs'
+import { microCases, microSuite } from '../micro/index.mjs'
+import { estimates, filterOf } from '../micro/rust.mjs'
 
 const SHORT = { seconds: 0.01, repeats: 2 }
 

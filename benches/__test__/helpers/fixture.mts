@@ -1,6 +1,6 @@
 // Results as a run might have them, made up: reports are tested without measuring anything.
 
-import { row } from '../../benches/compare.mjs'
+import { row } from '../../compare.mjs'
 import {
   FORMAT,
   type Check,
@@ -10,9 +10,9 @@ import {
   type Repeat,
   type Results,
   type Soak,
-} from '../../benches/results.mjs'
-import { TRANSPORTS } from '../../benches/transports.mjs'
-import { trends, variation } from '../../benches/trend.mjs'
+} from '../../results.mjs'
+import { TRANSPORTS } from '../../transports.mjs'
+import { trends, variation } from '../../trend.mjs'
 
 const TURNS = 5
 const SIZES = [64, 1024, 65_536, 1 << 20]
@@ -77,7 +77,8 @@ export function empty(): Results {
       ...{ kernel: '6.1.0-18-amd64', node: 'v20.20.0', commit: '1a2b3c4 and changes' },
     },
     state: { load: 1.42, stolen: 0.003, linePings: [112, 118, 109, 131, 115] },
-    ...{ transports: [], measurements: [], rows: [], soak: null, failures: [], interrupted: false },
+    ...{ transports: [], measurements: [], rows: [], soak: null, failures: [],
+    leftOut: [], interrupted: false },
   }
 }
 
