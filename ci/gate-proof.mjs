@@ -119,7 +119,7 @@ function copy(name, row, spins) {
   for (const part of ['package.json', 'index.mjs', 'dist/ts', 'native']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
-  if (row !== undefined) plant(join(folder, 'dist/ts/connection.js'), row, spins)
+  if (row !== undefined) plant(join(folder, 'dist/ts/connection/connection.js'), row, spins)
   return folder
 }
 
