@@ -7,12 +7,12 @@ import { ROOT } from './transports.mjs'
 export interface Budget {
   /** Of the row, as `engine` prints it. */
   id: string
-  /** What has to be reached, and what we would like to. */
+  /** What is required, and the goal. */
   bar: number
   aim: number
   /** Less is better. */
   atMost?: boolean
-  /** The share a change may lose: the gate looks at rows that have one. */
+  /** The share a change may lose: the gate measures the rows that have one. */
   tolerance?: number
 }
 

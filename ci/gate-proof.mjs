@@ -3,7 +3,7 @@
 //
 //   node ci/gate-proof.mjs            20 planted, 50 unchanged: most of an hour, on a quiet machine;
 //                                     written to benches/record/ as it goes
-//   node ci/gate-proof.mjs --small    one of each in one row, with a delay nobody can miss
+//   node ci/gate-proof.mjs --small    one of each in one row, with a delay that is obvious
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -13,7 +13,7 @@ const TURNS = 6
 
 const Plain = method<Uint8Array, Uint8Array>('plain', { codec: bytes })
 const Packed = method<Uint8Array, Uint8Array>('packed', { codec: bytes, compress: true })
-/** Nobody takes these: they show how much room they need. */
+/** These are not handled: they show how much room they need. */
 const Nothing = event<Uint8Array>('nothing', { codec: bytes })
 const PackedNothing = event<Uint8Array>('packed-nothing', { codec: bytes, compress: true })
 

@@ -92,7 +92,7 @@ fn options(settings: &Settings) -> Options {
 }
 
 fn face(settings: &Settings) -> ApiOptions {
-    let wait_policy = if settings.look { WaitPolicy::DEFAULT } else { WaitPolicy::NONE };
+    let wait_policy = if settings.spin { WaitPolicy::DEFAULT } else { WaitPolicy::NONE };
     ApiOptions { wait_policy, ..ApiOptions::default() }
 }
 
