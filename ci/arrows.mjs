@@ -15,13 +15,18 @@ const CORE_LAYERS = [
   ['lanes'],
   ['ring', 'doorbell'],
   ['memory'],
+  // Plain values.
+  ['remote_error'],
+  ['limits'],
+  ['option_block', 'value'],
+  ['header', 'compression'],
+  ['error'],
+  ['checksum', 'time'],
+  // The two seams.
+  ['sync', 'sys'],
 ]
-/** Below all of them, and free to use each other: plain values and the two seams. */
-const CORE_VALUES = [
-  ...['header', 'option_block', 'checksum', 'compression', 'limits', 'error', 'remote_error', 'time'],
-  'value',
-  ...['sync', 'sys'],
-]
+/** Rooms of the engine, and what each may use of the engine beside itself: what a room needs is given to it. */
+const ENGINE_ROOMS = { os: ['slab'], carrier: ['host'] }
 /** Not part of the product: tests, models, and the doors for tests outside. */
 const CORE_TESTS = /(^|\/)(tests|model|simulation|violations|seeds|golden|testing|heap)(\.rs|\/)/
 
@@ -30,7 +35,7 @@ const CORE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-core\/src\/(memory\/|engine\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
+    where: /^ipc-core\/src\/(memory\/|engine\/os\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
   },
   {
     what: 'a look at the clock',
@@ -41,6 +46,11 @@ const CORE_RULES = [
     what: 'a system call',
     finds: /\brustix::(?!io::Errno)|\blibc::|\bstd::(fs|net|env|process)\b/,
     where: /^ipc-core\/src\/(engine|blocking|realtime|tokio|memory)\/|\/(sys|time)\.rs/,
+  },
+  {
+    what: 'what the operating system watches and wakes with',
+    finds: /\brustix::(event|time|fs::inotify)\b/,
+    where: /^ipc-core\/src\/(engine\/os|blocking|realtime|tokio)\/|^ipc-core\/src\/time\.rs/,
   },
   { what: 'a word about Node', finds: /\bnapi\b|\bnode\b|\bjavascript\b|\buv_/i, where: /^$/ },
 ]
@@ -120,6 +130,16 @@ function* core() {
         yield `${path}: ${own} must not use ${used}`
       }
     }
+    yield* roomFaults(path, code)
+  }
+}
+
+function* roomFaults(path, code) {
+  const room = /^ipc-core\/src\/engine\/(\w+)\//.exec(path)?.[1]
+  const may = ENGINE_ROOMS[room]
+  if (may === undefined) return
+  for (const [, used] of code.matchAll(/\bcrate::engine::(\w+)/g)) {
+    if (used !== room && !may.includes(used)) yield `${path}: ${room} must not use ${used} of the engine`
   }
 }
 
@@ -128,14 +148,12 @@ function* unmapped(path, name) {
 }
 
 function layerOf(module) {
-  if (CORE_VALUES.includes(module)) return CORE_LAYERS.length
   const layer = CORE_LAYERS.findIndex((modules) => modules.includes(module))
   return layer === -1 ? undefined : layer
 }
 
 function isBelow(used, own) {
-  const isValue = CORE_VALUES.includes(used)
-  return isValue || layerOf(used) > layerOf(own)
+  return layerOf(used) > layerOf(own)
 }
 
 function* node() {

@@ -11,9 +11,9 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-use super::credentials;
 use super::directory::Door;
 use super::host::Peer;
+use super::os::credentials;
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::handshake::{EngineId, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Transport, Welcome};
@@ -170,8 +170,8 @@ impl Handshaking {
             doors.remove(0);
         };
         if !through {
-            let nobody = || Error::new(Code::NoServer, format!("nobody serves \"{name}\""));
-            return Err(barred.unwrap_or_else(nobody));
+            let none = || Error::new(Code::NoServer, format!("no server is named \"{name}\""));
+            return Err(barred.unwrap_or_else(none));
         }
         let hello = hello.clone();
         self.check_user("the server")?;
