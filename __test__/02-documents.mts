@@ -1,0 +1,50 @@
+// The documents: every link between them leads to a file, and every anchor to a heading.
+
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import test from 'ava'
+
+const ROOT = dirname(createRequire(import.meta.url).resolve('ringpost/package.json'))
+const FOLDERS = ['.', 'docs', 'examples', 'benches', 'crates']
+
+const documents = FOLDERS.flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: folder !== '.', encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md') && !/node_modules|target\//.test(path))
+    .map((path) => join(folder, path)),
+)
+
+/** The anchors of a document, as GitHub makes them of its headings. */
+function anchors(path: string): Set<string> {
+  const text = readFileSync(path, 'utf8').replaceAll(/^```.*?^```$/gms, '')
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading)
+  return new Set(
+    headings.map((heading) =>
+      heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-'),
+    ),
+  )
+}
+
+/** The links of a document that lead nowhere. */
+function broken(document: string): string[] {
+  const text = readFileSync(join(ROOT, document), 'utf8').replaceAll(/^```.*?^```$/gms, '')
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link)
+  return links.filter((link) => {
+    if (/^https?:/.test(link)) return false
+    const [file, anchor] = link.split('#')
+    const path = file === '' ? join(ROOT, document) : join(ROOT, dirname(document), file)
+    return !existsSync(path) || (anchor !== undefined && !anchors(path).has(anchor))
+  })
+}
+
+for (const document of documents) {
+  test(`the links of ${document} resolve`, (t) => {
+    t.deepEqual(broken(document), [])
+  })
+}
+
+test('there are documents to check', (t) => {
+  for (const path of ['README.md', 'ARCHITECTURE.md', 'PROTOCOL.md', 'docs/measuring.md']) {
+    t.true(documents.includes(path), path)
+  }
+})
