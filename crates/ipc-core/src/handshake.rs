@@ -13,6 +13,7 @@
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 use crate::limits::{Agreement, Geometry, Limits, RINGS};
+use crate::memory::Backing;
 use crate::memory::layout::NONCE_LEN;
 use crate::memory::named::Address;
 
@@ -65,6 +66,14 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Where its memory comes from.
+    pub(crate) fn backing(self) -> Backing {
+        match self {
+            Self::Sealed => Backing::Sealed,
+            Self::Portable => Backing::Named,
+        }
+    }
+
     /// The feature bit a side needs for it.
     pub const fn feature(self) -> Features {
         match self {
