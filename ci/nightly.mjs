@@ -71,7 +71,7 @@ function node(...args) {
 }
 
 function rust(env, ...which) {
-  const args = ['test', '--profile', 'ci', '--package', 'ipc-core', '--all-features', ...which]
+  const args = ['test', '--profile', 'ci', '--package', 'ipc-core', '--package', 'ringpost', '--all-features', ...which]
   return ['cargo', args, env]
 }
 
@@ -80,7 +80,7 @@ function seeded(...files) {
 }
 
 function sanitize(sanitizer, flags, tests, filter) {
-  const args = ['test', '--package', 'ipc-core', '--all-features', '--lib', ...tests]
+  const args = ['test', '--package', 'ipc-core', '--package', 'ringpost', '--all-features', '--lib', ...tests]
   const separate = ['--target', TARGET, '--target-dir', `target/${sanitizer}-sanitizer`]
   const env = {
     RUSTC_BOOTSTRAP: '1',

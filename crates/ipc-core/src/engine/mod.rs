@@ -52,15 +52,13 @@ use crate::time::Time;
 
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
-pub use link::{Deferred, LinkStats, Sent};
-pub(crate) use link::{Refusal, Reservation, Taken};
+pub use link::{Deferred, LinkStats, Refusal, Reservation, Sent, Taken};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
 pub use os::bell::Waker;
+pub use os::stop_signal::StopSignal;
 use read_budget::ReadBudget;
 use wait_policy::Contention;
 pub use wait_policy::WaitPolicy;
-#[cfg(feature = "tokio")]
-pub(crate) use wait_policy::{PAUSES, POLLS_PER_YIELD};
 
 use connecting::Handshaking;
 use link::Link;

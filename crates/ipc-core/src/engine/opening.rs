@@ -27,8 +27,18 @@ impl Engine {
         self.listen_for(name, options, listen, false)
     }
 
-    /// The same; with `in_one_piece` no message may be longer than a frame of the agreed rings.
-    pub(crate) fn listen_for(
+    /// As [`Self::listen`], but messages longer than one frame of the agreed rings are never agreed
+    /// on, for hosts that cannot assemble them.
+    pub fn listen_in_one_piece(
+        &mut self,
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+    ) -> Result<ListenerId> {
+        self.listen_for(name, options, listen, true)
+    }
+
+    fn listen_for(
         &mut self,
         name: &str,
         options: &Options,

@@ -3,7 +3,7 @@
 use super::{Features, Hello, Transport, VERSION_MAX, VERSION_MIN};
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
-use crate::limits::{Agreement, Geometry, Limits, RINGS, one_piece_len_max};
+use crate::limits::{Agreement, Geometry, Limits, RINGS};
 
 /// What a server offers and requires.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl Policy {
         let geometry = wished.at_most(most);
         let mut limits = self.limits.stricter(hello.limits);
         if self.in_one_piece {
-            limits.message_len_max = limits.message_len_max.min(one_piece_len_max(&geometry));
+            limits.message_len_max = limits.message_len_max.min(geometry.one_piece_len_max());
         }
         Ok(Terms {
             version: VERSION_MAX.min(hello.version_max),

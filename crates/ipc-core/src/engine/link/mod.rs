@@ -35,8 +35,8 @@ use crate::time::Time;
 pub use deferred::Deferred;
 use life::Life;
 use reading::Reading;
-pub(crate) use real_time::Taken;
-pub(crate) use reservation::{Refusal, Reservation};
+pub use real_time::Taken;
+pub use reservation::{Refusal, Reservation};
 use writing::{Waits, Writing};
 
 /// What became of a message that was sent.

@@ -12,7 +12,7 @@ use crate::time::Time;
 /// A place for one frame at the end of a ring. The peer does not see it before it is completed, and the
 /// next reservation takes the place of one that is not.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reservation {
+pub struct Reservation {
     ring: usize,
     /// Where the frame starts.
     offset: usize,
@@ -33,11 +33,16 @@ impl Reservation {
 
 /// Why there is no room. Plain values, for callers that may not allocate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Not now: the peer has to read on first.
     Full,
     /// Never: no single frame of this lane takes so much.
-    TooLarge { len: usize, max: usize },
+    TooLarge {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of the longest.
+        max: usize,
+    },
     /// The connection is ending or over.
     Closed,
     /// The peer does not know the name.
