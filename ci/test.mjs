@@ -38,7 +38,7 @@ const STEPS = {
   conformance: node('dist/conformance/run.mjs'),
   tour: node('examples/tour/run.mjs'),
   benches: node(
-    ...['dist/cli/main.mjs', 'bench', 'engine'],
+    ...['dist/benches/cli/main.mjs', 'bench', 'engine'],
     ...['--quick', '--repeats', '1', '--duration', '20ms'],
   ),
   report: node('ci/report.mjs'),
