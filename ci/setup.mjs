@@ -2,7 +2,7 @@
 // skip what is fresh.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, giveUp, step } from './step.mjs'
 
@@ -42,8 +42,8 @@ const sources = [
   ...['ts', 'cli', 'benches', 'conformance', '__test__'],
 ]
 if (isStale('dist/.built', sources)) {
-  // What was made of files that are gone would be packed.
-  rmSync(join(ROOT, 'dist', 'ts'), { recursive: true, force: true })
+  // What was built from files that have moved since would still be tested, and packed.
+  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   await step('building the TypeScript', process.execPath, [TSC])
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
   writeFileSync(BUILT, '')
