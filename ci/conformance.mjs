@@ -3,6 +3,7 @@
 import './setup.mjs'
 import { become, step } from './step.mjs'
 
-const agent = ['--package', 'ipc-core', '--example', 'agent', '--all-features']
-await step('building the agent in Rust', 'cargo', ['build', '--profile', 'ci', ...agent])
+await step('building the test peer in Rust', 'cargo', [
+  ...['build', '--profile', 'ci', '--package', 'test-peer'],
+])
 await become('dist/conformance/run.mjs', ...process.argv.slice(2))

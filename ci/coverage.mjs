@@ -15,11 +15,11 @@ const REPORT = join(ROOT, 'coverage')
 /** Neither the tests themselves, nor what only tests use. */
 const TESTS = [
   ...[String.raw`\.cargo`, 'rustc', '/target/', '/tests?/', String.raw`(tests|model)\.rs`],
-  ...['simulation', 'violations', 'seeds', 'golden', 'testing', 'examples'],
+  ...['simulation', 'violations', 'seeds', 'golden', 'testing', 'test-peer'],
 ].join('|')
 const ADDON = join(TARGET, 'ringpost.node')
-const AGENT = join(TARGET, 'debug/examples/agent')
-const TEST = ['test', '--package', 'ipc-core', '--all-features', '--lib', '--tests']
+const AGENT = join(TARGET, 'debug/test-peer')
+const TEST = ['test', '--package', 'ipc-core', '--package', 'ringpost', '--all-features', '--lib', '--tests']
 
 const [profdata, cov] = tools(['llvm-profdata', 'llvm-cov'])
 for (const folder of [PROFILES, REPORT]) {
@@ -34,8 +34,7 @@ const loading = { ...counting, NAPI_RS_NATIVE_LIBRARY_PATH: ADDON }
 await step('building with counters', 'cargo', [...TEST, '--no-run'], { env: building })
 await step('the binding', 'cargo', ['build', '--package', 'ipc-node'], { env: building })
 copyFileSync(join(TARGET, 'debug/libipc_node.so'), ADDON)
-const agent = ['build', '--package', 'ipc-core', '--example', 'agent', '--all-features']
-await step('the agent', 'cargo', agent, { env: building })
+await step('the test peer', 'cargo', ['build', '--package', 'test-peer'], { env: building })
 
 const passed = [
   await attempt('the tests of the core', 'cargo', TEST, { env: { ...building, ...counting } }),
@@ -55,7 +54,7 @@ const merged = join(PROFILES, 'merged.profdata')
 // A process that was killed while it wrote has left half a file.
 const profiles = readdirSync(PROFILES).map((file) => join(PROFILES, file))
 run(profdata, ['merge', '--sparse', '--failure-mode=all', ...profiles, '-o', merged])
-const lines = ['ipc-core', 'ipc-node'].map(linesOf)
+const lines = ['ipc-core', 'ringpost', 'ipc-node'].map(linesOf)
 if (lines.some((percent) => percent < BAR)) giveUp(`The tests miss more than ${100 - BAR} % of the lines.`)
 if (!passed.every(Boolean)) giveUp('A suite has failed.')
 

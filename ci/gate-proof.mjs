@@ -77,11 +77,11 @@ function isCleared({ what, answer }) {
 async function trial(what, row, candidate) {
   const result = await gate(candidate, rows, small ? ['--time', '30s'] : [])
   const slower = result.rows.filter(({ answer }) => answer === 'slower').map(({ id }) => id)
-  const { answer, lives, disturbed, seconds, state } = result
+  const { answer, runs, disturbed, seconds, state } = result
   const judged = result.rows.map(({ id, ratio, low, high }) => ({ id, ratio, low, high }))
-  trials.push({ what, row, answer, slower, lives, disturbed, seconds, judged, state })
+  trials.push({ what, row, answer, slower, runs, disturbed, seconds, judged, state })
   const kind = row === null ? what : `${what} in ${row}`
-  console.log(`${trials.length}. ${kind}: ${answer} ${slower.join(' ')} (${lives} lives, ${seconds.toFixed(0)} s)`)
+  console.log(`${trials.length}. ${kind}: ${answer} ${slower.join(' ')} (${runs} runs, ${seconds.toFixed(0)} s)`)
 }
 
 /** The delay that takes a tenth of what one message takes, or, in the small form, some ten times it. */
@@ -115,7 +115,7 @@ function copy(name, row, spins) {
   for (const part of ['package.json', 'index.mjs', 'dist/ts', 'native']) {
     cpSync(join(ROOT, part), join(folder, part), { recursive: true })
   }
-  if (row !== undefined) plant(join(folder, 'dist/ts/connection.js'), row, spins)
+  if (row !== undefined) plant(join(folder, 'dist/ts/connection/connection.js'), row, spins)
   return folder
 }
 
@@ -146,7 +146,7 @@ function spin() {
 async function gate(candidate, ids, words = []) {
   const json = join(scratch, 'result.json')
   const args = ['gate', '--base', ROOT, '--candidate', candidate, '--rows', ids.join(','), '--json', json]
-  const child = spawn(process.execPath, [join(ROOT, 'dist/cli/main.mjs'), ...args, ...words], {
+  const child = spawn(process.execPath, [join(ROOT, 'dist/benches/cli/main.mjs'), ...args, ...words], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const [code] = await once(child, 'exit')

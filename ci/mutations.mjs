@@ -18,16 +18,17 @@ import { ROOT, giveUp } from './step.mjs'
 const TEST_MAX = 180
 const LOOM = { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' }
 
-/** What may catch a fault in the core. */
+/** What may catch a fault in the Rust crates. */
 const CHECKS = {
   models: rust(['--lib'], { filter: 'model', profile: 'ci', env: LOOM }),
   ring: rust(['--lib'], { filter: 'ring::' }),
   session: rust(['--lib'], { filter: 'session::' }),
   unit: rust(['--lib']),
-  faces: rust(['--test', 'tokio_api']),
+  api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
+  tokio_api: rust(['--test', 'tokio_api'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
-  realtime: rust(['--test', 'realtime'], { profile: 'ci' }),
-  loans: rust(['--test', 'loans']),
+  realtime: rust(['--test', 'realtime'], { crate: 'ringpost', profile: 'ci' }),
+  loans: rust(['--test', 'loans'], { crate: 'ringpost' }),
   asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),
 }
 
@@ -113,11 +114,11 @@ function run({ command, args, env }) {
   return spawnSync(command, args, { ...options, env: { ...process.env, ...env } })
 }
 
-/** Tests of the core: those of one target that a filter selects. */
-function rust(target, { filter = '', profile = 'dev', env = {} } = {}) {
+/** Tests of a crate: those of one target that a filter selects. */
+function rust(target, { crate = 'ipc-core', filter = '', profile = 'dev', env = {} } = {}) {
   // What is built with other flags shares nothing.
   const built = join(ROOT, 'target/mutations', env.RUSTFLAGS === undefined ? 'core' : 'loom')
-  const which = ['--package', 'ipc-core', '--all-features', '--profile', profile, ...target]
+  const which = ['--package', crate, '--all-features', '--profile', profile, ...target]
   const args = ['test', ...which, '--target-dir', built]
   return {
     first: { command: 'cargo', args: [...args, '--no-run'], env },

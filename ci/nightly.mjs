@@ -71,16 +71,16 @@ function node(...args) {
 }
 
 function rust(env, ...which) {
-  const args = ['test', '--profile', 'ci', '--package', 'ipc-core', '--all-features', ...which]
+  const args = ['test', '--profile', 'ci', '--package', 'ipc-core', '--package', 'ringpost', '--all-features', ...which]
   return ['cargo', args, env]
 }
 
 function seeded(...files) {
-  return files.map((file) => `dist/__test__/${file}*.mjs`)
+  return files.map((file) => `dist/**/__test__/${file}*.mjs`)
 }
 
 function sanitize(sanitizer, flags, tests, filter) {
-  const args = ['test', '--package', 'ipc-core', '--all-features', '--lib', ...tests]
+  const args = ['test', '--package', 'ipc-core', '--package', 'ringpost', '--all-features', '--lib', ...tests]
   const separate = ['--target', TARGET, '--target-dir', `target/${sanitizer}-sanitizer`]
   const env = {
     RUSTC_BOOTSTRAP: '1',

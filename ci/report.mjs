@@ -14,7 +14,7 @@ import { giveUp } from './step.mjs'
 const { chromium } = await import('playwright-core')
 const { charts } = await import('../dist/benches/report/charts.mjs')
 const { html } = await import('../dist/benches/report/html.mjs')
-const { sample } = await import('../dist/__test__/helpers/sample.mjs')
+const { sample } = await import('../dist/benches/__test__/helpers/fixture.mjs')
 
 const SCREENS = [
   { colorScheme: 'light', viewport: { width: 1200, height: 900 } },

@@ -2,7 +2,7 @@
 // skip what is fresh.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, giveUp, step } from './step.mjs'
 
@@ -40,6 +40,8 @@ const sources = [
   ...['ts', 'cli', 'benches', 'conformance', '__test__'],
 ]
 if (isStale('dist/.built', sources)) {
+  // What was built from files that have moved since would still be tested, and packed.
+  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   await step('building the TypeScript', 'npx', ['tsc'])
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
   writeFileSync(BUILT, '')

@@ -8,6 +8,8 @@ import { ROOT, giveUp, step } from './step.mjs'
 
 /** The core, in a profile that optimizes and is quickly built; see Cargo.toml. */
 const TESTED = ['--profile', 'ci', '--package', 'ipc-core']
+/** What Rust users depend on, and the engine under it. */
+const CRATES = [...TESTED, '--package', 'ringpost', '--all-features']
 
 /** Steps by name: a command, its arguments, and what it needs in its environment. */
 const STEPS = {
@@ -23,7 +25,8 @@ const STEPS = {
   licenses: node('ci/licenses.mjs'),
   // That they are caught is seen at night.
   faults: node('ci/mutations.mjs', '--places'),
-  rust: cargo('test', ...TESTED, '--all-features'),
+  rust: cargo('test', ...CRATES),
+  'rust-package': node('ci/crates.mjs'),
   'rust-bench': cargo('test', ...TESTED, '--all-features', '--bench', 'micro'),
   'rust-worker': cargo('test', '--profile', 'ci', '--package', 'ringpost-bench'),
   loom: [
@@ -31,11 +34,11 @@ const STEPS = {
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
   ],
   typescript: npx('ava'),
-  agent: cargo('build', ...TESTED, '--example', 'agent', '--all-features'),
+  agent: cargo('build', '--profile', 'ci', '--package', 'test-peer'),
   conformance: node('dist/conformance/run.mjs'),
   tour: node('examples/tour/run.mjs'),
   benches: node(
-    ...['dist/cli/main.mjs', 'bench', 'engine'],
+    ...['dist/benches/cli/main.mjs', 'bench', 'engine'],
     ...['--quick', '--repeats', '1', '--duration', '20ms'],
   ),
   report: node('ci/report.mjs'),

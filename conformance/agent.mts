@@ -1,5 +1,5 @@
 // One side of the suite in TypeScript: a process that is told by lines of JSON what to do. Its twin
-// is crates/ipc-core/examples/agent; what both understand is listed in wire.mts.
+// is crates/test-peer; what both understand is listed in wire.mts.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'

@@ -40,11 +40,11 @@ const TS_AGENT = fileURLToPath(new URL('./agent.mjs', import.meta.url))
 export function findRustAgent(given: string | undefined): string {
   if (given !== undefined) return given
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('target', ROOT))
-  const builds = ['release', 'ci', 'debug'].map((profile) => `${target}/${profile}/examples/agent`)
+  const builds = ['release', 'ci', 'debug'].map((profile) => `${target}/${profile}/test-peer`)
   const built = builds.filter((path) => existsSync(path))
   const [newest] = built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
   if (newest !== undefined) return newest
-  const how = 'cargo build -p ipc-core --example agent --features testing'
+  const how = 'cargo build --profile ci --package test-peer'
   throw new Error(`the agent in Rust is not built: ${how}`)
 }
 

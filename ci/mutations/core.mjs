@@ -183,7 +183,7 @@ export const CORE = [
   },
   {
     what: 'a side blocks whatever its engine says',
-    file: 'crates/ipc-core/src/blocking/endpoint.rs',
+    file: 'crates/ringpost/src/blocking/endpoint.rs',
     from: 'if self.engine.arm() {',
     to: 'if self.engine.arm() || true {',
     by: 'asleep',
@@ -254,60 +254,60 @@ export const CORE = [
   },
   {
     what: 'items: an error is told twice',
-    file: 'crates/ipc-core/src/api/flows.rs',
+    file: 'crates/ringpost/src/api/flows.rs',
     from: 'FlowEnd::Ended(Err(error)) => Reading::Failed(error),',
     to: `FlowEnd::Ended(Err(error)) => {
                 let code = error.code();
-                self.end = FlowEnd::Ended(Err(crate::error::Error::new(code, "again")));
+                self.end = FlowEnd::Ended(Err(ipc_core::Error::new(code, "again")));
                 Reading::Failed(error)
             }`,
-    by: 'unit',
+    by: 'api',
   },
   {
     what: 'items: of two ends the last holds',
-    file: 'crates/ipc-core/src/api/flows.rs',
+    file: 'crates/ringpost/src/api/flows.rs',
     from: 'if matches!(flow.end, FlowEnd::Open) {',
     to: 'if true {',
-    by: 'unit',
+    by: 'api',
   },
   {
     what: 'items: the end of one stream is not forgotten with it',
-    file: 'crates/ipc-core/src/api/flows.rs',
+    file: 'crates/ringpost/src/api/flows.rs',
     from: 'self.0.remove(&key)',
     to: 'self.0.get_mut(&key).map(std::mem::take)',
-    by: 'unit',
+    by: 'api',
   },
   {
     what: 'items: who reads gives nothing back',
-    file: 'crates/ipc-core/src/tokio/stream.rs',
+    file: 'crates/ringpost/src/tokio/stream.rs',
     from: 'engine.consumed(link, self.key.taken(), id, item_cost(item.payload.len()));',
     to: '',
-    by: 'APIs',
+    by: 'tokio_api',
   },
   {
     what: 'items: those of a task are put on top of what waits for room',
-    file: 'crates/ipc-core/src/tokio/stream.rs',
+    file: 'crates/ringpost/src/tokio/stream.rs',
     from: 'credit > 0 && !engine.want_drain(link, self.draft.lane)',
     to: 'credit > 0',
-    by: 'APIs',
+    by: 'tokio_api',
   },
   {
     what: 'items: those of a thread are put on top of what waits for room',
-    file: 'crates/ipc-core/src/blocking/stream.rs',
+    file: 'crates/ringpost/src/blocking/stream.rs',
     from: 'credit > 0 && self.endpoint.engine.queued(link, lane) == 0',
     to: 'credit > 0',
-    by: 'APIs',
+    by: 'tokio_api',
   },
   {
     what: 'items: each is read into memory made for it',
-    file: 'crates/ipc-core/src/blocking/stream.rs',
+    file: 'crates/ringpost/src/blocking/stream.rs',
     from: 'self.endpoint.dispatcher.recycle(payload);',
     to: 'drop(payload);',
     by: 'allocations',
   },
   {
     what: 'items: each arrives in memory made for it',
-    file: 'crates/ipc-core/src/blocking/dispatcher.rs',
+    file: 'crates/ringpost/src/blocking/dispatcher.rs',
     from: 'let mut payload = self.buffers.get_of(body.len());',
     to: 'let mut payload = vec![0; body.len()];',
     by: 'allocations',
@@ -331,7 +331,7 @@ export const CORE = [
   },
   {
     what: 'real time: a connection that is over makes a system call',
-    file: 'crates/ipc-core/src/realtime/mod.rs',
+    file: 'crates/ringpost/src/realtime/mod.rs',
     from: 'Err(Refusal::Closed | Refusal::Unnamed) => Err(TrySendError::Closed),',
     to: `Err(Refusal::Closed | Refusal::Unnamed) => {
                 std::thread::yield_now();
@@ -341,7 +341,7 @@ export const CORE = [
   },
   {
     what: 'real time: a name makes a system call',
-    file: 'crates/ipc-core/src/realtime/mod.rs',
+    file: 'crates/ringpost/src/realtime/mod.rs',
     from: 'Ok(Taken::Other) => Err(TryRecvError::MaintenanceNeeded),',
     to: `Ok(Taken::Other) => {
                 std::thread::yield_now();
@@ -351,7 +351,7 @@ export const CORE = [
   },
   {
     what: 'real time: a broken peer makes a system call',
-    file: 'crates/ipc-core/src/realtime/mod.rs',
+    file: 'crates/ringpost/src/realtime/mod.rs',
     from: `            Err(corrupt) => {
                 self.broken = Some(corrupt);
                 Err(TryRecvError::Closed)`,
@@ -363,7 +363,7 @@ export const CORE = [
   },
   {
     what: 'real time: a loan in the ring makes a system call',
-    file: 'crates/ipc-core/src/realtime/loan.rs',
+    file: 'crates/ringpost/src/realtime/loan.rs',
     from: 'self.link.engine.reserved_pointer(self.link.link, &self.reservation)',
     to: `std::thread::yield_now();
         self.link.engine.reserved_pointer(self.link.link, &self.reservation)`,

@@ -12,7 +12,7 @@
 
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
-use crate::limits::{Agreement, Geometry, Limits, RINGS, one_piece_len_max};
+use crate::limits::{Agreement, Geometry, Limits, RINGS};
 use crate::memory::layout::NONCE_LEN;
 use crate::memory::named::Address;
 
@@ -409,7 +409,7 @@ impl Policy {
         let geometry = wished.at_most(most);
         let mut limits = self.limits.stricter(hello.limits);
         if self.in_one_piece {
-            limits.message_len_max = limits.message_len_max.min(one_piece_len_max(&geometry));
+            limits.message_len_max = limits.message_len_max.min(geometry.one_piece_len_max());
         }
         Ok(Terms {
             version: VERSION_MAX.min(hello.version_max),

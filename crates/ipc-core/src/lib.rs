@@ -2,14 +2,76 @@
 //!
 //! [`Engine`] owns sockets, rings, doorbells and timers, and shows its host two things: a descriptor
 //! that becomes readable when there is work, and [`Engine::drive`], which does the work and never
-//! blocks. Most programs use one of the APIs on top of it: [`blocking`] for threads that wait,
-//! [`realtime`] for threads that may not, and, with the feature `tokio`, the asynchronous one.
+//! blocks. This crate is for those who embed it in an event loop of their own, as the Node.js
+//! binding does; it starts no thread and knows no runtime. Most programs depend on the crate
+//! `ringpost` instead, which has APIs for threads that wait, for tokio, and for threads under a
+//! deadline.
+//!
+//! An embedder implements [`Host`], which receives messages and events, and drives the engine:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use ipc_core::{
+//!     Body, BufferId, Codec, Corrupt, Draft, Engine, Event, Host, Lane, LinkId, ListenOptions,
+//!     Message, Options,
+//! };
+//!
+//! /// Counts connections and keeps the last payload.
+//! #[derive(Default)]
+//! struct Inbox {
+//!     connections: usize,
+//!     received: Vec<u8>,
+//! }
+//!
+//! impl Host for Inbox {
+//!     fn message(&mut self, _: LinkId, _: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+//!         self.received.resize(body.len(), 0);
+//!         body.copy_to(&mut self.received)
+//!     }
+//!
+//!     fn event(&mut self, event: Event<'_>) {
+//!         if matches!(event, Event::Accepted { .. } | Event::Connected { .. }) {
+//!             self.connections += 1;
+//!         }
+//!     }
+//!
+//!     // Messages of several frames would arrive through these.
+//!     fn open(&mut self, _: LinkId, _: &Message) -> BufferId {
+//!         BufferId(0)
+//!     }
+//!     fn fill(&mut self, _: BufferId, _: usize, _: Body<'_>) -> Result<(), Corrupt> {
+//!         Ok(())
+//!     }
+//!     fn finish(&mut self, _: LinkId, _: &Message, _: BufferId) {}
+//!     fn discard(&mut self, _: BufferId) {}
+//! }
+//!
+//! # let directory = std::env::temp_dir().join(format!("ringpost-core-{}", std::process::id()));
+//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
+//! let (mut server, mut inbox) = (Engine::new()?, Inbox::default());
+//! server.listen("demo", &options, &ListenOptions::default())?;
+//! let (mut client, mut outbox) = (Engine::new()?, Inbox::default());
+//! let link = client.connect("demo", &options, Duration::from_secs(5))?;
+//! while inbox.connections + outbox.connections < 2 {
+//!     server.drive(&mut inbox);
+//!     client.drive(&mut outbox);
+//! }
+//!
+//! let code = client.code("tick")?;
+//! client.send(link, &Draft::one_way(code, Lane::Normal, Codec::Bytes), b"hello")?;
+//! client.flush();
+//! while inbox.received.is_empty() {
+//!     server.drive(&mut inbox);
+//! }
+//! assert_eq!(inbox.received, b"hello");
+//! # std::fs::remove_dir_all(directory).unwrap();
+//! # Ok::<(), ipc_core::Error>(())
+//! ```
 //!
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
-//! blocking · realtime · tokio                        how one waits
-//! api                                               what they share
 //! engine                                             one descriptor, drive(): listeners, links, timers
 //! session · handshake                                protocol state: no I/O, no clock
 //! lanes                                              rings of one direction, by priority
@@ -19,8 +81,6 @@
 //!                                                    plain values
 //! ```
 
-mod api;
-pub mod blocking;
 mod checksum;
 mod compression;
 mod doorbell;
@@ -34,10 +94,9 @@ mod lanes;
 mod limits;
 mod memory;
 mod option_block;
-pub mod realtime;
 mod remote_error;
 mod ring;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(any(test, feature = "testing"), not(loom)))]
 mod seeds;
 mod session;
 mod sync;
@@ -46,18 +105,14 @@ mod sys;
 #[doc(hidden)]
 pub mod testing;
 mod time;
-#[cfg(feature = "tokio")]
-pub mod tokio;
 mod value;
 
-pub use api::{
-    ApiOptions, Arrival, CallOptions, Change, Item, Reply, Subscription, TIMEOUT_DEFAULT,
-};
 pub use checksum::CrcMode;
 pub use compression::COMPRESSED_LEN_MIN;
 pub use engine::{
     Body, Bounds, BufferId, DIRECTORY_VARIABLE, Deferred, Engine, EngineStats, Event, Host, LinkId,
-    LinkStats, ListenOptions, ListenerId, Options, Overflow, Peer, Readiness, Sent, WaitPolicy,
+    LinkStats, ListenOptions, ListenerId, Options, Overflow, Peer, Readiness, Refusal, Reservation,
+    Sent, StopSignal, Taken, WaitPolicy, Waker,
 };
 pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, Transport};

@@ -100,6 +100,13 @@ impl Geometry {
             capacity.is_power_of_two() && (RING_LEN_MIN..=RING_LEN_MAX).contains(&capacity)
         })
     }
+
+    /// The most bytes of a message that is one frame in every lane, whatever options it has.
+    pub fn one_piece_len_max(&self) -> u64 {
+        let lanes = self.rings[..Lane::ALL.len()].iter();
+        let frames = lanes.map(|&ring| frame_payload_max(ring as usize).min(FRAME_LEN_MAX));
+        frames.min().unwrap_or(0).saturating_sub(crate::option_block::OPTIONS_LEN_MAX) as u64
+    }
 }
 
 /// The most bytes after a header that one frame may hold in a ring of `capacity`: so that four
@@ -107,13 +114,6 @@ impl Geometry {
 #[inline]
 pub const fn frame_payload_max(capacity: usize) -> usize {
     capacity / 4 - crate::header::HEADER_LEN
-}
-
-/// The most bytes of a message that is one frame in every lane, whatever options it has.
-pub(crate) fn one_piece_len_max(geometry: &Geometry) -> u64 {
-    let lanes = geometry.rings[..Lane::ALL.len()].iter();
-    let frames = lanes.map(|&ring| frame_payload_max(ring as usize).min(FRAME_LEN_MAX));
-    frames.min().unwrap_or(0).saturating_sub(crate::option_block::OPTIONS_LEN_MAX) as u64
 }
 
 /// Bytes after a header above which a message is cut into fragments even if a frame would hold it, so

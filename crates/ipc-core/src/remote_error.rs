@@ -112,8 +112,9 @@ impl RemoteError {
         )
     }
 
-    /// The same of a payload that came as something else, perhaps.
-    pub(crate) fn received(codec: Codec, payload: &[u8]) -> Self {
+    /// Decodes the payload of an error that arrived. One that cannot be decoded gives an error that says
+    /// so.
+    pub fn received(codec: Codec, payload: &[u8]) -> Self {
         if codec == Codec::MessagePack {
             Self::decode(payload)
         } else {

@@ -3,10 +3,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use proptest::test_runner::{Config, RngSeed};
-
 /// A small generator (SplitMix64), good enough to choose among operations.
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
@@ -44,7 +42,7 @@ impl Random {
 }
 
 /// Runs `body` with each of so many seeds.
-pub(crate) fn each_seed(runs: u64, body: impl Fn(&mut Random)) {
+pub fn each_seed(runs: u64, body: impl Fn(&mut Random)) {
     let seeds = match number("RINGPOST_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..runs * number("RINGPOST_RUNS").unwrap_or(1),
@@ -57,7 +55,10 @@ pub(crate) fn each_seed(runs: u64, body: impl Fn(&mut Random)) {
 
 /// How properties are tried: from one seed, the more cases the more runs are asked for. What fails is
 /// said as the smallest case of its kind.
-pub(crate) fn properties() -> Config {
+#[cfg(test)]
+pub(crate) fn properties() -> proptest::test_runner::Config {
+    use proptest::test_runner::{Config, RngSeed};
+
     let runs = u32::try_from(number("RINGPOST_RUNS").unwrap_or(1)).unwrap_or(u32::MAX);
     Config {
         cases: runs.saturating_mul(256),

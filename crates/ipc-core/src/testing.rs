@@ -12,6 +12,8 @@ pub use crate::handshake::{Features, Hello, Policy, Reject, Welcome};
 pub use crate::header::{Header, bytes_to_words};
 pub use crate::memory::named::Address;
 pub use crate::option_block::{OptionBlock, Options};
+#[cfg(not(loom))]
+pub use crate::seeds::each_seed;
 pub use crate::session::control;
 pub use crate::sys::{faults, kills};
 

@@ -9,10 +9,9 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use ipc_core::blocking::{Answer, Change, Client, Server, Ticket};
-use ipc_core::{
-    ApiOptions, CallOptions, Codec, CrcMode, Item, Options, Reply, Transport, WaitPolicy,
-};
+use ipc_core::{Codec, CrcMode, Options, Transport, WaitPolicy};
+use ringpost::blocking::{Answer, Change, Client, Server, Ticket};
+use ringpost::{ApiOptions, CallOptions, Item, Reply};
 
 /// Counts what each thread asks of the heap.
 struct Counting;

@@ -11,8 +11,9 @@ mod two_processes;
 use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ipc_core::blocking::{Answer, Client, Server};
-use ipc_core::{ApiOptions, CallOptions, Options, Overflow, Transport, WaitPolicy};
+use ipc_core::{Options, Overflow, Transport, WaitPolicy};
+use ringpost::blocking::{Answer, Client, Server};
+use ringpost::{ApiOptions, CallOptions};
 use rustix::time::{ClockId, clock_gettime};
 use seeds::{Random, each_seed};
 use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, patiently, role};

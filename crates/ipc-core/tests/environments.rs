@@ -9,9 +9,8 @@ mod two_processes;
 use std::path::PathBuf;
 use std::process::Command;
 
-use ipc_core::{
-    ApiOptions, CallOptions, Change, Code, Engine, Error, Options, Transport, blocking,
-};
+use ipc_core::{Code, Engine, Error, Options, Transport};
+use ringpost::{ApiOptions, CallOptions, Change, blocking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use two_processes::eventually;
 

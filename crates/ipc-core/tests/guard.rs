@@ -13,7 +13,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ipc_core::{ApiOptions, Options, Transport, blocking};
+use ipc_core::{Options, Transport};
+use ringpost::{ApiOptions, blocking};
 use two_processes::Meeting;
 
 const ROLE: &str = "RINGPOST_GUARD_ROLE";

@@ -7,8 +7,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use ipc_core::blocking::{Answer, Client, Server, Ticket};
-use ipc_core::{ApiOptions, CallOptions, Item, Options, RemoteError, Reply, Sent, WaitPolicy};
+use ringpost::blocking::{Answer, Client, Server, Ticket};
+use ringpost::{ApiOptions, CallOptions, Item, Options, RemoteError, Reply, Sent, WaitPolicy};
 use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Channel, Result, Service, Settings};
@@ -58,7 +58,7 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
                 flow(&mut server, &ticket, params)?;
             }
         }
-        Ok::<_, ipc_core::Error>(())
+        Ok::<_, ringpost::Error>(())
     });
     Ok(Service::new(move || {
         stops.store(true, Ordering::Relaxed);
@@ -69,7 +69,7 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
 }
 
 /// Items of a download, for as long as they are wanted.
-fn flow(server: &mut Server, ticket: &Ticket, [count, size]: [u64; 2]) -> ipc_core::Result<()> {
+fn flow(server: &mut Server, ticket: &Ticket, [count, size]: [u64; 2]) -> ringpost::Result<()> {
     let mut payload = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
     let mut items = server.serve_stream(ticket);
     for number in 0..count {

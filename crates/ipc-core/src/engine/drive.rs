@@ -111,7 +111,7 @@ impl Engine {
 
     /// Drives for a host whose handlers run meanwhile.
     #[inline]
-    pub(crate) fn paced(&mut self, drive: impl FnOnce(&mut Self) -> bool) -> bool {
+    pub fn paced(&mut self, drive: impl FnOnce(&mut Self) -> bool) -> bool {
         // Where much was read the last time, how long it takes is worth knowing.
         let start = self.is_busy().then(Time::now);
         let worked = drive(self);

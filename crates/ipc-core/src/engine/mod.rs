@@ -35,6 +35,7 @@ mod read_budget;
 mod real_time;
 mod reservations;
 mod slab;
+mod stop_signal;
 mod wait_policy;
 mod watch;
 mod workload;
@@ -56,14 +57,12 @@ use crate::time::Time;
 pub use bell::Waker;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
-pub use link::{Deferred, LinkStats, Sent};
-pub(crate) use link::{Refusal, Reservation, Taken};
+pub use link::{Deferred, LinkStats, Refusal, Reservation, Sent, Taken};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
 use read_budget::ReadBudget;
+pub use stop_signal::StopSignal;
 use wait_policy::Contention;
 pub use wait_policy::WaitPolicy;
-#[cfg(feature = "tokio")]
-pub(crate) use wait_policy::{PAUSES, POLLS_PER_YIELD};
 
 use connecting::Handshaking;
 use directory::Places;
@@ -192,8 +191,18 @@ impl Engine {
         self.listen_for(name, options, listen, false)
     }
 
-    /// The same; with `in_one_piece` no message may be longer than a frame of the agreed rings.
-    pub(crate) fn listen_for(
+    /// As [`Self::listen`], but messages longer than one frame of the agreed rings are never agreed
+    /// on, for hosts that cannot assemble them.
+    pub fn listen_in_one_piece(
+        &mut self,
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+    ) -> Result<ListenerId> {
+        self.listen_for(name, options, listen, true)
+    }
+
+    fn listen_for(
         &mut self,
         name: &str,
         options: &Options,

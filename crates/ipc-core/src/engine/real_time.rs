@@ -9,13 +9,13 @@ use crate::session::Draft;
 
 impl Engine {
     /// From now on nothing sent or read on this link wakes a peer that sleeps; the waker does.
-    pub(crate) fn defer_wakes(&mut self, link: LinkId) -> Option<Waker> {
+    pub fn defer_wakes(&mut self, link: LinkId) -> Option<Waker> {
         self.link_mut(link.0).map(Link::defer_wakes)
     }
 
     /// Tells the peer at once what the draft's code means on its lane, so that [`Self::try_reserve`]
     /// need not. It stays so for as long as the link lives, and no other name is given up for it.
-    pub(crate) fn register(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
+    pub fn register(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
         if let Some(found) = self.link_mut(link.0)
             && !found.has_room_for_name(draft)
         {
@@ -31,7 +31,7 @@ impl Engine {
     }
 
     /// As [`Self::reserve`], for a draft that was introduced.
-    pub(crate) fn try_reserve(
+    pub fn try_reserve(
         &mut self,
         link: LinkId,
         draft: &Draft,
@@ -41,21 +41,12 @@ impl Engine {
     }
 
     /// Takes the next message of a link if taking it costs nothing.
-    pub(crate) fn take_plain(
-        &mut self,
-        link: LinkId,
-        host: &mut impl Host,
-    ) -> Result<Taken, Corrupt> {
+    pub fn take_plain(&mut self, link: LinkId, host: &mut impl Host) -> Result<Taken, Corrupt> {
         self.link_mut(link.0).map_or(Ok(Taken::Nothing), |found| found.take_plain(host))
     }
 
     /// Takes what [`Self::take_plain`] leaves, unless the peer has broken the protocol.
-    pub(crate) fn take_others(
-        &mut self,
-        link: LinkId,
-        broken: Option<Corrupt>,
-        host: &mut impl Host,
-    ) {
+    pub fn take_others(&mut self, link: LinkId, broken: Option<Corrupt>, host: &mut impl Host) {
         let Some(found) = self.link_mut(link.0) else { return };
         let taken = broken.map_or_else(|| found.take_others(host), Err);
         if let Err(corrupt) = taken {

@@ -12,12 +12,7 @@ impl Engine {
     /// Finds room for a message of `len` bytes, which is filled and then sent with the same draft
     /// before anything else is sent on that lane. A full lane and a message longer than one of its
     /// frames are errors at once.
-    pub(crate) fn reserve(
-        &mut self,
-        link: LinkId,
-        draft: &Draft,
-        len: usize,
-    ) -> Result<Reservation> {
+    pub fn reserve(&mut self, link: LinkId, draft: &Draft, len: usize) -> Result<Reservation> {
         self.define(link, draft)?;
         let found = self.link_mut(link.0).ok_or_else(not_open)?;
         found.reserve(draft, len).map_err(|refusal| found.refusal_error(refusal))
@@ -37,25 +32,19 @@ impl Engine {
     }
 
     /// Copies bytes to `at` in a reserved payload.
-    pub(crate) fn fill(
-        &mut self,
-        link: LinkId,
-        reservation: &Reservation,
-        at: usize,
-        bytes: &[u8],
-    ) {
+    pub fn fill(&mut self, link: LinkId, reservation: &Reservation, at: usize, bytes: &[u8]) {
         if let Some(found) = self.link_mut(link.0) {
             found.fill(reservation, at, bytes);
         }
     }
 
     /// Where a reserved payload lies; dangling when the connection is over.
-    pub(crate) fn reserved_pointer(&self, link: LinkId, reservation: &Reservation) -> NonNull<u8> {
+    pub fn reserved_pointer(&self, link: LinkId, reservation: &Reservation) -> NonNull<u8> {
         self.link(link.0).map_or(NonNull::dangling(), |found| found.pointer(reservation))
     }
 
     /// Sends what was filled in, and shows it to the peer.
-    pub(crate) fn send_reserved(
+    pub fn send_reserved(
         &mut self,
         link: LinkId,
         draft: &Draft,

@@ -11,11 +11,6 @@ use std::time::Duration;
 use super::Engine;
 use crate::time::Time;
 
-/// Looks before the first yield, a pause of the processor apart.
-pub(crate) const PAUSES: u32 = 64;
-/// Looks between two yields.
-pub(crate) const POLLS_PER_YIELD: u32 = 4;
-
 /// A yield that takes longer means that somebody else has work for this core: more than a peer takes
 /// to answer, less than what a scheduler gives at once.
 const CONTENDED: Duration = Duration::from_micros(500);
@@ -67,6 +62,10 @@ impl WaitPolicy {
         Self { expecting: Duration::from_micros(50), recent: Duration::from_micros(20) };
     /// No looking at all.
     pub const NONE: Self = Self { expecting: Duration::ZERO, recent: Duration::ZERO };
+    /// Polls before the first yield, one pause of the processor apart.
+    pub const PAUSES: u32 = 64;
+    /// Polls between two yields.
+    pub const POLLS_PER_YIELD: u32 = 4;
 }
 
 impl Default for WaitPolicy {
@@ -77,7 +76,7 @@ impl Default for WaitPolicy {
 
 impl Engine {
     /// How long to look before sleeping, as things stand; zero: not at all.
-    pub(crate) fn spin_budget(&self, wait_policy: &WaitPolicy) -> Duration {
+    pub fn spin_budget(&self, wait_policy: &WaitPolicy) -> Duration {
         match (self.is_hot(), self.is_expecting()) {
             (false, _) => Duration::ZERO,
             _ if self.contention.is_here() => Duration::ZERO,
@@ -96,7 +95,7 @@ impl Engine {
     }
 
     /// A yield between looks lasted that long. Returns whether looking is no use for now.
-    pub(crate) fn yielded(&mut self, from: Time, until: Time) -> bool {
+    pub fn yielded(&mut self, from: Time, until: Time) -> bool {
         self.contention.yielded(from, until)
     }
 
@@ -111,7 +110,7 @@ impl Engine {
         if budget.is_zero() {
             return self.poll();
         }
-        for _ in 0..PAUSES {
+        for _ in 0..WaitPolicy::PAUSES {
             if self.poll() {
                 return true;
             }
@@ -121,7 +120,7 @@ impl Engine {
         let until = (now + budget).min(leave_by);
         let all_hot = self.hot.len() == self.stats.links;
         loop {
-            for _ in 0..POLLS_PER_YIELD {
+            for _ in 0..WaitPolicy::POLLS_PER_YIELD {
                 if self.poll() {
                     return true;
                 }

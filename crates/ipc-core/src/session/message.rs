@@ -34,14 +34,14 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A reply to a request.
-    pub(crate) fn reply(request: &Message, codec: Codec) -> Self {
+    /// A one-way message of the event `code`, without anything that is optional.
+    pub fn one_way(code: u32, lane: Lane, codec: Codec) -> Self {
         Self {
-            kind: Kind::Reply,
-            lane: request.lane,
+            kind: Kind::OneWay,
+            lane,
             codec,
-            code: 0,
-            id: request.id,
+            code,
+            id: 0,
             timeout: None,
             trace: None,
             window: None,
@@ -49,8 +49,14 @@ impl Draft {
         }
     }
 
+    /// A reply to a request.
+    pub fn reply(request: &Message, codec: Codec) -> Self {
+        let draft = Self::one_way(0, request.lane, codec);
+        Self { kind: Kind::Reply, id: request.id, ..draft }
+    }
+
     /// The failure of a request; the payload is an encoded [`RemoteError`](crate::RemoteError).
-    pub(crate) fn error(request: &Message) -> Self {
+    pub fn error(request: &Message) -> Self {
         Self { kind: Kind::Error, ..Self::reply(request, Codec::MessagePack) }
     }
 
@@ -105,8 +111,8 @@ impl Message {
         route(self.lane, self.code)
     }
 
-    /// A message that says nothing, for a place that will hold one.
-    pub(crate) const NONE: Self = Self {
+    /// An empty message, for a place that will hold one.
+    pub const NONE: Self = Self {
         kind: Kind::Control,
         lane: Lane::Normal,
         codec: Codec::Bytes,

@@ -110,6 +110,24 @@ pub enum Ending {
     Unreadable,
 }
 
+impl From<Ending> for Error {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Timeout => Self::new(Code::Timeout, "no answer came in time"),
+            Ending::Cancelled => Self::new(Code::Cancelled, "the caller cancelled"),
+            Ending::PeerLost => Self::new(Code::PeerLost, "the peer went away before it answered"),
+            Ending::Closed => Self::new(Code::Closed, "the connection was closed"),
+            Ending::Withdrawn => {
+                Self::new(Code::InvalidArgument, "the payload was taken away before it was sent")
+            }
+            Ending::Unreadable => Self::new(
+                Code::InvalidPayload,
+                "the answer came compressed, which was not asked for",
+            ),
+        }
+    }
+}
+
 /// What a session has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

@@ -9,12 +9,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ipc_core::blocking::{Answer, Client, Server};
 use ipc_core::testing::faults;
-use ipc_core::{
-    ApiOptions, CallOptions, Code, Draft, Engine, Error, ListenOptions, Options, Transport,
-    WaitPolicy,
-};
+use ipc_core::{Code, Draft, Engine, Error, ListenOptions, Options, Transport, WaitPolicy};
+use ringpost::blocking::{Answer, Client, Server};
+use ringpost::{ApiOptions, CallOptions};
 use rustix::io::Errno;
 
 use super::census::census;

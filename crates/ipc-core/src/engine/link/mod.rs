@@ -34,8 +34,8 @@ use crate::time::{Now, Time};
 pub use deferred::Deferred;
 use deferred::DeferredSend;
 use parked::{Holds, Parked};
-pub(crate) use real_time::Taken;
-pub(crate) use reservation::{Refusal, Reservation};
+pub use real_time::Taken;
+pub use reservation::{Refusal, Reservation};
 use unpacking::Unpacking;
 
 /// What became of a message that was sent.

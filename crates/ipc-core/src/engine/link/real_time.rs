@@ -9,7 +9,7 @@ use crate::lanes::Scope;
 
 /// What came of an attempt to take a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub enum Taken {
     /// A message was delivered.
     Message,
     /// There is none.

@@ -12,7 +12,7 @@ use crate::time::Time;
 /// Reservation for one frame at the end of a ring. Nobody sees it before it is completed, and a room that
 /// is not completed is the next one's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reservation {
+pub struct Reservation {
     ring: usize,
     /// Where the frame starts.
     offset: usize,
@@ -33,11 +33,16 @@ impl Reservation {
 
 /// Why there is no room. Plain values, so that those who may not allocate can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Not now: the peer has to read on first.
     Full,
     /// Never: no single frame of this lane takes so much.
-    TooLarge { len: usize, max: usize },
+    TooLarge {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes of the longest.
+        max: usize,
+    },
     /// The connection is ending or over.
     Closed,
     /// The peer does not know the name.

@@ -1,0 +1,39 @@
+//! What a handler's outcome becomes on its way back.
+
+use ipc_core::{Code, Codec, Draft, Engine, Kind, LinkId, Message, RemoteError, Result, Sent};
+
+use super::Reply;
+
+/// This reply to a request.
+pub(crate) fn answer_draft(request: &Message, reply: &Reply) -> Draft {
+    Draft { compress: reply.compress, ..Draft::reply(request, reply.codec) }
+}
+
+/// Sends an answer. One that is too long to be sent becomes an error, because the request has to
+/// get an outcome all the same.
+pub(crate) fn send_answer(
+    engine: &mut Engine,
+    link: LinkId,
+    draft: &Draft,
+    payload: &[u8],
+) -> Result<Sent> {
+    match engine.send(link, draft, payload) {
+        Err(error) if error.code() == Code::TooLarge => {
+            let error = RemoteError::new(error.code().as_str(), error.to_string());
+            let draft = Draft { kind: Kind::Error, codec: Codec::MessagePack, ..*draft };
+            engine.send(link, &draft, &error.encode())
+        }
+        sent => sent,
+    }
+}
+
+/// What a request for a name without a handler is answered with.
+pub(crate) fn unknown_method(name: Option<&str>) -> RemoteError {
+    let message = format!("there is no handler for the method \"{}\"", name.unwrap_or_default());
+    RemoteError::new(Code::UnknownMethod.as_str(), message)
+}
+
+/// What a request is answered with whose handler panicked. Why is nobody's business over there.
+pub(crate) fn panicked() -> RemoteError {
+    RemoteError::new(Code::Handler.as_str(), "the handler panicked")
+}

@@ -1,0 +1,91 @@
+//! Connections that came and went, until somebody asks.
+
+use std::collections::VecDeque;
+
+use ipc_core::{Code, Error, LinkId, Peer};
+
+/// A connection that came or went, or what has become of a server's name.
+#[derive(Debug)]
+pub enum Change {
+    /// It is open.
+    Connected(LinkId, Peer),
+    /// It is over, with the reason unless it was closed in good order.
+    Closed(LinkId, Option<Error>),
+    /// Clients do not find this server any more: its files were removed, and another has taken its name
+    /// or they could not be put back. The connections there are stay.
+    NameLost(Error),
+}
+
+/// Changes in order, each told once. A connection that went before anybody was told that it had
+/// come is not told of at all, so this holds no more than there are connections open or told of.
+#[derive(Default)]
+pub(crate) struct Changes(VecDeque<Change>);
+
+impl Changes {
+    pub fn came(&mut self, link: LinkId, peer: Peer) {
+        self.0.push_back(Change::Connected(link, peer));
+    }
+
+    pub fn went(&mut self, link: LinkId, error: Option<Error>) {
+        let came = |change: &Change| matches!(change, Change::Connected(of, _) if *of == link);
+        match self.0.iter().position(came) {
+            Some(untold) => drop(self.0.remove(untold)),
+            None => self.0.push_back(Change::Closed(link, error)),
+        }
+    }
+
+    pub fn lost_name(&mut self, error: Error) {
+        self.0.push_back(Change::NameLost(error));
+    }
+
+    pub fn next(&mut self) -> Option<Change> {
+        self.0.pop_front()
+    }
+
+    /// What will be told next.
+    #[cfg(feature = "tokio")]
+    pub fn peek(&self) -> Option<&Change> {
+        self.0.front()
+    }
+}
+
+/// The error of a client whose connection came and went before it could be told of either.
+pub(crate) fn closed_at_once() -> Error {
+    Error::new(Code::Handshake, "the server closed the connection at once")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipc_core::{Agreement, Geometry, Limits, Transport};
+
+    fn peer() -> Peer {
+        Peer {
+            pid: 1,
+            uid: 1,
+            is_self: false,
+            session: [0; 16],
+            engine: [0; 16],
+            transport: Transport::Sealed,
+            agreement: Agreement {
+                geometry: Geometry::SPARSE,
+                crc: ipc_core::CrcMode::Off,
+                limits: Limits::DEFAULT,
+                streams: true,
+                compression: true,
+            },
+        }
+    }
+
+    #[test]
+    fn what_came_and_went_unseen_is_not_told() {
+        let mut changes = Changes::default();
+        changes.came(LinkId(1), peer());
+        changes.came(LinkId(2), peer());
+        changes.went(LinkId(1), None);
+        assert!(matches!(changes.next(), Some(Change::Connected(LinkId(2), _))));
+        changes.went(LinkId(2), None);
+        assert!(matches!(changes.next(), Some(Change::Closed(LinkId(2), None))));
+        assert!(changes.next().is_none());
+    }
+}

@@ -1,0 +1,254 @@
+//! Ends of streams: the items that came and wait for whoever reads, and how they ended.
+
+use std::collections::{HashMap, VecDeque};
+
+use ipc_core::{Draft, Kind, LinkId, Message, Result};
+
+use super::{Item, Reply};
+
+/// Which end of which stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FlowKey {
+    pub link: LinkId,
+    /// This side asked.
+    pub ours: bool,
+    pub id: u64,
+}
+
+impl FlowKey {
+    /// The end that takes an item.
+    fn of_item(link: LinkId, item: &Message) -> Self {
+        Self { link, ours: item.kind == Kind::ReplyItem, id: item.id }
+    }
+
+    /// The end that sends items of this kind.
+    #[cfg(feature = "tokio")]
+    pub fn of_sender(link: LinkId, kind: Kind, id: u64) -> Self {
+        Self { link, ours: kind == Kind::RequestItem, id }
+    }
+
+    /// The end of whoever works on a request of the peer.
+    pub fn served(link: LinkId, id: u64) -> Self {
+        Self { link, ours: false, id }
+    }
+
+    /// The kind of the items this end sends.
+    pub fn sent(self) -> Kind {
+        if self.ours { Kind::RequestItem } else { Kind::ReplyItem }
+    }
+
+    /// The kind of the items this end takes.
+    pub fn taken(self) -> Kind {
+        if self.ours { Kind::ReplyItem } else { Kind::RequestItem }
+    }
+}
+
+/// What one end has, and `W`, who waits for it.
+#[derive(Default)]
+pub(crate) struct Flow<W> {
+    items: VecDeque<Item>,
+    end: FlowEnd,
+    pub waiting: W,
+}
+
+/// How the other side's items ended.
+#[derive(Default)]
+enum FlowEnd {
+    #[default]
+    Open,
+    Ended(Result<Reply>),
+    /// The same, and somebody has heard of it.
+    Told,
+}
+
+/// What there is to read.
+pub(crate) enum Reading {
+    Item(Item),
+    /// The last item was read.
+    Last,
+    /// The stream has failed.
+    Failed(ipc_core::Error),
+    /// Nothing yet.
+    Nothing,
+}
+
+impl<W> Flow<W> {
+    pub fn read(&mut self) -> Reading {
+        if let Some(item) = self.items.pop_front() {
+            return Reading::Item(item);
+        }
+        match std::mem::replace(&mut self.end, FlowEnd::Told) {
+            FlowEnd::Open => {
+                self.end = FlowEnd::Open;
+                Reading::Nothing
+            }
+            FlowEnd::Ended(Err(error)) => Reading::Failed(error),
+            end => {
+                self.end = end;
+                Reading::Last
+            }
+        }
+    }
+
+    /// What the stream came to, once, when its last item was read.
+    pub fn take_reply(&mut self) -> Option<Result<Reply>> {
+        match std::mem::replace(&mut self.end, FlowEnd::Told) {
+            FlowEnd::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) struct Flows<W>(HashMap<FlowKey, Flow<W>>);
+
+impl<W: Default> Flows<W> {
+    pub fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// From now on this end is waited for.
+    pub fn open(&mut self, key: FlowKey) {
+        self.0.insert(key, Flow::default());
+    }
+
+    pub fn get(&mut self, key: FlowKey) -> Option<&mut Flow<W>> {
+        self.0.get_mut(&key)
+    }
+
+    /// Nobody waits for it any more. Returns what may have to be dropped elsewhere.
+    pub fn forget(&mut self, key: FlowKey) -> Option<Flow<W>> {
+        self.0.remove(&key)
+    }
+
+    pub fn contains(&self, key: FlowKey) -> bool {
+        self.0.contains_key(&key)
+    }
+
+    /// An item has come. Returns who waits for it; where nobody reads, nothing is granted for it.
+    pub fn push(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) -> Option<&mut W> {
+        let flow = self.0.get_mut(&FlowKey::of_item(link, message))?;
+        flow.items.push_back(Item { codec: message.codec, payload });
+        Some(&mut flow.waiting)
+    }
+
+    /// The other side's items have ended. Of two ends that cross, the first holds.
+    pub fn end(&mut self, key: FlowKey, outcome: Result<Reply>) -> Option<&mut W> {
+        let flow = self.0.get_mut(&key)?;
+        if matches!(flow.end, FlowEnd::Open) {
+            flow.end = FlowEnd::Ended(outcome);
+        }
+        Some(&mut flow.waiting)
+    }
+
+    /// Everybody who waits on a link.
+    #[cfg(feature = "tokio")]
+    pub fn of_link(&mut self, link: LinkId) -> impl Iterator<Item = &mut W> {
+        let of_link = self.0.iter_mut().filter(move |(key, _)| key.link == link);
+        of_link.map(|(_, flow)| &mut flow.waiting)
+    }
+}
+
+/// What an item's frame says.
+pub(crate) fn item_draft(of: &Draft, key: FlowKey) -> Draft {
+    let kind = key.sent();
+    Draft { kind, code: 0, timeout: None, trace: None, window: None, compress: false, ..*of }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use ipc_core::testing::each_seed;
+    use ipc_core::{Code, Codec, Error, Lane, Time};
+
+    const LINK: LinkId = LinkId(7);
+
+    fn item(kind: Kind, id: u64) -> Message {
+        let (lane, codec, deadline) = (Lane::Normal, Codec::Bytes, Time::NEVER);
+        Message { kind, lane, codec, code: 0, id, len: 1, deadline, trace: None, window: None }
+    }
+
+    /// What there is to read, by name.
+    fn name_of(reading: &Reading) -> &'static str {
+        match reading {
+            Reading::Item(_) => "item",
+            Reading::Last => "last",
+            Reading::Failed(_) => "failed",
+            Reading::Nothing => "nothing",
+        }
+    }
+
+    #[test]
+    fn items_come_in_order_and_before_the_end_which_is_told_once() {
+        each_seed(200, |random| {
+            let mut flows = Flows::<u32>::new();
+            let key = FlowKey { link: LINK, ours: true, id: 3 };
+            flows.open(key);
+            // The slow and obvious twin: what came and was not read, and how it ended.
+            let (mut came, mut twin, mut end) = (0u8, VecDeque::new(), None);
+            let (mut failures, mut replies) = (0, 0);
+            for _ in 0..60 {
+                match random.below(8) {
+                    0..3 if end.is_none() => {
+                        let waiting = flows.push(LINK, &item(Kind::ReplyItem, 3), vec![came]);
+                        assert!(waiting.is_some());
+                        twin.push_back(came);
+                        came += 1;
+                    }
+                    3 if random.percent(20) => {
+                        let is_error = random.percent(50);
+                        let error = Err(Error::new(Code::Timeout, "first"));
+                        let outcome = if is_error { error } else { Ok(Reply::default()) };
+                        assert!(flows.end(key, outcome).is_some());
+                        end.get_or_insert(is_error);
+                    }
+                    4 if twin.is_empty() && end.is_some() && random.percent(20) => {
+                        let flow = flows.get(key).unwrap();
+                        let reply = flow.take_reply();
+                        let expected = replies == 0 && failures == 0;
+                        assert_eq!(reply.is_some(), expected, "an outcome is told once");
+                        assert!(reply.is_none_or(|reply| reply.is_err() == (end == Some(true))));
+                        replies += 1;
+                    }
+                    _ => {
+                        let reading = flows.get(key).unwrap().read();
+                        let expected = match (twin.front(), end) {
+                            (Some(_), _) => "item",
+                            (None, None) => "nothing",
+                            (None, Some(true)) if failures + replies == 0 => "failed",
+                            (None, Some(_)) => "last",
+                        };
+                        assert_eq!(name_of(&reading), expected);
+                        failures += u32::from(expected == "failed");
+                        if let Reading::Item(item) = reading {
+                            assert_eq!(item.payload, [twin.pop_front().unwrap()]);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn an_item_goes_to_its_own_end_of_its_own_stream_and_to_no_other() {
+        let mut flows = Flows::<u32>::new();
+        let other = LinkId(8);
+        let ends = [(LINK, true, 1), (LINK, false, 1), (LINK, true, 2), (other, true, 1)];
+        let keys = ends.map(|(link, ours, id)| FlowKey { link, ours, id });
+        for (number, key) in (0..).zip(keys) {
+            flows.open(key);
+            flows.get(key).unwrap().waiting = number;
+        }
+        for (number, key) in (0..).zip(keys) {
+            assert_eq!(
+                flows.push(key.link, &item(key.taken(), key.id), vec![]),
+                Some(&mut number.clone())
+            );
+            assert!(key.taken() != key.sent());
+        }
+        assert!(flows.push(LINK, &item(Kind::ReplyItem, 9), vec![]).is_none(), "there is no such");
+        for key in keys {
+            assert!(flows.contains(key) && flows.forget(key).is_some());
+            assert!(!flows.contains(key) && flows.get(key).is_none(), "something is left of it");
+        }
+    }
+}

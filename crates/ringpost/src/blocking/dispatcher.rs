@@ -1,0 +1,248 @@
+//! What the engine of a blocking client or server is driven into.
+
+use ipc_core::{
+    Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId, Message,
+    Readiness, RemoteError, Result,
+};
+
+use super::{Answer, Handler, Request};
+use crate::api::{
+    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, panicked, send_answer,
+    unknown_method,
+};
+
+/// Handlers run while the engine is driven; what they answer is collected here and sent afterwards.
+pub(super) struct Dispatcher {
+    pub router: Router<Box<Handler>>,
+    pub calls: Calls<Waiting>,
+    pub flows: Flows<()>,
+    buffers: Buffers,
+    /// What handlers answered, to be sent when the engine has been driven.
+    answers: Vec<(LinkId, Draft, Vec<u8>)>,
+    /// Connections that came and went and nobody has asked about yet.
+    pub changes: Changes,
+    /// One-way messages nobody handled.
+    pub unhandled: u64,
+    /// One-way messages somebody waits for to be sent.
+    pub sends: Calls<Option<Result<()>>>,
+    /// Something arrived since this was last set to false.
+    pub busy: bool,
+    /// Messages are taken: a client has been handed over, and may have its handlers by now.
+    pub is_begun: bool,
+}
+
+/// A request in flight.
+pub(super) struct Waiting {
+    /// Where the answer goes.
+    pub payload: Vec<u8>,
+    pub outcome: Option<Result<Codec>>,
+}
+
+impl Dispatcher {
+    pub fn new() -> Self {
+        Self {
+            router: Router::new(),
+            calls: Calls::new(),
+            flows: Flows::new(),
+            buffers: Buffers::default(),
+            answers: Vec::new(),
+            changes: Changes::default(),
+            unhandled: 0,
+            sends: Calls::new(),
+            busy: false,
+            is_begun: false,
+        }
+    }
+
+    /// A buffer that is not needed any more.
+    pub fn recycle(&mut self, payload: Vec<u8>) {
+        self.buffers.put(payload);
+    }
+
+    /// Sends what the handlers answered.
+    #[inline]
+    pub fn send_answers(&mut self, engine: &mut Engine) {
+        for (link, draft, payload) in self.answers.drain(..) {
+            // Whoever asked may be gone by now, and hears of that in its own way.
+            drop(send_answer(engine, link, &draft, &payload));
+            self.buffers.put(payload);
+        }
+    }
+
+    /// A whole message is in `payload`; what the buffer holds afterwards does not matter.
+    fn arrived(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
+        self.busy = true;
+        match message.kind {
+            Kind::Reply | Kind::Error => return self.answered(link, message, payload),
+            Kind::RequestItem | Kind::ReplyItem => {
+                self.flows.push(link, message, std::mem::take(payload));
+                return;
+            }
+            _ => {}
+        }
+        let (codec, free) = (message.codec, self.buffers.get());
+        let mut reply = Reply { codec, payload: free, ..Reply::default() };
+        reply.payload.clear();
+        let request = Request { payload, message, link };
+        if message.kind == Kind::OneWay {
+            self.tell(&request, &mut reply);
+            return self.buffers.put(reply.payload);
+        }
+        let answer = match self.router.handler(link, message) {
+            Some(handler) => run_handler(handler, &request, &mut reply),
+            None => Some(Err(unknown_method(self.router.name(link, message)))),
+        };
+        match answer {
+            Some(Ok(())) => {
+                self.answers.push((link, answer_draft(message, &reply), reply.payload));
+            }
+            Some(Err(error)) => self.answers.push((link, Draft::error(message), error.encode())),
+            None => {
+                if message.window.is_some() {
+                    self.flows.open(FlowKey::served(link, message.id));
+                }
+                self.buffers.put(reply.payload);
+            }
+        }
+    }
+
+    /// Tells everybody who wants to hear of a one-way message. What one of them does is no business of
+    /// the others, and what they write is dropped.
+    fn tell(&mut self, request: &Request<'_>, reply: &mut Reply) {
+        let (link, message) = (request.link, request.message);
+        let handler = self.router.handler(link, message);
+        let mut is_heard = handler.is_some();
+        if let Some(handler) = handler {
+            drop(run_handler(handler, request, reply));
+        }
+        if let Some(listeners) = self.router.listeners(link, message) {
+            is_heard |= !listeners.is_empty();
+            listeners.retain_mut(|listener| {
+                drop(run_handler(&mut listener.handler, request, reply));
+                !listener.once
+            });
+        }
+        self.unhandled += u64::from(!is_heard);
+    }
+
+    fn answered(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
+        let Some(waiting) = self.calls.get_mut(message.id) else { return };
+        waiting.settle(message, payload);
+        self.settled(FlowKey { link, ours: true, id: message.id });
+    }
+
+    /// What a stream of ours has come to is for whoever reads it.
+    fn settled(&mut self, key: FlowKey) {
+        if !self.flows.contains(key) {
+            return;
+        }
+        if let Some(Waiting { payload, outcome: Some(outcome) }) = self.calls.remove(key.id) {
+            self.flows.end(key, outcome.map(|codec| Reply { codec, payload, ..Reply::default() }));
+        }
+    }
+}
+
+impl Host for Dispatcher {
+    #[inline]
+    fn readiness(&mut self, _: LinkId) -> Readiness {
+        if self.is_begun { Readiness::All } else { Readiness::Nothing }
+    }
+
+    fn accepts_packed(&mut self, name: &str) -> bool {
+        self.router.accepts_packed(name)
+    }
+
+    #[inline]
+    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        let mut payload = self.buffers.get_of(body.len());
+        let copied = body.copy_to(&mut payload);
+        if copied.is_ok() {
+            self.arrived(link, message, &mut payload);
+        }
+        self.buffers.put(payload);
+        copied
+    }
+
+    fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
+        self.buffers.open(message.len)
+    }
+
+    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
+        self.buffers.fill(buffer, offset, body)
+    }
+
+    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
+        let mut payload = self.buffers.close(buffer);
+        self.arrived(link, message, &mut payload);
+        self.buffers.put(payload);
+    }
+
+    fn discard(&mut self, buffer: BufferId) {
+        let payload = self.buffers.close(buffer);
+        self.buffers.put(payload);
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        self.busy = true;
+        match event {
+            Event::Named { link, lane, code, name } => {
+                self.router.named(link, lane, code, name.into());
+            }
+            Event::Ended { link, id, ending } => {
+                if let Some(waiting) = self.calls.get_mut(id) {
+                    waiting.outcome = Some(Err(ending.into()));
+                    self.settled(FlowKey { link, ours: true, id });
+                }
+            }
+            Event::Abandoned { link, id } => drop(self.flows.forget(FlowKey::served(link, id))),
+            Event::ItemsEnd { link, id } => {
+                self.flows.end(FlowKey::served(link, id), Ok(Reply::default()));
+            }
+            Event::ListenerLost { error, .. } => self.changes.lost_name(error),
+            Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
+                self.changes.came(link, peer.clone());
+            }
+            Event::Closed { link, error } => {
+                self.router.forget(link);
+                self.changes.went(link, error);
+            }
+            Event::Sent { id, error, .. } => {
+                if let Some(outcome) = self.sends.get_mut(id) {
+                    *outcome = Some(error.map_or(Ok(()), Err));
+                }
+            }
+            Event::Unreadable { .. } => self.unhandled += 1,
+            Event::Granted { .. }
+            | Event::Drained { .. }
+            | Event::Dropped { .. }
+            | Event::Unread { .. } => {}
+        }
+    }
+}
+
+impl Waiting {
+    fn settle(&mut self, message: &Message, payload: &mut Vec<u8>) {
+        self.outcome = Some(if message.kind == Kind::Reply {
+            std::mem::swap(&mut self.payload, payload);
+            Ok(message.codec)
+        } else {
+            Err(Error::remote(RemoteError::received(message.codec, payload)))
+        });
+    }
+}
+
+/// Lets the handler answer; `None`: it will do so later. A handler that panics fails its request
+/// and nothing else.
+fn run_handler(
+    handler: &mut Handler,
+    request: &Request<'_>,
+    reply: &mut Reply,
+) -> Option<Result<(), RemoteError>> {
+    let run = std::panic::AssertUnwindSafe(|| handler(request, reply));
+    match std::panic::catch_unwind(run) {
+        Ok(Ok(Answer::Now)) => Some(Ok(())),
+        Ok(Ok(Answer::Later)) => None,
+        Ok(Err(error)) => Some(Err(error)),
+        Err(_) => Some(Err(panicked())),
+    }
+}

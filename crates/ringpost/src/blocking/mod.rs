@@ -1,0 +1,101 @@
+//! The api for threads that wait: each call returns when it is done.
+//!
+//! ```
+//! use ringpost::blocking::{Answer, Client, Server};
+//! use ringpost::{CallOptions, ApiOptions, Options};
+//! # let directory = std::env::temp_dir().join(format!("ringpost-doc-{}", std::process::id()));
+//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
+//!
+//! let mut server = Server::bind("demo", &options, ApiOptions::default())?;
+//! server.handle("shout", |request, reply| {
+//!     reply.payload.extend(request.payload.to_ascii_uppercase());
+//!     Ok(Answer::Now)
+//! });
+//! let stopper = server.stopper();
+//! let serving = std::thread::spawn(move || server.run());
+//!
+//! let mut client = Client::connect("demo", &options, ApiOptions::default())?;
+//! let reply = client.request("shout", b"hello", &CallOptions::default())?;
+//! assert_eq!(reply.payload, b"HELLO");
+//!
+//! stopper.stop();
+//! serving.join().unwrap()?;
+//! # std::fs::remove_dir_all(directory).unwrap();
+//! # Ok::<(), ringpost::Error>(())
+//! ```
+
+mod client;
+mod dispatcher;
+mod endpoint;
+mod in_place;
+mod loan;
+mod server;
+mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc_core::{LinkId, Message, RemoteError, StopSignal, Time};
+
+use crate::api::Reply;
+
+pub use crate::api::Change;
+pub use client::{Batch, Client};
+pub use loan::{Loan, RequestLoan};
+pub use server::Server;
+pub use stream::Streaming;
+
+/// A request or one-way message a handler is called with.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What was sent.
+    pub payload: &'a [u8],
+    /// Everything else about it.
+    pub message: &'a Message,
+    /// The connection it came on.
+    pub link: LinkId,
+}
+
+impl Request<'_> {
+    /// What it takes to answer later.
+    pub fn ticket(&self) -> Ticket {
+        Ticket { link: self.link, message: *self.message }
+    }
+
+    /// How long whoever asked will go on waiting; `None`: for ever.
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = self.message.deadline;
+        (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
+    }
+}
+
+/// A request to be answered later, with `answer`. Work that goes on for long may ask `is_awaited`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    link: LinkId,
+    message: Message,
+}
+
+/// What a handler has done about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The answer is in the reply it was given.
+    Now,
+    /// The answer will be given by its [`Ticket`], or never.
+    Later,
+}
+
+/// A handler reads the request, writes the reply, and says whether that was the answer. For a
+/// one-way message what it writes is dropped.
+pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send;
+
+/// Makes a server or client that waits in another thread return.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<StopSignal>);
+
+impl Stopper {
+    /// From now on, whatever it does.
+    pub fn stop(&self) {
+        self.0.set();
+    }
+}

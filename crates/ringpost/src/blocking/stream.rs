@@ -1,0 +1,140 @@
+//! Both ends of a stream, for threads that wait.
+
+use ipc_core::{Code, Draft, Error, LinkId, Result, Sent, Time, item_cost};
+
+use super::Ticket;
+use super::endpoint::Endpoint;
+use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
+
+/// One end of a stream: a request whose maker and whose handler send each other items.
+///
+/// On the side that asked, the other side's items end with the reply, which [`Self::reply`] hands
+/// over, or with an error, and dropping this cancels the request. On the side that works they end
+/// when whoever asked has said so; the items sent there end with the answer.
+pub struct Streaming<'a> {
+    endpoint: &'a mut Endpoint,
+    key: FlowKey,
+    /// What our items look like.
+    draft: Draft,
+}
+
+impl<'a> Streaming<'a> {
+    pub(super) fn ask(
+        endpoint: &'a mut Endpoint,
+        link: LinkId,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> Result<Self> {
+        let code = endpoint.engine.code(method)?;
+        let id = endpoint.begin(&mut Vec::new());
+        let (request, key) = (options.stream(code, id), FlowKey { link, ours: true, id });
+        if let Err(error) = endpoint.engine.send(link, &request, payload) {
+            endpoint.dispatcher.calls.remove(id);
+            return Err(error);
+        }
+        endpoint.engine.flush();
+        endpoint.dispatcher.flows.open(key);
+        Ok(Self { endpoint, key, draft: item_draft(&request, key) })
+    }
+
+    pub(super) fn serve(endpoint: &'a mut Endpoint, ticket: &Ticket) -> Self {
+        let key = FlowKey::served(ticket.link, ticket.message.id);
+        let draft = item_draft(&Draft::reply(&ticket.message, ticket.message.codec), key);
+        Self { endpoint, key, draft }
+    }
+
+    /// Waits for the next item of the other side; `None`: it has sent its last.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator of results goes on after an error"
+    )]
+    pub fn next(&mut self) -> Result<Option<Item>> {
+        loop {
+            let FlowKey { link, id, .. } = self.key;
+            let Some(flow) = self.endpoint.dispatcher.flows.get(self.key) else {
+                return Err(over());
+            };
+            match flow.read() {
+                Reading::Item(item) => {
+                    let cost = item_cost(item.payload.len());
+                    self.endpoint.engine.consumed(link, self.key.taken(), id, cost);
+                    self.endpoint.engine.flush();
+                    return Ok(Some(item));
+                }
+                Reading::Last => return Ok(None),
+                Reading::Failed(error) => return Err(error),
+                Reading::Nothing => self.wait()?,
+            }
+        }
+    }
+
+    /// The same into an item that is used again, so that reading many makes nothing anew. False: the
+    /// other side has sent its last.
+    pub fn next_into(&mut self, item: &mut Item) -> Result<bool> {
+        let next = self.next()?;
+        let any = next.is_some();
+        if let Some(next) = next {
+            let Item { payload, .. } = std::mem::replace(item, next);
+            self.endpoint.dispatcher.recycle(payload);
+        }
+        Ok(any)
+    }
+
+    /// Sends an item, and waits for it while the other side does not keep up.
+    pub fn send(&mut self, payload: &[u8]) -> Result<()> {
+        let (FlowKey { link, id, .. }, lane) = (self.key, self.draft.lane);
+        loop {
+            match self.endpoint.engine.credit(link, self.key.sent(), id) {
+                None => return Err(over()),
+                // What the ring has no room for is not put on top of what waits for it already.
+                Some(credit) if credit > 0 && self.endpoint.engine.queued(link, lane) == 0 => break,
+                Some(_) => self.wait()?,
+            }
+        }
+        let sent = self.endpoint.engine.send(link, &self.draft, payload)?;
+        self.endpoint.engine.flush();
+        if sent == Sent::Unwanted { Err(over()) } else { Ok(()) }
+    }
+
+    /// Says that no more items go with this request; its reply is still to come. On the side that
+    /// works the answer says so, and this says nothing.
+    pub fn finish(&mut self) {
+        let FlowKey { link, ours, id } = self.key;
+        if ours {
+            self.endpoint.engine.end_items(link, self.draft.lane, id);
+            self.endpoint.engine.flush();
+        }
+    }
+
+    /// Waits for the reply, and drops the items that still come before it. On the side that works,
+    /// waits until whoever asked has sent its last.
+    pub fn reply(mut self) -> Result<Reply> {
+        self.finish();
+        while self.next()?.is_some() {}
+        let flow = self.endpoint.dispatcher.flows.get(self.key);
+        flow.and_then(|flow| flow.take_reply()).unwrap_or_else(|| Err(over()))
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        if self.endpoint.is_stopped() {
+            return Err(Error::new(Code::Cancelled, "stopped while waiting for a stream"));
+        }
+        self.endpoint.turn(Time::NEVER).map(drop)
+    }
+}
+
+impl Drop for Streaming<'_> {
+    fn drop(&mut self) {
+        let FlowKey { link, ours, id } = self.key;
+        if ours {
+            self.endpoint.engine.cancel(link, id);
+            self.endpoint.dispatcher.calls.remove(id);
+            self.endpoint.dispatcher.flows.forget(self.key);
+        }
+    }
+}
+
+fn over() -> Error {
+    Error::new(Code::Cancelled, "nobody waits for items of this stream any more")
+}

@@ -1,0 +1,34 @@
+//! Requests, streams and events between processes of one machine, through shared memory.
+//!
+//! Three ways of waiting, over one engine:
+//!
+//! - [`blocking`] for threads that wait,
+//! - [`realtime`] for threads under a deadline, which may neither wait nor allocate,
+//! - `tokio`, with the feature of that name, for tasks.
+//!
+//! Modules use what stands below them and nothing above:
+//!
+//! ```text
+//! tokio · realtime            how one waits
+//! blocking
+//! api                         what they share
+//! ipc_core                    the engine: one descriptor, drive()
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod api;
+pub mod blocking;
+pub mod realtime;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use api::{
+    ApiOptions, Arrival, CallOptions, Change, Item, Reply, Subscription, TIMEOUT_DEFAULT,
+};
+pub use ipc_core::{
+    Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,
+    Kind, Lane, Limits, LinkId, LinkStats, ListenOptions, Message, Options, Overflow, Peer,
+    RemoteError, Result, Sent, SessionId, Time, Trace, Transport, WINDOW_DEFAULT, WINDOW_MAX,
+    WINDOW_MIN, WaitPolicy,
+};

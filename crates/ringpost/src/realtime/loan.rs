@@ -1,0 +1,41 @@
+//! Messages that are written where they will lie.
+
+use std::ptr::NonNull;
+
+use ipc_core::Reservation;
+
+use super::{Link, Method, Wake};
+
+/// Reservation for one message in the ring. Dropping it sends nothing.
+pub struct Loan<'a> {
+    pub(super) link: &'a mut Link,
+    pub(super) method: Method,
+    pub(super) reservation: Reservation,
+}
+
+impl Loan<'_> {
+    /// Bytes of the message.
+    #[expect(clippy::len_without_is_empty, reason = "it is as long as was asked for")]
+    pub fn len(&self) -> usize {
+        self.reservation.len
+    }
+
+    /// Copies `bytes` to `offset` of the message. Panics where they would not fit.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) {
+        self.link.engine.fill(self.link.link, &self.reservation, offset, bytes);
+    }
+
+    /// Where the message lies, as [`crate::blocking::Loan::as_ptr`].
+    pub fn as_ptr(&self) -> NonNull<u8> {
+        self.link.engine.reserved_pointer(self.link.link, &self.reservation)
+    }
+
+    /// Shows the message to the peer as it lies there now.
+    pub fn send(self) -> Wake {
+        let Self { link, method, reservation } = self;
+        // Lengths and the state of the connection were looked at when the room was found.
+        let sent = link.engine.send_reserved(link.link, &method.0, &reservation);
+        debug_assert!(sent.is_ok(), "{sent:?}");
+        if link.waker.is_needed() { Wake::Needed } else { Wake::NotNeeded }
+    }
+}

@@ -1,0 +1,83 @@
+//! A request in flight.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ipc_core::{Error, LinkId, Result};
+
+use super::shared::Shared;
+use crate::api::Reply;
+
+/// A request that was sent, as the future of its outcome. Dropping it before that cancels the
+/// request: the peer hears of it, and a handler that works on it is dropped there.
+#[must_use = "a request that is dropped is cancelled"]
+pub struct Call {
+    shared: Arc<Shared>,
+    link: LinkId,
+    state: State,
+}
+
+enum State {
+    InFlight(u64),
+    /// It could not be sent.
+    Failed(Error),
+    Done,
+}
+
+impl Call {
+    pub(super) fn new(shared: Arc<Shared>, link: LinkId, sent: Result<u64>) -> Self {
+        Self { shared, link, state: sent.map_or_else(State::Failed, State::InFlight) }
+    }
+}
+
+impl Future for Call {
+    type Output = Result<Reply>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let id = match std::mem::replace(&mut self.state, State::Done) {
+            State::InFlight(id) => id,
+            State::Failed(error) => return Poll::Ready(Err(error)),
+            State::Done => panic!("a request has one outcome, and it was handed over already"),
+        };
+        // Wakers may run code of the application when they are cloned and dropped, which is why both
+        // are done without the lock.
+        let waker = context.waker().clone();
+        let (outcome, displaced) =
+            self.shared.with(|state| match state.dispatcher.take_outcome(id) {
+                Some(outcome) => (Some(outcome), Some(waker)),
+                None => (None, state.dispatcher.await_outcome(id, waker)),
+            });
+        drop(displaced);
+        match outcome {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                self.state = State::InFlight(id);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let State::InFlight(id) = self.state else { return };
+        let forgotten = self.shared.with(|state| {
+            state.engine.cancel(self.link, id);
+            state.dispatcher.forget(id)
+        });
+        drop(forgotten);
+    }
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = match self.state {
+            State::InFlight(_) => "in flight",
+            State::Failed(_) => "failed",
+            State::Done => "done",
+        };
+        f.debug_tuple("Call").field(&state).finish()
+    }
+}

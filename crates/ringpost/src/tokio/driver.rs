@@ -1,0 +1,139 @@
+//! The task that owns the waiting of one client or server.
+//!
+//! It drives the engine, looks a little longer after traffic and while an answer is outstanding, as
+//! [`crate::WaitPolicy`] explains, and then sleeps until the engine's descriptor becomes readable or
+//! somebody nudges it. Between two looks it lets the other tasks of its runtime run, and the other
+//! end too, which may share the processor with it.
+
+use std::hint;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use ::tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+use ::tokio::task::yield_now;
+use ipc_core::{Engine, Time, WaitPolicy};
+
+use super::dispatcher::{After, Dispatcher};
+use super::shared::Shared;
+use crate::api::Turns;
+
+/// Drives until there is nothing left to drive for.
+pub(super) async fn run(shared: Arc<Shared>, fd: AsyncFd<OwnedFd>) {
+    Driver { shared, after: After::default() }.run(&fd).await;
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    /// Used again and again.
+    after: After,
+}
+
+/// What came of going to sleep.
+enum ParkResult {
+    /// Nothing is there to be done.
+    Asleep,
+    /// Something has come meanwhile.
+    Awake,
+    /// Nothing will ever be there to be done.
+    Done,
+}
+
+impl Driver {
+    async fn run(&mut self, fd: &AsyncFd<OwnedFd>) {
+        let mut ready = None;
+        loop {
+            while self.spin().await {
+                self.drive(Turns::drive_hot);
+                yield_now().await;
+            }
+            if self.drive(Turns::drive) {
+                // Whoever was woken comes first.
+                yield_now().await;
+                continue;
+            }
+            match self.park() {
+                ParkResult::Asleep => {}
+                ParkResult::Awake => continue,
+                ParkResult::Done => return,
+            }
+            // Nothing was found and the engine is armed: what comes from now on is a new edge.
+            if let Some(mut ready) = ready.take() {
+                AsyncFdReadyGuard::clear_ready(&mut ready);
+            }
+            ::tokio::select! {
+                () = self.shared.nudge.notified() => {}
+                readable = fd.readable() => match readable {
+                    Ok(guard) => ready = Some(guard),
+                    // The runtime is shutting down.
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    /// Drives the engine, and does what has come of it. Returns whether there was anything to do.
+    fn drive(
+        &mut self,
+        how: impl FnOnce(&mut Turns, &mut Engine, &mut Dispatcher) -> bool,
+    ) -> bool {
+        let worked = self.shared.with_after(&mut self.after, |state| {
+            state.asleep = false;
+            how(&mut state.turns, &mut state.engine, &mut state.dispatcher)
+        });
+        self.after.run(&self.shared);
+        worked
+    }
+
+    /// Looks at hot links until there is something or the budget is used up. Returns whether there
+    /// is something.
+    async fn spin(&self) -> bool {
+        let budget = self.shared.spin_budget();
+        if budget.is_zero() {
+            return false;
+        }
+        for _ in 0..WaitPolicy::PAUSES {
+            if self.shared.poll() {
+                return true;
+            }
+            hint::spin_loop();
+        }
+        let until = Time::now() + budget;
+        loop {
+            for _ in 0..WaitPolicy::POLLS_PER_YIELD {
+                if self.shared.poll() {
+                    return true;
+                }
+            }
+            if Time::now() >= until {
+                return false;
+            }
+            // To other processes, and to the other tasks of this one.
+            if self.shared.yield_now() {
+                return self.shared.poll();
+            }
+            yield_now().await;
+        }
+    }
+
+    fn park(&mut self) -> ParkResult {
+        self.shared.with_after(&mut self.after, |state| {
+            if state.is_done() {
+                return ParkResult::Done;
+            }
+            state.asleep = state.engine.arm();
+            if state.asleep { ParkResult::Asleep } else { ParkResult::Awake }
+        })
+    }
+}
+
+impl Drop for Driver {
+    /// All is done, or the runtime is shutting down: whoever still waits has waited long enough.
+    fn drop(&mut self) {
+        self.shared.shut();
+        self.shared.with(|state| {
+            state.engine.drive(&mut state.dispatcher);
+            state.dispatcher.end();
+            state.over = true;
+        });
+    }
+}

@@ -1,0 +1,66 @@
+//! The asynchronous api: handles that are shared between tasks, and handlers that are futures.
+//!
+//! ```
+//! use ringpost::tokio::{Client, Handlers, Request, Server};
+//! use ringpost::{CallOptions, ApiOptions, ListenOptions, Options, Reply};
+//! # let directory = std::env::temp_dir().join(format!("ringpost-tokio-{}", std::process::id()));
+//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+//! # runtime.block_on(async {
+//!
+//! let handlers = Handlers::new().handle("shout", |request: Request| async move {
+//!     Ok(Reply::bytes(request.payload.to_ascii_uppercase()))
+//! });
+//! let (listen, api) = (ListenOptions::default(), ApiOptions::default());
+//! let server = Server::bind_with("demo", &options, &listen, api, handlers).await?;
+//!
+//! let client = Client::connect("demo", &options, api).await?;
+//! let reply = client.request("shout", b"hello", &CallOptions::default()).await?;
+//! assert_eq!(reply.payload, b"HELLO");
+//!
+//! client.close().await;
+//! server.close().await;
+//! # std::fs::remove_dir_all(directory).unwrap();
+//! # Ok::<(), ringpost::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! One task per client or server, the *driver*, owns the waiting. Everything else takes a lock that
+//! is never held while anything waits or while code of the application runs:
+//!
+//! ```text
+//!   request, notify, cancel ---+
+//!                              v
+//!   driver ----- drive ----> engine --- collected under the lock ---> run after it was released:
+//!     ^  ^                                                            handlers spawned, tasks woken
+//!     |  +-- nudge: something to do that no descriptor tells
+//!     +----- descriptor: a peer rang, a timer, a client
+//! ```
+//!
+//! **Requests** of a peer are handled side by side, each in a task of its own, at most
+//! [`Bounds::serving_max`](crate::Bounds) of them; beyond that they stay in the ring. **One-way messages**
+//! of a connection are handled one after the other, in the order in which they came; a handler that
+//! is slow lets them wait, some in private memory, then in the ring, then at the peer.
+//!
+//! A client or server is closed when the last of its handles is dropped. A handler that holds a
+//! handle of its own client or server keeps it open until it is closed; [`Request::notify`] and
+//! [`Request::request`] reach the peer without one.
+
+mod call;
+mod client;
+mod dispatcher;
+mod driver;
+mod events;
+mod handler;
+mod request;
+mod server;
+mod shared;
+mod stream;
+
+pub use crate::api::Change;
+pub use call::Call;
+pub use client::Client;
+pub use handler::Handlers;
+pub use request::{Cancellation, Request};
+pub use server::Server;
+pub use stream::Streaming;

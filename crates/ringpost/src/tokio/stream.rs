@@ -1,0 +1,189 @@
+//! Both ends of a stream, for tasks.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use ipc_core::{Code, Draft, Error, Result, Sent, item_cost};
+
+use super::shared::{Shared, State};
+use crate::api::{FlowKey, Item, Reading, Reply};
+
+/// One end of a stream: a request whose maker and whose handler send each other items.
+///
+/// As a [`Stream`] it gives the items of the other side; as a [`Sink`] it takes ours, and is ready
+/// while the other side keeps up. Items that nobody takes out are never more than a window and one
+/// item: then the other side waits.
+///
+/// On the side that asked, the stream of items ends with the reply, which [`Self::reply`] hands over,
+/// or with an error, and dropping this cancels the request. On the side that works it ends when
+/// whoever asked has said so; the items sent there end with the handler's answer.
+#[must_use = "a stream that is dropped is cancelled"]
+pub struct Streaming {
+    shared: Arc<Shared>,
+    key: FlowKey,
+    /// What our items look like.
+    draft: Draft,
+}
+
+/// Who waits at one end of a stream.
+#[derive(Default)]
+pub(super) struct Wakers {
+    pub reader: Option<Waker>,
+    pub writer: Option<Waker>,
+}
+
+impl Wakers {
+    /// All of them.
+    pub fn take(&mut self) -> impl Iterator<Item = Waker> {
+        self.reader.take().into_iter().chain(self.writer.take())
+    }
+}
+
+impl Streaming {
+    pub(super) fn new(shared: Arc<Shared>, key: FlowKey, draft: Draft) -> Self {
+        Self { shared, key, draft }
+    }
+
+    /// The next item of the other side, or why there will be no more; `None`: it has sent its last.
+    pub async fn next(&self) -> Option<Result<Item>> {
+        poll_fn(|context| self.poll_item(context)).await
+    }
+
+    /// Sends an item, as soon as the other side keeps up.
+    pub async fn send(&self, payload: &[u8]) -> Result<()> {
+        poll_fn(|context| self.poll_room(context)).await?;
+        self.send_now(payload)
+    }
+
+    /// Says that no more items go with this request; its reply is still to come. On the side that
+    /// works the answer says so, and this says nothing.
+    pub fn finish(&self) {
+        if self.key.ours {
+            let FlowKey { link, id, .. } = self.key;
+            self.shared.with(|state| state.engine.end_items(link, self.draft.lane, id));
+        }
+    }
+
+    /// Waits for the reply, and drops the items that still come before it. On the side that works,
+    /// waits until whoever asked has sent its last.
+    pub async fn reply(self) -> Result<Reply> {
+        self.finish();
+        while let Some(item) = self.next().await {
+            item?;
+        }
+        let reply = self.shared.with(|state| state.dispatcher.flows.get(self.key)?.take_reply());
+        reply.unwrap_or_else(|| Err(over()))
+    }
+
+    /// Whether the other side still wants our items.
+    pub fn is_open(&self) -> bool {
+        let FlowKey { link, id, .. } = self.key;
+        self.shared.with(|state| state.engine.credit(link, self.key.sent(), id).is_some())
+    }
+
+    fn poll_item(&self, context: &Context<'_>) -> Poll<Option<Result<Item>>> {
+        let FlowKey { link, id, .. } = self.key;
+        // Cloned and dropped without the lock, because wakers may run code of the application.
+        let waker = context.waker().clone();
+        let (found, displaced) = self.shared.with(|State { engine, dispatcher, .. }| {
+            let Some(flow) = dispatcher.flows.get(self.key) else {
+                return (Poll::Ready(None), Some(waker));
+            };
+            let found = match flow.read() {
+                Reading::Nothing => return (Poll::Pending, flow.waiting.reader.replace(waker)),
+                Reading::Item(item) => {
+                    engine.consumed(link, self.key.taken(), id, item_cost(item.payload.len()));
+                    Some(Ok(item))
+                }
+                Reading::Failed(error) => Some(Err(error)),
+                Reading::Last => None,
+            };
+            (Poll::Ready(found), Some(waker))
+        });
+        drop(displaced);
+        found
+    }
+
+    fn poll_room(&self, context: &Context<'_>) -> Poll<Result<()>> {
+        let FlowKey { link, id, .. } = self.key;
+        let waker = context.waker().clone();
+        let (found, displaced) = self.shared.with(|State { engine, dispatcher, .. }| {
+            let found = match engine.credit(link, self.key.sent(), id) {
+                None => Err(over()),
+                // What the ring has no room for is not put on top of what waits for it already.
+                Some(credit) if credit > 0 && !engine.want_drain(link, self.draft.lane) => Ok(()),
+                Some(_) => {
+                    let writer =
+                        dispatcher.flows.get(self.key).map(|flow| &mut flow.waiting.writer);
+                    return (Poll::Pending, writer.and_then(|writer| writer.replace(waker)));
+                }
+            };
+            (Poll::Ready(found), Some(waker))
+        });
+        drop(displaced);
+        found
+    }
+
+    fn send_now(&self, payload: &[u8]) -> Result<()> {
+        let sent =
+            self.shared.with(|state| state.engine.send(self.key.link, &self.draft, payload))?;
+        if sent == Sent::Unwanted { Err(over()) } else { Ok(()) }
+    }
+}
+
+fn over() -> Error {
+    Error::new(Code::Cancelled, "nobody waits for items of this stream any more")
+}
+
+impl Stream for Streaming {
+    type Item = Result<Item>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Item>>> {
+        self.poll_item(context)
+    }
+}
+
+impl Sink<Vec<u8>> for Streaming {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_room(context)
+    }
+
+    fn start_send(self: Pin<&mut Self>, item: Vec<u8>) -> Result<()> {
+        self.send_now(&item)
+    }
+
+    /// What was sent is on its way already.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        self.finish();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        let FlowKey { link, ours, id } = self.key;
+        let forgotten = self.shared.with(|state| {
+            if ours && state.engine.cancel(link, id) {
+                state.dispatcher.forget(id);
+            }
+            state.dispatcher.flows.forget(self.key)
+        });
+        drop(forgotten);
+    }
+}
+
+impl std::fmt::Debug for Streaming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Streaming").field(&self.key).finish()
+    }
+}

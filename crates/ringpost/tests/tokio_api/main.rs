@@ -1,0 +1,177 @@
+//! The asynchronous api, with its peer in another process.
+
+mod endings;
+mod flow;
+mod requests;
+mod streams;
+#[path = "../../../ipc-core/tests/two_processes/mod.rs"]
+mod two_processes;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ringpost::tokio::{Client, Handlers, Request, Server};
+use ringpost::{
+    ApiOptions, CallOptions, Change, Code, Codec, Lane, LinkId, ListenOptions, Options,
+    RemoteError, Reply, WaitPolicy, blocking,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, role};
+
+const PLAIN: CallOptions = CallOptions {
+    lane: Lane::Normal,
+    codec: Codec::Bytes,
+    timeout: None,
+    trace: None,
+    window: None,
+    compress: false,
+};
+
+// ---- the other process ----
+
+#[test]
+fn in_another_process() {
+    let Some((role, options)) = role() else { return };
+    match role.as_str() {
+        "server" => several_threads().block_on(serve(&options, ApiOptions::default())),
+        "patient server" => {
+            let wait_policy = WaitPolicy::NONE;
+            one_thread()
+                .block_on(serve(&options, ApiOptions { wait_policy, ..Default::default() }));
+        }
+        "deaf server" => be_deaf(&options),
+        "waiting server" => streams::serve_waiting(&options),
+        role => panic!("nobody knows how to be a {role}"),
+    }
+}
+
+/// Counts handlers whose future was dropped before its end.
+struct Dropped(Arc<AtomicU64>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+async fn serve(options: &Options, api: ApiOptions) {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let (at_work, counted) = (Arc::clone(&dropped), Arc::clone(&dropped));
+    let handlers = Handlers::new()
+        .handle("echo", |request: Request| async move {
+            let codec = request.message.codec;
+            Ok(Reply { codec, payload: request.payload, ..Reply::default() })
+        })
+        .handle("fail", |_| async {
+            let cause = RemoteError::new("EIO", "the disk is on fire");
+            Err(RemoteError::new("ERR_NO_FILE", "no such file").caused_by(cause))
+        })
+        .handle("panic", |request: Request| async move {
+            assert!(request.payload.is_empty(), "as it was asked to");
+            Ok(Reply::default())
+        })
+        .handle("never", move |_| {
+            let guard = Dropped(Arc::clone(&at_work));
+            async move {
+                let _guard = guard;
+                std::future::pending().await
+            }
+        })
+        .handle("dropped", move |_| {
+            let count = counted.load(Ordering::SeqCst);
+            async move { Ok(Reply::bytes(count.to_le_bytes())) }
+        })
+        .handle("ask back", |request: Request| async move {
+            request.request("your turn", &request.payload, &PLAIN).await.map_err(RemoteError::from)
+        })
+        .handle("flood", |request: Request| async move {
+            let [count, len] = [0, 1].map(|word| request.payload[word * 8..][..8].try_into());
+            let [count, len] = [count, len].map(|bytes| u64::from_le_bytes(bytes.unwrap()));
+            let mut payload = vec![0; usize::try_from(len).unwrap()];
+            for number in 0..count {
+                payload[..8].copy_from_slice(&number.to_le_bytes());
+                while request.notify("drop", &payload, &PLAIN).is_err() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            Ok(Reply::default())
+        });
+    let handlers = streams::handlers(handlers);
+    let listen = ListenOptions::default();
+    let server = Server::bind_with("demo", options, &listen, api, handlers).await.unwrap();
+    while server.next_change().await.is_some() {}
+}
+
+/// A server that takes its first client in, writes the file `deaf`, and then reads nothing before the
+/// file `listen` is there.
+fn be_deaf(options: &Options) {
+    let mut server = blocking::Server::bind("demo", options, ApiOptions::default()).unwrap();
+    server.handle("len", |request, reply| {
+        reply.payload.extend(request.payload.len().to_le_bytes());
+        Ok(blocking::Answer::Now)
+    });
+    while server.changes().is_empty() {
+        server.turn(WAIT_POLICY).unwrap();
+    }
+    let directory = options.directory.as_ref().unwrap();
+    std::fs::write(directory.join("deaf"), "").unwrap();
+    eventually("the sign to listen", || directory.join("listen").exists());
+    server.run().unwrap();
+}
+
+// ---- how the tests run ----
+
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn several_threads() -> Runtime {
+    Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap()
+}
+
+/// Runs a test to its end, or fails it.
+fn bounded<T>(runtime: &Runtime, test: impl Future<Output = T>) -> T {
+    two_processes::watch_dog();
+    runtime.block_on(async { tokio::time::timeout(WAIT_POLICY, test).await.expect("no end to it") })
+}
+
+async fn connect(options: &Options) -> Client {
+    let since = Instant::now();
+    loop {
+        match Client::connect("demo", options, ApiOptions::default()).await {
+            Ok(client) => return client,
+            Err(error) if error.code() == Code::NoServer && since.elapsed() < WAIT_POLICY => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A server with these handlers in this process, and its first client.
+async fn with_a_client(options: &Options, handlers: Handlers) -> (Server, Client, LinkId) {
+    let (listen, api) = (ListenOptions::default(), ApiOptions::default());
+    let server = Server::bind_with("demo", options, &listen, api, handlers).await.unwrap();
+    let client = connect(options).await;
+    let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
+    (server, client, link)
+}
+
+/// Runs a test against a server in another process, with both transports and both kinds of runtime.
+fn against_a_server<F: Future<Output = ()>>(test: impl Fn(Client, Options) -> F) {
+    for transport in TRANSPORTS {
+        for runtime in [one_thread(), several_threads()] {
+            let meeting = Meeting::new(transport);
+            let _server = meeting.run("server");
+            bounded(&runtime, async {
+                let client = connect(&meeting.options).await;
+                assert_eq!(client.peer().transport, transport);
+                test(client.clone(), meeting.options.clone()).await;
+                assert_eq!(client.engine_stats().lost_wakeups, 0);
+            });
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A server that answers a HELLO in its own way.
+
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Result, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
+
+use ipc_core::testing::layout::{self, Side};
+use ipc_core::testing::{Address, Features, Header, Hello, Welcome, control};
+use ringpost::{Agreement, Code, EngineId, Kind, SessionId, Transport};
+use rustix::fs::{FlockOperation, MemfdFlags, SealFlags};
+use serde_json::{Value, json};
+
+use crate::rogue::{Rogue, Shared, rejection};
+use crate::{Agent, lock, wire};
+
+/// What it calls its session and its engine.
+type Names = (SessionId, EngineId);
+
+/// Listens, and returns the number under which the rogue is found once a client has come.
+pub fn serve(
+    path: &str,
+    transport: &str,
+    answer: &str,
+    names: Names,
+    agent: Arc<Agent>,
+) -> Result<Value> {
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    let (number, transport, answer) =
+        (agent.number(), wire::transport(transport), answer.to_owned());
+    std::thread::spawn(move || {
+        let Ok((socket, _)) = listener.accept() else { return };
+        let mut rogue = Rogue::new(socket).expect("a socket");
+        // What goes wrong is what the client makes of it.
+        let played = play(&mut rogue, transport, &answer, names);
+        if played.is_ok() {
+            lock(&agent.rogues).insert(number, Arc::new(Mutex::new(rogue)));
+        }
+    });
+    Ok(json!({ "rogue": number }))
+}
+
+fn play(rogue: &mut Rogue, transport: Transport, answer: &str, names: Names) -> Result<()> {
+    let Some((_, hello, _)) = rogue.hear()? else { return Ok(()) };
+    let hello = Hello::decode(&hello).map_err(std::io::Error::other)?;
+    match answer {
+        "version" => rogue.say(control::REJECT, &rejection(Code::Version).encode(), &[]),
+        "feature" => rogue.say(control::REJECT, &rejection(Code::Feature).encode(), &[]),
+        "garbage" => rogue.socket.write_all(&[0xa5; 200]),
+        "silence" => {
+            // Until the client has had enough.
+            let _ = rogue.hear();
+            Ok(())
+        }
+        "goodbye" => rogue.socket.shutdown(std::net::Shutdown::Both),
+        _ => welcome(rogue, &hello, transport, answer, names),
+    }
+}
+
+fn welcome(
+    rogue: &mut Rogue,
+    hello: &Hello,
+    transport: Transport,
+    answer: &str,
+    (session, engine): Names,
+) -> Result<()> {
+    let geometry = transport.geometry().with(hello.rings);
+    let (crc, limits) = (hello.crc, hello.limits);
+    let agreement = Agreement { geometry, crc, limits, streams: false, compression: false };
+    let features = match answer {
+        "unknownFeature" => Features(transport.feature().0 | 1 << 40),
+        "noTransport" => Features(0),
+        _ => transport.feature(),
+    };
+    let welcome = |address| Welcome {
+        version: if answer == "otherVersion" { 2 } else { 1 },
+        transport,
+        features,
+        agreement,
+        session,
+        engine,
+        address,
+    };
+    let len = layout::segment_len(&geometry) as u64;
+    let memory = match transport {
+        Transport::Sealed => sealed(rogue, &welcome(None), len, answer)?,
+        Transport::Portable => named(rogue, welcome, len, answer)?,
+    };
+    rogue.share(Shared::new(memory, Side::Server, agreement));
+    // READY, or a client that has hung up.
+    rogue.hear()?;
+    Ok(())
+}
+
+fn sealed(rogue: &Rogue, welcome: &Welcome, len: u64, answer: &str) -> Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = rustix::fs::memfd_create("ringpost", flags)?;
+    rustix::fs::ftruncate(&memory, if answer == "otherSize" { len / 2 } else { len })?;
+    if answer != "unsealed" {
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&memory, seals)?;
+    }
+    let null = File::open("/dev/null")?;
+    let descriptors = match answer {
+        "noDescriptors" => vec![],
+        "tooMany" => vec![memory.as_fd(), null.as_fd()],
+        "farTooMany" => vec![memory.as_fd(); 8],
+        "noMemory" => vec![null.as_fd()],
+        _ => vec![memory.as_fd()],
+    };
+    if answer == "lateDescriptor" {
+        let payload = welcome.encode();
+        let header = Header::new(Kind::Control, control::WELCOME, 0).with_len(payload.len());
+        let frame = [&header.to_bytes(&payload), &payload[..]].concat();
+        rogue.send(&frame[..40], &[])?;
+        // Until the client has read that.
+        while unread(&rogue.socket) > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        rogue.send(&frame[40..], &descriptors)?;
+    } else {
+        rogue.say(control::WELCOME, &welcome.encode(), &descriptors)?;
+    }
+    Ok(File::from(memory))
+}
+
+/// Memory of the kernel's in which lies what the other side has not read.
+#[allow(unsafe_code)]
+fn unread(socket: &impl AsRawFd) -> libc::c_int {
+    let mut unread = 0;
+    // SAFETY: an open socket, and room for the number that is asked for.
+    unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
+    unread
+}
+
+fn named(
+    rogue: &Rogue,
+    welcome: impl Fn(Option<Address>) -> Welcome,
+    len: u64,
+    answer: &str,
+) -> Result<File> {
+    let mut random = [0; 20];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    let suffix: String = random.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let name = format!("ringpost.{suffix}");
+    let path = format!("/dev/shm/{name}");
+    let memory = File::options().read(true).write(true).create_new(true).open(&path)?;
+    if answer == "linked" {
+        fs::hard_link(&path, format!("{path}.link"))?;
+    }
+    let mode = if answer == "openToAll" { 0o666 } else { 0o600 };
+    memory.set_permissions(Permissions::from_mode(mode))?;
+    // So that nobody takes it for something a dead process has left.
+    rustix::fs::flock(&memory, FlockOperation::LockExclusive)?;
+    memory.set_len(if answer == "otherSize" { len / 2 } else { len })?;
+    let nonce = [5; layout::NONCE_LEN];
+    memory.write_all_at(&nonce, layout::NONCE as u64)?;
+    let (name, nonce) = match answer {
+        "noSegment" => ("ringpost.aaaaaaaaaaaaaaaaaaaa".into(), nonce),
+        "otherName" => ("../../etc/passwd".into(), nonce),
+        "otherNonce" => (name, [6; layout::NONCE_LEN]),
+        _ => (name, nonce),
+    };
+    let null = File::open("/dev/null")?;
+    let descriptors = if answer == "tooMany" { vec![null.as_fd()] } else { vec![] };
+    rogue.say(control::WELCOME, &welcome(Some(Address { name, nonce })).encode(), &descriptors)?;
+    // The client holds it, or wants nothing of it, once it has said READY or has hung up.
+    let mut peek = [0];
+    let _ = rustix::net::recv(&rogue.socket, &mut peek, rustix::net::RecvFlags::PEEK);
+    if answer == "linked" {
+        fs::remove_file(format!("{path}.link"))?;
+    }
+    fs::remove_file(path)?;
+    Ok(memory)
+}

@@ -1,0 +1,91 @@
+//! Servers of the agent.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ringpost::tokio::Server;
+use ringpost::{ApiOptions, Change, Reply, Sent, blocking};
+use serde_json::{Value, json};
+
+use crate::methods::handlers;
+use crate::wire::{Answer, Chosen, Failure, Listen};
+use crate::{Agent, lock};
+
+pub struct Serving {
+    pub server: Server,
+    connections: Arc<Mutex<Connections>>,
+}
+
+#[derive(Clone, Default)]
+struct Connections {
+    came: u32,
+    ended: Vec<Option<&'static str>>,
+}
+
+pub async fn listen(agent: &Arc<Agent>, listen: Listen) -> Answer {
+    let Listen { server: name, options } = listen;
+    let handlers = handlers(agent, Some(&name));
+    let (wanted, limits) = (options.options(), options.listen());
+    let server = Server::bind_with(&name, &wanted, &limits, options.api(), handlers).await?;
+    let connections = Arc::<Mutex<Connections>>::default();
+    let (watched, told) = (server.clone(), Arc::clone(&connections));
+    tokio::spawn(async move {
+        while let Some(change) = watched.next_change().await {
+            let mut told = lock(&told);
+            match change {
+                Change::Connected(..) => told.came += 1,
+                Change::NameLost(_) => {}
+                Change::Closed(_, error) => {
+                    told.ended.push(error.map(|error| error.code().as_str()));
+                }
+            }
+        }
+    });
+    lock(&agent.servers).insert(name, Serving { server, connections });
+    Ok(Value::Null)
+}
+
+pub fn connections(agent: &Agent, server: &str) -> Answer {
+    let servers = lock(&agent.servers);
+    let serving = servers.get(server).ok_or_else(|| Failure::mistake("no such server"))?;
+    let connections = lock(&serving.connections).clone();
+    let Connections { came, ended } = connections;
+    let lost_wakeups = serving.server.stats().lost_wakeups;
+    let mut dropped = [0; 4];
+    for (link, _) in serving.server.peers() {
+        let stats = serving.server.link_stats(link).unwrap_or_default();
+        dropped.iter_mut().zip(stats.peer_dropped).for_each(|(sum, count)| *sum += count);
+    }
+    Ok(json!({
+        "came": came,
+        "ended": ended,
+        "lostWakeups": lost_wakeups,
+        "peerDropped": dropped,
+    }))
+}
+
+/// Only the api for threads that wait lets a handler answer again.
+pub fn answer_twice(agent: &Arc<Agent>, name: &str, options: &Chosen) -> Answer {
+    let mut server = blocking::Server::bind(name, &options.options(), ApiOptions::default())?;
+    let tickets = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&tickets);
+    server.handle("twice", move |request, _| {
+        lock(&asked).push(request.ticket());
+        Ok(blocking::Answer::Later)
+    });
+    let agent = Arc::clone(agent);
+    std::thread::spawn(move || {
+        let until = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < until {
+            server.turn(Duration::from_millis(50)).expect("a turn");
+            for ticket in lock(&tickets).drain(..) {
+                let (first, second) = (Reply::bytes(b"first"), Reply::bytes(b"second"));
+                server.answer(&ticket, Ok(&first)).expect("the answer");
+                if server.answer(&ticket, Ok(&second)).ok() == Some(Sent::Unwanted) {
+                    lock(&agent.log).count("unwanted");
+                }
+            }
+        }
+    });
+    Ok(Value::Null)
+}

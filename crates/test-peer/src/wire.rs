@@ -1,0 +1,381 @@
+//! What the agent is told and what it says, as values.
+
+use std::time::Duration;
+
+use ringpost::{
+    ApiOptions, Codec, CrcMode, Error, Lane, ListenOptions, Options, Overflow, RemoteError,
+    Transport,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::rogue::Order;
+
+pub type Answer = Result<Value, Failure>;
+
+#[derive(Deserialize)]
+pub struct Line {
+    pub id: u64,
+    #[serde(rename = "do")]
+    pub command: Command,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Command {
+    Listen(Listen),
+    /// How many connections have come to a server, what those that are over have ended with, and
+    /// whether a wake-up was lost.
+    Connections {
+        server: String,
+    },
+    CloseServer {
+        server: String,
+    },
+    /// A server whose method `twice` is answered twice; what the second answer came to.
+    AnswerTwice {
+        server: String,
+        options: Chosen,
+    },
+    Connect(Connect),
+    Request(Ask),
+    /// Many requests at once, and how many came to what.
+    Many(Many),
+    Stream(StreamAsk),
+    /// Many streams at once, and how many came to what.
+    Streams {
+        count: u32,
+        request: StreamAsk,
+    },
+    /// Ends the request that the command of this number made.
+    Cancel {
+        request: u64,
+    },
+    Notify(Notify),
+    Drained {
+        connection: u32,
+        timeout_ms: u64,
+    },
+    Stats {
+        connection: u32,
+    },
+    Closed {
+        connection: u32,
+    },
+    Close {
+        connection: u32,
+    },
+    /// Lets go of a connection altogether.
+    Forget {
+        connection: u32,
+    },
+    /// How often handlers have noted something.
+    Counted {
+        what: String,
+    },
+    /// What has come of a stream of one-way messages.
+    Notes {
+        stream: u32,
+    },
+    /// Keeps everything else in the process from happening.
+    Block {
+        ms: u64,
+    },
+    /// Descriptors and mappings of this process.
+    Holds {},
+    Exit {
+        code: i32,
+    },
+    Crash {},
+    DieAt {
+        point: String,
+        passages: u32,
+    },
+    Rogue(Order),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listen {
+    pub server: String,
+    #[serde(default)]
+    pub options: Chosen,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Connect {
+    pub server: String,
+    #[serde(default)]
+    pub options: Chosen,
+    /// For requests that wait without doing anything else.
+    #[serde(default)]
+    pub waiting: bool,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ask {
+    pub connection: u32,
+    pub method: String,
+    #[serde(default)]
+    pub codec: Encoding,
+    #[serde(default)]
+    pub value: Value,
+    /// With bytes as codec: so many, which have to come back.
+    #[serde(default)]
+    pub length: usize,
+    #[serde(default)]
+    pub lane: Urgency,
+    pub timeout_ms: Option<u64>,
+    pub traceparent: Option<String>,
+    /// Given up before it is looked at.
+    #[serde(default)]
+    pub aborted: bool,
+    #[serde(default)]
+    pub waiting: bool,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamAsk {
+    pub connection: u32,
+    pub method: String,
+    #[serde(default)]
+    pub value: Value,
+    #[serde(default)]
+    pub lane: Urgency,
+    pub timeout_ms: Option<u64>,
+    pub window: Option<u32>,
+    /// So many numbers go with the request.
+    pub up: Option<u32>,
+    /// Bytes of each item that has to come, of streams of bytes.
+    #[serde(default)]
+    pub length: usize,
+    /// No more items are wanted after so many.
+    pub take: Option<u32>,
+    /// How long nothing is read after the first item.
+    #[serde(default)]
+    pub pause_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Many {
+    pub count: u32,
+    pub request: Ask,
+    /// The connection is closed as soon as all are on their way.
+    #[serde(default)]
+    pub close: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Notify {
+    pub connection: u32,
+    pub stream: u32,
+    pub count: u32,
+    pub length: usize,
+    #[serde(default)]
+    pub lane: Urgency,
+    /// Waits with each until it is being written.
+    #[serde(default)]
+    pub awaiting: bool,
+    /// Sends so long, whatever the count.
+    pub for_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Encoding {
+    #[default]
+    MessagePack,
+    Json,
+    Bytes,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Urgency {
+    Critical,
+    High,
+    #[default]
+    Normal,
+    Low,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Chosen {
+    directory: Option<String>,
+    transport: Option<String>,
+    crc: Option<String>,
+    #[serde(default)]
+    rings: Rings,
+    message_len_max: Option<u64>,
+    pending_max: Option<u32>,
+    token: Option<String>,
+    timeout_ms: Option<u64>,
+    overflow: Option<Full>,
+    backlog_max: Option<usize>,
+    serving_max: Option<u32>,
+    connect_timeout_ms: Option<u64>,
+    serving_max_total: Option<u32>,
+    unread_max: Option<u64>,
+    connections_max: Option<usize>,
+    hello_timeout_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Full {
+    Wait {
+        #[serde(rename = "waitMs")]
+        wait_ms: u64,
+    },
+    At(FullAt),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum FullAt {
+    Fail,
+    DropNewest,
+    DropOldest,
+}
+
+impl Full {
+    fn policy(&self) -> Overflow {
+        match self {
+            Self::Wait { wait_ms } => Overflow::Wait(Duration::from_millis(*wait_ms)),
+            Self::At(FullAt::Fail) => Overflow::Fail,
+            Self::At(FullAt::DropNewest) => Overflow::DropNewest,
+            Self::At(FullAt::DropOldest) => Overflow::DropOldest,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Rings {
+    critical: u32,
+    high: u32,
+    normal: u32,
+    low: u32,
+    control: u32,
+}
+
+impl Chosen {
+    pub fn options(&self) -> Options {
+        let Rings { critical, high, normal, low, control } = self.rings;
+        let mut options = Options {
+            directory: self.directory.as_ref().map(Into::into),
+            transport: self.transport.as_deref().map(transport),
+            crc: match self.crc.as_deref() {
+                Some("off") => CrcMode::Off,
+                Some("full") => CrcMode::Full,
+                _ => CrcMode::Header,
+            },
+            rings: [critical, high, normal, low, control],
+            token: self.token.as_ref().map(|token| token.clone().into_bytes()),
+            ..Options::default()
+        };
+        set(&mut options.limits.message_len_max, self.message_len_max);
+        set(&mut options.limits.pending_max, self.pending_max);
+        set(&mut options.bounds.backlog_max, self.backlog_max);
+        set(&mut options.bounds.serving_max, self.serving_max);
+        set(&mut options.bounds.unread_max, self.unread_max);
+        if let Some(overflow) = &self.overflow {
+            options.bounds.overflow = [overflow.policy(); 4];
+        }
+        options
+    }
+
+    pub fn api(&self) -> ApiOptions {
+        let mut api = ApiOptions::default();
+        set(&mut api.timeout, self.timeout_ms.map(Duration::from_millis));
+        set(&mut api.connect_timeout, self.connect_timeout_ms.map(Duration::from_millis));
+        api
+    }
+
+    pub fn listen(&self) -> ListenOptions {
+        let mut listen = ListenOptions::default();
+        set(&mut listen.connections_max, self.connections_max);
+        listen.serving_max = self.serving_max_total;
+        set(&mut listen.hello_timeout, self.hello_timeout_ms.map(Duration::from_millis));
+        listen
+    }
+}
+
+pub fn transport(name: &str) -> Transport {
+    if name == "portable" { Transport::Portable } else { Transport::Sealed }
+}
+
+fn set<T>(option: &mut T, chosen: Option<T>) {
+    if let Some(chosen) = chosen {
+        *option = chosen;
+    }
+}
+
+impl From<Encoding> for Codec {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::MessagePack => Self::MessagePack,
+            Encoding::Json => Self::Json,
+            Encoding::Bytes => Self::Bytes,
+        }
+    }
+}
+
+impl From<Urgency> for Lane {
+    fn from(urgency: Urgency) -> Self {
+        Self::ALL[urgency as usize]
+    }
+}
+
+/// What a command has failed with.
+pub struct Failure(pub Value);
+
+impl Failure {
+    /// A row asks for what cannot be.
+    pub fn mistake(message: &str) -> Self {
+        Self(json!({ "code": "MISTAKE", "message": message }))
+    }
+
+    fn of_remote(remote: &RemoteError) -> Value {
+        json!({
+            "name": remote.name,
+            "message": remote.message,
+            "code": remote.code.as_deref().unwrap_or("ERR_HANDLER"),
+            "stack": remote.stack,
+            "cause": remote.cause.as_deref().map(Self::of_remote),
+            "errors": remote.errors.iter().map(Self::of_remote).collect::<Vec<_>>(),
+            "properties": remote.properties,
+            "value": remote.value,
+            "isRemote": true,
+        })
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let own = || {
+            let (code, message) = (error.code().as_str(), error.to_string());
+            json!({ "name": "IpcError", "message": message, "code": code, "isRemote": false })
+        };
+        Self(error.as_remote().map_or_else(own, Self::of_remote))
+    }
+}
+
+/// Bytes that differ wherever one looks, the same ones in both languages.
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 7 + (at >> 8) * 13 + (at >> 16)).to_le_bytes()[0]).collect()
+}
+
+/// Descriptors by kind, and mappings of segments.
+pub fn holds() -> Value {
+    let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let ours = |line: &&str| line.contains("memfd:ringpost") || line.contains("/dev/shm/ringpost.");
+    json!({ "descriptors": descriptors, "mappings": maps.lines().filter(ours).count() })
+}
