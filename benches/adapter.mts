@@ -1,5 +1,5 @@
-// The interface of every transport under measurement: an echo for requests, a sink for one-way messages,
-// and nothing else, so that all are measured doing the same.
+// The interface of every transport under measurement: an echo for requests, a sink for one-way
+// messages, and nothing else, so that all are measured doing the same.
 
 import type { Counters, Description } from './commands.mjs'
 import type { Sink } from './payload.mjs'
@@ -18,8 +18,8 @@ export interface Channel {
   /** Sends a payload without answer; a promise resolves when to go on. It may be reused at once
    * unless it is longer than `KEPT_ABOVE`. */
   send(payload: Uint8Array): Promise<void> | undefined
-  /** Makes the server send so many items of so many bytes, numbered from 0, and passes them to `got`: one
-   * by one if iterated, else all that arrived together. Only where there are streams. */
+  /** Makes the server send so many items of so many bytes, numbered from 0, and passes them to
+   * `got`: one by one if iterated, else all that arrived together. Only where there are streams. */
   download?(
     count: number,
     size: number,
@@ -28,7 +28,8 @@ export interface Channel {
   ): Promise<void>
   /** What a report shows about it. */
   describe(): Partial<Description>
-  /** What the sink has received, where the runner cannot ask the server because this side started it. */
+  /** What the sink has received, where the runner cannot ask the server because this side started
+   * it. */
   received?(): Promise<{ count: number }>
   counters?(): Counters
   close(): void | Promise<void>
@@ -45,6 +46,6 @@ export interface Adapter {
 /** Transports may keep longer payloads until they are written, as sockets do. */
 export const KEPT_ABOVE = 16_384
 
-/** The settings of a run, as plain values; each adapter takes its own. `directory` is a folder of the run
- * for sockets. */
+/** The settings of a run, as plain values; each adapter takes its own. `directory` is a folder of
+ * the run for sockets. */
 export type Settings = Record<string, string | number | boolean>

@@ -21,7 +21,10 @@ export const budgets = JSON.parse(
 ) as Budget[]
 
 /** Whether a row reaches what it is held to. */
-export function judge({ ratio }: Row, { bar, aim, atMost }: Budget): { sign: string; word: string } {
+export function judge(
+  { ratio }: Row,
+  { bar, aim, atMost }: Budget,
+): { sign: string; word: string } {
   const reaches = (goal: number) => (atMost ? ratio <= goal : ratio >= goal)
   const word = reaches(aim) ? 'aim' : reaches(bar) ? 'bar' : 'MISSED'
   return { sign: atMost ? '≤' : '≥', word }

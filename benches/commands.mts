@@ -1,6 +1,6 @@
-// The runner's commands to a process under measurement, and the answers. A worker in TypeScript receives
-// them over the channel of a forked process, one in Rust as lines of JSON; both answer `{ value }` or
-// `{ error }`.
+// The runner's commands to a process under measurement, and the answers. A worker in TypeScript
+// receives them over the channel of a forked process, one in Rust as lines of JSON; both answer `{
+// value }` or `{ error }`.
 
 import type { Settings } from './adapter.mjs'
 import type { Latency } from './results.mjs'
@@ -37,7 +37,13 @@ export type Command =
   /** Something a scenario does here: see scenarios/. */
   | { do: 'play'; scenario: string; role: string; with: Record<string, unknown> }
   /** Many connections, each with some round trips, and all of them asked in turn: only in Rust. */
-  | { do: 'connect-many'; address: string; settings: Settings; connections: number; requests: number }
+  | {
+      do: 'connect-many'
+      address: string
+      settings: Settings
+      connections: number
+      requests: number
+    }
   | { do: 'ask-many' }
   | { do: 'stop' }
 

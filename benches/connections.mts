@@ -17,8 +17,8 @@ export interface ManyConnections {
   p99: number
 }
 
-/** Connects to the server at `address` from several processes, and makes round trips on all connections
- * in turn while all stay open. */
+/** Connects to the server at `address` from several processes, and makes round trips on all
+ * connections in turn while all stay open. */
 export async function connectMany(address: string, settings: Settings): Promise<ManyConnections> {
   const sharedBefore = sharedBytes()
   const start = performance.now()

@@ -55,8 +55,8 @@ export class Watch {
   }
 }
 
-/** Ticks of all cores since the machine has started: user, nice, system, idle, iowait, irq, softirq,
- * steal. */
+/** Ticks of all cores since the machine has started: user, nice, system, idle, iowait, irq,
+ * softirq, steal. */
 function cpuTimes(): { total: number; busy: number; steal: number } {
   const [line] = readFileSync('/proc/stat', 'utf8').split('\n')
   const times = line.split(/\s+/).slice(1, 9).map(Number)
@@ -64,8 +64,8 @@ function cpuTimes(): { total: number; busy: number; steal: number } {
   return { total, busy: total - times[3] - times[4], steal: times[7] ?? 0 }
 }
 
-/** Observes how busy the machine is; the function returned gives the share of all cores that other programs
- * used, given the milliseconds that were ours. */
+/** Observes how busy the machine is; the function returned gives the share of all cores that other
+ * programs used, given the milliseconds that were ours. */
 export function watchOthers(): (oursMs: number) => number {
   const before = cpuTimes()
   return (oursMs) => {
@@ -83,7 +83,8 @@ function commit(): string {
     const root = fileURLToPath(new URL('../..', import.meta.url))
     const git = (...args: string[]) =>
       execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim()
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') ? ' and changes' : '')
+    const changes = git('status', '--porcelain') ? ' and changes' : ''
+    return git('rev-parse', '--short', 'HEAD') + changes
   } catch {
     return 'unknown'
   }

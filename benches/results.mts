@@ -1,8 +1,9 @@
-// The results of a run, as `--json` writes them. Tables, plots and documents are made from this and from
-// nothing else.
+// The results of a run, as `--json` writes them. Tables, plots and documents are made from this and
+// from nothing else.
 //
-// Times are in nanoseconds, sizes in bytes, rates per second, processor time in cores (1 is one core
-// busy all the time). Every figure of every repeat is kept; medians are taken where they are shown.
+// Times are in nanoseconds, sizes in bytes, rates per second, processor time in cores (1 is one
+// core busy all the time). Every figure of every repeat is kept; medians are taken where they are
+// shown.
 
 import type { Machine, MachineState } from './machine.mjs'
 import type { Row } from './compare.mjs'

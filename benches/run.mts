@@ -39,8 +39,8 @@ export interface Plan {
   /** Short forms where there are any. */
   quick: boolean
   soak: SoakPlan
-  /** Whether transports were asked for: then one that cannot be measured is left out, else it is only
-   * mentioned. */
+  /** Whether transports were asked for: then one that cannot be measured is left out, else it is
+   * only mentioned. */
   isNamed: boolean
   /** Only these scenarios, or these micro benchmarks. */
   only: string[] | undefined
@@ -158,7 +158,8 @@ export class Run {
     } else this.say(`left out: ${what}`)
   }
 
-  /** What was asked for and cannot be measured, once: worth the exit code, and no reason to stop. */
+  /** What was asked for and cannot be measured, once: worth the exit code, and no reason to stop.
+   * */
   leaveOut(what: string): void {
     const { leftOut } = this.results
     if (leftOut.includes(what)) return

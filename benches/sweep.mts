@@ -1,5 +1,5 @@
-// Cases measured under all transports in turns: in every repeat each transport has one turn, and each
-// repeat begins with another, so that a change of the machine affects all of them.
+// Cases measured under all transports in turns: in every repeat each transport has one turn, and
+// each repeat begins with another, so that a change of the machine affects all of them.
 
 import { Pair, type Cost } from './pair.mjs'
 import type { Languages, Measurement, Repeat } from './results.mjs'

@@ -1,4 +1,5 @@
-// The transports that can be measured: Ringpost's, those of Node itself, and those in benches/peers.
+// The transports that can be measured: Ringpost's, those of Node itself, and those in
+// benches/peers.
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -31,7 +32,12 @@ export const ROOT = new URL('../../', import.meta.url)
 const own = (name: string) => new URL(`./adapters/${name}.mjs`, import.meta.url)
 const peer = (name: string) => new URL(`benches/peers/adapters/${name}.mjs`, ROOT)
 
-const node = (name: string, label: string, file: string, settings: Settings = {}): TransportEntry => ({
+const node = (
+  name: string,
+  label: string,
+  file: string,
+  settings: Settings = {},
+): TransportEntry => ({
   ...{ name, label, settings },
   ...{ adapter: own(file), rust: null, rustAdapter: file, builtIn: true },
 })
@@ -49,7 +55,10 @@ export const TRANSPORTS: readonly TransportEntry[] = [
   { ...node('ringpost', 'Ringpost', 'ringpost'), rust: 'worker' },
   { ...node('uds', 'Unix socket', 'uds'), rust: 'worker' },
   // Sleeps without spinning first: what is left is memory against sockets.
-  { ...node('ringpost-asleep', 'Ringpost, no spinning', 'ringpost', { spin: false }), rust: 'worker' },
+  {
+    ...node('ringpost-asleep', 'Ringpost, no spinning', 'ringpost', { spin: false }),
+    rust: 'worker',
+  },
   { ...node('uds-batch', 'Unix socket, writes gathered', 'uds', { batch: true }), rust: 'worker' },
   { ...node('uds-busy', 'Unix socket, loops kept turning', 'uds', { busy: true }), busy: true },
   node('child-json', 'child_process, json', 'child-process', { serialization: 'json' }),

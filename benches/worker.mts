@@ -1,5 +1,5 @@
-// One process under measurement: a client or a server, as the runner commands over the channel of a forked
-// process. It takes all measurements itself; the runner only compares them.
+// One process under measurement: a client or a server, as the runner commands over the channel of a
+// forked process. It takes all measurements itself; the runner only compares them.
 
 import { once } from 'node:events'
 import net from 'node:net'
@@ -65,8 +65,9 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   },
 
   /**
-   * The loop is kept turning, because no timer is as precise as the times to send at. Those are laid
-   * out in advance: a round trip that begins too late is late, and so are those that wait behind it.
+   * The loop is kept turning, because no timer is as precise as the times to send at. Those are
+   * laid out in advance: a round trip that begins too late is late, and so are those that wait
+   * behind it.
    */
   async 'open-loop'({ size, ms, rate }): Promise<OpenLoop> {
     const spans = histogram()

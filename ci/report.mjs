@@ -1,5 +1,5 @@
-// The page of a benchmark run, in a real browser: every plot is there and legible, in light and dark and
-// on a narrow screen, and nothing is requested from the network. The results are made up.
+// The page of a benchmark run, in a real browser: every plot is there and legible, in light and
+// dark and on a narrow screen, and nothing is requested from the network. The results are made up.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
-// Reports: the page, the plots and the document are complete, well-formed, and true to the results. How
-// they look in a browser is tested by ci/report.mjs.
+// Reports: the page, the plots and the document are complete, well-formed, and true to the results.
+// How they look in a browser is tested by ci/report.mjs.
 
 import test from 'ava'
 import { charts } from '../report/charts.mjs'

@@ -69,8 +69,8 @@ function samples(next: () => number, bytesAnHour: number): SoakSample[] {
     wandering = wandering * 0.8 + (next() - 0.5) * 200_000
     const residentBytes = 5e7 + wandering + (bytesAnHour * index) / 360
     const about = { residentBytes, ...rest }
-    const sample: Partial<SoakSample> = { at: index * 10, client: about, server: { ...about, ...rest } }
-    return sample as SoakSample
+    const sides = { client: about, server: { ...about, ...rest } }
+    return { at: index * 10, ...sides } as Partial<SoakSample> as SoakSample
   })
 }
 

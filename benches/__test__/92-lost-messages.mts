@@ -25,7 +25,8 @@ const MEASUREMENTS: Record<string, (pair: Pair) => Promise<{ count: number }>> =
   'a stream': (pair) => pair.stream({ size: 64, ms: 10 }),
 }
 
-/** One message in so many is compared whole, with its number: without that the count is all there is. */
+/** One message in so many is compared whole, with its number: without that the count is all there
+ * is. */
 const WRONG = /messages were sent and \d+ received|came out different/
 
 const FAULTS: Record<string, [what: string, says: RegExp][]> = {

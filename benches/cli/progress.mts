@@ -1,5 +1,5 @@
-// Progress: one line that is overwritten on a terminal, and a plain line once in a while elsewhere. Both go
-// to the error output, so that results can be piped.
+// Progress: one line that is overwritten on a terminal, and a plain line once in a while elsewhere.
+// Both go to the error output, so that results can be piped.
 
 const WIDTH = 24
 /** Between two plain lines. */
@@ -31,7 +31,8 @@ export class Progress {
   at(done: number, detail: string): void {
     this.#done = done
     const share = Math.min(1, done / this.#steps)
-    const line = `${this.#what.padEnd(10)} ${bar(share)} ${this.#left(share).padStart(9)}  ${detail}`
+    const left = this.#left(share).padStart(9)
+    const line = `${this.#what.padEnd(10)} ${bar(share)} ${left}  ${detail}`
     if (this.#terminal) {
       process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`)
       this.#shown = true
@@ -56,5 +57,6 @@ export class Progress {
 
 function bar(share: number): string {
   const full = Math.round(share * WIDTH)
-  return `${'█'.repeat(full)}${'·'.repeat(WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %`
+  const percent = String(Math.floor(share * 100)).padStart(3)
+  return `${'█'.repeat(full)}${'·'.repeat(WIDTH - full)} ${percent} %`
 }

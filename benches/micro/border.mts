@@ -1,5 +1,5 @@
-// The border to the binding without the binding: what is sent is dropped, and what arrives is written here,
-// in the places where the binding would write it.
+// The border to the binding without the binding: what is sent is dropped, and what arrives is
+// written here, in the places where the binding would write it.
 
 import type * as api from '../../index.js'
 import { Link } from '../../ts/connection/link.js'

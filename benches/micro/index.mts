@@ -1,5 +1,5 @@
-// The pieces of the TypeScript side, each by itself and without the binding: what a message costs there,
-// and which piece has changed when a round trip has.
+// The pieces of the TypeScript side, each by itself and without the binding: what a message costs
+// there, and which piece has changed when a round trip has.
 
 import { setImmediate } from 'node:timers/promises'
 import type Benchmark from 'benchmark'

@@ -1,5 +1,5 @@
-// Line charts as SVG: the same plot is in a page and in a file beside a document. ARCHITECTURE.md says why
-// they are drawn without a library.
+// Line charts as SVG: the same plot is in a page and in a file beside a document. ARCHITECTURE.md
+// says why they are drawn without a library.
 
 import { roomy, scale, type Axis, type Scale } from './axis.mjs'
 import { BOLD, element, fit, FONT, frame, look, mark, short, text, widthOf, WIDTH } from './svg.mjs'

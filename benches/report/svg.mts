@@ -28,8 +28,8 @@ export const text = (attributes: Attributes, words: string): string =>
 /** A tenth of a unit is not visible. */
 export const short = (value: number): string => String(Math.round(value * 10) / 10)
 
-/** Okabe and Ito's colors, which are distinguishable with any color vision; light ones are darker on a
- * light page and dark ones lighter on a dark page, so that each has a contrast of 3 to 1. */
+/** Okabe and Ito's colors, which are distinguishable with any color vision; light ones are darker
+ * on a light page and dark ones lighter on a dark page, so that each has a contrast of 3 to 1. */
 const COLORS = [
   { light: '#0072b2', dark: '#4aa8e8' },
   { light: '#d55e00', dark: '#f0803c' },
@@ -78,8 +78,8 @@ ${COLORS.map(
 ).join('\n')}
 `
 
-/** A look that is unique within a plot: series of the same color differ in shape and dashes. The first
- * color is reserved for Ringpost. */
+/** A look that is unique within a plot: series of the same color differ in shape and dashes. The
+ * first color is reserved for Ringpost. */
 export function look(index: number): Look {
   const others = COLORS.length - 1
   const round = Math.floor(Math.max(0, index - 1) / others)

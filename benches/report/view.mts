@@ -90,8 +90,8 @@ export function ratios(results: Results): Ratio[] {
   })
 }
 
-/** Ringpost in another configuration, and a ring without a library around it: useful for comparison, but
- * not an alternative. */
+/** Ringpost in another configuration, and a ring without a library around it: useful for
+ * comparison, but not an alternative. */
 const NO_RIVALS = ['ringpost-asleep', 'bare']
 
 /** Ratios to alternatives. */

@@ -2,9 +2,9 @@
 // workers compute sound and others send too. Answers exist only for
 // the measurement: half of a round trip is what counts.
 //
-// It is played twice: with equal priorities, and with real-time priority for the two, as audio software
-// has it, where this user may grant it. With equal priorities the kernel decides how long a worker keeps
-// its core after another process was woken.
+// It is played twice: with equal priorities, and with real-time priority for the two, as audio
+// software has it, where this user may grant it. With equal priorities the kernel decides how long
+// a worker keeps its core after another process was woken.
 
 import { execFileSync } from 'node:child_process'
 import { setTimeout } from 'node:timers/promises'
@@ -82,8 +82,8 @@ function named(urgent: Commanded | undefined): Record<string, number> {
   )
 }
 
-/** What is usual, and the longest of all, beside what others have seen, and beside what was asked of
- * native code. */
+/** What is usual, and the longest of all, beside what others have seen, and beside what was asked
+ * of native code. */
 function floors(all: Commanded[], what: string): Check[] {
   if (all.length === 0) return []
   const each = (of: keyof Commanded) => all.map((commanded) => commanded[of])

@@ -1,6 +1,6 @@
 // Half an hour of everything that goes wrong: connections killed by the server, clients killed and
-// frozen, garbage, huge frames, silence, floods. Beside all that some clients behave, reconnect when their
-// connection is gone, and should hardly be affected.
+// frozen, garbage, huge frames, silence, floods. Beside all that some clients behave, reconnect
+// when their connection is gone, and should hardly be affected.
 
 import { setTimeout } from 'node:timers/promises'
 import { histogram, latencyOf } from '../histogram.mjs'

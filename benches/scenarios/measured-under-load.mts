@@ -22,7 +22,8 @@ export const scenario: Scenario = {
   run: (form) =>
     withCrew(form, 'measured-under-load', 120, async (crew) => {
       const ms = amount(form, 15_000, 1_500)
-      const { connections, note } = affordable(PROCESSES * amount(form, SENDERS_EACH, SENDERS_EACH) + 1)
+      const wanted = PROCESSES * amount(form, SENDERS_EACH, SENDERS_EACH) + 1
+      const { connections, note } = affordable(wanted)
       const each = Math.floor((connections - 1) / PROCESSES)
       const server = await crew.serve({ options: { rings: RINGS } })
       const places = [server.place]
@@ -40,7 +41,9 @@ export const scenario: Scenario = {
       )
       // They begin before and end after what is measured.
       const sending = Promise.all(
-        senders.map((one) => one.play<Sent>('keepSending', { rate: SENDER_RATE * each, ms: ms * 1.4 })),
+        senders.map((one) =>
+          one.play<Sent>('keepSending', { rate: SENDER_RATE * each, ms: ms * 1.4 }),
+        ),
       )
       await measured.probe({ ...PROBING, ms: ms / 5 })
       const probed = measured.probe({ ...PROBING, ms })

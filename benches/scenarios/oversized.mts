@@ -1,4 +1,5 @@
-// One message in ten is too long. It is refused where it is sent, and those after it are not affected.
+// One message in ten is too long. It is refused where it is sent, and those after it are not
+// affected.
 
 import { IpcError, method, bytes } from 'ringpost'
 import { common, theSenders, theServer } from './peers.mjs'

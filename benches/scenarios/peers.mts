@@ -1,5 +1,5 @@
-// What processes of most scenarios do: one serves, others join it, send, and make requests. Every message
-// carries its sender and its number, and the receiver checks all of it.
+// What processes of most scenarios do: one serves, others join it, send, and make requests. Every
+// message carries its sender and its number, and the receiver checks all of it.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import type { RecordableHistogram } from 'node:perf_hooks'

@@ -241,8 +241,8 @@ const busy = (effort: Effort, ours: Pair, reference: Pair) =>
     () => reference.latency({ size: 64, ms: effort.ms }),
   )
 
-/** With a process that computes on every core: a side that only polls and yields would wait for its time
- * slices. */
+/** With a process that computes on every core: a side that only polls and yields would wait for its
+ * time slices. */
 async function contended(effort: Effort, ours: Pair, reference: Pair): Promise<Row> {
   const computing = Array.from({ length: availableParallelism() }, () =>
     spawn(process.execPath, ['-e', 'const end = Date.now() + 60_000; while (Date.now() < end);']),
@@ -385,7 +385,8 @@ async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
     const [ours, bare] = pairs
     const memory = residentBytes(server.pid) / 2 ** 20
     const figure = (value: number): Figure => ({ value, cpu: 0 })
-    // The bare ring never sleeps: while it is not measured it would take a core from the other pair.
+    // The bare ring never sleeps: while it is not measured it would take a core from the other
+    // pair.
     bare.pause()
     const alone = async <T,>(measure: () => Promise<T>) => {
       bare.resume()
@@ -410,15 +411,15 @@ async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
     )
     bare.resume()
     for (const pair of pairs) await pair.close()
-    const many = await connectMany(MANY, options.settings)
+    const { connectMs, touchedBytes, p99 } = await connectMany(MANY, options.settings)
     return [
       row('rust.latency.64.p50', 'Rust round trip 64 B, against a bare ring', 'ns', 'more', latency),
       row('rust.one-way.64', 'Rust one-way 64 B, against a bare ring', '/s', 'more', oneWay),
       row('rust.stream.65536', 'Rust stream of 64 KiB items, against memcpy', 'B/s', 'more', stream),
       single('memory.server', 'native server at rest', 'MiB', memory),
-      single('connections.connect', '1,000 connections, until all are open', 's', many.connectMs / 1e3),
-      single('connections.memory', 'the same, shared memory touched', 'MB', many.touchedBytes / 1e6),
-      single('connections.p99', 'the same, requests in turn on all, p99', 'µs', many.p99 / 1e3),
+      single('connections.connect', '1,000 connections, until all are open', 's', connectMs / 1e3),
+      single('connections.memory', 'the same, shared memory touched', 'MB', touchedBytes / 1e6),
+      single('connections.p99', 'the same, requests in turn on all, p99', 'µs', p99 / 1e3),
     ]
   } finally {
     for (const pair of pairs) pair.kill()

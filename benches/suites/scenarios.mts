@@ -97,8 +97,8 @@ export const scenarios: Suite = {
   async play(run: Run) {
     const { quick: short, suites } = run.plan
     // With the micro benchmarks asked for, the other names are theirs.
-    const isOurs = (name: string) => !suites.includes('micro') || SCENARIOS.some((own) => own === name)
-    const only = run.plan.only?.filter(isOurs)
+    const isScenario = (name: string) => SCENARIOS.some((own) => own === name)
+    const only = run.plan.only?.filter((name) => !suites.includes('micro') || isScenario(name))
     if (only?.length === 0) return
     let begun = -1
     const progress = (done: number, of: number, word: string) => {

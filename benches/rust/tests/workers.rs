@@ -70,7 +70,8 @@ fn many_connections_are_asked_in_turn() {
     let mut pair = Pair::open(PROGRAM, ["ringpost", "ringpost"], true);
     let (address, settings) = (pair.folder.address(), json!({ "directory": pair.folder.0 }));
     let connected = pair.asks.call(&json!({
-        "do": "connect-many", "address": address, "settings": settings, "connections": 5, "requests": 3,
+        "do": "connect-many", "address": address, "settings": settings,
+        "connections": 5, "requests": 3,
     }));
     assert!(connected["connectMs"].as_f64() > Some(0.0));
     let spans = pair.asks.call(&json!({ "do": "ask-many" }));

@@ -24,8 +24,8 @@ export interface Garbage {
 
 /** Malicious clients at the same time. */
 const MALICIOUS = 4
-/** How long a server may take to close a connection after garbage or silence: its own 250 ms, and what a
- * busy machine adds. */
+/** How long a server may take to close a connection after garbage or silence: its own 250 ms, and
+ * what a busy machine adds. */
 const CLOSE_MS = 2_000
 
 /** What a frame of four gigabytes would begin with. */
