@@ -24,7 +24,8 @@ pub mod realtime;
 pub mod tokio;
 
 pub use api::{
-    ApiOptions, Arrival, CallOptions, Change, Item, Reply, Subscription, TIMEOUT_DEFAULT,
+    Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, Item, Reply, ServerConfig,
+    Subscription, TIMEOUT_DEFAULT,
 };
 pub use ipc_core::{
     Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,
