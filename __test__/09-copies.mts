@@ -21,7 +21,7 @@ import vm from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import * as own from 'ringpost'
-import { VERSION } from '../ts/thread.js'
+import { VERSION } from '../ts/runtime/thread.js'
 import './helpers/directory.mjs'
 
 type Package = typeof own
@@ -214,7 +214,7 @@ test.serial('a copy in another realm warns of what nobody listens to', async (t)
 test.serial('a copy of another version has an engine of its own, and still they talk', async (t) => {
   const root = copyFolder()
   const { copy } = loadInRealm(root)
-  const file = join(root, 'dist', 'ts', 'thread.js')
+  const file = join(root, 'dist', 'ts', 'runtime', 'thread.js')
   const other = createRequire(join(root, 'x.js'))
   const code = readFileSync(file, 'utf8').replaceAll(`'${VERSION}'`, "'99.0.0'")
   t.true(code.includes('99.0.0'))

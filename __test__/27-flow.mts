@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import test from 'ava'
 import { bytes, messagePack, stream, type IpcError, type StandardSchema } from 'ringpost'
-import { ItemReader, ItemWriter, type Address } from '../ts/flow.js'
+import { ItemReader, ItemWriter, type Address } from '../ts/connection/flow.js'
 import { native } from '../ts/native.js'
 import { eachSeed, type Random } from './helpers/random.mjs'
 
@@ -201,18 +201,18 @@ class FakeInbox {
   }
 
   /** The same, for those who hand it out. */
-  lent(): Uint8Array {
+  exposed(): Uint8Array {
     return this.borrowed()
   }
 
   borrowed(): Uint8Array {
-    const lent = new Uint8Array(this.payload)
-    this.#arena.push(lent)
-    return lent
+    const exposed = new Uint8Array(this.payload)
+    this.#arena.push(exposed)
+    return exposed
   }
 
   reuse(): void {
-    for (const lent of this.#arena) lent.fill(0xee)
+    for (const exposed of this.#arena) exposed.fill(0xee)
     this.#arena = []
   }
 }

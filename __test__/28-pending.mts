@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import test from 'ava'
-import { Pending } from '../ts/pending.js'
+import { Pending } from '../ts/connection/pending.js'
 import { eachSeed } from './helpers/random.mjs'
 
 test('a call is found by its own id, until it is taken, and by no other', async (t) => {

@@ -10,7 +10,7 @@ import {
   type Transport,
 } from './results.mjs'
 import { scratch } from './scratch.mjs'
-import type { TransportEntry } from './transports.mjs'
+import { TRANSPORTS, type TransportEntry } from './transports.mjs'
 
 export type SuiteName =
   | 'latency'
@@ -39,6 +39,9 @@ export interface Plan {
   /** Short forms of whatever has one. */
   quick: boolean
   soak: SoakPlan
+  /** Whether transports were asked for: then one that cannot be measured is left out, else it is only
+   * mentioned. */
+  isNamed: boolean
   /** Only these scenarios, or these micro benchmarks. */
   only: string[] | undefined
 }
@@ -92,6 +95,7 @@ export class Run {
       rows: [],
       soak: null,
       failures: [],
+      leftOut: [],
       interrupted: false,
     }
   }
@@ -140,11 +144,26 @@ export class Run {
     this.#note({ name, label, version, missing: null })
   }
 
-  /** A transport that cannot: said once, and no reason to stop. */
-  lacks({ name, label }: TransportEntry, reason: string): void {
-    if (this.results.transports.some((known) => known.name === name)) return
-    this.#note({ name, label, version: '', missing: reason })
-    this.say(`${label} is left out: ${reason}`)
+  /** A transport that cannot be measured between these languages. */
+  lacks(transport: TransportEntry, languages: Languages, reason: string): void {
+    const { name, label } = transport
+    const isEssential = TRANSPORTS.indexOf(transport) < 2
+    const { measurements, transports } = this.results
+    if (!transports.some((known) => known.name === name)) {
+      this.#note({ name, label, version: '', missing: reason })
+    }
+    const what = `${label}, ${languages}: ${reason}`
+    if (this.plan.isNamed || isEssential || measurements.some((one) => one.transport === name)) {
+      this.leaveOut(what)
+    } else this.say(`left out: ${what}`)
+  }
+
+  /** What was asked for and cannot be measured, once: worth the exit code, and no reason to stop. */
+  leaveOut(what: string): void {
+    const { leftOut } = this.results
+    if (leftOut.includes(what)) return
+    leftOut.push(what)
+    this.say(`left out: ${what}`)
   }
 
   /** What is known at the end, or when it was ended. */

@@ -57,7 +57,7 @@ class Field {
     for (const transport of transports.filter((one) => speaks(one, this.#languages))) {
       const reason = missing(transport, this.#languages)
       if (reason === null) await this.#enter(transport)
-      else this.#run.lacks(transport, reason)
+      else this.#run.lacks(transport, this.#languages, reason)
     }
   }
 
@@ -101,7 +101,7 @@ class Field {
       this.#run.has(transport, pair.description.version)
       if (transport.busy) pair.pause()
     } catch (error) {
-      this.#run.lacks(transport, (error as Error).message.split('\n')[0])
+      this.#run.lacks(transport, this.#languages, (error as Error).message.split('\n')[0])
     }
   }
 

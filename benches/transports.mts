@@ -91,8 +91,7 @@ export function speaks({ adapter, rust }: TransportEntry, languages: Languages):
 }
 
 /** Why a transport that speaks these languages cannot be measured in them here, or null. */
-export function missing({ adapter, rust }: TransportEntry, languages: Languages): string | null {
-  if (languages.startsWith('ts') && !existsSync(adapter!)) return 'it comes with the repository only'
+export function missing({ rust }: TransportEntry, languages: Languages): string | null {
   if (languages.endsWith('ts') || existsSync(RUST_PROGRAMS[rust!])) return null
-  return 'its Rust program is not built, which npm run bench does in the repository'
+  return 'its Rust program is not built (npm run bench builds it)'
 }

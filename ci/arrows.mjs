@@ -2,7 +2,7 @@
 // rule; ARCHITECTURE.md explains them.
 
 import { readFileSync, readdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { ROOT } from './step.mjs'
 
 /** Modules of ringpost from the top down: each uses what stands in lines below its own. */
@@ -14,13 +14,18 @@ const CORE_LAYERS = [
   ['lanes'],
   ['ring', 'doorbell'],
   ['memory'],
+  // Plain values.
+  ['remote_error'],
+  ['limits'],
+  ['option_block', 'value'],
+  ['header', 'compression'],
+  ['error'],
+  ['checksum', 'time'],
+  // The two seams.
+  ['sync', 'sys'],
 ]
-/** Below all of them, and free to use each other: plain values and the two seams. */
-const CORE_VALUES = [
-  ...['header', 'option_block', 'checksum', 'compression', 'limits', 'error', 'remote_error', 'time'],
-  'value',
-  ...['sync', 'sys'],
-]
+/** Rooms of the engine, and what each may use of the engine beside itself: what a room needs is given to it. */
+const ENGINE_ROOMS = { os: ['slab'], carrier: ['host'] }
 /** Not part of the product: tests, models, and the doors for tests outside. */
 const CORE_TESTS = /(^|\/)(tests|model|simulation|violations|seeds|golden|testing|heap)(\.rs|\/)/
 
@@ -29,7 +34,7 @@ const CORE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-core\/src\/(memory\/|engine\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
+    where: /^ipc-core\/src\/(memory\/|engine\/os\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
   },
   {
     what: 'a look at the clock',
@@ -40,6 +45,11 @@ const CORE_RULES = [
     what: 'a system call',
     finds: /\brustix::(?!io::Errno)|\blibc::|\bstd::(fs|net|env|process)\b/,
     where: /^ipc-core\/src\/(engine\/|memory\/|(sys|time)\.rs)/,
+  },
+  {
+    what: 'what the operating system watches and wakes with',
+    finds: /\brustix::(event|time|fs::inotify)\b/,
+    where: /^ipc-core\/src\/(engine\/os\/|time\.rs)/,
   },
   { what: 'a word about Node', finds: /\bnapi\b|\bnode\b|\bjavascript\b|\buv_/i, where: /^$/ },
   { what: 'a word about tokio', finds: /\btokio\b/, where: /^ringpost\// },
@@ -54,32 +64,35 @@ const NODE_RULES = [
   { what: 'a door that is only for tests', finds: /\bipc_core::testing\b/, where: /^$/ },
 ]
 
-/** Files of ts/ from the top down: values come from lines below one's own, types from anywhere. */
-const TS_LAYERS = [
-  ['index'],
-  ['adapters'],
-  ['server'],
-  ['client'],
-  ['runtime'],
-  ['connection'],
-  ['endpoint'],
-  ['caller', 'responder'],
-  ['client-stream', 'server-stream'],
-  ['context', 'link', 'handlers', 'sync-arena', 'flow', 'event-queue', 'sends', 'delivery', 'parking', 'exit-flush'],
-  ['contract', 'wait', 'outbox', 'inbox', 'peer'],
-  ['pool'],
-  ['thread'],
-  ['native', 'codec', 'remote-error'],
-  ['report'],
-  ['errors', 'options'],
-  [
-    ...['msgpack', 'json', 'pending', 'trace'],
-    ...['alarms', 'signals', 'fifo', 'isolation', 'thenable'],
+/** Rooms of ts/ from the top down, and the files of each: a file imports, values and types alike, from
+ * rooms below its own and, in its own room, from lines below its own. So there is no circle. */
+const TS_ROOMS = {
+  '': [['index']],
+  api: [['adapters', 'client', 'configure', 'server']],
+  connection: [
+    ['connection'],
+    ['endpoint', 'caller', 'responder'],
+    ['event-queue', 'client-stream', 'server-stream', 'parking', 'sends'],
+    ['context', 'flow'],
+    ['handlers', 'link', 'peer', 'pending', 'wait'],
   ],
-  ['unpack'],
-  ['extensions', 'refusal'],
-  ['kinds'],
-]
+  runtime: [
+    ['runtime'],
+    ['delivery', 'exit-flush'],
+    ['receiver'],
+    ['inbox'],
+    ['pool'],
+    ['alarms', 'isolation', 'outbox', 'sync-arena', 'thread'],
+  ],
+  values: [
+    ['contract'],
+    ['codec', 'remote-error', 'report'],
+    ['json', 'msgpack'],
+    ['errors', 'options', 'unpack'],
+    ['extensions', 'fifo', 'refusal', 'signals', 'thenable', 'trace', 'kinds'],
+  ],
+  native: [['native']],
+}
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
   connection: ['node:events'],
@@ -104,8 +117,8 @@ const TS_LATE = {
 const MAP = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8')
 
 const faults = [
-  ...layered('ipc-core', CORE_LAYERS, CORE_VALUES),
-  ...layered('ringpost', RINGPOST_LAYERS, []),
+  ...layered('ipc-core', CORE_LAYERS),
+  ...layered('ringpost', RINGPOST_LAYERS),
   ...node(),
   ...typescript(),
 ]
@@ -113,14 +126,13 @@ for (const fault of faults) console.error(fault)
 if (faults.length > 0) process.exit(1)
 console.log('all arrows point down')
 
-/** A crate whose modules stand in layers, over values that each may use. */
-function* layered(crate, layers, values) {
+/** A crate whose modules stand in layers. */
+function* layered(crate, layers) {
   const layerOf = (module) => {
-    if (values.includes(module)) return layers.length
     const layer = layers.findIndex((modules) => modules.includes(module))
     return layer === -1 ? undefined : layer
   }
-  const isBelow = (used, own) => values.includes(used) || layerOf(used) > layerOf(own)
+  const isBelow = (used, own) => layerOf(used) > layerOf(own)
   for (const { path, code } of rust(crate)) {
     if (CORE_TESTS.test(path) || path.endsWith('/lib.rs')) continue
     yield* breaches(CORE_RULES, path, code)
@@ -133,6 +145,16 @@ function* layered(crate, layers, values) {
         yield `${path}: ${own} must not use ${used}`
       }
     }
+    yield* roomFaults(path, code)
+  }
+}
+
+function* roomFaults(path, code) {
+  const room = /^ipc-core\/src\/engine\/(\w+)\//.exec(path)?.[1]
+  const may = ENGINE_ROOMS[room]
+  if (may === undefined) return
+  for (const [, used] of code.matchAll(/\bcrate::engine::(\w+)/g)) {
+    if (used !== room && !may.includes(used)) yield `${path}: ${room} must not use ${used} of the engine`
   }
 }
 
@@ -168,17 +190,19 @@ function* rust(crate) {
 
 function* typescript() {
   const folder = join(ROOT, 'ts')
-  const layer = (file) => TS_LAYERS.findIndex((files) => files.includes(file))
-  for (const entry of readdirSync(folder)) {
-    const own = basename(entry, '.ts')
-    if (layer(own) === -1) yield `ts/${entry} stands in no layer`
+  const layers = typescriptLayers()
+  for (const entry of readdirSync(folder, { recursive: true })) {
+    if (!entry.endsWith('.ts')) continue
+    const path = entry.slice(0, -3)
+    const own = basename(path)
+    if (!layers.has(path)) yield `ts/${entry} stands in no layer`
     yield* unmapped(`ts/${entry}`, own)
     const code = readFileSync(join(folder, entry), 'utf8')
-    const imports = /^(?:import|export)( type)? [^;'()]*?from '(.+?)'/gm
-    for (const [, type, from] of code.matchAll(imports)) {
-      if (type !== undefined) continue
-      const used = from.replace(/^\.\/(.*)\.js$/, '$1')
-      const allowed = used === from ? TS_OUTSIDE[own]?.includes(from) : layer(used) > layer(own)
+    for (const [, from] of code.matchAll(/^(?:import|export)(?: type)? [^;'()]*?from '(.+?)'/gm)) {
+      if (from.endsWith('../index.js') || from.endsWith('/native/binding.js')) continue
+      const used = join(dirname(path), from).replace(/\.js$/, '')
+      const isOwn = from.startsWith('.')
+      const allowed = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)
       if (!allowed) yield `ts/${entry} must not import ${from}`
     }
     // What is exported again is a getter, and an object with one is asked slowly for all it has.
@@ -188,4 +212,22 @@ function* typescript() {
       if (!TS_LATE[own]?.includes(late)) yield `ts/${entry} must not require ${late}`
     }
   }
+}
+
+/** What a file may import from outside; of what it loads late, the types. */
+function outside(own) {
+  return [...(TS_OUTSIDE[own] ?? []), ...(TS_LATE[own] ?? [])]
+}
+
+/** Files of ts/ by their paths, and how far down each stands. */
+function typescriptLayers() {
+  const layers = new Map()
+  let depth = 0
+  for (const [room, lines] of Object.entries(TS_ROOMS)) {
+    for (const files of lines) {
+      depth++
+      for (const file of files) layers.set(room === '' || room === 'native' ? file : `${room}/${file}`, depth)
+    }
+  }
+  return layers
 }

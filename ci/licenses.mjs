@@ -28,11 +28,12 @@ console.log(`${dependencies.length} dependencies, all under licenses of the list
 function chosen() {
   const ours = rust.filter(({ source }) => source === null)
   const names = ours.flatMap(({ dependencies }) => dependencies.map(({ name }) => name))
-  const { dependencies = {}, devDependencies = {} } = JSON.parse(read('package.json'))
-  const own = ours.map(({ name }) => name)
-  return [...names, ...Object.keys({ ...dependencies, ...devDependencies })].filter(
-    (name) => !own.includes(name),
-  )
+  const manifests = ['package.json', 'benches/package.json'].map((file) => JSON.parse(read(file)))
+  const own = [...ours, ...manifests].map(({ name }) => name)
+  const npm = manifests.flatMap(({ dependencies = {}, devDependencies = {} }) => [
+    ...Object.keys({ ...dependencies, ...devDependencies }),
+  ])
+  return [...names, ...npm].filter((name) => !own.includes(name))
 }
 
 function read(file) {
@@ -47,7 +48,10 @@ function crates() {
 
 function packages() {
   const { packages } = JSON.parse(read('package-lock.json'))
-  return Object.entries(packages).map(([name, { license }]) => ({ name, license }))
+  // A link is to a package of this repository, which stands in the list by its folder.
+  return Object.entries(packages)
+    .filter(([, { link }]) => !link)
+    .map(([name, { license }]) => ({ name, license }))
 }
 
 /** Whether an expression of SPDX can be met with allowed licenses: one of ORs, all of ANDs. */

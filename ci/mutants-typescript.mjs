@@ -18,9 +18,9 @@ import { giveUp } from './step.mjs'
 
 /** What is changed, and the files of `__test__` that are there for it: those that take no time. */
 const FILES = {
-  'ts/flow.ts': ['27-flow'],
-  'ts/msgpack.ts': ['05-messagepack', '07-claims'],
-  'ts/pending.ts': ['28-pending'],
+  'ts/connection/flow.ts': ['27-flow'],
+  'ts/values/msgpack.ts': ['05-messagepack', '07-claims'],
+  'ts/connection/pending.ts': ['28-pending'],
 }
 /** In seconds. */
 const TEST_MAX = 120

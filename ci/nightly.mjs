@@ -76,7 +76,7 @@ function rust(env, ...which) {
 }
 
 function seeded(...files) {
-  return files.map((file) => `dist/__test__/${file}*.mjs`)
+  return files.map((file) => `dist/**/__test__/${file}*.mjs`)
 }
 
 function sanitize(sanitizer, flags, tests, filter) {

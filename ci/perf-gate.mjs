@@ -1,28 +1,37 @@
 // Is this tree slower than a commit, or than what was recorded?
 //
 //   npm run gate -- --base <commit>        builds that commit in a folder of its own, and measures both
-//   npm run gate -- --baseline <file>      and whatever else `ringpost gate --help` names
+//   npm run gate -- --baseline <file>      -h names the other options
 
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import './setup.mjs'
-import { ROOT, become, giveUp, step } from './step.mjs'
+import { ROOT, become, step } from './step.mjs'
 
-const words = process.argv.slice(2)
+const words = process.argv.slice(2).flatMap((word) => {
+  return word.startsWith('--base=') ? ['--base', word.slice('--base='.length)] : [word]
+})
 const at = words.indexOf('--base') + 1
-if (at > 0 && !existsSync(join(words[at] ?? '', 'index.mjs'))) words[at] = await build(words[at])
-await become('dist/cli/main.mjs', 'gate', ...words)
+const commit = at > 0 && !existsSync(join(words[at] ?? '', 'index.mjs')) ? commitOf(words[at]) : null
+// What is neither a tree nor a commit is for the command to refuse.
+if (commit !== null) words[at] = await build(commit)
+await become('dist/benches/cli/main.mjs', 'gate', ...words)
+
+function git(...words) {
+  return execFileSync('git', words, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim()
+}
+
+function commitOf(name) {
+  try {
+    return git('rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`)
+  } catch {
+    return null
+  }
+}
 
 /** A built tree of a commit. */
-async function build(name) {
-  const git = (...words) => execFileSync('git', words, { cwd: ROOT, encoding: 'utf8' }).trim()
-  let commit
-  try {
-    commit = git('rev-parse', '--verify', '--quiet', `${name}^{commit}`)
-  } catch {
-    giveUp(`There is no commit ${name}.`)
-  }
+async function build(commit) {
   const folder = join(ROOT, '.cache', 'against', commit)
   if (!existsSync(folder)) {
     git('worktree', 'prune')

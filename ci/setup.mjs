@@ -2,16 +2,18 @@
 // skip what is fresh.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, giveUp, step } from './step.mjs'
 
 const NODE_WANTED = [20, 17]
 const RUST_WANTED = [1, 88]
 /** Folders that are made by other programs. */
-const NOT_OURS = ['target', 'node_modules']
+const NOT_OURS = ['target', 'node_modules', 'record']
 /** Written when the TypeScript build has succeeded. */
 const BUILT = join(ROOT, 'dist', '.built')
+/** By its path: the compilers of the type tests have the same command. */
+const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
 
 checkNode()
 // Not `npm ci`, which also wants a record of every platform's optional packages: not every registry
@@ -40,7 +42,9 @@ const sources = [
   ...['ts', 'cli', 'benches', 'conformance', '__test__'],
 ]
 if (isStale('dist/.built', sources)) {
-  await step('building the TypeScript', 'npx', ['tsc'])
+  // What was built from files that have moved since would still be tested, and packed.
+  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+  await step('building the TypeScript', process.execPath, [TSC])
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
   writeFileSync(BUILT, '')
 }

@@ -6,6 +6,6 @@ import { become, step } from './step.mjs'
 
 await step('the tour', process.execPath, ['examples/tour/run.mjs'], { loud: true })
 await become(
-  ...['dist/cli/main.mjs', 'bench', 'engine', '--quick', '--repeats', '5', '--duration', '250ms'],
+  ...['dist/benches/cli/main.mjs', 'bench', 'engine', '--quick', '--repeats', '5', '--duration', '250ms'],
   ...process.argv.slice(2),
 )

@@ -1,181 +1,132 @@
-// ringpost bench: measures Ringpost beside what one would use instead.
+// ringpost bench: a few seconds of measurements on this machine, beside a Unix socket.
 
-import { existsSync, writeFileSync } from 'node:fs'
-import { html } from '../benches/report/html.mjs'
-import { caution, Table } from '../benches/report/table.mjs'
-import type { Languages, Results } from '../benches/results.mjs'
-import { Run, type Plan, type SuiteName } from '../benches/run.mjs'
-import { SUITES } from '../benches/suites/index.mjs'
-import { PRESETS } from '../benches/suites/soak.mjs'
-import { ROOT, RUST_PROGRAMS, TRANSPORTS, type TransportEntry } from '../benches/transports.mjs'
-import { Progress } from './progress.mjs'
-import { oneOf, parse, sizes, span, UsageError, whole, wholes } from './usage.mjs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, cpus, release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { CASES, type CaseName } from './cases.mjs'
+import { Measured } from './measured.mjs'
+import { table, type Row } from './table.mjs'
+import { UsageError } from './usage.mjs'
 
-const LANGUAGES = ['ts-ts', 'ts-rust', 'rust-rust'] as const
-const NAMES = Object.keys(SUITES) as SuiteName[]
-/** Its micro benchmarks need what only the repository has. */
-const IN_REPOSITORY = existsSync(new URL('Cargo.toml', ROOT))
+const NAMES = Object.keys(CASES) as CaseName[]
 
-const HELP = `usage: ringpost bench [suite ...] [options]
+const HELP = `usage: ringpost bench [case ...] [options]
 
-suites
-${NAMES.map((name) => `  ${name.padEnd(12)}${SUITES[name].about}`).join('\n')}
-  all         all of them
+cases (all of them, if none is named)
+${NAMES.map((name) => `  ${name.padEnd(12)}${CASES[name].about}`).join('\n')}
 
 options
-  --quick              short forms, fewer turns: minutes for all of it
-  --sizes <list>       payloads, like 64,1KiB,64KiB            (64,1KiB,64KiB,1MiB)
-  --rates <list>       of open loops, in messages a second     (2000)
-  --duration <span>    of one turn, like 500ms                 (500ms; 150ms if quick)
-  --repeats <n>        turns of each transport                 (7; 3 if quick)
-  --pairs <list>       who asks and serves: ${LANGUAGES.join(', ')}
-                       (ts-ts; all that are built, if not quick)
-  --peers <list>       builtin, all, none, or names:
-${peerNames()}
-                       (all that are there; builtin if quick)
-  --pin <cores>        core of the side that asks and of the one that serves, like 0,1
-  --only <list>        only these scenarios, or these micro benchmarks
-  --length <span>      of a soak: ${Object.keys(PRESETS).join(', ')}, or like 90s (minute; 15s if quick)
-  --rate <n>           of a soak, in round trips a second      (1000)
-  --state <file>       keeps every sample of a soak
-  --resume             goes on with the soak in that file
-  --json <file>        writes every figure of every turn
-  --html <file>        writes a page with plots; needs no network
+  --quick     one short turn of each: under two seconds, and rough figures
+  --json      print the results as JSON instead of a table
+  -h, --help  print this text
 
-It ends with 0, with 1 if a message was lost or a rate missed, with 2 if this was misunderstood, with 4
-if it broke, and with 130 if it was interrupted; what is known then is written all the same.`
+Two processes exchange messages, through Ringpost and through a Unix socket in turns. A ratio
+compares two turns that followed each other; the median of all turns is shown.
 
-export async function bench(words: string[], signal: AbortSignal): Promise<number> {
-  const { values, positionals } = parse({
-    args: words,
-    allowPositionals: true,
-    options: {
-      help: { type: 'boolean' },
-      quick: { type: 'boolean', default: false },
-      sizes: { type: 'string', default: '64,1KiB,64KiB,1MiB' },
-      rates: { type: 'string', default: '2000' },
-      duration: { type: 'string' },
-      repeats: { type: 'string' },
-      pairs: { type: 'string' },
-      peers: { type: 'string' },
-      pin: { type: 'string' },
-      only: { type: 'string' },
-      length: { type: 'string' },
-      rate: { type: 'string', default: '1000' },
-      state: { type: 'string' },
-      resume: { type: 'boolean', default: false },
-      json: { type: 'string' },
-      html: { type: 'string' },
-    },
-  })
+exit code: 0, or 1 if a message was lost or damaged, 2 for a mistake in the command line, 4 if the
+program failed, 130 if it was interrupted`
+
+/** How many turns each transport has in each case, and how long one takes. */
+const USUAL = { turns: 5, ms: 150 }
+const QUICK = { turns: 1, ms: 50 }
+
+/** What `--json` prints. Times are in nanoseconds, rates per second. */
+interface Results {
+  format: 'ringpost-bench-here/1'
+  machine: { processor: string; cores: number; kernel: string; node: string }
+  turns: number
+  turnMs: number
+  rows: Row[]
+  /** Why a case has no figures. */
+  failures: string[]
+}
+
+export async function bench(words: string[]): Promise<number> {
+  const { values, positionals } = read(words)
   if (values.help) {
     console.log(HELP)
     return 0
   }
-  const plan = planOf(positionals, values)
-  const progress = new Progress()
-  const table = new Table((line) => {
-    progress.clear()
-    console.log(line)
-  })
-  const run = new Run(
-    plan,
-    words,
-    {
-      begin: (suite, steps) => progress.begin(suite, steps),
-      step: (what) => progress.step(what),
-      found: (measurement) => table.measurement(measurement),
-      row: (row) => table.row(row),
-      say: (line) => table.say(line),
-    },
-    signal,
-  )
-  table.heading(run.results)
-  await run.watch.ping()
-  for (const suite of plan.suites) {
-    if (!run.stopped) await SUITES[suite].play(run)
+  const unknown = positionals.find((word) => !NAMES.includes(word as CaseName))
+  if (unknown !== undefined) {
+    throw new UsageError(`there is no case '${unknown}'`, HELP)
   }
-  const results = run.finish()
-  progress.clear()
-  if (results.soak !== null) table.soak(results.soak)
-  conclude(results, values)
-  return results.interrupted ? 130 : results.failures.length > 0 ? 1 : 0
+  const { turns, ms } = values.quick ? QUICK : USUAL
+  const names = positionals.length === 0 ? NAMES : (positionals as CaseName[])
+  const { rows, failures, interrupted } = await measure(names, turns, ms)
+  if (interrupted) {
+    console.error('ringpost bench: interrupted')
+    return 130
+  }
+  const results: Results = {
+    format: 'ringpost-bench-here/1',
+    machine: machine(),
+    ...{ turns, turnMs: ms, rows, failures },
+  }
+  console.log(values.json ? JSON.stringify(results, null, 2) : table(rows, heading(results)))
+  for (const failure of failures) console.error(`FAILED: ${failure}`)
+  return failures.length === 0 ? 0 : 1
 }
 
-function conclude(results: Results, { json, html: page }: { json?: string; html?: string }): void {
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 1)}\n`)
-  if (page !== undefined) writeFileSync(page, html(results))
-  console.log(`\n${caution(results.state).join('\n')}`)
-  for (const failure of results.failures) console.log(`FAILED: ${failure}`)
-  if (results.interrupted) console.log('It was interrupted: this is what was known by then.')
-  const written = [json, page].filter((file) => file !== undefined)
-  if (written.length > 0) console.log(`written: ${written.join(', ')}`)
-}
-
-type Values = Record<'sizes' | 'rates' | 'rate', string> &
-  Partial<Record<'duration' | 'repeats' | 'pairs' | 'peers' | 'pin' | 'only' | 'length' | 'state', string>> &
-  Record<'quick' | 'resume', boolean>
-
-function planOf(words: string[], values: Values): Plan {
-  const { quick, duration = quick ? '150ms' : '500ms', repeats = quick ? '3' : '7' } = values
-  const { length = quick ? '15s' : 'minute' } = values
-  const asked = words.length === 0 || words.includes('all') ? ['all'] : words
-  const [client, server] = values.pin === undefined ? [] : wholes('pin', values.pin, 0, 4095).map(String)
-  if (values.pin !== undefined && server === undefined) {
-    throw new UsageError(`--pin is two cores, like 0,1, not '${values.pin}'`)
-  }
-  if (values.resume && values.state === undefined) {
-    throw new UsageError('--resume goes on with what is in --state <file>')
-  }
-  return {
-    suites: suitesOf(asked),
-    sizes: sizes('sizes', values.sizes),
-    rates: wholes('rates', values.rates, 1, 1e7),
-    ms: span('duration', duration),
-    repeats: whole('repeats', repeats, 1, 1000),
-    languages: languagesOf(values.pairs, quick),
-    transports: transportsOf(values.peers ?? (quick ? 'builtin' : 'all')),
-    cores: { client, server },
-    quick,
-    soak: {
-      seconds: PRESETS[length] ?? span('length', length) / 1e3,
-      rate: whole('rate', values.rate, 1, 1e6),
-      size: 64,
-      file: values.state,
-      resume: values.resume,
-    },
-    only: values.only?.split(','),
+function read(words: string[]) {
+  try {
+    return parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        json: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('. ')[0], HELP)
   }
 }
 
-function suitesOf(asked: string[]): SuiteName[] {
-  if (asked[0] !== 'all') return oneOf('suite', asked.join(','), NAMES)
-  return NAMES.filter((name) => name !== 'micro' || IN_REPOSITORY)
+interface Found {
+  rows: Row[]
+  failures: string[]
+  interrupted: boolean
 }
 
-function languagesOf(asked: string | undefined, quick: boolean): Languages[] {
-  if (asked !== undefined) return oneOf('pairs', asked, LANGUAGES)
-  return quick || !existsSync(RUST_PROGRAMS.worker) ? ['ts-ts'] : [...LANGUAGES]
-}
-
-/** Ringpost and the reference are always among them: everything is said in terms of the two. */
-function transportsOf(asked: string): TransportEntry[] {
-  const [ours, reference, ...others] = TRANSPORTS
-  const names = others.map(({ name }) => name)
-  const isAsked: Record<string, (transport: TransportEntry) => boolean> = {
-    all: () => true,
-    builtin: ({ builtIn }) => builtIn,
-    none: () => false,
+async function measure(names: CaseName[], turns: number, ms: number): Promise<Found> {
+  const found: Found = { rows: [], failures: [], interrupted: false }
+  let measured: Measured | undefined
+  const interrupt = () => {
+    found.interrupted = true
+    measured?.kill()
   }
-  const wanted = isAsked[asked] ?? namedIn(oneOf('peers', asked, [reference.name, ...names]))
-  return [ours, reference, ...others.filter(wanted)]
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
+  const directory = mkdtempSync(join(tmpdir(), 'ringpost-bench-'))
+  try {
+    measured = await Measured.start(directory)
+    for (const name of names) {
+      if (found.interrupted) break
+      const outcome = await measured.compare(name, turns, ms)
+      if (Array.isArray(outcome)) found.rows.push(...outcome)
+      else found.failures.push(outcome.failure)
+    }
+  } catch (error) {
+    if (!found.interrupted) throw error
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt)
+    measured?.kill()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return found
 }
 
-const namedIn = (words: string[]) => (transport: TransportEntry) => words.includes(transport.name)
+const machine = () => ({
+  processor: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  kernel: release(),
+  node: process.version,
+})
 
-function peerNames(): string {
-  const names = TRANSPORTS.slice(1).map(({ name }) => name)
-  const lines: string[] = []
-  while (names.length > 0) lines.push(`                       ${names.splice(0, 6).join(', ')}`)
-  return lines.join('\n')
+function heading({ machine, turns, turnMs }: Results): string {
+  const { processor, cores, kernel, node } = machine
+  const where = `${processor}, ${cores} cores, Linux ${kernel}, Node ${node}`
+  return `${where}; ${turns === 1 ? 'one turn' : `medians of ${turns} turns`} of ${turnMs} ms`
 }

@@ -1,57 +1,44 @@
 #!/usr/bin/env node
-// The `ringpost` command: one file a verb.
+// The `ringpost` command: one file for each verb.
 
 import { createRequire } from 'node:module'
 import { bench } from './bench.mjs'
-import { gate } from './gate.mjs'
 import { UsageError } from './usage.mjs'
 
-const HELP = `usage: ringpost <verb> [options]
+const HELP = `usage: ringpost <command> [options]
 
-  bench   measure Ringpost beside what one would use instead
-  gate    say whether a build is slower than another
+commands
+  bench       measure Ringpost on this machine, beside a Unix socket
 
-\`ringpost <verb> --help\` says more.`
+options
+  -h, --help  print this text; after a command, the text of that command
+  --version   print the version of the package`
 
-const VERBS: Record<string, (words: string[], signal: AbortSignal) => Promise<number>> = {
-  bench,
-  gate,
-}
+const COMMANDS: Record<string, (words: string[]) => Promise<number>> = { bench }
 
-const [verb, ...words] = process.argv.slice(2)
+const [name, ...words] = process.argv.slice(2)
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
-if (verb === '--version') console.log(version)
-else if (verb === undefined || verb === '--help') console.log(HELP)
-else process.exitCode = await run(verb)
+if (name === '-h' || name === '--help') console.log(HELP)
+else if (name === '--version') console.log(version)
+else process.exitCode = await run(name)
 
-async function run(verb: string): Promise<number> {
-  const play = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined
-  if (play === undefined) {
-    console.error(`There is no verb '${verb}'.\n\n${HELP}`)
+async function run(name: string | undefined): Promise<number> {
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) {
+    const what = name === undefined ? 'a command is missing' : `there is no command '${name}'`
+    console.error(`ringpost: ${what}\n\n${HELP}`)
     return 2
   }
   try {
-    return await play(words, interruption())
+    return await command(words)
   } catch (error) {
     if (error instanceof UsageError) {
-      console.error(`${error.message}\n\`ringpost ${verb} --help\` says what there is.`)
+      console.error(`ringpost ${name}: ${error.message}\n\n${error.usage}`)
       return 2
     }
-    // Not 1, which is an answer.
+    // A failure of the program and not of its user: the stack is of use.
     console.error(error)
     return 4
   }
-}
-
-/** The first interruption lets a verb end with what it has, the second one ends it. */
-function interruption(): AbortSignal {
-  const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(130)
-      controller.abort()
-    })
-  }
-  return controller.signal
 }

@@ -1,9 +1,9 @@
 // What the package exports; index.d.ts is the contract.
 
-export { toDuplex, toReadableStream } from './adapters.js'
-export { connect } from './client.js'
-export { bytes, json, messagePack } from './codec.js'
-export { event, method, stream } from './contract.js'
-export { IpcError } from './errors.js'
-export { createServer } from './server.js'
-export { configure } from './thread.js'
+export { toDuplex, toReadableStream } from './api/adapters.js'
+export { connect } from './api/client.js'
+export { bytes, json, messagePack } from './values/codec.js'
+export { event, method, stream } from './values/contract.js'
+export { IpcError } from './values/errors.js'
+export { createServer } from './api/server.js'
+export { configure } from './api/configure.js'

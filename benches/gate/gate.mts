@@ -1,34 +1,35 @@
-// Is this build slower than that one? Lives are measured until every row is decided, or time is up.
+// Is this build slower than that one? Both are measured in one run after the other, until every row is
+// decided or time is up.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { machine, Watch, type Machine, type MachineState } from '../machine.mjs'
 import { median } from '../compare.mjs'
 import { scratch } from '../scratch.mjs'
 import { conclude, judgeApart, judgePaired, type Answer, type Verdict } from './judge.mjs'
-import { live, type Sample } from './life.mjs'
+import { measureRun, type Measurement } from './run.mjs'
 import type { GatedRow } from './rows.mjs'
 
 export interface GateOptions {
   /** Module specifier of what is judged. @default 'ringpost', this build */
   candidate?: string
-  /** What it is judged by: a build, or a record. */
+  /** What it is compared with: a build, or a record. */
   base: { library: string } | { record: Baseline }
   rows: GatedRow[]
   /** Seconds after which it ends in any case. */
   seconds: number
   /** Milliseconds of a turn. */
   ms: number
-  /** Goes on for so many lives, decided or not. */
-  livesMin?: number
+  /** Continues for so many runs, decided or not. */
+  runsMin?: number
   signal: AbortSignal
-  /** After each life. */
-  progress(lives: number, result: GateResult): void
+  /** Called after each run. */
+  progress(runs: number, result: GateResult): void
 }
 
 export interface GateResult {
   answer: Answer
-  lives: number
-  /** Lives that do not count, because others were at work. */
+  runs: number
+  /** Runs that do not count, because other programs used too much of the machine. */
   disturbed: number
   seconds: number
   rows: JudgedRow[]
@@ -40,7 +41,7 @@ export interface JudgedRow extends Verdict {
   id: string
   name: string
   tolerance: number
-  /** How many times better than the reference, in the median of all lives. */
+  /** How many times better than the reference, in the median of all runs. */
   candidate: number
   base: number
 }
@@ -53,90 +54,97 @@ export interface Baseline {
   rows: Record<string, number[]>
 }
 
-/** How often all are asked. More lives cost a little, and looking too often costs certainty. */
-const LOOK_EVERY = 2
-/** A life does not count if others took more than this of all cores: that is not about the builds. */
-const OTHERS_MUCH = 0.05
+/** How often rows are judged. More runs cost a little, and judging too often costs certainty. */
+const JUDGE_EVERY = 2
+/** A run does not count if other programs used more than this share of all cores. */
+const OTHERS_MAX = 0.05
 
 export async function gate(options: GateOptions): Promise<GateResult> {
-  const { candidate = 'ringpost', base, rows, ms, signal, livesMin = 0 } = options
+  const { candidate = 'ringpost', base, rows, ms, signal, runsMin = 0 } = options
   const directory = scratch()
   const watch = new Watch()
   const start = performance.now()
   const seconds = () => (performance.now() - start) / 1e3
-  const samples = new Map(rows.map(({ id }) => [id, [] as Sample[]]))
+  const found = new Map(rows.map(({ id }) => [id, [] as Measurement[]]))
   const builds = { candidate, base: 'library' in base ? base.library : undefined }
   let disturbed = 0
   let judged = rows.map((row) => judgeRow(row, [], base))
-  for (let lives = 1; ; lives++) {
-    if (lives % 8 === 1) await watch.ping()
-    // What is decided is decided: time goes where there is doubt.
-    const counted = lives - 1 - disturbed
-    const open = rows.filter((_, index) => counted < livesMin || isOpen(judged[index]))
-    const life = await live({ builds, rows: open, ms, number: lives, directory, signal })
-    if (life.others > OTHERS_MUCH) disturbed++
-    else for (const [id, sample] of life.samples) samples.get(id)!.push(sample)
-    const isLook = (lives - disturbed) % LOOK_EVERY === 0
-    if (isLook) {
+  for (let runs = 1; ; runs++) {
+    if (runs % 8 === 1) await watch.ping()
+    // A decided row is not measured again: time is spent where there is doubt.
+    const counted = runs - 1 - disturbed
+    const open = rows.filter((_, index) => counted < runsMin || isOpen(judged[index]))
+    const run = await measureRun({ builds, rows: open, ms, number: runs, directory, signal })
+    if (run.others > OTHERS_MAX) disturbed++
+    else for (const [id, measurement] of run.measurements) found.get(id)!.push(measurement)
+    const isJudged = (runs - disturbed) % JUDGE_EVERY === 0
+    if (isJudged) {
       judged = rows.map((row, index) =>
-        open.includes(row) ? judgeRow(row, samples.get(row.id)!, base) : judged[index],
+        open.includes(row) ? judgeRow(row, found.get(row.id)!, base) : judged[index],
       )
     }
     const answer = conclude(judged.map((row) => row.answer))
     const about = { machine: machine(), state: watch.state }
-    const result = { answer, lives, disturbed, seconds: seconds(), rows: judged, ...about }
-    options.progress(lives, result)
-    const decided = isLook && answer !== 'undecided' && lives - disturbed >= livesMin
-    // Another life that might not end in time is not begun.
-    if (decided || seconds() * ((lives + 1) / lives) > options.seconds) return result
+    const result = { answer, runs, disturbed, seconds: seconds(), rows: judged, ...about }
+    options.progress(runs, result)
+    const decided = isJudged && answer !== 'undecided' && runs - disturbed >= runsMin
+    // A run that might not end in time is not begun.
+    if (decided || seconds() * ((runs + 1) / runs) > options.seconds) return result
   }
 }
 
 const isOpen = ({ answer }: JudgedRow) => answer === 'undecided'
 
-/** Measures what later changes are judged by. */
+/** Measures what later changes are compared with. */
 export async function record(
   options: Pick<GateOptions, 'rows' | 'ms' | 'signal'> & {
-    lives: number
-    progress(lives: number): void
+    runs: number
+    progress(runs: number): void
   },
 ): Promise<Baseline> {
   const directory = scratch()
   const rows: Record<string, number[]> = {}
-  for (let number = 0; number < options.lives; number++) {
+  for (let number = 0; number < options.runs; number++) {
     const builds = { candidate: 'ringpost' }
-    const { samples, others } = await live({ ...options, builds, number, directory })
+    const { measurements, others } = await measureRun({ ...options, builds, number, directory })
     options.progress(number + 1)
-    if (others > OTHERS_MUCH) continue
-    for (const [id, { candidate }] of samples) (rows[id] ??= []).push(candidate)
+    if (others > OTHERS_MAX) continue
+    for (const [id, { candidate }] of measurements) (rows[id] ??= []).push(candidate)
   }
   const recorded = new Date().toISOString()
   return { format: 'ringpost-baseline/1', recorded, machine: machine(), rows }
 }
 
-export function readBaseline(file: string): Baseline {
-  const baseline = JSON.parse(readFileSync(file, 'utf8')) as Baseline
-  if (baseline.format !== 'ringpost-baseline/1') {
-    throw new TypeError(`${file} is no baseline: ringpost gate --record ${file} writes one`)
+/** Reads what {@link writeBaseline} wrote; it must have all of `rows`. */
+export function parseBaseline(text: string, rows: GatedRow[]): Baseline {
+  let baseline: Partial<Baseline> | null
+  try {
+    baseline = JSON.parse(text) as Partial<Baseline> | null
+  } catch {
+    throw new TypeError('is not JSON')
   }
-  return baseline
+  if (baseline?.format !== 'ringpost-baseline/1') {
+    throw new TypeError('is not a baseline: npm run gate -- --record <file> writes one')
+  }
+  const missing = rows.find(({ id }) => !Array.isArray(baseline.rows?.[id]))
+  if (missing !== undefined) throw new RangeError(`has no row '${missing.id}'`)
+  return baseline as Baseline
 }
 
 export function writeBaseline(file: string, baseline: Baseline): void {
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`)
 }
 
-function judgeRow(row: GatedRow, samples: Sample[], base: GateOptions['base']): JudgedRow {
+function judgeRow(row: GatedRow, found: Measurement[], base: GateOptions['base']): JudgedRow {
   const { id, name, tolerance } = row
-  const candidates = samples.map(({ candidate }) => candidate)
+  const candidates = found.map(({ candidate }) => candidate)
   const about = { id, name, tolerance, candidate: Math.exp(median(candidates)) }
   if ('library' in base) {
-    const bases = samples.map((sample) => sample.base!)
-    const differences = samples.map((sample) => sample.candidate - sample.base!)
+    const bases = found.map((measurement) => measurement.base!)
+    const differences = found.map((measurement) => measurement.candidate - measurement.base!)
     return { ...about, ...judgePaired(differences, tolerance), base: Math.exp(median(bases)) }
   }
   const recorded = base.record.rows[id]
-  if (recorded === undefined) throw new RangeError(`the baseline has no row '${id}'`)
   const verdict = judgeApart(candidates, recorded, tolerance)
   return { ...about, ...verdict, base: Math.exp(median(recorded)) }
 }

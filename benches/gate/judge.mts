@@ -1,9 +1,9 @@
-// From samples to an answer. No share of luck is allowed for by hand: the interval of what the samples
-// say decides, and as long as it does not, more are taken.
+// From measurements to an answer. No allowance for chance is made by hand: the confidence interval
+// decides, and as long as it does not, more is measured.
 
 export type Answer = 'not slower' | 'slower' | 'undecided'
 
-/** What is known of a row. */
+/** What is known about a row. */
 export interface Verdict {
   /** How fast the candidate is, in terms of the base: 0.9 is a tenth slower. */
   ratio: number
@@ -13,22 +13,22 @@ export interface Verdict {
   answer: Answer
 }
 
-/** Standard errors on each side of an estimate. The answer is looked for again and again in several
- * rows, so that the usual two would be wrong too often. */
+/** Standard errors on each side of an estimate. Several rows are judged again and again, so the usual
+ * two would be wrong too often. */
 const REACH = 2.2
-/** For calling something slower there have to be more: somebody is stopped by that. Played with lives of
- * a machine at its worst, which differ by a third, 2.2 accuses an unchanged row in 17 of 1,000, and
- * this in none or one; a row that lost a tenth on an average day is still found, a little later. */
+/** Calling a row slower takes more, because that stops a change. Simulated with runs that differ by a
+ * third, as on a machine at its worst, 2.2 accuses an unchanged row in 17 of 1,000 comparisons, and 2.8
+ * in one or none; a row that lost a tenth on an average day is still found, a little later. */
 const REACH_SLOWER = 2.8
 
-/** Compares lives in which both took part: `differences` of logarithms, candidate minus base. */
+/** Compares runs in which both took part: `differences` of logarithms, candidate minus base. */
 export function judgePaired(differences: number[], tolerance: number): Verdict {
   const n = differences.length
   const spread = Math.sqrt((n * (n + 1) * (2 * n + 1)) / 24)
   return verdict(walshAverages(differences), (n * (n + 1)) / 4, spread, tolerance)
 }
 
-/** Compares lives of the candidate with those of a record. */
+/** Compares runs of the candidate with those of a record. */
 export function judgeApart(candidate: number[], base: number[], tolerance: number): Verdict {
   const shifts = candidate.flatMap((ours) => base.map((theirs) => ours - theirs))
   const [n, m] = [candidate.length, base.length]
@@ -44,13 +44,13 @@ export function conclude(answers: Answer[]): Answer {
 /**
  * The median of all of them is the estimate of Hodges and Lehmann; leaving out so many on each side
  * gives the interval that belongs to the rank tests of Wilcoxon and of Mann and Whitney. Both look at
- * order and not at distance, because a life on a busy machine can be off by anything. `middle` and
+ * order and not at distance, because a run on a busy machine can be off by anything. `middle` and
  * `spread` are what the test expects of its sum of ranks.
  */
 function verdict(values: number[], middle: number, spread: number, tolerance: number): Verdict {
   const sorted = values.sort((a, b) => a - b)
   const last = sorted.length - 1
-  /** Where the truth lies, if there are values enough to say. */
+  /** Where the true ratio lies, if there are enough values to say. */
   const within = (reach: number): [low: number, high: number] => {
     const out = Math.floor(middle - reach * spread)
     if (out < 0 || last < 0) return [0, Infinity]

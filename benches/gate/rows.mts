@@ -1,4 +1,4 @@
-// What the gate looks at: the rows of budgets.json that have a tolerance.
+// What the gate measures: the rows of budgets.json that have a tolerance.
 
 import { budgets } from '../budgets.mjs'
 import type { Pair } from '../pair.mjs'
@@ -11,11 +11,11 @@ export interface GatedRow {
   /** The share a change may lose without being called slower. */
   tolerance: number
   measure(pair: Pair, ms: number): Promise<number>
-  /** Milliseconds until it is as fast as it becomes: compilers, and pages touched for the first time. */
+  /** Milliseconds until it is at full speed: code is compiled, and pages have been touched. */
   warmUpMs: number
-  /** Turns of each side in a life, of which the best counts. */
+  /** Turns of each side in a run, of which the best counts. */
   turns: number
-  /** The same by the reference, where it has to be asked in another way. */
+  /** The same of the reference, where that takes another call. */
   measureReference?(pair: Pair, ms: number): Promise<number>
 }
 
@@ -31,7 +31,7 @@ const roundTrip = (size: number) => ({
 
 const MEASURES: Record<string, Omit<GatedRow, 'id' | 'tolerance'>> = {
   'latency.64.p50': { name: 'round trip 64 B, p50', ...roundTrip(64) },
-  // It goes all around the ring before it meets a page again.
+  // The ring has to be filled once before its pages are reused.
   'latency.65536.p50': { name: 'round trip 64 KiB, p50', ...roundTrip(65_536), warmUpMs: 300 },
   'sync.64.p50': {
     name: 'requestSync 64 B, p50',

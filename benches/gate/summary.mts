@@ -50,8 +50,8 @@ export function markdown(result: GateResult, base: string): string {
   ].join('\n')
 }
 
-const counted = ({ lives, disturbed }: GateResult) =>
-  disturbed === 0 ? `${lives} lives` : `${lives} lives, ${disturbed} of them disturbed by others`
+const counted = ({ runs, disturbed }: GateResult) =>
+  disturbed === 0 ? `${runs} runs` : `${runs} runs, ${disturbed} of them disturbed by other programs`
 
 function change({ ratio, low, high }: JudgedRow): string {
   const percent = (value: number) => `${value >= 1 ? '+' : '−'}${round(Math.abs(value - 1) * 100)} %`

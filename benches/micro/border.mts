@@ -2,11 +2,11 @@
 // written here, in the places where the binding would write it.
 
 import type * as api from '../../index.js'
-import { Link } from '../../ts/link.js'
+import { Link } from '../../ts/connection/link.js'
 import { native } from '../../ts/native.js'
-import type { Settings } from '../../ts/options.js'
-import { Outbox } from '../../ts/outbox.js'
-import type { Runtime } from '../../ts/runtime.js'
+import type { Settings } from '../../ts/values/options.js'
+import { Outbox } from '../../ts/runtime/outbox.js'
+import type { Runtime } from '../../ts/runtime/runtime.js'
 
 const { LINK_WORDS, STATE_INSIDE, STATE_USED, STATE_WORDS } = native
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type * as api from '../../index.js'
-import * as codecs from '../../ts/codec.js'
+import * as codecs from '../../ts/values/codec.js'
 import { kept, pattern, type MicroCase } from './case.mjs'
 
 /** What a request for a place in a file says. */

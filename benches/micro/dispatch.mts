@@ -1,14 +1,14 @@
 // From a message that has come to its handler, and with the answer into the outbox.
 
 import assert from 'node:assert/strict'
-import { BYTES, bytes } from '../../ts/codec.js'
-import type { Connection } from '../../ts/connection.js'
-import { event, method } from '../../ts/contract.js'
-import { Handlers } from '../../ts/handlers.js'
-import { Inbox } from '../../ts/inbox.js'
+import { BYTES, bytes } from '../../ts/values/codec.js'
+import type { Owner } from '../../ts/connection/context.js'
+import { event, method } from '../../ts/values/contract.js'
+import { Handlers } from '../../ts/connection/handlers.js'
+import { Inbox } from '../../ts/runtime/inbox.js'
 import { native } from '../../ts/native.js'
-import { ONE_WAY, REPLY, REQUEST } from '../../ts/outbox.js'
-import { Responder } from '../../ts/responder.js'
+import { ONE_WAY, REPLY, REQUEST } from '../../ts/runtime/outbox.js'
+import { Responder } from '../../ts/connection/responder.js'
 import { Border, arena } from './border.mjs'
 import { MANY, kept, pattern, type MicroCase } from './case.mjs'
 
@@ -55,7 +55,7 @@ function byCode(kind: typeof REQUEST | typeof ONE_WAY): MicroCase {
   const fail = (thrown: unknown) => {
     throw thrown
   }
-  const connection = {} as Connection
+  const connection = {} as Owner
   const responder = new Responder(connection, border.link, handlers, undefined, fail)
   responder.named(3, 'some/name')
   const messages = Array.from({ length: MANY }, (_, slot) => ({

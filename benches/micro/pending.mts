@@ -2,13 +2,13 @@
 // this side of the border.
 
 import assert from 'node:assert/strict'
-import { BYTES, bytes } from '../../ts/codec.js'
-import { Caller } from '../../ts/caller.js'
-import { MethodContract } from '../../ts/contract.js'
-import { Inbox } from '../../ts/inbox.js'
+import { BYTES, bytes } from '../../ts/values/codec.js'
+import { Caller } from '../../ts/connection/caller.js'
+import { MethodContract } from '../../ts/values/contract.js'
+import { Inbox } from '../../ts/runtime/inbox.js'
 import { native } from '../../ts/native.js'
-import { REPLY } from '../../ts/outbox.js'
-import { Pending } from '../../ts/pending.js'
+import { REPLY } from '../../ts/runtime/outbox.js'
+import { Pending } from '../../ts/connection/pending.js'
 import { Border, arena } from './border.mjs'
 import { MANY, kept, pattern, type MicroCase } from './case.mjs'
 

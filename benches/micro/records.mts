@@ -1,10 +1,10 @@
 // Records at the border to the binding: reading what has come, writing what is to be sent.
 
 import assert from 'node:assert/strict'
-import { BYTES } from '../../ts/codec.js'
-import { Inbox } from '../../ts/inbox.js'
+import { BYTES } from '../../ts/values/codec.js'
+import { Inbox } from '../../ts/runtime/inbox.js'
 import { native } from '../../ts/native.js'
-import { REQUEST } from '../../ts/outbox.js'
+import { REQUEST } from '../../ts/runtime/outbox.js'
 import { NORMAL, Border, arena } from './border.mjs'
 import { MANY, kept, pattern, type MicroCase } from './case.mjs'
 

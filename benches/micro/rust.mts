@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -13,8 +13,8 @@ import { ROOT } from '../transports.mjs'
 import { PER_OPERATION, type MicroOptions } from './case.mjs'
 
 export interface RustMicroOptions extends MicroOptions {
-  /** Is told why there is nothing to measure. */
-  say?(line: string): void
+  /** Called with the reason if nothing can be measured. */
+  leftOut?(what: string): void
 }
 
 /** Shares of its time that criterion spends before it measures, and samples it takes. */
@@ -30,7 +30,7 @@ export async function rustMicroSuite(options: RustMicroOptions): Promise<Measure
   if (filter === null || options.signal?.aborted) return []
   const reason = missing()
   if (reason !== null) {
-    options.say?.(`The micro benchmarks in Rust are left out: ${reason}.`)
+    options.leftOut?.(`micro benchmarks in Rust: ${reason}`)
     return []
   }
   options.step?.('the pieces in Rust')
@@ -40,9 +40,6 @@ export async function rustMicroSuite(options: RustMicroOptions): Promise<Measure
 }
 
 function missing(): string | null {
-  if (!existsSync(new URL('crates/ipc-core/benches/micro.rs', ROOT))) {
-    return 'they come with the repository only'
-  }
   const { error } = spawnSync('cargo', ['--version'])
   return error === undefined ? null : 'they need cargo, see https://rustup.rs'
 }

@@ -132,12 +132,23 @@ class Keeper {
   }
 
   #read(file: string): void {
-    for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
-      const entry = JSON.parse(line) as SoakSample | { begins: number }
+    for (const entry of readState(readFileSync(file, 'utf8'))) {
       if ('begins' in entry) this.#begins.push(this.samples.length)
       else this.samples.push(entry)
     }
   }
+}
+
+/** The lines of a state file: samples, and the beginning of each stretch. */
+export function readState(text: string): (SoakSample | { begins: number })[] {
+  const entries = text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as SoakSample | { begins: number })
+  if (entries.length === 0 || entries.some((entry) => !('begins' in entry || 'at' in entry))) {
+    throw new TypeError('not the state of a soak')
+  }
+  return entries
 }
 
 function fault(samples: SoakSample[], rate: number): string | null {

@@ -1,9 +1,9 @@
 // Faults in the npm package and in the runner, each planted alone: `by` names the file of `__test__`
 // that has to catch it.
 
-const FLOW = { file: 'ts/flow.ts', by: '27-flow' }
+const FLOW = { file: 'ts/connection/flow.ts', by: '27-flow' }
 
-const WAIT = { file: 'ts/wait.ts', by: '27-flow' }
+const WAIT = { file: 'ts/connection/wait.ts', by: '27-flow' }
 
 const LENDING = { file: 'crates/ipc-node/src/outbox.rs', by: '37-lending' }
 

@@ -1,0 +1,435 @@
+// One end of a connection, the same for both ends.
+
+import { errorMonitor } from 'node:events'
+import type * as api from '../../index.js'
+import { Caller } from './caller.js'
+import { encodeWith } from '../values/codec.js'
+import { asEvent, asMethod, asStream, type EventContract } from '../values/contract.js'
+import { IpcError, parseError } from '../values/errors.js'
+import { Handlers } from './handlers.js'
+import type { Inbox } from '../runtime/inbox.js'
+import type { Owner } from './context.js'
+import { Link } from './link.js'
+import { native, type Extras } from '../native.js'
+import {
+  LANES,
+  laneNumber,
+  notifyOptions,
+  requestOptions,
+  streamCallOptions,
+  syncOptions,
+  waitOptions,
+  type Settings,
+} from '../values/options.js'
+import { ERROR, ONE_WAY, REPLY, REPLY_ITEM, REQUEST_ITEM } from '../runtime/outbox.js'
+import { Endpoint } from './endpoint.js'
+import { asError, warn } from '../values/report.js'
+import { Responder } from './responder.js'
+import type { Receiver } from '../runtime/receiver.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { Sends } from './sends.js'
+import { traceBytes } from '../values/trace.js'
+import { Waiters } from './wait.js'
+
+const {
+  EVENT_ABANDONED,
+  EVENT_DRAINED,
+  EVENT_DROPPED,
+  EVENT_ENDED,
+  EVENT_GRANTED,
+  EVENT_ITEMS_END,
+  EVENT_NAMED,
+  EVENT_REFUSED,
+  EVENT_SENT,
+  EVENT_STREAM,
+  EVENT_UNREAD,
+  EVENT_UNREADABLE,
+} = native
+
+export class Connection
+  extends Endpoint<api.ConnectionEvents>
+  implements api.Connection, Owner, Receiver
+{
+  readonly closed: Promise<api.IpcError | null>
+  readonly #link: Link
+  readonly #caller: Caller
+  readonly #responder: Responder
+  readonly #sends: Sends
+  readonly handlers = new Handlers(
+    () => this.handlersChanged(),
+    (name) => this.#link.runtime.engine.acceptPacked(name),
+  )
+  #resolveClosed!: (reason: api.IpcError | null) => void
+  #isClosing = false
+  #isOver = false
+  /** Those who wait until nothing waits for room. */
+  readonly #draining: Waiters
+  /** Events its lanes have dropped. */
+  #dropped = 0
+  /** Bookkeeping of its server. */
+  readonly #ended: ((connection: Connection) => void) | undefined
+  /** What `ref` and `unref` said last. */
+  #wanted: boolean | undefined
+  #referenced = false
+
+  /** `server` is the one it came to. */
+  constructor(
+    runtime: Runtime,
+    link: number,
+    peer: api.Peer,
+    settings: Settings,
+    server: Served | undefined,
+  ) {
+    super({ close: true, drop: true, error: true })
+    this.#link = new Link(runtime, link, peer, settings)
+    this.#caller = new Caller(this.#link)
+    this.#sends = new Sends(this.#link)
+    this.#draining = new Waiters(runtime, 'room in the rings')
+    this.#ended = server && ((connection) => server.left(connection))
+    const report = (thrown: unknown, what: string) => this.#report(thrown, what)
+    const shared = server?.handlers
+    this.#responder = new Responder(this, this.#link, this.handlers, shared, report)
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+  }
+
+  get peer(): api.Peer {
+    return this.#link.peer
+  }
+
+  get isOpen(): boolean {
+    return this.#link.end === undefined
+  }
+
+  // ---- asking and telling ----
+
+  request<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params?: Params,
+    options?: api.RequestOptions,
+  ): Promise<Result> {
+    try {
+      const contract = asMethod(method)
+      return options === undefined
+        ? this.#caller.request(contract, params)
+        : this.#caller.requestWith(contract, params, requestOptions(options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  requestSync<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params?: Params,
+    options?: api.SyncRequestOptions,
+  ): Result {
+    const checked = options === undefined ? NO_OPTIONS : syncOptions(options)
+    return this.#caller.requestSync(asMethod(method), params, checked) as Result
+  }
+
+  stream<Params, Item, Upload, Result>(
+    contract: api.Stream<Params, Item, Upload, Result>,
+    params?: Params,
+    options?: api.StreamCallOptions,
+  ): api.ClientStream<Item, Upload, Result> {
+    return this.#caller.stream(asStream(contract), params, streamCallOptions(options))
+  }
+
+  notify<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): boolean {
+    const contract = asEvent(event)
+    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    return this.tell(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
+  }
+
+  async send<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): Promise<void> {
+    const contract = asEvent(event)
+    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    const bytes = encodeWith(contract.codec, payload, 'payload')
+    this.#link.check(bytes.length)
+    return this.#sends.wait((slot, generation) =>
+      this.#append(contract, bytes, laneNumber(lane), traceparent, slot, generation),
+    )
+  }
+
+  /** Sends an event that is bytes already. */
+  tell(
+    contract: EventContract,
+    bytes: Uint8Array,
+    lane: api.Lane | undefined,
+    traceparent: string | undefined,
+  ): boolean {
+    const link = this.#link
+    const { outbox } = link.runtime
+    link.check(bytes.length)
+    const number = laneNumber(lane)
+    const { unsure, laneShare } = link.settings
+    if (!unsure[number] && outbox.used + link.queued(number) <= laneShare) {
+      this.#append(contract, bytes, number, traceparent, 0, 0)
+      return link.queued(number) === 0
+    }
+    // What came before goes first, so that what is refused or dropped now is this message.
+    outbox.submit()
+    const { refused, dropped } = outbox
+    this.#append(contract, bytes, number, traceparent, 0, 0)
+    outbox.submit()
+    if (outbox.refused !== refused) throw isFull(link.peer.pid)
+    return outbox.dropped === dropped && link.queued(number) === 0
+  }
+
+  #append(
+    contract: EventContract,
+    bytes: Uint8Array,
+    lane: number,
+    traceparent: string | undefined,
+    slot: number,
+    generation: number,
+  ): void {
+    const link = this.#link
+    link.runtime.outbox.append(
+      link.number,
+      ONE_WAY,
+      lane,
+      contract.format,
+      link.code(contract),
+      slot,
+      generation,
+      0,
+      bytes,
+      traceparent === undefined ? undefined : traceBytes(traceparent),
+    )
+  }
+
+  async drained(options?: api.WaitOptions): Promise<void> {
+    const checked = waitOptions(options)
+    const link = this.#link
+    link.runtime.outbox.submit()
+    if (link.end !== undefined) throw link.end
+    if (!link.hasBacklog) return
+    const dropped = this.#dropped
+    await this.#draining.wait(checked, true)
+    if (this.#dropped !== dropped) throw wasDropped(this.#dropped - dropped)
+  }
+
+  // ---- being asked and told ----
+
+  /** Handlers of this connection or of its server have come or gone. */
+  handlersChanged(): void {
+    this.#responder.forgetRoutes()
+    this.#updateReference()
+  }
+
+  // ---- the end ----
+
+  async close(): Promise<void> {
+    if (!this.#isClosing && this.#link.end === undefined) {
+      const { runtime, number } = this.#link
+      this.#isClosing = true
+      this.#link.end = new IpcError('ERR_CLOSED', 'the connection is closed')
+      // Until the end has come, which takes a turn of the loop.
+      runtime.hold(1)
+      runtime.engine.close(number)
+    }
+    await this.closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ---- looking in ----
+
+  stats(): api.ConnectionStats {
+    const { runtime, number } = this.#link
+    const { lostWakeups, wakesBy } = runtime.engine.stats()
+    const link = runtime.engine.linkStats(number)
+    return {
+      sent: link?.sent ?? 0,
+      received: link?.received ?? 0,
+      pending: this.#caller.pending,
+      serving: this.#responder.serving,
+      lateReplies: link?.lateReplies ?? 0,
+      staleRequests: link?.staleRequests ?? 0,
+      refused: link?.refused ?? 0,
+      dropped: byLane(link?.dropped),
+      peerDropped: byLane(link?.peerDropped),
+      unhandled: this.#responder.unhandled,
+      doorbells: link?.rings ?? 0,
+      queuedBytes: link?.queued ?? 0,
+      lostWakeups,
+      wakesBy: wakesBy as 'loop' | 'thread',
+    }
+  }
+
+  ref(): this {
+    this.#wanted = true
+    this.#updateReference()
+    return this
+  }
+
+  unref(): this {
+    this.#wanted = false
+    this.#updateReference()
+    return this
+  }
+
+  // ---- called by the runtime ----
+
+  get link(): number {
+    return this.#link.number
+  }
+
+  /** Milliseconds of the monotonic clock. */
+  now(): number {
+    return this.#link.runtime.alarms.now()
+  }
+
+  /** Bytes that wait for room, as of now; none once it is over or closing. */
+  get unwritten(): number {
+    const { end, number, runtime } = this.#link
+    return end === undefined ? (runtime.engine.linkStats(number)?.queued ?? 0) : 0
+  }
+
+  /** Whether nobody waits for an answer to this request any more. */
+  isAbandoned(slot: number, generation: number): boolean {
+    const { end, number, runtime } = this.#link
+    return end !== undefined || runtime.isAbandoned(number, slot, generation)
+  }
+
+  received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
+    if (kind === REPLY || kind === ERROR) this.#caller.answered(inbox, at, kind, extras)
+    else if (kind === REPLY_ITEM) this.#caller.item(inbox, at, extras)
+    else if (this.#link.end === undefined) this.#responder.received(inbox, at, kind, extras)
+  }
+
+  event(inbox: Inbox, at: number, kind: number): void {
+    switch (kind) {
+      case EVENT_NAMED:
+        return this.#responder.named(inbox.code(at), inbox.text(at))
+      case EVENT_ENDED:
+        return this.#caller.ended(inbox.slot(at), inbox.generation(at), inbox.code(at))
+      case EVENT_ABANDONED:
+        return this.#responder.abandoned(inbox.slot(at), inbox.generation(at))
+      case EVENT_DRAINED:
+        return this.#drained()
+      case EVENT_DROPPED:
+        return this.#eventsDropped(inbox.code(at), inbox.deadline(at))
+      case EVENT_UNREAD:
+        return this.#responder.reportRead()
+      case EVENT_UNREADABLE:
+        return this.#unreadable(inbox.text(at))
+      case EVENT_STREAM:
+        return this.#responder.announced(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
+      case EVENT_GRANTED: {
+        const side = inbox.code(at) === REQUEST_ITEM ? this.#caller : this.#responder
+        return side.granted(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
+      }
+      case EVENT_ITEMS_END:
+        return this.#responder.itemsEnd(inbox.slot(at), inbox.generation(at))
+      case EVENT_SENT:
+        return this.#sends.settled(inbox.slot(at), inbox.generation(at), inbox.text(at))
+      case EVENT_REFUSED:
+        return this.#refused(inbox.slot(at), inbox.generation(at), inbox.text(at))
+    }
+  }
+
+  #refused(slot: number, generation: number, description: string): void {
+    const error = parseError(description)
+    if (generation === 0) this.#report(error, 'an event that was to be sent')
+    else this.#caller.refused(slot, generation, error)
+  }
+
+  /** A full lane has dropped events. */
+  #eventsDropped(lane: number, count: number): void {
+    this.#dropped += count
+    this.announce('drop', { lane: LANES[lane], count })
+  }
+
+  /** An event of the peer could not be read. */
+  #unreadable(description: string): void {
+    const error = parseError(description)
+    this.#responder.notHandled()
+    this.#report(error, 'an event that has arrived')
+  }
+
+  #drained(): void {
+    for (const writer of this.#link.stalled) writer.wake()
+    if (!this.#link.hasBacklog) this.#draining.resolve()
+  }
+
+  /** The engine has nothing of it any more; every request has had its outcome. */
+  hasClosed(description: string): void {
+    const { runtime } = this.#link
+    const reason = description === '' ? null : parseError(description)
+    if (this.#isClosing) runtime.hold(-1)
+    const end = (this.#link.end ??= new IpcError(
+      'ERR_PEER_LOST',
+      reason?.message ?? 'the peer has closed',
+      { cause: reason ?? undefined },
+    ))
+    this.#isOver = true
+    this.#updateReference()
+    this.guard(() => this.#responder.end(end))
+    this.#caller.end(end)
+    this.#sends.end(end)
+    this.#draining.reject(end)
+    this.over()
+    this.#ended?.(this)
+    this.#resolveClosed(reason)
+    this.announce('close', reason)
+  }
+
+  // ---- parts ----
+
+  protected override guard(work: () => void): void {
+    this.#link.runtime.delivery.guard(work)
+  }
+
+  #report(thrown: unknown, what: string): void {
+    // What goes down with the connection is told by its close.
+    if (this.#link.end !== undefined && isEnd(thrown)) return
+    if (this.listenerCount('error') === 0) return warn(`${what} failed`, { error: thrown })
+    const error = asError(thrown, what)
+    this.announce(errorMonitor, error)
+    this.announce('error', error)
+  }
+
+  #updateReference(): void {
+    const referenced = !this.#isOver && (this.#wanted ?? (this.handlers.size > 0 && this.isOpen))
+    if (referenced === this.#referenced) return
+    this.#referenced = referenced
+    this.#link.runtime.hold(referenced ? 1 : -1)
+  }
+}
+
+/** What a connection knows of the server it came to. */
+export interface Served {
+  readonly handlers: Handlers
+  /** It is over. */
+  left(connection: Connection): void
+}
+
+/** Whether a connection's own end is what was thrown. */
+function isEnd(thrown: unknown): boolean {
+  if (!(thrown instanceof IpcError) || thrown.isRemote) return false
+  return thrown.code === 'ERR_CLOSED' || thrown.code === 'ERR_PEER_LOST'
+}
+
+const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
+
+const byLane = (counts = [0, 0, 0, 0]) =>
+  Object.fromEntries(LANES.map((lane, at) => [lane, counts[at]])) as Record<api.Lane, number>
+
+function wasDropped(count: number): IpcError {
+  return new IpcError('ERR_FULL', `${count} events were dropped because their lane was full`)
+}
+
+function isFull(pid: number): IpcError {
+  return new IpcError('ERR_FULL', `process ${pid} does not read, and too much waits for it already`)
+}

@@ -1,0 +1,86 @@
+// What a handler knows about the message it handles. Most handlers look at little of it, so all
+// that costs anything is made when it is asked for.
+
+import type * as api from '../../index.js'
+import { LANES } from '../values/options.js'
+import { traceText } from '../values/trace.js'
+
+/** The connection a message has come on. */
+export interface Owner extends api.Connection {
+  /** Milliseconds of the monotonic clock. */
+  now(): number
+  /** Whether the peer no longer waits for an answer to this request. */
+  isAbandoned(slot: number, generation: number): boolean
+}
+
+export class Context implements api.Context {
+  readonly connection: Owner
+  readonly slot: number
+  readonly generation: number
+  readonly code: number
+  readonly laneNumber: number
+  readonly #deadline: number
+  readonly #trace: Uint8Array | undefined
+  readonly #connectionEnd: AbortController
+  #controller: AbortController | undefined
+  #reason: unknown
+
+  constructor(
+    connection: Owner,
+    connectionEnd: AbortController,
+    slot: number,
+    generation: number,
+    code: number,
+    laneNumber: number,
+    deadline: number,
+    trace: Uint8Array | undefined,
+  ) {
+    this.connection = connection
+    this.#connectionEnd = connectionEnd
+    this.slot = slot
+    this.generation = generation
+    this.code = code
+    this.laneNumber = laneNumber
+    this.#deadline = deadline
+    this.#trace = trace
+  }
+
+  get peer(): api.Peer {
+    return this.connection.peer
+  }
+
+  get lane(): api.Lane {
+    return LANES[this.laneNumber]
+  }
+
+  get signal(): AbortSignal {
+    // Nobody waits for the end of an event.
+    if (this.generation === 0) return this.#connectionEnd.signal
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  get cancelled(): boolean {
+    if (this.#reason !== undefined) return true
+    if (this.generation === 0) return !this.connection.isOpen
+    return this.connection.isAbandoned(this.slot, this.generation)
+  }
+
+  get remainingMs(): number {
+    if (this.#deadline === 0) return Infinity
+    return Math.max(0, this.#deadline - this.connection.now())
+  }
+
+  get traceparent(): string | undefined {
+    return this.#trace && traceText(this.#trace)
+  }
+
+  /** Nobody waits for the answer any more. */
+  abort(reason: unknown): void {
+    this.#reason ??= reason
+    this.#controller?.abort(reason)
+  }
+}

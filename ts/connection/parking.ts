@@ -1,0 +1,146 @@
+// Messages whose names nobody handles yet, for as long as they may wait for a handler.
+
+import type { Alarm, Alarms } from '../runtime/alarms.js'
+import type { Inbox } from '../runtime/inbox.js'
+import type { Extras } from '../native.js'
+import { REQUEST, REQUEST_ITEM } from '../runtime/outbox.js'
+
+/** Bytes that may wait, of one connection. */
+const BYTES_MAX = 1 << 20
+
+const SETTLED = Promise.resolve()
+
+/** Who the messages are for. */
+interface Host {
+  nameOf(code: number): string
+  isHandled(name: string, kind: number): boolean
+  /** Takes a message; `window` is that of a stream, or 0. */
+  take(inbox: Inbox, at: number, kind: number, extras: Extras, window: number): void
+  /** Delivers something that came before. */
+  redeliver(work: () => void): void
+}
+
+/** A message in an inbox of its own, and what came after it and goes with it. */
+interface Parked {
+  readonly name: string
+  readonly kind: number
+  readonly inbox: Inbox
+  readonly extras: Extras
+  readonly window: number
+  readonly until: number
+  bytes: number
+  readonly later: (() => void)[]
+}
+
+export class Parking {
+  readonly #host: Host
+  readonly #alarms: Alarms
+  readonly #waitMs: number
+  /** In the order in which they came, which is that of their ends. */
+  #parked: Parked[] = []
+  #bytes = 0
+  #alarm: Alarm | undefined
+  #looking = false
+
+  constructor(host: Host, alarms: Alarms, waitMs: number) {
+    this.#host = host
+    this.#alarms = alarms
+    this.#waitMs = waitMs
+  }
+
+  /** Lets a message wait, if it has to and there is room. Returns whether it does. */
+  waits(inbox: Inbox, at: number, kind: number, extras: Extras, window: number): boolean {
+    if (kind === REQUEST_ITEM) return this.#parked.length > 0 && this.#itemWaits(inbox, at, extras)
+    const name = this.#host.nameOf(inbox.code(at))
+    // What came before goes before, if there is a handler by now.
+    if (this.#parked.some((parked) => parked.name === name)) this.#look()
+    if (this.#host.isHandled(name, kind)) return false
+    const bytes = inbox.size(at)
+    if (this.#bytes + bytes > BYTES_MAX) return false
+    const until = this.#alarms.now() + this.#waitMs
+    this.#bytes += bytes
+    this.#parked.push({ name, kind, ...inbox.copy(at, extras), window, until, bytes, later: [] })
+    if (this.#parked.length === 1) this.#watch()
+    return true
+  }
+
+  #itemWaits(inbox: Inbox, at: number, extras: Extras): boolean {
+    const found = this.#find(inbox.slot(at), inbox.generation(at))
+    if (found === undefined) return false
+    // There is not much of them: a stream has its window.
+    const bytes = inbox.size(at)
+    this.#bytes += bytes
+    found.bytes += bytes
+    const item = inbox.copy(at, extras)
+    found.later.push(() => this.#host.take(item.inbox, 0, REQUEST_ITEM, item.extras, 0))
+    return true
+  }
+
+  /** Does something now, or when a request that waits has found its handler. */
+  follow(slot: number, generation: number, then: () => void): void {
+    const found = this.#find(slot, generation)
+    if (found === undefined) then()
+    else found.later.push(then)
+  }
+
+  /** Nobody waits for a request any more. */
+  drop(slot: number, generation: number): void {
+    const found = this.#find(slot, generation)
+    if (found !== undefined) this.#take((parked) => parked === found)
+  }
+
+  /** Handlers have come or gone. They are not called before whoever registers them has come to an end. */
+  changed(): void {
+    if (this.#parked.length === 0 || this.#looking) return
+    this.#looking = true
+    void SETTLED.then(() => {
+      this.#looking = false
+      this.#look()
+    })
+  }
+
+  /** Nothing will be delivered any more. Returns how many were no requests. */
+  clear(): number {
+    return this.#take(() => true).filter(({ kind }) => kind !== REQUEST).length
+  }
+
+  /** Delivers what has a handler by now. */
+  #look(): void {
+    this.#deliver(({ name, kind }) => this.#host.isHandled(name, kind))
+  }
+
+  #deliver(isMeant: (parked: Parked) => boolean): void {
+    for (const { inbox, kind, extras, window, later } of this.#take(isMeant)) {
+      this.#host.redeliver(() => this.#host.take(inbox, 0, kind, extras, window))
+      for (const then of later) this.#host.redeliver(then)
+    }
+  }
+
+  #find(slot: number, generation: number): Parked | undefined {
+    return this.#parked.find(
+      ({ kind, inbox }) =>
+        kind === REQUEST && inbox.slot(0) === slot && inbox.generation(0) === generation,
+    )
+  }
+
+  #take(isMeant: (parked: Parked) => boolean): Parked[] {
+    const taken = this.#parked.filter(isMeant)
+    if (taken.length === 0) return taken
+    this.#parked = this.#parked.filter((parked) => !taken.includes(parked))
+    for (const { bytes } of taken) this.#bytes -= bytes
+    this.#watch()
+    return taken
+  }
+
+  /** The first is the next whose time is over. */
+  #watch(): void {
+    if (this.#alarm !== undefined) this.#alarms.clear(this.#alarm)
+    this.#alarm = undefined
+    if (this.#parked.length === 0) return
+    const left = this.#parked[0].until - this.#alarms.now()
+    this.#alarm = this.#alarms.set(Math.max(0, left), () => {
+      const now = this.#alarms.now()
+      this.#deliver(({ until }) => until <= now)
+    })
+  }
+}

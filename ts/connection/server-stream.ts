@@ -1,0 +1,98 @@
+// A stream, from the side that works: what a handler knows of it, and how what the handler returns
+// becomes items.
+
+import type * as api from '../../index.js'
+import { Context, type Owner } from './context.js'
+import { IpcError } from '../values/errors.js'
+import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
+import type { Inbox } from '../runtime/inbox.js'
+import type { Extras } from '../native.js'
+import { checkFunction, handleOptions } from '../values/options.js'
+import { REPLY_ITEM, REQUEST_ITEM } from '../runtime/outbox.js'
+
+export class ServerStream extends Context implements api.ServerStream {
+  readonly writer: ItemWriter
+  readonly reader: ItemReader
+
+  constructor(
+    connection: Owner,
+    connectionEnd: AbortController,
+    address: Address,
+    deadline: number,
+    trace: Uint8Array | undefined,
+  ) {
+    const { slot, generation, code, lane } = address
+    super(connection, connectionEnd, slot, generation, code, lane, deadline, trace)
+    this.writer = new ItemWriter(address, REPLY_ITEM)
+    const { upload } = address.contract.options
+    // What nobody reads stays with its author, who gets no more credit; what cannot be read ends it.
+    this.reader = new ItemReader(address, REQUEST_ITEM, upload, (reason) => {
+      if (reason !== undefined) this.reader.end(reason)
+    })
+  }
+
+  received(inbox: Inbox, at: number, extras: Extras): void {
+    this.reader.received(inbox, at, extras)
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<any> {
+    return this.reader
+  }
+
+  async forEach(take: (items: any[]) => unknown, options?: api.HandleOptions): Promise<void> {
+    checkFunction('take', take)
+    const { borrowed = false } = handleOptions(options)
+    return this.reader.forEach(take, borrowed)
+  }
+
+  write(item: unknown): boolean {
+    return this.writer.write(item)
+  }
+
+  ready(options?: api.WaitOptions): Promise<void> {
+    return this.writer.ready(options)
+  }
+
+  override abort(reason: unknown): void {
+    super.abort(reason)
+    this.writer.stop(reason)
+    this.reader.end(reason)
+  }
+
+  /** The handler has answered. */
+  finish(): void {
+    const reason = new IpcError('ERR_CANCELLED', 'the handler has answered')
+    this.writer.stop(reason)
+    this.reader.end()
+  }
+}
+
+Object.defineProperty(ServerStream.prototype, STREAM, { value: 'server' })
+
+type Source = AsyncIterator<unknown, unknown> | Iterator<unknown, unknown>
+
+/** What yields items: a generator, or anything that can be iterated asynchronously. */
+export function sourceOf(value: unknown): Source | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (Symbol.asyncIterator in value) {
+    return (value as unknown as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+  }
+  const { next } = value as Partial<Iterator<unknown>>
+  const isGenerator = Symbol.iterator in value && typeof next === 'function'
+  return isGenerator ? (value as unknown as Source) : undefined
+}
+
+/** Sends what a source yields, as far as the other side keeps up. Returns what it returns. */
+export async function pump(source: Source, writer: ItemWriter): Promise<unknown> {
+  try {
+    for (;;) {
+      const { value, done } = await source.next()
+      if (done) return value
+      if (!writer.write(value)) await writer.ready()
+    }
+  } catch (error) {
+    // Nobody wants any more of it, and it may have something to clean up.
+    await source.return?.()
+    throw error
+  }
+}

@@ -1,0 +1,181 @@
+// What has come on one link: records in an arena the binding fills.
+
+import { IpcError } from '../values/errors.js'
+import { native, type Extras } from '../native.js'
+import { Pool } from './pool.js'
+import { untransferable } from './thread.js'
+
+const {
+  FLAG_OUTSIDE,
+  FLAG_TRACED,
+  IN_CODE,
+  IN_DEADLINE,
+  IN_HEAD,
+  IN_ID,
+  IN_LEN,
+  IN_PAYLOAD_LEN,
+  IN_WORDS,
+  RUN_EXPOSED,
+  RUN_KEPT,
+  TRACE_BYTES,
+} = native
+
+/** No two records begin in the same so many words. */
+const PLACE_SHIFT = 3
+
+/** Places are counted in words from the arena's start. */
+export class Inbox {
+  readonly link: number
+  /** What the binding has to know of the run that is read. */
+  flags = 0
+  readonly #memory: ArrayBuffer
+  readonly #words: Uint32Array
+  readonly #floats: Float64Array
+  /** Views that were lent, by place. */
+  readonly #views: (Uint8Array | undefined)[]
+  /** The records they were lent for: to ask a view where it begins costs as much as to make one. */
+  readonly #viewed: Uint32Array
+  readonly #pool: Pool
+
+  /** `earlier` is another arena that was read before, maybe of the same link. */
+  constructor(link: number, memory: ArrayBuffer, earlier?: Inbox) {
+    this.link = link
+    this.#memory = memory
+    this.#words = new Uint32Array(memory)
+    this.#floats = new Float64Array(memory)
+    this.#views = new Array(this.#words.length >>> PLACE_SHIFT)
+    this.#viewed = new Uint32Array(this.#views.length)
+    this.#pool = earlier?.link === link ? earlier.#pool : new Pool()
+  }
+
+  /** A run is about to be read. */
+  begin(): void {
+    this.flags &= RUN_EXPOSED
+  }
+
+  /** The arena was taken away by whoever it was lent to. */
+  get isGone(): boolean {
+    return this.#words.length === 0
+  }
+
+  /** The place of the record behind this one; not behind it, if there is none. */
+  next(at: number): number {
+    return at + (this.#words[at + IN_LEN] >>> 2)
+  }
+
+  kind(at: number): number {
+    return this.#words[at + IN_HEAD] & 0xff
+  }
+
+  lane(at: number): number {
+    return (this.#words[at + IN_HEAD] >>> 8) & 0xff
+  }
+
+  codec(at: number): number {
+    return (this.#words[at + IN_HEAD] >>> 16) & 0xff
+  }
+
+  code(at: number): number {
+    return this.#words[at + IN_CODE]
+  }
+
+  slot(at: number): number {
+    return this.#words[at + IN_ID]
+  }
+
+  generation(at: number): number {
+    return this.#words[at + IN_ID + 1]
+  }
+
+  /** When whoever asked gives up, in milliseconds of the monotonic clock; 0 for never. Of some
+   * events, a number of bytes. */
+  deadline(at: number): number {
+    return this.#floats[(at + IN_DEADLINE) >>> 1]
+  }
+
+  /** The payload for whoever keeps it. */
+  kept(at: number, extras: Extras): Uint8Array {
+    if ((this.#flags(at) & FLAG_OUTSIDE) === 0) return this.#pool.copy(this.borrowed(at, extras))
+    this.flags |= RUN_KEPT
+    return this.#outside(at, extras)
+  }
+
+  /** The payload for code that is not ours, and is done with it before the next message is read. */
+  exposed(at: number, extras: Extras): Uint8Array {
+    if ((this.flags & RUN_EXPOSED) === 0) {
+      this.flags |= RUN_EXPOSED
+      untransferable(this.#memory)
+    }
+    return this.borrowed(at, extras)
+  }
+
+  /** The same for our own code. Making a view costs as much as all the rest, so that the one of an
+   * earlier message in the same place is used again. */
+  borrowed(at: number, extras: Extras): Uint8Array {
+    if (this.#flags(at) !== 0) return this.#special(at, extras)
+    const length = this.#words[at + IN_PAYLOAD_LEN]
+    const place = at >>> PLACE_SHIFT
+    const last = this.#views[place]
+    // Records of another round may begin elsewhere in the same place.
+    if (last !== undefined && last.length === length && this.#viewed[place] === at) return last
+    const view = new Uint8Array(this.#memory, (at + IN_WORDS) << 2, length)
+    this.#views[place] = view
+    this.#viewed[place] = at
+    return view
+  }
+
+  /** Bytes of a record, and of its payload where that is elsewhere. */
+  size(at: number): number {
+    const size = this.#words[at + IN_LEN]
+    if ((this.#flags(at) & FLAG_OUTSIDE) === 0) return size
+    return size + this.#words[(this.#start(at) >>> 2) + 1]
+  }
+
+  /** A record of its own, to be looked at later: its place in that is 0, and its extras are these. */
+  copy(at: number, extras: Extras): { inbox: Inbox; extras: Extras } {
+    const outside = (this.#flags(at) & FLAG_OUTSIDE) !== 0
+    const inbox = new Inbox(this.link, this.#memory.slice(at << 2, this.next(at) << 2), this)
+    if (!outside) return { inbox, extras: null }
+    this.flags |= RUN_KEPT
+    const place = inbox.#start(0) >>> 2
+    const extra = extras![inbox.#words[place]]
+    inbox.#words[place] = 0
+    return { inbox, extras: [extra] }
+  }
+
+  #flags(at: number): number {
+    return this.#words[at + IN_HEAD] >>> 24
+  }
+
+  #special(at: number, extras: Extras): Uint8Array {
+    if ((this.#flags(at) & FLAG_OUTSIDE) !== 0) return this.#outside(at, extras)
+    const length = this.#words[at + IN_PAYLOAD_LEN] - TRACE_BYTES
+    return new Uint8Array(this.#memory, this.#start(at), length)
+  }
+
+  #outside(at: number, extras: Extras): Uint8Array {
+    const [number, length] = this.#words.subarray(this.#start(at) >>> 2)
+    const extra = extras![number] as Uint8Array | null
+    if (extra !== null) return new Uint8Array(extra.buffer, extra.byteOffset, length)
+    const message = 'memory that was only lent was taken away, and a payload was on its way to it'
+    throw new IpcError('ERR_INVALID_PAYLOAD', message)
+  }
+
+  /** Where the payload begins, in bytes. */
+  #start(at: number): number {
+    const start = (at + IN_WORDS) << 2
+    return (this.#flags(at) & FLAG_TRACED) === 0 ? start : start + TRACE_BYTES
+  }
+
+  /** The trace context, copied, if there is one. */
+  trace(at: number): Uint8Array | undefined {
+    if ((this.#flags(at) & FLAG_TRACED) === 0) return undefined
+    return new Uint8Array(this.#memory, (at + IN_WORDS) << 2, TRACE_BYTES).slice()
+  }
+
+  /** The payload as text. */
+  text(at: number): string {
+    const length = this.#words[at + IN_PAYLOAD_LEN]
+    return Buffer.from(this.#memory, (at + IN_WORDS) << 2, length).toString('utf8')
+  }
+}

@@ -1,0 +1,189 @@
+// What this thread has of ringpost: one engine, its memory, and its connections by link.
+
+import type { NativeEngine } from '../../native/binding.js'
+import { Alarms } from './alarms.js'
+import { Delivery } from './delivery.js'
+import { raised } from '../values/errors.js'
+import type { Inbox } from './inbox.js'
+import { ExitFlush } from './exit-flush.js'
+import { native, openEngine } from '../native.js'
+import { Outbox } from './outbox.js'
+import type { Acceptor, Connecting, Opener, Receiver } from './receiver.js'
+import { SyncArena } from './sync-arena.js'
+import { theThread } from './thread.js'
+
+const {
+  EVENT_ACCEPTED,
+  EVENT_CLOSED,
+  EVENT_CONNECTED,
+  EVENT_NAME_LOST,
+  LINKS_MAX,
+  LINK_WORDS,
+  STATE_ABANDONED,
+  STATE_REFERENCES,
+  STATE_SYNC_GENERATION,
+  STATE_SYNC_LINK,
+  STATE_SYNC_SLOT,
+  STATE_WORDS,
+} = native
+
+const TAKEN_AWAY =
+  'a handler that had borrowed a payload took its memory away, and what lay behind it there'
+
+export class Runtime {
+  readonly engine: NativeEngine
+  readonly outbox: Outbox
+  readonly state = new Uint32Array(STATE_WORDS)
+  /** How each link stands, by its lower half: what waits for room in each lane, and whether more items
+   * wait to be read than may. The binding keeps it; pages of it that nobody touches are not there. */
+  readonly standing = new Uint32Array(LINKS_MAX * LINK_WORDS)
+  readonly syncArena: SyncArena
+  readonly alarms: Alarms
+  readonly delivery: Delivery
+  readonly #hot: ReturnType<NativeEngine['hot']>
+  readonly #connecting = new Map<number, Connecting<any>>()
+  readonly #acceptors = new Map<number, Acceptor<any>>()
+
+  constructor() {
+    this.outbox = new Outbox(this.state)
+    this.delivery = new Delivery(this)
+    const memory = {
+      outbox: this.outbox.memory,
+      state: this.state.buffer,
+      runs: this.delivery.runs.buffer,
+      standing: this.standing.buffer,
+    }
+    const { enter, isolation } = this.delivery
+    const open = () => openEngine(memory, enter, isolation.resource, theThread().waiting)
+    this.engine = raised(() => isolation.within(open))
+    this.#hot = this.engine.hot()
+    this.outbox.attach(this.#hot)
+    this.syncArena = new SyncArena(this.state, this.#hot)
+    this.alarms = new Alarms(this.#hot)
+    new ExitFlush(this).listen()
+  }
+
+  /** All connections that are open. */
+  get connections(): Receiver[] {
+    return this.delivery.receivers.filter((connection) => connection !== undefined)
+  }
+
+  /** The process ends: what is in the outbox is sent, and written as far as there is room. */
+  flushAtExit(): void {
+    this.outbox.isLast = true
+    this.#hot.flushAtExit()
+  }
+
+  /** Keeps the process alive, until as many are taken back. The binding takes notice with the next
+   * call or the next turn. */
+  addReferences(count: number): void {
+    this.state[STATE_REFERENCES] += count
+  }
+
+  /** The same, and takes notice now: without a call to follow there may be no next turn. */
+  hold(count: number): void {
+    this.addReferences(count)
+    this.#hot.settle()
+  }
+
+  /** Whether nobody waits for an answer to this request of a peer any more, as of now. */
+  isAbandoned(link: number, slot: number, generation: number): boolean {
+    const { state } = this
+    state[STATE_SYNC_LINK] = link
+    state[STATE_SYNC_SLOT] = slot
+    state[STATE_SYNC_GENERATION] = generation
+    this.#hot.lookAbandoned()
+    return state[STATE_ABANDONED] === 1
+  }
+
+  /** Connections of a listener go to `acceptor`. */
+  listening<R extends Receiver>(listener: number, acceptor: Acceptor<R>): void {
+    this.#acceptors.set(listener, acceptor)
+  }
+
+  notListening(listener: number): void {
+    this.#acceptors.delete(listener)
+  }
+
+  /** A connection is being made; what becomes of it goes to `connecting`. */
+  connecting<R extends Receiver>(link: number, connecting: Connecting<R>): void {
+    this.#connecting.set(link, connecting)
+    this.hold(1)
+  }
+
+  /** Nobody waits for that connection any more. */
+  notConnecting(link: number): void {
+    if (this.#takeConnecting(link)) this.engine.close(link)
+  }
+
+  #takeConnecting(link: number): Connecting<Receiver> | undefined {
+    const connecting = this.#connecting.get(link)
+    if (this.#connecting.delete(link)) this.hold(-1)
+    return connecting
+  }
+
+  rang(): void {
+    this.alarms.ring()
+  }
+
+  raise(thrown: unknown[]): void {
+    // It may be the end of the process, and answers come first.
+    this.outbox.submit()
+    for (const error of thrown) this.#hot.uncaught(error)
+  }
+
+  /** What has come of a link was taken away before it could be read. */
+  lost(link: number): void {
+    this.engine.breakOff(link)
+    this.#closed(link, this.delivery.receiver(link), `ERR_INVALID_ARGUMENT\n${TAKEN_AWAY}`)
+  }
+
+  event(link: number, kind: number, inbox: Inbox, at: number): void {
+    switch (kind) {
+      case EVENT_CONNECTED:
+        return this.#connected(link, inbox.text(at))
+      case EVENT_NAME_LOST:
+        return this.#acceptors.get(inbox.code(at))?.nameLost(inbox.text(at))
+      case EVENT_ACCEPTED:
+        return this.#accepted(link, inbox.code(at), inbox.text(at))
+      case EVENT_CLOSED:
+        return this.#closed(link, this.delivery.receiver(link), inbox.text(at))
+      default:
+        this.delivery.receiver(link)?.event(inbox, at, kind)
+    }
+  }
+
+  #connected(link: number, description: string): void {
+    const connecting = this.#takeConnecting(link)
+    if (connecting === undefined) return
+    connecting.connected(this.#open(link, connecting, description))
+  }
+
+  #accepted(link: number, listener: number, description: string): void {
+    const acceptor = this.#acceptors.get(listener)
+    if (acceptor === undefined) return this.engine.close(link)
+    acceptor.accepted(this.#open(link, acceptor, description))
+  }
+
+  #open<R extends Receiver>(link: number, opener: Opener<R>, description: string): R {
+    const connection = opener.open(link, description)
+    this.delivery.receivers[link & 0xffff] = connection
+    return connection
+  }
+
+  #closed(link: number, connection: Receiver | undefined, description: string): void {
+    if (connection !== undefined) {
+      this.delivery.receivers[link & 0xffff] = undefined
+      connection.hasClosed(description)
+      return
+    }
+    this.#takeConnecting(link)?.failed(description)
+  }
+}
+
+/** The runtime of this thread. */
+export function theRuntime(): Runtime {
+  const thread = theThread()
+  thread.runtime ??= new Runtime()
+  return thread.runtime as Runtime
+}

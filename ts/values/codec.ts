@@ -1,0 +1,144 @@
+// How values become bytes: the three built-in codecs, and anyone's own.
+
+import type * as api from '../../index.js'
+import { IpcError } from './errors.js'
+import * as jsonText from './json.js'
+import { isDetached, isUint8Array, kindOf } from './kinds.js'
+import * as msgpack from './msgpack.js'
+import { Refusal, refusalOf, said } from './refusal.js'
+import { isThenable } from './thenable.js'
+import * as unpack from './unpack.js'
+
+/** By this the built-in codecs of every copy of the package are known, and their numbers in a header. */
+const NUMBER = Symbol.for('ringpost.codec')
+/** The number of {@link bytes}. */
+export const BYTES = 0
+/** The number of {@link messagePack}, which error frames always have. */
+export const MESSAGE_PACK = 1
+/** The number of all codecs that are not built in. */
+export const OWN = 3
+const NAMES = ['bytes', 'messagePack', 'json', 'a codec of its own']
+
+const EMPTY = new Uint8Array(0)
+
+/** What connections use of the built-in codecs, by number: the bytes are valid until the next call. */
+const WORKING: readonly api.Codec<any>[] = [
+  {
+    name: 'bytes',
+    encode(value: unknown) {
+      // Nothing is nothing: a request without parameters has an empty payload.
+      if (value === undefined) return EMPTY
+      if (!isUint8Array(value)) throw new Refusal(`${kindOf(value)} is no Uint8Array`)
+      return value
+    },
+    decode: (payload) => payload,
+  },
+  { name: 'messagePack', encode: msgpack.encode, decode: unpack.decode },
+  { name: 'json', encode: jsonText.encode, decode: jsonText.decode },
+]
+
+export const bytes = published(BYTES) as api.Codec<Uint8Array>
+export const messagePack = published(MESSAGE_PACK)
+export const json = published(2)
+
+/** The codec for everyone: its bytes are the caller's, and its errors are for people. */
+function published(number: number): api.Codec<any> {
+  const { name, encode, decode } = WORKING[number]
+  const codec = {
+    name,
+    encode(value: unknown) {
+      try {
+        const made = encode(value)
+        return number === BYTES ? made : new Uint8Array(made)
+      } catch (error) {
+        throw refusalOf(error).toError('value')
+      }
+    },
+    decode,
+  }
+  // What is made of it by spreading is another codec.
+  Object.defineProperty(codec, NUMBER, { value: number })
+  return codec
+}
+
+/** The number a codec has in a header. */
+export function wireNumber(codec: api.Codec<any>): number {
+  const number: unknown = Object.hasOwn(codec, NUMBER)
+    ? (codec as { [NUMBER]?: unknown })[NUMBER]
+    : OWN
+  return typeof number === 'number' && number in WORKING ? number : OWN
+}
+
+/** The codec a connection works with for this one. */
+export function workingCodec(codec: api.Codec<any>): api.Codec<any> {
+  return WORKING[wireNumber(codec)] ?? codec
+}
+
+/** Encodes `what`: params, a result, a payload, an item. */
+export function encodeWith(codec: api.Codec<any>, value: unknown, what: string): Uint8Array {
+  // What is bytes and not empty is looked at once.
+  if (codec === WORKING[BYTES] && isUint8Array(value) && value.length > 0) return value
+  let payload: unknown
+  try {
+    payload = codec.encode(value)
+  } catch (error) {
+    throw unencodable(codec, error, what)
+  }
+  if (!isUint8Array(payload)) {
+    throw invalid(`${what}: was encoded to ${kindOf(payload)}, which is no Uint8Array`, undefined)
+  }
+  if (payload.length === 0 && isDetached(payload.buffer)) {
+    throw invalid(`${what}: Uint8Array whose memory was given away cannot be sent`, undefined)
+  }
+  return payload
+}
+
+function unencodable(codec: api.Codec<any>, error: unknown, what: string): IpcError {
+  if (WORKING.includes(codec)) {
+    const cause = refusalOf(error).toError(what)
+    return invalid(cause.message, cause)
+  }
+  return invalid(`${what}: cannot be encoded as ${codec.name}: ${said(error)}`, error)
+}
+
+/** Decodes `what` and, where the contract has a validator, checks it. */
+export function decodeWith(
+  codec: api.Codec<any>,
+  number: number,
+  schema: api.StandardSchema | undefined,
+  payload: Uint8Array,
+  found: number,
+  what: string,
+): unknown {
+  if (found !== number) {
+    throw invalid(`${what}: came as ${NAMES[found]}, the contract says ${codec.name}`, undefined)
+  }
+  let value
+  try {
+    value = codec.decode(payload)
+  } catch (error) {
+    throw invalid(`${what}: cannot be decoded as ${codec.name}: ${said(error)}`, error)
+  }
+  return schema === undefined ? value : validate(schema, value, what)
+}
+
+function validate(schema: api.StandardSchema, value: unknown, what: string): unknown {
+  let issues
+  try {
+    const result = schema['~standard'].validate(value)
+    if (isThenable(result)) {
+      // What it will say is too late, and nobody's business any more.
+      result.then(undefined, () => {})
+      throw new TypeError('it does not answer at once')
+    }
+    if (!result.issues) return result.value
+    issues = result.issues.map((issue) => issue.message).join('; ')
+  } catch (error) {
+    throw invalid(`${what}: the validator failed: ${said(error)}`, error)
+  }
+  throw invalid(`${what}: the validator says: ${issues}`, undefined)
+}
+
+function invalid(message: string, cause: unknown): IpcError {
+  return new IpcError('ERR_INVALID_PAYLOAD', message, cause === undefined ? undefined : { cause })
+}
