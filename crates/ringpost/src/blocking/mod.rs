@@ -30,7 +30,10 @@ mod dispatcher;
 mod endpoint;
 mod in_place;
 mod loan;
+mod requester;
 mod server;
+#[cfg(feature = "typed")]
+mod serving;
 mod stream;
 
 use std::sync::Arc;
@@ -43,6 +46,9 @@ use crate::api::Reply;
 pub use crate::api::Change;
 pub use client::{Batch, Client};
 pub use loan::{Loan, RequestLoan};
+#[cfg(feature = "typed")]
+pub use requester::Items;
+pub use requester::{Connection, Requester};
 pub use server::Server;
 pub use stream::Streaming;
 

@@ -105,7 +105,7 @@ impl Server {
         self.endpoint.is_awaited(ticket)
     }
 
-    /// Asks a client, and waits for the answer while serving everyone.
+    /// Sends a client a request, and waits for its outcome while serving all clients.
     pub fn request(
         &mut self,
         link: LinkId,

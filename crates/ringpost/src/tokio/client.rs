@@ -67,6 +67,11 @@ impl Client {
         Ok(Self(Arc::new(Connection { owner, link, peer })))
     }
 
+    #[cfg(feature = "typed")]
+    pub(super) fn owner(&self) -> &Owner {
+        &self.0.owner
+    }
+
     fn line(&self) -> Line<'_> {
         self.0.owner.line(self.0.link)
     }

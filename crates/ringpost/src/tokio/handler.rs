@@ -40,12 +40,16 @@ impl Handlers {
     /// Adds `handler` for each request or one-way message of that name. What it returns for a one-way
     /// message is dropped.
     #[must_use]
-    pub fn handle<H, F>(mut self, name: &str, handler: H) -> Self
+    pub fn handle<H, F>(self, name: &str, handler: H) -> Self
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
     {
-        self.handlers.push((name.into(), erase(handler)));
+        self.add(name, erase(handler))
+    }
+
+    pub(super) fn add(mut self, name: &str, handler: Erased) -> Self {
+        self.handlers.push((name.into(), handler));
         self
     }
 

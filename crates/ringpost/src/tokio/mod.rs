@@ -57,9 +57,14 @@ mod groups;
 mod handler;
 mod job;
 mod request;
+mod requester;
 mod server;
+#[cfg(feature = "typed")]
+mod serving;
 mod shared;
 mod stream;
+#[cfg(feature = "typed")]
+mod typed_stream;
 mod waits;
 
 pub use crate::api::Change;
@@ -68,5 +73,10 @@ pub use client::Client;
 pub use engine::SharedEngine;
 pub use handler::Handlers;
 pub use request::{Cancellation, Request};
+pub use requester::{Connection, Requester};
 pub use server::Server;
+#[cfg(feature = "typed")]
+pub use serving::StreamError;
 pub use stream::Streaming;
+#[cfg(feature = "typed")]
+pub use typed_stream::{ItemSender, Items};

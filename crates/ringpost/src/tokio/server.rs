@@ -50,6 +50,11 @@ impl Server {
         Ok(Self(Arc::new(owner)))
     }
 
+    #[cfg(feature = "typed")]
+    pub(super) fn owner(&self) -> &Owner {
+        &self.0
+    }
+
     /// Calls `handler` for each request or one-way message of that name that comes from now on.
     pub fn handle<H, F>(&self, name: &str, handler: H)
     where
