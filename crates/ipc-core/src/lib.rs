@@ -118,7 +118,8 @@ pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, Transport};
 pub use header::{Codec, HEADER_LEN, Kind};
 pub use limits::{
-    Agreement, Geometry, Lane, Limits, RINGS, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
+    Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, RINGS, TIMEOUT_DEFAULT,
+    WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
 };
 pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;

@@ -1,5 +1,7 @@
 //! What two sides agree on before the first frame: lanes, geometry, limits. Plain values.
 
+use std::time::Duration;
+
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 
@@ -132,7 +134,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Where everyone starts.
+    /// What a side offers unless told otherwise.
     pub const DEFAULT: Self =
         Self { message_len_max: 64 << 20, pending_max: 65_536, names_max: 1024 };
 
@@ -166,8 +168,12 @@ pub struct Agreement {
 pub const WINDOW_MIN: u32 = 4 << 10;
 /// The largest window of a stream.
 pub const WINDOW_MAX: u32 = 16 << 20;
-/// The window of a stream where nobody wished for another.
+/// The window of a stream whose caller asked for no other.
 pub const WINDOW_DEFAULT: u32 = 256 << 10;
+/// When a request is given up whose caller said no other time.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// When an attempt to connect is given up whose caller said no other time.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
 /// The longest method or event name, in bytes of UTF-8.
 pub const METHOD_LEN_MAX: usize = 255;

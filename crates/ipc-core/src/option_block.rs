@@ -136,7 +136,7 @@ impl Options {
     /// Whether a message of this kind, which is no request, may say all of this.
     #[cold]
     pub fn check(&self, kind: Kind) -> Result<(), Corrupt> {
-        let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
+        let is_item = kind.is_item();
         let misplaced = match self {
             Self { budget_us: Some(_), .. } => BUDGET,
             Self { trace: Some(_), .. } if kind != Kind::OneWay => TRACE,

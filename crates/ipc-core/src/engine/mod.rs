@@ -203,7 +203,7 @@ impl Engine {
             return Err(not_open());
         };
         let sent = send(found, &self.names);
-        if matches!(draft.kind, Kind::Reply | Kind::Error) {
+        if draft.kind.is_answer() {
             found.count_work();
         }
         if !found.unflushed {

@@ -184,7 +184,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Where everyone starts.
+    /// What a connection has unless told otherwise.
     pub const DEFAULT: Self = Self {
         overflow: [
             Overflow::Wait(Duration::MAX),

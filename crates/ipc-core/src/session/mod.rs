@@ -293,7 +293,7 @@ impl Session {
     #[inline]
     pub fn delivered(&mut self) {
         self.counters.received += 1;
-        if matches!(self.message.kind, Kind::Reply | Kind::Error) {
+        if self.message.kind.is_answer() {
             self.calls.end(self.message.id);
         }
     }
@@ -308,7 +308,7 @@ impl Session {
     /// The same of a message that was kept back since.
     pub fn delivered_as(&mut self, message: &Message) {
         self.counters.received += 1;
-        if matches!(message.kind, Kind::Reply | Kind::Error) {
+        if message.kind.is_answer() {
             self.calls.end(message.id);
         }
     }

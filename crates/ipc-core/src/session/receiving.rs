@@ -69,9 +69,7 @@ impl Session {
         if options.window.is_some() {
             self.check_window()?;
         }
-        if matches!(header.kind(), Kind::Request | Kind::OneWay)
-            && !self.names.is_defined(lane, header.code())
-        {
+        if header.kind().has_name() && !self.names.is_defined(lane, header.code()) {
             return Err(Corrupt::UndefinedName { code: header.code() });
         }
         if header.more() {
@@ -145,12 +143,12 @@ impl Session {
                     }
                 }
             }
-            Kind::Reply | Kind::Error if !self.calls.is_live(message.id) => {
+            kind if kind.is_answer() && !self.calls.is_live(message.id) => {
                 self.calls.check(message.id)?;
                 self.counters.late_replies += 1;
                 Ok(false)
             }
-            Kind::RequestItem | Kind::ReplyItem => self.receive_item(),
+            kind if kind.is_item() => self.receive_item(),
             _ => Ok(true),
         }
     }

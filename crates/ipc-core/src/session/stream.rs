@@ -9,6 +9,11 @@ use crate::header::frame_len;
 
 /// What an item takes of the credit: what its frame takes in a ring, so that an empty one is not
 /// for nothing.
+///
+/// ```
+/// assert_eq!(ipc_core::item_cost(0), 24);
+/// assert_eq!(ipc_core::item_cost(1), 32);
+/// ```
 #[inline]
 pub const fn item_cost(len: usize) -> u64 {
     frame_len(len) as u64

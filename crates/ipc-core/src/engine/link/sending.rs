@@ -109,9 +109,9 @@ impl<C: Carrier> Link<C> {
     /// What goes in place of a payload that is to be compressed.
     #[cold]
     fn pack(&self, kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
-        let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
         let max = self.peer.agreement.limits.message_len_max;
-        let goes = self.peer.agreement.compression && !is_item && payload.len() as u64 <= max;
+        let goes =
+            self.peer.agreement.compression && !kind.is_item() && payload.len() as u64 <= max;
         if goes { compression::pack(payload) } else { None }
     }
 
@@ -122,7 +122,7 @@ impl<C: Carrier> Link<C> {
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
         // So are items, whose number is bounded by what they were granted.
         let code = match draft.kind {
-            Kind::Request | Kind::OneWay => {
+            kind if kind.has_name() => {
                 if !self.has_room(ring, draft.kind, outbound.bytes.len())? {
                     return Ok(Sent::Dropped);
                 }
@@ -132,7 +132,7 @@ impl<C: Carrier> Link<C> {
                 }
                 self.define(draft, names)?
             }
-            Kind::RequestItem | Kind::ReplyItem => {
+            kind if kind.is_item() => {
                 self.check_bound()?;
                 0
             }

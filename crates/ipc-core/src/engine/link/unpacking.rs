@@ -189,7 +189,7 @@ impl<C: Carrier> Link<C> {
         // Its maker may have given it up while it was being unpacked.
         let is_wanted = match message.kind {
             Kind::Request => self.session.is_serving(message.id),
-            Kind::Reply | Kind::Error => self.session.is_calling(message.id),
+            kind if kind.is_answer() => self.session.is_calling(message.id),
             _ => true,
         };
         if is_wanted {
