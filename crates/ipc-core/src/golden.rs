@@ -158,7 +158,7 @@ fn every_golden_vector_is_made_and_read_as_the_protocol_says() {
             }
             "error" => error(&vector),
             "msgpack" => value(&vector),
-            // Text of JavaScript's own, which its tests look after.
+            // Text that JavaScript alone produces: its tests check it.
             "trace" => assert!(!vector.bytes.is_empty()),
             other => panic!("no vector is of type {other}"),
         }

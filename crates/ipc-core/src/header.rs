@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The three 64-bit words of a header are read and written as words: a peer's header is copied out
-//! of shared memory once and every check looks at that copy.
+//! of shared memory once and every check reads that copy.
 
 #![expect(clippy::cast_possible_truncation, reason = "fields are cut out of words")]
 

@@ -88,7 +88,7 @@ impl Session {
         header: &Header,
         len: usize,
     ) -> Result<Step, Corrupt> {
-        let assembly = self.assemblies[ring].as_ref().expect("looked at by the caller");
+        let assembly = self.assemblies[ring].as_ref().expect("checked by the caller");
         let Assembly { message, received, skip } = *assembly;
         self.message = message;
         let missing = message.len - received;
@@ -104,7 +104,7 @@ impl Session {
             let (received, total) = (received as u64, message.len as u64);
             return Err(Corrupt::Fragment { id: header.id, received, total, len });
         }
-        // Whoever asked may have stopped waiting since the first frame.
+        // The caller may have stopped waiting since the first frame.
         let awaited = !skip && self.is_awaited()?;
         self.assemblies[ring] =
             (!last).then(|| Assembly { message, received: received + len, skip: !awaited });
@@ -126,7 +126,7 @@ impl Session {
         Ok(if self.complete()? { Step::Finish { offset: received } } else { Step::Abandon })
     }
 
-    /// The message is whole. Returns whether anybody waits for it.
+    /// The message is whole. Returns whether it is wanted.
     #[inline]
     fn complete(&mut self) -> Result<bool, Corrupt> {
         let message = &self.message;
