@@ -1,5 +1,5 @@
 /**
- * Processes on one machine talking through shared memory.
+ * Requests, events and streams between processes on one machine, through shared memory.
  *
  * @example
  * ```ts
@@ -26,129 +26,169 @@ import type { ReadableStream } from 'node:stream/web'
 // ---------------------------------------------------------------------------------------------
 
 /**
- * How a value becomes bytes and bytes a value again.
+ * Encodes values as bytes and decodes them again.
  *
- * Two bits of every message say whether it is bytes, MessagePack, JSON or something of your own;
- * a message that is not what its contract says is refused with `ERR_INVALID_PAYLOAD`.
+ * Two bits of every message tell bytes, MessagePack, JSON and custom codecs apart; a message whose
+ * format is not that of its contract is refused with `ERR_INVALID_PAYLOAD`.
  */
 export interface Codec<T> {
-  /** For people. */
+  /** Shown in error messages. */
   readonly name: string
-  /** Makes bytes. What it throws fails the call with `ERR_INVALID_PAYLOAD`. */
-  encode(value: T): Uint8Array
-  /** Makes a value; must not keep `bytes`. What it throws fails the call likewise. */
-  decode(bytes: Uint8Array): T
+  /** Encodes a value. If it throws, the call fails with `ERR_INVALID_PAYLOAD`. */
+  readonly encode: (value: T) => Uint8Array
+  /** Decodes a value. Must not keep `bytes`, which are overwritten later. If it throws, the call fails
+   * with `ERR_INVALID_PAYLOAD`. */
+  readonly decode: (bytes: Uint8Array) => T
 }
 
-/** Bytes as they are: a `Uint8Array` goes in, and one of your own comes out. Those of 65 to 512 bytes
- * share a block of 2 KiB, which cannot be transferred to another thread. */
+/** Bytes as they are: `Uint8Array` in, a `Uint8Array` of your own out. Received arrays of 65 to 512
+ * bytes share a block of 2 KiB, which cannot be transferred to another thread. */
 export declare const bytes: Codec<Uint8Array>
 
 /**
- * Plain MessagePack, the default. Objects, arrays, strings, booleans, `null` (`undefined` becomes
- * `null`), numbers, `Uint8Array`; integers beyond 2^53 come out as `bigint`, and a `bigint` goes in
- * up to 64 bits. Rust reads and writes the same with named fields.
+ * MessagePack, the default. Supports objects, arrays, strings, booleans, `null` (`undefined` becomes
+ * `null`), numbers, `bigint` up to 64 bits, `Date`, `ArrayBuffer` and typed arrays; integers beyond 2^53
+ * are decoded as `bigint`. Rust reads and writes the same with named fields.
+ *
+ * Values may be nested 128 levels deep, and may have 1,000,000 items and fields, plus one for every 8
+ * bytes. Anything else is refused with `ERR_INVALID_PAYLOAD`.
  */
 export declare const messagePack: Codec<any>
 
-/** JSON in UTF-8, for peers or eyes that want it. */
+/** JSON in UTF-8, readable by tools and by people. The limits are those of {@link messagePack}. */
 export declare const json: Codec<any>
 
-/** A validator in the form many libraries share: {@link https://standardschema.dev}. */
+/** A validator with the interface that many libraries share: {@link https://standardschema.dev}. */
 export interface StandardSchema<T = unknown> {
-  /** The one property the form asks for. */
+  /** The one property the standard requires. */
   readonly '~standard': {
-    /** Checks a value; what it returns is used in its place. Must answer at once. */
+    /** Checks a value and returns the value to use instead. Must not be asynchronous. */
     validate(
       value: unknown,
     ): { value: T; issues?: undefined } | { issues: readonly { message: string }[] } | Promise<any>
   }
 }
 
-/** How a method's messages travel and what they have to look like. */
+/**
+ * The codecs that can carry a `T`: those of `T` itself, and those of `any`. Where there may be no value
+ * (`void`, `undefined`), its absence does not count: {@link bytes} sends it as no bytes.
+ */
+export type CodecFor<T> = [T] extends [void | undefined]
+  ? Codec<any>
+  : Codec<Exclude<T, void | undefined>>
+
+/** How a method's messages are encoded, checked and sent. */
 export interface MethodOptions<Params, Result> {
-  /** @default messagePack */
-  codec?: Codec<any>
-  /** Checked where the request arrives. Without it the type is a promise of the compiler's. */
+  /** Encodes params and results. @default messagePack */
+  codec?: CodecFor<Params> & CodecFor<Result>
+  /** Checks the params where the request arrives. Without it, only the compiler checks them. */
   params?: StandardSchema<Params>
-  /** Checked where the answer arrives. */
+  /** Checks the result where the reply arrives. */
   result?: StandardSchema<Result>
   /**
-   * Compresses payloads of 4,096 bytes and more for their way (LZ4), in both directions, where that makes them
-   * shorter and the other side can undo it. Saves room in the rings and in private memory; it seldom
-   * saves time, see docs/performance.md.
+   * Compresses payloads of 4,096 bytes and more (LZ4), in both directions, if that makes them shorter
+   * and the peer supports it. This saves space in the rings and in private memory; it seldom saves time,
+   * see docs/performance.md.
    *
-   * It is consent, too: what arrives compressed without it is refused with `ERR_INVALID_PAYLOAD`. To
-   * unpack a payload takes up to 64 times what its author has put in, and 1 MiB. @default false
+   * It also permits the peer to compress: a compressed payload that arrives without this option is
+   * refused with `ERR_INVALID_PAYLOAD`. Decompressing uses up to 64 times the compressed length plus
+   * 1 MiB. @default false
    */
   compress?: boolean
 }
 
-/** How an event's messages travel and what they have to look like. */
+/** How an event's messages are encoded, checked and sent. */
 export interface EventOptions<Payload> {
-  /** @default messagePack */
-  codec?: Codec<any>
-  /** Checked where the event arrives. */
+  /** Encodes the payload. @default messagePack */
+  codec?: CodecFor<Payload>
+  /** Checks the payload where the event arrives. */
   payload?: StandardSchema<Payload>
   /**
-   * Compresses payloads of 4,096 bytes and more for their way (LZ4), where that makes them shorter
-   * and the other side can undo it, and consents to receive such payloads: see
-   * {@link MethodOptions.compress}. @default false
+   * Compresses payloads of 4,096 bytes and more (LZ4) if that makes them shorter and the peer supports
+   * it, and permits the peer to do so: see {@link MethodOptions.compress}. @default false
    */
   compress?: boolean
 }
 
-/** How a stream's messages travel and what they have to look like. */
+/** How a stream's messages are encoded and checked. */
 export interface StreamOptions<Params, Item, Upload, Result> {
-  /** Of the params, the result and all items. @default messagePack */
-  codec?: Codec<any>
-  /** Checked where the request arrives. Without it the type is a promise of the compiler's. */
+  /** Encodes the params, the result and all items. @default messagePack */
+  codec?: CodecFor<Params> & CodecFor<Item> & CodecFor<Upload> & CodecFor<Result>
+  /** Checks the params where the request arrives. Without it, only the compiler checks them. */
   params?: StandardSchema<Params>
-  /** Checked where items of whoever works arrive. */
+  /** Checks items from the handler where they arrive. */
   item?: StandardSchema<Item>
-  /** Checked where items of whoever asked arrive. */
+  /** Checks items from the caller where they arrive. */
   upload?: StandardSchema<Upload>
-  /** Checked where the result arrives. */
+  /** Checks the result where the reply arrives. */
   result?: StandardSchema<Result>
 }
 
-/** A request that has exactly one outcome. Made by {@link method}. */
+/** The options of a contract that takes its types from a codec of one type. */
+export interface CodecOptions<T> {
+  /** Gives the contract its types; a codec of `any` gives none. */
+  codec: 0 extends 1 & T ? never : Codec<T>
+  /** See {@link MethodOptions.compress}. @default false */
+  compress?: boolean
+}
+
+/** The options of a contract, as they were given. */
+export type ContractOptions<Options> = Readonly<Omit<Options, 'codec'>> & {
+  /** The codec of its messages. @default messagePack */
+  readonly codec?: Codec<any>
+}
+
+/** A contract for requests, each with exactly one outcome. Made by {@link method}. */
 export interface Method<Params = any, Result = any> {
-  /** Tells it from an event. */
+  /** Tells contracts apart. */
   readonly kind: 'method'
-  /** What it is called on both ends, in any language. */
+  /** The name that both ends use, in any language. */
   readonly name: string
-  /** How its messages travel. */
-  readonly options: Readonly<MethodOptions<Params, Result>>
+  /** How its messages are encoded, checked and sent. */
+  readonly options: ContractOptions<MethodOptions<Params, Result>>
 }
 
-/** A message nobody answers. Made by {@link event}. */
+/** A contract for one-way messages. Made by {@link event}. */
 export interface Event<Payload = any> {
-  /** Tells it from a method. */
+  /** Tells contracts apart. */
   readonly kind: 'event'
-  /** What it is called on both ends, in any language. */
+  /** The name that both ends use, in any language. */
   readonly name: string
-  /** How its messages travel. */
-  readonly options: Readonly<EventOptions<Payload>>
+  /** How its messages are encoded, checked and sent. */
+  readonly options: ContractOptions<EventOptions<Payload>>
 }
 
-/** A request with many items, in either direction, before its one outcome. Made by {@link stream}. */
+/** A contract for requests with many items, in either direction, before their one outcome. Made by
+ * {@link stream}. */
 export interface Stream<Params = any, Item = any, Upload = any, Result = any> {
-  /** Tells it from a method. */
+  /** Tells contracts apart. */
   readonly kind: 'stream'
-  /** What it is called on both ends, in any language. */
+  /** The name that both ends use, in any language. */
   readonly name: string
-  /** How its messages travel. */
-  readonly options: Readonly<StreamOptions<Params, Item, Upload, Result>>
+  /** How its messages are encoded and checked. */
+  readonly options: ContractOptions<StreamOptions<Params, Item, Upload, Result>>
 }
 
-/** What a handler can be registered for. */
+/** A contract of any kind. */
 export type AnyContract = Method<any, any> | Event<any> | Stream<any, any, any, any>
 
 /**
- * A contract for requests: a value both ends import.
- * @throws TypeError for a name that is no string, or options that are misspelt.
- * @throws RangeError for a name that is empty or of more than 255 bytes.
+ * Makes a contract for requests whose params and results have the codec's type.
+ * @param name 1 to 255 bytes of UTF-8 without control characters.
+ * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws RangeError if the name is too long, empty, or has characters it must not have.
+ */
+export declare function method<T>(name: string, options: CodecOptions<T>): Method<T, T>
+/**
+ * Makes a contract for requests: a value that both ends import. A thread can use 16,384 names.
+ *
+ * @example
+ * ```ts
+ * const Greet = method<{ name: string }, { greeting: string }>('greet')
+ * ```
+ * @param name 1 to 255 bytes of UTF-8 without control characters.
+ * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function method<Params = any, Result = any>(
   name: string,
@@ -156,9 +196,22 @@ export declare function method<Params = any, Result = any>(
 ): Method<Params, Result>
 
 /**
- * A contract for one-way messages.
- * @throws TypeError for a name that is no string, or options that are misspelt.
- * @throws RangeError for a name that is empty or of more than 255 bytes.
+ * Makes a contract for one-way messages whose payload has the codec's type.
+ * @param name 1 to 255 bytes of UTF-8 without control characters.
+ * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws RangeError if the name is too long, empty, or has characters it must not have.
+ */
+export declare function event<T>(name: string, options: CodecOptions<T>): Event<T>
+/**
+ * Makes a contract for one-way messages: a value that both ends import.
+ *
+ * @example
+ * ```ts
+ * const Saved = event<{ path: string }>('saved')
+ * ```
+ * @param name 1 to 255 bytes of UTF-8 without control characters.
+ * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function event<Payload = any>(
   name: string,
@@ -166,11 +219,33 @@ export declare function event<Payload = any>(
 ): Event<Payload>
 
 /**
- * A contract for streams: `Item` comes from whoever works, `Upload` from whoever asked.
- * @throws TypeError for a name that is no string, or options that are misspelt.
- * @throws RangeError for a name that is empty or of more than 255 bytes.
+ * Makes a contract for streams whose params, items and result have the codec's type.
+ * @param name 1 to 255 bytes of UTF-8 without control characters.
+ * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
-export declare function stream<Params = any, Item = any, Upload = any, Result = any>(
+export declare function stream<T>(
+  name: string,
+  options: Omit<CodecOptions<T>, 'compress'>,
+): Stream<T, T, T, T>
+/**
+ * Makes a contract for streams: the handler sends `Item`s, the caller sends `Upload`s. Where items have
+ * a type and no result is named, there is none.
+ *
+ * @example
+ * ```ts
+ * const Lines = stream<{ path: string }, string>('lines')
+ * ```
+ * @param name 1 to 255 bytes of UTF-8 without control characters.
+ * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws RangeError if the name is too long, empty, or has characters it must not have.
+ */
+export declare function stream<
+  Params = any,
+  Item = any,
+  Upload = any,
+  Result = 0 extends 1 & Item ? any : void,
+>(
   name: string,
   options?: StreamOptions<Params, Item, Upload, Result>,
 ): Stream<Params, Item, Upload, Result>
@@ -180,192 +255,208 @@ export declare function stream<Params = any, Item = any, Upload = any, Result = 
 // ---------------------------------------------------------------------------------------------
 
 /**
- * How urgent a message is. What is more urgent is read first; what is less is never starved. Order
- * holds within a lane only. A long message delays what comes behind it in its own lane and nothing
- * in a more urgent one.
+ * The priority of a message. More urgent lanes are read first; less urgent ones are never starved.
+ * Messages keep their order within a lane only. A long message delays those behind it in its own lane
+ * and none in a more urgent one.
  */
 export type Lane = 'critical' | 'high' | 'normal' | 'low'
 
-/** How a request travels. */
+/** How a request is sent. */
 export interface RequestOptions {
-  /** Gives the request up: it rejects with the signal's reason, and the other side hears of it. */
+  /** Cancels the request: it rejects with the signal's reason, and the peer's handler is cancelled. */
   signal?: AbortSignal
-  /** Milliseconds after which it rejects with `ERR_TIMEOUT`; `Infinity` for never.
-   * @default the connection's own `timeoutMs` */
+  /** Milliseconds after which the request rejects with `ERR_TIMEOUT`; `Infinity` for never.
+   * @default the connection's `timeoutMs` */
   timeoutMs?: number
-  /** @default 'normal' */
+  /** The lane it is sent in; the reply returns in the same one. @default 'normal' */
   lane?: Lane
-  /** A W3C `traceparent` to carry along. */
+  /** A W3C `traceparent` to send with it. */
   traceparent?: string
-  /** What this is asked for: it gets no more time than that has left, ends when nobody waits for that
-   * any more, and carries its `traceparent` along, unless it has one of its own. */
+  /** The context of the handler that makes this request. The request gets no more time than that has
+   * left, is cancelled with it, and inherits its `traceparent` unless it has one of its own. */
   parent?: Context
 }
 
-/** How a stream travels. */
+/** How a stream is requested. */
 export interface StreamCallOptions extends RequestOptions {
-  /** Milliseconds after which it ends with `ERR_TIMEOUT`, however many items have come.
+  /** Milliseconds after which the stream ends with `ERR_TIMEOUT`, however many items have arrived.
    * @default Infinity */
   timeoutMs?: number
   /**
-   * Bytes of items that may be on their way or wait to be read, in either direction, before their
-   * author has to wait; 4,096 to 16,777,216. A small item counts as some 32 bytes. What is read
-   * frees room by half windows. @default 262,144
+   * Bytes of items that may be in flight or unread, in each direction, before their sender has to wait:
+   * 4,096 to 16,777,216. An item counts as its payload and about 28 bytes. Credit is returned whenever
+   * half of the window has been read. @default 262,144
    */
   windowBytes?: number
 }
 
-/** How a synchronous request travels. */
+/** How a synchronous request is sent. */
 export interface SyncRequestOptions {
-  /** Milliseconds after which it throws `ERR_TIMEOUT`. Has to be finite.
-   * @default the connection's own `timeoutMs`, or 30,000 if that is `Infinity` */
+  /** Milliseconds after which it throws `ERR_TIMEOUT`. Must be finite.
+   * @default the connection's `timeoutMs`, or 30,000 if that is `Infinity` */
   timeoutMs?: number
-  /** @default 'normal' */
+  /** The lane it is sent in; the reply returns in the same one. @default 'normal' */
   lane?: Lane
-  /** What this is asked for: it gets no more time than that has left. */
+  /** The context of the handler that makes this request, which gets no more time than that has left. */
   parent?: Context
 }
 
-/** How a one-way message travels. */
+/** How a one-way message is sent. */
 export interface NotifyOptions {
-  /** @default 'normal' */
+  /** The lane it is sent in. @default 'normal' */
   lane?: Lane
-  /** A W3C `traceparent` to carry along. */
+  /** A W3C `traceparent` to send with it. */
   traceparent?: string
 }
 
-/** How long to wait for something. */
+/** How long to wait. */
 export interface WaitOptions {
   /** Ends the wait: it rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Milliseconds after which it rejects with `ERR_TIMEOUT`. @default Infinity */
+  /** Milliseconds after which the wait rejects with `ERR_TIMEOUT`. @default Infinity */
   timeoutMs?: number
 }
 
-/** Who is at the other end. */
+/** The other end of a connection. */
 export interface Peer {
-  /** Its process, for display: such numbers are used again. 0 if it cannot be seen from here, as across
+  /** Its process id, for display: the system reuses them. 0 if it cannot be seen from here, as across
    * containers. */
   readonly pid: number
-  /** Its user: yours, or there would be no connection. */
+  /** Its user id, which is always yours. */
   readonly uid: number
-  /** This session, different for every connection ever made; hexadecimal. */
+  /** Identifies this connection; hexadecimal, and never used twice. */
   readonly session: string
-  /** Whether it is this very thread, which can never answer a synchronous request of its own. */
+  /** Whether the peer is in this very thread, and can therefore never answer a synchronous request. */
   readonly isSelf: boolean
-  /** How memory reaches the other side. */
+  /** How the shared memory was passed to the peer. */
   readonly transport: 'sealed' | 'portable'
-  /** What checksums in rings cover. */
+  /** What the checksums in the rings cover. */
   readonly crc: 'off' | 'header' | 'full'
-  /** Bytes of the longest message either side may send. */
+  /** Length of the longest message either side may send, in bytes. */
   readonly messageLenMax: number
-  /** Requests in flight in one direction. */
+  /** Requests that may be in flight in each direction. */
   readonly pendingMax: number
-  /** Capacities of the rings of one direction, in bytes. */
+  /** Capacities of the rings in one direction, in bytes. */
   readonly rings: Readonly<Record<Lane | 'control', number>>
 }
 
-/** What a handler knows about the message it handles. */
+/** What a handler knows about its message. */
 export interface Context {
-  /** The connection it came on: to ask, to notify, to close. */
+  /** The connection the message arrived on: to send requests and events back, or to close it. */
   readonly connection: Connection
-  /** Who sent it. */
+  /** The sender. */
   readonly peer: Peer
-  /** The lane it came on; an answer goes back on the same one. */
+  /** The lane the message arrived in; the reply is sent in the same one. */
   readonly lane: Lane
-  /** Aborted when nobody waits for the answer any more: cancelled, out of time, peer gone, or
-   * connection closed. Of an event: when the connection is over. */
+  /** Aborted when the reply is no longer wanted: the request was cancelled or timed out, or the
+   * connection ended. For an event: when the connection ends. */
   readonly signal: AbortSignal
   /**
-   * Whether nobody waits for the answer any more, as of now: for handlers at work that do not let the
-   * event loop turn, where {@link Context.signal} cannot tell them. Costs some 20 ns.
+   * Whether the reply is no longer wanted, as of now: for handlers that compute without returning to
+   * the event loop, and whose {@link Context.signal} can therefore not fire. Costs about 20 ns.
    */
   readonly cancelled: boolean
-  /** Milliseconds the caller goes on waiting, by a clock that nothing replaces; `Infinity` if for ever. */
+  /** Milliseconds until the caller's deadline, by the monotonic clock; `Infinity` if there is none. */
   readonly remainingMs: number
-  /** The W3C `traceparent` that came along. */
+  /** The W3C `traceparent` that was sent with the message. */
   readonly traceparent: string | undefined
 }
 
 /**
- * Answers a request with what it returns, or with what its promise becomes. What it throws rejects
- * the request on the other side with the same name, message, code, cause and stack.
+ * Answers a request with its return value, or with what its promise resolves to. If it throws, the
+ * request rejects at the caller with the same name, message, code, cause and stack.
  */
 export type MethodHandler<Params, Result> = (
   params: Params,
   context: Context,
 ) => Result | Promise<Result>
 
-/** Takes an event. What it throws is reported by the connection's `error` event. */
+/** Handles an event. If it throws, the connection emits `error`. */
 export type EventHandler<Payload> = (payload: Payload, context: Context) => unknown
 
-/** Items of the other side. Either iterate over them or take them together, not both. */
+/** Reads the peer's items. Use either the iterator or `forEach`, not both. */
 export interface ItemReader<Item> {
-  /** One by one. Leaving the loop early says that no more are wanted. */
+  /** Iterates over the items, one at a time. Leaving the loop early declines the
+   * rest; at the caller it cancels the stream. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Item>
   /**
-   * Calls `take` with all that have come together, which is how most get through. While a promise
-   * it returns is pending, what comes waits, and in the end its author does.
-   * @param options with `borrowed`, items of {@link bytes} are only valid until `take` returns, and
-   * are not copied for it again.
-   * @returns when the last was taken; rejects with what ended the stream, or what `take` threw.
+   * Calls `take` with all items that have arrived together, which has the highest throughput. While a
+   * promise it returns is pending, further items wait, and finally so does their sender.
+   * @param take receives the items.
+   * @param options with `borrowed`, items of {@link bytes} are valid only until `take` returns, which
+   * saves a copy.
+   * @returns a promise that resolves after the last item, and rejects with the reason the stream ended,
+   * or with what `take` threw.
    */
   forEach(take: (items: Item[]) => unknown, options?: HandleOptions): Promise<void>
 }
 
-/** Items of this side. */
+/** Writes items to the peer. */
 export interface ItemWriter<Item> {
   /**
    * Sends an item.
-   * @returns `false` if the other side does not keep up: await {@link ItemWriter.ready} before the
-   * next.
-   * @throws IpcError `ERR_FULL` if that was not done, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`. What
-   * has ended the stream, if it has ended.
+   * @returns `false` if the window is full: await {@link ItemWriter.ready} before the next.
+   * @throws IpcError `ERR_FULL` if `ready` was not awaited, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`, or
+   * the reason the stream ended.
    */
   write(item: Item): boolean
   /**
    * Resolves when another item can be written.
-   * @throws IpcError `ERR_TIMEOUT`. What has ended the stream, if it has ended.
+   * @throws IpcError `ERR_TIMEOUT`, or the reason the stream ended.
    */
   ready(options?: WaitOptions): Promise<void>
 }
 
-/** A stream, where it was asked for. */
+/** A stream, at the caller. */
 export interface ClientStream<Item = any, Upload = any, Result = any>
   extends ItemReader<Item>, ItemWriter<Upload> {
-  /** The one outcome, after all items: what the handler has returned or thrown. Items that nobody reads
-   * fill the window, and then the handler waits. */
+  /** The one outcome, after all items: what the handler has returned or thrown. Items must be read for
+   * it to arrive: unread ones fill the window, and then the handler waits. */
   readonly result: Promise<Result>
-  /** Says that no more items go with the request. */
+  /** Sends no more items. */
   end(): void
-  /** Gives it up: what waits for it rejects with the reason, and the handler hears of it. */
+  /** Cancels the stream: pending reads and writes reject with the reason, and the handler is cancelled. */
   cancel(reason?: unknown): void
 }
 
-/** A stream, where it is handled. */
+/** A stream, at its handler. */
 export interface ServerStream<Item = any, Upload = any>
   extends Context, ItemReader<Upload>, ItemWriter<Item> {}
 
 /**
- * Answers a stream: by writing items and returning the result, or as a generator that yields the
- * items and returns the result. A generator is asked for the next item when the other side keeps up.
+ * Answers a stream: writes items and returns the result, or is a generator that yields the items and
+ * returns the result. A generator is resumed when the caller has room for the next item.
  */
 export type StreamHandler<Params, Item, Upload, Result> = (
   params: Params,
   stream: ServerStream<Item, Upload>,
-) =>
-  | Result
-  | Promise<Result>
+) => StreamAnswer<Item, Result>
+
+/** What a {@link StreamHandler} may return. A result of `any` or `unknown` is anything but a generator,
+ * whose items are checked. */
+export type StreamAnswer<Item, Result> =
+  | (unknown extends Result ? PlainResult | Promise<any> : Result | Promise<Result>)
   | Generator<Item, Result, unknown>
   | AsyncGenerator<Item, Result, unknown>
   | AsyncIterable<Item>
 
+/** A value that is not a source of items. */
+export type PlainResult =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | undefined
+  | void
+  | (object & { [Symbol.asyncIterator]?: never; next?: never })
+
 /** How a handler is called. */
 export interface HandleOptions {
   /**
-   * The bytes are only valid until the handler returns, and are not copied for it again. For
-   * contracts of {@link bytes} whose handlers look at their argument and keep nothing of it. A handler
-   * that transfers its memory to somebody else ends the connection.
+   * The bytes are valid only until the handler returns, which saves a copy: for contracts of
+   * {@link bytes} whose handlers keep nothing of their argument. A handler that transfers its memory to
+   * another thread ends the connection.
    * @default false
    */
   borrowed?: boolean
@@ -373,35 +464,36 @@ export interface HandleOptions {
 
 /** How an event's handler is called. */
 export interface ListenOptions extends HandleOptions {
-  /** It is called once, and taken back before that. @default false */
+  /** Removes the handler before its first call. @default false */
   once?: boolean
-  /** Takes it back when it is aborted. */
+  /** Removes the handler when aborted. */
   signal?: AbortSignal
 }
 
-/** How a loop takes events. */
+/** How a loop receives events. */
 export interface EventsOptions {
-  /** Ends the loop: it throws the signal's reason, after what waits. */
+  /** Ends the loop: after the queued events, it throws the signal's reason. */
   signal?: AbortSignal
-  /** Events that may wait for the loop; one more ends it with `ERR_FULL`. @default 65,536 */
+  /** Events that may be queued for the loop, 1 to 4,294,967,295; one more ends it with `ERR_FULL`.
+   * @default 65,536 */
   waitingMax?: number
 }
 
-/** Who is told something. */
+/** Which clients receive an event. */
 export interface BroadcastOptions extends NotifyOptions {
-  /** These only. @default all connections of the server */
+  /** Only these connections. @default all connections of the server */
   to?: Iterable<Connection>
 }
 
 /**
- * Emits its own events, as Node's emitters do, and takes events of the other side: by contract, or by
- * the bare name of one that was sent by it. Any number of handlers can take the same event: all are
- * called, in the order in which they came, and what one throws is reported by the connection's
- * `error` event and hurts no other. They can come and go at any time, also from within a handler, by
- * the registration or in all the ways emitters have, those of `node:events` among them.
+ * Emits its own events, as emitters of Node.js do, and those of the peer: by contract, or by the name of
+ * one sent by name. An event can have any number of handlers. All are called, in the order in which they
+ * were registered; if one throws, the connection emits `error` and the others are still called. Handlers
+ * can be added and removed at any time, also within a handler, by their registration or with the methods
+ * of `EventEmitter`, `once` of `node:events` included.
  *
- * Names of its own events, and `error`, `newListener` and `removeListener`, are never events of the
- * other side: such a one can be taken by contract.
+ * The names of its own events, and `error`, `newListener` and `removeListener`, never stand for events
+ * of the peer: handle an event of such a name by contract.
  */
 export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventEmitter<Own> {
   /** Calls `handler` for each of these events. */
@@ -410,9 +502,9 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
     handler: EventHandler<Payload>,
     options?: ListenOptions,
   ): Registration
-  /** Calls `listener` each time it emits this itself. */
+  /** Calls `listener` for each of these events of its own. */
   on<Name extends keyof Own>(name: Name, listener: (...details: Own[Name]) => void): this
-  /** Calls `handler` for each event of this name that the other side sends. */
+  /** Calls `handler` for each event of this name that the peer sends. */
   on<Name extends string | symbol>(
     name: OtherName<Name, Own>,
     handler: EventHandler<any>,
@@ -424,9 +516,9 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
     handler: EventHandler<Payload>,
     options?: ListenOptions,
   ): Registration
-  /** Calls `listener` the next time it emits this itself. */
+  /** Calls `listener` for the next of these events of its own. */
   once<Name extends keyof Own>(name: Name, listener: (...details: Own[Name]) => void): this
-  /** Calls `handler` for the next event of this name that the other side sends. */
+  /** Calls `handler` for the next event of this name that the peer sends. */
   once<Name extends string | symbol>(
     name: OtherName<Name, Own>,
     handler: EventHandler<any>,
@@ -480,20 +572,20 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
     handler: EventHandler<any>,
     options?: ListenOptions,
   ): this
-  /** Takes back the last that was registered with this function. */
+  /** Removes the handler that was registered last with this function. */
   off<K>(event: K | Taken<Own>, listener: (...details: any[]) => unknown): this
   /** The same as {@link EventTaker.off}. */
   removeListener<K>(event: K | Taken<Own>, listener: (...details: any[]) => unknown): this
-  /** Takes back all handlers of an event, or of all events. */
+  /** Removes all handlers of an event, or of all events. */
   removeAllListeners<K>(event?: K | Taken<Own>): this
-  /** How many take an event, or take it with this function. */
+  /** The number of handlers of an event, or of those with this function. */
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- what Node's own has
   listenerCount<K>(event: K | Taken<Own>, listener?: Function): number
-  /** The functions that take an event. */
+  /** The functions that handle an event. */
   listeners<K>(event: K | Taken<Own>): any[]
   /**
-   * These events one by one, for a loop: from now on until it is left, or the connection or server is
-   * closed.
+   * Iterates over these events, from now until the loop is left or the connection or server is closed.
+   * Throws `ERR_FULL` in the loop if more than `waitingMax` are queued.
    */
   events<Payload>(
     event: Event<Payload> | string,
@@ -501,21 +593,21 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
   ): AsyncIterableIterator<Payload>
 }
 
-/** The name of an event of the other side, which is none of those an emitter has of its own. */
+/** The name of an event of the peer, which no event of the emitter's own has. */
 export type OtherName<Name, Own> = Name extends keyof Own ? never : Name
 
-/** What an {@link EventTaker} can be asked about: a contract, or a name. */
+/** What stands for an event of an {@link EventTaker}: a contract, or a name. */
 export type Taken<Own> = Event<any> | keyof Own | string | symbol
 
-/** Something that can be taken back. */
+/** A registered handler. */
 export interface Registration {
-  /** Takes it back; twice does nothing. */
+  /** Removes the handler; further calls do nothing. */
   dispose(): void
   /** The same, for `using`. */
   [Symbol.dispose](): void
 }
 
-/** What a connection has counted since it was opened. */
+/** Counters of a connection, since it was opened. */
 export interface ConnectionStats {
   /** Messages sent. */
   sent: number
@@ -523,27 +615,27 @@ export interface ConnectionStats {
   received: number
   /** Requests of this side in flight. */
   pending: number
-  /** Requests of the peer being worked on. */
+  /** Requests of the peer whose handlers have not answered yet. */
   serving: number
-  /** Answers that came after their request had ended, and were dropped. */
+  /** Replies that arrived after their request had ended, and were dropped. */
   lateReplies: number
   /** Requests that had ended before they arrived, and were not handled. */
   staleRequests: number
   /** Messages refused with `ERR_FULL`. */
   refused: number
-  /** Events of this side that its lanes have dropped, see {@link Overflow}. */
+  /** Events of this side dropped by a full lane, see {@link Overflow}. */
   dropped: Record<Lane, number>
-  /** Events of the peer that its lanes have dropped, as it says. */
+  /** Events of the peer dropped by a full lane, as the peer reports. */
   peerDropped: Record<Lane, number>
-  /** Events that came and nobody handles. */
+  /** Events that arrived and had no handler. */
   unhandled: number
   /** Times the peer was asleep and had to be woken by a system call. */
   doorbells: number
-  /** Bytes waiting for room in the rings. */
+  /** Bytes waiting for space in the rings. */
   queuedBytes: number
   /** Wake-ups that were lost. Anything but 0 is a bug in this library. */
   lostWakeups: number
-  /** What wakes this thread: its own event loop, or a helper thread where that cannot be had. */
+  /** What wakes this thread: its event loop, or a helper thread where the loop cannot be used. */
   wakesBy: 'loop' | 'thread'
 }
 
@@ -551,333 +643,432 @@ export interface ConnectionStats {
 export interface Drop {
   /** The lane that was full. */
   readonly lane: Lane
-  /** How many, since this was told last. */
+  /** How many were dropped since the last `drop`. */
   readonly count: number
 }
 
-/** What connections tell, with `on` and `once`. */
+/** The events a connection emits itself. */
 export interface ConnectionEvents {
-  /** It is over: with the reason, unless one side closed it in good order. */
+  /** The connection has ended: with the reason, or `null` if it was closed by `close()` of either side. */
   close: [reason: IpcError | null]
-  /** A lane of this side was full and has dropped events, as its {@link Overflow} says. */
+  /** A full lane of this side has dropped events, see {@link Overflow}. */
   drop: [drop: Drop]
-  /** An event's handler has thrown, or an event could not be decoded or sent. What was thrown and is no
-   * error is the cause of one. If nobody listens it becomes a process warning, with the name of the
-   * event and the stack. What goes down with the connection is only told by `close`. */
+  /** An event's handler has thrown, or an event could not be decoded or sent. A thrown value that is not
+   * an error becomes the cause of one. Without a listener it becomes a process warning, with the event's
+   * name and the stack. Failures caused by the connection's end are reported by `close` only. */
   error: [error: Error]
 }
 
 /**
- * One end of a connection. Both ends can do the same.
+ * Everything that can be requested and sent, whatever it goes through: a {@link Connection} implements
+ * it. Write code that only needs to send against this interface.
  *
- * The process stays alive while a request is in flight, a handler is registered, or
- * {@link Connection.ref} was called. A process that ends by itself writes first what waits for room,
- * and warns of what it could not write because its peer has read nothing for a second.
- *
- * What is entered with `AsyncLocalStorage.enterWith()` in a handler ends with the message it handles.
+ * Failures that certainly happened before the peer's handler ran can be told from those after which it
+ * may have run: see {@link IpcErrorCode}.
  */
-export interface Connection extends EventTaker<ConnectionEvents>, AsyncDisposable {
-  /** Who is at the other end. */
-  readonly peer: Peer
-  /** Whether messages can be sent. */
-  readonly isOpen: boolean
-  /** Resolves when it is over, to the reason, or to `null` after a close in good order. */
-  readonly closed: Promise<IpcError | null>
-
+export interface Requester extends AsyncDisposable {
   /**
-   * Asks, and resolves to the answer: exactly one outcome. Params of {@link bytes} of 1 MiB and more
-   * are not copied before there is room for them: leave them as they are until then.
-   * @throws IpcError what the handler failed with, or `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`,
-   * `ERR_UNKNOWN_METHOD`, `ERR_TOO_LARGE`, `ERR_FULL`, `ERR_TOO_MANY_PENDING`,
-   * `ERR_INVALID_PAYLOAD`. The reason of the signal, if that ended it.
+   * Sends a request and resolves to its result. It has exactly one outcome.
+   *
+   * Params of {@link bytes} of 1 MiB and more are not copied until there is space for them in the ring:
+   * do not change them before the promise settles.
+   * @throws IpcError what the handler threw (`isRemote` is true), or `ERR_TIMEOUT`, `ERR_PEER_LOST`,
+   * `ERR_CLOSED`, `ERR_CANCELLED`, `ERR_UNKNOWN_METHOD`, `ERR_TOO_LARGE`, `ERR_FULL`,
+   * `ERR_TOO_MANY_PENDING`, `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`, `ERR_INVALID_ARGUMENT`. The
+   * reason of the signal, if it was aborted.
+   * @throws TypeError or RangeError for wrong options.
    */
   request<Params, Result>(
-    method: Method<Params, Result> | string,
+    method: Method<Params, Result>,
+    params: NoInfer<Params>,
+    options?: RequestOptions,
+  ): Promise<Result>
+  /** Sends a request that has no params, see the first form. */
+  request<Params, Result>(
+    method: undefined extends Params ? Method<Params, Result> : never,
+  ): Promise<Result>
+  /** Sends a request by name, in MessagePack and without checks, see the first form. */
+  request<Params = any, Result = any>(
+    method: string,
     params?: Params,
     options?: RequestOptions,
   ): Promise<Result>
 
   /**
-   * Asks, and waits for the answer without turning the event loop: the fastest way to a value, for
-   * those who can do nothing without it. Events and requests that come meanwhile are handled later.
-   * @throws IpcError as {@link Connection.request}, and `ERR_WOULD_DEADLOCK` when the other side is
-   * this very thread, or waits synchronously for this one, over whichever connection.
-   */
-  requestSync<Params, Result>(
-    method: Method<Params, Result> | string,
-    params?: Params,
-    options?: SyncRequestOptions,
-  ): Result
-
-  /**
-   * Asks for a stream. The request is on its way when this returns.
+   * Requests a stream. The request is on its way when this returns.
    * @throws IpcError `ERR_CLOSED`, `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_TOO_MANY_PENDING`,
-   * `ERR_INVALID_PAYLOAD`. The reason of the signal, if it is aborted already.
+   * `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`. The reason of the signal, if it is already aborted. What
+   * happens later rejects `result`, as with {@link Requester.request}.
+   * @throws TypeError or RangeError for wrong options.
    */
   stream<Params, Item, Upload, Result>(
     contract: Stream<Params, Item, Upload, Result>,
-    params?: Params,
+    params: NoInfer<Params>,
     options?: StreamCallOptions,
+  ): ClientStream<Item, Upload, Result>
+  /** Requests a stream that has no params, see the first form. */
+  stream<Params, Item, Upload, Result>(
+    contract: undefined extends Params ? Stream<Params, Item, Upload, Result> : never,
   ): ClientStream<Item, Upload, Result>
 
   /**
-   * Sends a message nobody answers. What becomes of it while its lane is full is the lane's
+   * Sends a one-way message. What happens to it while its lane is full depends on the lane's
    * {@link Overflow}.
    * @returns `true` if it is written, or will be unless the connection is lost; `false` if it waits for
-   * room, a good moment to await {@link Connection.drained}, or if its lane has dropped it.
-   * @throws IpcError `ERR_FULL` if it was refused because too much waits already, `ERR_CLOSED`,
-   * `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`. It was not sent then.
+   * space, which is the time to await {@link Requester.drained}, or if its lane has dropped it.
+   * @throws IpcError `ERR_FULL` if too many bytes are waiting already, `ERR_CLOSED`, `ERR_PEER_LOST`,
+   * `ERR_TOO_LARGE`, `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`. It was not sent then.
+   * @throws TypeError or RangeError for wrong options.
    */
   notify<Payload>(
-    event: Event<Payload> | string,
-    payload?: Payload,
+    event: Event<Payload>,
+    payload: NoInfer<Payload>,
     options?: NotifyOptions,
   ): boolean
+  /** Sends a one-way message that has no payload, see the first form. */
+  notify<Payload>(event: undefined extends Payload ? Event<Payload> : never): boolean
+  /** Sends a one-way message by name, in MessagePack and without checks, see the first form. */
+  notify<Payload = any>(event: string, payload?: Payload, options?: NotifyOptions): boolean
 
   /**
-   * The same, and resolves when the message is being written to its lane's ring. A payload of
-   * {@link bytes} of 1 MiB and more is not copied before there is room for it: leave it as it is until
-   * this has resolved.
-   * @throws IpcError as {@link Connection.notify}, and `ERR_FULL` if its lane has dropped it.
+   * Sends a one-way message and resolves when it is written to its lane's ring.
+   *
+   * A payload of {@link bytes} of 1 MiB and more is not copied until there is space for it: do not
+   * change it before the promise settles.
+   * @throws IpcError as {@link Requester.notify}, and `ERR_FULL` if its lane has dropped it.
    */
   send<Payload>(
-    event: Event<Payload> | string,
-    payload?: Payload,
+    event: Event<Payload>,
+    payload: NoInfer<Payload>,
     options?: NotifyOptions,
   ): Promise<void>
+  /** Sends a one-way message that has no payload, see the first form. */
+  send<Payload>(event: undefined extends Payload ? Event<Payload> : never): Promise<void>
+  /** Sends a one-way message by name, in MessagePack and without checks, see the first form. */
+  send<Payload = any>(event: string, payload?: Payload, options?: NotifyOptions): Promise<void>
 
   /**
-   * Resolves when nothing waits for room in the rings any more.
+   * Resolves when no message is waiting for space in the rings.
    * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`, and `ERR_FULL` if a lane has dropped
    * events meanwhile.
    */
   drained(options?: WaitOptions): Promise<void>
 
-  /** Answers requests of the peer. A later handler of the same name replaces an earlier one. */
+  /** Iterates over events that arrive, see {@link EventTaker.events}. */
+  events<Payload>(
+    event: Event<Payload> | string,
+    options?: EventsOptions,
+  ): AsyncIterableIterator<Payload>
+
+  /**
+   * Closes gracefully: requests in flight reject with `ERR_CLOSED`, messages that wait for space are
+   * still written for up to a second, and the peer is informed. Can be called twice.
+   */
+  close(): Promise<void>
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * One end of a connection. Both ends can do the same.
+ *
+ * It keeps the process alive while a request is in flight, a handler is registered, or
+ * {@link Connection.ref} was called. A process that ends by itself first writes the messages that wait
+ * for space, and warns of those it could not write because the peer has read nothing for a second.
+ *
+ * A store entered by `AsyncLocalStorage.enterWith()` in a handler ends with that handler's message.
+ */
+export interface Connection extends EventTaker<ConnectionEvents>, Requester {
+  /** The other end. */
+  readonly peer: Peer
+  /** Whether messages can be sent. */
+  readonly isOpen: boolean
+  /**
+   * Resolves when the connection has ended: to the reason, or to `null` if it was closed by `close()` of
+   * either side. Never rejects.
+   *
+   * Awaiting it does not keep the process alive, as with any promise. A module that ends with
+   * `await client.closed`, and has neither a handler nor a request in flight, ends with Node's exit code
+   * 13 ("unsettled top-level await"): call {@link Connection.ref} first.
+   *
+   * @example
+   * ```ts
+   * const client = (await connect('demo')).ref()
+   * const reason = await client.closed
+   * ```
+   */
+  readonly closed: Promise<IpcError | null>
+
+  /**
+   * Sends a request and blocks this thread until the reply arrives, without running the event loop: the
+   * fastest way to a value if nothing else can be done without it. Events and requests that arrive
+   * meanwhile are handled later.
+   * @throws IpcError as {@link Requester.request}, and `ERR_WOULD_DEADLOCK` if the peer is in this
+   * very thread, or is blocked in a synchronous request to this one, over any connection.
+   */
+  requestSync<Params, Result>(
+    method: Method<Params, Result>,
+    params: NoInfer<Params>,
+    options?: SyncRequestOptions,
+  ): Result
+  /** Sends a synchronous request that has no params, see the first form. */
+  requestSync<Params, Result>(
+    method: undefined extends Params ? Method<Params, Result> : never,
+  ): Result
+  /** Sends a synchronous request by name, in MessagePack and without checks, see the first form. */
+  requestSync<Params = any, Result = any>(
+    method: string,
+    params?: Params,
+    options?: SyncRequestOptions,
+  ): Result
+
+  /**
+   * Answers requests of the peer. A later handler of the same name replaces an earlier one.
+   * @throws TypeError for a handler that is not a function, or wrong options.
+   */
   handle<Params, Result>(
-    method: Method<Params, Result> | string,
-    handler: MethodHandler<Params, Result>,
+    method: Method<Params, Result>,
+    handler: MethodHandler<NoInfer<Params>, NoInfer<Result>>,
     options?: HandleOptions,
   ): Registration
   /** Answers streams of the peer. */
   handle<Params, Item, Upload, Result>(
     contract: Stream<Params, Item, Upload, Result>,
-    handler: StreamHandler<Params, Item, Upload, Result>,
+    handler: StreamHandler<NoInfer<Params>, NoInfer<Item>, NoInfer<Upload>, NoInfer<Result>>,
     options?: HandleOptions,
   ): Registration
-  /** Takes events of the peer, as {@link EventTaker.on}. */
+  /** Handles events of the peer, as {@link EventTaker.on}. */
   handle<Payload>(
     event: Event<Payload>,
-    handler: EventHandler<Payload>,
+    handler: EventHandler<NoInfer<Payload>>,
     options?: ListenOptions,
   ): Registration
+  /** Answers requests of the peer by name, in MessagePack and without checks. */
+  handle<Params = any, Result = any>(
+    method: string,
+    handler: MethodHandler<Params, Result>,
+    options?: HandleOptions,
+  ): Registration
 
-  /**
-   * Closes in good order: requests in flight reject with `ERR_CLOSED`, what waits for room is still
-   * written for up to a second, the peer hears of it. Twice is the same as once.
-   */
-  close(): Promise<void>
-  /** The same, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>
-
-  /** What it has counted. */
+  /** The counters. */
   stats(): ConnectionStats
-  /** Keeps the process alive for this connection. */
+  /** Keeps the process alive while this connection is open. */
   ref(): this
   /** No longer keeps it alive; requests in flight still do. */
   unref(): this
 }
 
-/** A connection from the side that made it. */
+/** A connection, from the side that made it. */
 export type Client = Connection
 
 // ---------------------------------------------------------------------------------------------
 // Serving and connecting
 // ---------------------------------------------------------------------------------------------
 
-/** What a server and a client can both choose. */
+/** Options of servers and clients. */
 export interface EndpointOptions {
   /**
-   * The private directory to meet in. Has to be yours and closed to others; a server makes it if it is
-   * missing. A path that is relative is so to where the process is now, wherever it goes later.
-   * @default `RINGPOST_DIR` of this thread's `process.env`, or the first of
-   * `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>` and `/var/tmp/ringpost-<uid>` that can be used;
-   * clients look into all of them
+   * The private directory where servers and clients meet. It must belong to this user and be closed to
+   * others; a server creates it if it is missing. A relative path is resolved at once.
+   * @default `RINGPOST_DIR` of this thread's `process.env`, or the first usable one of
+   * `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>` and `/var/tmp/ringpost-<uid>`; clients try all of
+   * them
    */
   directory?: string
   /**
-   * How memory reaches the other side: `sealed` passes a descriptor and leaves nothing behind,
-   * `portable` uses named segments and passes none. Any process of this user can make a named segment
-   * shorter; that ends its connection, and costs the process a handler for SIGBUS.
+   * How shared memory is passed to the peer: `sealed` passes a descriptor and leaves no file behind,
+   * `portable` uses named segments and passes no descriptor. Any process of this user can truncate a named
+   * segment; that ends the connection, and this process installs a SIGBUS handler for it.
    * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
   transport?: 'sealed' | 'portable'
-  /** What checksums in rings cover at least; the stricter wish of the two sides holds.
+  /** The least that checksums in the rings cover; the stricter choice of the two sides is used.
    * @default 'header' */
   crc?: 'off' | 'header' | 'full'
   /**
-   * Capacities of the rings of one direction, in bytes: powers of two from 4,096 to 67,108,864. The
-   * client's wish holds, up to what the server gives, see {@link ServerOptions.ringsMax}.
-   * @default the transport's own: 2 MiB for `normal` under `sealed`
+   * Capacities of the rings in one direction, in bytes: powers of two from 4,096 to 67,108,864. The
+   * client chooses, up to the server's {@link ServerOptions.ringsMax}.
+   * @default those of the transport: 2 MiB for `normal` under `sealed`
    */
   rings?: Partial<Record<Lane | 'control', number>>
-  /** Bytes of the longest message; the lower wish of the two sides holds. @default 67,108,864 */
+  /** Length of the longest message, in bytes; the lower choice of the two sides is used. Longer messages
+   * are refused with `ERR_TOO_LARGE`. @default 67,108,864 */
   messageLenMax?: number
-  /** Requests in flight in one direction, 1 to 65,536; the lower wish holds. @default 65,536 */
+  /** Requests in flight in each direction, 1 to 65,536; the lower choice of the two sides is used. More
+   * are refused with `ERR_TOO_MANY_PENDING`. @default 65,536 */
   pendingMax?: number
-  /** A secret both sides have to know, up to 1,024 bytes. */
+  /** A secret that both sides must have, up to 1,024 bytes. A client with another one is refused with
+   * `ERR_TOKEN`. */
   token?: string | Uint8Array
-  /** Milliseconds after which a request is given up unless it says otherwise; `Infinity` for never.
-   * @default 30,000 */
+  /** Milliseconds after which a request without a `timeoutMs` of its own rejects with `ERR_TIMEOUT`;
+   * `Infinity` for never. @default 30,000 */
   timeoutMs?: number
-  /** What a full lane means for what comes next.
-   * @default waiting for as long as it takes in `critical`, `high` and `normal`; `low` drops the newest */
+  /** What happens to messages while a lane is full.
+   * @default `critical`, `high` and `normal` wait without limit; `low` drops the newest */
   overflow?: Partial<Record<Lane, Overflow>>
   /**
-   * Bytes that may wait in private memory for one peer: requests, events, answers, items, all of it. Above
-   * it requests and events are refused with `ERR_FULL` (but for a sixteenth of it that each lane has for
-   * itself), and no more requests of that peer are taken. When answers and items have made it four times
-   * as much, and the peer reads nothing for a second, the connection ends with `ERR_FULL`. @default 33,554,432
+   * Bytes that may wait in private memory for one peer: requests, events, replies and items together.
+   * Above it, requests and events are refused with `ERR_FULL` (except for a sixteenth of it that each lane
+   * has for itself), and requests of that peer are no longer read. If replies and items increase it to
+   * four times as much and the peer reads nothing for a second, the connection ends with `ERR_FULL`.
+   * @default 33,554,432
    */
   backlogMax?: number
-  /** Requests of one peer being worked on above which no more of them are taken; answers, items and
-   * cancels still are. Streams do not count. @default 4,096 */
+  /** Requests of one peer that may be in progress, 1 to 65,536; above it no more are read. Replies, items
+   * and cancels still are. Streams do not count. @default 4,096 */
   servingMax?: number
-  /** Bytes of items that one peer has sent with its streams and no handler has read yet; above it none of
-   * its messages is read before some were. @default 67,108,864 */
+  /** Bytes of stream items of one peer that no handler has read; above it none of that peer's messages is
+   * read. @default 67,108,864 */
   unreadMax?: number
   /**
-   * Milliseconds that a request or an event waits for a handler of its name to be registered, before it
-   * is answered with `ERR_UNKNOWN_METHOD` or counted as unhandled. Up to 1 MiB of a connection may wait
-   * so. Handlers that are registered in the turn in which a connection is made come in time without
-   * it. @default 0
+   * Milliseconds that a request or event waits for a handler of its name to be registered before it is
+   * answered with `ERR_UNKNOWN_METHOD` or counted as unhandled. Up to 1 MiB for each connection may wait.
+   * Handlers registered in the turn in which a connection is made are early enough without it. @default 0
    */
   handlerWaitMs?: number
 }
 
 /**
- * What a lane that is full does with requests and events. Answers and the items of streams are always
- * taken: how many there can be was agreed before.
+ * What a full lane does with requests and events. Replies and stream items are always accepted: their
+ * number was agreed on before.
  *
- * - `waitMs`: they wait in private memory, up to `backlogMax`; more is refused with `ERR_FULL`. An event
- *   that has waited so long is dropped, and `Infinity` never does that. A request has a `timeoutMs` of
- *   its own.
- * - `fail`: they are refused at once, with `ERR_FULL`.
- * - `dropNewest`: events are dropped at once. Requests are refused.
- * - `dropOldest`: they wait, and the events that have waited longest are dropped for them, so that as
- *   much waits at most as the lane's ring holds.
+ * - `waitMs`: they wait in private memory, up to `backlogMax`; more are refused with `ERR_FULL`. An event
+ *   that has waited this long is dropped, never with `Infinity`. Requests have their own `timeoutMs`.
+ * - `fail`: they are refused with `ERR_FULL` at once.
+ * - `dropNewest`: events are dropped at once; requests are refused.
+ * - `dropOldest`: they wait, and the events that have waited longest are dropped for them, so that no
+ *   more waits than fits into the lane's ring.
  *
- * What is dropped is told ({@link ConnectionEvents.drop}) and counted, by lane, on both sides:
+ * Dropped events are reported by {@link ConnectionEvents.drop} and counted by lane, on both sides:
  * {@link ConnectionStats.dropped}.
  */
 export type Overflow = OverflowWait | 'fail' | 'dropNewest' | 'dropOldest'
 
-/** Waiting as the {@link Overflow} of a lane. */
+/** The {@link Overflow} of a lane in which messages wait. */
 export interface OverflowWait {
-  /** Milliseconds; `Infinity` for as long as it takes. */
+  /** Milliseconds; `Infinity` for no limit. */
   waitMs: number
 }
 
-/** What only a client can choose. */
+/** Options of {@link connect}. */
 export interface ClientOptions extends EndpointOptions {
-  /** Milliseconds after which connecting is given up. @default 5,000 */
+  /** Milliseconds after which connecting fails with `ERR_TIMEOUT`. @default 5,000 */
   connectTimeoutMs?: number
-  /** Gives connecting up: it rejects with the signal's reason. */
+  /** Cancels connecting: it rejects with the signal's reason. */
   signal?: AbortSignal
   /**
-   * Is called with the connection as soon as there is one, to register handlers: before anything that
-   * its peer sends is read. So are those registered in the turn in which {@link connect} resolves.
+   * Called with the new connection before any message of the peer is read, to register handlers.
+   * Handlers registered in the turn in which {@link connect} resolves are early enough, too.
    */
   handlers?: (connection: Connection) => void
 }
 
-/** What only a server can choose. */
+/** Options of {@link createServer}. */
 export interface ServerOptions extends EndpointOptions {
-  /** Connections at the same time, those included that are about to be. @default 4,096 */
+  /** Simultaneous connections, 1 to 65,000, those being made included; more clients are refused with
+   * `ERR_TOO_MANY_CONNECTIONS`. @default 4,096 */
   connectionsMax?: number
   /**
-   * The most a client gets of the capacities it wishes for, in bytes; what `rings` says here is always
-   * given. @default 4 MiB, and 64 KiB for `control`; under `portable`, whose memory is all there from
+   * Upper limits of the ring capacities that clients choose, in bytes; the server's own `rings` are always
+   * permitted. @default 4 MiB, and 64 KiB for `control`; under `portable`, which allocates all memory at
    * the start, 256 KiB and 16 KiB
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
-  /** Milliseconds a client may take to say who it is. @default 250 */
+  /** Milliseconds that a client has for its handshake. @default 250 */
   helloTimeoutMs?: number
   /**
-   * Requests of all clients being worked on, above which no more are read: they wait in the rings, and
-   * each client has its turn. Streams do not count. @default no limit but `servingMax` of each client
+   * Requests of all clients that may be in progress, 1 to 4,294,967,295; above it no more are read: they
+   * wait in the rings, and clients take turns. Streams do not count. @default no limit except each
+   * client's `servingMax`
    */
   servingMaxTotal?: number
-  /** Is called with the server before the first client is let in, to register handlers. */
+  /** Called with the server before the first client is accepted, to register handlers. */
   handlers?: (server: Server) => void
 }
 
-/** What servers tell, with `on` and `once`. */
+/** The events a server emits itself. */
 export interface ServerEvents {
-  /** A client has connected. What it sends is not read before the turn in which this is told is over,
-   * so that handlers can be registered. */
+  /** A client has connected. Its messages are not read before the current turn ends, so that handlers can
+   * be registered. */
   connection: [connection: Connection]
   /**
-   * Clients do not find this server any more: its files were removed, and another server has taken the
-   * name since (`ERR_NAME_IN_USE`), or they could not be put back; or none can be let in. The connections
-   * there are stay. If there is no listener it becomes a process warning.
+   * Clients can no longer find this server: its files were removed, and another server has taken the name
+   * since (`ERR_NAME_IN_USE`) or they could not be restored; or no client can be accepted. Existing
+   * connections stay open. Without a listener it becomes a process warning.
    */
   error: [error: IpcError]
   /** The server is closed. */
   close: []
 }
 
-/**
- * A server of one name. The process stays alive while it listens, unless {@link Server.unref} was
- * called.
- */
+/** A server of one name. It keeps the process alive, unless {@link Server.unref} was called. */
 export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
   /** The name it serves. */
   readonly name: string
-  /** The connections there are. */
+  /** The open connections. */
   readonly connections: ReadonlySet<Connection>
-  /** Answers requests of every client. A handler of a connection's own comes first. */
+  /**
+   * Answers requests of every client. A connection's own handler of that name takes precedence.
+   * @throws TypeError for a handler that is not a function, or wrong options.
+   */
   handle<Params, Result>(
-    method: Method<Params, Result> | string,
-    handler: MethodHandler<Params, Result>,
+    method: Method<Params, Result>,
+    handler: MethodHandler<NoInfer<Params>, NoInfer<Result>>,
     options?: HandleOptions,
   ): Registration
   /** Answers streams of every client. */
   handle<Params, Item, Upload, Result>(
     contract: Stream<Params, Item, Upload, Result>,
-    handler: StreamHandler<Params, Item, Upload, Result>,
+    handler: StreamHandler<NoInfer<Params>, NoInfer<Item>, NoInfer<Upload>, NoInfer<Result>>,
     options?: HandleOptions,
   ): Registration
-  /** Takes events of every client, as {@link EventTaker.on}. */
+  /** Handles events of every client, as {@link EventTaker.on}. */
   handle<Payload>(
     event: Event<Payload>,
-    handler: EventHandler<Payload>,
+    handler: EventHandler<NoInfer<Payload>>,
     options?: ListenOptions,
   ): Registration
+  /** Answers requests of every client by name, in MessagePack and without checks. */
+  handle<Params = any, Result = any>(
+    method: string,
+    handler: MethodHandler<Params, Result>,
+    options?: HandleOptions,
+  ): Registration
   /**
-   * Tells some clients, or all.
-   * @returns those that could not be told, because they are closed, or too much waits for them
-   * @throws IpcError `ERR_INVALID_PAYLOAD`.
+   * Sends a one-way message to some clients, or to all.
+   * @returns the connections it was not sent to, because they are closed or too much waits for them
+   * @throws IpcError `ERR_INVALID_PAYLOAD`, `ERR_TOO_MANY_NAMES`.
+   * @throws TypeError or RangeError for wrong options.
    */
   notify<Payload>(
-    event: Event<Payload> | string,
-    payload?: Payload,
+    event: Event<Payload>,
+    payload: NoInfer<Payload>,
     options?: BroadcastOptions,
   ): Connection[]
-  /** Gives the name up and closes all connections in good order. Twice is the same as once. */
+  /** Sends a one-way message that has no payload to all clients, see the first form. */
+  notify<Payload>(event: undefined extends Payload ? Event<Payload> : never): Connection[]
+  /** Sends a one-way message by name, in MessagePack and without checks, see the first form. */
+  notify<Payload = any>(event: string, payload?: Payload, options?: BroadcastOptions): Connection[]
+  /** Releases the name and closes all connections gracefully. Can be called twice. */
   close(): Promise<void>
   /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
-  /** Keeps the process alive while it listens. */
+  /** Keeps the process alive while the server is open. */
   ref(): this
-  /** No longer does. */
+  /** No longer keeps it alive. */
   unref(): this
 }
 
 /**
- * Serves a name.
- * @param name letters, digits, `-`, `_` and `.`, up to 64, not starting with `.`
- * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
+ * Starts a server.
+ *
+ * @example
+ * ```ts
+ * await using server = await createServer('demo', { handlers: (it) => it.handle(Greet, greet) })
+ * ```
+ * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
+ * @param options see {@link ServerOptions}.
+ * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of range.
  * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
  * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
  */
@@ -885,55 +1076,89 @@ export declare function createServer(name: string, options?: ServerOptions): Pro
 
 /**
  * Connects to the server of that name.
- * @throws TypeError for options of a wrong type or misspelt, RangeError for values out of range.
+ *
+ * The promise keeps the process alive until it settles. The connection does not, unless it has a handler
+ * or a request in flight: see {@link Connection.closed}.
+ *
+ * @example
+ * ```ts
+ * await using client = await connect('demo', { timeoutMs: 1_000 })
+ * ```
+ * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
+ * @param options see {@link ClientOptions}.
+ * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of range.
  * @throws IpcError `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_VERSION`, `ERR_FEATURE`, `ERR_TOKEN`,
  * `ERR_HANDSHAKE`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
- * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`. The reason of
+ * the signal, if it was aborted.
  */
 export declare function connect(name: string, options?: ClientOptions): Promise<Client>
 
 // ---------------------------------------------------------------------------------------------
-// Streams as others know them
+// Adapters
 // ---------------------------------------------------------------------------------------------
 
 /**
- * A stream as a `Duplex` of Node's, in object mode. Ending it says that no more items go with the
- * request; destroying it gives the stream up.
+ * Makes a Node.js `Duplex` of a stream, in object mode. Ending it calls {@link ClientStream.end};
+ * destroying it cancels the stream.
+ * @throws TypeError for anything that is not a stream of this package.
  */
 export declare function toDuplex(stream: ClientStream | ServerStream): Duplex
 
-/** The items of the other side as a `ReadableStream` of the web's. */
+/**
+ * Makes a web `ReadableStream` of the peer's items.
+ * @throws TypeError for anything that is not a stream of this package.
+ */
 export declare function toReadableStream<Item>(
   stream: ClientStream<Item> | ServerStream<any, Item>,
 ): ReadableStream<Item>
 
 // ---------------------------------------------------------------------------------------------
-// The rest
+// Waiting and errors
 // ---------------------------------------------------------------------------------------------
 
 /** How this thread waits for messages. */
 export interface WaitingOptions {
   /**
-   * What wakes it: its own event loop, or a helper thread. `auto` takes the loop wherever it can be
-   * had. @default 'auto'
+   * What wakes it: its event loop, or a helper thread. `auto` uses the loop wherever that is possible.
+   * @default 'auto'
    */
   wake?: 'auto' | 'loop' | 'thread'
   /**
-   * Microseconds to go on looking, giving the processor away in between, before the loop sleeps:
-   * while an answer is outstanding. 0 switches looking off. @default 50
+   * Microseconds to poll, yielding the processor in between, before the loop sleeps while a reply is
+   * outstanding: 0 to 1,000,000. 0 disables polling. @default 50
    */
   spinExpectingUs?: number
-  /** The same after traffic, when nothing is outstanding. @default 20 */
+  /** The same after messages have arrived, while no reply is outstanding. @default 20 */
   spinRecentUs?: number
 }
 
 /**
- * Chooses how this thread waits, before its first server or connection.
- * @throws Error if there was one already.
+ * Configures how this thread waits. Call it before the first server or connection is made.
+ * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of range.
+ * @throws Error if there is a server or connection already.
  */
 export declare function configure(options: WaitingOptions): void
 
-/** What can go wrong that is not a mistake in the call itself. */
+/**
+ * What can fail besides mistakes in the call itself. For a request, the code says whether the peer's
+ * handler may have run:
+ *
+ * - It has not, and the same call may succeed later: `ERR_FULL`, `ERR_TOO_MANY_PENDING`, and
+ *   `ERR_UNKNOWN_METHOD` once the peer has a handler.
+ * - It has not, and the same call will fail again: `ERR_TOO_LARGE`, `ERR_TOO_MANY_NAMES`,
+ *   `ERR_WOULD_DEADLOCK`, `ERR_INVALID_ARGUMENT` (called as a stream but is none or the reverse; or the
+ *   params were changed before all of them were sent).
+ * - It may have run, in part or in full: `ERR_TIMEOUT`, `ERR_CANCELLED`, `ERR_PEER_LOST`, `ERR_CLOSED`,
+ *   `ERR_CORRUPT`, `ERR_INVALID_PAYLOAD` (the params or the result could not be encoded or decoded),
+ *   `ERR_INTERNAL`, the reason of a signal. Only requests that can be repeated without harm should be
+ *   retried. A connection that had ended before the call also fails with `ERR_CLOSED` or `ERR_PEER_LOST`:
+ *   {@link Connection.isOpen} was false then.
+ * - It has run and thrown: any other error whose {@link IpcError.isRemote} is true.
+ *
+ * When connecting, `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_NO_SPACE` and
+ * `ERR_NO_DESCRIPTORS` may pass with time; the others do not.
+ */
 export type IpcErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_PEER_LOST'
@@ -966,31 +1191,31 @@ export type IpcErrorCode =
   | 'ERR_INTERNAL'
 
 /**
- * Every failure of the engine's, and every failure of the other side's handler. An error of another
- * copy of the package is an `instanceof` this class, too.
+ * A failure of the engine, or of the peer's handler. Errors of another copy of this package are
+ * `instanceof` this class, too.
  *
  * A handler's error keeps its name, message, code, cause and stack, the `errors` of an `AggregateError`,
- * and its own enumerable properties, as far as {@link messagePack} can carry them. A cause, or one of the
- * errors, that is no error comes back as what it was. An object that was thrown and is no error keeps
- * its code, message and properties. What is longer than this is cut off: texts of 16,384 letters and 65,536
- * altogether, 64 properties of an error and 16,384 bytes of all, 8 causes below each other, 16 errors of
- * one, and 32 altogether.
+ * and its own enumerable properties, if {@link messagePack} can encode them. A cause, or one of `errors`,
+ * that is not an error arrives unchanged. A thrown object that is not an error keeps its code, message and
+ * properties. Limits, beyond which the rest is cut off: strings of 16,384 characters and 65,536 in total,
+ * 64 properties of an error and 16,384 bytes of all of them, 8 nested causes, 16 errors of one, and 32
+ * errors in total.
  *
- * Its `stack` shows the frames of the other side, each marked with `[remote]`, and behind them those of
- * whoever awaits the request (`at async …`) or has called `requestSync`.
+ * Its `stack` has the peer's frames, each marked with `[remote]`, followed by those of the function that
+ * awaits the request (`at async …`) or has called `requestSync`.
  */
 export declare class IpcError extends Error {
   constructor(code: string, message: string, options?: { cause?: unknown })
   /**
-   * What to branch on: an {@link IpcErrorCode}, or the code the other side's handler gave; a number, if
-   * that was one, whatever the type says. Of one that gave none it is `ERR_HANDLER`, and of errors of the
-   * web, whose numbers are history, the `name` says more (`AbortError`).
+   * An {@link IpcErrorCode}, or the code of the handler's error; a number, if that was one, whatever the
+   * type says. An error without a code has `ERR_HANDLER`. A `DOMException` has a historical number; use its
+   * `name` (`AbortError`).
    */
   readonly code: string
-  /** Whether the other side's handler failed, rather than the way there. */
+  /** Whether the peer's handler has thrown this, rather than the engine on either side. */
   readonly isRemote: boolean
-  /** Of an `AggregateError` of the other side: why. */
+  /** The `errors` of the peer's `AggregateError`. */
   readonly errors?: readonly unknown[]
-  /** What JSON and logs show of it: name, message, code, causes, errors and properties, but no stack. */
+  /** For JSON and logs: name, message, code, causes, errors and properties, without the stack. */
   toJSON(): Record<string, unknown>
 }

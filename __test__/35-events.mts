@@ -141,5 +141,5 @@ test('a server tells one, some or all of its clients', async (t) => {
   t.is((await loop.next()).value[0], 'h')
   await setTimeout(0)
   t.throws(() => own.notify(News, 'text' as never), { code: 'ERR_INVALID_PAYLOAD' })
-  t.throws(() => own.notify(News, undefined, { to: 7 as never }), { code: 'ERR_INVALID_ARGUMENT' })
+  t.throws(() => own.notify(News, Uint8Array.of(1), { to: 7 as never }), { code: 'ERR_INVALID_ARGUMENT' })
 })

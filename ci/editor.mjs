@@ -61,7 +61,7 @@ async function installExtension() {
     if (!existsSync(join(library, file))) giveUp(`${file} is missing in ${filename}.`)
   }
   // The server uses types of both kinds: those for modules, and through them those for require.
-  await step('checking the types it brings along', join(ROOT, 'node_modules/.bin/tsc'), [
+  await step('checking the types it brings along', join(ROOT, 'node_modules/typescript/bin/tsc'), [
     ...['--ignoreConfig', '--noEmit', '--checkJs', '--strict'],
     ...['--module', 'nodenext', '--types', 'node'],
     ...['--typeRoots', join(ROOT, 'node_modules/@types'), join(extension, 'server.mjs')],

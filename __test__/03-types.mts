@@ -1,0 +1,51 @@
+// What contracts promise is checked by the compilers of users, from the oldest to the newest; and the
+// package is one that resolvers and linters of packages find nothing wrong with.
+
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { directory } from './helpers/directory.mjs'
+
+const run = promisify(execFile)
+const require = createRequire(import.meta.url)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+for (const compiler of ['typescript-5.4', 'typescript', 'typescript-7']) {
+  const { version } = require(`${compiler}/package.json`) as { version: string }
+
+  test(`TypeScript ${version} checks contracts`, async (t) => {
+    const config = join(directory, `${compiler}.json`)
+    const compilerOptions = {
+      ...{ target: 'es2022', module: 'node16', moduleResolution: 'node16', lib: ['es2022'] },
+      ...{ strict: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules/@types')] },
+    }
+    const files = [join(root, '__test__/types/contracts.mts')]
+    writeFileSync(config, JSON.stringify({ compilerOptions, files }))
+    const tsc = join(root, 'node_modules', compiler, 'bin/tsc')
+    await t.notThrowsAsync(attempt(process.execPath, [tsc, '-p', config]))
+  })
+}
+
+test('the package resolves everywhere, and its manifest has no faults', async (t) => {
+  const arguments_ = ['pack', '--ignore-scripts', '--pack-destination', directory]
+  const name = (await attempt('npm', [...arguments_, '--silent'])).trim()
+  const tarball = join(directory, name)
+  const bin = (command: string) => join(root, 'node_modules/.bin', command)
+  await t.notThrowsAsync(attempt(bin('publint'), ['run', tarball, '--strict']))
+  await t.notThrowsAsync(attempt(bin('attw'), [tarball, '--no-emoji']))
+})
+
+/** Runs a command; what it has printed is the message of its failure. */
+async function attempt(command: string, args: string[]): Promise<string> {
+  try {
+    const { stdout } = await run(command, args, { cwd: root, timeout: 180_000 })
+    return stdout
+  } catch (error) {
+    const { stdout, stderr, message } = error as Error & { stdout?: string; stderr?: string }
+    throw new Error(`${message}\n${stdout}\n${stderr}`)
+  }
+}
