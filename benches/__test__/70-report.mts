@@ -55,7 +55,7 @@ function hostile(word: string): Results {
 
 const count = (text: string, part: RegExp) => [...text.matchAll(part)].length
 
-test('page and plots are whole', (t) => {
+test('page and plots are well-formed', (t) => {
   t.is(fault(html(fixture())), null)
   t.true(html(fixture()).startsWith('<!doctype html>'))
   for (const { name, svg } of charts(fixture())) {
@@ -69,12 +69,12 @@ test('page and plots are whole', (t) => {
   }
 })
 
-test('a page needs nothing else', (t) => {
+test('a page is self-contained', (t) => {
   const page = visible(fixture())
   t.notRegex(page.replaceAll('http://www.w3.org/2000/svg', ''), /https?:|@import|url\(|\bsrc=/)
 })
 
-test('names are only ever text', (t) => {
+test('names are escaped', (t) => {
   const results = hostile(HOSTILE)
   const page = visible(results)
   t.is(fault(page), null)
@@ -89,7 +89,7 @@ test('names are only ever text', (t) => {
   }
 })
 
-test('names of any characters leave page and plots whole', async (t) => {
+test('names with any characters keep page and plots well-formed', async (t) => {
   await eachSeed(t, 10, ({ text, pick }) => {
     const word = Array.from({ length: 8 }, () => text(3) + pick([...'<>&"\'|/=-\\']))
     t.is(fault(visible(hostile(word.join('')))), null)
@@ -101,14 +101,14 @@ function embedded(page: string): Results {
   return JSON.parse(json) as Results
 }
 
-test('what has no figure is null in a file, and shown alike', (t) => {
+test('a missing figure is null in a file and is shown the same', (t) => {
   t.is(html(read(fixture())), html(fixture()))
   t.is(figure(null, 'ns'), '–')
   const shown = visible(fixture()).replace(/<script>[^]*?<\/script>/, '')
   t.notRegex(shown, /NaN|Infinity|undefined|\bnull\b/)
 })
 
-test('every plot has a series for everybody who was measured', (t) => {
+test('every plot has a series for each measured transport', (t) => {
   const results = fixture()
   const all = charts(results)
   t.is(new Set(all.map(({ name }) => name)).size, all.length)
@@ -126,7 +126,7 @@ test('every plot has a series for everybody who was measured', (t) => {
   t.is(count(ratio.svg(), /class="bar"/g), 6 * 4)
 })
 
-test('what failed is said where one looks first, and is in no plot', (t) => {
+test('failures are listed at the top and appear in no plot', (t) => {
   const results = fixture()
   const page = visible(results)
   t.regex(page, /class="notice failed"[^]*2 things failed[^]*missed its rate[^]*<dl class="facts"/)
@@ -139,7 +139,7 @@ test('what failed is said where one looks first, and is in no plot', (t) => {
   t.regex(markdown, /\| vscode-jsonrpc \| ✗ failed: missed its rate/)
 })
 
-test('where Ringpost has failed nothing is compared with it', (t) => {
+test('a failed case of Ringpost is not compared', (t) => {
   const results = fixture()
   const ours = results.measurements.filter(({ transport }) => transport === 'ringpost')
   for (const one of ours) one.failed = 'a message was lost'
@@ -148,7 +148,7 @@ test('where Ringpost has failed nothing is compared with it', (t) => {
   t.regex(document(results).markdown, /Nothing was compared/)
 })
 
-test('a run without results has a page all the same', (t) => {
+test('a run without results has a page', (t) => {
   const page = visible(empty())
   t.is(fault(page), null)
   t.regex(page, /Nothing was measured/)
@@ -158,7 +158,7 @@ test('a run without results has a page all the same', (t) => {
   t.regex(visible(bare), /not looked at/)
 })
 
-test('an interruption and a machine that was not quiet are said', (t) => {
+test('an interruption and a busy machine are reported', (t) => {
   t.notRegex(visible(fixture()), /interrupted|not quiet/)
   const results = { ...fixture(), interrupted: true }
   results.state = { load: 4, stolen: 0.011, linePings: [100, 151] }
@@ -171,7 +171,7 @@ test('an interruption and a machine that was not quiet are said', (t) => {
   t.notRegex(visible(results), /not quiet/)
 })
 
-test('ratios are of turns that were measured in turns', (t) => {
+test('ratios are computed from alternating turns', (t) => {
   const values = { ringpost: [10, 20, 40], uds: [40, 20, 60] }
   const results = empty()
   results.measurements = Object.entries(values).map(([transport, of]): Measurement => ({
@@ -186,7 +186,7 @@ test('ratios are of turns that were measured in turns', (t) => {
   t.regex(chart.svg(), />1\.50×<[^]*>1\.0–4\.0</)
 })
 
-test('where another is better is said, however little', (t) => {
+test('a row where another transport is better is marked, however small the difference', (t) => {
   const results = fixture()
   const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
   const [, after] = document(results).markdown.split('## Where another is better')
@@ -197,7 +197,7 @@ test('where another is better is said, however little', (t) => {
   t.is(times(1), '1.00×')
 })
 
-test('a document has tables of one width, and its plots beside it', (t) => {
+test('a document has tables of one width, and its plots in files', (t) => {
   const { markdown, plots } = document(fixture())
   const shown = [...markdown.matchAll(/src="([^"]+)"/g)].map(([, file]) => file)
   t.deepEqual(shown, plots.map(({ file }) => file))
@@ -208,7 +208,7 @@ test('a document has tables of one width, and its plots beside it', (t) => {
   }
 })
 
-test('floors, bars and verdicts stand beside what was seen', (t) => {
+test('floors, limits and verdicts are shown beside the figures', (t) => {
   const page = visible(fixture()).replaceAll('\u00a0', ' ')
   t.regex(page, /audio, p50<\/th><td>≤ 100 µs<\/td><td>61.0 µs<\/td><td class="good words">✓ met</)
   t.regex(page, /<td>≤ 50.0 µs<\/td><td>61.0 µs<\/td><td class="bad words">✗ missed</)
@@ -229,7 +229,7 @@ test('a soak of two days is as legible as one of an hour', (t) => {
   t.regex(visible(failed), /✗ Failed: 3 requests were not answered/)
 })
 
-test('ticks have no zeros nobody needs', (t) => {
+test('ticks have no trailing zeros', (t) => {
   const labels = [100, 1_500, 10_000, 1e9].map((value) => plain(value, 'ns'))
   t.deepEqual(labels, ['100 ns', '1.5 µs', '10 µs', '1 s'])
   t.deepEqual([500, 1e6].map((value) => plain(value, '/s')), ['500 /s', '1 M/s'])

@@ -38,7 +38,7 @@ function payload(sequence: number, length = 64, sender = 3): Uint8Array {
   return made
 }
 
-test('what arrives whole and in order has no fault', (t) => {
+test('a message that arrives whole and in order is no fault', (t) => {
   const arrivals = new Arrivals(true)
   for (let sequence = 0; sequence < 300; sequence++) arrivals.got(payload(sequence, sequence * 8))
   t.deepEqual(arrivals.faults, [])
@@ -55,7 +55,7 @@ const FAULTY: Record<string, Uint8Array[]> = {
   'a byte is wrong': [payload(0).fill(0, 63)],
 }
 for (const [what, messages] of Object.entries(FAULTY)) {
-  test(`it is noticed that ${what}`, (t) => {
+  test(`a fault is detected: ${what}`, (t) => {
     const arrivals = new Arrivals(true)
     for (const message of messages) arrivals.got(message)
     t.true(arrivals.faults.length > 0)
@@ -64,13 +64,13 @@ for (const [what, messages] of Object.entries(FAULTY)) {
 
 const alone = { short: true, progress: () => {} }
 
-test('a scenario nobody knows is refused', async (t) => {
+test('an unknown scenario is rejected', async (t) => {
   const { signal } = new AbortController()
   const suite = scenarioSuite({ ...alone, only: ['mixd'], signal, done: () => t.fail() })
   await t.throwsAsync(suite, { instanceOf: RangeError, message: /'mixd'.*mixed/ })
 })
 
-test('a scenario that is interrupted leaves no result', async (t) => {
+test('an interrupted scenario leaves no result', async (t) => {
   const signal = AbortSignal.timeout(100)
   const suite = scenarioSuite({ ...alone, only: ['mixed'], signal, done: () => t.fail() })
   t.deepEqual(await suite, [])

@@ -29,7 +29,7 @@ function sequential(next: () => number, shift: number): Answer {
 
 const count = (answers: Answer[], answer: Answer) => answers.filter((one) => one === answer).length
 
-test('nobody is accused for being unlucky, and who is slower is found', async (t) => {
+test('noise is not reported as slower, and a slower side is', async (t) => {
   await eachSeed(t, 1, ({ next }) => {
     const unchanged = Array.from({ length: 500 }, () => sequential(next, 0))
     t.is(count(unchanged, 'slower'), 0)
@@ -40,7 +40,7 @@ test('nobody is accused for being unlucky, and who is slower is found', async (t
   })
 })
 
-test('lives of two times are compared as well', async (t) => {
+test('runs of two different times are compared as well', async (t) => {
   await eachSeed(t, 20, ({ next }) => {
     const lives = (shift: number) => Array.from({ length: 40 }, () => shift + noise(next))
     t.is(judgeApart(lives(0), lives(0), TOLERANCE).answer, 'not slower')
@@ -48,14 +48,14 @@ test('lives of two times are compared as well', async (t) => {
   })
 })
 
-test('few lives say nothing', (t) => {
+test('too few runs decide nothing', (t) => {
   const { answer, low, high } = judgePaired([-1, -1, -1, -1], TOLERANCE)
   t.deepEqual([answer, low, high], ['undecided', 0, Infinity])
   t.is(judgeApart([-1, -1], [0, 0], TOLERANCE).answer, 'undecided')
   t.is(judgePaired([], TOLERANCE).answer, 'undecided')
 })
 
-test('one slow row is enough, and one undecided row keeps the rest from being cleared', (t) => {
+test('one slow row fails the comparison, and one undecided row leaves it undecided', (t) => {
   t.is(conclude(['not slower', 'not slower']), 'not slower')
   t.is(conclude(['not slower', 'undecided']), 'undecided')
   t.is(conclude(['undecided', 'slower', 'not slower']), 'slower')
@@ -80,7 +80,7 @@ const verdictOf = (found: SoakSample[], begins = [0]) =>
 /** Hours of which it is seen how often something holds that one of them may miss. */
 const HOURS = 200
 
-test('what grows is told from what wanders', async (t) => {
+test('growth is told apart from fluctuation', async (t) => {
   await eachSeed(t, 1, ({ next }) => {
     let covered = 0
     for (let hour = 0; hour < HOURS; hour++) {
@@ -95,7 +95,7 @@ test('what grows is told from what wanders', async (t) => {
   })
 })
 
-test('memory that begins anew is no growth', async (t) => {
+test('memory that starts over is no growth', async (t) => {
   await eachSeed(t, 10, ({ next }) => {
     const [first, second] = [samples(next, 0), samples(next, 0)]
     for (const sample of second) {

@@ -48,7 +48,7 @@ const FAULTS: Record<string, [what: string, says: RegExp][]> = {
 }
 
 for (const [what, measure] of Object.entries(MEASUREMENTS)) {
-  test.serial(`${what}: where nothing goes wrong there is a figure`, async (t) => {
+  test.serial(`${what}: a faultless transport has a figure`, async (t) => {
     const pair = await Pair.open('lossy', { settings: { directory, fault: 'none' } })
     t.teardown(() => pair.kill())
     const { count } = await measure(pair)
@@ -58,7 +58,7 @@ for (const [what, measure] of Object.entries(MEASUREMENTS)) {
 
 for (const [fault, found] of Object.entries(FAULTS)) {
   for (const [what, says] of found) {
-    test.serial(`${what}: a transport that ${fault} is found out`, async (t) => {
+    test.serial(`${what}: a transport that ${fault} is detected`, async (t) => {
       const pair = await Pair.open('lossy', { settings: { directory, fault } })
       t.teardown(() => pair.kill())
       await t.throwsAsync(MEASUREMENTS[what](pair), { message: says })

@@ -1,4 +1,4 @@
-// A transport under measurement that is not to be trusted: its setting `fault` says what goes wrong.
+// A faulty transport for the benchmark runner; the setting `fault` selects the fault.
 
 import type { Adapter, Settings } from '../../adapter.mjs'
 import { stamp } from '../../payload.mjs'
