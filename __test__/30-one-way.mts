@@ -252,7 +252,7 @@ test('a handler that throws without an error listener causes a process warning',
   const warned = once(process, 'warning') as Promise<[Error & { detail: string }]>
   await provoke(client)
   const [{ message, detail }] = await warned
-  t.is(message, 'a handler of the event "boom" failed: Error: unheard')
+  t.is(message, 'a handler of the event "boom" failed: Error: unread')
   t.regex(detail, /30-one-way\.m[jt]s:\d+/)
 })
 
