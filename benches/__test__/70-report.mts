@@ -1,5 +1,5 @@
-// What shows results: a page, plots, a document. How it looks in a browser is asked by
-// ci/report.mjs; here it is whether all of it is there, whole, and true to what it was made from.
+// Reports: the page, the plots and the document are complete, well-formed, and true to the results.
+// How they look in a browser is tested by ci/report.mjs.
 
 import test from 'ava'
 import { charts } from '../report/charts.mjs'
@@ -55,7 +55,7 @@ function hostile(word: string): Results {
 
 const count = (text: string, part: RegExp) => [...text.matchAll(part)].length
 
-test('page and plots are well-formed', (t) => {
+test('page and plots are whole', (t) => {
   t.is(fault(html(fixture())), null)
   t.true(html(fixture()).startsWith('<!doctype html>'))
   for (const { name, svg } of charts(fixture())) {
@@ -69,12 +69,12 @@ test('page and plots are well-formed', (t) => {
   }
 })
 
-test('a page is self-contained', (t) => {
+test('a page needs nothing else', (t) => {
   const page = visible(fixture())
   t.notRegex(page.replaceAll('http://www.w3.org/2000/svg', ''), /https?:|@import|url\(|\bsrc=/)
 })
 
-test('names are escaped', (t) => {
+test('names are only ever text', (t) => {
   const results = hostile(HOSTILE)
   const page = visible(results)
   t.is(fault(page), null)
@@ -89,7 +89,7 @@ test('names are escaped', (t) => {
   }
 })
 
-test('names with any characters keep page and plots well-formed', async (t) => {
+test('names of any characters leave page and plots whole', async (t) => {
   await eachSeed(t, 10, ({ text, pick }) => {
     const word = Array.from({ length: 8 }, () => text(3) + pick([...'<>&"\'|/=-\\']))
     t.is(fault(visible(hostile(word.join('')))), null)
@@ -101,14 +101,14 @@ function embedded(page: string): Results {
   return JSON.parse(json) as Results
 }
 
-test('a missing figure is null in a file and is shown the same', (t) => {
+test('what has no figure is null in a file, and shown alike', (t) => {
   t.is(html(read(fixture())), html(fixture()))
   t.is(figure(null, 'ns'), '–')
   const shown = visible(fixture()).replace(/<script>[^]*?<\/script>/, '')
   t.notRegex(shown, /NaN|Infinity|undefined|\bnull\b/)
 })
 
-test('every plot has a series for each measured transport', (t) => {
+test('every plot has a series for each transport that was measured', (t) => {
   const results = fixture()
   const all = charts(results)
   t.is(new Set(all.map(({ name }) => name)).size, all.length)
@@ -126,7 +126,7 @@ test('every plot has a series for each measured transport', (t) => {
   t.is(count(ratio.svg(), /class="bar"/g), 6 * 4)
 })
 
-test('failures are listed at the top and appear in no plot', (t) => {
+test('a failure is reported at the top, and is in no plot', (t) => {
   const results = fixture()
   const page = visible(results)
   t.regex(page, /class="notice failed"[^]*2 things failed[^]*missed its rate[^]*<dl class="facts"/)
@@ -139,7 +139,7 @@ test('failures are listed at the top and appear in no plot', (t) => {
   t.regex(markdown, /\| vscode-jsonrpc \| ✗ failed: missed its rate/)
 })
 
-test('a failed case of Ringpost is not compared', (t) => {
+test('where Ringpost has failed nothing is compared with it', (t) => {
   const results = fixture()
   const ours = results.measurements.filter(({ transport }) => transport === 'ringpost')
   for (const one of ours) one.failed = 'a message was lost'
@@ -148,17 +148,17 @@ test('a failed case of Ringpost is not compared', (t) => {
   t.regex(document(results).markdown, /Nothing was compared/)
 })
 
-test('a run without results has a page', (t) => {
+test('a run without results has a page all the same', (t) => {
   const page = visible(empty())
   t.is(fault(page), null)
   t.regex(page, /Nothing was measured/)
   t.notRegex(page, /<svg|class="notice/)
   t.deepEqual(document(empty()).plots, [])
   const bare = { ...empty(), state: { load: 0, stolen: 0, linePings: [] } }
-  t.regex(visible(bare), /not looked at/)
+  t.regex(visible(bare), /not measured/)
 })
 
-test('an interruption and a busy machine are reported', (t) => {
+test('an interruption and a machine that was not quiet are said', (t) => {
   t.notRegex(visible(fixture()), /interrupted|not quiet/)
   const results = { ...fixture(), interrupted: true }
   results.state = { load: 4, stolen: 0.011, linePings: [100, 151] }
@@ -171,7 +171,7 @@ test('an interruption and a busy machine are reported', (t) => {
   t.notRegex(visible(results), /not quiet/)
 })
 
-test('ratios are computed from alternating turns', (t) => {
+test('ratios are of turns that were measured in turns', (t) => {
   const values = { ringpost: [10, 20, 40], uds: [40, 20, 60] }
   const results = empty()
   results.measurements = Object.entries(values).map(([transport, of]): Measurement => ({
@@ -186,7 +186,7 @@ test('ratios are computed from alternating turns', (t) => {
   t.regex(chart.svg(), />1\.50×<[^]*>1\.0–4\.0</)
 })
 
-test('a row where another transport is better is marked, however small the difference', (t) => {
+test('a better alternative is reported, however small the difference', (t) => {
   const results = fixture()
   const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
   const [, after] = document(results).markdown.split('## Where another is better')
@@ -197,7 +197,7 @@ test('a row where another transport is better is marked, however small the diffe
   t.is(times(1), '1.00×')
 })
 
-test('a document has tables of one width, and its plots in files', (t) => {
+test('a document has tables of one width, and its plots beside it', (t) => {
   const { markdown, plots } = document(fixture())
   const shown = [...markdown.matchAll(/src="([^"]+)"/g)].map(([, file]) => file)
   t.deepEqual(shown, plots.map(({ file }) => file))
@@ -208,7 +208,7 @@ test('a document has tables of one width, and its plots in files', (t) => {
   }
 })
 
-test('floors, limits and verdicts are shown beside the figures', (t) => {
+test('floors, bars and verdicts stand beside what was seen', (t) => {
   const page = visible(fixture()).replaceAll('\u00a0', ' ')
   t.regex(page, /audio, p50<\/th><td>≤ 100 µs<\/td><td>61.0 µs<\/td><td class="good words">✓ met</)
   t.regex(page, /<td>≤ 50.0 µs<\/td><td>61.0 µs<\/td><td class="bad words">✗ missed</)
@@ -229,7 +229,7 @@ test('a soak of two days is as legible as one of an hour', (t) => {
   t.regex(visible(failed), /✗ Failed: 3 requests were not answered/)
 })
 
-test('ticks have no trailing zeros', (t) => {
+test('ticks have no superfluous zeros', (t) => {
   const labels = [100, 1_500, 10_000, 1e9].map((value) => plain(value, 'ns'))
   t.deepEqual(labels, ['100 ns', '1.5 µs', '10 µs', '1 s'])
   t.deepEqual([500, 1e6].map((value) => plain(value, '/s')), ['500 /s', '1 M/s'])

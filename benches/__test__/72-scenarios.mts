@@ -38,7 +38,7 @@ function payload(sequence: number, length = 64, sender = 3): Uint8Array {
   return made
 }
 
-test('a message that arrives whole and in order is no fault', (t) => {
+test('what arrives whole and in order has no fault', (t) => {
   const arrivals = new Arrivals(true)
   for (let sequence = 0; sequence < 300; sequence++) arrivals.got(payload(sequence, sequence * 8))
   t.deepEqual(arrivals.faults, [])
@@ -51,11 +51,11 @@ const FAULTY: Record<string, Uint8Array[]> = {
   'one comes twice': [payload(0), payload(0)],
   'two are the wrong way round': [payload(0), payload(2), payload(1)],
   'an empty one is missing': [payload(0), payload(1), payload(3)],
-  'one comes from somebody else': [payload(0), payload(1, 64, 4)],
+  'one comes from another sender': [payload(0), payload(1, 64, 4)],
   'a byte is wrong': [payload(0).fill(0, 63)],
 }
 for (const [what, messages] of Object.entries(FAULTY)) {
-  test(`a fault is detected: ${what}`, (t) => {
+  test(`it is detected that ${what}`, (t) => {
     const arrivals = new Arrivals(true)
     for (const message of messages) arrivals.got(message)
     t.true(arrivals.faults.length > 0)
@@ -64,13 +64,13 @@ for (const [what, messages] of Object.entries(FAULTY)) {
 
 const alone = { short: true, progress: () => {} }
 
-test('an unknown scenario is rejected', async (t) => {
+test('an unknown scenario is refused', async (t) => {
   const { signal } = new AbortController()
   const suite = scenarioSuite({ ...alone, only: ['mixd'], signal, done: () => t.fail() })
   await t.throwsAsync(suite, { instanceOf: RangeError, message: /'mixd'.*mixed/ })
 })
 
-test('an interrupted scenario leaves no result', async (t) => {
+test('a scenario that is interrupted leaves no result', async (t) => {
   const signal = AbortSignal.timeout(100)
   const suite = scenarioSuite({ ...alone, only: ['mixed'], signal, done: () => t.fail() })
   t.deepEqual(await suite, [])

@@ -1,4 +1,5 @@
-// A faulty transport for the benchmark runner; the setting `fault` selects the fault.
+// A transport under measurement that is not to be trusted: its setting `fault` says what goes
+// wrong.
 
 import type { Adapter, Settings } from '../../adapter.mjs'
 import { stamp } from '../../payload.mjs'

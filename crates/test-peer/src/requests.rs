@@ -15,10 +15,10 @@ use crate::{Connection, State, lock};
 
 pub async fn connect(state: &Arc<State>, connect: Connect) -> Answer {
     let Connect { server, options, waiting } = connect;
-    let (wanted, api) = (options.options(), options.api());
+    let config = options.client();
     let (connection, peer) = if waiting {
         let client = tokio::task::spawn_blocking(move || {
-            let mut client = blocking::Client::connect(&server, &wanted, api)?;
+            let mut client = blocking::Client::connect(&server, &config)?;
             client.handle("add", add);
             Ok::<_, Error>(client)
         });
@@ -26,7 +26,7 @@ pub async fn connect(state: &Arc<State>, connect: Connect) -> Answer {
         let peer = client.peer().clone();
         (Connection::Waiting(Arc::new(Mutex::new(client))), peer)
     } else {
-        let client = Client::connect_with(&server, &wanted, api, handlers(state, None)).await?;
+        let client = Client::connect_with(&server, &config, handlers(state, None)).await?;
         let peer = client.peer().clone();
         (Connection::Async(client), peer)
     };
@@ -137,14 +137,12 @@ fn prepare(order: &RequestOrder) -> Result<(Vec<u8>, CallOptions), Failure> {
     let timeout = order.timeout_ms.map(Duration::from_millis);
     Ok((
         payload,
-        CallOptions {
-            lane: order.lane.into(),
-            codec: order.codec.into(),
-            timeout,
-            trace,
-            window: None,
-            compress: order.method == PACKED,
-        },
+        CallOptions::new()
+            .lane(order.lane.into())
+            .codec(order.codec.into())
+            .timeout(timeout)
+            .trace(trace)
+            .compress(order.method == PACKED),
     ))
 }
 
@@ -176,7 +174,7 @@ pub async fn notify(state: &State, notify: &Notify) -> Answer {
     let Connection::Async(client) = state.connection(notify.connection)? else {
         return Err(Failure::mistake("a blocking connection only sends requests"));
     };
-    let options = CallOptions { lane: notify.lane.into(), ..CallOptions::default() };
+    let options = CallOptions::new().lane(notify.lane.into());
     let mut payload = vec![0; notify.length.max(8)];
     payload[..4].copy_from_slice(&notify.stream.to_le_bytes());
     let mut refused = Value::Null;
@@ -207,7 +205,7 @@ pub fn stats(state: &State, connection: u32) -> Answer {
     let Connection::Async(client) = state.connection(connection)? else {
         return Err(Failure::mistake("a blocking connection has no stats"));
     };
-    let stats = client.stats().unwrap_or_default();
+    let stats = client.link_stats().unwrap_or_default();
     Ok(json!({
         "pending": stats.calls,
         "serving": stats.serving,

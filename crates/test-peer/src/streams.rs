@@ -33,8 +33,8 @@ pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
         })
         .handle("sum", |mut request: Request| async move {
             let (items, mut sum) = (request.take_stream()?, 0u64);
-            while let Some(item) = items.next().await {
-                sum += u64::from(number(&item?.payload));
+            while let Some(item) = items.next().await? {
+                sum += u64::from(number(&item.payload));
             }
             encode(json!(sum))
         })
@@ -44,8 +44,8 @@ pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
         })
         .handle("double", |mut request: Request| async move {
             let (items, mut count) = (request.take_stream()?, 0);
-            while let Some(item) = items.next().await {
-                items.send(&number_bytes(2 * number(&item?.payload))).await?;
+            while let Some(item) = items.next().await? {
+                items.send(&number_bytes(2 * number(&item.payload))).await?;
                 count += 1;
             }
             encode(json!(count))
@@ -131,19 +131,16 @@ async fn read(client: &Client, order: &StreamOrder, seen: &mut Seen) -> Result<V
         Codec::Bytes => order.value.to_string().into_bytes(),
         _ => rmp_serde::to_vec_named(&order.value).expect("values encode"),
     };
-    let options = CallOptions {
-        codec,
-        lane: order.lane.into(),
-        timeout: order.timeout_ms.map(Duration::from_millis),
-        window: order.window,
-        trace: None,
-        ..CallOptions::default()
-    };
+    let mut options = CallOptions::new()
+        .codec(codec)
+        .lane(order.lane.into())
+        .timeout(order.timeout_ms.map(Duration::from_millis));
+    options.window = order.window;
     let stream = client.stream(&order.method, &payload, &options)?;
     let (expected, factor) = (pattern(order.length), if order.method == "double" { 2 } else { 1 });
     let read = async {
-        while let Some(item) = stream.next().await {
-            let payload = item?.payload;
+        while let Some(item) = stream.next().await? {
+            let payload = item.payload;
             seen.in_order &=
                 if is_bulk { payload == expected } else { number(&payload) == seen.items * factor };
             seen.items += 1;
