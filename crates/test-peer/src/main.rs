@@ -1,7 +1,7 @@
 //! One side of the conformance suite: a process that executes commands, one line of JSON each.
 //!
-//! `{"id": 1, "do": {"connect": {...}}}` comes in, `{"id": 1, "ok": ...}` or `{"id": 1, "error": ...}`
-//! goes out. Its counterpart is `conformance/test-peer.mts`; `wire.rs` lists the commands.
+//! `{"id": 1, "do": {"connect": {...}}}` comes in, `{"id": 1, "ok": ...}` or `{"id": 1, "error":
+//! ...}` goes out. Its counterpart is `conformance/test-peer.mts`; `wire.rs` lists the commands.
 
 mod malicious;
 mod malicious_server;

@@ -1,5 +1,5 @@
-//! A malicious peer: it follows the handshake or violates it, and then writes arbitrary data into the
-//! shared memory.
+//! A malicious peer: it follows the handshake or violates it, and then writes arbitrary data into
+//! the shared memory.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Read, Result, Write};

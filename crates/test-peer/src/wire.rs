@@ -1,4 +1,5 @@
-//! The commands of the test peer and its answers; `conformance/wire.mts` says the same in TypeScript.
+//! The commands of the test peer and its answers; `conformance/wire.mts` says the same in
+//! TypeScript.
 
 use std::time::Duration;
 

@@ -225,8 +225,8 @@ const ROUNDS: usize = 20_000;
 
 /// Reads and writes rings while another thread overwrites bytes and positions. Nothing may panic or
 /// leave the ring; the bounds are what the region checks. It goes on until something was taken and
-/// something refused, which needs the other thread to have run: no time is long enough for that on a
-/// machine that is busy.
+/// something refused, which needs the other thread to have run: no time is long enough for that on
+/// a machine that is busy.
 fn a_scribbler_is_survived<B: Backing>() {
     let capacity = 4096;
     let backing = B::new(capacity);
