@@ -11,8 +11,8 @@ pub enum Change {
     Connected(LinkId, Peer),
     /// It is over, with the reason unless it was closed in good order.
     Closed(LinkId, Option<Error>),
-    /// Clients do not find this server any more: its files were removed, and another has taken its
-    /// name or they could not be put back. The connections there are stay.
+    /// Clients do not find this server any more: its files were removed, and another has taken its name
+    /// or they could not be put back. The connections there are stay.
     NameLost(Error),
 }
 

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ipc_core::{Lane, LinkId, Message, route};
 
-/// Handlers by name, one for each, and listeners, any number; and per link what its peer's codes
-/// mean.
+/// Handlers by name, one for each, and listeners, any number; and per link what its peer's codes mean.
 pub(crate) struct Router<H> {
     handlers: Vec<H>,
     by_name: HashMap<Box<str>, usize>,
@@ -14,8 +13,8 @@ pub(crate) struct Router<H> {
     subscriptions: u64,
     /// Names whose payloads may come compressed.
     packed: HashSet<Box<str>>,
-    /// By the place of a link in its engine, and there by the route of a message; the id says whose
-    /// it is now.
+    /// By the place of a link in its engine, and there by the route of a message; the id says whose it is
+    /// now.
     links: Vec<Option<(LinkId, Vec<Option<Route>>)>>,
 }
 

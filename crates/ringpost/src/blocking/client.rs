@@ -46,8 +46,8 @@ impl Client {
         &self.peer
     }
 
-    /// Calls `handler` for each request or one-way message of that name the server sends, while
-    /// this client waits for something: in [`Self::request`], [`Self::turn`] or [`Self::drain`].
+    /// Calls `handler` for each request or one-way message of that name the server sends, while this
+    /// client waits for something: in [`Self::request`], [`Self::turn`] or [`Self::drain`].
     pub fn handle<H>(&mut self, name: &str, handler: H)
     where
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
@@ -55,8 +55,7 @@ impl Client {
         self.endpoint.handle(name, Box::new(handler));
     }
 
-    /// Calls `listener` for each one-way message of that name, beside whatever else is called for
-    /// it.
+    /// Calls `listener` for each one-way message of that name, beside whatever else is called for it.
     pub fn on<L>(&mut self, event: &str, listener: L) -> Subscription
     where
         L: FnMut(&Request<'_>) + Send + 'static,
@@ -123,16 +122,16 @@ impl Client {
         Streaming::serve(&mut self.endpoint, ticket)
     }
 
-    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as
-    /// long as its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by
-    /// the lane's [`Overflow`](crate::Overflow).
+    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as long as
+    /// its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by the lane's
+    /// [`Overflow`](crate::Overflow).
     pub fn notify(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
         let mut batch = self.batch(event, options)?;
         batch.notify(payload)
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
     pub fn send(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
         let draft = options.one_way(self.endpoint.engine.code(event)?);
         self.endpoint.send(self.link, &draft, payload)
@@ -146,15 +145,13 @@ impl Client {
 
     /// Finds room for a one-way message of `len` bytes in the memory shared with the server, to be
     /// filled there instead of being copied there. It has to fit into one frame, a quarter of its
-    /// lane's ring less a few bytes, or it is refused with
-    /// [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full it is refused with
-    /// [`Code::Full`](crate::Code::Full).
+    /// lane's ring less a few bytes, or it is refused with [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full
+    /// it is refused with [`Code::Full`](crate::Code::Full).
     ///
     /// ```
     /// # use ringpost::blocking::{Client, Server};
     /// # use ringpost::{CallOptions, ClientConfig, ServerConfig};
-    /// # let name = format!("ringpost-loan-{}", std::process::id());
-    /// # let directory = std::env::temp_dir().join(name);
+    /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
     /// # let mut server = Server::bind("demo", &ServerConfig::new().directory(&directory))?;
     /// # let stopper = server.stopper();
     /// # let serving = std::thread::spawn(move || server.run());

@@ -106,8 +106,8 @@ impl Dispatcher {
         }
     }
 
-    /// Tells everybody who wants to hear of a one-way message. What one of them does is no business
-    /// of the others, and what they write is dropped.
+    /// Tells everybody who wants to hear of a one-way message. What one of them does is no business of
+    /// the others, and what they write is dropped.
     fn tell(&mut self, request: &Request<'_>, reply: &mut Reply) {
         let (link, message) = (request.link, request.message);
         let handler = self.router.handler(link, message);

@@ -8,8 +8,8 @@ use ipc_core::{Draft, LinkId, Reservation, Result};
 use super::endpoint::Endpoint;
 use crate::api::{CallOptions, Reply};
 
-/// Reservation for a one-way message, on loan in the memory shared with the peer, which sees
-/// nothing of it before [`Loan::send`]. Dropping it sends nothing.
+/// Reservation for a one-way message, on loan in the memory shared with the peer, which sees nothing of it
+/// before [`Loan::send`]. Dropping it sends nothing.
 pub struct Loan<'a> {
     endpoint: &'a mut Endpoint,
     link: LinkId,

@@ -34,8 +34,7 @@ impl Server {
         self.endpoint.handle(name, Box::new(handler));
     }
 
-    /// Calls `listener` for each one-way message of that name, beside whatever else is called for
-    /// it.
+    /// Calls `listener` for each one-way message of that name, beside whatever else is called for it.
     pub fn on<L>(&mut self, event: &str, listener: L) -> Subscription
     where
         L: FnMut(&Request<'_>) + Send + 'static,
@@ -56,8 +55,8 @@ impl Server {
         self.endpoint.dispatcher.router.stop_listening(subscription);
     }
 
-    /// Lets clients send requests and one-way messages of this name compressed: what it takes to
-    /// unpack them is up to 64 times what a client has put in.
+    /// Lets clients send requests and one-way messages of this name compressed: what it takes to unpack
+    /// them is up to 64 times what a client has put in.
     pub fn accept_compressed(&mut self, name: &str) {
         self.endpoint.accept_compressed(name);
     }
@@ -100,8 +99,8 @@ impl Server {
         self.endpoint.answer(ticket, answer)
     }
 
-    /// Whether whoever asked still waits for this answer, as of now: a cancel is seen without a
-    /// turn, by work that goes on for long.
+    /// Whether whoever asked still waits for this answer, as of now: a cancel is seen without a turn,
+    /// by work that goes on for long.
     pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
         self.endpoint.is_awaited(ticket)
     }
@@ -150,8 +149,8 @@ impl Server {
         sent
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
     pub fn send(
         &mut self,
         link: LinkId,
@@ -170,8 +169,8 @@ impl Server {
         peers.filter_map(|link| engine.peer(link).map(|peer| (link, peer))).collect()
     }
 
-    /// Sends some clients, or all [`Self::peers`], a message nobody answers. Returns those it could
-    /// not be sent to, and why.
+    /// Sends some clients, or all [`Self::peers`], a message nobody answers. Returns those it could not
+    /// be sent to, and why.
     pub fn notify_each(
         &mut self,
         links: impl IntoIterator<Item = LinkId>,

@@ -69,8 +69,8 @@ impl<'a> Streaming<'a> {
         }
     }
 
-    /// The same into an item that is used again, so that reading many makes nothing anew. False:
-    /// the other side has sent its last.
+    /// The same into an item that is used again, so that reading many makes nothing anew. False: the
+    /// other side has sent its last.
     pub fn next_into(&mut self, item: &mut Item) -> Result<bool> {
         let next = self.next()?;
         let any = next.is_some();

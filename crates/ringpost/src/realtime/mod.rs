@@ -1,17 +1,16 @@
-//! The api for threads under a deadline: what they call makes no system call, takes no lock and
-//! asks for no memory.
+//! The api for threads under a deadline: what they call makes no system call, takes no lock and asks
+//! for no memory.
 //!
 //! An audio callback cannot wait and must not be made to. So a [`Link`] is set up by a thread that
-//! may do anything, and is then *polled*: [`Link::try_send`] and [`Link::try_recv`] touch the
-//! shared rings and nothing else. Three things they leave to a moment or a thread that may do more:
+//! may do anything, and is then *polled*: [`Link::try_send`] and [`Link::try_recv`] touch the shared
+//! rings and nothing else. Three things they leave to a moment or a thread that may do more:
 //!
 //! - waking a peer that sleeps, which is [`Waker::wake`];
-//! - everything rare, which is [`Link::maintenance`]: the peer's death, its words about names,
-//!   requests;
+//! - everything rare, which is [`Link::maintenance`]: the peer's death, its words about names, requests;
 //! - learning a name, which is [`Link::method`].
 //!
-//! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds
-//! it one system call, in a signal handler; the connection is over then.
+//! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds it one
+//! system call, in a signal handler; the connection is over then.
 //!
 //! ```
 //! use ringpost::realtime::{Link, Wake};
@@ -87,8 +86,8 @@ pub struct Method(Draft);
 /// Whether a message wakes its reader by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// The peer sleeps: someone has to call [`Waker::wake`], within the tenth of a second after
-    /// which the peer counts a wake-up as lost.
+    /// The peer sleeps: someone has to call [`Waker::wake`], within the tenth of a second after which
+    /// the peer counts a wake-up as lost.
     Needed,
     /// The peer looks.
     NotNeeded,
@@ -146,8 +145,8 @@ impl Link {
     }
 
     /// Serves that name for one client, whatever its api: waits for the first that comes, and then
-    /// gives the name up. With a client that asks for smaller lanes than `options.rings` shorter
-    /// messages are agreed on.
+    /// gives the name up. With a client that asks for smaller lanes than `options.rings` shorter messages
+    /// are agreed on.
     pub fn accept(name: &str, config: &ServerConfig, timeout: Duration) -> Result<Self> {
         let mut engine = Engine::new()?;
         let listen = ListenOptions { connections_max: 1, ..config.listen };
@@ -185,8 +184,8 @@ impl Link {
         &self.peer
     }
 
-    /// Resolves a name beforehand: tells it to the peer. Of the options, the lane, the codec and
-    /// the trace context count. May do anything.
+    /// Resolves a name beforehand: tells it to the peer. Of the options, the lane, the codec and the
+    /// trace context count. May do anything.
     pub fn method(&mut self, name: &str, options: &CallOptions) -> Result<Method> {
         let draft = options.one_way(self.engine.code(name)?);
         self.engine.register(self.link, &draft)?;
@@ -249,10 +248,10 @@ impl Link {
         self.waker.clone()
     }
 
-    /// Does what takes system calls and memory: notices the end of the peer, learns its names,
-    /// writes what waited for room, answers requests, for which there are no handlers here, and
-    /// wakes the peer if that is needed. The error says why the connection is over; what came
-    /// before the end can still be received.
+    /// Does what takes system calls and memory: notices the end of the peer, learns its names, writes
+    /// what waited for room, answers requests, for which there are no handlers here, and wakes the
+    /// peer if that is needed. The error says why the connection is over; what came before the end can
+    /// still be received.
     pub fn maintenance(&mut self) -> Result<()> {
         self.engine.take_others(self.link, self.broken.take(), &mut self.dispatcher);
         self.engine.drive(&mut self.dispatcher);

@@ -15,8 +15,8 @@ use super::stream::Streaming;
 use super::waits::Topic;
 use crate::api::{CallOptions, Change, ClientConfig, Reply, Subscription, closed_at_once};
 
-/// A connection to a server, shared by as many tasks and threads as have a clone of it. It is
-/// closed when the last clone is dropped; what still waits for room is written all the same.
+/// A connection to a server, shared by as many tasks and threads as have a clone of it. It is closed
+/// when the last clone is dropped; what still waits for room is written all the same.
 #[derive(Clone)]
 pub struct Client(Arc<Connection>);
 
@@ -42,8 +42,8 @@ impl Client {
         Self::connect_on(&engine, name, config, handlers).await
     }
 
-    /// As [`Self::connect_with`], on an engine that other clients and servers use too. Its wait
-    /// policy takes the place of the client's.
+    /// As [`Self::connect_with`], on an engine that other clients and servers use too. Its wait policy
+    /// takes the place of the client's.
     pub async fn connect_on(
         engine: &SharedEngine,
         name: &str,
@@ -91,8 +91,8 @@ impl Client {
         self.0.owner.handle(name, erase(handler));
     }
 
-    /// Lets the other side send requests and one-way messages of this name compressed: what it
-    /// takes to unpack them is up to 64 times what their author has put in.
+    /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
+    /// unpack them is up to 64 times what their author has put in.
     pub fn accept_compressed(&self, name: &str) {
         self.0.owner.accept_compressed(name);
     }
@@ -132,15 +132,15 @@ impl Client {
         self.line().stream(method, payload, options)
     }
 
-    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as
-    /// long as its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by
-    /// the lane's [`Overflow`](crate::Overflow).
+    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as long as
+    /// its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by the lane's
+    /// [`Overflow`](crate::Overflow).
     pub fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
         self.line().notify(event, payload, options)
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
     pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
         self.line().send(event, payload, options).await
     }

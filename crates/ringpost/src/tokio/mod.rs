@@ -32,15 +32,15 @@
 //!   request, notify, cancel ---+
 //!                              v
 //!   driver ----- drive ----> engine --- collected under the lock ---> run after it was released:
-//!     ^ ^ handlers spawned, tasks woken
+//!     ^  ^                                                            handlers spawned, tasks woken
 //!     |  +-- nudge: something to do that no descriptor tells
 //!     +----- descriptor: a peer rang, a timer, a client
 //! ```
 //!
 //! **Requests** of a peer are handled side by side, each in a task of its own, at most
-//! [`Bounds::serving_max`](crate::Bounds) of them; beyond that they stay in the ring. **One-way
-//! messages** of a connection are handled one after the other, in the order in which they came; a
-//! handler that is slow lets them wait, some in private memory, then in the ring, then at the peer.
+//! [`Bounds::serving_max`](crate::Bounds) of them; beyond that they stay in the ring. **One-way messages**
+//! of a connection are handled one after the other, in the order in which they came; a handler that
+//! is slow lets them wait, some in private memory, then in the ring, then at the peer.
 //!
 //! A client or server is closed when the last of its handles is dropped. A handler that holds a
 //! handle of its own client or server keeps it open until it is closed; [`Request::notify`] and

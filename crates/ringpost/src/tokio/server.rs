@@ -20,8 +20,8 @@ use crate::api::{CallOptions, Change, Reply, ServerConfig, Subscription};
 pub struct Server(Arc<Owner>);
 
 impl Server {
-    /// Takes the name and listens. A client that connects before its method has a handler is
-    /// refused the method; [`Self::bind_with`] has handlers in place first.
+    /// Takes the name and listens. A client that connects before its method has a handler is refused
+    /// the method; [`Self::bind_with`] has handlers in place first.
     pub async fn bind(name: &str, config: &ServerConfig) -> Result<Self> {
         Self::bind_with(name, config, Handlers::new()).await
     }
@@ -34,8 +34,7 @@ impl Server {
 
     /// As [`Self::bind_with`], on an engine that other clients and servers use too. Its wait policy
     /// takes the place of the server's.
-    // Nothing in it waits, but it needs the runtime it is called in, as everything asynchronous
-    // does.
+    // Nothing in it waits, but it needs the runtime it is called in, as everything asynchronous does.
     #[expect(clippy::unused_async, reason = "so that it is only called where a runtime is")]
     pub async fn bind_on(
         engine: &SharedEngine,
@@ -65,8 +64,8 @@ impl Server {
         self.0.handle(name, erase(handler));
     }
 
-    /// Lets the other side send requests and one-way messages of this name compressed: what it
-    /// takes to unpack them is up to 64 times what their author has put in.
+    /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
+    /// unpack them is up to 64 times what their author has put in.
     pub fn accept_compressed(&self, name: &str) {
         self.0.accept_compressed(name);
     }
@@ -95,9 +94,10 @@ impl Server {
         self.0.stop_listening(subscription);
     }
 
-    /// Waits for the next connection that comes or goes, or for the loss of the name; `None` when
-    /// the server is closed. Each change is told once, whoever asks, and a connection that goes
-    /// before anybody was told that it had come is not told of.
+    /// Waits for the next connection that comes or goes, or for the loss of the name; `None` when the
+    /// server is closed. Each
+    /// change is told once, whoever asks, and a connection that goes before anybody was told that it
+    /// had come is not told of.
     pub async fn next_change(&self) -> Option<Change> {
         let group = self.0.group;
         let change = self.0.shared().until(Topic::Group(group), |state| {
@@ -145,8 +145,8 @@ impl Server {
         self.0.line(link).notify(event, payload, options)
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// lane has dropped it.
     pub async fn send(
         &self,
         link: LinkId,
@@ -212,8 +212,8 @@ impl Server {
         self.0.shared().with(|state| state.close_listener(self.0.group));
     }
 
-    /// Closes all connections in good order, for all clones, and waits until what waited for room
-    /// is written, or a second is over. Handlers that are at work are dropped.
+    /// Closes all connections in good order, for all clones, and waits until what waited for room is
+    /// written, or a second is over. Handlers that are at work are dropped.
     pub async fn close(&self) {
         self.0.shared().close(self.0.group).await;
     }

@@ -45,8 +45,8 @@ impl Streaming {
         self.send_now(payload)
     }
 
-    /// Ends the items that go with this request; its reply is still to come. At the handler, where
-    /// the answer ends them, this does nothing.
+    /// Ends the items that go with this request; its reply is still to come. At the handler, where the
+    /// answer ends them, this does nothing.
     pub fn finish(&self) {
         if self.key.ours {
             let FlowKey { link, id, .. } = self.key;
@@ -54,8 +54,8 @@ impl Streaming {
         }
     }
 
-    /// Waits for the reply, and drops the items that still come before it. At the handler, waits
-    /// until the caller has sent its last.
+    /// Waits for the reply, and drops the items that still come before it. At the handler, waits until
+    /// the caller has sent its last.
     pub async fn reply(self) -> Result<Reply> {
         self.finish();
         while self.next().await?.is_some() {}
