@@ -14,17 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipc_core::{Options, Overflow, Transport, WaitPolicy};
 use ringpost::blocking::{Answer, Client, Server};
-use ringpost::{ApiOptions, CallOptions};
+use ringpost::{CallOptions, ClientConfig, ServerConfig};
 use rustix::time::{ClockId, clock_gettime};
 use seeds::{Random, each_seed};
 use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, patiently, role};
 
-/// No spinning before a sleep.
-const ASLEEP: ApiOptions = ApiOptions {
-    wait_policy: WaitPolicy::NONE,
-    timeout: WAIT_POLICY,
-    connect_timeout: WAIT_POLICY,
-};
 /// How long before the end of its work a worker receives the order: enough for it to wake up.
 const NOTICE_NS: u64 = 40_000;
 /// How much the moment of falling asleep is moved, and how far.
@@ -35,6 +29,12 @@ const LEAD_NS_MAX: u64 = 20_000;
 const STALLED_NS: u64 = 500_000_000;
 const ROUNDS: u64 = 1000;
 const SEEDS: u64 = 3;
+
+/// A client that does not poll before it sleeps.
+fn asleep(options: &Options) -> ClientConfig {
+    let config = ClientConfig::from(options).wait_policy(WaitPolicy::NONE);
+    config.timeout(WAIT_POLICY).connect_timeout(WAIT_POLICY)
+}
 
 #[test]
 fn in_another_process() {
@@ -48,7 +48,8 @@ fn in_another_process() {
 /// A server that works as it is ordered to, and reports when it has slept through something.
 fn work(options: &Options) {
     static DONE: AtomicU64 = AtomicU64::new(0);
-    let mut server = Server::bind("worker", options, ASLEEP).unwrap();
+    let mut server =
+        Server::bind("worker", &ServerConfig::from(options).wait_policy(WaitPolicy::NONE)).unwrap();
     server.handle("work", |request, reply| {
         let until = u64::from_le_bytes(request.payload[..8].try_into().unwrap());
         // Never for long.
@@ -67,7 +68,7 @@ fn work(options: &Options) {
         Ok(Answer::Now)
     });
     server.run().unwrap();
-    std::process::exit(if server.stats().lost_wakeups == 0 { 0 } else { 1 });
+    std::process::exit(if server.engine_stats().lost_wakeups == 0 { 0 } else { 1 });
 }
 
 /// The same clock in both processes.
@@ -105,14 +106,14 @@ fn beside_a_worker(
         for _ in 0..clients {
             let (mut random, options) = (Random::new(random.next()), &meeting.options);
             scope.spawn(move || {
-                let mut client = patiently(|| Client::connect("worker", options, ASLEEP));
+                let mut client = patiently(|| Client::connect("worker", &asleep(options)));
                 play(&mut client, &mut random);
                 assert_eq!(client.engine_stats().lost_wakeups, 0, "slept through an answer");
                 client.close().unwrap();
             });
         }
     });
-    let mut client = Client::connect("worker", &meeting.options, ASLEEP).unwrap();
+    let mut client = Client::connect("worker", &asleep(&meeting.options)).unwrap();
     client.notify("stop", b"", &CallOptions::default()).unwrap();
     assert_eq!(worker.wait(), Some(0), "the worker slept through something");
 }

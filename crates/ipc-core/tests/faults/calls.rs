@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ipc_core::testing::faults;
 use ipc_core::{Code, Draft, Engine, Error, ListenOptions, Options, Transport, WaitPolicy};
 use ringpost::blocking::{Answer, Client, Server};
-use ringpost::{ApiOptions, CallOptions};
+use ringpost::{CallOptions, ClientConfig, ServerConfig};
 use rustix::io::Errno;
 
 use super::census::census;
@@ -147,8 +147,14 @@ enum Failing {
     Client,
 }
 
-fn ask(options: &Options, api: ApiOptions) -> Result<Vec<u8>, Error> {
-    let mut client = Client::connect("server", options, api)?;
+fn ask(options: &Options, span: Duration) -> Result<Vec<u8>, Error> {
+    let mut client = Client::connect(
+        "server",
+        &ClientConfig::from(options)
+            .timeout(span)
+            .connect_timeout(span)
+            .wait_policy(WaitPolicy::NONE),
+    )?;
     let reply = client.request("echo", b"question", &CallOptions::default())?;
     client.close()?;
     Ok(reply.payload)
@@ -171,7 +177,6 @@ fn serve_and_ask_within(
     failing: Failing,
     plan: Plan,
 ) -> (bool, Result<Vec<u8>, Error>) {
-    let api = ApiOptions { timeout: span, connect_timeout: span, wait_policy: WaitPolicy::NONE };
     let (ready, bound) = mpsc::channel();
     let serving = {
         let options = options.clone();
@@ -180,7 +185,10 @@ fn serve_and_ask_within(
                 plan.start();
             }
             // What the server fails with is its own affair, as long as it ends.
-            if let Ok(mut server) = Server::bind("server", &options, api) {
+            if let Ok(mut server) = Server::bind(
+                "server",
+                &ServerConfig::from(&options).timeout(span).wait_policy(WaitPolicy::NONE),
+            ) {
                 server.handle("echo", |request, reply| {
                     reply.payload.extend_from_slice(request.payload);
                     Ok(Answer::Now)
@@ -197,7 +205,7 @@ fn serve_and_ask_within(
     if failing == Failing::Client {
         plan.start();
     }
-    let answer = ask(options, api);
+    let answer = ask(options, span);
     let failed_here = faults::stop();
     stopper.stop();
     (serving.join().unwrap() || failed_here, answer)

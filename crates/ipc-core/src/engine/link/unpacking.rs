@@ -128,7 +128,7 @@ impl<C: Carrier> Link<C> {
             Kind::Reply => self.session.asked_packed(message.id),
             _ => {
                 let name = self.session.name(message.lane, message.code);
-                name.is_some_and(|name| host.accepts_packed(name))
+                name.is_some_and(|name| host.accepts_packed(self.id, name))
             }
         };
         if !is_wanted {
