@@ -50,7 +50,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An answer of bytes.
+    /// A reply of bytes.
+    ///
+    /// ```
+    /// use ringpost::{Codec, Reply};
+    ///
+    /// assert_eq!(Reply::bytes("done").codec, Codec::Bytes);
+    /// ```
     pub fn bytes(payload: impl Into<Vec<u8>>) -> Self {
         Self { codec: Codec::Bytes, payload: payload.into(), compress: false }
     }

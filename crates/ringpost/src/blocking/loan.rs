@@ -31,12 +31,33 @@ impl<'a> Loan<'a> {
     }
 
     /// Bytes of the message.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let image = client.loan("image", 4096, &CallOptions::new())?;
+    /// assert_eq!(image.len(), 4096);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(clippy::len_without_is_empty, reason = "it is as long as was asked for")]
     pub fn len(&self) -> usize {
         self.reservation.len
     }
 
-    /// Copies `bytes` to `offset` of the message. Panics where they would not fit.
+    /// Copies `bytes` to `offset` of the message. Panics where they do not fit.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = client.loan("image", 4096, &CallOptions::new())?;
+    /// image.write(1024, &[0x7f; 1024]);
+    /// image.send()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
         self.endpoint.engine.fill(self.link, &self.reservation, offset, bytes);
     }
@@ -49,6 +70,17 @@ impl<'a> Loan<'a> {
     }
 
     /// Sends the message as it lies there now.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = client.loan("image", 4096, &CallOptions::new())?;
+    /// image.write(0, &[0x7f; 4096]);
+    /// image.send()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send(self) -> Result<()> {
         self.endpoint.engine.send_reserved(self.link, &self.draft, &self.reservation)
     }
@@ -74,7 +106,18 @@ impl<'a> RequestLoan<'a> {
         Ok(Self { loan: Loan { endpoint, link, draft, reservation } })
     }
 
-    /// Sends the request as it lies there now, and waits for the answer.
+    /// Sends the request as it lies there now, and waits for its outcome.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = client.loan_request("resize", 4096, &CallOptions::new())?;
+    /// image.write(0, &[0x7f; 4096]);
+    /// let reply = image.request()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request(self) -> Result<Reply> {
         let Loan { endpoint, link, mut draft, reservation } = self.loan;
         let mut reply = Reply::default();

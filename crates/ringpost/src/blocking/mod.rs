@@ -64,12 +64,28 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// What it takes to answer later.
+    /// What it takes to answer later; see [`Answer::Later`].
+    ///
+    /// ```
+    /// # use ringpost::blocking::Request;
+    /// # fn example(request: &Request<'_>) {
+    /// let ticket = request.ticket();
+    /// # }
+    /// ```
     pub fn ticket(&self) -> Ticket {
         Ticket { link: self.link, message: *self.message }
     }
 
-    /// How long whoever asked will go on waiting; `None`: for ever.
+    /// How long the caller will go on waiting; `None`: without end.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Request;
+    /// # fn example(request: &Request<'_>) {
+    /// if request.remaining().is_some_and(|left| left.is_zero()) {
+    ///     return; // too late to begin
+    /// }
+    /// # }
+    /// ```
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = self.message.deadline;
         (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
@@ -101,7 +117,17 @@ pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteE
 pub struct Stopper(Arc<StopSignal>);
 
 impl Stopper {
-    /// From now on, whatever it does.
+    /// Makes it return, now or when it next waits.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Server;
+    /// # fn example(mut server: Server) {
+    /// let stopper = server.stopper();
+    /// let serving = std::thread::spawn(move || server.run());
+    /// stopper.stop();
+    /// serving.join().expect("it does not panic").expect("it has served");
+    /// # }
+    /// ```
     pub fn stop(&self) {
         self.0.set();
     }
