@@ -196,8 +196,8 @@ enum Way {
     Up,
 }
 
-/// A server of streams: sends as many items as it is asked for, or takes what comes. Answers with what
-/// its thread has allocated from the first item to the last.
+/// A server of streams: sends as many items as it is asked for, or takes what comes. Answers with
+/// what its thread has allocated from the first item to the last.
 fn serve_items(mut server: Server, asked: &mpsc::Receiver<(Ticket, Vec<u8>)>) {
     let is_over = |change: &Change| matches!(change, Change::Closed(..));
     while !server.changes().iter().any(is_over) {

@@ -1,7 +1,8 @@
 //! Two processes that sleep whenever they have nothing to do: no bell between them is ever missing.
 //!
 //! What a side misses is found in the end by its engine's backstop, which counts it; without that a
-//! round would have no end. `RINGPOST_RUNS` makes as many times the rounds of it, millions by night.
+//! round would have no end. `RINGPOST_RUNS` makes as many times the rounds of it, millions by
+//! night.
 
 #[path = "../src/seeds.rs"]
 #[allow(dead_code, reason = "it is made for the tests inside of the crate")]
@@ -23,7 +24,8 @@ const NOTICE_NS: u64 = 40_000;
 /// How much the moment of falling asleep is moved, and how far.
 const STEP_NS: u64 = 100;
 const LEAD_NS_MAX: u64 = 20_000;
-/// A round that takes longer stood still until something else woke it; a machine may do that to one.
+/// A round that takes longer stood still until something else woke it; a machine may do that to
+/// one.
 const STALLED_NS: u64 = 500_000_000;
 const ROUNDS: u64 = 1000;
 const SEEDS: u64 = 3;
@@ -116,9 +118,9 @@ fn beside_a_worker(
     assert_eq!(worker.wait(), Some(0), "the worker slept through something");
 }
 
-/// Requests whose answers come just as their client falls asleep. The worker is busy until a certain
-/// moment, by which its next request is there. The client sends it so long before that it is asleep in
-/// every other round when the answer comes, and not yet in the others.
+/// Requests whose answers come just as their client falls asleep. The worker is busy until a
+/// certain moment, by which its next request is there. The client sends it so long before that it
+/// is asleep in every other round when the answer comes, and not yet in the others.
 fn ping_pong(client: &mut Client, random: &mut Random) {
     let (call, mut answer) = (CallOptions::default(), Vec::new());
     let (mut lead, mut stalled) = (1000, 0);

@@ -1,5 +1,5 @@
-//! Sandboxes that refuse system calls, and limits a process is given: it works, or there is an error
-//! that says what is missing. Each situation is a process of its own.
+//! Sandboxes that refuse system calls, and limits a process is given: it works, or there is an
+//! error that says what is missing. Each situation is a process of its own.
 
 // A filter of system calls, and limits.
 #![allow(unsafe_code)]

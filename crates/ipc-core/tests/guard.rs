@@ -1,5 +1,5 @@
-//! The signal handler behind named segments, beside handlers of others. Each situation is a process of
-//! its own, because a process has one handler.
+//! The signal handler behind named segments, beside handlers of others. Each situation is a process
+//! of its own, because a process has one handler.
 
 // Handlers, and mappings that fault.
 #![allow(unsafe_code)]

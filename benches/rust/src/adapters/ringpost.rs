@@ -100,7 +100,7 @@ fn options(settings: &Settings) -> Options {
 }
 
 fn wait_policy(settings: &Settings) -> WaitPolicy {
-    if settings.look { WaitPolicy::DEFAULT } else { WaitPolicy::NONE }
+    if settings.spin { WaitPolicy::DEFAULT } else { WaitPolicy::NONE }
 }
 
 struct RingpostChannel {

@@ -1,8 +1,8 @@
 //! System calls that fail, one after the other: nobody panics, nobody hangs, nothing leaks.
 //!
 //! A connection is made, used and closed; the first time the first system call that may fail does,
-//! the next time the second, and so on until none is left to fail. Each time it fails once, and each
-//! time from then on for ever.
+//! the next time the second, and so on until none is left to fail. Each time it fails once, and
+//! each time from then on for ever.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -27,8 +27,8 @@ const CALLS_MAX: u32 = 500;
 /// Within this everything has to end, whatever fails.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Runs `scenario` with a call failing, for each call and each way to fail. The scenario says whether
-/// one did.
+/// Runs `scenario` with a call failing, for each call and each way to fail. The scenario says
+/// whether one did.
 fn fail_each_call(meeting: &Meeting, scenario: impl Fn(Plan) -> bool + Send + Sync + 'static) {
     let scenario = Arc::new(scenario);
     // The first run makes what is made once per process, and the directory.
@@ -78,7 +78,8 @@ impl Plan {
 /// What takes too long although nothing failed was slow, and gets the time it needs.
 const SPANS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(10)];
 
-/// Binds, connects, asks, is answered, and closes, each in `span`. An error at any point is an outcome.
+/// Binds, connects, asks, is answered, and closes, each in `span`. An error at any point is an
+/// outcome.
 fn converse(options: &Options, span: Duration) -> Result<Side, Error> {
     let (mut server, mut client) = (Engine::new()?, Engine::new()?);
     let (mut serving, mut asking) = (Side::default(), Side::default());
