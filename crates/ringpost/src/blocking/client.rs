@@ -1,22 +1,19 @@
-//! A client that waits.
+//! A client that blocks.
 
 use std::time::Duration;
 
 use ipc_core::{
-    Codec, Corrupt, Draft, EngineStats, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time,
+    Codec, Corrupt, EngineStats, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time,
 };
 
 use super::endpoint::Endpoint;
-use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
+use super::{Answer, Change, Request, Stopper, Streaming, Ticket};
 use crate::api::{Arrival, CallOptions, ClientConfig, Reply, Subscription, closed_at_once};
-
-/// Messages of a batch after which the peer is shown them.
-const BATCH_MESSAGES: u32 = 64;
 
 /// A connection to a server, used by one thread at a time.
 pub struct Client {
-    endpoint: Endpoint,
-    link: LinkId,
+    pub(super) endpoint: Endpoint,
+    pub(super) link: LinkId,
     peer: Peer,
 }
 
@@ -256,8 +253,10 @@ impl Client {
     /// # }
     /// ```
     pub fn notify(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
-        let mut batch = self.batch(event, options)?;
-        batch.notify(payload)
+        let draft = options.one_way(self.endpoint.engine.code(event)?);
+        let sent = self.endpoint.engine.send(self.link, &draft, payload);
+        self.endpoint.engine.flush();
+        sent
     }
 
     /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
@@ -274,72 +273,6 @@ impl Client {
     pub fn send(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
         let draft = options.one_way(self.endpoint.engine.code(event)?);
         self.endpoint.send(self.link, &draft, payload)
-    }
-
-    /// Starts a batch of one-way messages, which the peer is shown some at a time.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// let mut batch = client.batch("sample", &CallOptions::new())?;
-    /// for sample in 0..1000u32 {
-    ///     batch.notify(&sample.to_le_bytes())?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn batch(&mut self, event: &str, options: &CallOptions) -> Result<Batch<'_>> {
-        let draft = options.one_way(self.endpoint.engine.code(event)?);
-        Ok(Batch { client: self, draft, unseen: 0 })
-    }
-
-    /// Finds room for a one-way message of `len` bytes in the memory shared with the server, to be
-    /// filled there instead of being copied there. It has to fit into one frame, a quarter of its
-    /// lane's ring less a few bytes, or it is refused with [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full
-    /// it is refused with [`Code::Full`](crate::Code::Full).
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Client, Server};
-    /// # use ringpost::{CallOptions, ClientConfig, ServerConfig};
-    /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
-    /// # let mut server = Server::bind("demo", &ServerConfig::new().directory(&directory))?;
-    /// # let stopper = server.stopper();
-    /// # let serving = std::thread::spawn(move || server.run());
-    /// # let mut client = Client::connect("demo", &ClientConfig::new().directory(&directory))?;
-    /// let mut image = client.loan("image", 64 << 10, &CallOptions::default())?;
-    /// for row in 0..64 {
-    ///     image.write(row << 10, &[0x7f; 1 << 10]);
-    /// }
-    /// image.send()?;
-    /// # stopper.stop();
-    /// # serving.join().unwrap()?;
-    /// # std::fs::remove_dir_all(directory).unwrap();
-    /// # Ok::<(), ringpost::Error>(())
-    /// ```
-    pub fn loan(&mut self, event: &str, len: usize, options: &CallOptions) -> Result<Loan<'_>> {
-        Loan::new(&mut self.endpoint, self.link, event, len, options)
-    }
-
-    /// As [`Self::loan`], for a request.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// let mut image = client.loan_request("resize", 64 << 10, &CallOptions::new())?;
-    /// image.write(0, &[0x7f; 64 << 10]);
-    /// let reply = image.request()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn loan_request(
-        &mut self,
-        method: &str,
-        len: usize,
-        options: &CallOptions,
-    ) -> Result<RequestLoan<'_>> {
-        RequestLoan::new(&mut self.endpoint, self.link, method, len, options)
     }
 
     /// Waits until nothing waits for room in private memory any more.
@@ -515,63 +448,8 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// The server hears that this was on purpose; what still waits for room is lost.
+    /// Closes the connection without waiting; what still waits for room is lost.
     fn drop(&mut self) {
         self.endpoint.say_goodbye(self.link);
-    }
-}
-
-/// One-way messages of one name, from [`Client::batch`]. The rest is shown when it is dropped.
-pub struct Batch<'a> {
-    client: &'a mut Client,
-    draft: Draft,
-    unseen: u32,
-}
-
-impl Batch<'_> {
-    /// Sends one more.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// let mut batch = client.batch("sample", &CallOptions::new())?;
-    /// batch.notify(b"1")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[inline]
-    pub fn notify(&mut self, payload: &[u8]) -> Result<Sent> {
-        let Client { endpoint, link, .. } = &mut *self.client;
-        let sent = endpoint.engine.send(*link, &self.draft, payload)?;
-        self.unseen += 1;
-        if self.unseen == BATCH_MESSAGES || sent == Sent::Queued {
-            self.unseen = 0;
-            endpoint.engine.flush();
-        }
-        Ok(sent)
-    }
-
-    /// Waits until nothing waits for room in private memory any more.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// let mut batch = client.batch("sample", &CallOptions::new())?;
-    /// batch.notify(b"1")?;
-    /// batch.drain(Duration::from_secs(1))?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn drain(&mut self, timeout: Duration) -> Result<()> {
-        self.client.drain(timeout)
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        self.client.endpoint.engine.flush();
     }
 }

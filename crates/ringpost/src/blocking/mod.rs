@@ -1,4 +1,4 @@
-//! The api for threads that wait: each call returns when it is done.
+//! The API for threads that wait: each call returns when it is done.
 //!
 //! ```
 //! use ringpost::blocking::{Answer, Client, Server};
@@ -25,6 +25,8 @@
 //! # Ok::<(), ringpost::Error>(())
 //! ```
 
+mod asking;
+mod batch;
 mod client;
 mod dispatcher;
 mod endpoint;
@@ -44,7 +46,8 @@ use ipc_core::{LinkId, Message, RemoteError, StopSignal, Time};
 use crate::api::Reply;
 
 pub use crate::api::Change;
-pub use client::{Batch, Client};
+pub use batch::Batch;
+pub use client::Client;
 pub use loan::{Loan, RequestLoan};
 #[cfg(feature = "typed")]
 pub use requester::Items;
@@ -54,6 +57,7 @@ pub use stream::Streaming;
 
 /// A request or one-way message a handler is called with.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Request<'a> {
     /// What was sent.
     pub payload: &'a [u8],
@@ -99,7 +103,7 @@ pub struct Ticket {
     message: Message,
 }
 
-/// What a handler has done about a request.
+/// Whether a handler has answered a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The answer is in the reply it was given.

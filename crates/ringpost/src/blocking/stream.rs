@@ -6,15 +6,15 @@ use super::Ticket;
 use super::endpoint::Endpoint;
 use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
 
-/// One end of a stream: a request whose maker and whose handler send each other items.
+/// One end of a stream: a request whose caller and handler send each other items.
 ///
-/// On the side that asked, the other side's items end with the reply, which [`Self::reply`] hands
-/// over, or with an error, and dropping this cancels the request. On the side that works they end
-/// when whoever asked has said so; the items sent there end with the answer.
+/// At the caller the items end with the reply, which [`Self::reply`] returns, or with an error, and
+/// dropping this cancels the request. At the handler they end when the caller calls
+/// [`Self::finish`]; the items sent there end with the answer.
 pub struct Streaming<'a> {
     endpoint: &'a mut Endpoint,
     key: FlowKey,
-    /// What our items look like.
+    /// What the frames of our items say.
     draft: Draft,
 }
 
@@ -199,5 +199,5 @@ impl Drop for Streaming<'_> {
 }
 
 fn over() -> Error {
-    Error::new(Code::Cancelled, "nobody waits for items of this stream any more")
+    Error::new(Code::Cancelled, "the stream is over")
 }

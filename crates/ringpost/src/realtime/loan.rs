@@ -1,4 +1,4 @@
-//! Messages that are written where they will lie.
+//! Messages that are written in place, in shared memory.
 
 use std::ptr::NonNull;
 
@@ -6,7 +6,7 @@ use ipc_core::Reservation;
 
 use super::{Link, Method, Wake};
 
-/// Reservation for one message in the ring. Dropping it sends nothing.
+/// Space for one message in the ring. Dropping it sends nothing.
 pub struct Loan<'a> {
     pub(super) link: &'a mut Link,
     pub(super) method: Method,

@@ -1,12 +1,12 @@
-//! The api for threads under a deadline: what they call makes no system call, takes no lock and asks
-//! for no memory.
+//! The API for threads under a deadline: what they call makes no system call, takes no lock and
+//! allocates nothing.
 //!
 //! An audio callback cannot wait and must not be made to. So a [`Link`] is set up by a thread that
 //! may do anything, and is then *polled*: [`Link::try_send`] and [`Link::try_recv`] touch the shared
 //! rings and nothing else. Three things they leave to a moment or a thread that may do more:
 //!
 //! - waking a peer that sleeps, which is [`Waker::wake`];
-//! - everything rare, which is [`Link::maintenance`]: the peer's death, its words about names, requests;
+//! - everything rare, which is [`Link::maintenance`]: the death of the peer, its definitions of names, requests;
 //! - learning a name, which is [`Link::method`].
 //!
 //! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds it one
@@ -37,7 +37,7 @@
 //! // In the callback.
 //! let samples = [0; 512];
 //! match link.try_send(&block, &samples) {
-//!     Ok(Wake::Needed) => {} // whoever holds the waker will see to it
+//!     Ok(Wake::Needed) => {} // the thread with the waker wakes the peer
 //!     Ok(Wake::NotNeeded) => {}
 //!     Err(_) => {} // the block is lost: the next one is due already
 //! }
@@ -79,17 +79,17 @@ pub struct Link {
     broken: Option<Corrupt>,
 }
 
-/// A name the peer has been told, and how messages of that name travel. Of the link it comes from.
+/// A name that is defined for the peer, and how its messages travel. It belongs to one link.
 #[derive(Clone, Copy, Debug)]
 pub struct Method(Draft);
 
 /// Whether a message wakes its reader by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// The peer sleeps: someone has to call [`Waker::wake`], within the tenth of a second after which
+    /// The peer sleeps: [`Waker::wake`] has to be called, within the tenth of a second after which
     /// the peer counts a wake-up as lost.
     Needed,
-    /// The peer looks.
+    /// The peer is awake.
     NotNeeded,
 }
 
@@ -404,7 +404,7 @@ impl Link {
 }
 
 impl Drop for Link {
-    /// The peer hears that this was on purpose.
+    /// Closes the connection without waiting.
     fn drop(&mut self) {
         self.engine.close(self.link, &mut self.dispatcher);
         self.waker.wake();

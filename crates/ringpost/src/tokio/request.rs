@@ -21,7 +21,7 @@ pub struct Request {
     pub message: Message,
     /// The connection it came on.
     pub link: LinkId,
-    /// Who sent it.
+    /// The process it came from.
     pub peer: Arc<Peer>,
     cancellation: Cancellation,
     timeout: Duration,

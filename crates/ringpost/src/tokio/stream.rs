@@ -25,7 +25,7 @@ use crate::api::{FlowKey, Item, Reading, Reply};
 pub struct Streaming {
     shared: Arc<Shared>,
     key: FlowKey,
-    /// What our items look like.
+    /// What the frames of our items say.
     draft: Draft,
 }
 
