@@ -9,7 +9,6 @@ import type { Inbox } from '../runtime/inbox.js'
 import type { Link } from './link.js'
 import { native, type Extras } from '../native.js'
 import { laneNumber, nativeSpan } from '../values/options.js'
-import { ERROR, REPLY, REQUEST } from '../runtime/outbox.js'
 import { Pending } from './pending.js'
 import { readError, remoteError } from '../values/remote-error.js'
 import { onAbort } from '../values/signals.js'
@@ -23,12 +22,14 @@ const {
   ENDED_UNREADABLE,
   ENDED_WITHDRAWN,
   ENDED_WOULD_DEADLOCK,
+  KIND_ERROR,
+  KIND_REPLY,
+  KIND_REQUEST,
+  WINDOW_DEFAULT,
 } = native
 
 /** The lane of a request that names none. */
 const NORMAL = 2
-/** Bytes of items that may wait where nobody chose another number. */
-const WINDOW_DEFAULT = 262_144
 /** A synchronous request must end, even on a connection whose requests need not. */
 const SYNC_TIMEOUT_DEFAULT = 30_000
 
@@ -156,7 +157,7 @@ export class Caller {
     const { pool, runtime } = this.#link
     const arena = runtime.syncArena
     const { codec } = arena
-    if (arena.kind === ERROR) throw remoteError(readError(answer, codec === MESSAGE_PACK))
+    if (arena.kind === KIND_ERROR) throw remoteError(readError(answer, codec === MESSAGE_PACK))
     if (!arena.has(answer)) return decode(contract, answer, codec)
     // What is kept is not in the arena, where the next answer will be.
     if (contract.codecNumber === BYTES) return decode(contract, pool.copy(answer), codec)
@@ -171,7 +172,7 @@ export class Caller {
     const { codecNumber } = contract
     let value
     try {
-      if (kind !== REPLY) return this.#failed(call, inbox, at, extras)
+      if (kind !== KIND_REPLY) return this.#failed(call, inbox, at, extras)
       let payload
       if (codecNumber === BYTES) payload = inbox.kept(at, extras)
       else payload = codecNumber === OWN ? inbox.exposed(at, extras) : inbox.borrowed(at, extras)
@@ -226,19 +227,18 @@ export class Caller {
       throw new IpcError('ERR_TOO_MANY_PENDING', message)
     }
     link.runtime.addReferences(1)
-    link.runtime.outbox.append(
-      link.number,
-      REQUEST,
-      lane,
-      contract.format,
-      code,
-      slot,
-      this.#pending.generation(slot),
-      nativeSpan(call.timeoutMs),
-      payload,
-      traceparent === undefined ? undefined : traceBytes(traceparent),
-      window,
-    )
+    const { outbox } = link.runtime
+    const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
+    outbox.begin(KIND_REQUEST, payload, trace)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.format = contract.format
+    outbox.code = code
+    outbox.slot = slot
+    outbox.generation = this.#pending.generation(slot)
+    outbox.timeoutMs = nativeSpan(call.timeoutMs)
+    outbox.window = window
+    outbox.append()
     return slot
   }
 

@@ -13,10 +13,10 @@ import { waitOptions } from '../values/options.js'
 import { promised } from '../values/thenable.js'
 import { Waiters } from './wait.js'
 
-const { ORDER_CONSUMED, ORDER_END } = native
+const { ITEM_OVERHEAD, ORDER_CONSUMED, ORDER_END } = native
 
 /** What an item takes of the credit: what its frame takes in a ring. */
-const itemCost = (length: number): number => (length + 31) & ~7
+const itemCost = (length: number): number => (length + ITEM_OVERHEAD + 7) & ~7
 const NOTHING = new Uint8Array(0)
 
 /** By this streams of every copy of the package are known; its value says which end they are. */
@@ -73,9 +73,14 @@ export class ItemWriter {
     if (this.#sent >= this.#granted) throw tooMany()
     this.#sent += itemCost(payload.length)
     const { outbox } = link.runtime
-    outbox.append(
-      link.number, this.#kind, lane, codecNumber, code, slot, generation, 0, payload, undefined,
-    )
+    outbox.begin(this.#kind, payload, undefined)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.format = codecNumber
+    outbox.code = code
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append()
     return this.isReady
   }
 
@@ -103,9 +108,13 @@ export class ItemWriter {
     this.stop(reason)
     const { link, lane, slot, generation } = this.#address
     if (link.end !== undefined) return
-    link.runtime.outbox.append(
-      link.number, ORDER_END, lane, 0, 0, slot, generation, 0, NOTHING, undefined,
-    )
+    const { outbox } = link.runtime
+    outbox.begin(ORDER_END, NOTHING, undefined)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append()
   }
 
   /** The peer grants credit, so much in all. */
@@ -326,10 +335,15 @@ export class ItemReader implements AsyncIterableIterator<any> {
     // Behind the last item no more credit is needed.
     const isUseless = this.#end !== undefined && !link.hasUnread
     if (this.#consumed === 0 || isUseless || link.end !== undefined) return
-    link.runtime.outbox.append(
-      ...[link.number, ORDER_CONSUMED, lane, 0, this.#kind, slot, generation] as const,
-      ...[this.#consumed, NOTHING, undefined] as const,
-    )
+    const { outbox } = link.runtime
+    outbox.begin(ORDER_CONSUMED, NOTHING, undefined)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.item = this.#kind
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.count = this.#consumed
+    outbox.append()
     this.#consumed = 0
   }
 }

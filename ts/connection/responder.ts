@@ -8,19 +8,13 @@ import { IpcError } from '../values/errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
 import type { Link } from './link.js'
-import type { Extras } from '../native.js'
-import { ERROR, REPLY, REQUEST, REQUEST_ITEM } from '../runtime/outbox.js'
+import { native, type Extras } from '../native.js'
 import { Parking } from './parking.js'
 import { encodeError } from '../values/remote-error.js'
 import { pump, ServerStream, sourceOf } from './server-stream.js'
 import { promised } from '../values/thenable.js'
 
-/** A request that was said to be a stream. */
-interface Announcement {
-  slot: number
-  generation: number
-  window: number
-}
+const { KIND_ERROR, KIND_REPLY, KIND_REQUEST, KIND_REQUEST_ITEM } = native
 
 /** Tells what has gone wrong where nobody waits for it; `what` says where. */
 type Report = (thrown: unknown, what: string) => void
@@ -40,8 +34,6 @@ export class Responder {
   /** Requests whose handlers have promised an answer, by slot. */
   readonly #serving: (Context | undefined)[] = []
   #servingCount = 0
-  /** It is the next request to come. */
-  #announced: Announcement | undefined
   #unhandled = 0
   /** For the handlers of events, which nobody waits for. */
   readonly #ended = new AbortController()
@@ -101,24 +93,17 @@ export class Responder {
 
   /** A request or an event has come. */
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
-    const isPlain = this.#announced === undefined && this.#parking === undefined
-    if (isPlain) this.take(inbox, at, kind, extras, 0)
-    else this.#receive(inbox, at, kind, extras)
-  }
-
-  #receive(inbox: Inbox, at: number, kind: number, extras: Extras): void {
-    const window = kind === REQUEST ? this.#window(inbox, at) : 0
-    if (this.#parking?.waits(inbox, at, kind, extras, window)) return
-    this.take(inbox, at, kind, extras, window)
+    if (this.#parking?.waits(inbox, at, kind, extras)) return
+    this.take(inbox, at, kind, extras)
   }
 
   /** The same, to be delivered now. */
-  take(inbox: Inbox, at: number, kind: number, extras: Extras, window: number): void {
+  take(inbox: Inbox, at: number, kind: number, extras: Extras): void {
     const code = inbox.code(at)
-    if (kind === REQUEST) {
+    if (kind === KIND_REQUEST) {
       const route = this.#routes[code] ?? this.#route(code)
-      this.#serve(route, inbox, at, code, extras, window)
-    } else if (kind === REQUEST_ITEM) {
+      this.#serve(route, inbox, at, code, extras)
+    } else if (kind === KIND_REQUEST_ITEM) {
       const stream = this.#stream(inbox.slot(at), inbox.generation(at))
       stream?.received(inbox, at, extras)
     } else {
@@ -130,20 +115,6 @@ export class Responder {
         this.#tellAll(listeners, inbox, at, code, extras)
       }
     }
-  }
-
-  /** The next request is a stream, of this window. */
-  announced(slot: number, generation: number, window: number): void {
-    this.#announced = { slot, generation, window }
-  }
-
-  /** The window of a request if it was said to be a stream, or 0. */
-  #window(inbox: Inbox, at: number): number {
-    const announced = this.#announced
-    this.#announced = undefined
-    const isMeant =
-      announced?.slot === inbox.slot(at) && announced.generation === inbox.generation(at)
-    return isMeant ? announced.window : 0
   }
 
   /** The peer grants credit. */
@@ -173,7 +144,7 @@ export class Responder {
 
   isHandled(name: string, kind: number): boolean {
     const [own, shared] = [this.#own, this.#shared]
-    if (kind === REQUEST) return (own.find(name) ?? shared?.find(name)) !== undefined
+    if (kind === KIND_REQUEST) return (own.find(name) ?? shared?.find(name)) !== undefined
     return own.listeners(name).length > 0 || (shared?.listeners(name).length ?? 0) > 0
   }
 
@@ -223,8 +194,8 @@ export class Responder {
     at: number,
     code: number,
     extras: Extras,
-    window: number,
   ): void {
+    const window = inbox.window(at)
     if (window > 0 || !(route?.contract instanceof MethodContract)) {
       return this.#serveOther(route, inbox, at, code, extras, window)
     }
@@ -318,21 +289,26 @@ export class Responder {
     } catch (error) {
       return this.#fail(context, error)
     }
-    this.#answer(context, REPLY, contract.format, payload)
+    this.#answer(context, KIND_REPLY, contract.format, payload)
   }
 
   #fail(context: Context, error: unknown): void {
     const payload = encodeError(error, this.#link.peer.messageLenMax)
-    this.#answer(context, ERROR, MESSAGE_PACK, payload)
+    this.#answer(context, KIND_ERROR, MESSAGE_PACK, payload)
   }
 
   #answer(context: Context, kind: number, codec: number, payload: Uint8Array): void {
     const { number, runtime, end } = this.#link
     if (end !== undefined) return
     const { laneNumber, slot, generation } = context
-    runtime.outbox.append(
-      number, kind, laneNumber, codec, 0, slot, generation, 0, payload, undefined,
-    )
+    const { outbox } = runtime
+    outbox.begin(kind, payload, undefined)
+    outbox.link = number
+    outbox.lane = laneNumber
+    outbox.format = codec
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append()
   }
 
   /** Returns whether the answer is still waited for. */

@@ -6,9 +6,10 @@ import { Context, type Owner } from './context.js'
 import { IpcError } from '../values/errors.js'
 import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
 import type { Inbox } from '../runtime/inbox.js'
-import type { Extras } from '../native.js'
+import { native, type Extras } from '../native.js'
 import { checkFunction, handleOptions } from '../values/options.js'
-import { REPLY_ITEM, REQUEST_ITEM } from '../runtime/outbox.js'
+
+const { KIND_REPLY_ITEM, KIND_REQUEST_ITEM } = native
 
 export class ServerStream extends Context implements api.ServerStream {
   readonly writer: ItemWriter
@@ -23,10 +24,10 @@ export class ServerStream extends Context implements api.ServerStream {
   ) {
     const { slot, generation, code, lane } = address
     super(connection, connectionEnd, slot, generation, code, lane, deadline, trace)
-    this.writer = new ItemWriter(address, REPLY_ITEM)
+    this.writer = new ItemWriter(address, KIND_REPLY_ITEM)
     const { upload } = address.contract.options
     // What nobody reads stays with its author, who gets no more credit; what cannot be read ends it.
-    this.reader = new ItemReader(address, REQUEST_ITEM, upload, (reason) => {
+    this.reader = new ItemReader(address, KIND_REQUEST_ITEM, upload, (reason) => {
       if (reason !== undefined) this.reader.end(reason)
     })
   }

@@ -7,8 +7,11 @@ import { untransferable } from './thread.js'
 
 const {
   FLAG_OUTSIDE,
+  FLAG_STREAM,
   FLAG_TRACED,
+  IN_ABOUT,
   IN_CODE,
+  IN_COUNT,
   IN_DEADLINE,
   IN_HEAD,
   IN_ID,
@@ -18,6 +21,7 @@ const {
   RUN_EXPOSED,
   RUN_KEPT,
   TRACE_BYTES,
+  WINDOW_BYTES,
 } = native
 
 /** No two records begin in the same so many words. */
@@ -87,10 +91,24 @@ export class Inbox {
     return this.#words[at + IN_ID + 1]
   }
 
-  /** When whoever asked gives up, in milliseconds of the monotonic clock; 0 for never. Of some
-   * events, a number of bytes. */
+  /** The deadline of a request, in milliseconds of the monotonic clock; 0 for never. */
   deadline(at: number): number {
     return this.#floats[(at + IN_DEADLINE) >>> 1]
+  }
+
+  /** The window of a request that is a stream; 0 of any other. */
+  window(at: number): number {
+    return (this.#flags(at) & FLAG_STREAM) === 0 ? 0 : this.#words[at + IN_WORDS]
+  }
+
+  /** What an event is about: see the event. */
+  about(at: number): number {
+    return this.#words[at + IN_ABOUT]
+  }
+
+  /** What an event counts: see the event. */
+  count(at: number): number {
+    return this.#floats[(at + IN_COUNT) >>> 1]
   }
 
   /** The payload for whoever keeps it. */
@@ -149,8 +167,9 @@ export class Inbox {
 
   #special(at: number, extras: Extras): Uint8Array {
     if ((this.#flags(at) & FLAG_OUTSIDE) !== 0) return this.#outside(at, extras)
-    const length = this.#words[at + IN_PAYLOAD_LEN] - TRACE_BYTES
-    return new Uint8Array(this.#memory, this.#start(at), length)
+    const start = this.#start(at)
+    const end = ((at + IN_WORDS) << 2) + this.#words[at + IN_PAYLOAD_LEN]
+    return new Uint8Array(this.#memory, start, end - start)
   }
 
   #outside(at: number, extras: Extras): Uint8Array {
@@ -163,14 +182,20 @@ export class Inbox {
 
   /** Where the payload begins, in bytes. */
   #start(at: number): number {
-    const start = (at + IN_WORDS) << 2
+    const start = this.#traceStart(at)
     return (this.#flags(at) & FLAG_TRACED) === 0 ? start : start + TRACE_BYTES
+  }
+
+  /** Where the trace context begins, if there is one. */
+  #traceStart(at: number): number {
+    const start = (at + IN_WORDS) << 2
+    return (this.#flags(at) & FLAG_STREAM) === 0 ? start : start + WINDOW_BYTES
   }
 
   /** The trace context, copied, if there is one. */
   trace(at: number): Uint8Array | undefined {
     if ((this.#flags(at) & FLAG_TRACED) === 0) return undefined
-    return new Uint8Array(this.#memory, (at + IN_WORDS) << 2, TRACE_BYTES).slice()
+    return new Uint8Array(this.#memory, this.#traceStart(at), TRACE_BYTES).slice()
   }
 
   /** The payload as text. */

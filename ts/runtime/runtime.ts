@@ -143,9 +143,9 @@ export class Runtime {
       case EVENT_CONNECTED:
         return this.#connected(link, inbox.text(at))
       case EVENT_NAME_LOST:
-        return this.#acceptors.get(inbox.code(at))?.nameLost(inbox.text(at))
+        return this.#acceptors.get(inbox.about(at))?.nameLost(inbox.text(at))
       case EVENT_ACCEPTED:
-        return this.#accepted(link, inbox.code(at), inbox.text(at))
+        return this.#accepted(link, inbox.about(at), inbox.text(at))
       case EVENT_CLOSED:
         return this.#closed(link, this.delivery.receiver(link), inbox.text(at))
       default:

@@ -1,6 +1,7 @@
 // How values become bytes: the three built-in codecs, and anyone's own.
 
 import type * as api from '../../index.js'
+import { native } from '../native.js'
 import { IpcError } from './errors.js'
 import * as jsonText from './json.js'
 import { isDetached, isUint8Array, kindOf } from './kinds.js'
@@ -12,12 +13,12 @@ import * as unpack from './unpack.js'
 /** By this the built-in codecs of every copy of the package are known, and their numbers in a header. */
 const NUMBER = Symbol.for('ringpost.codec')
 /** The number of {@link bytes}. */
-export const BYTES = 0
+export const BYTES = native.CODEC_BYTES
 /** The number of {@link messagePack}, which error frames always have. */
-export const MESSAGE_PACK = 1
+export const MESSAGE_PACK = native.CODEC_MESSAGE_PACK
 /** The number of all codecs that are not built in. */
-export const OWN = 3
-const NAMES = ['bytes', 'messagePack', 'json', 'a codec of its own']
+export const OWN = native.CODEC_CUSTOM
+const NAMES = ['bytes', 'messagePack', 'json', 'a custom codec']
 
 const EMPTY = new Uint8Array(0)
 
@@ -39,7 +40,7 @@ const WORKING: readonly api.Codec<any>[] = [
 
 export const bytes = published(BYTES) as api.Codec<Uint8Array>
 export const messagePack = published(MESSAGE_PACK)
-export const json = published(2)
+export const json = published(native.CODEC_JSON)
 
 /** The codec for everyone: its bytes are the caller's, and its errors are for people. */
 function published(number: number): api.Codec<any> {

@@ -115,10 +115,11 @@ pub use engine::{
     Sent, StopSignal, Taken, WaitPolicy, Waker,
 };
 pub use error::{Code, Corrupt, Error, Result};
-pub use handshake::{EngineId, SessionId, Transport};
+pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};
 pub use header::{Codec, HEADER_LEN, Kind};
 pub use limits::{
-    Agreement, Geometry, Lane, Limits, RINGS, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
+    Agreement, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX, RING_LEN_MIN, RINGS,
+    WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
 };
 pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;

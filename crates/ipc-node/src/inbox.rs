@@ -31,11 +31,11 @@ use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
     EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_REFUSED,
-    EVENT_SENT, EVENT_STREAM, EVENT_UNREAD, EVENT_UNREADABLE,
+    EVENT_SENT, EVENT_UNREAD, EVENT_UNREADABLE,
 };
 use crate::records::{
-    FLAG_OUTSIDE, FLAG_TRACED, LARGE, LINK_UNREAD, LINK_WORDS, RUN_EXPOSED, RUN_KEPT, RUN_WORDS,
-    RUNS_MAX, TRACE_BYTES,
+    FLAG_OUTSIDE, FLAG_STREAM, FLAG_TRACED, LARGE, LINK_UNREAD, LINK_WORDS, RUN_EXPOSED, RUN_KEPT,
+    RUN_WORDS, RUNS_MAX, TRACE_BYTES, WINDOW_BYTES,
 };
 use crate::synchronous::{Outcome, SyncCall};
 
@@ -219,13 +219,13 @@ impl Inbox {
     /// A message could not be sent, and whoever sent it hears of it this way.
     pub fn refused(&mut self, link: LinkId, id: u64, error: &Error) {
         let text = describe(error);
-        self.record(link, Head { head: EVENT_REFUSED, id, ..Head::default() }, text.as_bytes());
+        self.record(link, Head::event(EVENT_REFUSED).with_id(id), text.as_bytes());
     }
 
     /// A one-way message somebody waits for is being written, or will never be.
     pub fn sent(&mut self, link: LinkId, id: u64, error: Option<&Error>) {
         let text = error.map(describe).unwrap_or_default();
-        self.record(link, Head { head: EVENT_SENT, id, ..Head::default() }, text.as_bytes());
+        self.record(link, Head::event(EVENT_SENT).with_id(id), text.as_bytes());
     }
 
     /// Waits for the answer to one request by itself; everything else is put down as ever.
@@ -266,7 +266,7 @@ impl Inbox {
         if let Some(place) = self.place(link, head, payload.len()) {
             place.copy_from_slice(payload);
         }
-        if head.head == EVENT_CLOSED
+        if head.kind() == EVENT_CLOSED
             && let Some(arena) = self.arena_of(link)
         {
             arena.ended = true;
@@ -358,7 +358,7 @@ impl Inbox {
         let number = narrow(self.extras.len());
         self.waiting += len;
         self.extras.push(payload.clone());
-        if let Some(place) = self.place_traced(link, head, message, 8) {
+        if let Some(place) = self.place_message(link, head, message, 8) {
             place[..4].copy_from_slice(&number.to_ne_bytes());
             place[4..].copy_from_slice(&narrow(len).to_ne_bytes());
             if let Some(memory) = payload {
@@ -367,21 +367,44 @@ impl Inbox {
         }
     }
 
-    /// As [`Self::place`], with the message's trace context in front.
+    /// As [`Self::place`], with a stream's window and the trace context in front.
     #[inline]
-    fn place_traced(
+    fn place_message(
         &mut self,
         link: LinkId,
         head: Head,
         message: &Message,
         len: usize,
     ) -> Option<&mut [u8]> {
-        let Some(trace) = &message.trace else { return self.place(link, head, len) };
-        let head = Head { head: head.head | FLAG_TRACED << 24, ..head };
-        let place = self.place(link, head, TRACE_BYTES as usize + len)?;
-        let (context, payload) = place.split_at_mut(TRACE_BYTES as usize);
-        context[..trace.0.len()].copy_from_slice(&trace.0);
-        context[trace.0.len()..].fill(0);
+        if message.window.is_none() && message.trace.is_none() {
+            return self.place(link, head, len);
+        }
+        self.place_with_options(link, head, message, len)
+    }
+
+    #[cold]
+    fn place_with_options(
+        &mut self,
+        link: LinkId,
+        mut head: Head,
+        message: &Message,
+        len: usize,
+    ) -> Option<&mut [u8]> {
+        let mut options = [0; (WINDOW_BYTES + TRACE_BYTES) as usize];
+        let mut used = 0;
+        if let Some(window) = message.window {
+            head.head |= FLAG_STREAM << 24;
+            options[..4].copy_from_slice(&window.to_ne_bytes());
+            used = WINDOW_BYTES as usize;
+        }
+        if let Some(trace) = &message.trace {
+            head.head |= FLAG_TRACED << 24;
+            options[used..used + trace.0.len()].copy_from_slice(&trace.0);
+            used += TRACE_BYTES as usize;
+        }
+        let place = self.place(link, head, used + len)?;
+        let (front, payload) = place.split_at_mut(used);
+        front.copy_from_slice(&options[..used]);
         Some(payload)
     }
 }
@@ -397,9 +420,7 @@ impl Host for Inbox {
         let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
         let is_first = !self.first_turns.is_empty() && !is_sync && self.first_turns.has(link);
         let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
-        // A stream begins with two records, and they may be the last of one arena and the first of
-        // the next.
-        let has_runs = self.run_count + 1 < RUNS_MAX as usize;
+        let has_runs = self.run_count < RUNS_MAX as usize;
         let ready =
             self.waiting < max && has_runs && self.late.is_empty() && !is_first && !self.closed;
         if !ready && !self.held_back.contains(&link) {
@@ -411,9 +432,6 @@ impl Host for Inbox {
     #[inline]
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
-        if let Some(window) = message.window {
-            self.announce_stream(link, message.id, window);
-        }
         if len >= LARGE as usize {
             let payload = self.larges.take(link, len);
             if let Some(payload) = &payload {
@@ -427,7 +445,7 @@ impl Host for Inbox {
         }
         let head = head_of(message, 0);
         let (used, waiting) = (self.arena_of(link).map(|arena| arena.used), self.waiting);
-        let Some(place) = self.place_traced(link, head, message, len) else { return Ok(()) };
+        let Some(place) = self.place_message(link, head, message, len) else { return Ok(()) };
         let copied = body.copy_to(place);
         if copied.is_err() {
             self.take_back(link, used, waiting);
@@ -444,9 +462,6 @@ impl Host for Inbox {
     }
 
     fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
-        if let Some(window) = message.window {
-            self.announce_stream(link, message.id, window);
-        }
         let payload = self.larges.close(buffer);
         self.message_outside(link, message, payload, message.len);
     }
@@ -456,22 +471,19 @@ impl Host for Inbox {
     }
 
     fn event(&mut self, event: Event<'_>) {
-        let head = |head| Head { head, ..Head::default() };
         match event {
             Event::Accepted { listener, link, peer } => {
-                let head = Head { code: listener.0, ..head(EVENT_ACCEPTED) };
-                self.register(link, head, peer);
+                self.register(link, Head::event(EVENT_ACCEPTED).about(listener.0), peer);
             }
             Event::ListenerLost { listener, error } => {
-                let head = Head { code: listener.0, ..head(EVENT_NAME_LOST) };
+                let head = Head::event(EVENT_NAME_LOST).about(listener.0);
                 self.record(LinkId(0), head, describe(&error).as_bytes());
             }
             Event::Connected { link, peer } => {
-                self.register(link, head(EVENT_CONNECTED), peer);
+                self.register(link, Head::event(EVENT_CONNECTED), peer);
             }
             Event::Named { link, lane, code, name } => {
-                let code = narrow(route(lane, code));
-                let head = Head { code, ..head(EVENT_NAMED) };
+                let head = Head::event(EVENT_NAMED).about(narrow(route(lane, code)));
                 self.record(link, head, name.as_bytes());
             }
             Event::Ended { link, id, ending } if self.is_sync(link, id) => {
@@ -480,41 +492,41 @@ impl Host for Inbox {
                 }
             }
             Event::Ended { link, id, ending } => {
-                let code = ending_code(ending);
-                self.record(link, Head { code, id, ..head(EVENT_ENDED) }, &[]);
+                let head = Head::event(EVENT_ENDED).about(ending_code(ending)).with_id(id);
+                self.record(link, head, &[]);
             }
             Event::Abandoned { link, id } => {
-                self.record(link, Head { id, ..head(EVENT_ABANDONED) }, &[]);
+                self.record(link, Head::event(EVENT_ABANDONED).with_id(id), &[]);
             }
             Event::Granted { link, kind, id, granted } => {
-                let (code, deadline) = (kind as u32, count(granted));
-                self.record(link, Head { code, id, deadline, head: EVENT_GRANTED }, &[]);
+                let head = Head::event(EVENT_GRANTED).about(kind as u32).with_id(id);
+                self.record(link, head.with_count(count(granted)), &[]);
             }
             Event::ItemsEnd { link, id } => {
-                self.record(link, Head { id, ..head(EVENT_ITEMS_END) }, &[]);
+                self.record(link, Head::event(EVENT_ITEMS_END).with_id(id), &[]);
             }
             Event::Sent { link, id, error } => self.sent(link, id, error.as_ref()),
             Event::Dropped { link, lane, count: dropped } => {
-                let (code, deadline) = (lane as u32, count(dropped));
-                self.record(link, Head { code, deadline, ..head(EVENT_DROPPED) }, &[]);
+                let head = Head::event(EVENT_DROPPED).in_lane(lane).with_count(count(dropped));
+                self.record(link, head, &[]);
             }
             Event::Unread { link, is_too_much } => {
                 self.standing.set_word(standing_at(link, LINK_UNREAD), u32::from(is_too_much));
                 if is_too_much {
-                    self.record(link, head(EVENT_UNREAD), &[]);
+                    self.record(link, Head::event(EVENT_UNREAD), &[]);
                 }
             }
             Event::Unreadable { link, route, error } => {
-                let head = Head { code: narrow(route), ..head(EVENT_UNREADABLE) };
+                let head = Head::event(EVENT_UNREADABLE).about(narrow(route));
                 self.record(link, head, describe(&error).as_bytes());
             }
             Event::Drained { link, lane } => {
                 self.standing.set_word(queued_at(link, lane), 0);
-                self.record(link, Head { code: lane as u32, ..head(EVENT_DRAINED) }, &[]);
+                self.record(link, Head::event(EVENT_DRAINED).in_lane(lane), &[]);
             }
             Event::Closed { link, error } => {
                 let text = error.as_ref().map(describe).unwrap_or_default();
-                self.record(link, head(EVENT_CLOSED), text.as_bytes());
+                self.record(link, Head::event(EVENT_CLOSED), text.as_bytes());
                 (0..LINK_WORDS).for_each(|word| self.standing.set_word(standing_at(link, word), 0));
             }
         }
@@ -522,12 +534,6 @@ impl Host for Inbox {
 }
 
 impl Inbox {
-    #[cold]
-    fn announce_stream(&mut self, link: LinkId, id: u64, window: u32) {
-        let head = Head { head: EVENT_STREAM, id, deadline: f64::from(window), ..Head::default() };
-        self.record(link, head, &[]);
-    }
-
     fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
         let head = head_of(message, 0).head;

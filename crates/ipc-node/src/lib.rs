@@ -5,6 +5,7 @@
 
 mod arena;
 mod binding;
+mod defaults;
 mod describe;
 mod entrance;
 mod first_turns;
