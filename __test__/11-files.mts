@@ -43,7 +43,7 @@ test('what dead servers left goes with the next attempt to connect', async (t) =
   const where = scratch()
   await dies('one', where)
   t.is(readdirSync(where).length, 2)
-  const failed = { code: 'ERR_NO_SERVER', message: /nobody serves "two" in .*scratch-/ }
+  const failed = { code: 'ERR_NO_SERVER', message: /no server is named "two" in .*scratch-/ }
   // A thread that has just looked does not look again.
   await until('it was looked for', async () => {
     await t.throwsAsync(connect('two', { directory: where }), failed)

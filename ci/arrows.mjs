@@ -14,13 +14,18 @@ const CORE_LAYERS = [
   ['lanes'],
   ['ring', 'doorbell'],
   ['memory'],
+  // Plain values.
+  ['remote_error'],
+  ['limits'],
+  ['option_block', 'value'],
+  ['header', 'compression'],
+  ['error'],
+  ['checksum', 'time'],
+  // The two seams.
+  ['sync', 'sys'],
 ]
-/** Below all of them, and free to use each other: plain values and the two seams. */
-const CORE_VALUES = [
-  ...['header', 'option_block', 'checksum', 'compression', 'limits', 'error', 'remote_error', 'time'],
-  'value',
-  ...['sync', 'sys'],
-]
+/** Rooms of the engine, and what each may use of the engine beside itself: what a room needs is given to it. */
+const ENGINE_ROOMS = { os: ['slab'], carrier: ['host'] }
 /** Not part of the product: tests, models, and the doors for tests outside. */
 const CORE_TESTS = /(^|\/)(tests|model|simulation|violations|seeds|golden|testing|heap)(\.rs|\/)/
 
@@ -29,7 +34,7 @@ const CORE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-core\/src\/(memory\/|engine\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
+    where: /^ipc-core\/src\/(memory\/|engine\/os\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
   },
   {
     what: 'a look at the clock',
@@ -40,6 +45,11 @@ const CORE_RULES = [
     what: 'a system call',
     finds: /\brustix::(?!io::Errno)|\blibc::|\bstd::(fs|net|env|process)\b/,
     where: /^ipc-core\/src\/(engine\/|memory\/|(sys|time)\.rs)/,
+  },
+  {
+    what: 'what the operating system watches and wakes with',
+    finds: /\brustix::(event|time|fs::inotify)\b/,
+    where: /^ipc-core\/src\/(engine\/os\/|time\.rs)/,
   },
   { what: 'a word about Node', finds: /\bnapi\b|\bnode\b|\bjavascript\b|\buv_/i, where: /^$/ },
   { what: 'a word about tokio', finds: /\btokio\b/, where: /^ringpost\// },
@@ -107,8 +117,8 @@ const TS_LATE = {
 const MAP = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8')
 
 const faults = [
-  ...layered('ipc-core', CORE_LAYERS, CORE_VALUES),
-  ...layered('ringpost', RINGPOST_LAYERS, []),
+  ...layered('ipc-core', CORE_LAYERS),
+  ...layered('ringpost', RINGPOST_LAYERS),
   ...node(),
   ...typescript(),
 ]
@@ -116,14 +126,13 @@ for (const fault of faults) console.error(fault)
 if (faults.length > 0) process.exit(1)
 console.log('all arrows point down')
 
-/** A crate whose modules stand in layers, over values that each may use. */
-function* layered(crate, layers, values) {
+/** A crate whose modules stand in layers. */
+function* layered(crate, layers) {
   const layerOf = (module) => {
-    if (values.includes(module)) return layers.length
     const layer = layers.findIndex((modules) => modules.includes(module))
     return layer === -1 ? undefined : layer
   }
-  const isBelow = (used, own) => values.includes(used) || layerOf(used) > layerOf(own)
+  const isBelow = (used, own) => layerOf(used) > layerOf(own)
   for (const { path, code } of rust(crate)) {
     if (CORE_TESTS.test(path) || path.endsWith('/lib.rs')) continue
     yield* breaches(CORE_RULES, path, code)
@@ -136,6 +145,16 @@ function* layered(crate, layers, values) {
         yield `${path}: ${own} must not use ${used}`
       }
     }
+    yield* roomFaults(path, code)
+  }
+}
+
+function* roomFaults(path, code) {
+  const room = /^ipc-core\/src\/engine\/(\w+)\//.exec(path)?.[1]
+  const may = ENGINE_ROOMS[room]
+  if (may === undefined) return
+  for (const [, used] of code.matchAll(/\bcrate::engine::(\w+)/g)) {
+    if (used !== room && !may.includes(used)) yield `${path}: ${room} must not use ${used} of the engine`
   }
 }
 

@@ -1,20 +1,30 @@
-// Writes docs/benchmarks.md and its plots from the newest record of a full run:
-//   npm run bench -- all --json benches/record/<date>.json && node ci/benchmarks.mjs
+// Writes docs/benchmarks.md and its plots from the newest summary of a full run in benches/record/:
+//
+//   npm run bench -- all --json results.json && node ci/benchmarks.mjs results.json
+//
+// Without a file it writes the documents anew from the summary that is there.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { document } from '../dist/benches/report/document.mjs'
+import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
 
+const { parse, print, summarize } = await import('../dist/benches/record.mjs')
+const { document } = await import('../dist/benches/report/document.mjs')
+
 const folder = join(ROOT, 'benches/record')
+const [file] = process.argv.slice(2)
+if (file !== undefined) {
+  const results = parse(readFileSync(file, 'utf8'))
+  writeFileSync(join(folder, `${results.started.slice(0, 10)}.json`), print(summarize(results)))
+}
 const newest = readdirSync(folder)
-  .filter((file) => /^\d{4}-\d\d-\d\d\.json$/.test(file))
+  .filter((name) => /^\d{4}-\d\d-\d\d\.json$/.test(name))
   .sort()
   .at(-1)
-if (newest === undefined) giveUp('There is no record yet: the first lines of this file say how to make one.')
-const results = JSON.parse(readFileSync(join(folder, newest), 'utf8'))
+if (newest === undefined) giveUp('There is no summary yet: the first lines of this file say how to make one.')
 
-const { markdown, plots } = document(results)
+const { markdown, plots } = document(parse(readFileSync(join(folder, newest), 'utf8')))
 const docs = join(ROOT, 'docs')
 rmSync(join(docs, 'plots'), { recursive: true, force: true })
 mkdirSync(join(docs, 'plots'), { recursive: true })

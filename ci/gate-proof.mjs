@@ -25,6 +25,7 @@ const { values } = parseArgs({
 const { machine } = await import('../dist/benches/machine.mjs')
 const { gatedRows } = await import('../dist/benches/gate/rows.mjs')
 const { median } = await import('../dist/benches/compare.mjs')
+const { print } = await import('../dist/benches/record.mjs')
 const { Pair } = await import('../dist/benches/pair.mjs')
 const { small } = values
 const PLANTED = Number(values.planted ?? (small ? 1 : 20))
@@ -77,9 +78,12 @@ function isCleared({ what, answer }) {
 async function trial(what, row, candidate) {
   const result = await gate(candidate, rows, small ? ['--time', '30s'] : [])
   const slower = result.rows.filter(({ answer }) => answer === 'slower').map(({ id }) => id)
-  const { answer, runs, disturbed, seconds, state } = result
-  const judged = result.rows.map(({ id, ratio, low, high }) => ({ id, ratio, low, high }))
-  trials.push({ what, row, answer, slower, runs, disturbed, seconds, judged, state })
+  const { answer, runs, disturbed, seconds } = result
+  // A row that was not measured in time has no ratio.
+  const ratios = Object.fromEntries(
+    result.rows.map(({ id, ratio }) => [id, ratio === null ? null : Number(ratio.toFixed(3))]),
+  )
+  trials.push({ what, row, answer, slower, runs, disturbed, seconds: Math.round(seconds), ratios })
   const kind = row === null ? what : `${what} in ${row}`
   console.log(`${trials.length}. ${kind}: ${answer} ${slower.join(' ')} (${runs} runs, ${seconds.toFixed(0)} s)`)
 }
@@ -158,12 +162,12 @@ function keep() {
   const date = new Date().toISOString().slice(0, 10)
   const delays = [...planted].map(([row, { spins }]) => {
     const own = trials.filter((one) => one.row === row)
-    const ratios = own.map(({ judged }) => judged.find(({ id }) => id === row).ratio)
+    const lost = own.map(({ ratios }) => ratios[row]).filter((ratio) => ratio !== null)
     // What it came to, in the median of trials.
-    return { row, ns: spins * SPIN_NS, ratio: ratios.length > 0 ? median(ratios) : null }
+    return { row, ns: spins * SPIN_NS, ratio: lost.length > 0 ? median(lost) : null }
   })
   const file = `benches/record/gate-proof-${date}.json`
   mkdirSync(join(ROOT, 'benches/record'), { recursive: true })
   const proof = { date, machine: machine(), wanted: { planted: PLANTED, unchanged: UNCHANGED }, delays, trials }
-  writeFileSync(join(ROOT, file), `${JSON.stringify(proof, null, 1)}\n`)
+  writeFileSync(join(ROOT, file), print(proof))
 }

@@ -14,9 +14,9 @@ import { ROOT, giveUp } from './step.mjs'
 
 const VERSION = '27.1.0'
 const FILES = [
-  ...['doorbell.rs', 'handshake.rs', 'header.rs', 'option_block.rs', 'limits.rs'],
+  ...['doorbell.rs', 'handshake.rs', 'handshake/policy.rs', 'header.rs', 'option_block.rs', 'limits.rs'],
   ...['lanes/mod.rs', 'ring/producer.rs', 'ring/consumer.rs', 'ring/mod.rs'],
-  ...['session/mod.rs', 'session/fragments.rs', 'session/id.rs', 'session/items.rs'],
+  ...['session/mod.rs', 'session/receiving.rs', 'session/fragments.rs', 'session/id.rs', 'session/items.rs'],
   ...['session/message.rs', 'session/names.rs', 'session/slots.rs', 'session/stream.rs'],
   ...['engine/backlog.rs', 'engine/names.rs'],
 ].map((file) => `crates/ipc-core/src/${file}`).concat('crates/ringpost/src/api/flows.rs')

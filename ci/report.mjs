@@ -14,7 +14,7 @@ import { giveUp } from './step.mjs'
 const { chromium } = await import('playwright-core')
 const { charts } = await import('../dist/benches/report/charts.mjs')
 const { html } = await import('../dist/benches/report/html.mjs')
-const { sample } = await import('../dist/benches/__test__/helpers/fixture.mjs')
+const { fixture } = await import('../dist/benches/__test__/helpers/fixture.mjs')
 
 const SCREENS = [
   { colorScheme: 'light', viewport: { width: 1200, height: 900 } },
@@ -31,7 +31,7 @@ process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 const browser = await launch()
 try {
   // As it is when it was written to a file and read again.
-  const results = JSON.parse(JSON.stringify(sample()))
+  const results = JSON.parse(JSON.stringify(fixture()))
   for (const screen of SCREENS) await checkPage(results, screen)
   await checkHostile(results)
   const count = charts(results).length

@@ -9,7 +9,7 @@ import { ROOT, giveUp, step } from './step.mjs'
 const NODE_WANTED = [20, 17]
 const RUST_WANTED = [1, 88]
 /** Folders that are made by other programs. */
-const NOT_OURS = ['target', 'node_modules']
+const NOT_OURS = ['target', 'node_modules', 'record']
 /** Written when the TypeScript build has succeeded. */
 const BUILT = join(ROOT, 'dist', '.built')
 /** By its path: the compilers of the type tests have the same command. */

@@ -1,16 +1,20 @@
 // Writes the figures of a long benchmark into SPECIFICATION.md:
 //   npm run bench -- engine --json figures.json && node ci/specification.mjs figures.json
+// A summary in benches/record/ will do as well.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { budgets, judge } from '../dist/benches/budgets.mjs'
-import { caution } from '../dist/benches/report/table.mjs'
-import { human, round } from '../dist/benches/words.mjs'
+import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
+
+const { budgets, judge } = await import('../dist/benches/budgets.mjs')
+const { parse } = await import('../dist/benches/record.mjs')
+const { caution } = await import('../dist/benches/report/table.mjs')
+const { human, round } = await import('../dist/benches/words.mjs')
 
 const [file] = process.argv.slice(2)
 if (file === undefined) giveUp('Which file? npm run bench -- engine --json <file> writes one.')
-const { machine, state, rows } = JSON.parse(readFileSync(file, 'utf8'))
+const { machine, state, rows } = parse(readFileSync(file, 'utf8'))
 
 const held = budgets.map((budget) => {
   const row = rows.find(({ id }) => id === budget.id)

@@ -36,7 +36,7 @@ const STEPS = {
   typescript: npx('ava'),
   agent: cargo('build', '--profile', 'ci', '--package', 'test-peer'),
   conformance: node('dist/conformance/run.mjs'),
-  tour: node('examples/tour/run.mjs'),
+  tour: node('examples/tour/test.mjs'),
   benches: node(
     ...['dist/benches/cli/main.mjs', 'bench', 'engine'],
     ...['--quick', '--repeats', '1', '--duration', '20ms'],

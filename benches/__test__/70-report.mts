@@ -9,7 +9,7 @@ import { plain } from '../report/axis.mjs'
 import { figure, ratios, rivalRatios, times } from '../report/view.mjs'
 import type { Measurement, Results } from '../results.mjs'
 import { eachSeed } from '../../__test__/helpers/random.mjs'
-import { empty, sample, soak } from './helpers/fixture.mjs'
+import { empty, fixture, soak } from './helpers/fixture.mjs'
 
 const VOID = ['meta', 'link', 'br', 'img']
 const HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'&|`*_[x](y)\n# \0'
@@ -38,7 +38,7 @@ const visible = (results: Results) =>
 const read = (results: Results) => JSON.parse(JSON.stringify(results)) as Results
 
 function hostile(word: string): Results {
-  const results = sample()
+  const results = fixture()
   const { machine, transports, measurements, rows } = results
   for (const one of transports) Object.assign(one, { label: word, version: word })
   for (const one of measurements) {
@@ -56,9 +56,9 @@ function hostile(word: string): Results {
 const count = (text: string, part: RegExp) => [...text.matchAll(part)].length
 
 test('page and plots are whole', (t) => {
-  t.is(fault(html(sample())), null)
-  t.true(html(sample()).startsWith('<!doctype html>'))
-  for (const { name, svg } of charts(sample())) {
+  t.is(fault(html(fixture())), null)
+  t.true(html(fixture()).startsWith('<!doctype html>'))
+  for (const { name, svg } of charts(fixture())) {
     for (const alone of [false, true]) {
       const drawn = svg(alone)
       t.is(fault(drawn), null, name)
@@ -70,7 +70,7 @@ test('page and plots are whole', (t) => {
 })
 
 test('a page needs nothing else', (t) => {
-  const page = visible(sample())
+  const page = visible(fixture())
   t.notRegex(page.replaceAll('http://www.w3.org/2000/svg', ''), /https?:|@import|url\(|\bsrc=/)
 })
 
@@ -102,14 +102,14 @@ function embedded(page: string): Results {
 }
 
 test('what has no figure is null in a file, and shown alike', (t) => {
-  t.is(html(read(sample())), html(sample()))
+  t.is(html(read(fixture())), html(fixture()))
   t.is(figure(null, 'ns'), '–')
-  const shown = visible(sample()).replace(/<script>[^]*?<\/script>/, '')
+  const shown = visible(fixture()).replace(/<script>[^]*?<\/script>/, '')
   t.notRegex(shown, /NaN|Infinity|undefined|\bnull\b/)
 })
 
 test('every plot has a series for everybody who was measured', (t) => {
-  const results = sample()
+  const results = fixture()
   const all = charts(results)
   t.is(new Set(all.map(({ name }) => name)).size, all.length)
   const lines = all.filter(({ kind, suite }) => kind === 'lines' && suite === 'latency')
@@ -127,7 +127,7 @@ test('every plot has a series for everybody who was measured', (t) => {
 })
 
 test('what failed is said where one looks first, and is in no plot', (t) => {
-  const results = sample()
+  const results = fixture()
   const page = visible(results)
   t.regex(page, /class="notice failed"[^]*2 things failed[^]*missed its rate[^]*<dl class="facts"/)
   t.regex(page, /vscode-jsonrpc<\/th><td [^>]*>✗ failed: missed its rate: 1.31 k\/s of 2.00 k\/s</)
@@ -140,7 +140,7 @@ test('what failed is said where one looks first, and is in no plot', (t) => {
 })
 
 test('where Ringpost has failed nothing is compared with it', (t) => {
-  const results = sample()
+  const results = fixture()
   const ours = results.measurements.filter(({ transport }) => transport === 'ringpost')
   for (const one of ours) one.failed = 'a message was lost'
   t.deepEqual(ratios(results), [])
@@ -159,8 +159,8 @@ test('a run without results has a page all the same', (t) => {
 })
 
 test('an interruption and a machine that was not quiet are said', (t) => {
-  t.notRegex(visible(sample()), /interrupted|not quiet/)
-  const results = { ...sample(), interrupted: true }
+  t.notRegex(visible(fixture()), /interrupted|not quiet/)
+  const results = { ...fixture(), interrupted: true }
   results.state = { load: 4, stolen: 0.011, linePings: [100, 151] }
   for (const text of [visible(results), document(results).markdown]) {
     t.regex(text, /The run was interrupted/)
@@ -187,7 +187,7 @@ test('ratios are of turns that were measured in turns', (t) => {
 })
 
 test('where another is better is said, however little', (t) => {
-  const results = sample()
+  const results = fixture()
   const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
   const [, after] = document(results).markdown.split('## Where another is better')
   const [section] = after.split('\n## ')
@@ -198,7 +198,7 @@ test('where another is better is said, however little', (t) => {
 })
 
 test('a document has tables of one width, and its plots beside it', (t) => {
-  const { markdown, plots } = document(sample())
+  const { markdown, plots } = document(fixture())
   const shown = [...markdown.matchAll(/src="([^"]+)"/g)].map(([, file]) => file)
   t.deepEqual(shown, plots.map(({ file }) => file))
   for (const { file } of plots) t.regex(file, /^plots\/[\w.-]+\.svg$/)
@@ -209,7 +209,7 @@ test('a document has tables of one width, and its plots beside it', (t) => {
 })
 
 test('floors, bars and verdicts stand beside what was seen', (t) => {
-  const page = visible(sample()).replaceAll('\u00a0', ' ')
+  const page = visible(fixture()).replaceAll('\u00a0', ' ')
   t.regex(page, /audio, p50<\/th><td>≤ 100 µs<\/td><td>61.0 µs<\/td><td class="good words">✓ met</)
   t.regex(page, /<td>≤ 50.0 µs<\/td><td>61.0 µs<\/td><td class="bad words">✗ missed</)
   t.regex(page, /growth of resident memory<\/th><td>≤ 1 MiB<\/td><td>−24 KiB<\/td>/)

@@ -1,5 +1,5 @@
-// A run as a document of the repository: tables in Markdown, plots as files beside it. No figure in
-// it is typed by hand.
+// A run as a document of the repository: tables in Markdown, plots as files beside it. No figure is
+// typed by hand.
 
 import type { Languages, Results } from '../results.mjs'
 import { charts, type Chart } from './charts.mjs'
@@ -32,11 +32,11 @@ const PLOT_WIDTH = 400
 
 const INTRODUCTION = `# Benchmarks
 
-<!-- Made by \`node ci/benchmarks.mjs\` from the newest record in benches/record: do not edit. -->
+<!-- Made by \`node ci/benchmarks.mjs\` from the newest summary in benches/record: do not edit. -->
 
-Ringpost beside what one would use instead, in one run on one machine. Everything on this page comes
-from the record of that run, which holds every figure of every turn. [Measuring](measuring.md) says
-how it is done, what the words mean, and how to do it again.`
+Ringpost beside the alternatives, in one run on one machine. Everything on this page comes from the summary of
+that run in \`benches/record/\`. [Measuring](measuring.md) says how it is done, what the terms mean, and how to
+repeat it.`
 
 export function document(results: Results): Document {
   const plots = charts(results)

@@ -72,7 +72,7 @@ export function headline({ command, started, seconds }: Results): {
   const [, day, time] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)\S*Z$/.exec(started) ?? []
   const when = day === undefined ? started : `${day} ${time} UTC`
   return {
-    command: ['ringpost bench', ...command].join(' '),
+    command: ['npm run bench --', ...command].join(' '),
     when: `${when}, took ${span(seconds)}`,
   }
 }

@@ -26,7 +26,7 @@ export class Table {
     const { processor, cores, kernel, node, commit } = machine
     this.#print(`${processor}, ${cores} cores, Linux ${kernel}, Node ${node}, commit ${commit}`)
     this.#print(
-      `ringpost bench ${command.join(' ')}: ${settings.repeats} turns of ${settings.ms} ms each; ` +
+      `npm run bench -- ${command.join(' ')}: ${settings.repeats} turns of ${settings.ms} ms each; ` +
         'medians of turns, lowest to highest in brackets',
     )
   }

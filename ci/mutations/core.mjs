@@ -169,16 +169,16 @@ export const CORE = [
   {
     what: 'a real link looks before it arms, and not after',
     file: 'crates/ipc-core/src/engine/link/mod.rs',
-    from: 'self.lanes.arm(interest, || self.poll())',
+    from: 'let is_asleep = self.carrier.arm(for_space, || self.poll());',
     to: `let found = self.poll();
-        self.lanes.arm(interest, || found)`,
+        let is_asleep = self.carrier.arm(for_space, || found);`,
     by: 'asleep',
   },
   {
-    what: 'who waits for room does not ask to be woken for it',
+    what: 'a link that waits for room does not ask to be woken for it',
     file: 'crates/ipc-core/src/engine/link/mod.rs',
-    from: 'if self.waits { Interest::DATA.and(Interest::SPACE) }',
-    to: 'if false { Interest::DATA.and(Interest::SPACE) }',
+    from: 'let for_space = self.writing.is_waiting();',
+    to: 'let for_space = false;',
     by: 'asleep',
   },
   {
@@ -316,10 +316,10 @@ export const CORE = [
     what: 'real time: a full lane makes a system call',
     file: 'crates/ipc-core/src/engine/link/reservation.rs',
     from: `            None => {
-                self.refused += 1;`,
+                self.writing.refused += 1;`,
     to: `            None => {
                 std::thread::yield_now();
-                self.refused += 1;`,
+                self.writing.refused += 1;`,
     by: 'realtime',
   },
   {

@@ -1,12 +1,12 @@
-// What the extension and its server share.
+// The contract of the extension and its server.
 
 import { event, method } from 'ringpost'
 
-/** Adds numbers. */
+/** Adds two numbers. */
 export const Add = method('add')
-/** Tells which process answers. */
+/** Returns the process id of the server. */
 export const WhoAreYou = method('who-are-you')
-/** In flight for as long as both sides live. */
+/** Stays in flight for as long as both sides live. */
 export const Watch = method('watch')
-/** Told once an editor is ready. Nobody answers. */
+/** Sent once an editor is ready. */
 export const Ready = event('ready')

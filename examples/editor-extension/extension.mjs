@@ -1,4 +1,4 @@
-// Keeps a connection to the server, shows what it answers, and looks for another when it is lost.
+// Connects to the server, shows its answers, and reconnects when it is lost.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'ringpost'
@@ -17,11 +17,11 @@ export function activate({ subscriptions }) {
     item.text = `Ringpost: ${text}`
     item.show()
   }
-  show('looking for a server')
+  show('connecting')
   running = stayConnected(show, ended.signal)
 }
 
-/** The editor waits for what this returns, so the server hears of a close in good order. */
+/** The editor waits for the returned promise, so the connection closes gracefully. */
 export function deactivate() {
   ended.abort()
   return running
@@ -33,18 +33,18 @@ async function stayConnected(show, signal) {
       const client = await connect('editor-example', { signal })
       await talk(client, show, signal).finally(() => client.close())
     } catch (error) {
-      // While there is no server, what happened to the last one stays to be read.
-      if (error.code !== 'ERR_NO_SERVER') show(`${error.code}, looking for a server`)
+      // While there is no server, the message about the last one stays visible.
+      if (error.code !== 'ERR_NO_SERVER') show(`${error.code}, reconnecting`)
     }
     await sleep(RETRY_MS, undefined, { signal }).catch(() => {})
   }
 }
 
-/** Ends by throwing: when the server is lost, or when the editor wants to end. */
+/** Ends by throwing: when the server is lost, or when the extension is deactivated. */
 async function talk(client, show, signal) {
   const { sum } = await client.request(Add, { a: 19, b: 23 }, { signal, timeoutMs: 1000 })
   const { pid } = client.requestSync(WhoAreYou, undefined, { timeoutMs: 1000 })
   client.notify(Ready, { editor: vscode.env.appName })
-  show(`19 + 23 = ${sum}, says process ${pid}`)
+  show(`19 + 23 = ${sum}, answered by process ${pid}`)
   await client.request(Watch, undefined, { signal, timeoutMs: Infinity })
 }

@@ -1,4 +1,4 @@
-// What the extension talks to: node server.mjs
+// The server of the extension: node server.mjs
 
 import { once } from 'node:events'
 import { createServer } from 'ringpost'
@@ -8,7 +8,7 @@ const server = await createServer('editor-example')
 server.on('connection', ({ peer, closed }) => {
   console.log(`editor ${peer.pid} has connected, memory: ${peer.transport}`)
   void closed.then((reason) => {
-    console.log(`editor ${peer.pid} has gone: ${reason?.code ?? 'in good order'}`)
+    console.log(`editor ${peer.pid} has disconnected: ${reason?.code ?? 'gracefully'}`)
   })
 })
 server.handle(Add, ({ a, b }) => ({ sum: a + b }))

@@ -1,4 +1,4 @@
-// The asking side of the tour: node examples/tour/client.mjs <name>
+// The client of the tour: node examples/tour/client.mjs <name>
 
 import { connect } from 'ringpost'
 import { Add, Echo, Fail, Note, Sleep, Words } from './contract.mjs'
@@ -11,22 +11,22 @@ const { sum } = await client.request(Add, { a: 19, b: 23 })
 console.log(`a request: 19 + 23 = ${sum}`)
 
 const large = Buffer.alloc(8 << 20, 'ringpost')
-const answer = await client.request(Echo, large)
-console.log(`a large message: ${answer.length} bytes came back, equal: ${large.equals(answer)}`)
+const echo = await client.request(Echo, large)
+console.log(`a large message: ${echo.length} bytes returned, equal: ${large.equals(echo)}`)
 
 await client.request(Fail).catch(({ name, code, message, cause }) => {
-  console.log(`an error: ${name} ${code}: ${message}, because ${cause.message}`)
+  console.log(`an error: ${name} ${code}: ${message}, caused by: ${cause.message}`)
 })
 
-await client.request(Sleep, { ms: 10_000 }, { timeoutMs: 50 }).catch(({ code, message }) => {
-  console.log(`a timeout: ${code}: ${message}`)
+await client.request(Sleep, { ms: 10_000 }, { timeoutMs: 50 }).catch(({ code }) => {
+  console.log(`a timeout: ${code}`)
 })
 
 const controller = new AbortController()
 setTimeout(() => controller.abort(), 50)
 const { signal } = controller
-await client.request(Sleep, { ms: 10_000 }, { signal }).catch(({ name, message }) => {
-  console.log(`a cancel: ${name}: ${message}`)
+await client.request(Sleep, { ms: 10_000 }, { signal }).catch(({ name }) => {
+  console.log(`a cancellation: ${name}`)
 })
 
 const words = []
@@ -34,8 +34,8 @@ for await (const word of client.stream(Words, 'once upon a time')) {
   words.push(word)
   if (words.length === 6) break
 }
-console.log(`a stream of words, left after six: ${words.join(' ')}`)
+console.log(`a stream, left after six items: ${words.join(' ')}`)
 
-client.notify(Note, { text: 'this one needs no answer' })
+client.notify(Note, { text: 'this needs no reply' })
 await client.close()
 console.log('closed')

@@ -1,16 +1,16 @@
-// What both sides share: names, types, and how payloads travel.
+// What both ends share: the names of the methods and how their payloads are encoded.
 
 import { bytes, event, method, stream } from 'ringpost'
 
-/** Adds numbers. */
+/** Adds two numbers. */
 export const Add = method('add')
-/** Gives the bytes back. */
+/** Returns the bytes it receives. */
 export const Echo = method('echo', { codec: bytes })
 /** Always fails. */
 export const Fail = method('fail')
-/** Takes as many milliseconds as it is told, unless it is told to stop. */
+/** Takes the given number of milliseconds, unless it is cancelled. */
 export const Sleep = method('sleep')
-/** Says one word after the other, for as long as anybody listens. */
+/** Yields the words of a text, again and again, until the reader leaves. */
 export const Words = stream('words')
-/** A message nobody answers. */
+/** A message without a reply. */
 export const Note = event('note')

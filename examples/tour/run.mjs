@@ -1,4 +1,4 @@
-// Starts both sides of the tour as processes of their own and ends with the client's exit code.
+// Starts both ends of the tour as processes and exits with the exit code of the client.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

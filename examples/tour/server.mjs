@@ -1,4 +1,4 @@
-// The serving side of the tour: node examples/tour/server.mjs <name>
+// The server of the tour: node examples/tour/server.mjs <name>
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer } from 'ringpost'
@@ -14,7 +14,7 @@ server.handle(Fail, () => {
 })
 server.handle(Sleep, async ({ ms }, { signal }) => {
   await sleep(ms, undefined, { signal }).catch(() => {
-    console.log('  server: nobody waits for my sleep any more, so I stop')
+    console.log('  server: the caller has given up, so the handler stops')
   })
 })
 server.handle(Words, async function* (text) {
@@ -26,10 +26,10 @@ server.handle(Words, async function* (text) {
       }
     }
   } finally {
-    console.log('  server: nobody listens to my words any more, so I stop')
+    console.log('  server: the reader has left, so the generator ends')
   }
 })
-server.handle(Note, ({ text }) => console.log(`  server: a note came: ${text}`))
+server.handle(Note, ({ text }) => console.log(`  server: a note: ${text}`))
 
 process.on('disconnect', () => server.close())
 process.send?.('ready')

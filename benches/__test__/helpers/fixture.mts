@@ -47,7 +47,7 @@ const SPEEDS: Record<Languages, Record<string, [number, number]>> = {
 }
 
 /** Results of all suites, with a rate that was missed and a floor that was not reached. */
-export function sample(): Results {
+export function fixture(): Results {
   const measurements = [...compared(), ...scenarios(), ...micro()]
   const failed = measurements.filter((one) => one.failed !== null)
   return {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::remote_error::RemoteError;
 use crate::sys;
 
 /// The result of whatever can fail with an [`Error`].
@@ -58,7 +57,7 @@ codes! {
     InvalidName = "ERR_INVALID_NAME",
     /// A living server holds that name.
     NameInUse = "ERR_NAME_IN_USE",
-    /// Nobody serves that name.
+    /// No server has that name.
     NoServer = "ERR_NO_SERVER",
     /// The other side, or the directory to meet in, belongs to another user.
     ForeignUser = "ERR_FOREIGN_USER",
@@ -99,9 +98,9 @@ impl fmt::Display for Code {
 /// ```
 /// use ipc_core::{Code, Error};
 ///
-/// let error = Error::new(Code::NoServer, "nobody serves \"demo\"");
+/// let error = Error::new(Code::NoServer, "no server is named \"demo\"");
 /// assert_eq!(error.code().as_str(), "ERR_NO_SERVER");
-/// assert_eq!(error.to_string(), "nobody serves \"demo\"");
+/// assert_eq!(error.to_string(), "no server is named \"demo\"");
 /// ```
 // One pointer wide: results of hot calls stay in registers.
 #[derive(Debug, thiserror::Error)]
@@ -114,15 +113,7 @@ struct Inner {
     code: Code,
     message: Cow<'static, str>,
     #[source]
-    cause: Option<Cause>,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Cause {
-    #[error(transparent)]
-    System(std::io::Error),
-    #[error(transparent)]
-    Remote(RemoteError),
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -132,8 +123,18 @@ impl Error {
         Self(Box::new(Inner { code, message: message.into(), cause: None }))
     }
 
-    /// A failed system call: `doing` says what was being done, in the words of the caller. The limit
-    /// it has failed at is named with its value.
+    /// An error with what caused it.
+    #[cold]
+    pub(crate) fn caused(
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+        cause: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self(Box::new(Inner { code, message: message.into(), cause: Some(Box::new(cause)) }))
+    }
+
+    /// A failed system call: `doing` says what was being done. A limit it has failed at is named with
+    /// its value.
     #[cold]
     pub fn system(doing: impl fmt::Display, cause: rustix::io::Errno) -> Self {
         use rustix::io::Errno;
@@ -145,8 +146,8 @@ impl Error {
             _ => Code::System,
         };
         let limit = sys::limit_behind(cause).map(|limit| format!("; {limit}"));
-        let message = format!("{doing}: {cause}{}", limit.unwrap_or_default()).into();
-        Self(Box::new(Inner { code, message, cause: Some(Cause::System(cause.into())) }))
+        let message = format!("{doing}: {cause}{}", limit.unwrap_or_default());
+        Self::caused(code, message, std::io::Error::from(cause))
     }
 
     /// The same for what the standard library was asked to do.
@@ -158,16 +159,7 @@ impl Error {
         }
     }
 
-    /// A failure of the peer's handler.
-    #[cold]
-    pub fn remote(remote: RemoteError) -> Self {
-        let named = |code: &&Code| Some(code.as_str()) == remote.code.as_deref();
-        let code = Code::ALL.iter().find(named).copied().unwrap_or(Code::Handler);
-        let message = remote.message.clone().into();
-        Self(Box::new(Inner { code, message, cause: Some(Cause::Remote(remote)) }))
-    }
-
-    /// What becomes of whoever waited for a message that a full lane has dropped.
+    /// The outcome of a message that a full lane has dropped.
     #[cold]
     pub fn dropped() -> Self {
         Self::new(Code::Full, "the lane is full and has dropped the message")
@@ -178,12 +170,9 @@ impl Error {
         self.0.code
     }
 
-    /// What the peer's handler failed with, if that is what this is.
-    pub fn as_remote(&self) -> Option<&RemoteError> {
-        match &self.0.cause {
-            Some(Cause::Remote(remote)) => Some(remote),
-            _ => None,
-        }
+    /// What caused it, if that is of this type.
+    pub(crate) fn cause_as<T: std::error::Error + 'static>(&self) -> Option<&T> {
+        self.0.cause.as_ref()?.downcast_ref()
     }
 }
 
@@ -236,7 +225,7 @@ pub enum Corrupt {
     Grant { id: u64, granted: u64 },
     #[error("a window of {window} bytes")]
     Window { window: u32 },
-    #[error("{packed} bytes compressed of what should be {len}, and are not")]
+    #[error("{packed} compressed bytes do not unpack to {len}")]
     Compressed { packed: usize, len: u32 },
     #[error("a frame after the closing marker of lane {lane}")]
     AfterClose { lane: u8 },
@@ -251,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_and_speak_the_language_of_node() {
+    fn codes_are_unique_and_start_with_err() {
         let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert!(texts.iter().all(|text| text.starts_with("ERR_")));
         texts.sort_unstable();

@@ -1,4 +1,4 @@
-//! What two sides say before the first frame, as values: encode, decode, and find agreement.
+//! The messages of the handshake as values: encode, decode, and find agreement.
 //!
 //! ```text
 //!   client                        server
@@ -13,11 +13,15 @@
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 use crate::limits::{Agreement, Geometry, Limits, RINGS};
+use crate::memory::Backing;
 use crate::memory::layout::NONCE_LEN;
 use crate::memory::named::Address;
 
+mod policy;
 #[cfg(all(test, not(loom)))]
 mod tests;
+
+pub use policy::Policy;
 
 /// The oldest protocol version this build speaks.
 pub const VERSION_MIN: u16 = 1;
@@ -62,6 +66,14 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Where its memory comes from.
+    pub(crate) fn backing(self) -> Backing {
+        match self {
+            Self::Sealed => Backing::Sealed,
+            Self::Portable => Backing::Named,
+        }
+    }
+
     /// The feature bit a side needs for it.
     pub const fn feature(self) -> Features {
         match self {
@@ -328,110 +340,6 @@ impl Reject {
         let reason: String = self.reason.chars().filter(|c| !c.is_control()).collect();
         Error::new(self.code, format!("the server refused: {reason}"))
     }
-}
-
-/// What a server goes by.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// What it can do.
-    pub features: Features,
-    /// The least its checksums may cover.
-    pub crc: CrcMode,
-    /// Ring capacities for a client without wishes; 0 takes the transport's own.
-    pub rings: [u32; RINGS],
-    /// The most a client gets, unless the above says more; 0 takes the transport's own.
-    pub rings_max: [u32; RINGS],
-    /// Messages have to fit one frame in any lane.
-    pub in_one_piece: bool,
-    /// The most it agrees to.
-    pub limits: Limits,
-    /// A secret clients have to know.
-    pub token: Option<Vec<u8>>,
-}
-
-/// What a server and a client agree on; the rest of a [`Welcome`] is about memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    /// The version both will speak.
-    pub version: u16,
-    /// How memory will travel.
-    pub transport: Transport,
-    /// What both will use.
-    pub features: Features,
-    /// Geometry, checksums, limits.
-    pub agreement: Agreement,
-}
-
-impl Policy {
-    /// Finds the terms, or says why there are none, with the ranges of both sides.
-    pub fn negotiate(&self, payload: &[u8]) -> Result<Terms> {
-        if let Some((low, high)) = Hello::versions(payload)
-            && (high < VERSION_MIN || low > VERSION_MAX)
-        {
-            let message = format!(
-                "the client speaks protocol versions {low} to {high}, \
-                 the server {VERSION_MIN} to {VERSION_MAX}"
-            );
-            return Err(Error::new(Code::Version, message));
-        }
-        let hello = Hello::decode(payload)?;
-        if !self.features.contains(hello.required) {
-            let (required, have) = (hello.required.0, self.features.0);
-            let message =
-                format!("the client requires features {required:#x}, the server has {have:#x}");
-            return Err(Error::new(Code::Feature, message));
-        }
-        if let Some(token) = &self.token
-            && !equal_in_constant_time(token, &hello.token)
-        {
-            return Err(Error::new(Code::Token, "the token is missing or wrong"));
-        }
-        let shared = Features(self.features.0 & hello.offered.0);
-        let transport = [Transport::Sealed, Transport::Portable]
-            .into_iter()
-            .find(|transport| shared.contains(transport.feature()))
-            .ok_or_else(|| {
-                let (offered, have) = (hello.offered.0, self.features.0);
-                let message = format!(
-                    "no common transport: the client offers {offered:#x}, the server {have:#x}"
-                );
-                Error::new(Code::Feature, message)
-            })?;
-        let own = transport.geometry().with(self.rings);
-        let wished = own.with(hello.rings);
-        if !wished.is_valid() {
-            let message = format!("ring capacities {:?} are not possible", wished.rings);
-            return Err(Error::new(Code::Handshake, message));
-        }
-        // What was chosen for the server is given, whatever the limit.
-        let chosen = Geometry { rings: self.rings };
-        let most = transport.geometry_max().with(self.rings_max).at_least(chosen);
-        let geometry = wished.at_most(most);
-        let mut limits = self.limits.stricter(hello.limits);
-        if self.in_one_piece {
-            limits.message_len_max = limits.message_len_max.min(geometry.one_piece_len_max());
-        }
-        Ok(Terms {
-            version: VERSION_MAX.min(hello.version_max),
-            transport,
-            features: shared,
-            agreement: Agreement {
-                geometry,
-                crc: self.crc.max(hello.crc),
-                limits,
-                streams: shared.contains(Features::STREAMS),
-                compression: shared.contains(Features::COMPRESSION),
-            },
-        })
-    }
-}
-
-/// Takes as long for a first wrong byte as for a last one.
-fn equal_in_constant_time(expected: &[u8], found: &[u8]) -> bool {
-    let differing = expected.iter().enumerate().fold(0, |differing, (index, byte)| {
-        differing | (byte ^ found.get(index).copied().unwrap_or(!byte))
-    });
-    std::hint::black_box(differing) == 0 && expected.len() == found.len()
 }
 
 fn malformed(what: &str, len: usize) -> Error {

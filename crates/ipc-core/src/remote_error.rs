@@ -1,8 +1,8 @@
-//! A failure that crosses the border: what an error says of itself, and what it carries, as MessagePack.
+//! An error on its way to the peer: its texts, causes and properties, as MessagePack.
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::header::Codec;
 use crate::value::{Record, Value};
 
@@ -24,7 +24,7 @@ const DEPTH_MAX: usize = 160;
 /// No error is longer that was written by these rules, in whichever language.
 const FRAME_MAX: usize = 1 << 20;
 
-/// What a handler failed with, as the other side is told.
+/// What a handler failed with, as the peer receives it.
 ///
 /// ```
 /// use ipc_core::{RemoteError, Value};
@@ -118,17 +118,17 @@ impl RemoteError {
         if codec == Codec::MessagePack {
             Self::decode(payload)
         } else {
-            Self::unreadable(&"it came as something else than MessagePack")
+            Self::unreadable(&"it is not encoded as MessagePack")
         }
     }
 
     fn unreadable(cause: &dyn std::fmt::Display) -> Self {
-        let message = format!("the other side sent an error that cannot be read: {cause}");
+        let message = format!("the peer sent an error that cannot be read: {cause}");
         Self::new("ERR_INVALID_PAYLOAD", message)
     }
 }
 
-/// How much more may be said.
+/// How much more of an error is sent or kept.
 struct Left {
     records: usize,
     text_bytes: usize,
@@ -187,8 +187,23 @@ impl Left {
     }
 }
 
+impl Error {
+    /// A failure of the peer's handler.
+    #[cold]
+    pub fn remote(remote: RemoteError) -> Self {
+        let named = |code: &&Code| Some(code.as_str()) == remote.code.as_deref();
+        let code = Code::ALL.iter().find(named).copied().unwrap_or(Code::Handler);
+        Self::caused(code, remote.message.clone(), remote)
+    }
+
+    /// What the peer's handler failed with, if that is what this is.
+    pub fn as_remote(&self) -> Option<&RemoteError> {
+        self.cause_as()
+    }
+}
+
 impl From<Error> for RemoteError {
-    /// What a handler fails with when what it asked for itself has failed.
+    /// What a handler fails with when a request of its own has failed.
     fn from(error: Error) -> Self {
         let local = || Self::new(error.code().as_str(), error.to_string());
         error.as_remote().cloned().unwrap_or_else(local)

@@ -2,11 +2,12 @@
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipc_core::{
-    Body, BufferId, Code, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, Lane, LinkId,
-    ListenOptions, Message, Options, Overflow, Sent, Time, id,
+    Body, BufferId, Code, Codec, Corrupt, Deferred, Draft, Engine, Error, Event, Host, Kind, Lane,
+    LinkId, ListenOptions, Message, Options, Overflow, Sent, Time, id,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -105,6 +106,37 @@ fn draft(kind: Kind, code: u32, id: u64) -> Draft {
         window: None,
         compress: false,
     }
+}
+
+/// Bytes that count who holds them.
+struct Shared(Arc<Vec<u8>>);
+
+impl Deferred for Shared {
+    fn bytes(&self) -> Option<&[u8]> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn a_deferred_payload_is_released_when_its_message_is_written_or_withdrawn() {
+    let mut pair = Pair::connected("deferred", 1);
+    let link = pair.asking.links[0];
+    let code = pair.client.code("work").unwrap();
+    let (long, short) = (Arc::new(vec![1; 16 << 20]), Arc::new(vec![2; 1024]));
+    let request = draft(Kind::Request, code, id::join(0, 1));
+    let sent = pair.client.send_deferred(link, &request, Box::new(Shared(Arc::clone(&long))));
+    assert_eq!(sent.unwrap(), Sent::Queued);
+    assert_eq!(Arc::strong_count(&long), 2, "the rest of it waits for room");
+    // The peer has seen some of it, so the message itself waits on, to be taken back.
+    assert!(pair.client.cancel(link, request.id));
+    assert_eq!(Arc::strong_count(&long), 1);
+    let other = Draft { lane: Lane::High, ..draft(Kind::OneWay, code, 0) };
+    let sent = pair.client.send_deferred(link, &other, Box::new(Shared(Arc::clone(&short))));
+    assert_eq!(sent.unwrap(), Sent::Written);
+    assert_eq!(Arc::strong_count(&short), 1, "it does not take the place of the other");
+    pair.client.flush();
+    pair.drive_until("received", |pair| !pair.serving.messages.is_empty());
+    assert!(pair.serving.closed.is_empty() && pair.asking.closed.is_empty());
 }
 
 /// Asks, and has the other side take the request.

@@ -32,3 +32,8 @@ pub use ipc_core::{
     RemoteError, Result, Sent, SessionId, Time, Trace, Transport, WINDOW_DEFAULT, WINDOW_MAX,
     WINDOW_MIN, WaitPolicy,
 };
+
+/// The programs of the project's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-// code-server, and a Chromium that looks at it.
+// code-server, and a Chromium that shows it.
 
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
@@ -6,8 +6,8 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Program } from './programs.mjs'
 
-const PATIENCE_MS = 60_000
-/** Nowhere to ask for extensions, and no login shell to ask for its environment: it has this one. */
+const TIMEOUT_MS = 60_000
+/** No extension gallery, and no login shell for its environment: it inherits this one. */
 const ENVIRONMENT = { EXTENSIONS_GALLERY: '{}', VSCODE_CLI: '1' }
 const CHROMIUM = [
   ...['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server'],
@@ -30,14 +30,14 @@ export class Editor {
       ...['--disable-telemetry', '--disable-workspace-trust'],
       ...['--host', '127.0.0.1', '--port', '0', '--connection-token', token],
       ...['--server-data-dir', data, '--extensions-dir', join(scratch, 'extensions')],
-      // None of its own, some of which ask the network.
+      // No builtin extensions, some of which use the network.
       ...['--builtin-extensions-dir', data],
     ], {
       cwd: join(folder, 'node_modules/code-server/lib/vscode'),
       env: ENVIRONMENT,
       quiet: true,
     })
-    const port = await editor.#program.says(/^Extension host agent listening on (\d+)/)
+    const port = await editor.#program.prints(/^Extension host agent listening on (\d+)/)
     const require = createRequire(join(folder, 'package.json'))
     editor.#browser = await require('playwright-core').chromium.launch({
       executablePath: chromium,
@@ -45,7 +45,7 @@ export class Editor {
       env: { ...process.env, HOME: scratch, XDG_RUNTIME_DIR: scratch },
     })
     editor.#page = await editor.#browser.newPage()
-    // The window asks for nothing but its own server.
+    // The window may reach only its own server.
     await editor.#page.route(
       (url) => url.hostname !== '127.0.0.1',
       (route) => route.abort(),
@@ -58,11 +58,11 @@ export class Editor {
   async shows(text) {
     const item = this.#page.locator('.statusbar-item', { hasText: `Ringpost: ${text}` })
     try {
-      await item.waitFor({ timeout: PATIENCE_MS })
+      await item.waitFor({ timeout: TIMEOUT_MS })
       console.log(`    window: ${await item.innerText()}`)
     } catch (cause) {
       const seen = await this.#page.locator('.statusbar').innerText()
-      throw new Error(`the window does not show "${text}" but "${seen}"`, { cause })
+      throw new Error(`the window shows "${seen}" instead of "${text}"`, { cause })
     }
   }
 

@@ -1,4 +1,4 @@
-// Processes, and what they print.
+// Processes and their output.
 
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
@@ -6,9 +6,9 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const PATIENCE_MS = 60_000
+const TIMEOUT_MS = 60_000
 
-/** A process whose lines can be waited for. */
+/** A process whose lines of output can be awaited. */
 export class Program {
   #lines = []
   #output = new EventEmitter()
@@ -31,23 +31,23 @@ export class Program {
     }
   }
 
-  /** Waits for a line, and takes it. Resolves to the first group of the pattern. */
-  async says(pattern) {
-    const signal = AbortSignal.timeout(PATIENCE_MS)
+  /** Waits for a line and removes it. Resolves to the first group of the pattern. */
+  async prints(pattern) {
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
     for (;;) {
       const index = this.#lines.findIndex((line) => pattern.test(line))
       if (index !== -1) return pattern.exec(this.#lines.splice(index, 1)[0])[1]
       await once(this.#output, 'line', { signal }).catch((cause) => {
-        const said = this.#lines.join('\n')
-        throw new Error(`${this.name} never said ${pattern}, but:\n${said}`, { cause })
+        const printed = this.#lines.join('\n')
+        throw new Error(`${this.name} never printed ${pattern}, but:\n${printed}`, { cause })
       })
     }
   }
 }
 
 /**
- * Kills whatever has `marker` in its environment, besides this process. Resolves to those that had
- * not ended by themselves before.
+ * Kills every other process that has `marker` in its environment. Resolves to those that had not
+ * ended by themselves before.
  */
 export async function killAll(marker, graceMs) {
   const deadline = Date.now() + graceMs
@@ -57,7 +57,7 @@ export async function killAll(marker, graceMs) {
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
-      // It has ended meanwhile.
+      // It has ended in the meantime.
     }
   }
   return left.map(({ pid, command }) => `${pid} ${command}`)
@@ -72,7 +72,7 @@ function marked(marker) {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
       return [{ pid: Number(pid), command }]
     } catch {
-      return [] // It has ended, or is not ours.
+      return [] // It has ended, or belongs to another user.
     }
   })
 }

@@ -3,13 +3,11 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::event::epoll::EventFlags;
-
 use super::connecting::{self, Handshaking, Progress, Reception};
 use super::host::{Event, Host, LinkId, ListenerId, Peer};
 use super::link::Link;
 use super::options::Bounds;
-use super::poller::Source;
+use super::os::poller::Source;
 use super::slab::Key;
 use super::{Engine, Entry, too_many};
 use crate::error::{Code, Error, Result};
@@ -43,8 +41,7 @@ impl Engine {
         };
         // A socket that is not connected yet only says, again and again, that nobody is there.
         if !connecting.is_connecting()
-            && let Err(error) =
-                self.poller.watch(connecting.socket(), Source::Socket(key), EventFlags::IN)
+            && let Err(error) = self.poller.watch(connecting.socket(), Source::Socket(key))
         {
             if listener.is_some() {
                 Handshaking::refuse(connecting.socket(), &error);
@@ -180,8 +177,7 @@ impl Engine {
         };
         if let Some(resume) = listener.paused_until() {
             // Watching a socket nothing can be accepted from would only burn the processor.
-            let _ =
-                self.poller.rewatch(&listener.socket, Source::Listener(key), EventFlags::empty());
+            self.poller.pause(&listener.socket, Source::Listener(key));
             self.due = self.due.min(resume);
         }
         self.start_handshakes(key, accepted, now);
@@ -228,9 +224,8 @@ impl Engine {
         if connect_tried.is_ok() && connecting.is_connecting() {
             return now.get() + CONNECT_INTERVAL;
         }
-        let watched = connect_tried.and_then(|()| {
-            self.poller.watch(connecting.socket(), Source::Socket(key), EventFlags::IN)
-        });
+        let watched = connect_tried
+            .and_then(|()| self.poller.watch(connecting.socket(), Source::Socket(key)));
         match watched {
             Ok(()) => connecting.deadline,
             Err(error) => {

@@ -86,6 +86,13 @@ impl Claim {
         Ok((this, socket))
     }
 
+    /// Its directory and the files in it.
+    pub fn paths(&self) -> [PathBuf; 3] {
+        let Self { directory, name, .. } = self;
+        [directory.path().to_owned(), directory.lock_path(name), directory.socket_path(name)]
+    }
+
+    #[cfg(test)]
     pub fn directory(&self) -> &Directory {
         &self.directory
     }

@@ -11,15 +11,15 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-use super::credentials;
 use super::directory::Door;
 use super::host::Peer;
+use super::os::credentials;
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::handshake::{EngineId, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Transport, Welcome};
+use crate::handshake::{EngineId, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
-use crate::memory::layout::{Side, segment_len};
-use crate::memory::{Segment, named, sealed};
+use crate::memory::layout::Side;
+use crate::memory::{Handle, Object, Segment, named};
 use crate::session::control;
 use crate::sys;
 use crate::time::Time;
@@ -170,8 +170,8 @@ impl Handshaking {
             doors.remove(0);
         };
         if !through {
-            let nobody = || Error::new(Code::NoServer, format!("nobody serves \"{name}\""));
-            return Err(barred.unwrap_or_else(nobody));
+            let none = || Error::new(Code::NoServer, format!("no server is named \"{name}\""));
+            return Err(barred.unwrap_or_else(none));
         }
         let hello = hello.clone();
         self.check_user("the server")?;
@@ -229,45 +229,34 @@ impl Handshaking {
         let terms = reception.policy.negotiate(hello)?;
         reception.admit()?;
         let hello = Hello::decode(hello)?;
-        let len = segment_len(&terms.agreement.geometry);
         let session = named::random()?;
-        let welcome = |address| Welcome {
+        let object = Object::lanes(&terms.agreement.geometry);
+        let (segment, handle) = object.create(terms.transport.backing())?;
+        let welcome = Welcome {
             version: terms.version,
             transport: terms.transport,
             features: terms.features,
             agreement: terms.agreement,
             session,
             engine,
-            address,
+            address: handle.address().cloned(),
         };
-        let segment = match terms.transport {
-            Transport::Sealed => {
-                let (segment, memory) = sealed::create(len)?;
-                let frame = welcome(None).encode();
-                say(&self.socket, control::WELCOME, &frame, &[memory.as_fd()])?;
-                segment
-            }
-            Transport::Portable => {
-                let (segment, address) = named::create(len)?;
-                say(&self.socket, control::WELCOME, &welcome(Some(address)).encode(), &[])?;
-                segment
-            }
-        };
-        let peer = self.peer(session, hello.engine, &welcome(None));
+        say(&self.socket, control::WELCOME, &welcome.encode(), handle.descriptor().as_slice())?;
+        let peer = self.peer(session, hello.engine, &welcome);
         Ok(Stage::AwaitingReady { segment, peer })
     }
 
     fn attach(&mut self, welcome: &[u8], hello: &Hello) -> Result<(Segment, Peer)> {
         let welcome = Welcome::decode(welcome)?;
         welcome.check(hello)?;
-        let len = segment_len(&welcome.agreement.geometry);
         let peer = self.peer(welcome.session, welcome.engine, &welcome);
-        let segment = match (self.memory.take(), &welcome.address) {
-            (Some(memory), None) => sealed::attach(&memory, len)?,
-            (None, Some(address)) => named::attach(address, len)?,
+        let handle = match (self.memory.take(), welcome.address) {
+            (Some(memory), None) => Handle::Descriptor(memory),
+            (None, Some(address)) => Handle::Address(address),
             (None, None) => return Err(beside("no descriptor")),
             (Some(_), Some(_)) => return Err(beside("a descriptor, where none belongs,")),
         };
+        let segment = Object::lanes(&welcome.agreement.geometry).attach(&handle)?;
         Ok((segment, peer))
     }
 

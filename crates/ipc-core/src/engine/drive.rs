@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use rustix::event::epoll::EventFlags;
-
-use super::bell::{self, Received};
 use super::host::{Host, LinkId};
-use super::link::Link;
-use super::poller::Source;
+use super::link::{Attention, Link};
+use super::os::bell::Received;
+use super::os::poller::Source;
 use super::slab::Key;
 use super::{Engine, Entry};
 use crate::doorbell::fall_asleep;
@@ -134,15 +132,14 @@ impl Engine {
                 continue;
             };
             if !link.poll() {
-                link.idle_polls += 1;
-                untidy |= link.idle_polls > IDLE_POLLS;
+                untidy |= link.attention.count_idle() > IDLE_POLLS;
                 continue;
             }
-            link.idle_polls = 0;
+            link.attention = Attention::HOT;
             let frames = link.pump(budget.min(LINK_BUDGET), host);
             self.due = self.due.min(link.due());
-            untidy |= link.is_ending;
-            if link.is_throttled && !self.throttled.contains(&self.hot[place]) {
+            untidy |= link.is_ending();
+            if link.is_throttled() && !self.throttled.contains(&self.hot[place]) {
                 self.throttled.push_back(self.hot[place]);
             }
             worked = true;
@@ -179,7 +176,7 @@ impl Engine {
     fn end_lost(&mut self) -> bool {
         self.losses = memory::losses();
         let lost = self.entries.iter_mut().filter_map(|(key, entry)| match entry {
-            Entry::Link(link) if link.segment.is_lost() => {
+            Entry::Link(link) if link.is_lost() => {
                 link.break_off(Corrupt::Truncated.into());
                 Some(key)
             }
@@ -196,9 +193,7 @@ impl Engine {
         let entries = &mut self.entries;
         let nap = fall_asleep(&mut self.hot, |key| {
             let Some(Entry::Link(link)) = entries.get_mut(key) else { return None };
-            let asleep = link.arm();
-            link.hot = !asleep;
-            Some(asleep)
+            Some(link.arm())
         });
         if nap.any {
             self.backstop.fresh = true;
@@ -225,14 +220,8 @@ impl Engine {
 
     /// Wakes up to a link: looks at it from now on, so that nobody has to ring.
     pub(super) fn warm(&mut self, key: Key) {
-        if let Some(link) = self.link_mut(key) {
-            link.idle_polls = 0;
-            link.unrung_since = None;
-            if !link.hot {
-                link.hot = true;
-                link.disarm();
-                self.hot.push(key);
-            }
+        if self.link_mut(key).is_some_and(Link::wake) {
+            self.hot.push(key);
         }
     }
 
@@ -246,11 +235,7 @@ impl Engine {
                     self.end_link(key, host);
                     false
                 }
-                Some(Entry::Link(link)) if link.idle_polls > IDLE_POLLS => {
-                    let asleep = link.arm();
-                    link.hot = !asleep;
-                    !asleep
-                }
+                Some(Entry::Link(link)) if link.attention.idle_polls() > IDLE_POLLS => !link.arm(),
                 Some(Entry::Link(_)) => true,
                 _ => false,
             };
@@ -267,7 +252,7 @@ impl Engine {
             return;
         }
         if let Some(Entry::Link(link)) = self.entries.remove(key) {
-            self.poller.forget(&link.socket);
+            self.poller.forget(link.bell.socket());
             self.stats.links -= 1;
             if let Some(through) = link.listener.and_then(|key| self.listeners.get_mut(key)) {
                 through.links -= 1;
@@ -302,11 +287,11 @@ impl Engine {
         match self.entries.get_mut(key) {
             Some(Entry::Handshaking { .. }) => self.proceed(key, now, host),
             Some(Entry::Link(link)) => {
-                match bell::receive(&link.socket) {
+                match link.bell.receive() {
                     Ok(Received::Bells) => {}
                     // What was published before is still in the rings, and is read first.
                     Ok(Received::End) => {
-                        self.poller.forget(&link.socket);
+                        self.poller.forget(link.bell.socket());
                         link.peer_gone(host);
                     }
                     Err(corrupt) => link.break_off(corrupt.into()),
@@ -352,8 +337,7 @@ impl Engine {
             let Some(key) = self.listeners.key_at(place) else { continue };
             let Some(listener) = self.listeners.get_mut(key) else { continue };
             if listener.resume(now.get()) {
-                let _ =
-                    self.poller.rewatch(&listener.socket, Source::Listener(key), EventFlags::IN);
+                self.poller.resume(&listener.socket, Source::Listener(key));
             }
             let (paused_until, look_at) = (listener.paused_until(), listener.maintenance.due());
             self.due = self.due.min(paused_until.unwrap_or(Time::NEVER)).min(look_at);
@@ -371,12 +355,14 @@ impl Engine {
         let mut lost = Vec::new();
         for (key, entry) in self.entries.iter_mut() {
             let Entry::Link(link) = entry else { continue };
-            if link.hot || !link.poll() {
-                link.unrung_since = None;
+            let has_something = !link.attention.is_hot() && link.poll();
+            let Attention::Asleep { unrung_since } = &mut link.attention else { continue };
+            if !has_something {
+                *unrung_since = None;
                 continue;
             }
             found = true;
-            let since = *link.unrung_since.get_or_insert(now);
+            let since = *unrung_since.get_or_insert(now);
             if now.saturating_since(since) >= LOST_AFTER {
                 lost.push(key);
             }

@@ -228,8 +228,8 @@ pub struct Body<'a>(pub(super) Source<'a>);
 
 pub(super) enum Source<'a> {
     Ring(ring::Payload<'a, MappedRegion>),
-    /// It came compressed, and is unpacked and checked already.
-    Unpacked(&'a [u8]),
+    /// In private memory, and checked already.
+    Private(&'a [u8]),
 }
 
 impl Body<'_> {
@@ -238,7 +238,7 @@ impl Body<'_> {
     pub fn len(&self) -> usize {
         match &self.0 {
             Source::Ring(payload) => payload.len(),
-            Source::Unpacked(bytes) => bytes.len(),
+            Source::Private(bytes) => bytes.len(),
         }
     }
 
@@ -252,7 +252,7 @@ impl Body<'_> {
     pub fn copy_to(self, bytes: &mut [u8]) -> Result<(), Corrupt> {
         match self.0 {
             Source::Ring(payload) => payload.copy_to(bytes),
-            Source::Unpacked(own) => {
+            Source::Private(own) => {
                 bytes.copy_from_slice(own);
                 Ok(())
             }
@@ -272,7 +272,7 @@ impl Body<'_> {
     pub fn as_ptr(&self) -> NonNull<u8> {
         match &self.0 {
             Source::Ring(payload) => payload.pointer(),
-            Source::Unpacked(bytes) => NonNull::from(*bytes).cast(),
+            Source::Private(bytes) => NonNull::from(*bytes).cast(),
         }
     }
 }

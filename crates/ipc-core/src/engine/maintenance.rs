@@ -10,15 +10,13 @@
 
 use std::time::Duration;
 
-use rustix::event::epoll::EventFlags;
-
 use super::Engine;
 use super::claim::{Claim, Listening, Standing};
 use super::host::{Event, Host, ListenerId};
 use super::listener::Listener;
-use super::poller::Source;
+use super::os::poller::Source;
+use super::os::watch::Watch;
 use super::slab::Key;
-use super::watch::Watch;
 use crate::error::{Code, Error};
 use crate::time::{Now, Time};
 
@@ -67,7 +65,7 @@ enum Outcome {
 
 impl Maintenance {
     pub fn of(claim: Claim) -> Self {
-        let watch = Watch::over(&claim);
+        let watch = Watch::over(&claim.paths());
         let mut this = Self { claim, watch, look_at: Time::NEVER, trouble: None };
         this.be_content(Time::now());
         this
@@ -109,7 +107,7 @@ impl Maintenance {
             Ok(socket) => socket,
             Err(error) => return self.despair(now, error),
         };
-        let watches_all = self.watch.as_ref().is_some_and(|watch| watch.renew(&self.claim));
+        let watches_all = self.watch.as_ref().is_some_and(|watch| watch.renew(&self.claim.paths()));
         if waits {
             self.look_at = locks_at;
         } else {
@@ -141,7 +139,7 @@ impl Engine {
         let Some(listener) = self.listeners.get(key) else { return };
         if let Some(watch) = listener.maintenance.watch() {
             // Without it the name is kept up all the same, only later.
-            let _ = self.poller.watch(watch, Source::Files(key), EventFlags::IN);
+            let _ = self.poller.watch(watch, Source::Files(key));
         }
         self.due = self.due.min(listener.maintenance.due());
     }
@@ -173,7 +171,7 @@ impl Engine {
         let Some(listener) = self.listeners.get_mut(key) else { return };
         let former = std::mem::replace(&mut listener.socket, socket);
         self.poller.forget(&former);
-        let _ = self.poller.watch(&listener.socket, Source::Listener(key), EventFlags::IN);
+        let _ = self.poller.watch(&listener.socket, Source::Listener(key));
         let waiting = Listener::accept_all(&former);
         self.start_handshakes(key, waiting, now);
     }

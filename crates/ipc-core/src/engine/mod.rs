@@ -17,10 +17,9 @@
 
 mod admission;
 mod backlog;
-mod bell;
+mod carrier;
 mod claim;
 mod connecting;
-mod credentials;
 mod directory;
 mod drive;
 mod host;
@@ -29,53 +28,47 @@ mod link;
 mod listener;
 mod maintenance;
 mod names;
+mod opening;
 mod options;
-mod poller;
+mod os;
 mod read_budget;
 mod real_time;
 mod reservations;
 mod slab;
-mod stop_signal;
 mod wait_policy;
-mod watch;
 mod workload;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::event::epoll::EventFlags;
-
 use crate::error::{Code, Error, Result};
-use crate::handshake::{EngineId, Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
+use crate::handshake::EngineId;
 use crate::header::Kind;
 use crate::limits::Lane;
 use crate::memory::{self, named};
 use crate::session::Draft;
 use crate::time::Time;
 
-pub use bell::Waker;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
 pub use link::{Deferred, LinkStats, Refusal, Reservation, Sent, Taken};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
+pub use os::bell::Waker;
+pub use os::stop_signal::StopSignal;
 use read_budget::ReadBudget;
-pub use stop_signal::StopSignal;
 use wait_policy::Contention;
 pub use wait_policy::WaitPolicy;
 
 use connecting::Handshaking;
-use directory::Places;
 use link::Link;
 use listener::Listener;
 use names::Names;
-use poller::{Poller, Source};
+use os::poller::{Poller, Source};
 use slab::{Key, Slab};
 
 /// How long a closing link may go on writing what waits.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often leftovers are looked for by an engine whose attempts to connect fail again and again.
-const CLEARING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an engine has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,124 +172,6 @@ impl Engine {
         self.names.epoch()
     }
 
-    // ---- listening and connecting ----
-
-    /// Serves `name`: clients come as [`Event::Accepted`].
-    pub fn listen(
-        &mut self,
-        name: &str,
-        options: &Options,
-        listen: &ListenOptions,
-    ) -> Result<ListenerId> {
-        self.listen_for(name, options, listen, false)
-    }
-
-    /// As [`Self::listen`], but messages longer than one frame of the agreed rings are never agreed
-    /// on, for hosts that cannot assemble them.
-    pub fn listen_in_one_piece(
-        &mut self,
-        name: &str,
-        options: &Options,
-        listen: &ListenOptions,
-    ) -> Result<ListenerId> {
-        self.listen_for(name, options, listen, true)
-    }
-
-    fn listen_for(
-        &mut self,
-        name: &str,
-        options: &Options,
-        listen: &ListenOptions,
-        in_one_piece: bool,
-    ) -> Result<ListenerId> {
-        options.check()?;
-        listen.check()?;
-        let policy = Policy {
-            features: options.server_features()?,
-            crc: options.crc,
-            rings: options.rings,
-            rings_max: listen.rings_max,
-            in_one_piece,
-            limits: options.limits,
-            token: options.token.clone(),
-        };
-        let places = Places::of(options)?;
-        self.clear_leftovers(&places, Time::now());
-        let (claim, socket) = places.listen(name)?;
-        let listener = Listener::new(claim, socket, policy, *listen, options.bounds);
-        let key = self.listeners.insert(listener).map_err(|_| too_many())?;
-        let watched = self.listeners.get(key).map(|listener| {
-            self.poller.watch(&listener.socket, Source::Listener(key), EventFlags::IN)
-        });
-        if let Some(Err(error)) = watched {
-            self.listeners.remove(key);
-            return Err(error);
-        }
-        self.watch_files(key);
-        tracing::debug!(name, "listening");
-        Ok(ListenerId(key))
-    }
-
-    /// Removes what dead servers have left.
-    fn clear_leftovers(&mut self, places: &Places, now: Time) {
-        self.cleared_at = Some(now);
-        let removed = leftovers::clear(places);
-        self.stats.servers_reclaimed += removed.servers;
-        self.stats.segments_reclaimed += removed.segments;
-    }
-
-    /// Stops accepting and gives the name up; connections stay.
-    pub fn close_listener(&mut self, listener: ListenerId) {
-        if let Some(listener) = self.listeners.remove(listener.0) {
-            self.poller.forget(&listener.socket);
-            if let Some(watch) = listener.maintenance.watch() {
-                self.poller.forget(watch);
-            }
-        }
-        let orphaned = self.entries.iter_mut().filter_map(|(key, entry)| match entry {
-            Entry::Handshaking { listener: Some(of), .. } if *of == listener.0 => Some(key),
-            _ => None,
-        });
-        for key in orphaned.collect::<Vec<_>>() {
-            self.drop_handshake(key);
-        }
-    }
-
-    /// Connects to the server of that name. The outcome is [`Event::Connected`] or
-    /// [`Event::Closed`], at the latest when `timeout` has passed; what is known at once to be
-    /// impossible is an error here.
-    pub fn connect(&mut self, name: &str, options: &Options, timeout: Duration) -> Result<LinkId> {
-        options.check()?;
-        let places = Places::of(options)?;
-        let (doors, unseen) = places.doors(name)?;
-        let hello = Hello {
-            version_min: VERSION_MIN,
-            version_max: VERSION_MAX,
-            offered: options.client_features(),
-            required: Features(0),
-            crc: options.crc,
-            rings: options.rings,
-            limits: options.limits,
-            engine: self.id,
-            token: options.token.clone().unwrap_or_default(),
-        };
-        let socket =
-            claim::stream_socket().map_err(|cause| Error::system("creating a socket", cause))?;
-        let now = Time::now();
-        let connecting = Handshaking::connect(socket, name.into(), doors, hello, now + timeout);
-        let connecting = connecting.map_err(|error| match error.code() {
-            Code::NoServer => {
-                let cleared = |at| now.saturating_since(at) < CLEARING_INTERVAL;
-                if !self.cleared_at.is_some_and(cleared) {
-                    self.clear_leftovers(&places, now);
-                }
-                not_served(name, &places, &unseen)
-            }
-            _ => error,
-        })?;
-        self.start_handshake(connecting, None, options.bounds, now).map(LinkId)
-    }
-
     // ---- talking ----
 
     /// Sends a message. The peer sees it after the next [`Self::flush`]; a request's outcome comes as
@@ -340,7 +215,9 @@ impl Engine {
         }
         // An answer will come, the next request may be read, something waits for room, or the link is
         // broken: worth looking at.
-        if !found.hot && (draft.kind != Kind::OneWay || !matches!(sent, Ok(Sent::Written))) {
+        if !found.attention.is_hot()
+            && (draft.kind != Kind::OneWay || !matches!(sent, Ok(Sent::Written)))
+        {
             self.warm(link.0);
         }
         if !self.throttled.is_empty() {
@@ -558,15 +435,6 @@ impl AsFd for Engine {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }
-}
-
-#[cold]
-fn not_served(name: &str, places: &Places, unseen: &[String]) -> Error {
-    let mut message = format!("nobody serves \"{name}\" in {}", places.shown());
-    for reason in unseen {
-        message += &format!("; not looked into: {reason}");
-    }
-    Error::new(Code::NoServer, message)
 }
 
 #[cold]

@@ -6,9 +6,12 @@
 //! the looking ends by itself.
 
 use std::hint;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::Engine;
+use super::os::stop_signal::{self, StopSignal};
+use crate::error::Result;
 use crate::time::Time;
 
 /// A yield that takes longer means that somebody else has work for this core: more than a peer takes
@@ -97,6 +100,12 @@ impl Engine {
     /// A yield between looks lasted that long. Returns whether looking is no use for now.
     pub fn yielded(&mut self, from: Time, until: Time) -> bool {
         self.contention.yielded(from, until)
+    }
+
+    /// Sleeps until the engine has work, `stop` is set or `span` is over. Returns whether `stop` is
+    /// set. To be called after [`Self::arm`], which says whether there is nothing to do.
+    pub fn sleep(&self, stop: Option<&StopSignal>, span: Duration) -> Result<bool> {
+        stop_signal::wait(self.as_fd(), stop, span)
     }
 
     /// Looks at hot links until there is something, the budget is used up, or it is `leave_by`.

@@ -1,6 +1,7 @@
 //! How much all clients of a server have it work on at the same time, and whose turn it is when that
 //! is enough.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::host::LinkId;
@@ -48,5 +49,62 @@ impl Workload {
     pub fn update(&self, before: u32, now: u32) {
         let count = self.count.load(Ordering::Relaxed);
         self.count.store(count.saturating_add(now).saturating_sub(before), Ordering::Relaxed);
+    }
+}
+
+/// A link's part of the workload of its server; of a client's link none.
+#[derive(Default)]
+pub(super) struct Share {
+    workload: Option<Arc<Workload>>,
+    /// What of this link is counted there.
+    counted: u32,
+    /// Nothing is read, because all links together have too much to work on.
+    pub is_throttled: bool,
+}
+
+impl Share {
+    pub fn join(&mut self, workload: Option<Arc<Workload>>) {
+        self.workload = workload;
+    }
+
+    #[inline]
+    pub fn is_joined(&self) -> bool {
+        self.workload.is_some()
+    }
+
+    /// This link has `now` requests to work on.
+    #[inline]
+    pub fn update(&mut self, now: u32) {
+        if let Some(workload) = &self.workload {
+            workload.update(self.counted, now);
+            self.counted = now;
+        }
+    }
+
+    /// Whether all links together leave room for another request, when this one has `now`.
+    #[inline]
+    pub fn has_room(&self, link: LinkId, now: u32) -> bool {
+        let more = now.saturating_sub(self.counted);
+        self.workload.as_ref().is_none_or(|workload| workload.has_room(link, more))
+    }
+
+    pub fn give_turn(&self, link: LinkId) {
+        if let Some(workload) = &self.workload {
+            workload.give_turn(link);
+        }
+    }
+
+    #[inline]
+    pub fn end_turn(&self, link: LinkId) {
+        if let Some(workload) = &self.workload {
+            workload.end_turn(link);
+        }
+    }
+
+    /// The link is over: what is counted of it goes with it.
+    pub fn leave(&mut self, link: LinkId) {
+        self.update(0);
+        self.end_turn(link);
+        self.workload = None;
     }
 }

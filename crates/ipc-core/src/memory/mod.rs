@@ -1,11 +1,12 @@
-//! Shared mappings and their lifetime. One type, two ways to come by one:
-//! [`sealed`] memory files passed by descriptor, and [`named`] segments found by name.
+//! Shared mappings and their lifetime. An [`Object`] is what two sides agree on; a [`Segment`] is one
+//! that is mapped. Its memory is a [`sealed`] file passed by descriptor, or [`named`] and found by name.
 
 #![allow(unsafe_code)]
 
 mod guard;
 pub(crate) mod layout;
 pub(crate) mod named;
+mod object;
 pub(crate) mod sealed;
 
 use std::os::fd::AsFd;
@@ -20,11 +21,12 @@ use crate::sys;
 
 use guard::Guard;
 pub(crate) use guard::losses;
+pub(crate) use object::{Backing, Handle, Object, ObjectKind};
 
 /// One shared mapping. It lives as long as anything holds it; attaching never initialises it.
 pub struct Segment {
     base: NonNull<u8>,
-    len: usize,
+    object: Object,
     /// Of a segment that can be made shorter by others.
     guard: Option<Guard>,
     /// The name it has for now, which goes with it.
@@ -38,8 +40,9 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
-    /// Maps `len` bytes of a file that cannot be made shorter.
-    fn map(fd: &impl AsFd, len: usize) -> Result<Self> {
+    /// Maps the file of an object, which cannot be made shorter.
+    fn map(fd: &impl AsFd, object: Object) -> Result<Self> {
+        let len = object.len();
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
         let address = sys::fault()
@@ -50,14 +53,19 @@ impl Segment {
         let base = NonNull::new(address.cast::<u8>()).expect("a mapping does not start at null");
         debug_assert!(base.as_ptr().addr().is_multiple_of(PAGE));
         keep_from_children(base, len);
-        Ok(Self { base, len, guard: None, name: None })
+        Ok(Self { base, object, guard: None, name: None })
     }
 
-    /// Maps `len` bytes of a file that others can make shorter.
-    fn map_guarded(fd: &impl AsFd, len: usize) -> Result<Self> {
-        let mut this = Self::map(fd, len)?;
-        this.guard = Some(Guard::over(this.base.as_ptr().expose_provenance(), len)?);
+    /// Maps the file of an object, which others can make shorter.
+    fn map_guarded(fd: &impl AsFd, object: Object) -> Result<Self> {
+        let mut this = Self::map(fd, object)?;
+        this.guard = Some(Guard::over(this.base.as_ptr().expose_provenance(), object.len())?);
         Ok(this)
+    }
+
+    /// What is in it.
+    pub(crate) fn kind(&self) -> ObjectKind {
+        self.object.kind()
     }
 
     /// Whether what it was a mapping of has been made shorter: it holds nothing that is shared any more.
@@ -77,8 +85,9 @@ impl Segment {
     /// The start of `len` bytes at `offset`, checked to lie inside.
     pub(crate) fn span(&self, offset: usize, len: usize) -> NonNull<u8> {
         let end = offset.checked_add(len).expect("offset overflow");
-        assert!(end <= self.len, "{offset}..{end} lies outside of {} mapped bytes", self.len);
-        // SAFETY: `offset <= self.len`, so the result stays inside one mapping.
+        let len = self.object.len();
+        assert!(end <= len, "{offset}..{end} lies outside of {len} mapped bytes");
+        // SAFETY: `offset <= len`, so the result stays inside one mapping.
         unsafe { self.base.add(offset) }
     }
 
@@ -95,7 +104,7 @@ impl Drop for Segment {
         self.guard = None;
         // SAFETY: this mapping is ours (`map`) and nothing borrows from it any more.
         unsafe {
-            let _ = rustix::mm::munmap(self.base.as_ptr().cast(), self.len);
+            let _ = rustix::mm::munmap(self.base.as_ptr().cast(), self.object.len());
         }
     }
 }

@@ -17,8 +17,9 @@ use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
-use super::layout::{NONCE, NONCE_LEN};
-use super::{Segment, check_file_len};
+use super::layout::NONCE_LEN;
+use super::object::{read_nonce, write_nonce};
+use super::{Object, Segment, check_file_len};
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
@@ -34,7 +35,7 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 pub struct Address {
     /// The name, without the leading slash.
     pub name: String,
-    /// What the segment holds at [`NONCE`].
+    /// What the segment holds at [`NONCE`](super::layout::NONCE).
     pub nonce: [u8; NONCE_LEN],
 }
 
@@ -55,8 +56,9 @@ impl Drop for Name {
     }
 }
 
-/// Makes a segment of `len` bytes, all of them allocated, and the address to send to the peer.
-pub fn create(len: usize) -> Result<(Segment, Address)> {
+/// Makes an object, all of its memory allocated, and the address to send to the peer.
+pub(super) fn create(object: Object) -> Result<(Segment, Address)> {
+    let len = object.len();
     check_file_len(len)?;
     loop {
         let name = random_name()?;
@@ -72,7 +74,7 @@ pub fn create(len: usize) -> Result<(Segment, Address)> {
         let name = Name { name, lock, creator: std::process::id() };
         check(&name.lock, len)?;
         allocate(&name.lock, len)?;
-        let mut segment = Segment::map_guarded(&name.lock, len)?;
+        let mut segment = Segment::map_guarded(&name.lock, object)?;
         let address = Address { name: name.name.clone(), nonce: random()? };
         segment.name = Some(name);
         write_nonce(&segment, address.nonce);
@@ -100,14 +102,14 @@ fn take(name: &str, made: &mut Shmem) -> Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Maps the segment at `address`, after checking that it is what was agreed.
-pub fn attach(address: &Address, len: usize) -> Result<Segment> {
+/// Maps the object at `address`, after checking that it is what was agreed.
+pub(super) fn attach(address: &Address, object: Object) -> Result<Segment> {
     if !is_ours(&address.name) {
         return Err(Error::new(Code::Handshake, "a segment name of an unknown form"));
     }
     let file = open(&address.name).map_err(opening)?;
-    check(&file, len)?;
-    let segment = Segment::map_guarded(&file, len)?;
+    check(&file, object.len())?;
+    let segment = Segment::map_guarded(&file, object)?;
     if read_nonce(&segment) != address.nonce {
         let message = "the named segment does not hold the nonce that was sent";
         return Err(Error::new(Code::Handshake, message));
@@ -204,23 +206,6 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn write_nonce(segment: &Segment, nonce: [u8; NONCE_LEN]) {
-    for (index, chunk) in nonce.chunks_exact(8).enumerate() {
-        let word = u64::from_le_bytes(chunk.try_into().expect("chunks of eight"));
-        // Relaxed: the peer learns the address over the socket, which orders everything before.
-        segment.word64(NONCE + index * 8).store(word, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-fn read_nonce(segment: &Segment) -> [u8; NONCE_LEN] {
-    let mut nonce = [0; NONCE_LEN];
-    for (index, chunk) in nonce.chunks_exact_mut(8).enumerate() {
-        let word = segment.word64(NONCE + index * 8).load(std::sync::atomic::Ordering::Relaxed);
-        chunk.copy_from_slice(&word.to_le_bytes());
-    }
-    nonce
-}
-
 fn failed(doing: &str, cause: &ShmemError) -> Error {
     let errno = match cause {
         ShmemError::MapCreateFailed(errno)
@@ -243,8 +228,8 @@ mod tests {
 
     #[test]
     fn both_mappings_see_the_same_words_and_the_name_goes_when_both_hold_it() {
-        let (mut ours, address) = create(8192).unwrap();
-        let theirs = attach(&address, 8192).unwrap();
+        let (mut ours, address) = create(Object::of_len(8192)).unwrap();
+        let theirs = attach(&address, Object::of_len(8192)).unwrap();
         ours.word64(4096).store(7, Ordering::Release);
         assert_eq!(theirs.word64(4096).load(Ordering::Acquire), 7);
         assert!(exists(&address));
@@ -255,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_dropped_segment_takes_its_name_along() {
-        let (segment, address) = create(4096).unwrap();
+        let (segment, address) = create(Object::of_len(4096)).unwrap();
         drop(segment);
         assert!(!exists(&address));
     }
@@ -263,7 +248,7 @@ mod tests {
     #[test]
     fn a_segment_is_private_and_allocated() {
         use std::os::unix::fs::MetadataExt;
-        let (_segment, address) = create(1 << 20).unwrap();
+        let (_segment, address) = create(Object::of_len(1 << 20)).unwrap();
         let meta = fs::metadata(path(&address.name)).unwrap();
         assert_eq!(meta.mode() & 0o777, 0o600);
         assert!(meta.blocks() * 512 >= 1 << 20, "only {} blocks allocated", meta.blocks());
@@ -271,8 +256,9 @@ mod tests {
 
     #[test]
     fn another_nonce_size_mode_or_form_is_refused() {
-        let (_segment, address) = create(4096).unwrap();
-        let refused = |address: &Address, len| attach(address, len).err().unwrap().code();
+        let (_segment, address) = create(Object::of_len(4096)).unwrap();
+        let refused =
+            |address: &Address, len| attach(address, Object::of_len(len)).err().unwrap().code();
         assert_eq!(refused(&address, 8192), Code::Handshake);
         let other = Address { nonce: [1; NONCE_LEN], ..address.clone() };
         assert_eq!(refused(&other, 4096), Code::Handshake);
@@ -285,17 +271,20 @@ mod tests {
 
     #[test]
     fn a_segment_of_another_user_or_with_another_name_is_refused() {
-        let (_segment, address) = create(4096).unwrap();
+        let (_segment, address) = create(Object::of_len(4096)).unwrap();
         let link = path("ringpost.bbbbbbbbbbbbbbbbbbbb");
         let _ = fs::remove_file(&link);
         fs::hard_link(path(&address.name), &link).unwrap();
-        assert_eq!(attach(&address, 4096).err().unwrap().code(), Code::Handshake);
+        assert_eq!(attach(&address, Object::of_len(4096)).err().unwrap().code(), Code::Handshake);
         fs::remove_file(&link).unwrap();
-        attach(&address, 4096).unwrap();
+        attach(&address, Object::of_len(4096)).unwrap();
         // Only root can give files away.
         let nobody = std::os::unix::fs::chown(path(&address.name), Some(65_534), None);
         if nobody.is_ok() {
-            assert_eq!(attach(&address, 4096).err().unwrap().code(), Code::ForeignUser);
+            assert_eq!(
+                attach(&address, Object::of_len(4096)).err().unwrap().code(),
+                Code::ForeignUser
+            );
         }
     }
 
@@ -306,18 +295,18 @@ mod tests {
         let _ = fs::remove_file(&at);
         // A link is not followed, and a pipe that nothing writes to is not waited for.
         std::os::unix::fs::symlink("/dev/zero", &at).unwrap();
-        assert!(attach(&address, 4096).is_err());
+        assert!(attach(&address, Object::of_len(4096)).is_err());
         fs::remove_file(&at).unwrap();
         let made = std::process::Command::new("mkfifo").arg("-m600").arg(&at).status();
         assert!(made.unwrap().success());
-        assert!(attach(&address, 4096).is_err());
+        assert!(attach(&address, Object::of_len(4096)).is_err());
         // Unless a test that cleans up has taken it for a leftover.
         let _ = fs::remove_file(&at);
     }
 
     #[test]
     fn a_mapping_of_what_was_made_shorter_is_lost_and_reads_as_zeros() {
-        let (segment, address) = create(8192).unwrap();
+        let (segment, address) = create(Object::of_len(8192)).unwrap();
         let file = open(&address.name).unwrap();
         segment.word64(4096).store(7, Ordering::Relaxed);
         rustix::fs::ftruncate(&file, 0).unwrap();
@@ -329,7 +318,7 @@ mod tests {
         assert_eq!(segment.word64(0).load(Ordering::Relaxed), 9);
         // Another one beside it is as it was, and its place in the table is used again.
         for _ in 0..100 {
-            let (other, _) = create(4096).unwrap();
+            let (other, _) = create(Object::of_len(4096)).unwrap();
             other.word64(64).store(1, Ordering::Relaxed);
             assert!(!other.is_lost());
         }
@@ -341,7 +330,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..300 {
-                    let (segment, address) = create(8192).unwrap();
+                    let (segment, address) = create(Object::of_len(8192)).unwrap();
                     let file = open(&address.name).unwrap();
                     rustix::fs::ftruncate(&file, 4096).unwrap();
                     assert_eq!(segment.word64(4096).load(Ordering::Relaxed), 0);
@@ -352,7 +341,7 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) {
-                        let (segment, _) = create(8192).unwrap();
+                        let (segment, _) = create(Object::of_len(8192)).unwrap();
                         segment.word64(4096).store(5, Ordering::Relaxed);
                         std::thread::yield_now();
                         assert_eq!(segment.word64(4096).load(Ordering::Relaxed), 5);
@@ -372,7 +361,7 @@ mod tests {
         });
         let mut segments = Vec::new();
         while !cleaning.is_finished() {
-            let (segment, address) = create(4096).unwrap();
+            let (segment, address) = create(Object::of_len(4096)).unwrap();
             assert!(exists(&address));
             segments.push(segment);
             segments.truncate(8);
@@ -382,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_segment_of_the_living_stays_and_one_of_the_dead_goes() {
-        let (segment, address) = create(4096).unwrap();
+        let (segment, address) = create(Object::of_len(4096)).unwrap();
         reclaim();
         assert!(exists(&address));
         // What a kill leaves: the file without a lock.

@@ -1,4 +1,4 @@
-//! Sealed memory files: nothing to guess or to squat, nothing left after a kill, and nobody can
+//! Sealed memory files: nothing to guess or to squat, nothing left after a kill, and no way to
 //! truncate one under a reader. They cross to the peer as a descriptor and are closed once mapped.
 
 use std::os::fd::OwnedFd;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 
-use super::{Segment, check_file_len};
+use super::{Object, Segment, check_file_len};
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
@@ -15,8 +15,9 @@ const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlag
 /// What a peer's memory file has to have: seals beyond these take nothing away from a mapping.
 const SEALS_NEEDED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
-/// Makes a segment of `len` bytes, and the descriptor to pass on.
-pub fn create(len: usize) -> Result<(Segment, OwnedFd)> {
+/// Makes an object, and the descriptor to pass on.
+pub(super) fn create(object: Object) -> Result<(Segment, OwnedFd)> {
+    let len = object.len();
     check_file_len(len)?;
     let fd = sys::fault().and_then(|()| memfd()).map_err(creating)?;
     sys::fault()
@@ -25,11 +26,12 @@ pub fn create(len: usize) -> Result<(Segment, OwnedFd)> {
     sys::fault()
         .and_then(|()| rustix::fs::fcntl_add_seals(&fd, SEALS))
         .map_err(|cause| Error::system("sealing a memory file", cause))?;
-    Ok((map(&fd, len)?, fd))
+    Ok((map(&fd, object)?, fd))
 }
 
-/// Maps a segment a peer made, after checking that it is what was agreed.
-pub fn attach(fd: &OwnedFd, len: usize) -> Result<Segment> {
+/// Maps an object a peer made, after checking that it is what was agreed.
+pub(super) fn attach(fd: &OwnedFd, object: Object) -> Result<Segment> {
+    let len = object.len();
     // Asking for the seals of anything but a memory file fails, so this is also the type check. One of
     // huge pages is none either: no segment is a whole number of those.
     let seals = rustix::fs::fcntl_get_seals(fd)
@@ -45,18 +47,18 @@ pub fn attach(fd: &OwnedFd, len: usize) -> Result<Segment> {
         let message = format!("the memory file received has {found} bytes, {len} were agreed");
         return Err(Error::new(Code::Handshake, message));
     }
-    map(fd, len)
+    map(fd, object)
 }
 
 /// It cannot be made shorter, but where the kernel promises no more memory than there is, an access to a
 /// page that was never touched may find none left.
-fn map(fd: &OwnedFd, len: usize) -> Result<Segment> {
+fn map(fd: &OwnedFd, object: Object) -> Result<Segment> {
     static MAY_RUN_SHORT: OnceLock<bool> = OnceLock::new();
     let may_run_short = MAY_RUN_SHORT.get_or_init(|| {
         let mode = std::fs::read_to_string("/proc/sys/vm/overcommit_memory");
         mode.is_ok_and(|mode| mode.trim() == "2")
     });
-    if *may_run_short { Segment::map_guarded(fd, len) } else { Segment::map(fd, len) }
+    if *may_run_short { Segment::map_guarded(fd, object) } else { Segment::map(fd, object) }
 }
 
 /// Whether this process can have sealed memory files at all, and if not, why: sandboxes refuse them, and
@@ -97,15 +99,15 @@ mod tests {
 
     #[test]
     fn both_mappings_see_the_same_words() {
-        let (ours, fd) = create(8192).unwrap();
-        let theirs = attach(&fd, 8192).unwrap();
+        let (ours, fd) = create(Object::of_len(8192)).unwrap();
+        let theirs = attach(&fd, Object::of_len(8192)).unwrap();
         ours.word64(4096).store(7, Ordering::Release);
         assert_eq!(theirs.word64(4096).load(Ordering::Acquire), 7);
     }
 
     #[test]
     fn a_sealed_segment_cannot_be_truncated() {
-        let (_segment, fd) = create(4096).unwrap();
+        let (_segment, fd) = create(Object::of_len(4096)).unwrap();
         assert_eq!(rustix::fs::ftruncate(&fd, 0), Err(rustix::io::Errno::PERM));
     }
 
@@ -116,7 +118,7 @@ mod tests {
             let fd = rustix::fs::memfd_create("seals", flags).unwrap();
             rustix::fs::ftruncate(&fd, 4096).unwrap();
             rustix::fs::fcntl_add_seals(&fd, seals).unwrap();
-            attach(&fd, 4096).map(drop).map_err(|error| error.code())
+            attach(&fd, Object::of_len(4096)).map(drop).map_err(|error| error.code())
         };
         assert_eq!(file(SEALS_NEEDED), Ok(()));
         assert_eq!(file(SEALS), Ok(()));
@@ -129,14 +131,14 @@ mod tests {
 
     #[test]
     fn a_segment_of_another_size_or_unsealed_or_no_memory_file_is_refused() {
-        let (_segment, fd) = create(4096).unwrap();
-        assert_eq!(attach(&fd, 8192).err().unwrap().code(), Code::Handshake);
+        let (_segment, fd) = create(Object::of_len(4096)).unwrap();
+        assert_eq!(attach(&fd, Object::of_len(8192)).err().unwrap().code(), Code::Handshake);
 
         let open = rustix::fs::memfd_create("open", MemfdFlags::ALLOW_SEALING).unwrap();
         rustix::fs::ftruncate(&open, 4096).unwrap();
-        assert_eq!(attach(&open, 4096).err().unwrap().code(), Code::Handshake);
+        assert_eq!(attach(&open, Object::of_len(4096)).err().unwrap().code(), Code::Handshake);
 
         let (pipe, _other_end) = rustix::pipe::pipe().unwrap();
-        assert_eq!(attach(&pipe, 4096).err().unwrap().code(), Code::Handshake);
+        assert_eq!(attach(&pipe, Object::of_len(4096)).err().unwrap().code(), Code::Handshake);
     }
 }

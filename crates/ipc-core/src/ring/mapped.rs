@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Region;
 use crate::limits::Geometry;
-use crate::memory::Segment;
 use crate::memory::layout::{self, Side};
+use crate::memory::{ObjectKind, Segment};
 use crate::sync::{OBSERVE, PUBLISH};
 
 /// Cache lines asked for at once: enough for a small message, whose lines would else be fetched one
@@ -32,6 +32,7 @@ unsafe impl Send for MappedRegion {}
 impl MappedRegion {
     /// The ring `ring` that `writer` writes and its peer reads.
     pub fn new(segment: &Arc<Segment>, geometry: &Geometry, writer: Side, ring: usize) -> Self {
+        debug_assert_eq!(segment.kind(), ObjectKind::Lanes);
         let capacity = geometry.rings[ring] as usize;
         Self {
             bytes: segment.span(layout::ring_start(geometry, writer, ring), capacity),

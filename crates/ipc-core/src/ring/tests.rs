@@ -12,8 +12,8 @@ use crate::checksum::CrcMode;
 use crate::error::Corrupt;
 use crate::header::{HEADER_LEN, Header, Kind, frame_len};
 use crate::limits::{Geometry, PAGE, RINGS, frame_payload_max};
-use crate::memory::layout::{self, Side};
-use crate::memory::{Segment, sealed};
+use crate::memory::layout::Side;
+use crate::memory::{self, Object, Segment};
 use crate::option_block::Options;
 use crate::seeds::{Random, each_seed};
 use crate::session::fragments::Fragments;
@@ -56,8 +56,9 @@ impl Backing for SealedRing {
     fn new(capacity: usize) -> Self {
         let mut geometry = Geometry { rings: [4096; RINGS] };
         geometry.rings[SEALED_RING] = u32::try_from(capacity).unwrap();
-        let (ours, fd) = sealed::create(layout::segment_len(&geometry)).unwrap();
-        let theirs = sealed::attach(&fd, layout::segment_len(&geometry)).unwrap();
+        let object = Object::lanes(&geometry);
+        let (ours, handle) = object.create(memory::Backing::Sealed).unwrap();
+        let theirs = object.attach(&handle).unwrap();
         Self { geometry, mappings: [ours.into(), theirs.into()], regions: 0.into() }
     }
 

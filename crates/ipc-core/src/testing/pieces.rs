@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::header::Header;
 use crate::lanes::mapped::MappedFlags;
 use crate::limits::{Geometry, Lane, Limits};
-use crate::memory::layout::{self, Side};
-use crate::memory::{Segment, sealed};
+use crate::memory::layout::Side;
+use crate::memory::{Backing, Object, Segment};
 use crate::ring::mapped::MappedRegion;
 use crate::ring::{Consumer, Producer};
 use crate::session::{Draft, Message, Session, Step};
@@ -21,7 +21,7 @@ pub use crate::checksum::{of_frame, of_header};
 const GEOMETRY: Geometry = Geometry::SPARSE;
 
 fn segment() -> Result<Arc<Segment>> {
-    let (segment, _) = sealed::create(layout::segment_len(&GEOMETRY))?;
+    let (segment, _) = Object::lanes(&GEOMETRY).create(Backing::Sealed)?;
     Ok(Arc::new(segment))
 }
 

@@ -1,9 +1,12 @@
 //! Long payloads that stay where they are until there is room for them.
 
-use super::Link;
+use std::collections::VecDeque;
+
+use super::{Carrier, Link, Waits};
 use crate::error::{Code, Corrupt, Error};
 use crate::header::Kind;
 use crate::limits::Lane;
+use crate::session::Draft;
 use crate::session::fragments::{Fragment, Fragments};
 
 /// A payload that is not copied before there is room for it in a ring.
@@ -13,28 +16,28 @@ pub trait Deferred: Send {
     fn bytes(&self) -> Option<&[u8]>;
 }
 
-/// Bytes that are written at once of what waits, or of what is lent, so that what is urgent has its turn.
+/// Bytes that are written at once of what waits, so that what is urgent has its turn.
 pub(super) const WRITTEN_MAX: usize = 256 << 10;
 
 /// A message that is written piece by piece. In the backlog of its lane stands a marker with its key.
-pub(super) struct DeferredSend {
-    pub key: u64,
-    pub lane: Lane,
+struct DeferredSend {
+    key: u64,
+    lane: Lane,
     /// The request it is, if it is one.
-    pub call: Option<u64>,
-    /// Who waits for it to be written, if anyone.
-    pub id: u64,
-    pub next: Fragment,
-    pub rest: Fragments,
+    call: Option<u64>,
+    /// The one-way message it is, if its outcome is to be reported.
+    id: u64,
+    next: Fragment,
+    rest: Fragments,
     /// Bytes of the whole payload.
-    pub len: usize,
+    len: usize,
     /// Put in as soon as it is known that it is needed; taken out when the rest will not be sent.
-    pub payload: Option<Box<dyn Deferred>>,
+    payload: Option<Box<dyn Deferred>>,
 }
 
 impl DeferredSend {
     /// Bytes that are still to be written.
-    pub fn left(&self) -> usize {
+    fn left(&self) -> usize {
         if self.payload.is_some() { self.len - self.next.range.start } else { 0 }
     }
 
@@ -44,8 +47,45 @@ impl DeferredSend {
     }
 }
 
-impl Link {
-    /// Writes on with the lent message in front of a lane, `room` bytes at most and a fragment at least.
+/// Messages that are written piece by piece, in order.
+#[derive(Default)]
+pub(super) struct DeferredSends {
+    sends: VecDeque<DeferredSend>,
+    last_key: u64,
+}
+
+impl DeferredSends {
+    /// The key of the message deferred last.
+    pub fn last_key(&self) -> u64 {
+        self.last_key
+    }
+
+    /// Keeps the payload of the message that was deferred last.
+    pub fn keep(&mut self, payload: Box<dyn Deferred>) {
+        if let Some(send) = self.sends.back_mut() {
+            send.payload = Some(payload);
+        }
+    }
+
+    /// Bytes that are still to be written to a lane.
+    pub fn queued(&self, lane: Lane) -> usize {
+        let of_lane = self.sends.iter().filter(|send| send.lane == lane);
+        of_lane.map(DeferredSend::left).sum()
+    }
+
+    /// The message with this key was dropped.
+    pub fn forget(&mut self, key: u64) {
+        self.sends.retain(|send| send.key != key);
+    }
+
+    /// The ids of those whose outcome is to be reported.
+    pub fn take_ids(&mut self) -> Vec<u64> {
+        self.sends.drain(..).map(|send| send.id).collect()
+    }
+}
+
+impl<C: Carrier> Link<C> {
+    /// Writes on with the deferred message in front of a lane, `room` bytes at most and a fragment at least.
     /// Returns whether nothing of it is left to be written.
     pub(super) fn write_deferred(
         &mut self,
@@ -53,32 +93,33 @@ impl Link {
         key: u64,
         room: &mut usize,
     ) -> Result<bool, Corrupt> {
-        let Some(place) = self.deferred_sends.iter().position(|lending| lending.key == key) else {
+        let sends = &self.writing.deferred.sends;
+        let Some(place) = sends.iter().position(|send| send.key == key) else {
             return Ok(true);
         };
         let crc = self.peer.agreement.crc;
         while *room > 0 {
-            let DeferredSend { next, payload, .. } = &self.deferred_sends[place];
+            let DeferredSend { next, payload, .. } = &self.writing.deferred.sends[place];
             let bytes = payload.as_ref().and_then(|payload| payload.bytes());
             let Some(piece) = bytes.and_then(|bytes| bytes.get(next.range.clone())) else {
                 return self.give_up(ring, place);
             };
             let parts = [next.options.as_bytes(), piece];
             let header = next.header.sealed(crc, &parts);
-            if !self.lanes.outgoing.push(ring, header, &parts)? {
+            if !self.carrier.push(ring, header, &parts)? {
                 return Ok(false);
             }
             *room = room.saturating_sub(piece.len());
-            if let Some(id) = self.backlogs[ring].begin() {
-                self.deferred_sends[place].id = id;
+            let send = &mut self.writing.deferred.sends[place];
+            if let Some(id) = self.writing.backlogs[ring].begin() {
+                send.id = id;
             }
-            let lending = &mut self.deferred_sends[place];
-            match lending.rest.next() {
-                Some(fragment) => lending.next = fragment,
+            match send.rest.next() {
+                Some(fragment) => send.next = fragment,
                 None => {
-                    let id = lending.id;
-                    self.deferred_sends.remove(place);
-                    self.settle(id, None);
+                    let id = send.id;
+                    self.writing.deferred.sends.remove(place);
+                    self.writing.settle(id, None);
                     return Ok(true);
                 }
             }
@@ -86,67 +127,62 @@ impl Link {
         Ok(false)
     }
 
-    /// The rest of a message will not be sent: its payload is gone, or its request has ended. Where the
-    /// peer has seen some of it, it is told with a last frame that is empty.
+    /// The rest of a message will not be sent: its payload is gone, or its request has ended. If the
+    /// peer has seen some of it, a last frame that is empty takes that back.
     #[cold]
     fn give_up(&mut self, ring: usize, place: usize) -> Result<bool, Corrupt> {
-        if self.deferred_sends[place].is_begun() {
-            let header = self.deferred_sends[place].next.header;
+        let send = &self.writing.deferred.sends[place];
+        if send.is_begun() {
+            let header = send.next.header;
             let header = header.with_more(false).with_options(false).with_len(0);
             let header = header.sealed(self.peer.agreement.crc, &[]);
-            if !self.lanes.outgoing.push(ring, header, &[])? {
+            if !self.carrier.push(ring, header, &[])? {
                 return Ok(false);
             }
         }
-        let Some(lending) = self.deferred_sends.remove(place) else { return Ok(true) };
+        let Some(send) = self.writing.deferred.sends.remove(place) else { return Ok(true) };
         // One that could have been dropped until now is settled here, not as if it had been written.
-        let id = self.backlogs[ring].begin().unwrap_or(lending.id);
+        let id = self.writing.backlogs[ring].begin().unwrap_or(send.id);
         let message = "the payload was taken away before all of it was sent";
-        self.settle(id, Some(Error::new(Code::InvalidArgument, message)));
-        if let Some(call) = lending.call
+        self.writing.settle(id, Some(Error::new(Code::InvalidArgument, message)));
+        if let Some(call) = send.call
             && self.session.cancel(call)
         {
-            self.withdrawn.push(call);
+            self.writing.report_withdrawn(call);
         }
         Ok(true)
     }
 
     /// A request of ours has ended: what waits of it need not be sent.
     pub(super) fn withdraw(&mut self, call: u64) {
-        let is_its = |lending: &DeferredSend| lending.call == Some(call);
-        let Some(place) = self.deferred_sends.iter().position(is_its) else { return };
-        if self.deferred_sends[place].is_begun() {
-            self.deferred_sends[place].payload = None;
+        let sends = &mut self.writing.deferred.sends;
+        let is_its = |send: &DeferredSend| send.call == Some(call);
+        let Some(place) = sends.iter().position(is_its) else { return };
+        if sends[place].is_begun() {
+            sends[place].payload = None;
         } else {
-            self.deferred_sends.remove(place);
+            sends.remove(place);
         }
     }
 
     /// Leaves the rest of a message where it is, to be written when there is room.
     pub(super) fn defer_rest(
         &mut self,
-        kind: Kind,
-        lane: Lane,
-        id: u64,
+        draft: &Draft,
         len: usize,
         next: Fragment,
         rest: Fragments,
     ) {
-        self.deferred_keys += 1;
-        let key = self.deferred_keys;
-        let call = (kind == Kind::Request).then_some(id);
-        let id = if next.range.start > 0 && kind == Kind::OneWay { id } else { 0 };
-        self.backlogs[lane as usize].mark(key);
-        self.deferred_sends.push_back(DeferredSend {
-            key,
-            lane,
-            call,
-            id,
-            next,
-            rest,
-            len,
-            payload: None,
-        });
-        (self.waits, self.has_more) = (true, true);
+        let writing = &mut self.writing;
+        writing.deferred.last_key += 1;
+        let key = writing.deferred.last_key;
+        let call = (draft.kind == Kind::Request).then_some(draft.id);
+        let is_begun = next.range.start > 0;
+        let id = if is_begun && draft.kind == Kind::OneWay { draft.id } else { 0 };
+        writing.backlogs[draft.lane as usize].mark(key);
+        let (lane, payload) = (draft.lane, None);
+        let send = DeferredSend { key, lane, call, id, next, rest, len, payload };
+        writing.deferred.sends.push_back(send);
+        writing.wait(Waits::ForTurn);
     }
 }

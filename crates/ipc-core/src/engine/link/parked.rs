@@ -8,8 +8,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{End, Link};
-use crate::engine::host::{BufferId, Event, Host, LinkId, Readiness};
+use super::{Carrier, Link, Reading};
+use crate::engine::host::{BufferId, Event, Host, LinkId};
 use crate::header::{Kind, frame_len};
 use crate::limits::Lane;
 use crate::session::Message;
@@ -69,21 +69,21 @@ impl Parked {
     }
 
     /// A request need not be worked on any more. Returns whether it was set aside: then the application
-    /// has not heard of it.
+    /// does not know of it.
     pub fn forget(&mut self, id: u64) -> bool {
         let is_stream = self.requests.remove(&id);
         self.plain -= u32::from(is_stream == Some(false));
         is_stream.is_some()
     }
 
-    /// The same, and the application hears of it if it has heard of the request.
-    pub fn tell_abandoned(&mut self, link: LinkId, id: u64, host: &mut impl Host) {
+    /// The same, and it is reported to an application that knows of the request.
+    pub fn report_abandoned(&mut self, link: LinkId, id: u64, host: &mut impl Host) {
         if !self.forget(id) {
             host.event(Event::Abandoned { link, id });
         }
     }
 
-    /// The buffers of all messages, for whoever made them.
+    /// The host's buffers of all messages.
     pub fn take_buffers(&mut self) -> impl Iterator<Item = BufferId> {
         let lanes = std::mem::take(self).lanes.into_iter().flatten();
         lanes.filter_map(|entry| match entry {
@@ -105,85 +105,22 @@ impl Entry {
     }
 }
 
-/// What is not delivered now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Holds {
-    requests: bool,
-    /// One-way messages.
-    events: bool,
-}
-
-impl Link {
-    /// Finds out what may be delivered now, and with that, what may be read.
-    #[inline]
-    pub(super) fn weigh(&mut self, host: &mut impl Host) {
-        // A peer that is gone takes no answers, so its requests are not held back for them.
-        let readiness = host.readiness(self.id);
-        let is_busy = (self.session.serving_live() >= self.bounds.serving_max
-            || self.waits
-            || self.workload.is_some())
-            && self.is_busy();
-        let has_unread = self.session.unread() > self.bounds.unread_max;
-        if has_unread != self.has_unread {
-            self.has_unread = has_unread;
-            host.event(Event::Unread { link: self.id, is_too_much: has_unread });
-        }
-        // The application has to read what has come before it can be given more of anything.
-        let readiness = if has_unread { Readiness::Nothing } else { readiness };
-        if is_busy || readiness != Readiness::All {
-            self.hold(is_busy, readiness);
-        } else {
-            (self.held_back, self.holds) = (false, Holds::default());
-        }
-    }
-
-    #[cold]
-    fn hold(&mut self, is_busy: bool, readiness: Readiness) {
-        self.holds = Holds {
-            requests: is_busy || readiness != Readiness::All,
-            events: readiness != Readiness::All,
-        };
-        // Behind what is held back may lie what a handler waits for.
-        let is_awaiting = self.session.calls_live() > 0 || self.session.serving_streams() > 0;
-        let reads_behind = is_awaiting && self.parked.len() <= self.bounds.backlog_max;
-        self.held_back = readiness == Readiness::Nothing || !reads_behind;
-    }
-
-    /// Whether there is enough to work on. Streams do not count: their items lie behind requests.
-    #[cold]
-    fn is_busy(&mut self) -> bool {
-        if matches!(self.end, End::PeerGone) || self.session.is_peer_closed() {
-            self.is_throttled = false;
-            return false;
-        }
-        self.is_throttled = !self.has_room_for_work();
-        self.is_throttled
-            || self.working() >= self.bounds.serving_max
-            || self.waiting() > self.bounds.backlog_max
-    }
-
-    /// What was held back may be delivered by now: worth a look.
-    #[inline]
-    pub(super) fn let_go(&mut self) {
-        self.held_back = false;
-        self.holds = Holds::default();
-        self.has_work = self.unpacking.lanes() != 0 || !self.parked.is_empty();
-    }
-
+impl<C: Carrier> Link<C> {
     /// Whether a whole message that has arrived on this ring has to be set aside.
     #[inline]
     pub(super) fn has_to_wait(&self, ring: usize, message: &Message) -> bool {
-        (self.holds != Holds::default() || !self.parked.is_empty())
+        (!self.reading.gate.delivers_all() || !self.reading.parked.is_empty())
             && self.has_to_wait_behind(ring, message)
     }
 
     #[cold]
     fn has_to_wait_behind(&self, ring: usize, message: &Message) -> bool {
-        let is_behind = !self.parked.lanes[ring].is_empty();
+        let Reading { gate, parked, .. } = &self.reading;
+        let is_behind = !parked.lanes[ring].is_empty();
         match message.kind {
-            Kind::Request => self.holds.requests || is_behind,
-            Kind::OneWay => self.holds.events || is_behind,
-            Kind::RequestItem => self.parked.requests.contains_key(&message.id),
+            Kind::Request => !gate.delivers_all() || is_behind,
+            Kind::OneWay => gate.holds_events() || is_behind,
+            Kind::RequestItem => parked.requests.contains_key(&message.id),
             _ => false,
         }
     }
@@ -191,25 +128,25 @@ impl Link {
     /// Sets a message aside that is in a buffer of the host's already.
     #[cold]
     pub(super) fn park(&mut self, ring: usize, message: Message, buffer: BufferId) {
-        self.parked.push(ring, Entry::Message(message, buffer));
+        self.reading.parked.push(ring, Entry::Message(message, buffer));
     }
 
     /// A code has another meaning for what comes next in a lane.
     pub(super) fn named(&mut self, ring: usize, code: u16, host: &mut impl Host) {
         let lane = Lane::ALL[ring];
         let Some(name) = self.session.name(lane, code) else { return };
-        if self.parked.lanes[ring].is_empty() {
+        if self.reading.parked.lanes[ring].is_empty() {
             host.event(Event::Named { link: self.id, lane, code, name });
         } else {
             let entry = Entry::Name(code, name.into());
-            self.parked.push(ring, entry);
+            self.reading.parked.push(ring, entry);
         }
     }
 
     /// No more items go with a request of the peer.
     pub(super) fn items_ended(&mut self, ring: usize, id: u64, host: &mut impl Host) {
-        if self.parked.requests.contains_key(&id) {
-            self.parked.push(ring, Entry::ItemsEnd(id));
+        if self.reading.parked.requests.contains_key(&id) {
+            self.reading.parked.push(ring, Entry::ItemsEnd(id));
         } else {
             host.event(Event::ItemsEnd { link: self.id, id });
         }
@@ -218,14 +155,15 @@ impl Link {
     /// Delivers the next of what was set aside, by priority, if it may be. Returns whether it did.
     #[cold]
     pub(super) fn deliver_parked(&mut self, host: &mut impl Host) -> bool {
+        let gate = self.reading.gate;
         let may_go = |entry: &Entry| match entry {
-            Entry::Message(Message { kind: Kind::Request, .. }, _) => !self.holds.requests,
-            Entry::Message(Message { kind: Kind::OneWay, .. }, _) => !self.holds.events,
+            Entry::Message(Message { kind: Kind::Request, .. }, _) => gate.delivers_all(),
+            Entry::Message(Message { kind: Kind::OneWay, .. }, _) => !gate.holds_events(),
             _ => true,
         };
         let ready = |lane: &VecDeque<Entry>| lane.front().is_some_and(may_go);
-        let Some(ring) = self.parked.lanes.iter().position(ready) else { return false };
-        let Some(entry) = self.parked.pop(ring) else { return false };
+        let Some(ring) = self.reading.parked.lanes.iter().position(ready) else { return false };
+        let Some(entry) = self.reading.parked.pop(ring) else { return false };
         match entry {
             Entry::Message(message, buffer) => self.deliver_late(&message, buffer, host),
             Entry::Name(code, name) => {

@@ -1,8 +1,8 @@
 //! The half of a link that a thread under a deadline may use: no system call, no memory.
 
-use super::parked::Holds;
-use super::{End, Link, Waker};
+use super::{Carrier, Link};
 use crate::engine::host::Host;
+use crate::engine::os::bell::Waker;
 use crate::error::Corrupt;
 use crate::header::Kind;
 use crate::lanes::Scope;
@@ -14,15 +14,15 @@ pub enum Taken {
     Message,
     /// There is none.
     Nothing,
-    /// The next frame is none that costs nothing: the other half has to take it.
+    /// The next frame is none that costs nothing: [`Link::take_others`] has to take it.
     Other,
 }
 
-impl Link {
+impl<C: Carrier> Link<C> {
     /// From now on a peer that sleeps is not woken by [`Self::commit`], which makes no system call
     /// any more, but by the waker returned here.
     pub fn defer_wakes(&mut self) -> Waker {
-        self.waker.insert(Waker::of(&self.socket)).clone()
+        self.bell.defer()
     }
 
     /// Takes the next frame if it holds a whole one-way message, and commits.
@@ -32,7 +32,7 @@ impl Link {
             return Ok(Taken::Other);
         }
         self.take_frame(ring, host)?;
-        self.lanes.incoming.advance(ring);
+        self.carrier.advance(ring);
         self.commit();
         Ok(Taken::Message)
     }
@@ -41,7 +41,7 @@ impl Link {
     pub fn take_others(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
         while let Some((ring, false)) = self.next_frame()? {
             self.take_frame(ring, host)?;
-            self.lanes.incoming.advance(ring);
+            self.carrier.advance(ring);
         }
         self.commit();
         Ok(())
@@ -50,14 +50,12 @@ impl Link {
     /// The ring of the next frame, and whether that is a whole one-way message: all a session keeps
     /// of such a one is a count.
     fn next_frame(&mut self) -> Result<Option<(usize, bool)>, Corrupt> {
-        if matches!(self.end, End::Closing { .. } | End::Broken(_)) {
+        if !self.life.may_read() {
             return Ok(None);
         }
-        // It is asked for now, whatever the other half has to leave where it is.
-        self.holds = Holds::default();
-        let incoming = &mut self.lanes.incoming;
-        let Some(ring) = incoming.next(Scope::ALL)? else { return Ok(None) };
-        let header = &incoming.frame(ring).header;
+        self.reading.gate.read_elsewhere();
+        let Some(ring) = self.carrier.next(Scope::ALL)? else { return Ok(None) };
+        let header = self.carrier.header(ring);
         Ok(Some((ring, header.kind() == Kind::OneWay && !header.more())))
     }
 }

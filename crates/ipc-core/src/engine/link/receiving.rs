@@ -1,65 +1,37 @@
-//! The half of a link that receives, and writes what waited for room on the way.
+//! The half of a link that receives.
 
 use std::num::NonZeroU32;
 
-use super::deferred::WRITTEN_MAX;
 use super::unpacking::SLICE_COST;
-use super::{End, LANES_CLOSE_TIMEOUT, Link, control_header};
-use crate::engine::backlog::Front;
-use crate::engine::host::{Body, BufferId, Event, Host, LinkId, Source};
+use super::{Carrier, Link, Waits};
+use crate::engine::carrier::Payload;
+use crate::engine::host::{BufferId, Event, Host, LinkId};
 use crate::error::Corrupt;
-use crate::header::Kind;
 use crate::lanes::Scope;
-use crate::limits::{CONTROL, Lane, METHOD_LEN_MAX};
+use crate::limits::{Lane, METHOD_LEN_MAX};
 use crate::option_block::Options;
-use crate::ring;
-use crate::ring::mapped::MappedRegion;
-use crate::session::{ControlMessage, Ending, Message, Step, control};
+use crate::session::{Message, Step};
 use crate::time::Time;
 
 /// Frames at least this long are released one by one: their author may wait for just that space.
 const LARGE_FRAME: u32 = 32 << 10;
 /// What of a long frame counts as much as another frame, in the budget of what is read at once.
 const FRAME_BYTES: u32 = 512;
-/// Flags between the sessions that are read at once where nothing else is.
+/// Control messages that are read at once where nothing else is.
 const CONTROLS_AT_ONCE: usize = 256;
 
-impl Link {
+impl<C: Carrier> Link<C> {
     /// Whether there may be something to do. Two loads when there is not.
     #[inline]
     pub fn poll(&self) -> bool {
-        self.lanes.incoming.has_any(self.scope())
-            || self.has_work
-            || (self.waits && (self.has_more || self.has_space()))
-            || (self.is_ending && self.has_end())
-    }
-
-    /// What of the rings may be read now.
-    #[inline]
-    fn scope(&self) -> Scope {
-        let scope = if self.held_back { Scope::CONTROL } else { Scope::ALL };
-        scope.without(self.unpacking.lanes())
-    }
-
-    /// Whether something waits for room and there may be some.
-    #[inline]
-    fn has_space(&self) -> bool {
-        let outgoing = &self.lanes.outgoing;
-        self.backlogs
-            .iter()
-            .enumerate()
-            .any(|(ring, backlog)| !backlog.is_empty() && outgoing.ring(ring).has_moved())
-            || (self.session.next_control().is_some() && outgoing.ring(CONTROL).has_moved())
-    }
-
-    /// Whether the connection may be over, so that [`Self::is_over`] should be asked.
-    fn has_end(&self) -> bool {
-        match self.end {
-            End::Open => self.session.is_peer_closed() && self.has_read_all(),
-            End::Closing { .. } => !self.has_backlog(),
-            End::PeerGone => !self.lanes.incoming.has_any(Scope::ALL) && self.has_read_all(),
-            End::Broken(_) => true,
-        }
+        self.carrier.has_any(self.reading.scope())
+            || self.reading.has_work
+            || match self.writing.waits {
+                Waits::Nothing => false,
+                Waits::ForRoom => self.has_space(),
+                Waits::ForTurn => true,
+            }
+            || (self.life.is_ending() && self.has_nothing_left())
     }
 
     /// Reads at most `budget` frames, writes what waited, and commits. Returns how many were read.
@@ -72,21 +44,18 @@ impl Link {
             self.break_off(corrupt.into());
         }
         self.count_work();
-        if let Some(workload) = &self.workload {
-            workload.end_turn(self.id);
-        }
+        self.share.end_turn(self.id);
         self.commit();
         frames
     }
 
-    /// Whether the peer has written a word between the sessions that was not read. One load.
+    /// Whether the peer has written a control message that was not read. One load.
     #[inline]
     pub fn has_controls(&self) -> bool {
-        self.lanes.incoming.has_controls()
-            && !matches!(self.end, End::Broken(_) | End::Closing { .. })
+        self.carrier.has_controls() && self.life.may_read()
     }
 
-    /// Reads words between the sessions and nothing else, and commits.
+    /// Reads control messages and nothing else, and commits.
     #[cold]
     pub fn pump_controls(&mut self, host: &mut impl Host) {
         let result = self.read_controls(host);
@@ -96,12 +65,12 @@ impl Link {
         self.commit();
     }
 
-    /// Reads as many as are looked at in a moment: however many there are, there is an end.
+    /// Reads as many as take a moment: a peer that goes on writing them cannot keep this side here.
     fn read_controls(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
         for _ in 0..CONTROLS_AT_ONCE {
-            let Some(ring) = self.lanes.incoming.next(Scope::CONTROL)? else { break };
+            let Some(ring) = self.carrier.next(Scope::CONTROL)? else { break };
             self.take_frame(ring, host)?;
-            self.lanes.incoming.advance(ring);
+            self.carrier.advance(ring);
         }
         Ok(())
     }
@@ -113,18 +82,18 @@ impl Link {
         frames: &mut u32,
         host: &mut impl Host,
     ) -> Result<(), Corrupt> {
-        if matches!(self.end, End::Broken(_) | End::Closing { .. }) {
+        if !self.life.may_read() {
             return Ok(());
         }
         while *frames < budget {
-            self.weigh(host);
-            if self.has_work && self.go_on(frames, host)? {
+            self.set_gate(host);
+            if self.reading.has_work && self.go_on(frames, host)? {
                 continue;
             }
-            let Some(ring) = self.lanes.incoming.next(self.scope())? else { break };
+            let Some(ring) = self.carrier.next(self.reading.scope())? else { break };
             self.take_frame(ring, host)?;
-            self.lanes.incoming.advance(ring);
-            let len = self.lanes.incoming.frame(ring).header.len;
+            self.carrier.advance(ring);
+            let len = self.carrier.header(ring).len;
             *frames += 1 + len / FRAME_BYTES;
             if len >= LARGE_FRAME {
                 self.commit();
@@ -136,23 +105,24 @@ impl Link {
     /// Goes on with what is in private memory. Returns whether there was anything to be done.
     #[cold]
     fn go_on(&mut self, frames: &mut u32, host: &mut impl Host) -> Result<bool, Corrupt> {
-        if self.unpacking.lanes() != 0 {
+        if self.reading.unpacking.lanes() != 0 {
             self.unpack_on(host)?;
             *frames += SLICE_COST;
-            self.has_work = self.unpacking.lanes() != 0 || !self.parked.is_empty();
+            self.reading.has_work = !self.reading.is_drained();
             return Ok(true);
         }
         let worked = self.deliver_parked(host);
         *frames += u32::from(worked);
         // What may not be delivered now is no work before something has changed.
-        self.has_work = worked && !self.parked.is_empty();
+        self.reading.has_work = worked && !self.reading.parked.is_empty();
         Ok(worked)
     }
 
+    /// Takes in the frame the carrier found in a ring; the caller steps over it.
     #[inline]
     pub(super) fn take_frame(&mut self, ring: usize, host: &mut impl Host) -> Result<(), Corrupt> {
-        let mut payload = self.lanes.incoming.payload(ring);
-        let header = &self.lanes.incoming.frame(ring).header;
+        let mut payload = self.carrier.payload(ring);
+        let header = self.carrier.header(ring);
         let found;
         // By reference: of a value, what most frames do not have would be moved byte by byte.
         let options = if header.options() {
@@ -163,9 +133,9 @@ impl Link {
         };
         let step = self.session.receive(ring, header, options, payload.len(), Time::after)?;
         while let Some(id) = self.session.take_abandoned() {
-            self.parked.tell_abandoned(self.id, id, host);
+            self.reading.parked.report_abandoned(self.id, id, host);
         }
-        if options.unpacked_len.is_some() || self.unpacking.is_open(ring) {
+        if options.unpacked_len.is_some() || self.reading.unpacking.is_open(ring) {
             let mut packed = vec![0; payload.len()];
             payload.copy_to(&mut packed)?;
             let unpacked_len = options.unpacked_len.map(NonZeroU32::get);
@@ -180,33 +150,39 @@ impl Link {
                     self.park(ring, message, buffer);
                     return Ok(());
                 }
-                host.message(self.id, message, Body(Source::Ring(payload)))?;
+                host.message(self.id, message, payload.into_body())?;
                 self.session.delivered();
+                Ok(())
             }
-            Step::Open => {
-                let buffer = host.open(self.id, self.session.message());
-                self.buffers[ring] = Some(buffer);
-                host.fill(buffer, 0, Body(Source::Ring(payload)))?;
-            }
-            Step::Fill { offset } => {
-                if let Some(buffer) = self.buffers[ring] {
-                    host.fill(buffer, offset, Body(Source::Ring(payload)))?;
-                }
-            }
-            Step::Finish { offset } => {
-                if let Some(buffer) = self.buffers[ring] {
-                    host.fill(buffer, offset, Body(Source::Ring(payload)))?;
-                    self.buffers[ring] = None;
-                    let message = *self.session.message();
+            Step::Open | Step::Fill { .. } | Step::Finish { .. } | Step::Abandon => {
+                let buffer = &mut self.reading.buffers[ring];
+                let message = self.session.message();
+                let whole = assemble(self.id, buffer, step, message, payload, host)?;
+                if let Some(buffer) = whole {
+                    let message = *message;
                     self.hand_over(ring, message, buffer, host);
                 }
+                Ok(())
             }
-            Step::Abandon => {
-                payload.check()?;
-                if let Some(buffer) = self.buffers[ring].take() {
-                    host.discard(buffer);
-                }
+            Step::Skip | Step::Done => payload.check(),
+            _ => {
+                drop(payload);
+                self.take_control(ring, step, host)
             }
+        }
+    }
+
+    /// What a control message asks of a link. None has options, so its payload is all that follows its
+    /// header.
+    #[cold]
+    fn take_control(
+        &mut self,
+        ring: usize,
+        step: Step,
+        host: &mut impl Host,
+    ) -> Result<(), Corrupt> {
+        let payload = self.carrier.payload(ring);
+        match step {
             Step::Define { code } => {
                 let mut name = [0; METHOD_LEN_MAX];
                 let len = payload.len();
@@ -215,6 +191,7 @@ impl Link {
                 if self.session.define(Lane::ALL[ring], code, name)? {
                     self.named(ring, code, host);
                 }
+                return Ok(());
             }
             Step::Grant { kind, id } => {
                 let mut granted = [0; size_of::<u64>()];
@@ -223,168 +200,62 @@ impl Link {
                 if let Some(granted) = self.session.granted(kind, id, granted)? {
                     host.event(Event::Granted { link: self.id, kind, id, granted });
                 }
+                return Ok(());
             }
-            Step::ItemsEnd { id } => {
-                payload.check()?;
-                self.items_ended(ring, id, host);
-            }
-            Step::LaneClosed => {
-                payload.check()?;
-                if self.lanes_close_by == Time::NEVER {
-                    self.lanes_close_by = Time::after(LANES_CLOSE_TIMEOUT);
-                }
-            }
-            Step::PeerClosed => {
-                payload.check()?;
-                self.lanes_close_by = Time::NEVER;
-                self.is_ending = true;
-            }
-            Step::Skip | Step::Done => payload.check()?,
+            _ => payload.check()?,
+        }
+        match step {
+            Step::ItemsEnd { id } => self.items_ended(ring, id, host),
+            Step::LaneClosed => self.life.lane_closed(),
+            Step::PeerClosed => self.life.all_lanes_closed(),
+            _ => {}
         }
         Ok(())
     }
+}
 
-    /// Writes what waited for room: the control ring's words first, then the lanes by priority.
-    #[inline]
-    pub(super) fn write_waiting(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
-        if !self.waits {
-            return Ok(());
+/// Adds a frame to a message of several, in a buffer of the host's. Returns the buffer when the message
+/// is whole.
+#[inline]
+fn assemble<'a>(
+    link: LinkId,
+    open: &mut Option<BufferId>,
+    step: Step,
+    message: &Message,
+    payload: impl Payload<'a>,
+    host: &mut impl Host,
+) -> Result<Option<BufferId>, Corrupt> {
+    match (step, *open) {
+        (Step::Open, _) => {
+            let buffer = *open.insert(host.open(link, message));
+            host.fill(buffer, 0, payload.into_body())?;
         }
-        let was_full = self.waiting() > self.bounds.backlog_max;
-        self.write_controls()?;
-        self.write_backlogs()?;
-        self.waits = self.has_backlog() || self.session.next_control().is_some();
-        if was_full && self.waiting() <= self.bounds.backlog_max {
-            // The peer has read, and may have this side work for it again.
-            self.let_go();
+        (Step::Fill { offset }, Some(buffer)) => host.fill(buffer, offset, payload.into_body())?,
+        (Step::Finish { offset }, Some(buffer)) => {
+            host.fill(buffer, offset, payload.into_body())?;
+            return Ok(open.take());
         }
-        self.tell_written(host);
-        Ok(())
-    }
-
-    /// Writes what fits of what waits in the lanes, as much as is written at once.
-    pub(super) fn write_backlogs(&mut self) -> Result<(), Corrupt> {
-        let mut room = WRITTEN_MAX;
-        for ring in 0..self.backlogs.len() {
-            self.write_backlog(ring, &mut room)?;
-        }
-        self.has_more = room == 0 && self.has_backlog();
-        Ok(())
-    }
-
-    /// Says what became of what waited.
-    fn tell_written(&mut self, host: &mut impl Host) {
-        let link = self.id;
-        self.tell_sent(host);
-        for lane in Lane::ALL {
-            let count = std::mem::take(&mut self.untold_drops[lane as usize]);
-            if count > 0 {
-                host.event(Event::Dropped { link, lane, count });
-            }
-            let bit = 1 << lane as u8;
-            if self.drain_wanted & bit != 0 && self.backlogs[lane as usize].is_empty() {
-                self.drain_wanted &= !bit;
-                host.event(Event::Drained { link, lane });
+        (Step::Abandon, _) => {
+            payload.check()?;
+            if let Some(buffer) = open.take() {
+                host.discard(buffer);
             }
         }
+        _ => {}
     }
-
-    /// Writes what waits for as long as there is room, however much that is, and commits.
-    #[cold]
-    pub fn write_out(&mut self, host: &mut impl Host) {
-        while self.write_waiting(host).is_ok() && self.has_more {}
-        self.commit();
-    }
-
-    fn write_backlog(&mut self, ring: usize, room: &mut usize) -> Result<(), Corrupt> {
-        while *room > 0
-            && let Some(front) = self.backlogs[ring].front()
-        {
-            let is_written = match front {
-                Front::Frame(header, payload) => {
-                    let is_written = self.lanes.outgoing.push(ring, header, &[payload])?;
-                    // What found no room must not look as if only its turn were over.
-                    *room = room.saturating_sub(if is_written { payload.len() } else { 0 });
-                    is_written
-                }
-                Front::Marker(key) => self.write_deferred(ring, key, room)?,
-            };
-            if !is_written {
-                break;
-            }
-            self.stalled_by = Time::NEVER;
-            if let Some(id) = self.backlogs[ring].pop() {
-                self.settle(id, None);
-            }
-        }
-        Ok(())
-    }
-
-    /// Says what became of messages that waited, to those who want to know.
-    pub(super) fn tell_sent(&mut self, host: &mut impl Host) {
-        let link = self.id;
-        for (id, error) in self.sent.drain(..) {
-            host.event(Event::Sent { link, id, error });
-        }
-        for id in self.withdrawn.drain(..) {
-            host.event(Event::Ended { link, id, ending: Ending::Withdrawn });
-        }
-    }
-
-    #[inline]
-    pub(super) fn write_controls(&mut self) -> Result<(), Corrupt> {
-        while let Some(word) = self.session.next_control() {
-            if !self.lanes.outgoing.has_room_for(CONTROL, size_of::<u64>())? {
-                self.waits = true;
-                break;
-            }
-            match word {
-                ControlMessage::Cancel(id) => self.write_control(control::CANCEL, id, &[])?,
-                ControlMessage::Grant { kind, id } => {
-                    let code = match kind {
-                        Kind::RequestItem => control::GRANT_REQUEST_ITEMS,
-                        _ => control::GRANT_REPLY_ITEMS,
-                    };
-                    if let Some(granted) = self.session.take_grant(kind, id) {
-                        self.write_control(code, id, &granted.to_le_bytes())?;
-                    }
-                }
-            }
-            self.session.control_written();
-        }
-        Ok(())
-    }
-
-    fn write_control(&mut self, code: u16, id: u64, payload: &[u8]) -> Result<(), Corrupt> {
-        let header = control_header(code, id, payload.len());
-        let header = header.sealed(self.peer.agreement.crc, &[payload]);
-        self.lanes.outgoing.push(CONTROL, header, &[payload]).map(drop)
-    }
-
-    /// Whether frames wait for room in private memory.
-    #[inline]
-    pub fn has_backlog(&self) -> bool {
-        self.backlogs.iter().any(|backlog| !backlog.is_empty())
-    }
-
-    /// Asks for [`Event::Drained`] when nothing waits in a lane any more. Returns whether anything does.
-    pub fn want_drain(&mut self, lane: Lane) -> bool {
-        let waits = !self.backlogs[lane as usize].is_empty();
-        self.drain_wanted |= u8::from(waits) << lane as u8;
-        waits
-    }
+    Ok(None)
 }
 
 /// Copies the only frame of a message to a buffer of the host's.
 #[cold]
-fn copy_out(
+fn copy_out<'a>(
     link: LinkId,
     message: &Message,
-    payload: ring::Payload<'_, MappedRegion>,
+    payload: impl Payload<'a>,
     host: &mut impl Host,
 ) -> Result<BufferId, Corrupt> {
     let buffer = host.open(link, message);
-    match host.fill(buffer, 0, Body(Source::Ring(payload))) {
+    match host.fill(buffer, 0, payload.into_body()) {
         Ok(()) => Ok(buffer),
         Err(corrupt) => {
             host.discard(buffer);

@@ -1,16 +1,16 @@
-//! Frames that are filled where they will lie: room is found first, the payload is written into the
-//! ring by whoever makes it, and the header comes last.
+//! Frames that are filled where they will lie: room is found first, the caller writes the payload into
+//! the ring, and the header comes last.
 
 use std::ptr::NonNull;
 
-use super::{End, Link};
+use super::{Carrier, Link};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::HEADER_LEN;
 use crate::session::Draft;
 use crate::time::Time;
 
-/// Reservation for one frame at the end of a ring. Nobody sees it before it is completed, and a room that
-/// is not completed is the next one's.
+/// A place for one frame at the end of a ring. The peer does not see it before it is completed, and the
+/// next reservation takes the place of one that is not.
 #[derive(Clone, Copy, Debug)]
 pub struct Reservation {
     ring: usize,
@@ -31,7 +31,7 @@ impl Reservation {
     }
 }
 
-/// Why there is no room. Plain values, so that those who may not allocate can be told.
+/// Why there is no room. Plain values, for callers that may not allocate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Not now: the peer has to read on first.
@@ -57,10 +57,10 @@ impl From<Corrupt> for Refusal {
     }
 }
 
-impl Link {
+impl<C: Carrier> Link<C> {
     /// Finds room for a message of `len` bytes in one frame. Costs no memory and no system call.
     pub fn reserve(&mut self, draft: &Draft, len: usize) -> Result<Reservation, Refusal> {
-        if !matches!(self.end, End::Open) {
+        if !self.life.may_send() {
             return Err(Refusal::Closed);
         }
         let code = self.code(draft).ok_or(Refusal::Unnamed)?;
@@ -71,15 +71,15 @@ impl Link {
             return Err(Refusal::TooLarge { len, max });
         }
         // What waits for this ring in private memory comes first.
-        let offset = if self.backlogs[ring].is_empty() {
-            self.lanes.outgoing.reserve(ring, block_len + len)?
+        let offset = if self.writing.backlogs[ring].is_empty() {
+            self.carrier.reserve(ring, block_len + len)?
         } else {
             None
         };
         match offset {
             Some(offset) => Ok(Reservation { ring, offset, code, block_len, len }),
             None => {
-                self.refused += 1;
+                self.writing.refused += 1;
                 Err(Refusal::Full)
             }
         }
@@ -89,12 +89,12 @@ impl Link {
     pub fn fill(&mut self, reservation: &Reservation, at: usize, bytes: &[u8]) {
         let fits = at <= reservation.len && bytes.len() <= reservation.len - at;
         assert!(fits, "{} bytes at {at} of {} reserved", bytes.len(), reservation.len);
-        self.lanes.outgoing.fill(reservation.ring, reservation.start() + at, bytes);
+        self.carrier.fill(reservation.ring, reservation.start() + at, bytes);
     }
 
     /// Where the payload lies.
     pub fn pointer(&self, reservation: &Reservation) -> NonNull<u8> {
-        self.lanes.outgoing.ring(reservation.ring).pointer(reservation.start(), reservation.len)
+        self.carrier.pointer(reservation.ring, reservation.start(), reservation.len)
     }
 
     /// Makes a message of what was filled in. The peer sees it after the next commit.
@@ -108,17 +108,16 @@ impl Link {
         let Some(header) =
             self.session.send(draft, reservation.code, reservation.len, Time::after)?
         else {
-            return Err(Error::new(Code::InvalidArgument, "nobody waits for this answer"));
+            return Err(Error::new(Code::InvalidArgument, "the request of this answer has ended"));
         };
         let Reservation { ring, offset, block_len, .. } = *reservation;
         let (start, len) = (offset + HEADER_LEN, block_len + reservation.len);
-        let outgoing = &mut self.lanes.outgoing;
-        outgoing.fill(ring, start, block.as_bytes());
+        self.carrier.fill(ring, start, block.as_bytes());
         let header = header.with_options(block_len > 0).with_len(len);
         let header = header.sealed_over(self.peer.agreement.crc, |running| {
-            outgoing.ring(ring).checksum(start, len, running)
+            self.carrier.checksum(ring, start, len, running)
         });
-        outgoing.commit(ring, offset, header, len);
+        self.carrier.complete(ring, offset, header, len);
         Ok(())
     }
 
@@ -146,7 +145,7 @@ impl Link {
     /// sides agreed to.
     fn reservation_len_max(&self, ring: usize, block_len: usize) -> usize {
         let agreed = self.peer.agreement.limits.message_len_max;
-        let frame = self.lanes.outgoing.ring(ring).payload_max() - block_len;
+        let frame = self.carrier.payload_max(ring) - block_len;
         frame.min(usize::try_from(agreed).unwrap_or(usize::MAX))
     }
 }

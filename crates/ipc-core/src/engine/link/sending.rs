@@ -4,45 +4,44 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::deferred::{Deferred, WRITTEN_MAX};
-use super::{End, Link, Sent, control_header};
+use super::{Carrier, Link, Sent, Waits, control_header};
 use crate::compression;
-use crate::engine::bell;
 use crate::engine::names::{Names, epoch_of, number_of};
 use crate::engine::options::Overflow;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::header::{Header, Kind, frame_len};
+use crate::header::{Header, Kind};
 use crate::limits::{FRAME_LEN_MAX, Lane};
 use crate::option_block::Options;
 use crate::session::fragments::Fragments;
 use crate::session::{Draft, control};
-use crate::sys::kill_point;
 use crate::time::Time;
 
 /// Bytes of a fragment: the peer copies one out while the next is copied in.
 const FRAGMENT_LEN: usize = 64 << 10;
 /// Of the backlog's limit, each lane has this part for itself, so that none waits for another.
 const LANE_SHARE: usize = 16;
-/// A connection ends when answers and items have made more wait than so many times the backlog's limit, and
-/// the peer reads nothing of it for so long.
+/// A connection ends when answers and items have made more wait than so many times the backlog's limit,
+/// and the peer reads nothing of it for so long.
 const BOUND_FACTOR: usize = 4;
 const STALL_MAX: Duration = Duration::from_secs(1);
 /// How often to look for the space a fragment needs before it waits in private memory: some 50 µs.
-const SPACE_LOOKS: u32 = 2000;
+const SPACE_POLLS: u32 = 2000;
 
-impl Link {
+/// A payload on its way out.
+struct Outbound<'a> {
+    options: Options,
+    bytes: &'a [u8],
+    /// Bytes of the message: more than there are if they are compressed.
+    len: usize,
+    /// What does not fit now stays where it is, and is not copied.
+    may_defer: bool,
+}
+
+impl<C: Carrier> Link<C> {
     /// Sends a message, or queues it, or refuses it with the reason. `names` are ours, by code.
     #[inline]
     pub fn send(&mut self, draft: &Draft, payload: &[u8], names: &Names) -> Result<Sent> {
-        if !matches!(self.end, End::Open) {
-            return Err(self.ended_error());
-        }
-        let sent = self.send_open(draft, payload, names);
-        if let Err(error) = &sent
-            && error.code() == Code::Corrupt
-        {
-            self.break_off(Error::new(Code::Corrupt, error.to_string()));
-        }
-        sent
+        self.send_if_open(draft, payload, names, false)
     }
 
     /// The same for a long payload that is not copied before there is room for it.
@@ -55,26 +54,54 @@ impl Link {
         let Some(bytes) = payload.bytes() else {
             return Err(Error::new(Code::InvalidArgument, "the payload is not there"));
         };
-        self.may_defer = true;
-        let sent = self.send(draft, bytes, names);
-        self.may_defer = false;
-        if let Some(lending) = self.deferred_sends.back_mut()
-            && lending.payload.is_none()
-        {
-            lending.payload = Some(payload);
+        let last_key = self.writing.deferred.last_key();
+        let sent = self.send_if_open(draft, bytes, names, true);
+        if self.writing.deferred.last_key() != last_key {
+            self.writing.deferred.keep(payload);
         }
         sent
     }
 
     #[inline]
-    fn send_open(&mut self, draft: &Draft, payload: &[u8], names: &Names) -> Result<Sent> {
+    fn send_if_open(
+        &mut self,
+        draft: &Draft,
+        payload: &[u8],
+        names: &Names,
+        may_defer: bool,
+    ) -> Result<Sent> {
+        if !self.life.may_send() {
+            return Err(self.ended_error());
+        }
+        let sent = self.send_open(draft, payload, names, may_defer);
+        if let Err(error) = &sent
+            && error.code() == Code::Corrupt
+        {
+            self.break_off(Error::new(Code::Corrupt, error.to_string()));
+        }
+        sent
+    }
+
+    #[inline]
+    fn send_open(
+        &mut self,
+        draft: &Draft,
+        payload: &[u8],
+        names: &Names,
+        may_defer: bool,
+    ) -> Result<Sent> {
         let packed = if draft.compress { self.pack(draft.kind, payload) } else { None };
+        let (options, len) = (draft.options(), payload.len());
         match &packed {
-            None => self.send_as(draft, draft.options(), payload, payload.len(), names),
+            None => {
+                let outbound = Outbound { options, bytes: payload, len, may_defer };
+                self.send_as(draft, &outbound, names)
+            }
             Some(packed) => {
-                let unpacked_len = u32::try_from(payload.len()).ok().and_then(NonZeroU32::new);
-                let options = Options { unpacked_len, ..draft.options() };
-                self.send_as(draft, options, packed, payload.len(), names)
+                let unpacked_len = u32::try_from(len).ok().and_then(NonZeroU32::new);
+                let options = Options { unpacked_len, ..options };
+                let outbound = Outbound { options, bytes: packed, len, may_defer: false };
+                self.send_as(draft, &outbound, names)
             }
         }
     }
@@ -88,28 +115,20 @@ impl Link {
         if goes { compression::pack(payload) } else { None }
     }
 
-    /// Sends a payload as it is, which stands for one of `len` bytes.
     #[inline]
-    fn send_as(
-        &mut self,
-        draft: &Draft,
-        options: Options,
-        payload: &[u8],
-        len: usize,
-        names: &Names,
-    ) -> Result<Sent> {
+    fn send_as(&mut self, draft: &Draft, outbound: &Outbound<'_>, names: &Names) -> Result<Sent> {
         let ring = draft.lane as usize;
         // Answers are always taken: they free what the peer waits with, and their number is bounded
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
         // So are items, whose number is bounded by what they were granted.
         let code = match draft.kind {
             Kind::Request | Kind::OneWay => {
-                if !self.has_room(ring, draft.kind, payload.len())? {
+                if !self.has_room(ring, draft.kind, outbound.bytes.len())? {
                     return Ok(Sent::Dropped);
                 }
-                if draft.kind == Kind::Request && self.held_back {
+                if draft.kind == Kind::Request && self.reading.gate.is_shut() {
                     // From now on there is something to look for behind what is held back.
-                    self.let_go();
+                    self.reading.open_gate();
                 }
                 self.define(draft, names)?
             }
@@ -120,59 +139,25 @@ impl Link {
             _ => {
                 self.check_bound()?;
                 // One request less is being worked on, so the next may be read.
-                self.let_go();
+                self.reading.open_gate();
                 0
             }
         };
-        let Some(header) = self.session.send(draft, code, len, Time::after)? else {
+        let Some(header) = self.session.send(draft, code, outbound.len, Time::after)? else {
             return Ok(Sent::Unwanted);
         };
-        let block = options.encode();
-        let len = block.as_bytes().len() + payload.len();
-        if len > self.lanes.outgoing.ring(ring).payload_max().min(FRAME_LEN_MAX) {
-            return self.send_fragments(header, draft, options, payload);
+        let block = outbound.options.encode();
+        let len = block.as_bytes().len() + outbound.bytes.len();
+        if len > self.carrier.payload_max(ring).min(FRAME_LEN_MAX) {
+            return self.send_fragments(header, draft, outbound);
         }
         let header = header.with_options(!block.as_bytes().is_empty()).with_len(len);
-        let start = self.backlogs[ring].end();
-        if self.put(ring, header, &[block.as_bytes(), payload])? {
+        let start = self.writing.backlogs[ring].end();
+        if self.put(ring, header, &[block.as_bytes(), outbound.bytes])? {
             return Ok(Sent::Written);
         }
         self.may_drop(draft, start);
         Ok(Sent::Queued)
-    }
-
-    /// What the peer knows a name of ours by in a lane; it is told first, unless it knows.
-    #[inline]
-    pub fn define(&mut self, draft: &Draft, names: &Names) -> Result<u16> {
-        match self.code(draft) {
-            Some(code) => Ok(code),
-            None => self.define_anew(draft, names),
-        }
-    }
-
-    /// What the peer knows a name of ours by in a lane, if it does.
-    #[inline]
-    pub fn code(&self, draft: &Draft) -> Option<u16> {
-        let code = self.session.code(draft.lane, number_of(draft.code))?;
-        (epoch_of(draft.code) == self.names_epoch).then_some(code)
-    }
-
-    #[cold]
-    fn define_anew(&mut self, draft: &Draft, names: &Names) -> Result<u16> {
-        let name = names.name(draft.code)?;
-        if self.names_epoch != names.epoch() {
-            self.names_epoch = names.epoch();
-            self.session.forget_ours();
-        }
-        let code = self.session.define_ours(draft.lane, number_of(draft.code));
-        let header = control_header(control::DEFINE, u64::from(code), name.len());
-        self.put(draft.lane as usize, header, &[name.as_bytes()])?;
-        Ok(code)
-    }
-
-    /// Whether defining this name now would take no other name's code away.
-    pub fn has_room_for_name(&self, draft: &Draft) -> bool {
-        self.code(draft).is_some() || self.session.has_room_for_name(draft.lane)
     }
 
     #[cold]
@@ -180,19 +165,18 @@ impl Link {
         &mut self,
         header: Header,
         draft: &Draft,
-        options: Options,
-        payload: &[u8],
+        outbound: &Outbound<'_>,
     ) -> Result<Sent> {
+        let Outbound { bytes: payload, may_defer, .. } = *outbound;
         let ring = draft.lane as usize;
-        let fragment_max = self.lanes.outgoing.ring(ring).payload_max().min(FRAGMENT_LEN);
+        let fragment_max = self.carrier.payload_max(ring).min(FRAGMENT_LEN);
         let crc = self.peer.agreement.crc;
-        let start = self.backlogs[ring].end();
+        let start = self.writing.backlogs[ring].end();
         let mut sent = Sent::Written;
         let mut is_begun = false;
-        let may_defer = self.may_defer && options.unpacked_len.is_none();
-        // What is lent need not be written at once, and then it does not keep others waiting.
+        // What is deferred need not be written at once, and then it does not keep others waiting.
         let at_once = if may_defer { WRITTEN_MAX } else { usize::MAX };
-        let mut fragments = Fragments::new(header, options, payload.len(), fragment_max);
+        let mut fragments = Fragments::new(header, outbound.options, payload.len(), fragment_max);
         while let Some(fragment) = fragments.next() {
             let parts = [fragment.options.as_bytes(), &payload[fragment.range.clone()]];
             let sealed = fragment.header.sealed(crc, &parts);
@@ -203,21 +187,20 @@ impl Link {
                 is_begun = true;
             } else if may_defer {
                 let is_whole = fragment.range.start == 0;
-                let (kind, id) = (draft.kind, draft.id);
-                self.defer_rest(kind, draft.lane, id, payload.len(), fragment, fragments);
+                self.defer_rest(draft, payload.len(), fragment, fragments);
                 if is_whole {
                     self.may_drop(draft, start);
                 }
                 return Ok(Sent::Queued);
             } else {
-                self.backlogs[ring].push(sealed, &parts);
-                self.waits = true;
+                self.writing.backlogs[ring].push(sealed, &parts);
+                self.writing.wait(Waits::ForRoom);
                 sent = Sent::Queued;
             }
         }
         if is_begun && sent == Sent::Queued && draft.kind == Kind::OneWay {
             // The rest is sure to follow.
-            self.settle(draft.id, None);
+            self.writing.settle(draft.id, None);
         } else if sent == Sent::Queued {
             self.may_drop(draft, start);
         }
@@ -232,11 +215,11 @@ impl Link {
         header: [u64; 3],
         parts: &[&[u8]],
     ) -> Result<bool, Corrupt> {
-        if !self.backlogs[ring].is_empty() {
+        if !self.writing.backlogs[ring].is_empty() {
             return Ok(false);
         }
-        for _ in 0..SPACE_LOOKS {
-            if self.lanes.outgoing.push(ring, header, parts)? {
+        for _ in 0..SPACE_POLLS {
+            if self.carrier.push(ring, header, parts)? {
                 return Ok(true);
             }
             std::hint::spin_loop();
@@ -244,44 +227,67 @@ impl Link {
         Ok(false)
     }
 
-    /// Writes a frame to the ring, or behind what already waits for it. Returns whether it is in
-    /// the ring.
+    // ---- names ----
+
+    /// The peer's code for a name of ours in a lane, which is defined first if the peer does not have
+    /// it.
     #[inline]
-    pub(super) fn put(
-        &mut self,
-        ring: usize,
-        header: Header,
-        parts: &[&[u8]],
-    ) -> Result<bool, Corrupt> {
-        let header = header.sealed(self.peer.agreement.crc, parts);
-        let backlog = &mut self.backlogs[ring];
-        if backlog.is_empty() && self.lanes.outgoing.push(ring, header, parts)? {
-            return Ok(true);
+    pub fn define(&mut self, draft: &Draft, names: &Names) -> Result<u16> {
+        match self.code(draft) {
+            Some(code) => Ok(code),
+            None => self.define_anew(draft, names),
         }
-        backlog.push(header, parts);
-        self.waits = true;
-        Ok(false)
     }
+
+    /// The peer's code for a name of ours in a lane, if it has one.
+    #[inline]
+    pub fn code(&self, draft: &Draft) -> Option<u16> {
+        let code = self.session.code(draft.lane, number_of(draft.code))?;
+        (epoch_of(draft.code) == self.writing.names_epoch).then_some(code)
+    }
+
+    #[cold]
+    fn define_anew(&mut self, draft: &Draft, names: &Names) -> Result<u16> {
+        let name = names.name(draft.code)?;
+        if self.writing.names_epoch != names.epoch() {
+            self.writing.names_epoch = names.epoch();
+            self.session.forget_ours();
+        }
+        let code = self.session.define_ours(draft.lane, number_of(draft.code));
+        let header = control_header(control::DEFINE, u64::from(code), name.len());
+        self.put(draft.lane as usize, header, &[name.as_bytes()])?;
+        Ok(code)
+    }
+
+    /// Whether defining this name now would take no other name's code away.
+    pub fn has_room_for_name(&self, draft: &Draft) -> bool {
+        self.code(draft).is_some() || self.session.has_room_for_name(draft.lane)
+    }
+
+    // ---- what may wait ----
 
     /// Whether a message of this length may be sent or queued; `false`: its lane drops it.
     #[inline]
     fn has_room(&mut self, ring: usize, kind: Kind, len: usize) -> Result<bool> {
         let fits = match self.bounds.overflow[ring] {
-            Overflow::Wait(_) => !self.waits || self.may_wait(ring),
-            Overflow::DropOldest => self.make_room(ring, len),
+            Overflow::Wait(_) => !self.writing.is_waiting() || self.may_wait(ring),
+            Overflow::DropOldest => {
+                self.make_room(ring, len);
+                !self.writing.is_waiting() || self.may_wait(ring)
+            }
             Overflow::Fail | Overflow::DropNewest => {
-                self.backlogs[ring].is_empty() && self.lanes.outgoing.has_room_for(ring, len)?
+                self.writing.backlogs[ring].is_empty() && self.carrier.has_room_for(ring, len)?
             }
         };
         if fits { Ok(true) } else { self.overflow(ring, kind) }
     }
 
     /// Whether another message may wait for room in a lane: while less than the backlog's limit waits
-    /// for the peer in all, or hardly anything in this lane. What is lent takes no memory of ours.
+    /// for the peer in all, or hardly anything in this lane. What is deferred takes no memory of ours.
     #[cold]
     fn may_wait(&self, ring: usize) -> bool {
         let max = self.bounds.backlog_max;
-        self.waiting() <= max || self.backlogs[ring].len() <= max / LANE_SHARE
+        self.waiting_len() <= max || self.writing.backlogs[ring].len() <= max / LANE_SHARE
     }
 
     #[cold]
@@ -290,9 +296,10 @@ impl Link {
             self.count_drop(ring);
             return Ok(false);
         }
-        self.refused += 1;
+        self.writing.refused += 1;
         let queued = self.queued(Lane::ALL[ring]);
-        let message = format!("lane {ring} is full and {queued} bytes wait for it already");
+        let message =
+            format!("lane {ring} is full, and {queued} bytes already wait for room in it");
         Err(Error::new(Code::Full, message))
     }
 
@@ -300,87 +307,31 @@ impl Link {
     /// this side work for it all the same is left alone.
     #[inline]
     fn check_bound(&mut self) -> Result<()> {
-        if self.waits { self.check_backlog() } else { Ok(()) }
+        if self.writing.is_waiting() { self.check_backlog() } else { Ok(()) }
     }
 
     #[cold]
     fn check_backlog(&mut self) -> Result<()> {
-        if self.waiting() > self.bounds.backlog_max {
+        if self.waiting_len() > self.bounds.backlog_max {
             // What the peer has read meanwhile makes room.
             self.write_backlogs()?;
         }
         let max = self.bounds.backlog_max.saturating_mul(BOUND_FACTOR);
-        if self.stalled_by == Time::NEVER && self.waiting() > max {
-            self.stalled_by = Time::after(STALL_MAX);
+        if self.writing.stalled_by == Time::NEVER && self.waiting_len() > max {
+            self.writing.stalled_by = Time::after(STALL_MAX);
         }
         Ok(())
     }
 
     /// The peer has had this side work for it and does not read what comes of it.
     #[cold]
-    pub(super) fn let_peer_go(&mut self) {
-        let (waiting, pid) = (self.waiting(), self.peer.pid);
+    pub(super) fn end_stalled(&mut self) {
+        let (waiting, pid) = (self.waiting_len(), self.peer.pid);
         let message = format!("process {pid} does not read, and {waiting} bytes wait for it");
         self.break_off(Error::new(Code::Full, message));
     }
 
-    /// Drops what has waited longest, until another message has room among what may wait.
-    fn make_room(&mut self, ring: usize, len: usize) -> bool {
-        let waiting_max = self.lanes.outgoing.ring(ring).capacity().min(self.bounds.backlog_max);
-        let len = frame_len(len);
-        while self.backlogs[ring].loose_len() + len > waiting_max && self.drop_oldest(ring) {}
-        !self.waits || self.may_wait(ring)
-    }
-
-    /// What waits from `start` on is this message, which its lane may drop if nobody answers it.
-    fn may_drop(&mut self, draft: &Draft, start: usize) {
-        if draft.kind != Kind::OneWay {
-            return;
-        }
-        let ring = draft.lane as usize;
-        let until = match self.bounds.overflow[ring] {
-            Overflow::Wait(span) => Time::after(span),
-            _ => Time::NEVER,
-        };
-        self.backlogs[ring].loosen(start, until, draft.id);
-        self.drops_due = self.drops_due.min(until);
-    }
-
-    /// Drops what has waited too long.
-    pub(super) fn drop_overdue(&mut self, now: Time) {
-        if now < self.drops_due {
-            return;
-        }
-        self.drops_due = Time::NEVER;
-        for ring in 0..self.backlogs.len() {
-            while self.backlogs[ring].due() <= now && self.drop_oldest(ring) {}
-            self.drops_due = self.drops_due.min(self.backlogs[ring].due());
-        }
-    }
-
-    /// Drops the message of a lane that has waited longest. Returns whether there is any.
-    pub(super) fn drop_oldest(&mut self, ring: usize) -> bool {
-        let Some((id, key)) = self.backlogs[ring].drop_oldest() else { return false };
-        self.deferred_sends.retain(|lending| Some(lending.key) != key);
-        self.settle(id, Some(Error::dropped()));
-        self.count_drop(ring);
-        true
-    }
-
-    /// What became of a message that waited; 0: nobody wants to know.
-    pub(super) fn settle(&mut self, id: u64, error: Option<Error>) {
-        if id != 0 {
-            self.sent.push((id, error));
-        }
-    }
-
-    fn count_drop(&mut self, ring: usize) {
-        self.dropped[ring] += 1;
-        self.untold_drops[ring] += 1;
-        // So that the host is told the next time something is written.
-        (self.waits, self.has_more) = (true, true);
-        self.own_flags.store_dropped(ring, self.dropped[ring]);
-    }
+    // ---- requests and their items ----
 
     /// Gives a request up. Returns whether it was in flight.
     pub fn cancel(&mut self, id: u64) -> bool {
@@ -394,9 +345,9 @@ impl Link {
         ended
     }
 
-    /// No more items go with a request; the peer hears of it behind those that were sent.
+    /// No more items go with a request; the peer learns so behind those that were sent.
     pub fn end_items(&mut self, lane: Lane, id: u64) {
-        if !matches!(self.end, End::Open) || !self.session.end_items(id) {
+        if !self.life.may_send() || !self.session.end_items(id) {
             return;
         }
         if let Err(corrupt) = self.put(lane as usize, control_header(control::END, id, 0), &[]) {
@@ -404,34 +355,20 @@ impl Link {
         }
     }
 
-    /// What may still be sent of the items of a request; `None`: nobody waits for them any more.
+    /// What may still be sent of the items of a request; `None`: the request has ended.
     pub fn credit(&mut self, kind: Kind, id: u64) -> Option<u64> {
         self.session.credit(kind, id)
     }
 
-    /// The application is done with items that came.
+    /// The application is done with items that arrived.
     pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) {
-        if self.held_back {
-            self.let_go();
+        if self.reading.gate.is_shut() {
+            self.reading.open_gate();
         }
         if self.session.consumed(kind, id, cost)
             && let Err(corrupt) = self.write_controls()
         {
             self.break_off(corrupt.into());
-        }
-    }
-
-    /// Shows the peer what was written and gives back what was read; wakes it if it asked for that.
-    #[inline]
-    pub fn commit(&mut self) {
-        if self.lanes.commit() {
-            self.rings += 1;
-            kill_point("before the bell");
-            match &self.waker {
-                None => bell::ring(&self.socket),
-                Some(waker) => waker.owe(),
-            }
-            kill_point("bell");
         }
     }
 }

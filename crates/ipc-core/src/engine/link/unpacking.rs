@@ -1,7 +1,7 @@
 //! Messages that come compressed: unpacked piece by piece into a buffer of the host's, before the host
 //! hears of more than their length, and only where their method has consented.
 
-use super::Link;
+use super::{Carrier, Link};
 use crate::compression::{PIECE_LEN, Unpacker};
 use crate::engine::host::{Body, BufferId, Event, Host, Source};
 use crate::error::{Code, Corrupt, Error};
@@ -49,7 +49,7 @@ impl Unpacking {
         self.partials.get(ring).is_some_and(Option::is_some)
     }
 
-    /// The buffers of all messages, for whoever made them.
+    /// The host's buffers of all messages.
     pub fn take_buffers(&mut self) -> impl Iterator<Item = BufferId> {
         let partials = std::mem::take(self).partials.into_iter().flatten();
         partials.filter_map(|partial| match partial {
@@ -59,7 +59,7 @@ impl Unpacking {
     }
 }
 
-impl Link {
+impl<C: Carrier> Link<C> {
     /// Takes a frame of a compressed message, whose first frame says how long it will be.
     #[cold]
     pub(super) fn take_packed(
@@ -81,9 +81,9 @@ impl Link {
         let is_whole = matches!(step, Step::Deliver | Step::Finish { .. });
         let message = *self.session.message();
         if let Some(len) = unpacked_len {
-            self.unpacking.partials[ring] = Some(self.begin_packed(&message, len, host)?);
+            self.reading.unpacking.partials[ring] = Some(self.begin_packed(&message, len, host)?);
         }
-        match &mut self.unpacking.partials[ring] {
+        match &mut self.reading.unpacking.partials[ring] {
             Some(Partial::Wanted { unpacker, is_whole: all, .. }) => {
                 unpacker.add(packed);
                 *all = is_whole;
@@ -91,13 +91,13 @@ impl Link {
                     self.abandon_packed(ring, host);
                     return Ok(());
                 }
-                self.unpacking.lanes |= 1 << ring;
-                self.has_work = true;
+                self.reading.unpacking.lanes |= 1 << ring;
+                self.reading.has_work = true;
                 Ok(())
             }
             Some(Partial::Refused) => {
                 if is_whole || matches!(step, Step::Abandon) {
-                    self.unpacking.partials[ring] = None;
+                    self.reading.unpacking.partials[ring] = None;
                 }
                 if is_whole {
                     let error = "the payload is compressed, which its method does not take";
@@ -139,37 +139,37 @@ impl Link {
     }
 
     fn abandon_packed(&mut self, ring: usize, host: &mut impl Host) {
-        if let Some(Partial::Wanted { buffer, .. }) = self.unpacking.partials[ring].take() {
+        if let Some(Partial::Wanted { buffer, .. }) = self.reading.unpacking.partials[ring].take() {
             host.discard(buffer);
         }
-        self.unpacking.lanes &= !(1 << ring);
+        self.reading.unpacking.lanes &= !(1 << ring);
     }
 
     /// Unpacks a slice of what has arrived, wherever there is more than that.
     #[cold]
     pub(super) fn unpack_on(&mut self, host: &mut impl Host) -> Result<(), Corrupt> {
-        let ring = self.unpacking.lanes.trailing_zeros() as usize;
+        let ring = self.reading.unpacking.lanes.trailing_zeros() as usize;
         self.unpack(ring, host)
     }
 
     fn unpack(&mut self, ring: usize, host: &mut impl Host) -> Result<(), Corrupt> {
         let Some(Partial::Wanted { unpacker, buffer, message, is_whole }) =
-            &mut self.unpacking.partials[ring]
+            &mut self.reading.unpacking.partials[ring]
         else {
             return Ok(());
         };
         let (buffer, message, is_whole) = (*buffer, *message, *is_whole);
         let is_done = unpacker.unpack(PIECES_AT_ONCE, |offset, piece| {
             debug_assert!(piece.len() <= PIECE_LEN);
-            host.fill(buffer, offset, Body(Source::Unpacked(piece)))
+            host.fill(buffer, offset, Body(Source::Private(piece)))
         })?;
         if !is_done {
             return Ok(());
         }
-        self.unpacking.lanes &= !(1 << ring);
+        self.reading.unpacking.lanes &= !(1 << ring);
         if is_whole {
             unpacker.finish()?;
-            self.unpacking.partials[ring] = None;
+            self.reading.unpacking.partials[ring] = None;
             self.hand_over(ring, message, buffer, host);
         }
         Ok(())

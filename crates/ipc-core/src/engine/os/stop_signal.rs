@@ -7,7 +7,6 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
-use super::Engine;
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -56,23 +55,22 @@ impl StopSignal {
     }
 }
 
-impl Engine {
-    /// Sleeps until the engine has work, `stop` is set or `span` is over. Returns whether `stop` is
-    /// set. To be called after [`Self::arm`], which says whether there is nothing to do.
-    pub fn sleep(&self, stop: Option<&StopSignal>, span: Duration) -> Result<bool> {
-        let mut fds = [
-            PollFd::new(self, PollFlags::IN),
-            // Without a signal the engine is waited for twice, which costs nothing.
-            PollFd::from_borrowed_fd(stop.map_or(self.as_fd(), AsFd::as_fd), PollFlags::IN),
-        ];
-        // A span that no clock can hold has no end.
-        let span = Timespec::try_from(span).ok();
-        match rustix::event::poll(&mut fds, span.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(cause) => return Err(Error::system("waiting", cause)),
-        }
-        Ok(stop.is_some() && fds[1].revents().contains(PollFlags::IN))
+/// Blocks until `fd` can be read, `stop` is set or `span` is over. Returns whether `stop` is set.
+pub(in crate::engine) fn wait(
+    fd: BorrowedFd<'_>,
+    stop: Option<&StopSignal>,
+    span: Duration,
+) -> Result<bool> {
+    // Without a signal the one descriptor is waited for twice, which costs nothing.
+    let other = stop.map_or(fd, AsFd::as_fd);
+    let mut fds = [fd, other].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    // A span that no clock can hold has no end.
+    let span = Timespec::try_from(span).ok();
+    match rustix::event::poll(&mut fds, span.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(cause) => return Err(Error::system("waiting", cause)),
     }
+    Ok(stop.is_some() && fds[1].revents().contains(PollFlags::IN))
 }
 
 impl AsFd for StopSignal {

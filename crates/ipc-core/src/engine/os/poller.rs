@@ -7,14 +7,14 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
-use super::slab::Key;
+use crate::engine::slab::Key;
 use crate::error::{Error, Result};
 use crate::sys;
 use crate::time::Time;
 
 /// What an event of the set is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(in crate::engine) enum Source {
     /// The timer went off.
     Timer,
     /// A client waits at a listener.
@@ -51,7 +51,7 @@ impl Source {
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 64;
 
-pub(super) struct Poller {
+pub(in crate::engine) struct Poller {
     epoll: OwnedFd,
     timer: OwnedFd,
     /// What the timer is set to. It may be earlier than anything due; it is never later.
@@ -69,24 +69,34 @@ impl Poller {
             .and_then(|()| rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags))
             .map_err(|cause| failed("the engine's timer (timerfd_create)", cause))?;
         let this = Self { epoll, timer, programmed: Time::NEVER };
-        // Edge-triggered, so that nobody has to read it: setting it anew is what resets it.
-        this.watch(&this.timer, Source::Timer, EventFlags::IN | EventFlags::ET)?;
+        // Edge-triggered, so that it need not be read: setting it anew is what resets it.
+        this.add(&this.timer, Source::Timer, EventFlags::IN | EventFlags::ET)?;
         Ok(this)
     }
 
-    pub fn watch(&self, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
+    /// From now on a descriptor that can be read wakes the engine.
+    pub fn watch(&self, fd: impl AsFd, source: Source) -> Result<()> {
+        self.add(fd, source, EventFlags::IN)
+    }
+
+    fn add(&self, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
         sys::fault()
             .and_then(|()| epoll::add(&self.epoll, fd, source.to_data(), flags))
             .map_err(|cause| Error::system("watching a descriptor (epoll_ctl)", cause))
     }
 
-    /// Changes what a watched descriptor is watched for.
-    pub fn rewatch(&self, fd: impl AsFd, source: Source, flags: EventFlags) -> Result<()> {
-        epoll::modify(&self.epoll, fd, source.to_data(), flags)
-            .map_err(|cause| Error::system("watching a descriptor", cause))
+    /// A watched descriptor does not wake the engine until [`Self::resume`].
+    pub fn pause(&self, fd: impl AsFd, source: Source) {
+        let _ = epoll::modify(&self.epoll, fd, source.to_data(), EventFlags::empty());
     }
 
-    /// Closing is not enough where the peer holds the same open file: the set would go on watching.
+    /// A watched descriptor wakes the engine again.
+    pub fn resume(&self, fd: impl AsFd, source: Source) {
+        let _ = epoll::modify(&self.epoll, fd, source.to_data(), EventFlags::IN);
+    }
+
+    /// Stops watching. Closing is not enough where the peer holds the same open file: the set would go
+    /// on watching.
     pub fn forget(&self, fd: impl AsFd) {
         let _ = epoll::delete(&self.epoll, fd);
     }
@@ -102,7 +112,7 @@ impl Poller {
     pub fn take(&mut self, ready: &mut Vec<Source>) -> bool {
         let mut events = [MaybeUninit::uninit(); EVENTS_MAX];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // An interrupted look is looked at again next time; the set forgets nothing.
+        // After an interruption the next call finds the same events: the set forgets nothing.
         let Ok((events, _)) = epoll::wait(&self.epoll, &mut events, Some(&now)) else {
             return false;
         };

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags};
 
 use crate::error::Corrupt;
+use crate::sys::kill_point;
 
 /// Bells taken at once. The kernel holds some hundreds; a peer that sends more in vain is not to keep
 /// this side from the others.
@@ -22,13 +23,13 @@ const BELLS_MAX: usize = 512;
 /// Wakes the peer. An error means that it has more than enough to wake up for (EAGAIN) or is gone
 /// (EPIPE); its end of file tells of the latter.
 #[cold]
-pub(super) fn ring(socket: &OwnedFd) {
+fn ring(socket: &OwnedFd) {
     let _ = rustix::net::send(socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
-/// What an open connection's socket has to say.
+/// What has arrived on the socket of an open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
+pub(in crate::engine) enum Received {
     /// Bells, or nothing.
     Bells,
     /// The end: the peer closed, or its process is gone.
@@ -37,7 +38,7 @@ pub(super) enum Received {
 
 /// Takes the bells that have come, as many as may be taken at once; if there are more, the socket is
 /// still readable. Descriptors that come along find no room: the kernel closes them, and says so.
-pub(super) fn receive(socket: &OwnedFd) -> Result<Received, Corrupt> {
+fn receive(socket: &OwnedFd) -> Result<Received, Corrupt> {
     let mut bells = [0; BELLS_MAX];
     let received = rustix::net::recvmsg(
         socket,
@@ -53,6 +54,52 @@ pub(super) fn receive(socket: &OwnedFd) -> Result<Received, Corrupt> {
     }
 }
 
+/// The doorbell of one connection, at this end.
+pub(in crate::engine) struct Bell {
+    socket: Arc<OwnedFd>,
+    /// Set: rings are owed instead of rung, because ringing is a system call.
+    waker: Option<Waker>,
+    rings: u64,
+}
+
+impl Bell {
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket: Arc::new(socket), waker: None, rings: 0 }
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// Wakes the peer, or leaves that to the waker.
+    #[cold]
+    pub fn ring(&mut self) {
+        self.rings += 1;
+        kill_point("before the bell");
+        match &self.waker {
+            None => ring(&self.socket),
+            Some(waker) => waker.owe(),
+        }
+        kill_point("bell");
+    }
+
+    /// Takes the bells that have arrived.
+    pub fn receive(&self) -> Result<Received, Corrupt> {
+        receive(&self.socket)
+    }
+
+    /// From now on [`Self::ring`] makes no system call; the waker returned here does.
+    pub fn defer(&mut self) -> Waker {
+        self.waker.insert(Waker::of(&self.socket)).clone()
+    }
+
+    /// How often the peer was to be woken.
+    pub fn rings(&self) -> u64 {
+        self.rings
+    }
+}
+
 /// Wakes the peer of a real-time link, from any thread.
 #[derive(Clone, Debug)]
 pub struct Waker {
@@ -64,7 +111,7 @@ pub struct Waker {
 
 impl Waker {
     /// A handle that rings this connection's bell from any thread, when that is owed.
-    pub(super) fn of(socket: &Arc<OwnedFd>) -> Self {
+    fn of(socket: &Arc<OwnedFd>) -> Self {
         Self { owed: Arc::default(), socket: Arc::downgrade(socket) }
     }
 
@@ -87,7 +134,7 @@ impl Waker {
 
     /// The peer has to be woken. Release: what it is woken for was published before, and the thread
     /// that takes this up rings after that.
-    pub(super) fn owe(&self) {
+    fn owe(&self) {
         self.owed.store(true, Ordering::Release);
     }
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 /// The process that connected, or that listened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Credentials {
+pub(in crate::engine) struct Credentials {
     /// 0 for a process of a namespace this one cannot look into.
     pub pid: i32,
     /// Its effective user at that moment.
@@ -17,7 +17,7 @@ pub(super) struct Credentials {
 }
 
 /// Asked of the C library: the types of `rustix` have no room for a process without a number.
-pub(super) fn of_peer(socket: BorrowedFd<'_>) -> Result<Credentials, Errno> {
+pub(in crate::engine) fn of_peer(socket: BorrowedFd<'_>) -> Result<Credentials, Errno> {
     let mut found = MaybeUninit::<libc::ucred>::uninit();
     let mut len = libc::socklen_t::try_from(size_of::<libc::ucred>()).expect("three words");
     // SAFETY: the socket is open, and `found` has room for the `len` bytes that are asked for.

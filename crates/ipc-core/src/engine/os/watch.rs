@@ -1,36 +1,33 @@
-//! Notices when the files of a server are touched: by cleaners of temporary directories, say.
+//! Reports when files were touched: by cleaners of temporary directories, say.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-use super::claim::Claim;
 use crate::sys;
 
 /// A queue of the kernel's in which something lies when a file was removed, moved or changed.
-pub(super) struct Watch(OwnedFd);
+pub(in crate::engine) struct Watch(OwnedFd);
 
 impl Watch {
-    /// Watches the files of a claim. `None` where that cannot be had: there are few such queues per
+    /// Watches files. `None` where that cannot be had: there are few such queues per
     /// user, and sandboxes without any.
-    pub fn over(claim: &Claim) -> Option<Self> {
+    pub fn over(paths: &[PathBuf]) -> Option<Self> {
         let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
         sys::fault().ok()?;
         let this = Self(inotify::init(flags).ok()?);
-        this.renew(claim).then_some(this)
+        this.renew(paths).then_some(this)
     }
 
     /// Watches those that are there now; what is gone is not watched any more. Returns whether all of
     /// them are.
-    pub fn renew(&self, claim: &Claim) -> bool {
-        let (directory, name) = (claim.directory(), claim.name());
+    pub fn renew(&self, paths: &[PathBuf]) -> bool {
         // A file that is still open when its name is removed has one link less: that is a change.
         let flags = WatchFlags::ATTRIB
             | WatchFlags::MOVE_SELF
             | WatchFlags::DELETE_SELF
             | WatchFlags::DONT_FOLLOW;
-        let paths =
-            [directory.path().to_owned(), directory.lock_path(name), directory.socket_path(name)];
         // Those that are there are watched, whatever becomes of the others.
         let watched = paths.iter().filter(|path| inotify::add_watch(&self.0, *path, flags).is_ok());
         watched.count() == paths.len()

@@ -1,0 +1,46 @@
+// The summary of a run: the documents made from it are those made from the run itself.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import test from 'ava'
+import { parse, print, summarize } from '../record.mjs'
+import { document } from '../report/document.mjs'
+import { fixture } from './helpers/fixture.mjs'
+
+const ROOT = new URL('../../../', import.meta.url)
+const read = (file: string) => readFileSync(new URL(file, ROOT), 'utf8')
+
+test('a document is the same, whether it is made from a run or from its summary', (t) => {
+  const results = fixture()
+  const { markdown, plots } = document(parse(print(summarize(results))))
+  const whole = document(results)
+  t.is(markdown, whole.markdown)
+  t.deepEqual(plots, whole.plots)
+})
+
+test('the summary of a summary is the same', (t) => {
+  const text = print(summarize(fixture()))
+  t.is(print(summarize(parse(text))), text)
+})
+
+test('a summary has a line for each measurement', (t) => {
+  const results = fixture()
+  const lines = print(summarize(results)).split('\n')
+  const measured = lines.filter((line) => line.includes('"values":'))
+  t.is(measured.length, results.measurements.length)
+})
+
+test('the results of a run are read as well, and nothing else is', (t) => {
+  const results = JSON.parse(JSON.stringify(fixture())) as object
+  t.deepEqual(parse(JSON.stringify(results)) as object, results)
+  t.throws(() => parse('{}'), { message: /neither the results of a run nor their summary/ })
+})
+
+test('docs/benchmarks.md and its plots are those of the newest summary', (t) => {
+  const names = readdirSync(new URL('benches/record', ROOT))
+  const newest = names.filter((name) => /^\d{4}-\d\d-\d\d\.json$/.test(name)).sort().at(-1)
+  const { markdown, plots } = document(parse(read(`benches/record/${newest}`)))
+  t.is(read('docs/benchmarks.md'), markdown)
+  for (const { file, svg } of plots) t.is(read(`docs/${file}`), svg)
+  const files = plots.map(({ file }) => file.replace('plots/', '')).sort()
+  t.deepEqual(readdirSync(new URL('docs/plots', ROOT)).sort(), files)
+})

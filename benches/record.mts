@@ -1,0 +1,102 @@
+// The summary of a run: what stays of it in git, in benches/record/, and what the documents are made
+// from. Of each figure it has the median of all turns, and of the figure that is compared every turn,
+// because a ratio is of two turns.
+
+import { median } from './compare.mjs'
+import type { Row } from './compare.mjs'
+import { FORMAT, type Latency, type Measurement, type Repeat, type Results } from './results.mjs'
+
+/** Changes when a reader of older summaries would misread a newer one. */
+const SUMMARY_FORMAT = 'ringpost-bench-summary/1'
+
+export interface Summary extends Omit<Results, 'format' | 'measurements' | 'rows'> {
+  format: typeof SUMMARY_FORMAT
+  measurements: MeasurementSummary[]
+  rows: Omit<Row, 'turns'>[]
+}
+
+interface MeasurementSummary extends Omit<Measurement, 'repeats'> {
+  /** Of every repeat. */
+  values: number[]
+  /** Of all repeats. */
+  medians: Omit<Repeat, 'value'>
+}
+
+export function summarize(results: Results): Summary {
+  const { measurements, rows, ...about } = results
+  const summary: Summary = {
+    ...about,
+    format: SUMMARY_FORMAT,
+    measurements: measurements.map(({ repeats, ...rest }) => ({
+      ...rest,
+      values: repeats.map(({ value }) => value),
+      medians: mediansOf(repeats),
+    })),
+    // Absent in JSON.
+    rows: rows.map((row) => ({ ...row, turns: undefined })),
+  }
+  return rounded(summary) as Summary
+}
+
+/** Results for whatever shows them; in place of each turn's further figures are the medians. */
+export function expand({ measurements, rows, ...about }: Summary): Results {
+  return {
+    ...about,
+    format: FORMAT,
+    measurements: measurements.map(({ values, medians, ...rest }) => ({
+      ...rest,
+      repeats: values.map((value) => ({ value, ...medians })),
+    })),
+    rows: rows.map((row) => ({ ...row, turns: [] })),
+  }
+}
+
+/** Reads a summary, or the results of a run. */
+export function parse(text: string): Results {
+  const content = JSON.parse(text) as Summary | Results
+  if (content.format === SUMMARY_FORMAT) return expand(content)
+  // Older results have no list of what was left out.
+  if (content.format === FORMAT) return { ...content, leftOut: content.leftOut ?? [] }
+  throw new TypeError('neither the results of a run nor their summary')
+}
+
+/** One measurement a line, so that a diff of two summaries can be read. */
+export function print(summary: object): string {
+  const fields = Object.entries(summary).map(([name, value]) => {
+    const isList = Array.isArray(value) && typeof value[0] === 'object'
+    const lines = isList ? value.map((one) => `\n  ${JSON.stringify(one)}`) : []
+    return ` ${JSON.stringify(name)}: ${isList ? `[${lines.join(',')}\n ]` : JSON.stringify(value)}`
+  })
+  return `{\n${fields.join(',\n')}\n}\n`
+}
+
+function mediansOf(repeats: Repeat[]): Omit<Repeat, 'value'> {
+  const of = <Group extends object>(pick: (repeat: Repeat) => Group | undefined) => {
+    const groups = repeats.map(pick).filter((group) => group !== undefined)
+    const names = new Set(groups.flatMap((group) => Object.keys(group)))
+    const figures = [...names].map((name) => {
+      return [name, middle(groups.map((group) => (group as Record<string, number>)[name]))]
+    })
+    return groups.length === 0 ? undefined : (Object.fromEntries(figures) as Group)
+  }
+  const rates = of(({ perSecond, bytesPerSecond }) => ({ perSecond, bytesPerSecond }))
+  return {
+    ...rates,
+    latency: of<Latency>(({ latency }) => latency),
+    cpu: of(({ cpu }) => cpu),
+    details: of(({ details }) => details),
+  }
+}
+
+function middle(values: (number | undefined)[]): number | undefined {
+  const finite = values.filter((value) => Number.isFinite(value)) as number[]
+  return finite.length === 0 ? undefined : median(finite)
+}
+
+/** More digits than any document shows, and fewer than a double has. */
+function rounded(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isInteger(value) ? value : Number(value.toPrecision(8))
+  if (Array.isArray(value)) return value.map(rounded)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, rounded(one)]))
+}

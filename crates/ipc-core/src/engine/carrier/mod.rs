@@ -1,0 +1,111 @@
+//! What carries the frames of a link: five rings in each direction, four lanes and one for control
+//! messages, whatever they are made of.
+//!
+//! ```text
+//!   link  ->  push / reserve, fill, complete  ->  commit  ~~>  peer
+//!   link  <-  next, header, payload, advance  <-  commit  <~~  peer
+//! ```
+//!
+//! A link is generic over its carrier, so that every call here is a direct one. [`lanes`] is shared
+//! memory. What another transport needs is this trait, and a handshake that agrees on it.
+
+mod lanes;
+
+use std::ptr::NonNull;
+
+use super::host::Body;
+use crate::error::Corrupt;
+use crate::header::Header;
+use crate::lanes::Scope;
+use crate::option_block::Options;
+
+pub(in crate::engine) use lanes::SharedLanes;
+
+/// Both directions of one connection, seen from one end. Rings are named by their index: the four
+/// lanes by priority, then [`CONTROL`](crate::limits::CONTROL).
+pub(in crate::engine) trait Carrier {
+    /// The payload of a frame that has not been read yet.
+    type Payload<'a>: Payload<'a>
+    where
+        Self: 'a;
+
+    // ---- reading ----
+
+    /// Whether there may be something to read in `scope`. Two loads at most.
+    fn has_any(&self, scope: Scope) -> bool;
+    /// Whether there is a control message as of now.
+    fn has_controls(&self) -> bool;
+    /// The ring in which the next frame by priority lies; [`Self::advance`] steps over it.
+    fn next(&mut self, scope: Scope) -> Result<Option<usize>, Corrupt>;
+    /// The header of the frame [`Self::next`] found in a ring, copied and checked.
+    fn header(&self, ring: usize) -> &Header;
+    /// Its payload.
+    fn payload(&self, ring: usize) -> Self::Payload<'_>;
+    /// Steps over it.
+    fn advance(&mut self, ring: usize);
+
+    // ---- writing ----
+
+    /// Writes a frame whose payload lies in `parts`. Returns whether there was room.
+    fn push(&mut self, ring: usize, header: [u64; 3], parts: &[&[u8]]) -> Result<bool, Corrupt>;
+    /// Whether a frame of `len` bytes would fit now.
+    fn has_room_for(&mut self, ring: usize, len: usize) -> Result<bool, Corrupt>;
+    /// Whether the peer has made space in a ring since it was found full.
+    fn has_new_space(&self, ring: usize) -> bool;
+    /// Bytes of the longest payload of one frame.
+    fn payload_max(&self, ring: usize) -> usize;
+    /// Bytes a ring holds.
+    fn capacity(&self, ring: usize) -> usize;
+
+    // ---- writing in place ----
+
+    /// Finds room for a frame with `len` bytes after its header, which [`Self::complete`] completes
+    /// before anything else is written to that ring. Returns where it will start.
+    fn reserve(&mut self, ring: usize, len: usize) -> Result<Option<usize>, Corrupt>;
+    /// Copies bytes into a reserved frame; `at` counts as what [`Self::reserve`] returned does.
+    fn fill(&mut self, ring: usize, at: usize, bytes: &[u8]);
+    /// Where bytes of a reserved frame lie.
+    fn pointer(&self, ring: usize, at: usize, len: usize) -> NonNull<u8>;
+    /// Continues a checksum over bytes of a reserved frame.
+    fn checksum(&self, ring: usize, at: usize, len: usize, running: u32) -> u32;
+    /// Completes a reserved frame.
+    fn complete(&mut self, ring: usize, start: usize, header: [u64; 3], len: usize);
+
+    // ---- both ----
+
+    /// Publishes what was written and releases what was read. True: the peer sleeps and has to be
+    /// woken, now.
+    fn commit(&mut self) -> bool;
+    /// Asks the peer to wake this end, for space as well if `for_space`, and then calls `poll`.
+    /// Returns whether this end may sleep: `poll` found nothing.
+    fn arm(&self, for_space: bool, poll: impl FnOnce() -> bool) -> bool;
+    /// This end is awake: the peer need not wake it.
+    fn disarm(&self);
+    /// Whether what the two ends share is gone.
+    fn is_lost(&self) -> bool;
+
+    // ---- words the ends publish ----
+
+    /// Publishes the request this end waits for synchronously; 0 for none.
+    fn store_sync_wait(&self, id: u64);
+    /// What the peer published that way.
+    fn load_sync_wait(&self) -> u64;
+    /// Publishes how many messages a lane of this end has dropped.
+    fn store_dropped(&self, lane: usize, count: u64);
+    /// What the peer published that way.
+    fn load_dropped(&self, lane: usize) -> u64;
+}
+
+/// A payload that is used by being copied, once, and checked in the copy.
+pub(in crate::engine) trait Payload<'a>: Sized {
+    /// Bytes left.
+    fn len(&self) -> usize;
+    /// Takes the option block off the front.
+    fn take_options(&mut self) -> Result<Options, Corrupt>;
+    /// Copies all that is left into `bytes`, which has that length, and checks the copy.
+    fn copy_to(self, bytes: &mut [u8]) -> Result<(), Corrupt>;
+    /// Checks what is not wanted: a flipped bit may be why it is not.
+    fn check(self) -> Result<(), Corrupt>;
+    /// The same payload, as a host sees it.
+    fn into_body(self) -> Body<'a>;
+}

@@ -1,0 +1,198 @@
+//! How far a connection is between open and over. Here, and nowhere else, it is decided that a link
+//! is over, and what that leaves behind is cleaned up.
+
+use std::time::Duration;
+
+use super::{Carrier, Link, control_header};
+use crate::engine::backlog::Backlog;
+use crate::engine::host::{Event, Host};
+use crate::error::{Code, Error};
+use crate::lanes::Scope;
+use crate::limits::Lane;
+use crate::session::{Ending, control};
+use crate::time::{Now, Time};
+
+/// How long a peer may take from closing its first lane to closing its last: longer than what waited
+/// there may be written for.
+const LANES_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a connection stands.
+#[derive(Debug)]
+pub(super) enum Life {
+    /// Both sides send.
+    Open,
+    /// The peer has closed some of its lanes, and has to have closed all of them by then.
+    PeerClosing { by: Time },
+    /// The peer has closed all of its lanes: what it sent is delivered first.
+    PeerClosed,
+    /// This side closes: what waits is written first, but not later than this.
+    Closing { deadline: Time },
+    /// The peer's end of file was seen: what is in the rings is read first.
+    PeerGone,
+    /// The peer broke the protocol: nothing more is read or written.
+    Broken(Error),
+}
+
+impl Life {
+    /// Whether this side may send messages.
+    #[inline]
+    pub fn may_send(&self) -> bool {
+        matches!(self, Self::Open | Self::PeerClosing { .. } | Self::PeerClosed)
+    }
+
+    /// Whether what the peer sends is read.
+    #[inline]
+    pub fn may_read(&self) -> bool {
+        !matches!(self, Self::Closing { .. } | Self::Broken(_))
+    }
+
+    /// Whether the peer takes no answers any more.
+    pub fn takes_no_answers(&self) -> bool {
+        matches!(self, Self::PeerClosed | Self::PeerGone)
+    }
+
+    /// Whether the link may be over without any deadline having passed.
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        !matches!(self, Self::Open | Self::PeerClosing { .. })
+    }
+
+    #[inline]
+    pub fn due(&self) -> Time {
+        match self {
+            Self::PeerClosing { by } => *by,
+            Self::Closing { deadline } => *deadline,
+            _ => Time::NEVER,
+        }
+    }
+
+    /// The peer has closed one of its lanes.
+    pub fn lane_closed(&mut self) {
+        if matches!(self, Self::Open) {
+            *self = Self::PeerClosing { by: Time::after(LANES_CLOSE_TIMEOUT) };
+        }
+    }
+
+    /// The peer has closed the last of its lanes.
+    pub fn all_lanes_closed(&mut self) {
+        if matches!(self, Self::Open | Self::PeerClosing { .. }) {
+            *self = Self::PeerClosed;
+        }
+    }
+}
+
+impl<C: Carrier> Link<C> {
+    /// Starts to close: nothing new is taken, what waits is still written.
+    pub fn close(&mut self, deadline: Time, host: &mut impl Host) {
+        if !self.life.may_send() {
+            return;
+        }
+        self.end_all(Ending::Closed, host);
+        self.life = Life::Closing { deadline };
+        // A marker in every lane, behind what waits there: nothing comes after it.
+        let header = control_header(control::CLOSE, 0, 0);
+        for lane in Lane::ALL {
+            if let Err(corrupt) = self.put(lane as usize, header, &[]) {
+                self.break_off(corrupt.into());
+            }
+        }
+        self.commit();
+    }
+
+    /// The peer's end of the socket is closed. What it sent last may still be in the rings.
+    pub fn peer_gone(&mut self, host: &mut impl Host) {
+        match &mut self.life {
+            Life::Open | Life::PeerClosing { .. } | Life::PeerClosed => self.life = Life::PeerGone,
+            // What waits has no reader any more.
+            Life::Closing { deadline } => return *deadline = Time::default(),
+            Life::PeerGone | Life::Broken(_) => return,
+        }
+        // Requests were held back for answers the peer does not take any more.
+        self.resume();
+        // Our own requests may still find their answers in the rings.
+        let mut served = Vec::new();
+        self.session.abandon_serving(&mut served);
+        self.report_ended(Vec::new(), Ending::PeerLost, served, host);
+    }
+
+    /// The peer broke the protocol: nothing of it is read any more.
+    pub fn break_off(&mut self, error: Error) {
+        if !matches!(self.life, Life::Broken(_)) {
+            self.life = Life::Broken(error);
+        }
+    }
+
+    /// Whether the connection is ending, so that [`Self::is_over`] should be asked.
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        self.life.is_ending()
+    }
+
+    /// Whether the connection is over now. Then [`Self::finish`] ends it.
+    pub fn is_over(&self, now: &Now) -> bool {
+        self.is_over_at(|| now.get())
+    }
+
+    /// The same without the deadlines: whether there is nothing left to wait for.
+    pub(super) fn has_nothing_left(&self) -> bool {
+        self.is_over_at(Time::default)
+    }
+
+    fn is_over_at(&self, now: impl FnOnce() -> Time) -> bool {
+        match self.life {
+            Life::Open => false,
+            Life::PeerClosing { by } => by <= now(),
+            Life::PeerClosed => self.reading.is_drained(),
+            // What is in the rings stays there for the peer to read.
+            Life::Closing { deadline } => !self.has_backlog() || deadline <= now(),
+            // What is left in the rings is read first, if it takes the host's time.
+            Life::PeerGone => !self.carrier.has_any(Scope::ALL) && self.reading.is_drained(),
+            Life::Broken(_) => true,
+        }
+    }
+
+    /// Ends everything that still waits for something, and reports it.
+    pub fn finish(mut self, host: &mut impl Host) {
+        self.share.leave(self.id);
+        self.end_all(Ending::PeerLost, host);
+        for buffer in self.reading.take_buffers() {
+            host.discard(buffer);
+        }
+        let dropped = self.writing.backlogs.iter_mut();
+        let dropped = dropped.flat_map(|lane| std::iter::from_fn(|| Backlog::drop_oldest(lane)));
+        let dropped: Vec<_> = dropped.map(|(id, _)| id).collect();
+        for id in dropped.into_iter().chain(self.writing.deferred.take_ids()) {
+            let error = self.ended_error();
+            self.writing.settle(id, Some(error));
+        }
+        self.report_sent(host);
+        let is_closed = self.session.is_peer_closed();
+        let error = match self.life {
+            Life::Broken(error) => Some(error),
+            Life::PeerGone if !is_closed => {
+                Some(Error::new(Code::PeerLost, "the peer ended without closing the connection"))
+            }
+            Life::PeerClosing { .. } => {
+                Some(Error::new(Code::PeerLost, "the peer has closed some of its lanes only"))
+            }
+            _ => None,
+        };
+        host.event(Event::Closed { link: self.id, error });
+    }
+
+    fn end_all(&mut self, ending: Ending, host: &mut impl Host) {
+        let (mut calls, mut served) = (Vec::new(), Vec::new());
+        self.session.end_all(&mut calls, &mut served);
+        self.report_ended(calls, ending, served, host);
+    }
+
+    /// Why nothing can be sent any more.
+    #[cold]
+    pub(super) fn ended_error(&self) -> Error {
+        match &self.life {
+            Life::PeerGone => Error::new(Code::PeerLost, "the peer went away"),
+            Life::Broken(error) => Error::new(Code::PeerLost, error.to_string()),
+            _ => Error::new(Code::Closed, "the connection is closed"),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Listening for connections, and asking for one.
+
+use std::time::Duration;
+
+use super::connecting::Handshaking;
+use super::directory::Places;
+use super::host::{LinkId, ListenerId};
+use super::listener::Listener;
+use super::options::{ListenOptions, Options};
+use super::os::poller::Source;
+use super::{Engine, Entry, claim, leftovers, too_many};
+use crate::error::{Code, Error, Result};
+use crate::handshake::{Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
+use crate::time::Time;
+
+/// How often leftovers are looked for by an engine whose attempts to connect fail again and again.
+const CLEARING_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Serves `name`: clients come as [`Event::Accepted`].
+    pub fn listen(
+        &mut self,
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+    ) -> Result<ListenerId> {
+        self.listen_for(name, options, listen, false)
+    }
+
+    /// As [`Self::listen`], but messages longer than one frame of the agreed rings are never agreed
+    /// on, for hosts that cannot assemble them.
+    pub fn listen_in_one_piece(
+        &mut self,
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+    ) -> Result<ListenerId> {
+        self.listen_for(name, options, listen, true)
+    }
+
+    fn listen_for(
+        &mut self,
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+        in_one_piece: bool,
+    ) -> Result<ListenerId> {
+        options.check()?;
+        listen.check()?;
+        let policy = Policy {
+            features: options.server_features()?,
+            crc: options.crc,
+            rings: options.rings,
+            rings_max: listen.rings_max,
+            in_one_piece,
+            limits: options.limits,
+            token: options.token.clone(),
+        };
+        let places = Places::of(options)?;
+        self.clear_leftovers(&places, Time::now());
+        let (claim, socket) = places.listen(name)?;
+        let listener = Listener::new(claim, socket, policy, *listen, options.bounds);
+        let key = self.listeners.insert(listener).map_err(|_| too_many())?;
+        let watched = self
+            .listeners
+            .get(key)
+            .map(|listener| self.poller.watch(&listener.socket, Source::Listener(key)));
+        if let Some(Err(error)) = watched {
+            self.listeners.remove(key);
+            return Err(error);
+        }
+        self.watch_files(key);
+        tracing::debug!(name, "listening");
+        Ok(ListenerId(key))
+    }
+
+    /// Removes what dead servers have left.
+    fn clear_leftovers(&mut self, places: &Places, now: Time) {
+        self.cleared_at = Some(now);
+        let removed = leftovers::clear(places);
+        self.stats.servers_reclaimed += removed.servers;
+        self.stats.segments_reclaimed += removed.segments;
+    }
+
+    /// Stops accepting and gives the name up; connections stay.
+    pub fn close_listener(&mut self, listener: ListenerId) {
+        if let Some(listener) = self.listeners.remove(listener.0) {
+            self.poller.forget(&listener.socket);
+            if let Some(watch) = listener.maintenance.watch() {
+                self.poller.forget(watch);
+            }
+        }
+        let orphaned = self.entries.iter_mut().filter_map(|(key, entry)| match entry {
+            Entry::Handshaking { listener: Some(of), .. } if *of == listener.0 => Some(key),
+            _ => None,
+        });
+        for key in orphaned.collect::<Vec<_>>() {
+            self.drop_handshake(key);
+        }
+    }
+
+    /// Connects to the server of that name. The outcome is [`Event::Connected`] or
+    /// [`Event::Closed`], at the latest when `timeout` has passed; what is known at once to be
+    /// impossible is an error here.
+    pub fn connect(&mut self, name: &str, options: &Options, timeout: Duration) -> Result<LinkId> {
+        options.check()?;
+        let places = Places::of(options)?;
+        let (doors, unseen) = places.doors(name)?;
+        let hello = Hello {
+            version_min: VERSION_MIN,
+            version_max: VERSION_MAX,
+            offered: options.client_features(),
+            required: Features(0),
+            crc: options.crc,
+            rings: options.rings,
+            limits: options.limits,
+            engine: self.id,
+            token: options.token.clone().unwrap_or_default(),
+        };
+        let socket =
+            claim::stream_socket().map_err(|cause| Error::system("creating a socket", cause))?;
+        let now = Time::now();
+        let connecting = Handshaking::connect(socket, name.into(), doors, hello, now + timeout);
+        let connecting = connecting.map_err(|error| match error.code() {
+            Code::NoServer => {
+                let cleared = |at| now.saturating_since(at) < CLEARING_INTERVAL;
+                if !self.cleared_at.is_some_and(cleared) {
+                    self.clear_leftovers(&places, now);
+                }
+                not_served(name, &places, &unseen)
+            }
+            _ => error,
+        })?;
+        self.start_handshake(connecting, None, options.bounds, now).map(LinkId)
+    }
+}
+
+#[cold]
+fn not_served(name: &str, places: &Places, unseen: &[String]) -> Error {
+    let mut message = format!("no server is named \"{name}\" in {}", places.shown());
+    for reason in unseen {
+        message += &format!("; not searched: {reason}");
+    }
+    Error::new(Code::NoServer, message)
+}

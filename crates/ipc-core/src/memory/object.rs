@@ -1,0 +1,127 @@
+//! Objects that processes share. Each is one segment; both sides know its kind and size before either
+//! maps it, so that nothing about them is read from shared memory.
+//!
+//! A kind of object brings its [`layout`](super::layout), and a constructor here that says how long it
+//! is. Creating, sealing, naming, checking and mapping are the same for all of them.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
+
+use super::layout::{NONCE, NONCE_LEN, segment_len};
+use super::named::Address;
+use super::{Segment, named, sealed};
+use crate::error::Result;
+use crate::limits::Geometry;
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ObjectKind {
+    /// The rings of one connection.
+    Lanes,
+}
+
+/// An object as both sides have agreed on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    kind: ObjectKind,
+    len: usize,
+}
+
+/// Where the memory of an object comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backing {
+    /// A sealed memory file, passed by descriptor.
+    Sealed,
+    /// A named segment, found by its address.
+    Named,
+}
+
+/// What a peer needs to map an object.
+#[derive(Debug)]
+pub(crate) enum Handle {
+    Descriptor(OwnedFd),
+    Address(Address),
+}
+
+impl Object {
+    /// The rings of a connection of this geometry.
+    pub fn lanes(geometry: &Geometry) -> Self {
+        Self { kind: ObjectKind::Lanes, len: segment_len(geometry) }
+    }
+
+    pub fn kind(self) -> ObjectKind {
+        self.kind
+    }
+
+    /// Bytes of its segment.
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    /// Makes it, and what the peer needs to map it too.
+    pub fn create(self, backing: Backing) -> Result<(Segment, Handle)> {
+        Ok(match backing {
+            Backing::Sealed => {
+                let (segment, memory) = sealed::create(self)?;
+                (segment, Handle::Descriptor(memory))
+            }
+            Backing::Named => {
+                let (segment, address) = named::create(self)?;
+                (segment, Handle::Address(address))
+            }
+        })
+    }
+
+    /// Maps one that a peer made, after checking that it is what was agreed.
+    pub fn attach(self, handle: &Handle) -> Result<Segment> {
+        match handle {
+            Handle::Descriptor(memory) => sealed::attach(memory, self),
+            Handle::Address(address) => named::attach(address, self),
+        }
+    }
+}
+
+impl Handle {
+    /// What goes into a message.
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Descriptor(_) => None,
+            Self::Address(address) => Some(address),
+        }
+    }
+
+    /// What goes beside it.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Descriptor(memory) => Some(memory.as_fd()),
+            Self::Address(_) => None,
+        }
+    }
+}
+
+/// Writes the nonce by which a named object is recognised into its head.
+pub(super) fn write_nonce(segment: &Segment, nonce: [u8; NONCE_LEN]) {
+    for (index, chunk) in nonce.chunks_exact(8).enumerate() {
+        let word = u64::from_le_bytes(chunk.try_into().expect("chunks of eight"));
+        // Relaxed: the peer learns the address over the socket, which orders everything before.
+        segment.word64(NONCE + index * 8).store(word, Ordering::Relaxed);
+    }
+}
+
+/// Reads it.
+pub(super) fn read_nonce(segment: &Segment) -> [u8; NONCE_LEN] {
+    let mut nonce = [0; NONCE_LEN];
+    for (index, chunk) in nonce.chunks_exact_mut(8).enumerate() {
+        let word = segment.word64(NONCE + index * 8).load(Ordering::Relaxed);
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    nonce
+}
+
+#[cfg(test)]
+impl Object {
+    /// An object of any size, for tests of what is the same for all kinds.
+    pub fn of_len(len: usize) -> Self {
+        Self { kind: ObjectKind::Lanes, len }
+    }
+}
