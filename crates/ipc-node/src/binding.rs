@@ -14,8 +14,9 @@
 
 #![allow(unsafe_code)]
 
+mod ending;
+
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
-use std::ffi::c_void;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -138,22 +139,9 @@ impl Binding {
                 Waker::start(env, fd, target).inspect_err(|_| unsafe { Self::abandon(target) })?,
             ),
         };
-        let is_by_loop = matches!(waiting, Waiting::Loop(_));
         // Set once, here.
         let _ = this.waiting.set(waiting);
-        let (mut handle, data) = (ptr::null_mut(), target.as_ptr().cast());
-        // SAFETY: `this` is leaked until the hook has run to its end.
-        unsafe {
-            if is_by_loop {
-                // The loop's handles take a turn of the loop to close.
-                sys::napi_add_async_cleanup_hook(env, Some(on_loop_cleanup), data, &raw mut handle);
-            } else {
-                // The thread ends there and then. An asynchronous hook that is removed while it runs
-                // is freed twice by Deno.
-                sys::napi_add_env_cleanup_hook(env, Some(on_thread_cleanup), data);
-            }
-        }
-        this.cleanup.set(handle);
+        ending::add_cleanup_hook(this);
         Ok(this)
     }
 
@@ -445,24 +433,6 @@ impl Binding {
             }
         });
     }
-
-    /// The environment ends: nothing is heard from it any more, but what it has said is written.
-    /// Connections end with their descriptors, which peers notice at once.
-    fn end(&self) {
-        self.ended.set(true);
-        throw::scoped(self.env, || {
-            if let Ok(mut inner) = self.inner.try_borrow_mut()
-                && let Some(inner) = &mut *inner
-            {
-                inner.inbox.close();
-            }
-            // There is nobody left who could be told of a panic.
-            drop(catch_unwind(AssertUnwindSafe(|| self.flush_at_exit())));
-        });
-        if let Ok(mut inner) = self.inner.try_borrow_mut() {
-            *inner = None;
-        }
-    }
 }
 
 impl Turns for Binding {
@@ -488,29 +458,4 @@ impl Turns for Binding {
         // SAFETY: the hook was added in `open`, and this is its end.
         unsafe { sys::napi_remove_async_cleanup_hook(binding.cleanup.get()) };
     }
-}
-
-unsafe extern "C" fn on_loop_cleanup(_: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
-    let Some(target) = NonNull::new(data.cast::<Binding>()) else { return };
-    // SAFETY: the binding this hook was added with; it is there until `on_closed`.
-    let binding = unsafe { target.as_ref() };
-    binding.end();
-    if let Some(Waiting::Loop(watch)) = binding.waiting.get()
-        && let Some(watch) = watch.take()
-    {
-        watch.close();
-    }
-}
-
-unsafe extern "C" fn on_thread_cleanup(data: *mut c_void) {
-    let Some(target) = NonNull::new(data.cast::<Binding>()) else { return };
-    // SAFETY: the binding this hook was added with.
-    let binding = unsafe { target.as_ref() };
-    binding.end();
-    if let Some(Waiting::Thread(waker)) = binding.waiting.get() {
-        waker.stop();
-    }
-    // SAFETY: leaked in `open`; the thread has ended and the function is released, so that nothing calls
-    // back any more.
-    drop(unsafe { Box::from_raw(target.as_ptr()) });
 }
