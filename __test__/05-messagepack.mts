@@ -183,7 +183,7 @@ test('a codec that is not the one of the contract is refused on the other side',
   const client = await server.connect(t)
   const Mistaken = method('echo', { codec: json })
   const error = await t.throwsAsync(client.request(Mistaken, 1), { code: 'ERR_INVALID_PAYLOAD' })
-  t.regex(error.message, /^params: came as json, the contract says messagePack$/)
+  t.regex(error.message, /^params: encoded as json, but the contract's codec is messagePack$/)
 })
 
 test('a codec of your own works both ways, and its errors are causes', async (t) => {

@@ -23,7 +23,7 @@ export declare class NativeEngine {
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
    * `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
    * answer to the request the state names, `settle()` takes notice of what was written into the
-   * state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
+   * state, and `lookAbandoned()` checks whether the reply to the request the state names is still wanted.
    * `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
    * much, `uncaught(error)` makes anything an uncaught exception, and `flushAtExit()` writes what can
    * be written before the process ends.
@@ -216,7 +216,7 @@ export interface NativeEngineStats {
   connections: number
   /** Handshakes that came to nothing. */
   handshakesFailed: number
-  /** Frames found although nobody had rung for them. Anything but 0 is a bug. */
+  /** Frames found without a ring of the doorbell. Anything but 0 is a bug. */
   lostWakeups: number
   /** `loop` or `thread`. */
   wakesBy: string
@@ -290,9 +290,9 @@ export interface NativeOptions {
 
 /** How the environment waits. */
 export interface NativeWaiting {
-  /** How long to look while an answer is outstanding, in microseconds. */
+  /** How long to poll while a reply is outstanding, in microseconds. */
   expectingUs: number
-  /** How long to look after traffic, in microseconds. */
+  /** How long to poll after traffic, in microseconds. */
   recentUs: number
   /** By a thread, even where the loop could be watched. */
   byThread: boolean
@@ -362,13 +362,13 @@ export declare const SPIN_EXPECTING_US_DEFAULT: number
 
 export declare const SPIN_RECENT_US_DEFAULT: number
 
-/** 1 if nobody waits for the request that was asked about any more. */
+/** 1 if the reply to the request in question is no longer wanted. */
 export declare const STATE_ABANDONED: number
 
 /** One-way messages dropped as they were sent, because their lane was full and drops the newest. */
 export declare const STATE_DROPPED: number
 
-/** 1 while the binding has entered JavaScript and will look at the outbox afterwards. */
+/** 1 while the binding has entered JavaScript and will read the outbox afterwards. */
 export declare const STATE_INSIDE: number
 
 /** Of which epoch the codes of names have to be: what is in their upper halves. */

@@ -1,4 +1,4 @@
-// The side of a connection that asks.
+// The side of a connection that sends requests.
 
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/codec.js'
@@ -56,7 +56,7 @@ class Call {
     this.reject = reject
   }
 
-  /** Ends it with an error that is made where it tells most. */
+  /** Ends it with an error that is made where its stack shows most. */
   fail(make: (hide?: Hidden) => Error): void {
     if (this.stream === undefined) this.resolve(rejected(make))
     else this.reject(make())
@@ -134,7 +134,7 @@ export class Caller {
   requestSync(contract: MethodContract, params: unknown, options: api.SyncRequestOptions): unknown {
     const { peer, settings, runtime, number } = this.#link
     if (peer.isSelf) {
-      throw new IpcError('ERR_WOULD_DEADLOCK', 'the server is in this very thread')
+      throw new IpcError('ERR_WOULD_DEADLOCK', 'the server is in this thread')
     }
     const inherited = Number.isFinite(settings.timeoutMs)
       ? settings.timeoutMs
@@ -223,7 +223,7 @@ export class Caller {
     const slot = this.#pending.add(call)
     if (slot >= link.peer.pendingMax) {
       this.#pending.take(slot, this.#pending.generation(slot))
-      const message = `${slot} requests are in flight, no more were agreed`
+      const message = `${slot} requests are in flight, the maximum that was agreed`
       throw new IpcError('ERR_TOO_MANY_PENDING', message)
     }
     link.runtime.addReferences(1)
@@ -308,21 +308,21 @@ function endError({ contract, timeoutMs }: Call, ending: number): IpcError {
     case ENDED_WOULD_DEADLOCK:
       return new IpcError(
         'ERR_WOULD_DEADLOCK',
-        `the other side waits synchronously itself and cannot answer "${name}"`,
+        `the peer is blocked in a synchronous request itself and cannot answer "${name}"`,
       )
     case ENDED_WITHDRAWN:
       return new IpcError(
         'ERR_INVALID_ARGUMENT',
-        `the params of "${name}" were taken away before all of them were sent`,
+        `the params of "${name}" were changed or transferred before all of them were sent`,
       )
     case ENDED_UNREADABLE:
       return new IpcError(
         'ERR_INVALID_PAYLOAD',
-        `the answer to "${name}" came compressed, which its contract does not say`,
+        `the answer to "${name}" is compressed, which its contract does not permit`,
       )
     case ENDED_PEER_LOST:
     default:
-      return new IpcError('ERR_PEER_LOST', `the peer went away before it answered "${name}"`)
+      return new IpcError('ERR_PEER_LOST', `the peer was lost before it answered "${name}"`)
   }
 }
 

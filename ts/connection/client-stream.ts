@@ -24,7 +24,7 @@ export class ClientStream implements api.ClientStream {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // Whoever reads the items hears of a failure there, and need not look here.
+    // A program that reads the items gets a failure there, and need not handle it here.
     this.result.catch(() => {})
     this.writer = new ItemWriter(address, KIND_REQUEST_ITEM)
     const { item } = address.contract.options

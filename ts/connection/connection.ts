@@ -65,7 +65,7 @@ export class Connection
   #resolveClosed!: (reason: api.IpcError | null) => void
   #isClosing = false
   #isOver = false
-  /** Those who wait until nothing waits for room. */
+  /** Callers of `drained`. */
   readonly #draining: Waiters
   /** Events its lanes have dropped. */
   #dropped = 0
@@ -103,7 +103,7 @@ export class Connection
     return this.#link.end === undefined
   }
 
-  // ---- asking and telling ----
+  // ---- requests, streams and events ----
 
   request<Params, Result>(
     method: api.Method<Params, Result> | string,
@@ -144,7 +144,7 @@ export class Connection
   ): boolean {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.tell(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
+    return this.sendEncoded(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
   }
 
   async send<Payload>(
@@ -162,7 +162,7 @@ export class Connection
   }
 
   /** Sends an event that is bytes already. */
-  tell(
+  sendEncoded(
     contract: EventContract,
     bytes: Uint8Array,
     lane: api.Lane | undefined,
@@ -219,7 +219,7 @@ export class Connection
     if (this.#dropped !== dropped) throw wasDropped(this.#dropped - dropped)
   }
 
-  // ---- being asked and told ----
+  // ---- handlers ----
 
   /** Handlers of this connection or of its server have come or gone. */
   handlersChanged(): void {
@@ -245,7 +245,7 @@ export class Connection
     return this.close()
   }
 
-  // ---- looking in ----
+  // ---- counters and references ----
 
   stats(): api.ConnectionStats {
     const { runtime, number } = this.#link
@@ -298,7 +298,7 @@ export class Connection
     return end === undefined ? (runtime.engine.linkStats(number)?.queued ?? 0) : 0
   }
 
-  /** Whether nobody waits for an answer to this request any more. */
+  /** Whether the reply to this request is no longer wanted. */
   isAbandoned(slot: number, generation: number): boolean {
     const { end, number, runtime } = this.#link
     return end !== undefined || runtime.isAbandoned(number, slot, generation)
@@ -392,7 +392,7 @@ export class Connection
   }
 
   #report(thrown: unknown, what: string): void {
-    // What goes down with the connection is told by its close.
+    // A failure caused by the end of the connection is reported by `close`.
     if (this.#link.end !== undefined && isEnd(thrown)) return
     if (this.listenerCount('error') === 0) return warn(`${what} failed`, { error: thrown })
     const error = asError(thrown, what)
@@ -431,5 +431,5 @@ function wasDropped(count: number): IpcError {
 }
 
 function isFull(pid: number): IpcError {
-  return new IpcError('ERR_FULL', `process ${pid} does not read, and too much waits for it already`)
+  return new IpcError('ERR_FULL', `process ${pid} does not read, and too many bytes wait for it already`)
 }

@@ -198,7 +198,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
 
   #payload(inbox: Inbox, at: number, extras: Extras): Uint8Array {
     const { codecNumber } = this.#address.contract
-    // A taker that is busy looks at what comes now when it is long overwritten.
+    // A taker that is busy would read this only after it was overwritten.
     const borrows = this.#taker?.borrowed === true && !this.#busy
     if (codecNumber === BYTES) return borrows ? inbox.exposed(at, extras) : inbox.kept(at, extras)
     return codecNumber === OWN ? inbox.exposed(at, extras) : inbox.borrowed(at, extras)
@@ -243,7 +243,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** Whoever read wants no more. */
+  /** The reader wants no more. */
   close(reason?: unknown): void {
     if (this.#closed) return
     this.#closed = true
@@ -261,7 +261,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     if (this.#items.length > 0) return resolve({ value: this.#shift(), done: false })
     const { error } = this.#end!
     if (error === undefined) return resolve({ value: undefined, done: true })
-    // An error is told once, and then there is nothing more.
+    // An error is reported once; then the iteration has ended.
     this.#end = { error: undefined }
     reject(error)
   }
@@ -322,7 +322,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     this.close(error)
   }
 
-  /** The application is done with items: at half a window, the peer hears of it. */
+  /** The application has consumed items: at half a window, the credit is returned. */
   #done(cost: number): void {
     this.#consumed += cost
     const { link, window } = this.#address
@@ -351,6 +351,6 @@ export class ItemReader implements AsyncIterableIterator<any> {
 function tooMany(): IpcError {
   return new IpcError(
     'ERR_FULL',
-    'the other side does not keep up: after write() has returned false, await ready()',
+    'the window is full: after write() has returned false, await ready()',
   )
 }

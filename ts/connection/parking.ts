@@ -1,4 +1,4 @@
-// Messages whose names nobody handles yet, for as long as they may wait for a handler.
+// Messages that wait for a handler of their name to be registered.
 
 import type { Alarm, Alarms } from '../runtime/alarms.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -39,7 +39,7 @@ export class Parking {
   #parked: Parked[] = []
   #bytes = 0
   #alarm: Alarm | undefined
-  #looking = false
+  #isChecking = false
 
   constructor(host: Host, alarms: Alarms, waitMs: number) {
     this.#host = host
@@ -52,7 +52,7 @@ export class Parking {
     if (kind === KIND_REQUEST_ITEM) return this.#parked.length > 0 && this.#itemWaits(inbox, at, extras)
     const name = this.#host.nameOf(inbox.code(at))
     // What came before goes before, if there is a handler by now.
-    if (this.#parked.some((parked) => parked.name === name)) this.#look()
+    if (this.#parked.some((parked) => parked.name === name)) this.#deliverHandled()
     if (this.#host.isHandled(name, kind)) return false
     const bytes = inbox.size(at)
     if (this.#bytes + bytes > BYTES_MAX) return false
@@ -82,19 +82,19 @@ export class Parking {
     else found.later.push(then)
   }
 
-  /** Nobody waits for a request any more. */
+  /** The reply to a request is no longer wanted. */
   drop(slot: number, generation: number): void {
     const found = this.#find(slot, generation)
     if (found !== undefined) this.#take((parked) => parked === found)
   }
 
-  /** Handlers have come or gone. They are not called before whoever registers them has come to an end. */
+  /** Handlers have changed. They are not called before the code that registers them has returned. */
   changed(): void {
-    if (this.#parked.length === 0 || this.#looking) return
-    this.#looking = true
+    if (this.#parked.length === 0 || this.#isChecking) return
+    this.#isChecking = true
     void SETTLED.then(() => {
-      this.#looking = false
-      this.#look()
+      this.#isChecking = false
+      this.#deliverHandled()
     })
   }
 
@@ -104,7 +104,7 @@ export class Parking {
   }
 
   /** Delivers what has a handler by now. */
-  #look(): void {
+  #deliverHandled(): void {
     this.#deliver(({ name, kind }) => this.#host.isHandled(name, kind))
   }
 

@@ -1,4 +1,4 @@
-// The side of a connection that works: requests and events of the peer, and their handlers.
+// The side of a connection that serves: requests and events of the peer, and their handlers.
 
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/codec.js'
@@ -16,7 +16,7 @@ import { promised } from '../values/thenable.js'
 
 const { KIND_ERROR, KIND_REPLY, KIND_REQUEST, KIND_REQUEST_ITEM } = native
 
-/** Tells what has gone wrong where nobody waits for it; `what` says where. */
+/** Reports a failure that no caller waits for; `what` says where. */
 type Report = (thrown: unknown, what: string) => void
 
 export class Responder {
@@ -35,7 +35,7 @@ export class Responder {
   readonly #serving: (Context | undefined)[] = []
   #servingCount = 0
   #unhandled = 0
-  /** For the handlers of events, which nobody waits for. */
+  /** Aborts the signals of event handlers. */
   readonly #ended = new AbortController()
   readonly #eventContexts: Context[] = []
 
@@ -79,7 +79,7 @@ export class Responder {
     }
   }
 
-  /** An event of this name could not be handed to anyone. */
+  /** An event of this name had no handler. */
   notHandled(): void {
     this.#unhandled++
   }
@@ -110,9 +110,9 @@ export class Responder {
       const listeners = this.#listeners[code] ?? this.#listenersOf(code)
       // One that stays is what most events have, and costs no walk.
       if (listeners.length === 1 && !listeners[0].once) {
-        this.#tell(listeners[0], inbox, at, code, extras)
+        this.#emit(listeners[0], inbox, at, code, extras)
       } else {
-        this.#tellAll(listeners, inbox, at, code, extras)
+        this.#emitAll(listeners, inbox, at, code, extras)
       }
     }
   }
@@ -159,13 +159,13 @@ export class Responder {
     return context instanceof ServerStream && context.generation === generation ? context : undefined
   }
 
-  /** Nobody waits for an answer any more. */
+  /** The reply is no longer wanted. */
   abandoned(slot: number, generation: number): void {
     this.#parking?.drop(slot, generation)
     const context = this.#serving[slot]
     if (context?.generation !== generation) return
     this.#forget(context)
-    context.abort(new IpcError('ERR_CANCELLED', 'nobody waits for the answer any more'))
+    context.abort(new IpcError('ERR_CANCELLED', 'the reply is no longer wanted'))
   }
 
   /** The connection is over. */
@@ -251,7 +251,7 @@ export class Responder {
       return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
     }
     const [is, was] = isStream ? ['a stream', 'none'] : ['no stream', 'one']
-    const message = `"${name}" is ${is}, and was called as ${was}`
+    const message = `"${name}" is ${is}, but was called as ${was}`
     this.#fail(context, new IpcError('ERR_INVALID_ARGUMENT', message))
   }
 
@@ -321,7 +321,7 @@ export class Responder {
 
   // ---- events ----
 
-  #tellAll(
+  #emitAll(
     listeners: readonly Route[],
     inbox: Inbox,
     at: number,
@@ -333,7 +333,7 @@ export class Responder {
       // It may have been taken back by the one before it.
       if (!route.isActive) continue
       if (route.once) route.remove()
-      this.#tell(route, inbox, at, code, extras)
+      this.#emit(route, inbox, at, code, extras)
     }
   }
 
@@ -344,7 +344,7 @@ export class Responder {
   }
 
   /** What one handler does to itself is no business of the others. */
-  #tell(route: Route, inbox: Inbox, at: number, code: number, extras: Extras): void {
+  #emit(route: Route, inbox: Inbox, at: number, code: number, extras: Extras): void {
     const { contract, handler } = route
     try {
       const { payload: schema } = (contract as EventContract).options

@@ -26,7 +26,7 @@ export class ServerStream extends Context implements api.ServerStream {
     super(connection, connectionEnd, slot, generation, code, lane, deadline, trace)
     this.writer = new ItemWriter(address, KIND_REPLY_ITEM)
     const { upload } = address.contract.options
-    // What nobody reads stays with its author, who gets no more credit; what cannot be read ends it.
+    // Unread uploads stay with the caller, which gets no more credit; an undecodable one ends the stream.
     this.reader = new ItemReader(address, KIND_REQUEST_ITEM, upload, (reason) => {
       if (reason !== undefined) this.reader.end(reason)
     })
@@ -92,7 +92,7 @@ export async function pump(source: Source, writer: ItemWriter): Promise<unknown>
       if (!writer.write(value)) await writer.ready()
     }
   } catch (error) {
-    // Nobody wants any more of it, and it may have something to clean up.
+    // The source is no longer needed, and may have something to clean up.
     await source.return?.()
     throw error
   }

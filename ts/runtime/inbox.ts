@@ -1,4 +1,4 @@
-// What has come on one link: records in an arena the binding fills.
+// What has arrived on one link: records in an arena that the binding fills.
 
 import { IpcError } from '../values/errors.js'
 import { native, type Extras } from '../native.js'
@@ -30,7 +30,7 @@ const PLACE_SHIFT = 3
 /** Places are counted in words from the arena's start. */
 export class Inbox {
   readonly link: number
-  /** What the binding has to know of the run that is read. */
+  /** What the binding has to know about the run that was read. */
   flags = 0
   readonly #memory: ArrayBuffer
   readonly #words: Uint32Array
@@ -57,7 +57,7 @@ export class Inbox {
     this.flags &= RUN_EXPOSED
   }
 
-  /** The arena was taken away by whoever it was lent to. */
+  /** Whether a handler that had borrowed from the arena has transferred it. */
   get isGone(): boolean {
     return this.#words.length === 0
   }
@@ -111,14 +111,14 @@ export class Inbox {
     return this.#floats[(at + IN_COUNT) >>> 1]
   }
 
-  /** The payload for whoever keeps it. */
+  /** The payload for a caller that keeps it. */
   kept(at: number, extras: Extras): Uint8Array {
     if ((this.#flags(at) & FLAG_OUTSIDE) === 0) return this.#pool.copy(this.borrowed(at, extras))
     this.flags |= RUN_KEPT
     return this.#outside(at, extras)
   }
 
-  /** The payload for code that is not ours, and is done with it before the next message is read. */
+  /** The payload for user code, which uses it only until the next message is read. */
   exposed(at: number, extras: Extras): Uint8Array {
     if ((this.flags & RUN_EXPOSED) === 0) {
       this.flags |= RUN_EXPOSED
@@ -127,8 +127,8 @@ export class Inbox {
     return this.borrowed(at, extras)
   }
 
-  /** The same for our own code. Making a view costs as much as all the rest, so that the one of an
-   * earlier message in the same place is used again. */
+  /** The same for our own code. Making a view costs as much as everything else, so the one of an
+   * earlier message in the same place is reused. */
   borrowed(at: number, extras: Extras): Uint8Array {
     if (this.#flags(at) !== 0) return this.#special(at, extras)
     const length = this.#words[at + IN_PAYLOAD_LEN]
@@ -176,7 +176,7 @@ export class Inbox {
     const [number, length] = this.#words.subarray(this.#start(at) >>> 2)
     const extra = extras![number] as Uint8Array | null
     if (extra !== null) return new Uint8Array(extra.buffer, extra.byteOffset, length)
-    const message = 'memory that was only lent was taken away, and a payload was on its way to it'
+    const message = 'borrowed memory was transferred while a payload was being written to it'
     throw new IpcError('ERR_INVALID_PAYLOAD', message)
   }
 

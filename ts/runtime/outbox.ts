@@ -1,5 +1,5 @@
-// What is to be sent: records appended to memory the binding reads. One native call sends them all,
-// and none is needed where the binding has entered JavaScript and will look by itself.
+// The messages to send: records appended to memory that the binding reads. One native call sends them
+// all; none is needed while the binding has entered JavaScript, because it reads the outbox afterwards.
 
 import type { NativeEngine } from '../../native/binding.js'
 import { isSharedArrayBuffer } from '../values/kinds.js'
@@ -37,7 +37,7 @@ export class Outbox {
   readonly #floats = new Float64Array(this.memory)
   readonly #bytes = new Uint8Array(this.memory)
   readonly #state: Uint32Array
-  /** The process ends, and no turn will come to its end any more. */
+  /** The process is exiting, and no further turn will end. */
   isLast = false
   #hot!: ReturnType<NativeEngine['hot']>
   #scheduled = false
@@ -183,7 +183,7 @@ export class Outbox {
   }
 }
 
-/** What another thread may write to is copied before anything is computed of it. */
+/** Memory that another thread may write to is copied before anything is computed from it. */
 function unshared(payload: Uint8Array): Uint8Array {
   return isSharedArrayBuffer(payload.buffer) ? new Uint8Array(payload) : payload
 }

@@ -320,11 +320,11 @@ function record(keys: readonly string[], each: Check): Check {
 
 function wrongType(name: string, wanted: string, value: unknown): TypeError {
   const found = value === null ? 'null' : typeof value
-  return coded(new TypeError(`${name} has to be ${wanted}, not ${found}`))
+  return coded(new TypeError(`${name} must be ${wanted}, got ${found}`))
 }
 
 function wrongRange(name: string, wanted: string, found: unknown): RangeError {
-  return coded(new RangeError(`${name} has to be ${wanted}, not ${found}`))
+  return coded(new RangeError(`${name} must be ${wanted}, got ${found}`))
 }
 
 function misspelt(what: string, name: string, known: readonly string[]): TypeError {

@@ -19,7 +19,7 @@ pub struct Arena {
     pub exposed: bool,
     /// The turn in which it was seen to be there.
     seen: u32,
-    /// JavaScript has been told of it.
+    /// JavaScript has it.
     pub known: bool,
     /// The link is over, and so is the arena when JavaScript has read it.
     pub ended: bool,

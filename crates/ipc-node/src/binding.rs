@@ -2,7 +2,7 @@
 //! JavaScript.
 //!
 //! ```text
-//!   loop about to wait (prepare) --> submit the outbox --> look a while, staying as long as it pays
+//!   loop about to wait (prepare) --> submit the outbox --> poll a while, as long as it pays    
 //!   descriptor readable (poll)   --> drive -+                                             |
 //!                                           v                                             v
 //!                          JavaScript entered once per batch <--------------------- drive the rings
@@ -204,29 +204,29 @@ impl Binding {
         outbox::submit(self.env, &mut self.inner(), outside.as_ref())
     }
 
-    /// After JavaScript has called: makes sure that somebody will be woken.
+    /// After a call from JavaScript: makes sure that this thread will be woken.
     pub fn settle(&self) {
         self.update_references();
         if let Some(Waiting::Thread(waker)) = self.waiting.get() {
             let mut inner = self.inner();
-            // Here nobody looks before the loop waits, so the peers have to ring from now on.
+            // The rings are not polled before the loop waits, so peers have to ring from now on.
             if inner.inbox.run_count() > 0 || !inner.engine.arm() {
                 waker.wake();
             }
         }
     }
 
-    /// Looks whether anybody still waits for the request the state names. Returns whether that has
-    /// brought anything to be told.
+    /// Checks whether the reply to the request the state names is still wanted. Returns whether that has
+    /// produced events.
     pub fn look_abandoned(&self) -> bool {
         let Inner { engine, inbox, state, .. } = &mut *self.inner();
         let word = |index: u32| state.word(index as usize);
         let link = LinkId(word(STATE_SYNC_LINK));
         let id = id::join(word(STATE_SYNC_SLOT), word(STATE_SYNC_GENERATION));
-        let heard = engine.read_cancels(link, inbox);
+        let is_changed = engine.read_cancels(link, inbox);
         let abandoned = !engine.is_serving(link, id);
         state.set_word(STATE_ABANDONED as usize, u32::from(abandoned));
-        heard
+        is_changed
     }
 
     /// Wakes JavaScript at `time`, at the latest, once; a later call takes the place of an earlier one.
@@ -292,7 +292,7 @@ impl Binding {
         self.hand_over();
     }
 
-    /// JavaScript has come to the end of a turn: links it was told of in it are read from now on.
+    /// JavaScript has finished a turn: links it got in that turn are read from now on.
     fn end_first_turns(&self) {
         let inner = &mut *self.inner();
         inner.inbox.end_first_turns();
@@ -362,13 +362,13 @@ impl Binding {
         }
     }
 
-    /// Looks for a while before the loop waits.
+    /// Polls for a while before the loop waits.
     fn poll(&self, watch: &Watch<Self>) {
         self.spin_while_it_pays(watch);
         self.entrance.close();
     }
 
-    /// Looks, and stays as long as messages keep coming.
+    /// Polls as long as messages keep arriving.
     fn spin_while_it_pays(&self, watch: &Watch<Self>) {
         watch.set_turning(false);
         let start = Time::now();

@@ -12,7 +12,7 @@
 //! host takes.
 //!
 //! The first turn of a connection is JavaScript's: what the peer sends stays in the rings until
-//! JavaScript has been told of the connection and has come to the end of its turn.
+//! JavaScript has the connection and has come to the end of its turn.
 
 mod host;
 
@@ -76,8 +76,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// An inbox that tells JavaScript of its runs in `runs`, and how each link stands, by its place, in
-    /// `standing`.
+    /// An inbox that lists its runs in `runs`, and the state of each link, by its place, in `standing`.
     pub fn new(env: sys::napi_env, runs: Memory, standing: Memory) -> Self {
         Self {
             env,
@@ -119,7 +118,7 @@ impl Inbox {
     /// The extras of the runs there are, which are given to JavaScript now.
     pub fn take_extras(&mut self) -> Vec<Option<Rc<Memory>>> {
         self.reading = self.run_count;
-        self.first_turns.tell();
+        self.first_turns.give();
         std::mem::take(&mut self.extras)
     }
 
@@ -163,8 +162,8 @@ impl Inbox {
         !self.first_turns.is_empty()
     }
 
-    /// JavaScript has come to the end of a turn: links it was told of in it can be read, and what else
-    /// has become of them can be told.
+    /// JavaScript has come to the end of a turn: links it got in that turn can be read, and further events
+    /// of theirs can be reported.
     #[inline]
     pub fn end_first_turns(&mut self) {
         if !self.first_turns.is_empty() {
@@ -179,7 +178,7 @@ impl Inbox {
         }
     }
 
-    /// JavaScript is to be told of a connection.
+    /// JavaScript is to get a connection.
     fn register(&mut self, link: LinkId, head: Head, peer: &Peer) {
         self.record(link, head, register(peer).as_bytes());
         self.first_turns.begin(link);
@@ -211,13 +210,13 @@ impl Inbox {
         self.standing.set_word(queued_at(link, lane), queued);
     }
 
-    /// A message could not be sent, and whoever sent it hears of it this way.
+    /// A message could not be sent, which its sender learns this way.
     pub fn refused(&mut self, link: LinkId, id: u64, error: &Error) {
         let text = describe(error);
         self.record(link, Head::event(EVENT_REFUSED).with_id(id), text.as_bytes());
     }
 
-    /// A one-way message somebody waits for is being written, or will never be.
+    /// A one-way message whose sender waits is being written, or will never be.
     pub fn sent(&mut self, link: LinkId, id: u64, error: Option<&Error>) {
         let text = error.map(describe).unwrap_or_default();
         self.record(link, Head::event(EVENT_SENT).with_id(id), text.as_bytes());

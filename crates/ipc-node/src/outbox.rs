@@ -1,4 +1,4 @@
-//! What JavaScript wants sent: records it has appended to memory of its own.
+//! What JavaScript sends: records it has appended to memory of its own.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use crate::records::{COMPRESS, FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
 
-/// Payloads at least this long are not copied before there is room for them, if somebody waits for what
-/// becomes of them: a shorter copy takes less than a moment.
+/// Payloads at least this long are not copied before there is room for them, if the sender waits for the
+/// outcome: a shorter copy takes no time worth saving.
 const DEFERRED_LEN_MIN: usize = 1 << 20;
 
 /// A payload that lies in an array of its own.
@@ -34,7 +34,7 @@ pub struct Outside<'a> {
 }
 
 /// Sends the records in the outbox; the payload of the last may be `outside`. What cannot be sent is
-/// told through the inbox, so that a request that was made always ends.
+/// reported through the inbox, so that every request ends.
 pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Result<()> {
     let Inner { engine, inbox, outbox, state, .. } = inner;
     let used = state.word(STATE_USED as usize) as usize;
@@ -60,7 +60,7 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             return Err(Error::new(Code::Internal, "a record of the outbox makes no sense"));
         };
         let awaited = draft.kind == Kind::OneWay && draft.id != 0;
-        // Somebody waits, and leaves the bytes alone until then.
+        // The sender waits, and does not change the bytes until then.
         let waits = awaited || draft.kind == Kind::Request;
         let lent = outside
             .filter(|_| {
@@ -86,9 +86,9 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
                 count(state, STATE_REFUSED);
             }
-            // An answer nobody can be given is no news: whoever asked hears of the end by itself.
+            // A reply that cannot be sent needs no report: the caller's request ends by itself.
             Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error | Kind::ReplyItem) => {}
-            // Nor is what goes down with its connection, of whose end JavaScript will hear next.
+            // Nor does a message lost with its connection: an event for that follows.
             Err(error) if draft.kind == Kind::OneWay && is_end(&error) => {}
             Err(error) => inbox.refused(record.link, draft.id, &error),
         }

@@ -1,4 +1,4 @@
-//! How messages lie in the memory both languages look at.
+//! The layout of messages in the memory that both languages share.
 //!
 //! JavaScript appends records to the outbox and the binding reads them; the binding appends records
 //! to a link's arena and JavaScript reads them. Places are counted in words of 32 bits. The numbers
@@ -151,7 +151,7 @@ pub mod state {
     /// Bytes of the outbox in use: JavaScript adds, the binding sets it to 0.
     #[napi]
     pub const STATE_USED: u32 = 0;
-    /// 1 while the binding has entered JavaScript and will look at the outbox afterwards.
+    /// 1 while the binding has entered JavaScript and will read the outbox afterwards.
     #[napi]
     pub const STATE_INSIDE: u32 = 1;
     /// Reasons JavaScript has to keep the process alive.
@@ -177,7 +177,7 @@ pub mod state {
     /// Length of a synchronous answer that has memory of its own.
     #[napi]
     pub const STATE_SYNC_LEN: u32 = 9;
-    /// 1 if nobody waits for the request that was asked about any more.
+    /// 1 if the reply to the request in question is no longer wanted.
     #[napi]
     pub const STATE_ABANDONED: u32 = 10;
     /// Of which epoch the codes of names have to be: what is in their upper halves.

@@ -31,7 +31,7 @@ pub(super) fn add_cleanup_hook(binding: &'static Binding) {
 }
 
 impl Binding {
-    /// The environment ends: nothing is heard from it any more, but what it has said is written.
+    /// The environment ends: it is no longer entered, but what it has sent is written.
     /// Connections end with their descriptors, which peers notice at once.
     fn end(&self) {
         self.ended.set(true);
@@ -41,7 +41,7 @@ impl Binding {
             {
                 inner.inbox.close();
             }
-            // There is nobody left who could be told of a panic.
+            // A panic can no longer be reported.
             drop(catch_unwind(AssertUnwindSafe(|| self.flush_at_exit())));
         });
         if let Ok(mut inner) = self.inner.try_borrow_mut() {
