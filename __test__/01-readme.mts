@@ -53,9 +53,11 @@ function install(): void {
   }
   mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true })
   symlinkSync(ROOT, join(folder, 'node_modules', 'ringpost'))
-  for (const name of ['@types', 'typescript', '.bin/tsc']) {
+  for (const name of ['@types', 'typescript']) {
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
   }
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+  symlinkSync(tsc, join(folder, 'node_modules', '.bin', 'tsc'))
 }
 
 function commands(session: string): Command[] {

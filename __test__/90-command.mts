@@ -74,7 +74,8 @@ test.serial('bench prints a table of all cases', async (t) => {
 test.serial('bench prints the named cases as JSON', async (t) => {
   const { code, out } = await play('bench', 'one-way', '--quick', '--json')
   t.is(code, 0)
-  const { format, rows, failures } = JSON.parse(out) as Record<string, unknown[]> & { format: string }
+  const results = JSON.parse(out) as Record<string, unknown[]> & { format: string }
+  const { format, rows, failures } = results
   t.is(format, 'ringpost-bench-here/1')
   t.deepEqual(failures, [])
   t.is(rows.length, 1)

@@ -1,7 +1,8 @@
 // The package as it is published: what is in the tarball, and that it works where it is installed.
 
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, posix } from 'node:path'
@@ -16,7 +17,8 @@ const BINARY = 'native/ringpost.linux-x64-gnu.node'
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-tarball-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 /** A cache without any package, and no network. */
-const OFFLINE = { ...process.env, npm_config_cache: join(scratch, 'cache'), npm_config_offline: 'true' }
+const NPM = { npm_config_cache: join(scratch, 'cache'), npm_config_offline: 'true' }
+const OFFLINE = { ...process.env, ...NPM }
 
 interface Packed {
   filename: string

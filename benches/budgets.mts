@@ -7,12 +7,12 @@ import { ROOT } from './transports.mjs'
 export interface Budget {
   /** Of the row, as `engine` prints it. */
   id: string
-  /** What has to be reached, and what we would like to. */
+  /** What is required, and the goal. */
   bar: number
   aim: number
   /** Less is better. */
   atMost?: boolean
-  /** The share a change may lose: the gate looks at rows that have one. */
+  /** The share a change may lose: the gate measures the rows that have one. */
   tolerance?: number
 }
 
@@ -21,7 +21,10 @@ export const budgets = JSON.parse(
 ) as Budget[]
 
 /** Whether a row reaches what it is held to. */
-export function judge({ ratio }: Row, { bar, aim, atMost }: Budget): { sign: string; word: string } {
+export function judge(
+  { ratio }: Row,
+  { bar, aim, atMost }: Budget,
+): { sign: string; word: string } {
   const reaches = (goal: number) => (atMost ? ratio <= goal : ratio >= goal)
   const word = reaches(aim) ? 'aim' : reaches(bar) ? 'bar' : 'MISSED'
   return { sign: atMost ? '≤' : '≥', word }

@@ -1,6 +1,6 @@
-// What the runner says to a process under measurement, and what it hears. A worker in TypeScript gets
-// it over the channel of a forked process, one in Rust as lines of JSON; both answer
-// `{ value }` or `{ error }`.
+// The runner's commands to a process under measurement, and the answers. A worker in TypeScript
+// receives them over the channel of a forked process, one in Rust as lines of JSON; both answer `{
+// value }` or `{ error }`.
 
 import type { Settings } from './adapter.mjs'
 import type { Latency } from './results.mjs'
@@ -23,7 +23,7 @@ export type Command =
   | { do: 'stream'; size: number; ms: number; iterated?: boolean }
   /** Copies so much at a time to and fro in memory: only in Rust. */
   | { do: 'memcpy'; size: number; ms: number }
-  /** What the side that serves has got since it was asked last. */
+  /** How many messages the server has received since the last time. */
   | { do: 'received' }
   /** Connections one after the other, each with one round trip. */
   | { do: 'reconnect'; times: number }
@@ -37,8 +37,14 @@ export type Command =
   /** Something a scenario does here: see scenarios/. */
   | { do: 'play'; scenario: string; role: string; with: Record<string, unknown> }
   /** Many connections, each with some round trips, and all of them asked in turn: only in Rust. */
-  | { do: 'crowd'; address: string; settings: Settings; connections: number; requests: number }
-  | { do: 'crowd-ask' }
+  | {
+      do: 'connect-many'
+      address: string
+      settings: Settings
+      connections: number
+      requests: number
+    }
+  | { do: 'ask-many' }
   | { do: 'stop' }
 
 /** What a connection says of itself. */

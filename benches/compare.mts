@@ -76,8 +76,8 @@ export function row(
   }
 }
 
-/** How many times better `ours` is, repeat by repeat, which were measured in turns; null if there is
- * nothing to compare. */
+/** How many times better `ours` is, repeat by repeat, which were measured in turns; null if there
+ * is nothing to compare. */
 export function timesBetter(
   ours: Measurement,
   theirs: Measurement,

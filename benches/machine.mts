@@ -1,4 +1,4 @@
-// What a figure was measured on, and what may have spoilt it.
+// The machine of a figure, and what may have disturbed it.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -28,16 +28,16 @@ export function machine(): Machine {
 
 /** What else was going on. */
 export interface MachineState {
-  /** Processes that wanted to run, on average over the last minute; ours are among them. */
+  /** Runnable processes, ours included, on average over the last minute. */
   load: number
-  /** The share of the time a hypervisor gave to others. */
+  /** The share of the time that a hypervisor gave to other guests. */
   stolen: number
-  /** Nanoseconds for a cache line to go to another core and back, each time it was looked at. How
+  /** Nanoseconds for a cache line to go to another core and back, each time it was measured. How
    * far apart the cores are in terms of caches changes when a virtual machine is moved. */
   linePings: number[]
 }
 
-/** Looks at the machine from now on. */
+/** Observes the machine from now on. */
 export class Watch {
   readonly #before = cpuTimes()
   readonly #linePings: number[] = []
@@ -55,8 +55,8 @@ export class Watch {
   }
 }
 
-/** Ticks of all cores since the machine has started: user, nice, system, idle, iowait, irq, softirq,
- * steal. */
+/** Ticks of all cores since the machine has started: user, nice, system, idle, iowait, irq,
+ * softirq, steal. */
 function cpuTimes(): { total: number; busy: number; steal: number } {
   const [line] = readFileSync('/proc/stat', 'utf8').split('\n')
   const times = line.split(/\s+/).slice(1, 9).map(Number)
@@ -64,8 +64,8 @@ function cpuTimes(): { total: number; busy: number; steal: number } {
   return { total, busy: total - times[3] - times[4], steal: times[7] ?? 0 }
 }
 
-/** Looks at how busy the machine is; the function returned says which share of all cores has been
- * taken by others, given how many milliseconds were ours. */
+/** Observes how busy the machine is; the function returned gives the share of all cores that other
+ * programs used, given the milliseconds that were ours. */
 export function watchOthers(): (oursMs: number) => number {
   const before = cpuTimes()
   return (oursMs) => {
@@ -83,7 +83,8 @@ function commit(): string {
     const root = fileURLToPath(new URL('../..', import.meta.url))
     const git = (...args: string[]) =>
       execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim()
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') ? ' and changes' : '')
+    const changes = git('status', '--porcelain') ? ' and changes' : ''
+    return git('rev-parse', '--short', 'HEAD') + changes
   } catch {
     return 'unknown'
   }

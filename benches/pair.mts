@@ -1,4 +1,4 @@
-// Two processes that talk: one serves, one asks. Either may be written in Rust.
+// Two processes, a server and a client. Either may be written in Rust.
 
 import { execFileSync } from 'node:child_process'
 import type { Settings } from './adapter.mjs'
@@ -7,7 +7,7 @@ import { cpuMs, Process, type Language } from './process.mjs'
 import type { Languages, Latency } from './results.mjs'
 import { RUST_PROGRAMS, transportOf } from './transports.mjs'
 
-/** What a measurement took of both sides, and of a broker if there is one. */
+/** What a measurement cost both sides, and a broker if there is one. */
 export interface Cost {
   clientCpuMs: number
   serverCpuMs: number
@@ -24,11 +24,11 @@ export interface PairOptions {
   cores?: { server?: string; client?: string }
 }
 
-type Told<Name extends Command['do']> = Omit<Command & { do: Name }, 'do'>
+type Options<Name extends Command['do']> = Omit<Command & { do: Name }, 'do'>
 
 let addresses = 0
 
-/** Only the side that serves, under an address of the caller's. */
+/** Starts only the server, under an address of the caller's. */
 export async function serve(
   name: string,
   address: string,
@@ -94,33 +94,33 @@ export class Pair {
     return pair
   }
 
-  latency(options: Told<'latency'>): Promise<Latency & Cost> {
+  latency(options: Options<'latency'>): Promise<Latency & Cost> {
     return this.#measured<Latency>({ do: 'latency', ...options })
   }
 
-  openLoop(options: Told<'open-loop'>): Promise<OpenLoop & Cost> {
+  openLoop(options: Options<'open-loop'>): Promise<OpenLoop & Cost> {
     return this.#measured<OpenLoop>({ do: 'open-loop', ...options })
   }
 
-  pipelined(options: Told<'pipelined'>): Promise<Rate & Cost> {
+  pipelined(options: Options<'pipelined'>): Promise<Rate & Cost> {
     return this.#measured<Rate>({ do: 'pipelined', ...options })
   }
 
   /** Fails if the other side has not read exactly what was sent. */
-  async oneWay(options: Told<'one-way'>): Promise<Rate & Cost> {
+  async oneWay(options: Options<'one-way'>): Promise<Rate & Cost> {
     return this.#counted(await this.#measured<Rate>({ do: 'one-way', ...options }))
   }
 
   /** Fails likewise. */
-  async burst(options: Told<'burst'>): Promise<Rate & Cost> {
+  async burst(options: Options<'burst'>): Promise<Rate & Cost> {
     return this.#counted(await this.#measured<Rate>({ do: 'burst', ...options }))
   }
 
-  stream(options: Told<'stream'>): Promise<Rate & Cost> {
+  stream(options: Options<'stream'>): Promise<Rate & Cost> {
     return this.#measured<Rate>({ do: 'stream', ...options })
   }
 
-  memcpy(options: Told<'memcpy'>): Promise<Rate & Cost> {
+  memcpy(options: Options<'memcpy'>): Promise<Rate & Cost> {
     return this.#measured<Rate>({ do: 'memcpy', ...options })
   }
 
@@ -128,7 +128,7 @@ export class Pair {
     return this.#measured<Latency>({ do: 'reconnect', times })
   }
 
-  async soak(options: Told<'soak'>): Promise<Soaked & Cost> {
+  async soak(options: Options<'soak'>): Promise<Soaked & Cost> {
     return this.#measured<Soaked>({ do: 'soak', ...options })
   }
 
@@ -140,7 +140,7 @@ export class Pair {
     return { client, server }
   }
 
-  bystander(options: Told<'bystander'>): Promise<Bystander> {
+  bystander(options: Options<'bystander'>): Promise<Bystander> {
     return this.#client.call({ do: 'bystander', ...options })
   }
 

@@ -1,9 +1,9 @@
-// What is in the payloads under measurement, and how both sides prove that they have seen it.
+// The content of payloads under measurement, and how both sides prove that they have read it.
 
 /** One message in so many is compared whole, outside of the timed part. */
 export const COMPARED_EVERY = 64
 
-/** Reads a byte of every cache line, as whoever uses a payload does at least. */
+/** Reads a byte of every cache line, the least any use of a payload does. */
 export function touch(payload: Uint8Array): number {
   let sum = 0
   for (let at = 0; at < payload.length; at += 64) sum += payload[at]
@@ -26,7 +26,7 @@ export function compare(found: Uint8Array, expected: Uint8Array): void {
   }
 }
 
-/** Where messages without answers end. Those that are numbered are numbered from 0. */
+/** The receiver of messages without answer. Numbered ones are numbered from 0. */
 export class Sink {
   #count = 0
   /** Keeps the reading from being optimized away. */
@@ -44,7 +44,7 @@ export class Sink {
     if (this.#count++ % COMPARED_EVERY === 0) this.#kept.push(payload.slice())
   }
 
-  /** What has come since the last time; those kept are compared whole now. */
+  /** How many have arrived since the last time; the kept ones are compared whole now. */
   received(): { count: number } {
     const expected = new Uint8Array(this.#kept[0]?.length ?? 0)
     for (const [index, payload] of this.#kept.entries()) {

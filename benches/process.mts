@@ -20,7 +20,7 @@ interface Answer {
 export class Process {
   readonly language: Language
   readonly #child: ChildProcess
-  readonly #tell: (command: Command) => void
+  readonly #send: (command: Command) => void
   #answered: (answer: Answer) => void = () => {}
 
   /** `cores` pins it, as taskset takes them; `rust` is the program, for that language. */
@@ -32,12 +32,12 @@ export class Process {
     if (language === 'ts') {
       const pinned = { execPath: 'taskset', execArgv: ['-c', cores!, process.execPath] }
       this.#child = fork(WORKER, cores === undefined ? {} : pinned)
-      this.#tell = (command) => this.#child.send(command)
+      this.#send = (command) => this.#child.send(command)
       this.#child.on('message', (answer: Answer) => this.#answered(answer))
     } else {
       const [program, ...args] = cores === undefined ? [rust] : ['taskset', '-c', cores, rust]
       this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-      this.#tell = (command) => this.#child.stdin!.write(`${JSON.stringify(command)}\n`)
+      this.#send = (command) => this.#child.stdin!.write(`${JSON.stringify(command)}\n`)
       const lines = createInterface({ input: this.#child.stdout! })
       lines.on('line', (line) => this.#answered(JSON.parse(line) as Answer))
       this.#child.stdin!.on('error', () => {})
@@ -57,7 +57,7 @@ export class Process {
     if (this.#ended) throw new Error(`the process is gone that should do '${command.do}'`)
     const { value, error } = await new Promise<Answer>((done) => {
       this.#answered = done
-      this.#tell(command)
+      this.#send(command)
     })
     if (error !== undefined) throw new Error(`${command.do}: ${error}`)
     return value as T

@@ -1,6 +1,6 @@
-// The summary of a run: what stays of it in git, in benches/record/, and what the documents are made
-// from. Of each figure it has the median of all turns, and of the figure that is compared every turn,
-// because a ratio is of two turns.
+// The summary of a run: what stays of it in git, in benches/record/, and what the documents are
+// made from. Of each figure it has the median of all turns, and of the figure that is compared
+// every turn, because a ratio is of two turns.
 
 import { median } from './compare.mjs'
 import type { Row } from './compare.mjs'
@@ -72,7 +72,7 @@ export function print(summary: object): string {
 
 function mediansOf(repeats: Repeat[]): Omit<Repeat, 'value'> {
   const of = <Group extends object>(pick: (repeat: Repeat) => Group | undefined) => {
-    const groups = repeats.map(pick).filter((group) => group !== undefined)
+    const groups = repeats.map(pick).filter((group): group is Group => group !== undefined)
     const names = new Set(groups.flatMap((group) => Object.keys(group)))
     const figures = [...names].map((name) => {
       return [name, middle(groups.map((group) => (group as Record<string, number>)[name]))]
@@ -95,7 +95,8 @@ function middle(values: (number | undefined)[]): number | undefined {
 
 /** More digits than any document shows, and fewer than a double has. */
 function rounded(value: unknown): unknown {
-  if (typeof value === 'number') return Number.isInteger(value) ? value : Number(value.toPrecision(8))
+  if (Number.isInteger(value)) return value
+  if (typeof value === 'number') return Number(value.toPrecision(8))
   if (Array.isArray(value)) return value.map(rounded)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, rounded(one)]))

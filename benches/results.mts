@@ -1,8 +1,9 @@
-// What a run of the runner found, as it is written with `--json`. Whatever shows figures (tables,
-// plots, documents) is made from this and from nothing else.
+// The results of a run, as `--json` writes them. Tables, plots and documents are made from this and
+// from nothing else.
 //
-// Times are in nanoseconds, sizes in bytes, rates per second, processor time in cores (1 is one core
-// busy all the time). Every figure of every repeat is kept; medians are taken where they are shown.
+// Times are in nanoseconds, sizes in bytes, rates per second, processor time in cores (1 is one
+// core busy all the time). Every figure of every repeat is kept; medians are taken where they are
+// shown.
 
 import type { Machine, MachineState } from './machine.mjs'
 import type { Row } from './compare.mjs'
@@ -15,7 +16,7 @@ export interface Results {
   /** When it began, ISO 8601. */
   started: string
   seconds: number
-  /** The words after `ringpost bench`. */
+  /** The words after `npm run bench --`. */
   command: string[]
   /** What holds for all of it: sizes, repeats, pinning, and so on. */
   settings: Record<string, unknown>
@@ -96,11 +97,11 @@ export interface Latency {
   max: number
 }
 
-/** A floor: what somebody else reached, or what was asked for, beside what was seen. */
+/** A required figure beside the one that was seen. */
 export interface Check {
   what: string
   unit: Unit
-  /** The figure to beat, or to stay below if `atMost`. */
+  /** The figure to reach, or to stay below if `atMost`. */
   floor: number
   atMost: boolean
   seen: number

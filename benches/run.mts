@@ -1,4 +1,4 @@
-// One run of the runner: what was asked for, what was found, and who is told meanwhile.
+// One run of the runner: its plan, its results, and an observer of its progress.
 
 import type { Row } from './compare.mjs'
 import { Watch, machine } from './machine.mjs'
@@ -36,11 +36,11 @@ export interface Plan {
   transports: TransportEntry[]
   /** Which cores the two sides may use; without it the kernel decides. */
   cores: { client?: string; server?: string }
-  /** Short forms of whatever has one. */
+  /** Short forms where there are any. */
   quick: boolean
   soak: SoakPlan
-  /** Whether transports were asked for: then one that cannot be measured is left out, else it is only
-   * mentioned. */
+  /** Whether transports were asked for: then one that cannot be measured is left out, else it is
+   * only mentioned. */
   isNamed: boolean
   /** Only these scenarios, or these micro benchmarks. */
   only: string[] | undefined
@@ -55,16 +55,16 @@ export interface SoakPlan {
   resume: boolean
 }
 
-/** Who is told what goes on. */
+/** Is called as a run proceeds. */
 export interface Observer {
   /** A suite begins that takes so many steps, or so many seconds. */
   begin(suite: SuiteName, steps: number): void
-  /** One step more is being done. */
+  /** The next step begins. */
   step(what: string): void
-  /** Something is known. */
+  /** A result is known. */
   found(measurement: Measurement): void
   row(row: Row): void
-  /** A line for people. */
+  /** A line to print. */
   say(line: string): void
 }
 
@@ -100,7 +100,7 @@ export class Run {
     }
   }
 
-  /** Whether it was asked to end. */
+  /** Whether it was interrupted. */
   get stopped(): boolean {
     return this.signal.aborted
   }
@@ -128,7 +128,7 @@ export class Run {
     this.#observer.found(measurement)
   }
 
-  /** Something went wrong that is worth the exit code, unless it was asked to end. */
+  /** Records a failure, which changes the exit code, unless the run was interrupted. */
   fail(what: string, error: unknown): void {
     if (this.stopped) return
     this.results.failures.push(`${what}: ${(error as Error).message.split('\n')[0]}`)
@@ -158,7 +158,8 @@ export class Run {
     } else this.say(`left out: ${what}`)
   }
 
-  /** What was asked for and cannot be measured, once: worth the exit code, and no reason to stop. */
+  /** What was asked for and cannot be measured, once: worth the exit code, and no reason to stop.
+   * */
   leaveOut(what: string): void {
     const { leftOut } = this.results
     if (leftOut.includes(what)) return
@@ -166,7 +167,7 @@ export class Run {
     this.say(`left out: ${what}`)
   }
 
-  /** What is known at the end, or when it was ended. */
+  /** The results, complete or as far as they are known. */
   finish(): Results {
     this.results.seconds = (performance.now() - this.#start) / 1e3
     this.results.state = this.watch.state

@@ -1,5 +1,5 @@
-// Cases measured under all transports in turns: in every repeat each transport has one turn, and each
-// repeat begins with another, so that whatever changes on the machine meets all of them.
+// Cases measured under all transports in turns: in every repeat each transport has one turn, and
+// each repeat begins with another, so that a change of the machine affects all of them.
 
 import { Pair, type Cost } from './pair.mjs'
 import type { Languages, Measurement, Repeat } from './results.mjs'
@@ -82,7 +82,7 @@ class Field {
   async close(): Promise<void> {
     for (const [transport, pair] of this.#pairs) {
       if (transport.busy) pair.resume()
-      // Who does not end by himself is ended; all that was to be measured has been.
+      // A process that does not exit is killed: its figures are complete.
       await this.#limited(pair, pair.close()).catch(() => pair.kill())
     }
     this.#pairs.clear()
@@ -105,7 +105,7 @@ class Field {
     }
   }
 
-  /** Once, and whatever goes wrong is noted and keeps nobody else from his turn. */
+  /** Plays a case once. A failure is recorded, and the other transports continue. */
   async #turn(one: Case, entrant: TransportEntry, measurement: Measurement): Promise<void> {
     const pair = this.#pairs.get(entrant)
     if (pair === undefined || measurement.failed !== null) return
@@ -125,7 +125,7 @@ class Field {
     }
   }
 
-  /** Who does not come to an end is ended. */
+  /** Kills a pair that takes too long. */
   async #limited<T>(pair: Pair, work: Promise<T>): Promise<T> {
     const limit = setTimeout(() => pair.kill(), this.#run.plan.ms * 20 + 30_000)
     const stop = () => pair.kill()

@@ -1,5 +1,5 @@
-// The ways to talk that can be measured: those of this package and of Node itself, and where the
-// repository is there, those of benches/peers.
+// The transports that can be measured: Ringpost's, those of Node itself, and those in
+// benches/peers.
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -18,21 +18,26 @@ export interface TransportEntry {
   rust: 'worker' | 'peers' | null
   rustAdapter: string
   settings: Settings
-  /** Comes with Node or with this package. */
+  /** Needs no installation. */
   builtIn: boolean
-  /** Never rests, so that it has to be kept from running while others are measured. */
+  /** Never sleeps, so it is stopped while others are measured. */
   busy?: boolean
-  /** What it cannot be asked to do. */
+  /** The commands it does not support. */
   lacks?: Command['do'][]
 }
 
-/** The folder of the package, or of the repository. */
+/** The folder of the repository. */
 export const ROOT = new URL('../../', import.meta.url)
 
 const own = (name: string) => new URL(`./adapters/${name}.mjs`, import.meta.url)
 const peer = (name: string) => new URL(`benches/peers/adapters/${name}.mjs`, ROOT)
 
-const node = (name: string, label: string, file: string, settings: Settings = {}): TransportEntry => ({
+const node = (
+  name: string,
+  label: string,
+  file: string,
+  settings: Settings = {},
+): TransportEntry => ({
   ...{ name, label, settings },
   ...{ adapter: own(file), rust: null, rustAdapter: file, builtIn: true },
 })
@@ -49,8 +54,11 @@ const crate = (name: string, label: string): TransportEntry => ({
 export const TRANSPORTS: readonly TransportEntry[] = [
   { ...node('ringpost', 'Ringpost', 'ringpost'), rust: 'worker' },
   { ...node('uds', 'Unix socket', 'uds'), rust: 'worker' },
-  // Without looking before it sleeps: what is left is memory against sockets.
-  { ...node('ringpost-asleep', 'Ringpost, no looking', 'ringpost', { look: false }), rust: 'worker' },
+  // Sleeps without spinning first: what is left is memory against sockets.
+  {
+    ...node('ringpost-asleep', 'Ringpost, no spinning', 'ringpost', { spin: false }),
+    rust: 'worker',
+  },
   { ...node('uds-batch', 'Unix socket, writes gathered', 'uds', { batch: true }), rust: 'worker' },
   { ...node('uds-busy', 'Unix socket, loops kept turning', 'uds', { busy: true }), busy: true },
   node('child-json', 'child_process, json', 'child-process', { serialization: 'json' }),

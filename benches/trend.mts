@@ -1,14 +1,15 @@
-// Whether something grows: a line through samples over time, and how sure one can be of its slope.
+// Whether something grows: a line through samples over time, with the confidence interval of its
+// slope.
 
 import type { ProcessSample, SoakSample, Trend } from './results.mjs'
 
-/** Of each stretch this share is left out: what grows while everything becomes warm is no leak. */
+/** This share of each stretch is left out: growth while warming up is not a leak. */
 const WARM_UP = 0.2
 /** Growth an hour that matters. */
 const MATTERS = { B: 1 << 20, '': 1 }
 
-/** The line of every quantity that could leak. `begins` are the samples with which processes began
- * that knew nothing of those before. */
+/** The line of every quantity that could leak. `begins` are the samples at which new processes
+ * began. */
 export function trends(samples: SoakSample[], begins: number[]): Trend[] {
   const stretches = begins
     .map((begin, index) => samples.slice(begin, begins[index + 1]))
@@ -43,7 +44,8 @@ function trend(
   return { of, unit, slope, low, high, verdict }
 }
 
-/** The slope all lines share, each with a level of its own, and what to add and subtract for 95 %. */
+/** The slope all lines share, each with a level of its own, and what to add and subtract for 95 %.
+ * */
 function slopeOf(lines: (readonly [number, number])[][]): [slope: number, reach: number] {
   const centered = lines.map((line) => {
     const x = average(line.map(([at]) => at))

@@ -1,5 +1,5 @@
-// One process under measurement: serves or asks, as the runner says over the channel Node gives a
-// forked process. All it measures it measures itself; the runner only compares.
+// One process under measurement: a client or a server, as the runner commands over the channel of a
+// forked process. It takes all measurements itself; the runner only compares them.
 
 import { once } from 'node:events'
 import net from 'node:net'
@@ -27,13 +27,13 @@ let loopDelay: IntervalHistogram | undefined
 const STREAM_ITEMS = 50_000
 const STREAM_BYTES = 32 << 20
 
-/** How often it is looked at how late the event loop is. */
-const LOOP_LOOKS_MS = 10
+/** How often the delay of the event loop is sampled. */
+const LOOP_SAMPLE_MS = 10
 
 type Do<Each extends Command['do']> = Command & { do: Each }
 
-/** All but what only a worker in Rust is told. */
-type Name = Exclude<Command['do'], 'crowd' | 'crowd-ask' | 'memcpy'>
+/** All but the commands that only a worker in Rust knows. */
+type Name = Exclude<Command['do'], 'connect-many' | 'ask-many' | 'memcpy'>
 
 const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   async serve({ adapter, address, settings }) {
@@ -65,8 +65,9 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   },
 
   /**
-   * The loop is kept turning, because no timer is as precise as the times to send at. Those are laid
-   * out in advance: who comes too late to one is late, and so is all that waits behind.
+   * The loop is kept turning, because no timer is as precise as the times to send at. Those are
+   * laid out in advance: a round trip that begins too late is late, and so are those that wait
+   * behind it.
    */
   async 'open-loop'({ size, ms, rate }): Promise<OpenLoop> {
     const spans = histogram()
@@ -87,7 +88,7 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
         failure.error = error as Error
       }
     }
-    // Who cannot keep up is not waited for without end.
+    // A transport that cannot keep up is not awaited forever.
     const patience = start + ms * 2 + 1_000
     for (let sent = 0; answered < wanted && performance.now() < patience; await turn()) {
       if (failure.error) throw failure.error
@@ -103,7 +104,7 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
     let count = 0
     const lane = async () => {
       const payload = new Uint8Array(size)
-      // The clock is looked at once in a while, because a look costs as much as a message.
+      // The clock is read once in a while, because that costs as much as a message.
       for (let turn = 0; turn % 16 !== 0 || performance.now() < end; turn++) {
         stamp(payload, ++sequence)
         const answer = await channel.request(payload)
@@ -193,10 +194,10 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
 
   'loop-delay'() {
     if (loopDelay === undefined) {
-      loopDelay = monitorEventLoopDelay({ resolution: LOOP_LOOKS_MS })
+      loopDelay = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS })
       loopDelay.enable()
     }
-    const late = loopDelay.percentile(99) - LOOP_LOOKS_MS * 1e6
+    const late = loopDelay.percentile(99) - LOOP_SAMPLE_MS * 1e6
     loopDelay.reset()
     return Math.max(0, late)
   },
@@ -214,7 +215,7 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
     return { timerP99: timer.percentile(99), socketP99: socket.percentile(99) }
   },
 
-  /** Does nothing; the runner looks at what that costs. */
+  /** Does nothing; the runner measures what that costs. */
   async idle({ ms }) {
     await sleep(ms)
   },
@@ -293,7 +294,7 @@ function rateOf(count: number, size: number, start: number): Rate {
   return { count, perSecond, bytesPerSecond: perSecond * size }
 }
 
-// A runner that is gone has no more questions.
+// Without a runner there are no more commands.
 process.on('disconnect', () => process.exit())
 process.on('message', async (command: Command) => {
   try {

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { ROOT } from './step.mjs'
 
 /** Modules of ringpost from the top down: each uses what stands in lines below its own. */
-const RINGPOST_LAYERS = [['realtime', 'tokio'], ['blocking'], ['api']]
+const RINGPOST_LAYERS = [['realtime', 'tokio'], ['blocking'], ['typed'], ['api']]
 /** The same of ipc-core. */
 const CORE_LAYERS = [
   ['engine'],
@@ -119,6 +119,7 @@ const MAP = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8')
 const faults = [
   ...layered('ipc-core', CORE_LAYERS),
   ...layered('ringpost', RINGPOST_LAYERS),
+  ...circles('ringpost'),
   ...node(),
   ...typescript(),
 ]
@@ -147,6 +148,32 @@ function* layered(crate, layers) {
     }
     yield* roomFaults(path, code)
   }
+}
+
+/** Files of one folder of a crate that use each other in a circle, be it through what `mod.rs` exports. */
+function* circles(crate) {
+  const files = [...rust(crate)].filter(({ path }) => path.split('/').length > 3)
+  const homes = new Map()
+  for (const { path, code } of files.filter(({ path }) => basename(path) === 'mod.rs')) {
+    for (const [, module, names] of code.matchAll(/\bpub(?:\(\w+\))? use (\w+)::([^;]*);/g)) {
+      for (const [name] of names.matchAll(/\w+/g)) homes.set(`${dirname(path)}/${name}`, module)
+    }
+  }
+  const uses = new Map()
+  for (const { path, code } of files) {
+    if (basename(path) === 'mod.rs') continue
+    const used = [...code.matchAll(/\bsuper::(?:(\w+)|\{([^}]*)\})/g)].flatMap(([, one, many]) => {
+      return one === undefined ? many.split(',').map((name) => name.trim()) : [one]
+    })
+    const home = (name) => `${dirname(path)}/${homes.get(`${dirname(path)}/${name}`) ?? name}.rs`
+    uses.set(path, used.map(home).filter((other) => other !== path))
+  }
+  // A file that uses nothing that is left is in no circle.
+  const isFree = (path) => !uses.get(path).some((used) => uses.has(used))
+  for (let free; (free = [...uses.keys()].filter(isFree)).length > 0; ) {
+    for (const path of free) uses.delete(path)
+  }
+  if (uses.size > 0) yield `in a circle, or above one: ${[...uses.keys()].join(', ')}`
 }
 
 function* roomFaults(path, code) {

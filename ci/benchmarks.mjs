@@ -22,7 +22,7 @@ const newest = readdirSync(folder)
   .filter((name) => /^\d{4}-\d\d-\d\d\.json$/.test(name))
   .sort()
   .at(-1)
-if (newest === undefined) giveUp('There is no summary yet: the first lines of this file say how to make one.')
+if (newest === undefined) giveUp('There is no summary yet: this file begins with how to make one.')
 
 const { markdown, plots } = document(parse(readFileSync(join(folder, newest), 'utf8')))
 const docs = join(ROOT, 'docs')

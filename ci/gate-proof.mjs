@@ -1,13 +1,14 @@
-// Does the gate find what it has to, and nothing else? A copy of this build with a planted delay that
-// makes one row 10 % slower has to be called slower, each time; a copy without must never be.
+// Does the gate find what it has to, and nothing else? A copy of this build with a planted delay
+// that makes one row 10 % slower has to be called slower, each time; a copy without must never be.
 //
-//   node ci/gate-proof.mjs            20 planted, 50 unchanged: most of an hour, on a quiet machine;
-//                                     written to benches/record/ as it goes
-//   node ci/gate-proof.mjs --small    one of each in one row, with a delay nobody can miss
+//   node ci/gate-proof.mjs            20 planted, 50 unchanged: most of an hour, on a quiet
+//                                     machine; written to benches/record/ as it goes
+//   node ci/gate-proof.mjs --small    one of each in one row, with a delay that is obvious
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -85,10 +86,12 @@ async function trial(what, row, candidate) {
   )
   trials.push({ what, row, answer, slower, runs, disturbed, seconds: Math.round(seconds), ratios })
   const kind = row === null ? what : `${what} in ${row}`
-  console.log(`${trials.length}. ${kind}: ${answer} ${slower.join(' ')} (${runs} runs, ${seconds.toFixed(0)} s)`)
+  const took = `${runs} runs, ${seconds.toFixed(0)} s`
+  console.log(`${trials.length}. ${kind}: ${answer} ${slower.join(' ')} (${took})`)
 }
 
-/** The delay that takes a tenth of what one message takes, or, in the small form, some ten times it. */
+/** The delay that takes a tenth of what one message takes, or, in the small form, some ten times
+ * it. */
 async function delayOf(row) {
   const { measure, better } = row
   const pair = await Pair.open('ringpost', { settings: { directory: scratch } })
@@ -149,8 +152,9 @@ function spin() {
 
 async function gate(candidate, ids, words = []) {
   const json = join(scratch, 'result.json')
-  const args = ['gate', '--base', ROOT, '--candidate', candidate, '--rows', ids.join(','), '--json', json]
-  const child = spawn(process.execPath, [join(ROOT, 'dist/benches/cli/main.mjs'), ...args, ...words], {
+  const command = [join(ROOT, 'dist/benches/cli/main.mjs'), 'gate', '--base', ROOT]
+  const args = ['--candidate', candidate, '--rows', ids.join(','), '--json', json]
+  const child = spawn(process.execPath, [...command, ...args, ...words], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const [code] = await once(child, 'exit')
@@ -168,6 +172,7 @@ function keep() {
   })
   const file = `benches/record/gate-proof-${date}.json`
   mkdirSync(join(ROOT, 'benches/record'), { recursive: true })
-  const proof = { date, machine: machine(), wanted: { planted: PLANTED, unchanged: UNCHANGED }, delays, trials }
+  const wanted = { planted: PLANTED, unchanged: UNCHANGED }
+  const proof = { date, machine: machine(), wanted, delays, trials }
   writeFileSync(join(ROOT, file), print(proof))
 }

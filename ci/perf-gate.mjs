@@ -1,6 +1,6 @@
 // Is this tree slower than a commit, or than what was recorded?
 //
-//   npm run gate -- --base <commit>        builds that commit in a folder of its own, and measures both
+//   npm run gate -- --base <commit>        builds that commit in another folder, measures both
 //   npm run gate -- --baseline <file>      -h names the other options
 
 import { execFileSync } from 'node:child_process'
@@ -13,7 +13,8 @@ const words = process.argv.slice(2).flatMap((word) => {
   return word.startsWith('--base=') ? ['--base', word.slice('--base='.length)] : [word]
 })
 const at = words.indexOf('--base') + 1
-const commit = at > 0 && !existsSync(join(words[at] ?? '', 'index.mjs')) ? commitOf(words[at]) : null
+const isTree = existsSync(join(words[at] ?? '', 'index.mjs'))
+const commit = at > 0 && !isTree ? commitOf(words[at]) : null
 // What is neither a tree nor a commit is for the command to refuse.
 if (commit !== null) words[at] = await build(commit)
 await become('dist/benches/cli/main.mjs', 'gate', ...words)

@@ -1,5 +1,5 @@
-// Runs before `npm pack` and `npm publish`: refuses to pack what could not be used, and adds the licenses
-// of what is linked into the addon.
+// Runs before `npm pack` and `npm publish`: refuses to pack what could not be used, and adds the
+// licenses of what is linked into the addon.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,8 @@ const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const declared = versionOf(engines.glibc)
 const needed = glibcOf(join(ROOT, BINARY))
 if (isNewer(needed, declared)) {
-  giveUp(`${BINARY} needs glibc ${needed.join('.')}, and package.json declares ${declared.join('.')}`)
+  const [is, says] = [needed.join('.'), declared.join('.')]
+  giveUp(`${BINARY} needs glibc ${is}, and package.json declares ${says}`)
 }
 writeFileSync(join(ROOT, 'native/THIRD-PARTY-LICENSES.txt'), thirdPartyLicenses())
 

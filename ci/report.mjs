@@ -1,6 +1,5 @@
-// The page of a benchmark run, in a real browser: that every plot is there and can be read, in
-// light and dark and on a narrow screen, and that it asks nothing of the network. The results in it
-// are made up, so that nothing is measured.
+// The page of a benchmark run, in a real browser: every plot is there and legible, in light and
+// dark and on a narrow screen, and nothing is requested from the network. The results are made up.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -56,25 +55,25 @@ function launch() {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 }
 
-/** Opens the page of these results, with `see` looking at it; it must be quiet. */
+/** Opens the page of these results for `see`; it must log and request nothing. */
 async function withPage(results, screen, see) {
   const file = join(scratch, 'report.html')
   const url = pathToFileURL(file).href
   writeFileSync(file, html(results))
   const page = await browser.newPage(screen)
-  const heard = []
-  page.on('console', (message) => heard.push(`console: ${message.text()}`))
-  page.on('pageerror', (error) => heard.push(`error: ${error.message}`))
+  const noise = []
+  page.on('console', (message) => noise.push(`console: ${message.text()}`))
+  page.on('pageerror', (error) => noise.push(`error: ${error.message}`))
   page.on('dialog', (dialog) => {
-    heard.push(`dialog: ${dialog.message()}`)
+    noise.push(`dialog: ${dialog.message()}`)
     void dialog.dismiss()
   })
   page.on('request', (request) => {
-    if (request.url() !== url && !request.url().startsWith('data:')) heard.push(request.url())
+    if (request.url() !== url && !request.url().startsWith('data:')) noise.push(request.url())
   })
   await page.goto(url)
   await see(page)
-  expect(heard.length === 0, `it is not quiet: ${heard.join('; ')}`)
+  expect(noise.length === 0, `it is not quiet: ${noise.join('; ')}`)
   await page.close()
 }
 
@@ -166,7 +165,7 @@ async function checkWords(results, page) {
   expect(isDeepStrictEqual(embedded, results), 'the results in it are others')
 }
 
-/** Who points at a mark is told what it is, and sees the series alone. */
+/** Pointing at a mark shows what it is, and the series alone. */
 async function checkPointing(page) {
   const mark = page.locator('.series .mark').first()
   const expected = await mark.locator('title').textContent()
@@ -174,7 +173,7 @@ async function checkPointing(page) {
   const { x, y, width, height } = await mark.boundingBox()
   await page.mouse.move(x + width / 2, y + height / 2)
   const tip = page.locator('.tip:visible')
-  expectSame(await tip.allTextContents(), [expected], 'who points at a mark is told')
+  expectSame(await tip.allTextContents(), [expected], 'pointing at a mark shows')
   expectSame(await page.locator('.lit .series.on').count(), 1, 'pointing shows alone')
 }
 

@@ -1,5 +1,5 @@
-// Makes a fresh clone ready to run: npm packages, the Rust binding, the TypeScript build. Later runs
-// skip what is fresh.
+// Makes a fresh clone ready to run: npm packages, the Rust binding, the TypeScript build. Later
+// runs skip what is fresh.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'

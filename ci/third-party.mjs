@@ -1,5 +1,5 @@
-// The licenses of the crates that are linked into the addon, as one text: they ask to be named wherever
-// the binary goes.
+// The licenses of the crates that are linked into the addon, as one text: they ask to be named
+// wherever the binary goes.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -13,7 +13,8 @@ export function thirdPartyLicenses() {
   return [head, ...linked().map(entryOf)].join(`\n${'-'.repeat(80)}\n\n`)
 }
 
-/** What the addon is linked from, but for our own crates: neither what builds it nor what tests it. */
+/** What the addon is linked from, but for our own crates: neither what builds it nor what tests it.
+ * */
 function linked() {
   const args = ['metadata', '--format-version', '1', '--locked', '--filter-platform']
   const options = { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 << 20 }
@@ -43,6 +44,7 @@ function entryOf({ name, version, license, repository, manifest_path }) {
   const files = readdirSync(folder).filter((file) => LICENSE.test(file)).sort()
   // Of several licenses one is chosen.
   const mit = files.filter((file) => /mit/i.test(file))
-  const texts = (mit.length > 0 ? mit : files).map((file) => readFileSync(join(folder, file), 'utf8').trim())
+  const chosen = mit.length > 0 ? mit : files
+  const texts = chosen.map((file) => readFileSync(join(folder, file), 'utf8').trim())
   return [`${name} ${version}: ${license}`, repository ?? '', ...texts].join('\n\n').concat('\n')
 }

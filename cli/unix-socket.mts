@@ -1,5 +1,6 @@
 // What Ringpost is compared with: requests and messages over a Unix socket, as one would write them
-// with node:net. Frames are a length and an id of 32 bits each, then the payload; id 0 has no answer.
+// with node:net. Frames are a length and an id of 32 bits each, then the payload; id 0 has no
+// answer.
 
 import net from 'node:net'
 import type { Channel } from './cases.mjs'

@@ -1,5 +1,5 @@
-// What shows results: a page, plots, a document. How it looks in a browser is asked by
-// ci/report.mjs; here it is whether all of it is there, whole, and true to what it was made from.
+// Reports: the page, the plots and the document are complete, well-formed, and true to the results.
+// How they look in a browser is tested by ci/report.mjs.
 
 import test from 'ava'
 import { charts } from '../report/charts.mjs'
@@ -108,7 +108,7 @@ test('what has no figure is null in a file, and shown alike', (t) => {
   t.notRegex(shown, /NaN|Infinity|undefined|\bnull\b/)
 })
 
-test('every plot has a series for everybody who was measured', (t) => {
+test('every plot has a series for each transport that was measured', (t) => {
   const results = fixture()
   const all = charts(results)
   t.is(new Set(all.map(({ name }) => name)).size, all.length)
@@ -126,7 +126,7 @@ test('every plot has a series for everybody who was measured', (t) => {
   t.is(count(ratio.svg(), /class="bar"/g), 6 * 4)
 })
 
-test('what failed is said where one looks first, and is in no plot', (t) => {
+test('a failure is reported at the top, and is in no plot', (t) => {
   const results = fixture()
   const page = visible(results)
   t.regex(page, /class="notice failed"[^]*2 things failed[^]*missed its rate[^]*<dl class="facts"/)
@@ -155,7 +155,7 @@ test('a run without results has a page all the same', (t) => {
   t.notRegex(page, /<svg|class="notice/)
   t.deepEqual(document(empty()).plots, [])
   const bare = { ...empty(), state: { load: 0, stolen: 0, linePings: [] } }
-  t.regex(visible(bare), /not looked at/)
+  t.regex(visible(bare), /not measured/)
 })
 
 test('an interruption and a machine that was not quiet are said', (t) => {
@@ -186,7 +186,7 @@ test('ratios are of turns that were measured in turns', (t) => {
   t.regex(chart.svg(), />1\.50×<[^]*>1\.0–4\.0</)
 })
 
-test('where another is better is said, however little', (t) => {
+test('a better alternative is reported, however small the difference', (t) => {
   const results = fixture()
   const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
   const [, after] = document(results).markdown.split('## Where another is better')
@@ -229,7 +229,7 @@ test('a soak of two days is as legible as one of an hour', (t) => {
   t.regex(visible(failed), /✗ Failed: 3 requests were not answered/)
 })
 
-test('ticks have no zeros nobody needs', (t) => {
+test('ticks have no superfluous zeros', (t) => {
   const labels = [100, 1_500, 10_000, 1e9].map((value) => plain(value, 'ns'))
   t.deepEqual(labels, ['100 ns', '1.5 µs', '10 µs', '1 s'])
   t.deepEqual([500, 1e6].map((value) => plain(value, '/s')), ['500 /s', '1 M/s'])

@@ -51,11 +51,11 @@ const FAULTY: Record<string, Uint8Array[]> = {
   'one comes twice': [payload(0), payload(0)],
   'two are the wrong way round': [payload(0), payload(2), payload(1)],
   'an empty one is missing': [payload(0), payload(1), payload(3)],
-  'one comes from somebody else': [payload(0), payload(1, 64, 4)],
+  'one comes from another sender': [payload(0), payload(1, 64, 4)],
   'a byte is wrong': [payload(0).fill(0, 63)],
 }
 for (const [what, messages] of Object.entries(FAULTY)) {
-  test(`it is noticed that ${what}`, (t) => {
+  test(`it is detected that ${what}`, (t) => {
     const arrivals = new Arrivals(true)
     for (const message of messages) arrivals.got(message)
     t.true(arrivals.faults.length > 0)
@@ -64,7 +64,7 @@ for (const [what, messages] of Object.entries(FAULTY)) {
 
 const alone = { short: true, progress: () => {} }
 
-test('a scenario nobody knows is refused', async (t) => {
+test('an unknown scenario is refused', async (t) => {
   const { signal } = new AbortController()
   const suite = scenarioSuite({ ...alone, only: ['mixd'], signal, done: () => t.fail() })
   await t.throwsAsync(suite, { instanceOf: RangeError, message: /'mixd'.*mixed/ })

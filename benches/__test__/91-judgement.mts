@@ -1,4 +1,4 @@
-// The arithmetic behind the words "slower" and "leak", on figures whose truth is known.
+// The statistics behind the words "slower" and "leak", on figures with a known answer.
 
 import test from 'ava'
 import { conclude, judgeApart, judgePaired, type Answer } from '../gate/judge.mjs'
@@ -7,19 +7,19 @@ import { trends, variation } from '../trend.mjs'
 import { eachSeed } from '../../__test__/helpers/random.mjs'
 
 const TOLERANCE = 0.05
-/** Lives the gate has time for. */
-const LIVES = 60
+/** Runs the gate has time for. */
+const RUNS = 60
 
-/** Mostly a few percent, and now and then far off: what lives on a busy machine look like. */
+/** Mostly a few percent, and now and then far off: as runs on a busy machine. */
 function noise(next: () => number): number {
   const usual = (next() + next() + next() + next() - 2) * 0.05
   return next() < 0.1 ? usual * 20 : usual
 }
 
-/** What the gate says of a change, looking again after every second life. */
+/** The gate's answer to a change, judged after every second run. */
 function sequential(next: () => number, shift: number): Answer {
   const differences: number[] = []
-  while (differences.length < LIVES) {
+  while (differences.length < RUNS) {
     differences.push(shift + noise(next), shift + noise(next))
     const { answer } = judgePaired(differences, TOLERANCE)
     if (answer !== 'undecided') return answer
@@ -29,7 +29,7 @@ function sequential(next: () => number, shift: number): Answer {
 
 const count = (answers: Answer[], answer: Answer) => answers.filter((one) => one === answer).length
 
-test('nobody is accused for being unlucky, and who is slower is found', async (t) => {
+test('chance accuses no change, and a slower one is found', async (t) => {
   await eachSeed(t, 1, ({ next }) => {
     const unchanged = Array.from({ length: 500 }, () => sequential(next, 0))
     t.is(count(unchanged, 'slower'), 0)
@@ -40,15 +40,15 @@ test('nobody is accused for being unlucky, and who is slower is found', async (t
   })
 })
 
-test('lives of two times are compared as well', async (t) => {
+test('runs of different times are compared as well', async (t) => {
   await eachSeed(t, 20, ({ next }) => {
-    const lives = (shift: number) => Array.from({ length: 40 }, () => shift + noise(next))
-    t.is(judgeApart(lives(0), lives(0), TOLERANCE).answer, 'not slower')
-    t.is(judgeApart(lives(Math.log(1 / 1.15)), lives(0), TOLERANCE).answer, 'slower')
+    const runs = (shift: number) => Array.from({ length: 40 }, () => shift + noise(next))
+    t.is(judgeApart(runs(0), runs(0), TOLERANCE).answer, 'not slower')
+    t.is(judgeApart(runs(Math.log(1 / 1.15)), runs(0), TOLERANCE).answer, 'slower')
   })
 })
 
-test('few lives say nothing', (t) => {
+test('a few runs decide nothing', (t) => {
   const { answer, low, high } = judgePaired([-1, -1, -1, -1], TOLERANCE)
   t.deepEqual([answer, low, high], ['undecided', 0, Infinity])
   t.is(judgeApart([-1, -1], [0, 0], TOLERANCE).answer, 'undecided')
@@ -69,8 +69,8 @@ function samples(next: () => number, bytesAnHour: number): SoakSample[] {
     wandering = wandering * 0.8 + (next() - 0.5) * 200_000
     const residentBytes = 5e7 + wandering + (bytesAnHour * index) / 360
     const about = { residentBytes, ...rest }
-    const sample: Partial<SoakSample> = { at: index * 10, client: about, server: { ...about, ...rest } }
-    return sample as SoakSample
+    const sides = { client: about, server: { ...about, ...rest } }
+    return { at: index * 10, ...sides } as Partial<SoakSample> as SoakSample
   })
 }
 
@@ -80,7 +80,7 @@ const verdictOf = (found: SoakSample[], begins = [0]) =>
 /** Hours of which it is seen how often something holds that one of them may miss. */
 const HOURS = 200
 
-test('what grows is told from what wanders', async (t) => {
+test('growth is distinguished from fluctuation', async (t) => {
   await eachSeed(t, 1, ({ next }) => {
     let covered = 0
     for (let hour = 0; hour < HOURS; hour++) {
@@ -95,7 +95,7 @@ test('what grows is told from what wanders', async (t) => {
   })
 })
 
-test('memory that begins anew is no growth', async (t) => {
+test('a new process is not growth', async (t) => {
   await eachSeed(t, 10, ({ next }) => {
     const [first, second] = [samples(next, 0), samples(next, 0)]
     for (const sample of second) {

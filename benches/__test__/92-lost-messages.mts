@@ -1,4 +1,4 @@
-// The runner counts what it measures: a transport that loses, doubles or changes messages has no figures.
+// The runner counts messages: a transport that loses, doubles or changes them has no figures.
 
 import test from 'ava'
 import { Pair } from '../pair.mjs'
@@ -25,7 +25,8 @@ const MEASUREMENTS: Record<string, (pair: Pair) => Promise<{ count: number }>> =
   'a stream': (pair) => pair.stream({ size: 64, ms: 10 }),
 }
 
-/** One message in so many is compared whole, with its number: without that the count is all there is. */
+/** One message in so many is compared whole, with its number: without that the count is all there
+ * is. */
 const WRONG = /messages were sent and \d+ received|came out different/
 
 const FAULTS: Record<string, [what: string, says: RegExp][]> = {
@@ -48,7 +49,7 @@ const FAULTS: Record<string, [what: string, says: RegExp][]> = {
 }
 
 for (const [what, measure] of Object.entries(MEASUREMENTS)) {
-  test.serial(`${what}: where nothing goes wrong there is a figure`, async (t) => {
+  test.serial(`${what}: without a fault there is a figure`, async (t) => {
     const pair = await Pair.open('lossy', { settings: { directory, fault: 'none' } })
     t.teardown(() => pair.kill())
     const { count } = await measure(pair)
@@ -58,7 +59,7 @@ for (const [what, measure] of Object.entries(MEASUREMENTS)) {
 
 for (const [fault, found] of Object.entries(FAULTS)) {
   for (const [what, says] of found) {
-    test.serial(`${what}: a transport that ${fault} is found out`, async (t) => {
+    test.serial(`${what}: a transport that ${fault} is detected`, async (t) => {
       const pair = await Pair.open('lossy', { settings: { directory, fault } })
       t.teardown(() => pair.kill())
       await t.throwsAsync(MEASUREMENTS[what](pair), { message: says })

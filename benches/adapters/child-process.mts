@@ -1,5 +1,5 @@
-// The channel Node gives a forked process, in either of its serializations. The side that asks is
-// the parent, because nobody else can be.
+// The channel Node gives a forked process, in either of its serializations. The client is the
+// parent, because only a parent has such a channel.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// A MessagePort to a worker thread: not another process, but what many take in place of one.
-// Payloads are copied, because whoever sends may go on using his.
+// A MessagePort to a worker thread: not another process, but often used in place of one. Payloads
+// are copied, because the sender may continue to use them.
 
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'

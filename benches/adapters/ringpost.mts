@@ -13,7 +13,7 @@ const ringpost: Adapter = {
       touch(payload)
       return payload
     }
-    // Neither keeps anything of its argument, and the reference hands out views likewise.
+    // Neither keeps its argument, and the reference passes views as well.
     server.handle(Echo, echo, { borrowed: true })
     server.handle(Drop, got, { borrowed: true })
     if (Flow !== undefined) server.handle(Flow, flow)
@@ -57,14 +57,14 @@ async function flow(params: Uint8Array, items: ServerStream<Uint8Array>): Promis
   }
 }
 
-/** Whether this thread has been told not to look before it sleeps. */
+/** Whether spinning has been switched off in this thread. */
 let sleepsAtOnce = false
 
 /** This build, or the one `settings.library` leads to. */
-async function library({ library = 'ringpost', look = true }: Settings) {
+async function library({ library = 'ringpost', spin = true }: Settings) {
   const build = (await import(library as string)) as typeof import('ringpost')
   const { bytes, configure, event, method, stream } = build
-  if (!look && !sleepsAtOnce) {
+  if (!spin && !sleepsAtOnce) {
     sleepsAtOnce = true
     configure({ spinExpectingUs: 0, spinRecentUs: 0 })
   }

@@ -37,7 +37,8 @@ ${peerNames()}
                        (all that are installed; builtin if quick)
   --pin <cores>        core of the client and core of the server, like 0,1
   --only <list>        only these scenarios, or these micro benchmarks
-  --length <span>      of a soak: ${Object.keys(PRESETS).join(', ')}, or like 90s (minute; 15s if quick)
+  --length <span>      of a soak: ${Object.keys(PRESETS).join(', ')}, or like 90s
+                       (minute; 15s if quick)
   --rate <n>           of a soak, in round trips a second      (1000)
   --state <file>       keeps every measurement of a soak
   --resume             continues the soak in that file
@@ -46,8 +47,8 @@ ${peerNames()}
   -h, --help           prints this text
 
 exit code: 0, or 1 if a message was lost or a rate missed, 2 for a mistake in the command line, 3 if
-something that was asked for was left out, 4 if the runner failed, 130 if it was interrupted; what is
-known by then is written in any case`
+something that was asked for was left out, 4 if the runner failed, 130 if it was interrupted; what
+is known by then is written in any case`
 
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
@@ -81,8 +82,13 @@ export async function play(words: string[], signal: AbortSignal): Promise<number
   return results.leftOut.length > 0 ? 3 : 0
 }
 
+interface Asked {
+  plan: Plan
+  files: { json?: string; html?: string }
+}
+
 /** What the words ask for; null if that is help. Throws if they are not valid. */
-export function read(words: string[]): { plan: Plan; files: { json?: string; html?: string } } | null {
+export function read(words: string[]): Asked | null {
   const config = { args: words, allowPositionals: true, options: OPTIONS }
   const { values, positionals } = usage.parse(config)
   if (values.help) return null
@@ -133,7 +139,8 @@ function conclude(results: Results, { json, html: page }: { json?: string; html?
 }
 
 type Values = Record<'sizes' | 'rates' | 'rate', string> &
-  Partial<Record<'duration' | 'repeats' | 'pairs' | 'peers' | 'pin' | 'only' | 'length' | 'state', string>> &
+  Partial<Record<'duration' | 'repeats' | 'pairs' | 'peers' | 'pin' | 'only', string>> &
+  Partial<Record<'length' | 'state', string>> &
   Record<'quick' | 'resume', boolean>
 
 function planOf(words: string[], values: Values): Plan {
@@ -163,13 +170,14 @@ function coresOf(pin: string | undefined): Plan['cores'] {
   return { client, server }
 }
 
-function soakOf({ quick, length = quick ? '15s' : 'minute', rate, state, resume }: Values): Plan['soak'] {
+function soakOf({ quick, length, rate, state, resume }: Values): Plan['soak'] {
+  const long = length ?? (quick ? '15s' : 'minute')
   if (resume && state === undefined) {
     throw new UsageError('--resume needs --state <file>, the file of the soak to continue')
   }
   if (resume) checkState(state!)
   return {
-    seconds: PRESETS[length] ?? span('length', length) / 1e3,
+    seconds: PRESETS[long] ?? span('length', long) / 1e3,
     rate: whole('rate', rate, 1, 1e6),
     size: 64,
     file: state,
@@ -192,12 +200,13 @@ function suitesOf(words: string[]): SuiteName[] {
   return named.includes('all') ? NAMES : (named as SuiteName[])
 }
 
-/** Which micro benchmarks there are in Rust only criterion knows; what it does not find is left out. */
+/** Which micro benchmarks there are in Rust only criterion knows; what it does not find is left
+ * out. */
 function onlyOf(list: string | undefined, suites: SuiteName[]): string[] | undefined {
   if (list === undefined) return undefined
   if (suites.includes('micro')) return list.split(',')
   if (suites.includes('scenarios')) return oneOf('--only', list, SCENARIOS)
-  throw new UsageError('--only selects scenarios or micro benchmarks, and neither suite is asked for')
+  throw new UsageError('--only selects scenarios or micro benchmarks: neither suite is asked for')
 }
 
 function languagesOf(asked: string | undefined, quick: boolean): Languages[] {

@@ -22,10 +22,10 @@ const EXIT = { 'not slower': 0, slower: 1, undecided: 3 }
 /** A record has to be known better than what is judged by it. */
 const RECORDED_RUNS = 24
 
-export const HELP = `usage: npm run gate -- --base <commit> | --baseline <file> | --record <file>  [options]
+export const HELP = `usage: npm run gate -- --base <commit> | --baseline <file> | --record <file> [options]
 
-  --base <commit>      what to compare with: a commit, which is built first, or the folder of a built
-                       tree
+  --base <commit>      what to compare with: a commit, which is built first, or the folder of a
+                       built tree
   --baseline <file>    figures to compare with that --record wrote, best on the same machine
   --record <file>      writes such figures of this build
 
@@ -45,8 +45,8 @@ Both builds and a plain Unix socket are measured in turns, each figure in terms 
 processes that are started anew for every run, until every row is decided or time is up. A row is
 slower if it has lost more than its tolerance in benches/budgets.json.
 
-exit code: 0 if nothing is slower, 1 if something is, 2 for a mistake in the command line, 3 if there
-was no decision, 4 if the gate failed, 130 if it was interrupted`
+exit code: 0 if nothing is slower, 1 if something is, 2 for a mistake in the command line, 3 if
+there was no decision, 4 if the gate failed, 130 if it was interrupted`
 
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },

@@ -1,5 +1,5 @@
-// How far it is: a line that is written over on a terminal, and a plain line once in a while where
-// nobody looks at once. Both go to the error output, so that results can be piped.
+// Progress: one line that is overwritten on a terminal, and a plain line once in a while elsewhere.
+// Both go to the error output, so that results can be piped.
 
 const WIDTH = 24
 /** Between two plain lines. */
@@ -11,37 +11,38 @@ export class Progress {
   #steps = 1
   #done = 0
   #start = 0
-  #saidAt = 0
+  #writtenAt = 0
   #shown = false
 
-  /** Something begins that takes so many steps. */
+  /** Begins something that takes so many steps. */
   begin(what: string, steps: number): void {
     this.#what = what
     this.#steps = Math.max(1, steps)
     this.#done = 0
-    this.#start = this.#saidAt = performance.now()
+    this.#start = this.#writtenAt = performance.now()
   }
 
-  /** One step more is being done. */
+  /** Begins the next step. */
   step(detail: string): void {
     this.at(this.#done + 1, detail)
   }
 
-  /** So many steps are done, or being done. */
+  /** So many steps are done or in progress. */
   at(done: number, detail: string): void {
     this.#done = done
     const share = Math.min(1, done / this.#steps)
-    const line = `${this.#what.padEnd(10)} ${bar(share)} ${this.#left(share).padStart(9)}  ${detail}`
+    const left = this.#left(share).padStart(9)
+    const line = `${this.#what.padEnd(10)} ${bar(share)} ${left}  ${detail}`
     if (this.#terminal) {
       process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`)
       this.#shown = true
-    } else if (performance.now() - this.#saidAt > QUIET_MS) {
+    } else if (performance.now() - this.#writtenAt > QUIET_MS) {
       process.stderr.write(`${line}\n`)
-      this.#saidAt = performance.now()
+      this.#writtenAt = performance.now()
     }
   }
 
-  /** Makes room for a line of somebody else. */
+  /** Makes room for other output. */
   clear(): void {
     if (this.#shown) process.stderr.write('\r\x1b[K')
     this.#shown = false
@@ -56,5 +57,6 @@ export class Progress {
 
 function bar(share: number): string {
   const full = Math.round(share * WIDTH)
-  return `${'█'.repeat(full)}${'·'.repeat(WIDTH - full)} ${String(Math.floor(share * 100)).padStart(3)} %`
+  const percent = String(Math.floor(share * 100)).padStart(3)
+  return `${'█'.repeat(full)}${'·'.repeat(WIDTH - full)} ${percent} %`
 }

@@ -56,7 +56,8 @@ export function sizes(option: string, list: string): number[] {
     const [, amount, unit = 'B'] = /^(\d+)(B|KiB|MiB)?$/.exec(word.trim()) ?? []
     const size = Number(amount) * { B: 1, KiB: 1 << 10, MiB: 1 << 20 }[unit]!
     if (!(size >= 0 && size <= 64 << 20)) {
-      throw new UsageError(`--${option} must be sizes like 64, 64KiB or 1MiB up to 64MiB, got '${word}'`)
+      const wanted = 'sizes like 64, 64KiB or 1MiB up to 64MiB'
+      throw new UsageError(`--${option} must be ${wanted}, got '${word}'`)
     }
     return size
   })

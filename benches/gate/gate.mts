@@ -1,5 +1,5 @@
-// Is this build slower than that one? Both are measured in one run after the other, until every row is
-// decided or time is up.
+// Is this build slower than that one? Both are measured in one run after the other, until every row
+// is decided or time is up.
 
 import { writeFileSync } from 'node:fs'
 import { machine, Watch, type Machine, type MachineState } from '../machine.mjs'

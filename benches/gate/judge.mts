@@ -13,12 +13,13 @@ export interface Verdict {
   answer: Answer
 }
 
-/** Standard errors on each side of an estimate. Several rows are judged again and again, so the usual
- * two would be wrong too often. */
+/** Standard errors on each side of an estimate. Several rows are judged again and again, so the
+ * usual two would be wrong too often. */
 const REACH = 2.2
-/** Calling a row slower takes more, because that stops a change. Simulated with runs that differ by a
- * third, as on a machine at its worst, 2.2 accuses an unchanged row in 17 of 1,000 comparisons, and 2.8
- * in one or none; a row that lost a tenth on an average day is still found, a little later. */
+/** Calling a row slower takes more, because that stops a change. Simulated with runs that differ by
+ * a third, as on a machine at its worst, 2.2 accuses an unchanged row in 17 of 1,000 comparisons,
+ * and 2.8 in one or none; a row that lost a tenth on an average day is still found, a little later.
+ * */
 const REACH_SLOWER = 2.8
 
 /** Compares runs in which both took part: `differences` of logarithms, candidate minus base. */
@@ -43,9 +44,9 @@ export function conclude(answers: Answer[]): Answer {
 
 /**
  * The median of all of them is the estimate of Hodges and Lehmann; leaving out so many on each side
- * gives the interval that belongs to the rank tests of Wilcoxon and of Mann and Whitney. Both look at
- * order and not at distance, because a run on a busy machine can be off by anything. `middle` and
- * `spread` are what the test expects of its sum of ranks.
+ * gives the interval that belongs to the rank tests of Wilcoxon and of Mann and Whitney. Both look
+ * at order and not at distance, because a run on a busy machine can be off by anything. `middle`
+ * and `spread` are what the test expects of its sum of ranks.
  */
 function verdict(values: number[], middle: number, spread: number, tolerance: number): Verdict {
   const sorted = values.sort((a, b) => a - b)

@@ -1,6 +1,6 @@
-// One run of all processes of a comparison: started, warmed up, measured in turns, and ended. The cores
-// the kernel has chosen for a process stay with it by chance, so a run is one measurement of each row,
-// however many turns it has.
+// One run of all processes of a comparison: started, warmed up, measured in turns, and ended. The
+// cores the kernel has chosen for a process stay with it by chance, so a run is one measurement of
+// each row, however many turns it has.
 
 import { availableParallelism } from 'node:os'
 import type { Settings } from '../adapter.mjs'
@@ -33,7 +33,8 @@ export interface RunOptions {
   signal: AbortSignal
 }
 
-/** Each side on a core of its own: where the scheduler would put the two is not what is compared. */
+/** Each side on a core of its own: where the scheduler would put the two is not what is compared.
+ * */
 const CORES = availableParallelism() > 1 ? { client: '0', server: '1' } : {}
 
 export interface Run {
@@ -75,7 +76,8 @@ interface Side {
 }
 
 /** Starts the processes of all sides; each is in `pairs` as soon as it is open. */
-async function openSides({ builds, number, directory }: RunOptions, pairs: Pair[]): Promise<Side[]> {
+async function openSides(options: RunOptions, pairs: Pair[]): Promise<Side[]> {
+  const { builds, number, directory } = options
   const open = async (is: Side['is'], name: string, settings: Settings = {}) => {
     const pair = await Pair.open(name, { settings: { directory, ...settings }, cores: CORES })
     pairs.push(pair)
@@ -94,7 +96,8 @@ async function openSides({ builds, number, directory }: RunOptions, pairs: Pair[
 const measureOf = (row: GatedRow, is: Side['is']) =>
   (is === 'reference' && row.measureReference) || row.measure
 
-/** There and back again. The best turn counts, because other programs can only make a turn worse. */
+/** There and back again. The best turn counts, because other programs can only make a turn worse.
+ * */
 async function measureRow(row: GatedRow, sides: Side[], ms: number): Promise<Measurement> {
   const best = { candidate: -Infinity, reference: -Infinity, base: -Infinity }
   for (let turn = 0; turn < row.turns; turn++) {

@@ -39,7 +39,7 @@ export function markdown(result: GateResult, base: string): string {
   return [
     `## ${mark[answer]} ${SENTENCES[answer]}`,
     '',
-    '| row | this, beside the reference | base, beside it | bar | this beside base | allowed loss | |',
+    '| row | this, beside the reference | base, beside it | bar | this beside base | may lose | |',
     '|---|---|---|---|---|---|---|',
     ...lines,
     '',
@@ -51,10 +51,11 @@ export function markdown(result: GateResult, base: string): string {
 }
 
 const counted = ({ runs, disturbed }: GateResult) =>
-  disturbed === 0 ? `${runs} runs` : `${runs} runs, ${disturbed} of them disturbed by other programs`
+  `${runs} runs${disturbed === 0 ? '' : `, ${disturbed} of them disturbed by other programs`}`
 
 function change({ ratio, low, high }: JudgedRow): string {
-  const percent = (value: number) => `${value >= 1 ? '+' : '−'}${round(Math.abs(value - 1) * 100)} %`
+  const percent = (value: number) =>
+    `${value >= 1 ? '+' : '−'}${round(Math.abs(value - 1) * 100)} %`
   if (!Number.isFinite(high)) return `${percent(ratio)}, not known yet`
   return `${percent(ratio)} (${percent(low)} to ${percent(high)})`
 }

@@ -1,4 +1,4 @@
-// The border to the binding with nobody behind it: what is sent is forgotten, and what comes was
+// The border to the binding without the binding: what is sent is dropped, and what arrives is
 // written here, in the places where the binding would write it.
 
 import type * as api from '../../index.js'

@@ -1,4 +1,4 @@
-// What one micro benchmark is, and what is asked of all of them.
+// A microbenchmark, and the options of all of them.
 
 export interface MicroOptions {
   /** How long each case is measured in each repeat. */
@@ -6,7 +6,7 @@ export interface MicroOptions {
   repeats: number
   /** Only cases with these parts in their ids: `codec`, `js.pending`, `rust.ring.push-pop-64`. */
   only?: string | readonly string[]
-  /** Is told what is measured next. */
+  /** Called with the name of what is measured next. */
   step?(what: string): void
   /** Ends it: what was measured until then counts. */
   signal?: AbortSignal
@@ -31,7 +31,7 @@ export interface MicroCase {
 /** Operations of one call where one of them alone would be lost in the cost of the call. */
 export const MANY = 64
 
-/** Where results go: a compiler must not find that nobody needs them. */
+/** Results go here, so that a compiler does not remove them as unused. */
 export const kept: { value: unknown } = { value: undefined }
 
 /** Bytes that are not all the same. */

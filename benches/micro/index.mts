@@ -1,6 +1,5 @@
 // The pieces of the TypeScript side, each by itself and without the binding: what a message costs
-// there, and which piece has changed when a round trip has. They are taken from the inside of the
-// package, so that they come with the repository only; so does the library that measures them.
+// there, and which piece has changed when a round trip has.
 
 import { setImmediate } from 'node:timers/promises'
 import type Benchmark from 'benchmark'

@@ -1,4 +1,4 @@
-// Axes: where values lie, and at which of them a tick is worth its room.
+// Axes: the places of values, and the choice of ticks.
 
 import { human } from '../words.mjs'
 import { FONT, widthOf } from './svg.mjs'
@@ -9,9 +9,9 @@ export interface Axis {
   kind: 'log' | 'linear'
   /** In words for people, with the unit. */
   label(value: number): string
-  /** Else they are chosen from what there is. */
+  /** @default chosen from the values */
   ticks?: number[]
-  /** Whatever has to be on it besides; so that plots beside each other can share it. */
+  /** Further values it has to include, so that plots beside each other can share it. */
   holds?: number[]
 }
 
@@ -41,11 +41,11 @@ export function scale(axis: Axis, values: number[]): Scale {
   }
 }
 
-/** A figure without zeros nobody needs: `10 µs`. */
+/** A figure without superfluous zeros: `10 µs`. */
 export const plain = (value: number, unit: string): string =>
   human(value, unit).replace(/\.0+(?= |$)|(\.\d*[1-9])0+(?= |$)/, '$1')
 
-/** Those ticks along a horizontal axis whose labels do not touch; the last of all has its label. */
+/** The ticks of a horizontal axis whose labels do not touch; the last tick keeps its label. */
 export function roomy<T extends { label: string }>(ticks: T[], x: (tick: T) => number): T[] {
   const kept: T[] = []
   for (const tick of [...ticks].reverse()) {

@@ -1,4 +1,4 @@
-// Ratios as horizontal bars: how many times one is better than others, and how sure that is.
+// Ratios as horizontal bars: how many times one transport is better than others, with the spread.
 
 import { scale } from './axis.mjs'
 import { BOLD, element, escape, fit, FONT, frame, short, text, widthOf, WIDTH } from './svg.mjs'
@@ -14,7 +14,7 @@ export interface Bar {
 }
 
 export interface RatioPlot extends About {
-  /** Whose ratios these are. */
+  /** The transport whose ratios these are. */
   ours: string
   groups: { label: string; bars: Bar[] }[]
 }
@@ -61,7 +61,7 @@ export function ratioPlot(plot: RatioPlot, alone = false): string {
   return frame(plot, y, body.join('\n'), alone)
 }
 
-/** Lines behind the bars of a group, so that none crosses the words above it. */
+/** Lines behind the bars of a group; none crosses the heading above it. */
 const uprights = (ticks: { at: number }[], x: Place, top: number, end: number) =>
   ticks.map(({ at }) =>
     element('path', { class: at === 1 ? 'axis' : 'grid', d: `M${short(x(at))} ${top}V${end}` }),
@@ -98,7 +98,7 @@ function barRow(bar: Bar, top: number, { left, x }: { left: number; x: Place }):
   )
 }
 
-/** Two figures say enough of a spread. */
+/** Two digits are enough for a spread. */
 const brief = (value: number) => value.toFixed(value >= 9.95 ? 0 : value >= 0.995 ? 1 : 2)
 
 interface Header {
@@ -122,7 +122,7 @@ function header(ours: string, { x, ticks, right }: Header): string {
   ].join('\n')
 }
 
-/** Those whose words have room: the line that matters first, then decades, then what is between. */
+/** The ticks whose labels fit: 1× first, then decades, then those between. */
 function labelled(ticks: Header['ticks'], x: Header['x']): Header['ticks'] {
   const rank = ({ at }: { at: number }) => (at === 1 ? 0 : Number.isInteger(Math.log10(at)) ? 1 : 2)
   const kept: Header['ticks'] = []

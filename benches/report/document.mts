@@ -34,9 +34,9 @@ const INTRODUCTION = `# Benchmarks
 
 <!-- Made by \`node ci/benchmarks.mjs\` from the newest summary in benches/record: do not edit. -->
 
-Ringpost beside the alternatives, in one run on one machine. Everything on this page comes from the summary of
-that run in \`benches/record/\`. [Measuring](measuring.md) says how it is done, what the terms mean, and how to
-repeat it.`
+Ringpost beside the alternatives, in one run on one machine. Everything on this page comes from the
+summary of that run in \`benches/record/\`. [Measuring](measuring.md) says how it is done, what the
+terms mean, and how to repeat it.`
 
 export function document(results: Results): Document {
   const plots = charts(results)

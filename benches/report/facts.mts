@@ -1,4 +1,4 @@
-// What has to be known of a run before its figures mean anything.
+// The facts about a run without which its figures mean nothing.
 
 import type { Results } from '../results.mjs'
 import { round } from '../words.mjs'
@@ -31,13 +31,13 @@ export function notices({ failures, interrupted, state }: Results): Notice[] {
   return all
 }
 
-/** The machine and how it was, by name. */
+/** The machine and its state, by name. */
 export function facts({ machine, state, settings }: Results): [string, string][] {
   const { processor, cores, memoryBytes, kernel, node, commit } = machine
   const pings = state.linePings.filter(Number.isFinite)
   const nearest = figure(Math.min(...pings), 'ns')
   const farthest = figure(Math.max(...pings), 'ns')
-  const looks = `${nearest} to ${farthest}, of ${pings.length} looks`
+  const spread = `${nearest} to ${farthest} in ${pings.length} measurements`
   return [
     ['Processor', processor],
     ['Cores', String(cores)],
@@ -46,10 +46,10 @@ export function facts({ machine, state, settings }: Results): [string, string][]
     ['Node.js', node],
     ['Commit', commit],
     ['Turns', turns(settings)],
-    ['Cores used by', pinning(settings)],
+    ['Cores of the two sides', pinning(settings)],
     ['Load at the end', round(state.load)],
     ['Stolen by other guests', `${round(state.stolen * 100)} % of the time`],
-    ['A cache line to the other core and back', pings.length === 0 ? 'not looked at' : looks],
+    ['A cache line to the other core and back', pings.length === 0 ? 'not measured' : spread],
   ]
 }
 
@@ -60,8 +60,8 @@ function turns({ repeats, ms, quick }: Results['settings']): string {
 
 function pinning({ cores }: Results['settings']): string {
   const { client, server } = (cores ?? {}) as { client?: string; server?: string }
-  if (client === undefined && server === undefined) return 'whoever the kernel chooses'
-  return `who asks: ${client ?? 'any'}; who serves: ${server ?? 'any'}`
+  if (client === undefined && server === undefined) return 'chosen by the kernel'
+  return `client: ${client ?? 'any'}; server: ${server ?? 'any'}`
 }
 
 /** What was asked for, when, and for how long. */

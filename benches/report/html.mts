@@ -102,12 +102,12 @@ function sectionsOf(results: Results): Section[] {
   return [...glanceSection(results), ...compared, ...others.flat()]
 }
 
-const SCENARIOS = 'What real systems ask for, each beside the floor it has to reach.'
+const SCENARIOS = 'Workloads of real systems, each beside the figures it has to reach.'
 const ENGINE =
   'Medians of turns beside the reference, a plain Unix socket; rows about Rust have a bare ring ' +
-  'beside them. The bar has to be reached, the aim is what we would like; both are of the ratio, ' +
-  'or of the figure where it has no reference.'
-const TRANSPORTS = 'Who took part, and who could not.'
+  'beside them. The bar is required, the aim is the goal; both apply to the ratio, or to the ' +
+  'figure where there is no reference.'
+const TRANSPORTS = 'The transports that were measured, and those that were left out.'
 const MICRO = 'What one operation takes, in the median of turns.'
 
 function glanceSection(results: Results): Section[] {
@@ -128,7 +128,7 @@ const GLANCE =
 function pairPart(results: Results, suite: string, pair: Languages, plots: Chart[]): string {
   const ofKind = (kind: Chart['kind']) => plotsToHtml(plots.filter((one) => one.kind === kind))
   const table = sheetToHtml(comparison(results, suite, pair), `${suite}, ${PAIRS[pair]}`)
-  // Nobody should see how fast something is without what it costs, or overlook what failed.
+  // Latency is shown together with its cost in processor time, and failures are not hidden.
   const open = suite === 'latency' || hasFailed(results, suite, pair)
   return [
     `<h3>${PAIRS[pair]}</h3>`,

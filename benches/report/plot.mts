@@ -1,5 +1,5 @@
-// Line charts as SVG, made without any library: what the package brings along has no dependencies,
-// and the same plot has to work in a page and as a file beside a document.
+// Line charts as SVG: the same plot is in a page and in a file beside a document. ARCHITECTURE.md
+// says why they are drawn without a library.
 
 import { roomy, scale, type Axis, type Scale } from './axis.mjs'
 import { BOLD, element, fit, FONT, frame, look, mark, short, text, widthOf, WIDTH } from './svg.mjs'
@@ -14,7 +14,7 @@ export interface Series {
   label: string
   /** The same in all plots: color, dashes, and marks follow from it. */
   look: number
-  /** What the plot is about is drawn over the rest, and thicker. */
+  /** Drawn thicker, and over the others. */
   strong?: boolean
   points: Point[]
 }

@@ -8,7 +8,7 @@ import type { Chart } from './charts.mjs'
 import { linePlot, type Series } from './plot.mjs'
 import { count, figure, PAIRS } from './view.mjs'
 
-/** Up to how many seconds a time is told in which unit. */
+/** The unit of a time, by its length in seconds. */
 const CLOCKS = [
   { upTo: 300, unit: 's', seconds: 1 },
   { upTo: 3 * 3600, unit: 'min', seconds: 60 },
@@ -16,7 +16,7 @@ const CLOCKS = [
   { upTo: Infinity, unit: 'd', seconds: 86_400 },
 ]
 
-/** Looks of series that are no transports. */
+/** Looks of series that are not transports. */
 const LOOKS = { p50: 0, p99: 3, max: 1, client: 0, server: 1 }
 
 export function soakCharts(soak: Soak): Chart[] {

@@ -25,11 +25,11 @@ export function element(name: string, attributes: Attributes, ...children: strin
 export const text = (attributes: Attributes, words: string): string =>
   element('text', attributes, escape(words))
 
-/** A tenth of a unit is less than anybody sees. */
+/** A tenth of a unit is not visible. */
 export const short = (value: number): string => String(Math.round(value * 10) / 10)
 
-/** Okabe and Ito's colors, which can be told apart by everybody; on paper the light ones are
- * darker, and on a dark page the dark ones lighter, so that each stands out by 3 to 1. */
+/** Okabe and Ito's colors, which are distinguishable with any color vision; light ones are darker
+ * on a light page and dark ones lighter on a dark page, so that each has a contrast of 3 to 1. */
 const COLORS = [
   { light: '#0072b2', dark: '#4aa8e8' },
   { light: '#d55e00', dark: '#f0803c' },
@@ -53,7 +53,7 @@ function variables(scheme: 'light' | 'dark'): string {
   return [...page, ...series].join(';')
 }
 
-/** What plots are drawn with: for the head of a page, and for an SVG that is a file of its own. */
+/** The style of plots, for the head of a page and for an SVG in a file of its own. */
 export const PLOT_STYLE = `
 :root{${variables('light')}}
 @media (prefers-color-scheme:dark){:root{${variables('dark')}}}
@@ -78,8 +78,8 @@ ${COLORS.map(
 ).join('\n')}
 `
 
-/** A look no other series of a plot has: what colors do not tell, shapes and dashes do. The first
- * color is ours alone. */
+/** A look that is unique within a plot: series of the same color differ in shape and dashes. The
+ * first color is reserved for Ringpost. */
 export function look(index: number): Look {
   const others = COLORS.length - 1
   const round = Math.floor(Math.max(0, index - 1) / others)
@@ -108,7 +108,7 @@ const SHAPES = [
   'M-3.2 -3.2L3.2 3.2M-3.2 3.2L3.2 -3.2',
 ]
 
-/** The mark of a series; `tip` is what it says to whoever points at it. */
+/** The mark of a series; `tip` is shown under the pointer. */
 export function mark(index: number, x: number, y: number, tip?: string): string {
   const { filled, shape } = look(index)
   const attributes = {
@@ -120,7 +120,7 @@ export function mark(index: number, x: number, y: number, tip?: string): string 
   return element('path', attributes, ...title)
 }
 
-/** How wide words are, rather more than less: in DejaVu Sans, the widest of the usual fonts. */
+/** An upper estimate of the width of a text: that in DejaVu Sans, the widest of the usual fonts. */
 export function widthOf(words: string, size = FONT): number {
   const widths = [...words].map((character) => {
     if (/[ijl ]/.test(character)) return 0.32
@@ -132,7 +132,7 @@ export function widthOf(words: string, size = FONT): number {
   return widths.reduce((sum, width) => sum + width, 0) * size
 }
 
-/** As much of it as there is room for. */
+/** As much of a text as fits. */
 export function fit(words: string, room: number, size = FONT): string {
   if (widthOf(words, size) <= room) return words
   const characters = [...words]
@@ -140,7 +140,7 @@ export function fit(words: string, room: number, size = FONT): string {
   return `${characters.join('').trimEnd()}…`
 }
 
-/** What every plot has, with words for who cannot see it. */
+/** What every plot has, with a description for screen readers. */
 export interface About {
   /** Safe for files and references: see `fileName`. */
   name: string

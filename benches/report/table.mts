@@ -26,7 +26,8 @@ export class Table {
     const { processor, cores, kernel, node, commit } = machine
     this.#print(`${processor}, ${cores} cores, Linux ${kernel}, Node ${node}, commit ${commit}`)
     this.#print(
-      `npm run bench -- ${command.join(' ')}: ${settings.repeats} turns of ${settings.ms} ms each; ` +
+      `npm run bench -- ${command.join(' ')}: ` +
+        `${settings.repeats} turns of ${settings.ms} ms each; ` +
         'medians of turns, lowest to highest in brackets',
     )
   }
@@ -56,7 +57,8 @@ export class Table {
 
   row(row: Row): void {
     if (!this.#hasRows) {
-      const titles = ['Ringpost', 'reference', 'ratio', '', 'cores used'].map((title) => title.padStart(12))
+      const names = ['Ringpost', 'reference', 'ratio', '', 'cores used']
+      const titles = names.map((title) => title.padStart(12))
       this.#print(`\n${'beside the reference'.padEnd(NAME)} ${titles.join(' ')}  bar / aim`)
       this.#hasRows = true
     }
@@ -91,7 +93,9 @@ export function caution({ load, stolen, linePings }: MachineState): string[] {
   ]
   if (stolen > STOLEN_MUCH) lines.push('CAUTION: so much stolen time spoils every figure.')
   if (farthest > nearest * FARTHER) {
-    lines.push('CAUTION: the cores were not equally far apart all the time; trust ratios of turns only.')
+    lines.push(
+      'CAUTION: the cores were not equally far apart all the time; trust ratios of turns only.',
+    )
   }
   return lines
 }
@@ -137,7 +141,9 @@ function cells({ repeats, metric }: Measurement): string[] {
     return [...spans, ...cores]
   }
   const bytes =
-    first.bytesPerSecond === undefined ? [] : [middle(({ bytesPerSecond }) => bytesPerSecond!, 'B/s')]
+    first.bytesPerSecond === undefined
+      ? []
+      : [middle(({ bytesPerSecond }) => bytesPerSecond!, 'B/s')]
   return [middle(({ value }) => value, metric.unit), ...bytes, ...cores]
 }
 

@@ -117,7 +117,7 @@ export function glance(results: Results, pair: Languages): Sheet {
   return { columns: [words(''), ...figures(...labels)], groups }
 }
 
-/** Where somebody else is better, in the median of turns. */
+/** Where an alternative is better, in the median of turns. */
 export function worse(results: Results): Sheet {
   const label = labelOf(results, OURS)
   const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
@@ -142,7 +142,7 @@ export function worse(results: Results): Sheet {
   }
 }
 
-/** How many comparisons there were, and in how many somebody else was better, in a sentence. */
+/** How many comparisons there were, and in how many an alternative was better, in a sentence. */
 export function tally(results: Results): string {
   const all = rivalRatios(results)
   const worse = all.filter(({ ratio }) => ratio < 1).length
@@ -173,7 +173,7 @@ function checkLine({ what, unit, floor, atMost, seen, ok }: Check): Line {
   return { cells: [what, wanted, figure(seen, unit), ok ? good('met') : bad('missed')] }
 }
 
-/** What else was seen in scenarios, whose times are in nanoseconds. */
+/** Further figures of scenarios, with times in nanoseconds. */
 export function detailSheet(results: Results): Sheet {
   const groups = measurementsOf(results, 'scenarios').map((one): Group => {
     const names = new Set(one.repeats.flatMap(({ details }) => Object.keys(details ?? {})))
@@ -281,7 +281,7 @@ export function trendSheet({ trends }: Soak): Sheet {
 export function transportSheet({ transports }: Results): Sheet {
   const lines = transports.map(({ label, name, version, missing }): Line => {
     const absent: Cell = { text: `left out: ${missing}`, tone: 'quiet' }
-    return { cells: [label, name, version || '–', missing === null ? 'took part' : absent] }
+    return { cells: [label, name, version || '–', missing === null ? 'measured' : absent] }
   })
   const columns = ['transport', '--peers', 'version', ''].map(words)
   return { columns, groups: [{ title: null, lines }] }

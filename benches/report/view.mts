@@ -1,11 +1,11 @@
-// What charts and tables ask of results: what was measured, in which order, and how it compares.
+// Queries for charts and tables: what was measured, in which order, and how it compares.
 
 import { median, timesBetter } from '../compare.mjs'
 import type { Languages, Measurement, Repeat, Results } from '../results.mjs'
 import { TRANSPORTS } from '../transports.mjs'
 import { bytes, human, round } from '../words.mjs'
 
-/** What everything is said in terms of. */
+/** The transport that all others are compared with. */
 export const OURS = 'ringpost'
 
 export const PAIRS: Record<Languages, string> = {
@@ -18,7 +18,7 @@ export const PAIRS: Record<Languages, string> = {
 export const COMPARED = ['latency', 'throughput', 'burst', 'connect'] as const
 export type Compared = (typeof COMPARED)[number]
 
-/** A transport has the same look wherever it is shown, whoever else takes part. */
+/** A transport looks the same in all plots, whichever others are in them. */
 export function lookOf({ transports }: Results, name: string): number {
   const known = TRANSPORTS.findIndex((transport) => transport.name === name)
   if (known !== -1) return known
@@ -36,7 +36,7 @@ export function measurementsOf(results: Results, suite: string, pair?: Languages
     .sort((a, b) => lookOf(results, a.transport) - lookOf(results, b.transport))
 }
 
-/** Those pairs of languages there is something of. */
+/** The pairs of languages with any measurement. */
 export function pairsOf({ measurements }: Results, suite: string): Languages[] {
   const spoken = measurements.filter((one) => one.suite === suite).map(({ pair }) => pair)
   return (Object.keys(PAIRS) as Languages[]).filter((pair) => spoken.includes(pair))
@@ -90,11 +90,11 @@ export function ratios(results: Results): Ratio[] {
   })
 }
 
-/** Ringpost in another mood, and a ring without a library around it: worth looking at beside the rest,
- * but nothing one would use instead. */
+/** Ringpost in another configuration, and a ring without a library around it: useful for
+ * comparison, but not an alternative. */
 const NO_RIVALS = ['ringpost-asleep', 'bare']
 
-/** Those with what one would use instead. */
+/** Ratios to alternatives. */
 export function rivalRatios(results: Results): Ratio[] {
   return ratios(results).filter(({ measurement }) => !NO_RIVALS.includes(measurement.transport))
 }

@@ -1,10 +1,10 @@
 // A control process sends commands, and an audio process is woken by each of them, while two
-// workers compute sound and others send too. The answer is only there to measure: in production
-// nobody waits for one. Half of a round trip is what counts.
+// workers compute sound and others send too. Answers exist only for
+// the measurement: half of a round trip is what counts.
 //
-// It is played twice: with all processes equal, and with real-time priority for the two that talk,
-// as whoever plays sound has it, where this user may give it. Between equals it is the kernel that
-// decides how long a worker goes on computing before somebody who was woken gets its core.
+// It is played twice: with equal priorities, and with real-time priority for the two, as audio
+// software has it, where this user may grant it. With equal priorities the kernel decides how long
+// a worker keeps its core after another process was woken.
 
 import { execFileSync } from 'node:child_process'
 import { setTimeout } from 'node:timers/promises'
@@ -82,8 +82,8 @@ function named(urgent: Commanded | undefined): Record<string, number> {
   )
 }
 
-/** What is usual, and the longest of all, beside what others have seen, and beside what was asked of
- * native code. */
+/** What is usual, and the longest of all, beside what others have seen, and beside what was asked
+ * of native code. */
 function floors(all: Commanded[], what: string): Check[] {
   if (all.length === 0) return []
   const each = (of: keyof Commanded) => all.map((commanded) => commanded[of])

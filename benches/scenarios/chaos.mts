@@ -1,12 +1,12 @@
 // Half an hour of everything that goes wrong: connections killed by the server, clients killed and
-// frozen, garbage, giants, silence, floods. Beside all that some clients behave, connect again when
-// their connection is gone, and should hardly notice.
+// frozen, garbage, huge frames, silence, floods. Beside all that some clients behave, reconnect
+// when their connection is gone, and should hardly be affected.
 
 import { setTimeout } from 'node:timers/promises'
 import { histogram, latencyOf } from '../histogram.mjs'
 import type { Latency } from '../results.mjs'
 import { behave, type Behaved } from './chaos/good.mjs'
-import { annoy, flood, fallVictim, type Annoyed, type Flooded } from './chaos/bad.mjs'
+import { fallVictim, flood, sendGarbage, type Flooded, type Garbage } from './chaos/bad.mjs'
 import { random } from './chaos/random.mjs'
 import { common, theServer } from './peers.mjs'
 import { amount, atMost, withCrew, type Crew, type Member, type Scenario } from './scenario.mjs'
@@ -32,20 +32,20 @@ export const scenario: Scenario = {
       const before = await server.usage()
       const place = server.place
       const good = Array.from({ length: GOOD.processes }, () => crew.member())
-      const bad = { imp: crew.member(), flood: crew.member() }
+      const bad = { garbage: crew.member(), flood: crew.member() }
       await Promise.all([...good, ...Object.values(bad)].map((member) => member.ready()))
 
       const behaving = good.map((member) => member.play<Behaved>('behave', { place, ms, ...GOOD }))
-      // Chaos is over a little earlier, so that its last deeds are seen.
+      // Chaos ends a little earlier, so that its last effects are seen.
       const chaosMs = ms * 0.95
       const pids = good.map(({ pid }) => pid)
       const every = KICKED_EVERY
       const kicking = server.play<number>('kick', { pids, ms: chaosMs, every, seed: SEED })
-      const annoying = bad.imp.play<Annoyed>('annoy', { place, ms: chaosMs, seed: SEED })
+      const sending = bad.garbage.play<Garbage>('sendGarbage', { place, ms: chaosMs, seed: SEED })
       const flooding = bad.flood.play<Flooded>('flood', { place, ms: chaosMs, seed: SEED })
       const share = (part: number) => form.progress(part * 0.95, 'chaos')
       const killed = await killAll(crew, place, chaosMs, share)
-      const [kicked, annoyed, flooded] = await Promise.all([kicking, annoying, flooding])
+      const [kicked, garbage, flooded] = await Promise.all([kicking, sending, flooding])
       form.progress(0.97, 'quiet again')
       const behaved = await Promise.all(behaving)
 
@@ -59,7 +59,7 @@ export const scenario: Scenario = {
       const flood = tally.each.filter(({ sender }) => sender >= flooded.first)
       const arrived = flood.reduce((sum, { count }) => sum + count, 0)
 
-      const faults = [tally, annoyed, ...behaved].flatMap((one) => one.faults)
+      const faults = [tally, garbage, ...behaved].flatMap((one) => one.faults)
       if (arrived !== flooded.count) {
         faults.push(`${flooded.count} messages were flooded, ${arrived} received`)
       }
@@ -73,7 +73,7 @@ export const scenario: Scenario = {
           ...behaved.map(({ longestGapMs }) => longestGapMs),
         ),
         ...{ 'connections killed': kicked, 'processes killed': killed },
-        ...annoyed.counts,
+        ...garbage.counts,
         'messages flooded': flooded.count,
         'growth of the server, B': after.residentBytes - before.residentBytes,
       }
@@ -137,7 +137,7 @@ interface Kicking {
 export const roles = {
   ...common,
   behave,
-  annoy,
+  sendGarbage,
   flood,
   'fall-victim': fallVictim,
 

@@ -1,5 +1,5 @@
-// A client that asks a thousand times a second, beside a neighbor that does the same, and beside one
-// that sends the same server more work than it can do.
+// A client that asks a thousand times a second, beside a neighbor that does the same, and beside
+// one that sends the same server more work than it can do.
 
 import { setTimeout } from 'node:timers/promises'
 import { bytes, connect, createServer, event, method } from 'ringpost'

@@ -1,4 +1,5 @@
-// One message in ten is too long. It is refused where it is sent, and nothing after it notices.
+// One message in ten is too long. It is refused where it is sent, and those after it are not
+// affected.
 
 import { IpcError, method, bytes } from 'ringpost'
 import { common, theSenders, theServer } from './peers.mjs'
@@ -10,7 +11,7 @@ const SIZES = [64, 1_024, LENGTH_MAX]
 const Long = method<Uint8Array, Uint8Array>('long', { codec: bytes })
 
 interface Tried {
-  /** Messages that were short enough, and of those the ones nobody answers. */
+  /** Messages that were short enough, and of those the ones without answer. */
   good: number
   count: number
   bytes: number
@@ -58,7 +59,7 @@ export const roles = {
     theServer().handle(Long, (wanted) => new Uint8Array(Number(Buffer.from(wanted).toString())))
   },
 
-  /** In turns: nobody answers, somebody does, and too long in one of three ways. */
+  /** In turns: without answer, with an answer, and too long in one of three ways. */
   async try({ count }: { count: number }): Promise<Tried> {
     const [sender] = theSenders()
     const { client } = sender

@@ -14,7 +14,7 @@ export interface Asked {
   perSecond: number
 }
 
-/** How long is waited for answers that are late. */
+/** How long late answers are awaited. */
 const PATIENCE_MS = 2_000
 
 /** So many a second for so long. */
@@ -25,8 +25,8 @@ export interface Phase {
 
 /**
  * Round trips at fixed rates, one phase after the other, each timed from when it should have been
- * sent. The loop is kept turning, because no timer is as precise as those times. Who comes too late
- * to one is late, and so is all that waits behind.
+ * sent. The loop is kept turning, because no timer is as precise as those times. A round trip that
+ * begins too late is late, and so are those that wait behind it.
  */
 export async function openLoop(
   request: (payload: Uint8Array) => Promise<Uint8Array>,

@@ -1,5 +1,5 @@
-// What processes of most scenarios do: one serves, others join it, send, and ask. Every message
-// says who sent it and which it is, and whoever gets it looks at all of that.
+// What processes of most scenarios do: one serves, others join it, send, and make requests. Every
+// message carries its sender and its number, and the receiver checks all of it.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import type { RecordableHistogram } from 'node:perf_hooks'
@@ -97,7 +97,7 @@ export interface Usage {
 
 // ---- payloads ----
 
-/** Bytes before the pattern: which message it is, and whose. */
+/** Bytes before the pattern: the number of the message, and its sender. */
 const HEAD = 8
 
 /** A payload of a sender, but for its number. */
@@ -133,7 +133,7 @@ const FAULTS_KEPT = 5
 export class Arrivals {
   count = 0
   bytes = 0
-  /** Who sends here; the first message says it. */
+  /** The sender, known from the first message. */
   sender = NaN
   readonly faults: string[] = []
   #sequence = 0
@@ -331,7 +331,7 @@ export const common = {
     senders = []
   },
 
-  /** Waits until everybody has left; resolves to how many have not. */
+  /** Waits until all clients have left; resolves to how many have not. */
   async settle(): Promise<number> {
     const { connections } = server
     const end = performance.now() + SETTLE_MS
@@ -356,7 +356,7 @@ export const common = {
 /** Sends until enough was sent, and then until everything was read. */
 async function sendOn(sender: Sender, { sizes, count = Infinity, ms }: Sending): Promise<void> {
   const end = ms === undefined ? Infinity : performance.now() + ms
-  // The clock is looked at once in a while, because a look costs as much as a message.
+  // The clock is read once in a while, because that costs as much as a message.
   for (let sent = 0; sent < count && (sent % 16 !== 0 || performance.now() < end); sent++) {
     const room = sender.send(sizes[sent % sizes.length])
     if (room) await room

@@ -69,7 +69,7 @@ export const roles = {
     }
   },
 
-  /** Waits for the end of the connection, and then connects until somebody answers. */
+  /** Waits for the end of the connection, and then connects until a server answers. */
   async recover({ place }: { place: Place }): Promise<Recovery> {
     const [{ client }] = theSenders()
     if (client.isOpen) await once(client, 'close')

@@ -109,7 +109,7 @@ export async function withCrew<T>(
 ): Promise<T> {
   form.signal.throwIfAborted()
   const crew = new Crew(form, scenario)
-  // What waits for a process hears of its end, so that this ends all waiting.
+  // Every wait for a process ends with that process.
   let reason: unknown
   const end = (why: unknown) => {
     reason ??= why
@@ -190,7 +190,7 @@ export class Member {
       ...{ do: 'play', scenario: this.#scenario, role },
       with: parameters as Record<string, unknown>,
     })
-    // Whoever asked may be waiting for another process that has failed first.
+    // The caller may be waiting for another process that failed first.
     played.catch(() => {})
     return played
   }
@@ -207,7 +207,7 @@ export class Member {
   leave = (): Promise<void> => this.play('leave')
   /** What it has received since it was asked last. */
   tally = (): Promise<Tally> => this.play('tally')
-  /** Waits until everybody has left it; resolves to how many have not. */
+  /** Waits until all clients have left; resolves to how many have not. */
   settle = (): Promise<number> => this.play('settle')
   /** What it has of the machine, once garbage is gone. */
   usage = (): Promise<Usage> => this.play('usage')
@@ -216,7 +216,7 @@ export class Member {
   freeze = (): void => void process.kill(this.pid, 'SIGSTOP')
 }
 
-/** Waits, and says every now and then how much of its span is over. */
+/** Waits, and reports from time to time how much of the span is over. */
 export async function progressing<T>(
   form: Form,
   word: string,
@@ -225,12 +225,12 @@ export async function progressing<T>(
   [from, to]: [number, number] = [0, 1],
 ): Promise<T> {
   const start = performance.now()
-  const tell = () => {
+  const report = () => {
     const share = Math.min(1, (performance.now() - start) / ms)
     form.progress(from + (to - from) * share, word)
   }
-  tell()
-  const timer = setInterval(tell, 500)
+  report()
+  const timer = setInterval(report, 500)
   try {
     return await work
   } finally {

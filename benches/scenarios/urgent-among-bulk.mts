@@ -1,5 +1,5 @@
-// An urgent message every 3 ms, beside the same on a quiet connection, while its connection also carries
-// more unimportant messages than are read, and one message of 64 MiB after the other.
+// An urgent message every 3 ms, beside the same on a quiet connection, while its connection also
+// carries more unimportant messages than are read, and one message of 64 MiB after the other.
 
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { bytes, connect, createServer, event, method } from 'ringpost'
@@ -57,7 +57,7 @@ export const scenario: Scenario = {
         repeats,
         checks: [
           atMost('p99 beside the load', '×', TARGET, ratio),
-          atLeast('unimportant messages that still arrive', '/s', 1, slowest('unimportantPerSecond')),
+          atLeast('low messages that still arrive', '/s', 1, slowest('unimportantPerSecond')),
         ],
         // Otherwise the load was none.
         failed: slowest('dropped') > 0 && slowest('bulkPerSecond') > 0 ? null : 'there was no load',

@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { bareNode } from '../bare-node.mjs'
 import { alternate, row, type Figure, type Row } from '../compare.mjs'
-import { gather } from '../crowd.mjs'
+import { connectMany } from '../connections.mjs'
 import { Pair, serve, type Cost } from '../pair.mjs'
 import { residentBytes, type Process } from '../process.mjs'
 import type { Run } from '../run.mjs'
@@ -28,7 +28,7 @@ export interface Effort {
 }
 
 /** What the native server is called that all come to. */
-const CROWDED = 'crowded'
+const MANY = 'many-connections'
 
 export const engine: Suite = {
   about: 'the rows of benches/budgets.json, beside the reference',
@@ -65,7 +65,7 @@ async function play(run: Run, effort: Effort): Promise<void> {
     add(await oneWayLarge(effort, ours, reference))
     add(...(await streams(effort, ours, reference)))
     add(await asleep(effort, ours, reference))
-    add(await crowded(effort, ours, reference))
+    add(await contended(effort, ours, reference))
     add(...(await bystanders(effort, ours, directory)))
     add(await idleCpu(ours))
   })
@@ -241,8 +241,9 @@ const busy = (effort: Effort, ours: Pair, reference: Pair) =>
     () => reference.latency({ size: 64, ms: effort.ms }),
   )
 
-/** A process that computes on every core: who only looks and yields would wait for its slices. */
-async function crowded(effort: Effort, ours: Pair, reference: Pair): Promise<Row> {
+/** With a process that computes on every core: a side that only polls and yields would wait for its
+ * time slices. */
+async function contended(effort: Effort, ours: Pair, reference: Pair): Promise<Row> {
   const computing = Array.from({ length: availableParallelism() }, () =>
     spawn(process.execPath, ['-e', 'const end = Date.now() + 60_000; while (Date.now() < end);']),
   )
@@ -250,7 +251,7 @@ async function crowded(effort: Effort, ours: Pair, reference: Pair): Promise<Row
     return await compare(
       effort,
       {
-        id: 'crowded.64.p50',
+        id: 'contended.64.p50',
         name: 'others compute on every core, 64 B, p50',
         unit: 'ns',
         better: 'less',
@@ -379,12 +380,13 @@ async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
   const pairs: Pair[] = []
   let server: Process | undefined
   try {
-    server = await serve('ringpost', CROWDED, options.settings, 'rust')
+    server = await serve('ringpost', MANY, options.settings, 'rust')
     pairs.push(await Pair.open('ringpost', options), await Pair.open('bare', options))
     const [ours, bare] = pairs
     const memory = residentBytes(server.pid) / 2 ** 20
     const figure = (value: number): Figure => ({ value, cpu: 0 })
-    // The bare ring never sleeps: while it is not measured it would take a core from the other pair.
+    // The bare ring never sleeps: while it is not measured it would take a core from the other
+    // pair.
     bare.pause()
     const alone = async <T,>(measure: () => Promise<T>) => {
       bare.resume()
@@ -409,15 +411,15 @@ async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
     )
     bare.resume()
     for (const pair of pairs) await pair.close()
-    const crowd = await gather(CROWDED, options.settings)
+    const { connectMs, touchedBytes, p99 } = await connectMany(MANY, options.settings)
     return [
       row('rust.latency.64.p50', 'Rust round trip 64 B, against a bare ring', 'ns', 'more', latency),
       row('rust.one-way.64', 'Rust one-way 64 B, against a bare ring', '/s', 'more', oneWay),
       row('rust.stream.65536', 'Rust stream of 64 KiB items, against memcpy', 'B/s', 'more', stream),
       single('memory.server', 'native server at rest', 'MiB', memory),
-      single('crowd.connect', '1,000 connections, until all are open', 's', crowd.connectMs / 1e3),
-      single('crowd.memory', 'the same, shared memory touched', 'MB', crowd.touchedBytes / 1e6),
-      single('crowd.p99', 'the same, requests in turn on all, p99', 'µs', crowd.p99 / 1e3),
+      single('connections.connect', '1,000 connections, until all are open', 's', connectMs / 1e3),
+      single('connections.memory', 'the same, shared memory touched', 'MB', touchedBytes / 1e6),
+      single('connections.p99', 'the same, requests in turn on all, p99', 'µs', p99 / 1e3),
     ]
   } finally {
     for (const pair of pairs) pair.kill()

@@ -1,4 +1,5 @@
-// Round trips: one at a time, and at a fixed rate, where whoever is late is late for all that waits.
+// Round trips: one at a time, and at a fixed rate, where a late one delays those that wait behind
+// it.
 
 import { bytes, human } from '../words.mjs'
 import { comparison, P50, timed, type Case } from './suite.mjs'

@@ -1,4 +1,5 @@
-// The pieces one by one, in both languages: see benches/micro/ and crates/ipc-core/benches/micro.rs.
+// The pieces one by one, in both languages: see benches/micro/ and
+// crates/ipc-core/benches/micro.rs.
 
 import type { Suite } from './suite.mjs'
 

@@ -16,7 +16,7 @@ export const SCENARIOS = [
   'tasks',
   'oversized',
   'extremes',
-  'measured-among-loud',
+  'measured-under-load',
   'thousand-connections',
   'large-beside-small',
   'urgent-among-bulk',
@@ -50,10 +50,10 @@ export async function scenarioSuite(options: ScenarioOptions): Promise<Measureme
     if (signal.aborted) break
     const { scenario } = (await import(`../scenarios/${name}.mjs`)) as { scenario: Scenario }
     // What is done is done when its result is there.
-    const told = (share: number, word: string) =>
+    const report = (share: number, word: string) =>
       progress(index + Math.min(share, 0.99), names.length, `${scenario.name}: ${word}`)
-    told(0, 'starting')
-    const form = { short, scale: 1, directory, progress: told, signal }
+    report(0, 'starting')
+    const form = { short, scale: 1, directory, progress: report, signal }
     const measurement = await measure(scenario, form)
     // What was interrupted has neither failed nor a result.
     if (signal.aborted && measurement.failed !== null) break
@@ -92,13 +92,13 @@ async function measure(
 
 /** The same as a part of a run. */
 export const scenarios: Suite = {
-  about: 'systems as others have described them, each with the floors named there',
+  about: 'workloads of real systems, each beside the figures it has to reach',
 
   async play(run: Run) {
     const { quick: short, suites } = run.plan
     // With the micro benchmarks asked for, the other names are theirs.
-    const isOurs = (name: string) => !suites.includes('micro') || SCENARIOS.some((own) => own === name)
-    const only = run.plan.only?.filter(isOurs)
+    const isScenario = (name: string) => SCENARIOS.some((own) => own === name)
+    const only = run.plan.only?.filter((name) => !suites.includes('micro') || isScenario(name))
     if (only?.length === 0) return
     let begun = -1
     const progress = (done: number, of: number, word: string) => {

@@ -1,4 +1,4 @@
-// What a suite is: something `ringpost bench` can be asked for by name.
+// A suite: what `npm run bench` runs by name.
 
 import type { Cost, Pair } from '../pair.mjs'
 import type { Command } from '../commands.mjs'
@@ -12,7 +12,7 @@ export interface Suite {
   play(run: Run): Promise<void>
 }
 
-/** One comparison: the same for whoever takes part. */
+/** One comparison, the same for all transports. */
 export interface Case extends Pick<Measurement, 'suite' | 'id' | 'name' | 'metric' | 'settings'> {
   /** What it asks of a worker. */
   command: Command['do']

@@ -17,14 +17,14 @@ export const CORE = [
     by: 'models',
   },
   {
-    what: 'no fence between publish and the look at the arming',
+    what: 'no fence between publish and the load of the arming',
     file: 'crates/ipc-core/src/doorbell.rs',
     from: 'fence(SeqCst);\n        let armed',
     to: 'let armed',
     by: 'models',
   },
   {
-    what: 'no fence between arming and the last look',
+    what: 'no fence between arming and the last poll',
     file: 'crates/ipc-core/src/doorbell.rs',
     from: '| interest.0);\n        fence(SeqCst);',
     to: '| interest.0);',
@@ -38,14 +38,14 @@ export const CORE = [
     by: 'models',
   },
   {
-    what: 'a release rings nobody',
+    what: 'a release does not ring',
     file: 'crates/ipc-core/src/lanes/mod.rs',
     from: '(false, true) => Interest::SPACE',
     to: '(false, true) => return false',
     by: 'models',
   },
   {
-    what: 'who waits for data is not rung when space comes with it',
+    what: 'a side that waits for data is not rung when space comes with it',
     file: 'crates/ipc-core/src/lanes/mod.rs',
     from: 'Interest::DATA.and(Interest::SPACE),',
     to: 'Interest::SPACE,',
@@ -66,7 +66,7 @@ export const CORE = [
     by: 'models',
   },
   {
-    what: 'the published word is looked at after the positions',
+    what: 'the published word is loaded after the positions',
     file: 'crates/ipc-core/src/lanes/mod.rs',
     from: 'self.seen = published;',
     to: '',
@@ -101,14 +101,14 @@ export const CORE = [
     by: 'models',
   },
   {
-    what: 'a link looks before it arms, and not after',
+    what: 'a link polls before it arms, and not after',
     file: 'crates/ipc-core/src/doorbell.rs',
     from: `        let arming = self.armings.get().wrapping_add(1 << Interest::BITS);
         self.armings.set(arming);
         own.store_armed(arming | interest.0);
         fence(SeqCst);
-        if look() {`,
-    to: `        let found = look();
+        if poll() {`,
+    to: `        let found = poll();
         let arming = self.armings.get().wrapping_add(1 << Interest::BITS);
         self.armings.set(arming);
         own.store_armed(arming | interest.0);
@@ -117,10 +117,10 @@ export const CORE = [
     by: 'models',
   },
   {
-    what: 'a link does not look again when it has armed',
+    what: 'a link does not poll again when it has armed',
     file: 'crates/ipc-core/src/doorbell.rs',
-    from: 'if look() {',
-    to: 'if false && look() {',
+    from: 'if poll() {',
+    to: 'if false && poll() {',
     by: 'models',
   },
   {
@@ -167,7 +167,7 @@ export const CORE = [
     by: 'models',
   },
   {
-    what: 'a real link looks before it arms, and not after',
+    what: 'a real link polls before it arms, and not after',
     file: 'crates/ipc-core/src/engine/link/mod.rs',
     from: 'let is_asleep = self.carrier.arm(for_space, || self.poll());',
     to: `let found = self.poll();
@@ -182,14 +182,14 @@ export const CORE = [
     by: 'asleep',
   },
   {
-    what: 'a side blocks whatever its engine says',
+    what: 'a side blocks whatever its engine returns',
     file: 'crates/ringpost/src/blocking/endpoint.rs',
     from: 'if self.engine.arm() {',
     to: 'if self.engine.arm() || true {',
     by: 'asleep',
   },
   {
-    what: 'slots: a request in a slot that was never heard of has been answered',
+    what: 'slots: a request in a slot that was never used has been answered',
     file: 'crates/ipc-core/src/session/slots.rs',
     from: 'None => true,',
     to: 'None => false,',
@@ -246,14 +246,14 @@ export const CORE = [
     by: 'session',
   },
   {
-    what: 'credit: a word is written for every item',
+    what: 'credit: a grant is written for every item',
     file: 'crates/ipc-core/src/session/stream.rs',
     from: '>= self.window / 2;',
     to: '>= 1;',
     by: 'session',
   },
   {
-    what: 'items: an error is told twice',
+    what: 'items: an error is reported twice',
     file: 'crates/ringpost/src/api/flows.rs',
     from: 'FlowEnd::Ended(Err(error)) => Reading::Failed(error),',
     to: `FlowEnd::Ended(Err(error)) => {
@@ -278,7 +278,7 @@ export const CORE = [
     by: 'api',
   },
   {
-    what: 'items: who reads gives nothing back',
+    what: 'items: a reader gives nothing back',
     file: 'crates/ringpost/src/tokio/stream.rs',
     from: 'engine.consumed(link, self.key.taken(), id, item_cost(item.payload.len()));',
     to: '',

@@ -31,7 +31,7 @@ const {
 /** The lane of a request that names none. */
 const NORMAL = 2
 /** A synchronous request must end, even on a connection whose requests need not. */
-const SYNC_TIMEOUT_DEFAULT = 30_000
+const SYNC_TIMEOUT_DEFAULT = native.TIMEOUT_MS_DEFAULT
 
 /** A request in flight. */
 class Call {

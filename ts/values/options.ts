@@ -8,6 +8,7 @@ import { isSignal as isAbortSignal, isUint8Array } from './kinds.js'
 const {
   BACKLOG_DEFAULT,
   CONNECTIONS_DEFAULT,
+  CONNECT_TIMEOUT_MS_DEFAULT,
   HELLO_TIMEOUT_MS_DEFAULT,
   MESSAGE_LEN_DEFAULT,
   METHOD_LEN_MAX,
@@ -15,6 +16,7 @@ const {
   RING_LEN_MAX,
   RING_LEN_MIN,
   SERVING_DEFAULT,
+  TIMEOUT_MS_DEFAULT,
   TOKEN_LEN_MAX,
   UNREAD_DEFAULT,
   WINDOW_MAX,
@@ -25,8 +27,6 @@ export const LANES = ['critical', 'high', 'normal', 'low'] as const
 const RINGS = [...LANES, 'control'] as const
 const NORMAL = 2
 
-const TIMEOUT_DEFAULT = 30_000
-const CONNECT_TIMEOUT_DEFAULT = 5_000
 /** Longer spans are none: no timer reaches them. */
 const TIMEOUT_MAX = 1e12
 
@@ -95,7 +95,7 @@ type Check = (name: string, value: unknown) => void
 
 export function clientOptions(options: api.ClientOptions | undefined) {
   const given = check('client', CLIENT, options)
-  return { ...settings(given), connectTimeoutMs: given.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT }
+  return { ...settings(given), connectTimeoutMs: given.connectTimeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT }
 }
 
 export function serverOptions(options: api.ServerOptions | undefined) {
@@ -182,7 +182,7 @@ function settings(given: api.EndpointOptions): Settings {
     servingMax: given.servingMax ?? SERVING_DEFAULT,
     unreadMax: given.unreadMax ?? UNREAD_DEFAULT,
   }
-  const { timeoutMs = TIMEOUT_DEFAULT, handlerWaitMs = 0 } = given
+  const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0 } = given
   return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, unsure, handlerWaitMs }
 }
 

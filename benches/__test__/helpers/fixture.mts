@@ -1,4 +1,4 @@
-// Results as a run might have them, made up: reports are tested without measuring anything.
+// Made-up results of a run: reports are tested without measuring anything.
 
 import { row } from '../../compare.mjs'
 import {
@@ -217,7 +217,7 @@ function scenarios(): Measurement[] {
         check('bytes a second', 'B/s', 2.7e9, 5.8e9),
       ],
     }),
-    of('audio', 'audio blocks beside loud chatter', {
+    of('audio', 'audio blocks beside other traffic', {
       metric: { name: 'one way, p50', unit: 'ns', better: 'less' },
       repeats: [61_000, 58_000, 66_000].map(timed),
       checks: [

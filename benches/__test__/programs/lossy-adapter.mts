@@ -1,4 +1,5 @@
-// A transport under measurement that is not to be trusted: its setting `fault` says what goes wrong.
+// A transport under measurement that is not to be trusted: its setting `fault` says what goes
+// wrong.
 
 import type { Adapter, Settings } from '../../adapter.mjs'
 import { stamp } from '../../payload.mjs'

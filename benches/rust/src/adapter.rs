@@ -87,9 +87,9 @@ impl Service {
 pub struct Settings {
     /// A folder of the run's own, for sockets and the like.
     pub directory: PathBuf,
-    /// Whether to look for messages before going to sleep, where there is a choice.
+    /// Whether to spin before going to sleep, where there is a choice.
     #[serde(default = "yes")]
-    pub look: bool,
+    pub spin: bool,
     /// Whether to gather messages without answers into long writes, where there is a choice.
     #[serde(default)]
     pub batch: bool,

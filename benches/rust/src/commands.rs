@@ -1,4 +1,4 @@
-//! What the runner says, and what it hears: `benches/commands.mts` in Rust.
+//! The runner's commands and their answers: `benches/commands.mts` in Rust.
 
 use std::time::{Duration, TryFromFloatSecsError};
 
@@ -59,7 +59,7 @@ pub(crate) enum Command {
         size: usize,
         ms: Millis,
     },
-    /// What the side that serves has got since it was asked last.
+    /// How many messages the server has received since the last time.
     Received,
     /// Connections one after the other, each with one round trip.
     Reconnect {
@@ -68,15 +68,15 @@ pub(crate) enum Command {
     Idle {
         ms: Millis,
     },
-    /// Many connections to a Ringpost server, each asked so often at once.
-    Crowd {
+    /// Many connections to a Ringpost server, each with some round trips at once.
+    ConnectMany {
         address: String,
         settings: Settings,
         connections: usize,
         requests: usize,
     },
-    /// Asks on all of them in turn.
-    CrowdAsk,
+    /// Round trips on all of them in turn.
+    AskMany,
     Stop,
 }
 
@@ -142,6 +142,6 @@ pub struct Rate {
 /// What came of connecting many times.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Crowded {
+pub(crate) struct ManyConnected {
     pub connect_ms: f64,
 }

@@ -148,7 +148,8 @@ impl<C: Channel> Measured for C {
 const STREAM_ITEMS: u64 = 50_000;
 const STREAM_LEN: u64 = 64 << 20;
 
-/// What is written to in turn when memory is copied: as much as the normal lane of a connection has.
+/// What is written to in turn when memory is copied: as much as the normal lane of a connection
+/// has.
 const COPIED_LEN: usize = 2 << 20;
 
 /// How fast this processor copies memory it has just written: what a ring does once on either side.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Result, Service, Settings};
-use crate::commands::{Command, Crowded};
+use crate::commands::{Command, ManyConnected};
 use crate::measured::{Measured, Until, memcpy};
 use crate::payload::Sink;
 use crate::spans::Spans;
@@ -26,7 +26,7 @@ pub fn run(adapters: &[Adapter]) {
             Err(error) => answer(Err(error.into())),
         }
     }
-    // Nobody is left to be told.
+    // The runner is gone.
     let _ = worker.stop();
 }
 
@@ -45,8 +45,8 @@ struct Worker<'a> {
     sink: Sink,
     service: Option<Service>,
     connection: Option<Connection>,
-    crowd: Vec<Box<dyn Measured>>,
-    /// Of each in the crowd.
+    many: Vec<Box<dyn Measured>>,
+    /// Of each of the many.
     requests: usize,
 }
 
@@ -58,8 +58,8 @@ struct Connection {
 
 impl<'a> Worker<'a> {
     fn new(adapters: &'a [Adapter]) -> Self {
-        let (sink, crowd) = (Sink::default(), Vec::new());
-        Self { adapters, sink, service: None, connection: None, crowd, requests: 0 }
+        let (sink, many) = (Sink::default(), Vec::new());
+        Self { adapters, sink, service: None, connection: None, many, requests: 0 }
     }
 
     fn obey(&mut self, command: Command) -> Result<Value> {
@@ -96,11 +96,11 @@ impl<'a> Worker<'a> {
                 thread::sleep(ms.0);
                 Ok(Value::Null)
             }
-            Command::Crowd { address, settings, connections, requests } => {
+            Command::ConnectMany { address, settings, connections, requests } => {
                 self.requests = requests;
-                self.gather(&address, &settings, connections)
+                self.connect_many(&address, &settings, connections)
             }
-            Command::CrowdAsk => self.ask_crowd(),
+            Command::AskMany => self.ask_many(),
             Command::Stop => unreachable!("the loop ends with it"),
         }
     }
@@ -142,26 +142,26 @@ impl<'a> Worker<'a> {
         value(Ok(spans.latency()))
     }
 
-    fn gather(&mut self, address: &str, settings: &Settings, count: usize) -> Result<Value> {
+    fn connect_many(&mut self, address: &str, settings: &Settings, count: usize) -> Result<Value> {
         let connect = self.adapter("ringpost")?.connect;
         let start = Instant::now();
         let connections = (0..count).map(|_| connect(address, settings));
-        self.crowd = connections.collect::<Result<_>>()?;
+        self.many = connections.collect::<Result<_>>()?;
         let connect_ms = start.elapsed().as_secs_f64() * 1e3;
-        for channel in &mut self.crowd {
+        for channel in &mut self.many {
             for _ in 0..self.requests {
-                channel.ask(&CROWD_PAYLOAD)?;
+                channel.ask(&MANY_PAYLOAD)?;
             }
         }
-        value(Ok(Crowded { connect_ms }))
+        value(Ok(ManyConnected { connect_ms }))
     }
 
-    /// All spans, because the percentiles of a crowd are not those of any one in it.
-    fn ask_crowd(&mut self) -> Result<Value> {
+    /// All spans, because the percentiles of all are not those of any one connection.
+    fn ask_many(&mut self) -> Result<Value> {
         let mut spans = Vec::new();
         for _ in 0..self.requests {
-            for channel in &mut self.crowd {
-                let span = channel.ask(&CROWD_PAYLOAD)?;
+            for channel in &mut self.many {
+                let span = channel.ask(&MANY_PAYLOAD)?;
                 spans.push(u64::try_from(span.as_nanos())?);
             }
         }
@@ -171,14 +171,14 @@ impl<'a> Worker<'a> {
     /// Leaves nothing behind outside of the process.
     fn stop(self) -> Result<()> {
         let channel = self.connection.map(|connection| connection.channel);
-        for channel in self.crowd.into_iter().chain(channel) {
+        for channel in self.many.into_iter().chain(channel) {
             channel.close()?;
         }
         self.service.map_or(Ok(()), Service::close)
     }
 }
 
-const CROWD_PAYLOAD: [u8; 64] = [7; 64];
+const MANY_PAYLOAD: [u8; 64] = [7; 64];
 
 fn value(outcome: Result<impl Serialize>) -> Result<Value> {
     Ok(serde_json::to_value(outcome?)?)

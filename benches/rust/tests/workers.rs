@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bench-worker");
 const SIZES: [usize; 6] = [0, 3, 64, 1_000, 100_000, 1 << 20];
 
-fn play(adapters: [&str; 2], look: bool) {
-    let mut pair = Pair::open(PROGRAM, adapters, look);
+fn play(adapters: [&str; 2], spin: bool) {
+    let mut pair = Pair::open(PROGRAM, adapters, spin);
     pair.play(&SIZES);
     pair.reconnect();
     pair.close();
@@ -66,14 +66,15 @@ fn many_in_flight_where_there_is_such_a_thing() {
 }
 
 #[test]
-fn a_crowd_is_asked_in_turn() {
+fn many_connections_are_asked_in_turn() {
     let mut pair = Pair::open(PROGRAM, ["ringpost", "ringpost"], true);
     let (address, settings) = (pair.folder.address(), json!({ "directory": pair.folder.0 }));
-    let gathered = pair.asks.call(&json!({
-        "do": "crowd", "address": address, "settings": settings, "connections": 5, "requests": 3,
+    let connected = pair.asks.call(&json!({
+        "do": "connect-many", "address": address, "settings": settings,
+        "connections": 5, "requests": 3,
     }));
-    assert!(gathered["connectMs"].as_f64() > Some(0.0));
-    let spans = pair.asks.call(&json!({ "do": "crowd-ask" }));
+    assert!(connected["connectMs"].as_f64() > Some(0.0));
+    let spans = pair.asks.call(&json!({ "do": "ask-many" }));
     let spans = spans.as_array().expect("an array");
     assert!(spans.len() == 15 && spans.iter().all(|span| span.as_u64() > Some(0)));
     pair.close();

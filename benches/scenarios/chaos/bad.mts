@@ -1,4 +1,4 @@
-// Clients that do not behave, each in its own way.
+// Misbehaving clients, each in its own way.
 
 import { once } from 'node:events'
 import net from 'node:net'
@@ -14,70 +14,70 @@ interface Trouble {
   seed: number
 }
 
-// ---- those who talk nonsense, or nothing at all ----
+// ---- garbage and silence ----
 
-export interface Annoyed {
-  /** How often each was done. */
+export interface Garbage {
+  /** How often each was sent. */
   counts: Record<string, number>
   faults: string[]
 }
 
-/** Annoying ones at the same time. */
-const IMPS = 4
-/** How long a server may take to hang up on nonsense and on silence: its own 250 ms, and what a
- * busy machine adds. */
-const HANG_UP_MS = 2_000
+/** Malicious clients at the same time. */
+const MALICIOUS = 4
+/** How long a server may take to close a connection after garbage or silence: its own 250 ms, and
+ * what a busy machine adds. */
+const CLOSE_MS = 2_000
 
 /** What a frame of four gigabytes would begin with. */
-const GIANT = Buffer.from('525053540105000000000000000000000000ffffffff000000ffffffff', 'hex')
+const HUGE = Buffer.from('525053540105000000000000000000000000ffffffff000000ffffffff', 'hex')
 
-export async function annoy({ place, ms, seed }: Trouble): Promise<Annoyed> {
+export async function sendGarbage({ place, ms, seed }: Trouble): Promise<Garbage> {
   const end = performance.now() + ms
   const dice = random(seed)
-  const annoyed: Annoyed = { counts: {}, faults: [] }
+  const sent: Garbage = { counts: {}, faults: [] }
   const bytes = (length: number) => Buffer.from(Array.from({ length }, () => dice() * 256))
-  const deeds: Record<string, () => Promise<void>> = {
-    'times garbage was sent': () => hungUp(place, bytes(1 + dice() * 4_096)),
-    'times a giant was announced': () => hungUp(place, GIANT),
-    'times half a greeting came': () => hungUp(place, GIANT.subarray(0, 10)),
-    'times nothing came': () => hungUp(place, Buffer.alloc(0)),
-    'times somebody only knocked': () => knock(place),
-    'times a message was oversized': () => oversize(place),
+  const attacks: Record<string, () => Promise<void>> = {
+    'random bytes sent': () => closed(place, bytes(1 + dice() * 4_096)),
+    'frames of four gigabytes announced': () => closed(place, HUGE),
+    'incomplete handshakes': () => closed(place, HUGE.subarray(0, 10)),
+    'silent connections': () => closed(place, Buffer.alloc(0)),
+    'connections closed at once': () => connectAndClose(place),
+    'oversized messages': () => oversize(place),
   }
-  const names = Object.keys(deeds)
-  const imp = async () => {
-    while (performance.now() < end && annoyed.faults.length < 5) {
+  const names = Object.keys(attacks)
+  const client = async () => {
+    while (performance.now() < end && sent.faults.length < 5) {
       const name = names[Math.floor(dice() * names.length)]
       try {
-        await deeds[name]()
+        await attacks[name]()
       } catch (error) {
-        annoyed.faults.push(`${name}: ${(error as Error).message}`)
+        sent.faults.push(`${name}: ${(error as Error).message}`)
       }
-      annoyed.counts[name] = (annoyed.counts[name] ?? 0) + 1
+      sent.counts[name] = (sent.counts[name] ?? 0) + 1
       await setTimeout(20 * dice())
     }
   }
-  await Promise.all(Array.from({ length: IMPS }, imp))
-  return annoyed
+  await Promise.all(Array.from({ length: MALICIOUS }, client))
+  return sent
 }
 
-/** Says this and waits for the server to hang up. */
-async function hungUp(place: Place, words: Buffer): Promise<void> {
+/** Writes this and waits for the server to close the connection. */
+async function closed(place: Place, content: Buffer): Promise<void> {
   const socket = net.connect(join(place.directory, `${place.name}.sock`))
-  // How it hangs up is its own affair.
+  // A reset is a close as well.
   socket.on('error', () => {})
   try {
     socket.resume()
-    if (words.length > 0) socket.write(words)
-    await once(socket, 'close', { signal: AbortSignal.timeout(HANG_UP_MS) })
+    if (content.length > 0) socket.write(content)
+    await once(socket, 'close', { signal: AbortSignal.timeout(CLOSE_MS) })
   } catch {
-    throw new Error(`the server had not hung up after ${HANG_UP_MS} ms`)
+    throw new Error(`the server had not closed the connection after ${CLOSE_MS} ms`)
   } finally {
     socket.destroy()
   }
 }
 
-async function knock(place: Place): Promise<void> {
+async function connectAndClose(place: Place): Promise<void> {
   const socket = net.connect(join(place.directory, `${place.name}.sock`))
   await once(socket, 'connect')
   socket.destroy()
@@ -85,7 +85,7 @@ async function knock(place: Place): Promise<void> {
 
 /** Is refused, and can go on. */
 async function oversize(place: Place): Promise<void> {
-  // Whether one can connect is for those to say who behave.
+  // Failures to connect are counted by the well-behaved clients.
   const client = await open(place).catch(() => undefined)
   if (client === undefined) return
   try {
@@ -99,7 +99,7 @@ async function oversize(place: Place): Promise<void> {
   }
 }
 
-// ---- those who send too much ----
+// ---- floods ----
 
 export interface Flooded {
   count: number
@@ -136,20 +136,20 @@ async function pour(sender: Sender, stop: number): Promise<void> {
       const room = sender.send(TINY)
       if (room) await room
     }
-    // Others of this process want to pour too.
+    // The other senders of this process have their turn.
     await new Promise((done) => setImmediate(done))
   }
   await sender.ask(0)
 }
 
-// ---- those who die ----
+// ---- victims ----
 
 const DYING = 10
 const DYING_SIZES = [1, 64, 1_000, 16_384, 100_000]
 
 /** Asks and sends on some connections, until it is killed. */
 export async function fallVictim({ place }: { place: Place }): Promise<void> {
-  const live = async (number: number) => {
+  const exchange = async (number: number) => {
     const sender = new Sender(await open(place), number)
     for (let turn = 0; ; turn++) {
       const size = DYING_SIZES[turn % DYING_SIZES.length]
@@ -158,5 +158,5 @@ export async function fallVictim({ place }: { place: Place }): Promise<void> {
       await sender.ask(size)
     }
   }
-  await Promise.all(Array.from({ length: DYING }, (_, number) => live(number)))
+  await Promise.all(Array.from({ length: DYING }, (_, number) => exchange(number)))
 }

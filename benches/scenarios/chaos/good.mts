@@ -68,7 +68,7 @@ class Good {
         this.#note(error as Error & { code?: string })
         if (performance.now() - last > PATIENCE_MS) behaved.faults.push('a client never recovered')
       }
-      // Who has failed, or does so meanwhile, tries again at once.
+      // A client that has failed, or fails meanwhile, tries again at once.
       const { signal } = this.#lost
       if (this.#failedAt !== undefined) await setTimeout(1)
       else await setTimeout(pauseMs, undefined, { signal }).catch(() => {})

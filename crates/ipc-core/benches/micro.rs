@@ -165,7 +165,7 @@ fn doorbell(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A sleeper's control socket in its epoll set, as the engine has it: a bell is a byte, and is taken.
+/// A sleeper's control socket in its epoll set, as in the engine: a bell is a byte that is read.
 struct Alarm {
     ringer: OwnedFd,
     sleeper: OwnedFd,

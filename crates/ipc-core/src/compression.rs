@@ -1,5 +1,6 @@
-//! Payloads made shorter for their way: LZ4 blocks of 64 KiB at most, each behind its length, so that
-//! what arrives is unpacked bit by bit, and into no more memory than a multiple of what has arrived.
+//! Payloads made shorter for their way: LZ4 blocks of 64 KiB at most, each behind its length, so
+//! that what arrives is unpacked bit by bit, and into no more memory than a multiple of what has
+//! arrived.
 //!
 //! ```text
 //!   | length: u32 | block | length: u32 | block | ...
@@ -15,7 +16,8 @@ pub const PIECE_LEN: usize = 64 << 10;
 /// In a piece's length: it is stored as it is.
 const STORED: u32 = 1 << 31;
 const LEN_LEN: usize = size_of::<u32>();
-/// What is unpacked is at no time more than so many times what it was packed in, and so much beside.
+/// What is unpacked is at no time more than so many times what it was packed in, and so much
+/// beside.
 const RATIO_MAX: usize = 64;
 const UNPACKED_FREE: usize = 1 << 20;
 
@@ -83,7 +85,8 @@ impl Unpacker {
         self.pending.extend_from_slice(packed);
     }
 
-    /// Unpacks the pieces that have arrived, `pieces_max` at most, and gives them to `take` with their
+    /// Unpacks the pieces that have arrived, `pieces_max` at most, and gives them to `take` with
+    /// their
     /// places. Returns whether it has come to the end of what has arrived.
     pub fn unpack(
         &mut self,

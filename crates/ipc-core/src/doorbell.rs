@@ -1,4 +1,4 @@
-//! Who must be woken, and when a sleeper may sleep.
+//! When a peer has to be woken, and when a sleeper may sleep.
 //!
 //! ```text
 //!   producer                      sleeper
@@ -7,16 +7,16 @@
 //!   armed? then ring              published? then stay awake, else sleep
 //! ```
 //!
-//! Of the two looks, one at least comes after the other's store, so either the producer sees the
+//! Of the two loads, one at least comes after the other's store, so either the producer sees the
 //! arming or the sleeper sees the frame. The arming word has one writer, its sleeper: every arming
-//! has a new number, and who rang for a number does not ring for it again.
+//! has a new number, and a producer rings once for a number.
 
 use std::cell::Cell;
 
 use crate::sync::Ordering::SeqCst;
 use crate::sync::fence;
 
-/// The words of one end of a connection that its peer looks at.
+/// The flags of one end of a connection that its peer loads.
 pub(crate) trait Flags {
     /// How often this end has published, with Acquire.
     fn load_published(&self) -> u64;
@@ -50,7 +50,7 @@ pub(crate) struct Ringer {
 }
 
 impl Ringer {
-    /// To be asked after a publish or a release, of the peer's words. True: ring, now.
+    /// To be called after a publish or a release, with the peer's flags. True: ring, now.
     #[inline]
     pub fn must_ring(&mut self, peer: &impl Flags, what: Interest) -> bool {
         fence(SeqCst);
@@ -70,16 +70,16 @@ pub(crate) struct Sleeper {
 }
 
 impl Sleeper {
-    /// Asks to be woken, and looks once more, in this order: what the peer published before it could
-    /// see the arming is there to be found now. Returns whether the caller may sleep; when `look` has
-    /// found something it is awake as before.
+    /// Asks to be woken, and polls once more, in this order: what the peer published before it
+    /// could see the arming is there to be found now. Returns whether the caller may sleep; when
+    /// `poll` has found something it is awake as before.
     #[inline]
-    pub fn arm(&self, own: &impl Flags, interest: Interest, look: impl FnOnce() -> bool) -> bool {
+    pub fn arm(&self, own: &impl Flags, interest: Interest, poll: impl FnOnce() -> bool) -> bool {
         let arming = self.armings.get().wrapping_add(1 << Interest::BITS);
         self.armings.set(arming);
         own.store_armed(arming | interest.0);
         fence(SeqCst);
-        if look() {
+        if poll() {
             self.disarm(own);
             return false;
         }
@@ -145,13 +145,13 @@ mod tests {
     #[test]
     fn a_side_that_found_something_is_not_rung_for() {
         let (own, sleeper, mut peer) = (Own::default(), Sleeper::default(), Ringer::default());
-        let looked = Cell::new(false);
+        let polled = Cell::new(false);
         let asleep = sleeper.arm(&own, Interest::DATA, || {
-            assert_ne!(own.load_armed(), 0, "it looks when it is armed, and not before");
-            looked.replace(true);
+            assert_ne!(own.load_armed(), 0, "it polls when it is armed, and not before");
+            polled.replace(true);
             true
         });
-        assert!(looked.get() && !asleep);
+        assert!(polled.get() && !asleep);
         assert!(!peer.must_ring(&own, Interest::DATA));
     }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_news_stays_awake_and_who_is_gone_does_not() {
+    fn a_link_with_news_stays_awake_and_one_that_is_gone_does_not() {
         let mut awake = vec![1, 2, 3, 4];
         let nap = fall_asleep(&mut awake, |key| (key != 3).then_some(key != 2));
         assert_eq!((awake.as_slice(), nap), (&[2][..], Nap { whole: false, any: true }));

@@ -43,7 +43,7 @@ codes! {
     InvalidPayload = "ERR_INVALID_PAYLOAD",
     /// A message longer than the agreed maximum.
     TooLarge = "ERR_TOO_LARGE",
-    /// No room in the lane and its policy, or its backlog's limit, says not to wait.
+    /// No room in the lane, and its policy or its backlog's limit does not allow to wait.
     Full = "ERR_FULL",
     /// More requests in flight than were agreed.
     TooManyPending = "ERR_TOO_MANY_PENDING",
@@ -133,8 +133,8 @@ impl Error {
         Self(Box::new(Inner { code, message: message.into(), cause: Some(Box::new(cause)) }))
     }
 
-    /// A failed system call: `doing` says what was being done. A limit it has failed at is named with
-    /// its value.
+    /// A failed system call: `doing` says what was being done. A limit it has failed at is named
+    /// with its value.
     #[cold]
     pub fn system(doing: impl fmt::Display, cause: rustix::io::Errno) -> Self {
         use rustix::io::Errno;
@@ -165,7 +165,8 @@ impl Error {
         Self::new(Code::Full, "the lane is full and has dropped the message")
     }
 
-    /// The stable code to branch on; [`Code::Handler`] when the peer's handler has a code of its own.
+    /// The stable code to branch on; [`Code::Handler`] when the peer's handler has a code of its
+    /// own.
     pub fn code(&self) -> Code {
         self.0.code
     }

@@ -19,7 +19,7 @@ use crate::session::{control, id};
 use crate::value::{Extension, Record, Value};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
-const KINDS: [&str; 7] =
+const KINDS: [&str; Kind::ALL.len()] =
     ["request", "reply", "error", "one-way", "control", "request-item", "reply-item"];
 const CODECS: [&str; 4] = ["bytes", "messagepack", "json", "custom"];
 const MODES: [&str; 3] = ["off", "header", "full"];
@@ -158,7 +158,7 @@ fn every_golden_vector_is_made_and_read_as_the_protocol_says() {
             }
             "error" => error(&vector),
             "msgpack" => value(&vector),
-            // Text of JavaScript's own, which its tests look after.
+            // Text that JavaScript alone produces: its tests check it.
             "trace" => assert!(!vector.bytes.is_empty()),
             other => panic!("no vector is of type {other}"),
         }
@@ -171,15 +171,6 @@ fn crc(vector: &Vector) {
 }
 
 fn frame(vector: &Vector) {
-    let kinds = [
-        Kind::Request,
-        Kind::Reply,
-        Kind::Error,
-        Kind::OneWay,
-        Kind::Control,
-        Kind::RequestItem,
-        Kind::ReplyItem,
-    ];
     let short =
         |text: &str| u32::try_from(number(text)).ok().and_then(NonZeroU32::new).expect("32 bits");
     let trace = || Trace(vector.array("trace"));
@@ -192,7 +183,7 @@ fn frame(vector: &Vector) {
     };
     let block = options.encode();
     let payload = vector.hex("payload");
-    let kind = kinds[usize::from(vector.place("kind", KINDS))];
+    let kind = Kind::ALL[usize::from(vector.place("kind", KINDS))];
     let header = Header::new(kind, vector.small("code"), vector.number("id"))
         .with_codec(Codec::from_bits(vector.place("codec", CODECS)))
         .with_more(vector.text("more") == "yes")

@@ -27,7 +27,7 @@ pub use policy::Policy;
 pub const VERSION_MIN: u16 = 1;
 /// The newest protocol version this build speaks.
 pub const VERSION_MAX: u16 = 1;
-/// The longest handshake payload anyone accepts.
+/// The longest handshake payload that is accepted.
 pub const PAYLOAD_LEN_MAX: usize = 4096;
 /// The longest token.
 pub const TOKEN_LEN_MAX: usize = 1024;
@@ -82,7 +82,7 @@ impl Transport {
         }
     }
 
-    /// Ring capacities where nobody wished for others.
+    /// Ring capacities unless others are asked for.
     pub const fn geometry(self) -> Geometry {
         match self {
             Self::Sealed => Geometry::SPARSE,
@@ -90,7 +90,7 @@ impl Transport {
         }
     }
 
-    /// The most a client gets where its server has not said otherwise.
+    /// The most a client gets unless its server sets another limit.
     pub(crate) const fn geometry_max(self) -> Geometry {
         match self {
             Self::Sealed => Geometry::SPARSE_MAX,
@@ -107,7 +107,7 @@ impl Transport {
     }
 }
 
-/// Which engine speaks, as it says: for people. Nothing rests on it.
+/// Which engine sends this, as it claims: for display only.
 pub type EngineId = [u8; 16];
 /// Which session this is: never the same twice, so that nothing old is taken for new.
 pub type SessionId = [u8; 16];
@@ -252,7 +252,7 @@ impl Welcome {
         read(&mut fields).ok_or_else(|| malformed("WELCOME", payload.len()))
     }
 
-    /// Whether a client that said `hello` can live with it.
+    /// Whether it is an answer to `hello`.
     pub fn check(&self, hello: &Hello) -> Result<()> {
         let agreement = &self.agreement;
         let fair = (hello.version_min..=hello.version_max).contains(&self.version)
@@ -291,8 +291,8 @@ const REJECT_CODES: [Code; 7] = [
 ];
 
 impl Reject {
-    /// The refusal that tells a client of `error`: a failure of the system as such, because it is of the
-    /// machine both are on; what is no business of the client's is not told.
+    /// The refusal for `error`: a failure of the system is sent as such, because both are on the
+    /// same machine; what does not concern the client is not sent.
     pub fn of(error: &Error) -> Self {
         let code = error.code();
         let has_number = REJECT_CODES.contains(&code);
@@ -321,7 +321,7 @@ impl Reject {
         out
     }
 
-    /// Reads a payload; what it says becomes the client's error.
+    /// Reads a payload, which becomes the client's error.
     pub fn decode(payload: &[u8]) -> Result<Self> {
         let mut fields = Fields(payload);
         let read = |fields: &mut Fields| {
@@ -343,7 +343,7 @@ impl Reject {
 }
 
 fn malformed(what: &str, len: usize) -> Error {
-    Error::new(Code::Handshake, format!("a {what} of {len} bytes that makes no sense"))
+    Error::new(Code::Handshake, format!("a {what} of {len} bytes cannot be decoded"))
 }
 
 fn put_rings(out: &mut Vec<u8>, rings: [u32; RINGS]) {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The three 64-bit words of a header are read and written as words: a peer's header is copied out
-//! of shared memory once and every check looks at that copy.
+//! of shared memory once and every check reads that copy.
 
 #![expect(clippy::cast_possible_truncation, reason = "fields are cut out of words")]
 
@@ -33,19 +33,39 @@ const MORE: u8 = 0x10;
 const CODEC_SHIFT: u32 = 5;
 const OPTIONS: u8 = 0x80;
 
-/// What a frame is, in the low four bits of its flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Kind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// What a frame is, in the low four bits of its flags.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Kind { $($(#[$doc])* $name = $number,)* }
+
+        impl Kind {
+            /// Every kind there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The kind with this number, if there is one.
+            #[inline]
+            pub const fn from_number(number: u8) -> Option<Self> {
+                Some(match number {
+                    $($number => Self::$name,)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+kinds! {
     /// Asks for exactly one outcome.
     Request = 1,
     /// The answer to the request of the same id.
     Reply = 2,
     /// The failure of the request of the same id; the payload is an encoded remote error.
     Error = 3,
-    /// A message nobody answers.
+    /// A message without an answer.
     OneWay = 4,
-    /// A word between the two sessions, never seen by an application.
+    /// A control message between the two sessions, never seen by an application.
     Control = 5,
     /// One of the items that go with the request of the same id.
     RequestItem = 6,
@@ -54,17 +74,23 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn from_bits(bits: u8) -> Option<Self> {
-        Some(match bits {
-            1 => Self::Request,
-            2 => Self::Reply,
-            3 => Self::Error,
-            4 => Self::OneWay,
-            5 => Self::Control,
-            6 => Self::RequestItem,
-            7 => Self::ReplyItem,
-            _ => return None,
-        })
+    /// Whether it goes to a method or event, whose name has to be defined first. Such messages are
+    /// refused where too much waits; others are always taken.
+    #[inline]
+    pub const fn has_name(self) -> bool {
+        matches!(self, Self::Request | Self::OneWay)
+    }
+
+    /// Whether it is the last that is sent about a request.
+    #[inline]
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::Reply | Self::Error)
+    }
+
+    /// Whether it is one of the items of a request, and takes credit.
+    #[inline]
+    pub const fn is_item(self) -> bool {
+        matches!(self, Self::RequestItem | Self::ReplyItem)
     }
 }
 
@@ -152,7 +178,7 @@ impl Header {
     /// What the frame is.
     #[inline]
     pub fn kind(&self) -> Kind {
-        Kind::from_bits(self.flags() & KIND_MASK).expect("checked when it was made")
+        Kind::from_number(self.flags() & KIND_MASK).expect("checked when it was made")
     }
 
     /// More frames of the same message follow in this lane.
@@ -217,7 +243,7 @@ impl Header {
             return Err(Corrupt::HeaderVersion { found: version });
         }
         let kind = header.flags() & KIND_MASK;
-        if Kind::from_bits(kind).is_none() {
+        if Kind::from_number(kind).is_none() {
             return Err(Corrupt::Kind { found: kind });
         }
         Ok((header, low32(last >> 32)))
@@ -288,9 +314,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_header() -> impl Strategy<Value = Header> {
-        let fields = (1u8..=7, 0u8..4, any::<(bool, bool, u16, u64)>(), 0usize..1 << 30);
+        let kinds = proptest::sample::select(Kind::ALL);
+        let fields = (kinds, 0u8..4, any::<(bool, bool, u16, u64)>(), 0usize..1 << 30);
         fields.prop_map(|(kind, codec, (more, options, code, id), len)| {
-            Header::new(Kind::from_bits(kind).unwrap(), code, id)
+            Header::new(kind, code, id)
                 .with_codec(Codec::from_bits(codec))
                 .with_more(more)
                 .with_options(options)

@@ -1,7 +1,8 @@
 //! Processes on one machine talking through shared-memory rings: the engine behind ringpost.
 //!
-//! [`Engine`] owns sockets, rings, doorbells and timers, and shows its host two things: a descriptor
-//! that becomes readable when there is work, and [`Engine::drive`], which does the work and never
+//! [`Engine`] owns sockets, rings, doorbells and timers, and shows its host two things: a
+//! descriptor that becomes readable when there is work, and [`Engine::drive`], which does the work
+//! and never
 //! blocks. This crate is for those who embed it in an event loop of their own, as the Node.js
 //! binding does; it starts no thread and knows no runtime. Most programs depend on the crate
 //! `ringpost` instead, which has APIs for threads that wait, for tokio, and for threads under a
@@ -72,7 +73,7 @@
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
-//! engine                                             one descriptor, drive(): listeners, links, timers
+//! engine                                             one descriptor, drive(): links, timers
 //! session · handshake                                protocol state: no I/O, no clock
 //! lanes                                              rings of one direction, by priority
 //! ring · doorbell                                    algorithms over shared words
@@ -118,8 +119,8 @@ pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};
 pub use header::{Codec, HEADER_LEN, Kind};
 pub use limits::{
-    Agreement, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX, RING_LEN_MIN, RINGS,
-    WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
+    Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX,
+    RING_LEN_MIN, RINGS, TIMEOUT_DEFAULT, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
 };
 pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;

@@ -1,5 +1,7 @@
 //! What two sides agree on before the first frame: lanes, geometry, limits. Plain values.
 
+use std::time::Duration;
+
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 
@@ -18,7 +20,7 @@ pub enum Lane {
     Critical = 0,
     /// Read before normal traffic.
     High = 1,
-    /// The big one, where a message goes unless told otherwise.
+    /// The big one, where a message goes by default.
     #[default]
     Normal = 2,
     /// Read last, but never starved.
@@ -59,10 +61,11 @@ impl Geometry {
     /// For named segments, whose pages are all allocated up front.
     pub const DENSE: Self = Self { rings: [16 << 10, 16 << 10, 256 << 10, 16 << 10, 8 << 10] };
 
-    /// The most a client gets of sealed memory unless its server says otherwise: a thousand clients that
-    /// fill all of it still leave a machine to work with, and only what is used is there at all.
+    /// The most a client gets of sealed memory unless its server sets another limit: a thousand
+    /// clients that fill all of it still leave a machine to work with, and only what is used is
+    /// there at all.
     pub const SPARSE_MAX: Self = Self { rings: [4 << 20, 4 << 20, 4 << 20, 4 << 20, 64 << 10] };
-    /// The same of named segments, which are paid for before a client has said a word.
+    /// The same of named segments, which are allocated before a client has sent anything.
     pub const DENSE_MAX: Self =
         Self { rings: [256 << 10, 256 << 10, 256 << 10, 256 << 10, 16 << 10] };
 
@@ -116,8 +119,8 @@ pub const fn frame_payload_max(capacity: usize) -> usize {
     capacity / 4 - crate::header::HEADER_LEN
 }
 
-/// Bytes after a header above which a message is cut into fragments even if a frame would hold it, so
-/// that the peer copies one part out while the next is copied in.
+/// Bytes after a header above which a message is cut into fragments even if a frame would hold it,
+/// so that the peer copies one part out while the next is copied in.
 pub(crate) const FRAME_LEN_MAX: usize = 128 << 10;
 
 /// Limits of one connection, agreed in the handshake.
@@ -132,7 +135,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Where everyone starts.
+    /// What a side offers by default.
     pub const DEFAULT: Self =
         Self { message_len_max: 64 << 20, pending_max: 65_536, names_max: 1024 };
 
@@ -166,8 +169,12 @@ pub struct Agreement {
 pub const WINDOW_MIN: u32 = 4 << 10;
 /// The largest window of a stream.
 pub const WINDOW_MAX: u32 = 16 << 20;
-/// The window of a stream where nobody wished for another.
+/// The window of a stream whose caller asked for no other.
 pub const WINDOW_DEFAULT: u32 = 256 << 10;
+/// When a request is given up whose caller sets no other time.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// When an attempt to connect is given up whose caller sets no other time.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
 /// The longest method or event name, in bytes of UTF-8.
 pub const METHOD_LEN_MAX: usize = 255;
@@ -177,11 +184,15 @@ pub const SERVER_NAME_LEN_MAX: usize = 64;
 /// Checks the name of a method or event.
 pub fn check_method_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > METHOD_LEN_MAX {
-        let message = format!("method name of {} bytes, 1 to {METHOD_LEN_MAX} allowed", name.len());
+        let message =
+            format!("a method name must have 1 to {METHOD_LEN_MAX} bytes, got {}", name.len());
         return Err(Error::new(Code::InvalidName, message));
     }
     if name.chars().any(char::is_control) {
-        return Err(Error::new(Code::InvalidName, "method name with control characters"));
+        return Err(Error::new(
+            Code::InvalidName,
+            "a method name must not contain control characters",
+        ));
     }
     Ok(())
 }
@@ -190,12 +201,14 @@ pub fn check_method_name(name: &str) -> Result<()> {
 pub fn check_server_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > SERVER_NAME_LEN_MAX {
         let len = name.len();
-        let message = format!("server name of {len} bytes, 1 to {SERVER_NAME_LEN_MAX} allowed");
+        let message =
+            format!("a server name must have 1 to {SERVER_NAME_LEN_MAX} bytes, got {len}");
         return Err(Error::new(Code::InvalidName, message));
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.starts_with('.') || !name.chars().all(fits) {
-        let message = "server names take letters, digits, '-', '_' and '.', which may not lead";
+        let message =
+            "a server name takes letters, digits, '-', '_' and '.', and does not start with '.'";
         return Err(Error::new(Code::InvalidName, message));
     }
     Ok(())

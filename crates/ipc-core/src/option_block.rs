@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use crate::error::Corrupt;
 use crate::header::Kind;
 
-/// The longest option block anyone may write.
+/// The longest option block that may be written.
 pub const OPTIONS_LEN_MAX: usize = 128;
 /// The longest option block this build writes.
 const WRITTEN_LEN_MAX: usize = 64;
@@ -36,7 +36,7 @@ pub const UNPACKED_LEN: u8 = 0x82;
 const BUDGET_ONLY: [u8; 4] = [16, 0, BUDGET, 8];
 const BUDGET_ONLY_LEN: usize = BUDGET_ONLY[0] as usize;
 
-/// What a frame says about itself beyond its header.
+/// What a frame holds beyond its header and payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// How long the sender will go on waiting, in microseconds from the moment of sending.
@@ -88,7 +88,7 @@ impl OptionBlock {
 }
 
 impl Options {
-    /// What a frame without a block says.
+    /// The options of a frame without a block.
     pub const NONE: Self =
         Self { budget_us: None, total_len: None, trace: None, window: None, unpacked_len: None };
 
@@ -99,7 +99,7 @@ impl Options {
         let Self { budget_us, total_len, trace, window, unpacked_len } = self;
         match (budget_us, total_len, trace, window, unpacked_len) {
             (None, None, None, None, None) => {}
-            // What nearly every request says, and nothing else, without a loop.
+            // What nearly every request has, and nothing else, without a loop.
             (Some(budget), None, None, None, None) => {
                 block.bytes[..4].copy_from_slice(&BUDGET_ONLY);
                 block.bytes[4..12].copy_from_slice(&budget.to_le_bytes());
@@ -136,7 +136,7 @@ impl Options {
     /// Whether a message of this kind, which is no request, may say all of this.
     #[cold]
     pub fn check(&self, kind: Kind) -> Result<(), Corrupt> {
-        let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
+        let is_item = kind.is_item();
         let misplaced = match self {
             Self { budget_us: Some(_), .. } => BUDGET,
             Self { trace: Some(_), .. } if kind != Kind::OneWay => TRACE,
@@ -156,7 +156,7 @@ impl Options {
         Ok(len)
     }
 
-    /// Reads a whole block, as long as [`Options::block_len`] said.
+    /// Reads a whole block, of the length [`Options::block_len`] returned.
     #[inline]
     pub fn decode(block: &[u8]) -> Result<Self, Corrupt> {
         if let [head @ .., 0, 0, 0, 0] = block

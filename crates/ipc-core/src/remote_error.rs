@@ -43,7 +43,8 @@ pub struct RemoteError {
     pub name: String,
     /// What happened.
     pub message: String,
-    /// What to branch on. Of a code that is a number this is the text; the number is the property `code`.
+    /// What to branch on. Of a code that is a number this is the text; the number is the property
+    /// `code`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Where it happened, in the words of its language.
@@ -112,8 +113,8 @@ impl RemoteError {
         )
     }
 
-    /// Decodes the payload of an error that arrived. One that cannot be decoded gives an error that says
-    /// so.
+    /// Decodes the payload of an error that arrived. One that cannot be decoded gives an error that
+    /// says so.
     pub fn received(codec: Codec, payload: &[u8]) -> Self {
         if codec == Codec::MessagePack {
             Self::decode(payload)

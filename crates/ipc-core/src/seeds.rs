@@ -1,4 +1,4 @@
-//! Seeded randomness for the tests: whatever fails says which seed it was, and `RINGPOST_SEED`
+//! Seeded randomness for the tests: a failure reports its seed, and `RINGPOST_SEED`
 //! runs that one alone. `RINGPOST_RUNS` multiplies the number of seeds, for a long search.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,8 +53,8 @@ pub fn each_seed(runs: u64, body: impl Fn(&mut Random)) {
     }
 }
 
-/// How properties are tried: from one seed, the more cases the more runs are asked for. What fails is
-/// said as the smallest case of its kind.
+/// How properties are tried: from one seed, the more cases the more runs are asked for. What fails
+/// is said as the smallest case of its kind.
 #[cfg(test)]
 pub(crate) fn properties() -> proptest::test_runner::Config {
     use proptest::test_runner::{Config, RngSeed};

@@ -10,8 +10,8 @@
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-/// Bytes of the largest file this process may make. To make one larger is not an error but a signal,
-/// so that it has to be known beforehand.
+/// Bytes of the largest file this process may make. To make one larger is not an error but a
+/// signal, so that it has to be known beforehand.
 pub(crate) fn file_len_max() -> u64 {
     getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }
@@ -63,7 +63,8 @@ pub mod faults {
         failed: bool,
     }
 
-    /// Lets the `n`-th call from now fail in this thread, counted from 0; `forever` all after it too.
+    /// Lets the `n`-th call from now fail in this thread, counted from 0; `forever` all after it
+    /// too.
     pub fn fail_nth(n: u32, forever: bool, errno: Errno) {
         PLAN.set(Some(Plan { calls_left: n, forever, errno, failed: false }));
     }

@@ -1,5 +1,5 @@
-//! Doors for the project's own fault tests, fuzz targets and micro benchmarks. Nothing here is part
-//! of the interface.
+//! Entry points for the project's own fault tests, fuzz targets and micro benchmarks. Nothing here
+//! is part of the interface.
 
 pub mod pieces;
 
@@ -94,7 +94,7 @@ impl Ring {
         self.consumer.refresh()
     }
 
-    /// Reads the next frame, as a link does, while `meanwhile` changes the ring between its looks.
+    /// Reads the next frame, as a link does, while `meanwhile` changes the ring between its loads.
     pub fn read(&mut self, mut meanwhile: impl FnMut()) -> Result<Option<Vec<u8>>, Corrupt> {
         if !self.consumer.peek()? {
             return Ok(None);

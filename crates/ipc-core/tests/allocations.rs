@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipc_core::{Codec, CrcMode, Options, Transport, WaitPolicy};
 use ringpost::blocking::{Answer, Change, Client, Server, Ticket};
-use ringpost::{ApiOptions, CallOptions, Item, Reply};
+use ringpost::{CallOptions, ClientConfig, Item, Reply, ServerConfig};
 
 /// Counts what each thread asks of the heap.
 struct Counting;
@@ -117,8 +117,8 @@ fn messages_cost_no_allocation(
         crc,
         ..Options::default()
     };
-    let api = ApiOptions { wait_policy, ..ApiOptions::default() };
-    let mut server = Server::bind("server", &options, api).unwrap();
+    let mut server =
+        Server::bind("server", &ServerConfig::from(&options).wait_policy(wait_policy)).unwrap();
     server.handle("echo", |request, reply| {
         reply.payload.extend_from_slice(request.payload);
         Ok(Answer::Now)
@@ -130,7 +130,8 @@ fn messages_cost_no_allocation(
     });
     let stopper = server.stopper();
     let serving = thread::spawn(move || server.run().unwrap());
-    let mut client = Client::connect("server", &options, api).unwrap();
+    let mut client =
+        Client::connect("server", &ClientConfig::from(&options).wait_policy(wait_policy)).unwrap();
 
     let mut answer = Vec::new();
     let call = CallOptions::default();
@@ -159,7 +160,7 @@ fn messages_cost_no_allocation(
         assert_eq!(found, (0, 0), "{rounds} batches of 100 messages of {len} bytes");
     }
     // Deadlines that pass when their requests have long been answered, on both sides.
-    let soon = CallOptions { timeout: Some(Duration::from_millis(300)), ..call };
+    let soon = call.timeout(Duration::from_millis(300));
     let found = cost(&mut client, 40, |client| {
         client.request_into("echo", b"soon", &soon, &mut answer).unwrap();
         thread::sleep(Duration::from_millis(10));
@@ -195,8 +196,8 @@ enum Way {
     Up,
 }
 
-/// A server of streams: sends as many items as it is asked for, or takes what comes. Answers with what
-/// its thread has allocated from the first item to the last.
+/// A server of streams: sends as many items as it is asked for, or takes what comes. Answers with
+/// what its thread has allocated from the first item to the last.
 fn serve_items(mut server: Server, asked: &mpsc::Receiver<(Ticket, Vec<u8>)>) {
     let is_over = |change: &Change| matches!(change, Change::Closed(..));
     while !server.changes().iter().any(is_over) {
@@ -222,7 +223,7 @@ fn serve_items(mut server: Server, asked: &mpsc::Receiver<(Ticket, Vec<u8>)>) {
 
 /// What so many items cost this thread and the server's, beside what a stream costs by itself.
 fn cost_of_items(client: &mut Client, way: Way, count: u64, len: usize) -> (u64, u64) {
-    let options = CallOptions { window: Some(4096), ..CallOptions::default() };
+    let options = CallOptions::new().window(4096);
     let payload = vec![7; len];
     let down = if matches!(way, Way::Down) { count } else { 0 };
     let params = [down.to_le_bytes(), (len as u64).to_le_bytes()].concat();
@@ -250,15 +251,16 @@ fn items_cost_no_allocation(name: &str, transport: Transport, wait_policy: WaitP
     let meeting = Meeting::new(name);
     let directory = Some(meeting.0.clone());
     let options = Options { directory, transport: Some(transport), ..Options::default() };
-    let api = ApiOptions { wait_policy, ..ApiOptions::default() };
-    let mut server = Server::bind("server", &options, api).unwrap();
+    let mut server =
+        Server::bind("server", &ServerConfig::from(&options).wait_policy(wait_policy)).unwrap();
     let (asking, asked) = mpsc::channel();
     server.handle("items", move |request, _| {
         asking.send((request.ticket(), request.payload.to_vec())).unwrap();
         Ok(Answer::Later)
     });
     let serving = thread::spawn(move || serve_items(server, &asked));
-    let mut client = Client::connect("server", &options, api).unwrap();
+    let mut client =
+        Client::connect("server", &ClientConfig::from(&options).wait_policy(wait_policy)).unwrap();
     for way in [Way::Down, Way::Up] {
         for len in [0, 64, 1000] {
             // The first finds the size of everything, but not the most that ever waits in a window.

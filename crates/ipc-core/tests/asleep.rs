@@ -1,7 +1,8 @@
 //! Two processes that sleep whenever they have nothing to do: no bell between them is ever missing.
 //!
 //! What a side misses is found in the end by its engine's backstop, which counts it; without that a
-//! round would have no end. `RINGPOST_RUNS` makes as many times the rounds of it, millions by night.
+//! round would have no end. `RINGPOST_RUNS` makes as many times the rounds of it, millions by
+//! night.
 
 #[path = "../src/seeds.rs"]
 #[allow(dead_code, reason = "it is made for the tests inside of the crate")]
@@ -13,26 +14,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipc_core::{Options, Overflow, Transport, WaitPolicy};
 use ringpost::blocking::{Answer, Client, Server};
-use ringpost::{ApiOptions, CallOptions};
+use ringpost::{CallOptions, ClientConfig, ServerConfig};
 use rustix::time::{ClockId, clock_gettime};
 use seeds::{Random, each_seed};
 use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, patiently, role};
 
-/// No looking around before a sleep.
-const ASLEEP: ApiOptions = ApiOptions {
-    wait_policy: WaitPolicy::NONE,
-    timeout: WAIT_POLICY,
-    connect_timeout: WAIT_POLICY,
-};
 /// How long before the end of its work a worker is told of it: time enough for it to wake up.
 const NOTICE_NS: u64 = 40_000;
 /// How much the moment of falling asleep is moved, and how far.
 const STEP_NS: u64 = 100;
 const LEAD_NS_MAX: u64 = 20_000;
-/// A round that takes longer stood still until something else woke it; a machine may do that to one.
+/// A round that takes longer stood still until something else woke it; a machine may do that to
+/// one.
 const STALLED_NS: u64 = 500_000_000;
 const ROUNDS: u64 = 1000;
 const SEEDS: u64 = 3;
+
+/// A client that does not poll before it sleeps.
+fn asleep(options: &Options) -> ClientConfig {
+    let config = ClientConfig::from(options).wait_policy(WaitPolicy::NONE);
+    config.timeout(WAIT_POLICY).connect_timeout(WAIT_POLICY)
+}
 
 #[test]
 fn in_another_process() {
@@ -46,7 +48,8 @@ fn in_another_process() {
 /// A server that is busy until it is told to be, and says when it has slept through something.
 fn work(options: &Options) {
     static DONE: AtomicU64 = AtomicU64::new(0);
-    let mut server = Server::bind("worker", options, ASLEEP).unwrap();
+    let mut server =
+        Server::bind("worker", &ServerConfig::from(options).wait_policy(WaitPolicy::NONE)).unwrap();
     server.handle("work", |request, reply| {
         let until = u64::from_le_bytes(request.payload[..8].try_into().unwrap());
         // Whatever it says, not for long.
@@ -65,7 +68,7 @@ fn work(options: &Options) {
         Ok(Answer::Now)
     });
     server.run().unwrap();
-    std::process::exit(if server.stats().lost_wakeups == 0 { 0 } else { 1 });
+    std::process::exit(if server.engine_stats().lost_wakeups == 0 { 0 } else { 1 });
 }
 
 /// The same clock in both processes.
@@ -103,21 +106,21 @@ fn beside_a_worker(
         for _ in 0..clients {
             let (mut random, options) = (Random::new(random.next()), &meeting.options);
             scope.spawn(move || {
-                let mut client = patiently(|| Client::connect("worker", options, ASLEEP));
+                let mut client = patiently(|| Client::connect("worker", &asleep(options)));
                 play(&mut client, &mut random);
                 assert_eq!(client.engine_stats().lost_wakeups, 0, "slept through an answer");
                 client.close().unwrap();
             });
         }
     });
-    let mut client = Client::connect("worker", &meeting.options, ASLEEP).unwrap();
+    let mut client = Client::connect("worker", &asleep(&meeting.options)).unwrap();
     client.notify("stop", b"", &CallOptions::default()).unwrap();
     assert_eq!(worker.wait(), Some(0), "the worker slept through something");
 }
 
-/// Requests whose answers come just as their client falls asleep. The worker is busy until a certain
-/// moment, by which its next request is there. The client sends it so long before that it is asleep in
-/// every other round when the answer comes, and not yet in the others.
+/// Requests whose answers come just as their client falls asleep. The worker is busy until a
+/// certain moment, by which its next request is there. The client sends it so long before that it
+/// is asleep in every other round when the answer comes, and not yet in the others.
 fn ping_pong(client: &mut Client, random: &mut Random) {
     let (call, mut answer) = (CallOptions::default(), Vec::new());
     let (mut lead, mut stalled) = (1000, 0);

@@ -1,5 +1,5 @@
-//! Sandboxes that refuse system calls, and limits a process is given: it works, or there is an error
-//! that says what is missing. Each situation is a process of its own.
+//! Sandboxes that refuse system calls, and limits a process is given: it works, or there is an
+//! error that says what is missing. Each situation is a process of its own.
 
 // A filter of system calls, and limits.
 #![allow(unsafe_code)]
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ipc_core::{Code, Engine, Error, Options, Transport};
-use ringpost::{ApiOptions, CallOptions, Change, blocking};
+use ringpost::{CallOptions, Change, ClientConfig, ServerConfig, blocking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use two_processes::eventually;
 
@@ -57,21 +57,21 @@ fn options() -> Options {
 
 /// Serves, asks and is answered, in this process. Returns how memory was shared.
 fn converse(options: &Options) -> Result<Transport, Error> {
-    let api = ApiOptions::default();
-    let mut server = blocking::Server::bind("server", options, api)?;
+    let mut server = blocking::Server::bind("server", &ServerConfig::from(options))?;
     server.handle("echo", |request, reply| {
         reply.payload.extend_from_slice(request.payload);
         Ok(blocking::Answer::Now)
     });
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run());
-    let outcome = blocking::Client::connect("server", options, api).and_then(|mut client| {
-        let reply = client.request("echo", b"question", &CallOptions::default())?;
-        assert_eq!(reply.payload, b"question");
-        let transport = client.peer().transport;
-        client.close()?;
-        Ok(transport)
-    });
+    let outcome =
+        blocking::Client::connect("server", &ClientConfig::from(options)).and_then(|mut client| {
+            let reply = client.request("echo", b"question", &CallOptions::default())?;
+            assert_eq!(reply.payload, b"question");
+            let transport = client.peer().transport;
+            client.close()?;
+            Ok(transport)
+        });
     stopper.stop();
     serving.join().unwrap()?;
     outcome
@@ -135,10 +135,12 @@ fn play(role: &str, options: &Options) {
         }
         "no one to be let in" => {
             refuse(&[libc::SYS_accept4], libc::EPERM);
-            let api = ApiOptions::default();
-            let mut server = blocking::Server::bind("server", options, api).unwrap();
+            let mut server =
+                blocking::Server::bind("server", &ServerConfig::from(options)).unwrap();
             let patient = options.clone();
-            std::thread::spawn(move || blocking::Client::connect("server", &patient, api));
+            std::thread::spawn(move || {
+                blocking::Client::connect("server", &ClientConfig::from(&patient))
+            });
             eventually("the loss", || {
                 let _ = server.turn(std::time::Duration::from_millis(10));
                 server.changes().into_iter().any(|change| match change {
@@ -202,15 +204,16 @@ fn no_memory_files(options: &Options, sealed: &Options, errno: i32) {
 
 /// A server whose files are removed is found again.
 fn comes_back(options: &Options) {
-    let api = ApiOptions::default();
-    let mut server = blocking::Server::bind("again", options, api).unwrap();
+    let mut server = blocking::Server::bind("again", &ServerConfig::from(options)).unwrap();
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run());
     let directory = options.directory.as_ref().unwrap();
     for file in ["again.lock", "again.sock"] {
         std::fs::remove_file(directory.join(file)).unwrap();
     }
-    eventually("the server", || blocking::Client::connect("again", options, api).is_ok());
+    eventually("the server", || {
+        blocking::Client::connect("again", &ClientConfig::from(options)).is_ok()
+    });
     stopper.stop();
     serving.join().unwrap().unwrap();
 }

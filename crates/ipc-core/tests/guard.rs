@@ -1,5 +1,5 @@
-//! The signal handler behind named segments, beside handlers of others. Each situation is a process of
-//! its own, because a process has one handler.
+//! The signal handler behind named segments, beside handlers of others. Each situation is a process
+//! of its own, because a process has one handler.
 
 // Handlers, and mappings that fault.
 #![allow(unsafe_code)]
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ipc_core::{Options, Transport};
-use ringpost::{ApiOptions, blocking};
+use ringpost::{ClientConfig, ServerConfig, blocking};
 use two_processes::Meeting;
 
 const ROLE: &str = "RINGPOST_GUARD_ROLE";
@@ -83,11 +83,10 @@ fn guarded() {
 }
 
 fn connect(options: &Options) {
-    let api = ApiOptions::default();
-    let mut server = blocking::Server::bind("guard", options, api).unwrap();
+    let mut server = blocking::Server::bind("guard", &ServerConfig::from(options)).unwrap();
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run().unwrap());
-    blocking::Client::connect("guard", options, api).unwrap().close().unwrap();
+    blocking::Client::connect("guard", &ClientConfig::from(options)).unwrap().close().unwrap();
     stopper.stop();
     serving.join().unwrap();
 }

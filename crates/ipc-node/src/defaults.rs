@@ -43,3 +43,7 @@ pub const HELLO_TIMEOUT_MS_DEFAULT: u32 = ListenOptions::DEFAULT.hello_timeout.a
 pub const SPIN_EXPECTING_US_DEFAULT: u32 = WaitPolicy::DEFAULT.expecting.as_micros() as u32;
 #[napi]
 pub const SPIN_RECENT_US_DEFAULT: u32 = WaitPolicy::DEFAULT.recent.as_micros() as u32;
+#[napi]
+pub const TIMEOUT_MS_DEFAULT: u32 = ipc_core::TIMEOUT_DEFAULT.as_millis() as u32;
+#[napi]
+pub const CONNECT_TIMEOUT_MS_DEFAULT: u32 = ipc_core::CONNECT_TIMEOUT_DEFAULT.as_millis() as u32;

@@ -11,6 +11,7 @@
 //! ```text
 //! tokio · realtime            how one waits
 //! blocking
+//! typed                       contracts: names with types
 //! api                         what they share
 //! ipc_core                    the engine: one descriptor, drive()
 //! ```
@@ -22,9 +23,12 @@ pub mod blocking;
 pub mod realtime;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "typed")]
+pub mod typed;
 
 pub use api::{
-    ApiOptions, Arrival, CallOptions, Change, Item, Reply, Subscription, TIMEOUT_DEFAULT,
+    Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, Item, Reply, ServerConfig,
+    Subscription, TIMEOUT_DEFAULT,
 };
 pub use ipc_core::{
     Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,
@@ -32,6 +36,8 @@ pub use ipc_core::{
     RemoteError, Result, Sent, SessionId, Time, Trace, Transport, WINDOW_DEFAULT, WINDOW_MAX,
     WINDOW_MIN, WaitPolicy,
 };
+#[cfg(feature = "typed")]
+pub use typed::{Event, Method, Stream};
 
 /// The programs of the project's README.
 #[cfg(doctest)]

@@ -10,17 +10,12 @@ use std::time::Duration;
 
 use ipc_core::HEADER_LEN;
 use ringpost::blocking::{Answer, Change, Client, Server};
-use ringpost::{ApiOptions, Arrival, CallOptions, Code, CrcMode, Kind, Lane, Options};
+use ringpost::{
+    Arrival, CallOptions, ClientConfig, Code, CrcMode, Kind, Lane, Options, ServerConfig,
+};
 use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, noise, patiently, role, watch_dog};
 
-const PLAIN: CallOptions = CallOptions {
-    lane: Lane::Normal,
-    codec: ipc_core::Codec::Bytes,
-    timeout: None,
-    trace: None,
-    window: None,
-    compress: false,
-};
+const PLAIN: CallOptions = CallOptions::new();
 const MODES: [CrcMode; 3] = [CrcMode::Off, CrcMode::Header, CrcMode::Full];
 
 #[test]
@@ -35,7 +30,7 @@ fn in_another_process() {
 /// A server that reads images where they lie, and says on request how many it has seen and what
 /// the last one added up to. To "again" it sends a loan back, and ends when its client does.
 fn read_in_place(options: &Options) {
-    let mut server = Server::bind("demo", options, ApiOptions::default()).unwrap();
+    let mut server = Server::bind("demo", &ServerConfig::from(options)).unwrap();
     let seen = std::sync::Arc::new(std::sync::Mutex::new((0u64, 0u64)));
     let told = std::sync::Arc::clone(&seen);
     server.handle("seen", move |_, reply| {
@@ -111,8 +106,8 @@ fn loans_arrive_as_they_were_filled() {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
             let mut reader = meeting.run("reader");
-            let api = ApiOptions::default();
-            let mut client = patiently(|| Client::connect("demo", &meeting.options, api));
+            let mut client =
+                patiently(|| Client::connect("demo", &ClientConfig::from(&meeting.options)));
             let agreement = client.peer().agreement;
             assert_eq!(agreement.crc, crc);
             let ring = agreement.geometry.rings[Lane::Normal as usize] as usize;
@@ -149,8 +144,8 @@ fn requests_can_be_loans_too() {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
             let _reader = meeting.run("reader");
-            let api = ApiOptions::default();
-            let mut client = patiently(|| Client::connect("demo", &meeting.options, api));
+            let mut client =
+                patiently(|| Client::connect("demo", &ClientConfig::from(&meeting.options)));
             for len in [0, 1, 10_000, 60_000] {
                 let payload = noise(len, 5);
                 let mut loan = client.loan_request("echo", len, &PLAIN).unwrap();
@@ -167,14 +162,13 @@ fn requests_can_be_loans_too() {
 fn a_loan_that_is_dropped_was_never_there() {
     let meeting = Meeting::new(TRANSPORTS[0]);
     let _reader = meeting.run("reader");
-    let api = ApiOptions::default();
-    let mut client = patiently(|| Client::connect("demo", &meeting.options, api));
+    let mut client = patiently(|| Client::connect("demo", &ClientConfig::from(&meeting.options)));
     for round in 0..100 {
         let mut loan = client.loan("image", 100_000, &PLAIN).unwrap();
         loan.write(99_999, &[1]);
         // Others on the same lane and on another one take its place.
         assert_eq!(ask(&mut client), (0, 0), "round {round}");
-        let urgent = CallOptions { lane: Lane::Critical, ..PLAIN };
+        let urgent = PLAIN.lane(Lane::Critical);
         client.request("seen", b"", &urgent).unwrap();
     }
 }
@@ -185,16 +179,16 @@ fn a_loan_that_does_not_fit_is_refused_at_once() {
         let meeting = Meeting::new(transport);
         let rings = [4096, 4096, 65536, 4096, 4096];
         let options = Options { rings, ..meeting.options.clone() };
-        let mut server = Server::bind("demo", &options, ApiOptions::default()).unwrap();
+        let mut server = Server::bind("demo", &ServerConfig::from(&options)).unwrap();
         server.handle("image", |_, _| Ok(Answer::Now));
         let connecting = std::thread::spawn(move || {
-            let mut client = Client::connect("demo", &options, ApiOptions::default()).unwrap();
+            let mut client = Client::connect("demo", &ClientConfig::from(&options)).unwrap();
             let longest = 65536 / 4 - HEADER_LEN;
             let refused = |client: &mut Client, len, options: &CallOptions| {
                 client.loan("image", len, options).err().expect("too long").code()
             };
             assert_eq!(refused(&mut client, longest + 1, &PLAIN), Code::TooLarge);
-            let urgent = CallOptions { lane: Lane::Critical, ..PLAIN };
+            let urgent = PLAIN.lane(Lane::Critical);
             assert_eq!(refused(&mut client, 1001, &urgent), Code::TooLarge);
             let mut sent = 0;
             let refusal = loop {
@@ -205,7 +199,7 @@ fn a_loan_that_does_not_fit_is_refused_at_once() {
                 sent += 1;
             };
             assert_eq!(refusal, Code::Full);
-            assert_eq!(client.stats().unwrap().queued, 0);
+            assert_eq!(client.link_stats().unwrap().queued, 0);
             (client, sent)
         });
         // The server reads nothing while the client fills its ring.
@@ -235,7 +229,7 @@ fn a_loan_that_does_not_fit_is_refused_at_once() {
 #[test]
 fn what_is_not_in_one_place_goes_to_its_handler() {
     let meeting = Meeting::new(TRANSPORTS[0]);
-    let mut server = Server::bind("demo", &meeting.options, ApiOptions::default()).unwrap();
+    let mut server = Server::bind("demo", &ServerConfig::from(&meeting.options)).unwrap();
     let handled = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let lens = std::sync::Arc::clone(&handled);
     server.handle("image", move |request, _| {
@@ -244,7 +238,7 @@ fn what_is_not_in_one_place_goes_to_its_handler() {
     });
     let options = meeting.options.clone();
     let sending = std::thread::spawn(move || {
-        let mut client = Client::connect("demo", &options, ApiOptions::default()).unwrap();
+        let mut client = Client::connect("demo", &ClientConfig::from(&options)).unwrap();
         client.notify("image", &noise(1 << 20, 1), &PLAIN).unwrap();
         client.notify("image", b"short", &PLAIN).unwrap();
         client.drain(WAIT_POLICY).unwrap();

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use ipc_core::{RINGS, TRACE_LEN};
 use ringpost::realtime::{Link, Method, TryRecvError, TrySendError, Wake, Waker};
 use ringpost::{
-    ApiOptions, CallOptions, Code, CrcMode, Lane, LinkId, ListenOptions, Options, Trace, Transport,
-    WaitPolicy, blocking,
+    CallOptions, ClientConfig, Code, CrcMode, Lane, LinkId, ListenOptions, Options, ServerConfig,
+    Trace, Transport, WaitPolicy, blocking,
 };
 use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, noise, patiently, role};
 
@@ -141,7 +141,9 @@ fn in_another_process() {
         "callback with a peer that has gone" => with_a_peer_that_has_gone(&options),
         "callback with a broken peer" => with_a_broken_peer(&options),
         "mute" => {
-            let mut link = patiently(|| Link::connect("band", &options, WAIT_POLICY));
+            let mut link = patiently(|| {
+                Link::connect("band", &ClientConfig::from(&options).connect_timeout(WAIT_POLICY))
+            });
             let block = method(&mut link, "block");
             for number in 0..100u8 {
                 link.try_send(&block, &[number]).unwrap();
@@ -189,7 +191,9 @@ fn play(options: &Options, blocks: u64, yields: bool) {
 
 /// A link to "band", and one block there and back, so that both have heard of the other's name.
 fn introduced(options: &Options) -> (Link, Method) {
-    let mut link = patiently(|| Link::connect("band", options, WAIT_POLICY));
+    let mut link = patiently(|| {
+        Link::connect("band", &ClientConfig::from(options).connect_timeout(WAIT_POLICY))
+    });
     let block = method(&mut link, "block");
     link.try_send(&block, &[]).unwrap();
     link.waker().wake();
@@ -202,12 +206,14 @@ fn introduced(options: &Options) -> (Link, Method) {
 
 /// All ways to send, on all lanes, until all of them have been full for long.
 fn with_a_deaf_peer(options: &Options) {
-    let mut link = patiently(|| Link::connect("band", options, WAIT_POLICY));
+    let mut link = patiently(|| {
+        Link::connect("band", &ClientConfig::from(options).connect_timeout(WAIT_POLICY))
+    });
     let too_long = usize::try_from(link.peer().agreement.limits.message_len_max).unwrap() + 1;
     let trace = [None, Some(Trace([9; TRACE_LEN]))];
     let methods = trace.map(|trace| {
         Lane::ALL.map(|lane| {
-            let options = CallOptions { lane, trace, ..CallOptions::default() };
+            let options = CallOptions::new().lane(lane).trace(trace);
             link.method("block", &options).unwrap()
         })
     });
@@ -301,7 +307,7 @@ fn write_over_the_segment() {
 
 /// Sends back what a callback sends, until it is gone. Returns how many blocks that were.
 fn send_back(options: &Options) -> u64 {
-    let mut server = blocking::Server::bind("band", options, ApiOptions::default()).unwrap();
+    let mut server = blocking::Server::bind("band", &ServerConfig::from(options)).unwrap();
     let (heard, hearing) = mpsc::channel();
     server.handle("block", move |request, _| {
         heard.send((request.link, request.payload.to_vec())).unwrap();
@@ -318,7 +324,7 @@ fn send_back(options: &Options) -> u64 {
             count += 1;
         }
         if server.changes().iter().any(|it| matches!(it, blocking::Change::Closed(..))) {
-            assert_eq!(server.stats().lost_wakeups, 0);
+            assert_eq!(server.engine_stats().lost_wakeups, 0);
             return count;
         }
     }
@@ -345,8 +351,11 @@ fn rarely(role: &str, play: fn(&mut blocking::Server)) {
     for transport in TRANSPORTS {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
-            let api = ApiOptions { timeout: Duration::from_millis(50), ..ApiOptions::default() };
-            let mut server = blocking::Server::bind("band", &meeting.options, api).unwrap();
+            let mut server = blocking::Server::bind(
+                "band",
+                &ServerConfig::from(&meeting.options).timeout(Duration::from_millis(50)),
+            )
+            .unwrap();
             let mut callback = meeting.run(role);
             play(&mut server);
             check_callback(role, callback.wait());
@@ -427,9 +436,12 @@ fn method(link: &mut Link, name: &str) -> Method {
 /// Two real-time links with each other.
 fn pair(meeting: &Meeting) -> (Link, Link) {
     let options = meeting.options.clone();
-    let accepting =
-        std::thread::spawn(move || Link::accept("band", &options, WAIT_POLICY).unwrap());
-    let connected = patiently(|| Link::connect("band", &meeting.options, WAIT_POLICY));
+    let accepting = std::thread::spawn(move || {
+        Link::accept("band", &ServerConfig::from(&options), WAIT_POLICY).unwrap()
+    });
+    let connected = patiently(|| {
+        Link::connect("band", &ClientConfig::from(&meeting.options).connect_timeout(WAIT_POLICY))
+    });
     (connected, accepting.join().unwrap())
 }
 
@@ -461,14 +473,14 @@ fn two_threads_poll_each_other() {
             }
             there
         });
-        let ask = here.method("ask", &CallOptions { lane: Lane::Critical, ..Default::default() });
+        let ask = here.method("ask", &CallOptions::new().lane(Lane::Critical));
         let ask = ask.unwrap();
         for round in 0..20_000u64 {
             here.try_send(&ask, &round.to_le_bytes()).unwrap();
             assert_eq!(receive(&mut here), round.to_le_bytes());
         }
         let there = echo.join().unwrap();
-        let (sent, received) = (here.stats().unwrap(), there.stats().unwrap());
+        let (sent, received) = (here.link_stats().unwrap(), there.link_stats().unwrap());
         assert_eq!((sent.sent, received.received), (20_000, 20_000));
     }
 }
@@ -491,7 +503,7 @@ fn what_does_not_fit_is_refused_at_once_and_waits_nowhere() {
         };
         assert_eq!(refusal, TrySendError::Full);
         assert!(sent > 10, "{sent} messages of {most} bytes fit");
-        assert_eq!(here.stats().unwrap().queued, 0);
+        assert_eq!(here.link_stats().unwrap().queued, 0);
         // The rest of a lap may be too short for one more, and so may be what was given back.
         for _ in 0..sent {
             assert!(receive(&mut there) == payload);
@@ -527,8 +539,11 @@ fn a_loan_is_filled_where_it_lies() {
 fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
     for transport in TRANSPORTS {
         let meeting = Meeting::new(transport);
-        let api = ApiOptions { wait_policy: WaitPolicy::NONE, ..ApiOptions::default() };
-        let mut server = blocking::Server::bind("band", &meeting.options, api).unwrap();
+        let mut server = blocking::Server::bind(
+            "band",
+            &ServerConfig::from(&meeting.options).wait_policy(WaitPolicy::NONE),
+        )
+        .unwrap();
         let (heard, hearing) = mpsc::channel();
         server.handle("block", move |request, _| {
             heard.send(request.payload.len()).unwrap();
@@ -537,9 +552,13 @@ fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
         let stopper = server.stopper();
         let serving = std::thread::spawn(move || {
             server.run().unwrap();
-            server.stats()
+            server.engine_stats()
         });
-        let mut link = Link::connect("band", &meeting.options, WAIT_POLICY).unwrap();
+        let mut link = Link::connect(
+            "band",
+            &ClientConfig::from(&meeting.options).connect_timeout(WAIT_POLICY),
+        )
+        .unwrap();
         let block = method(&mut link, "block");
         let waker = link.waker();
         for len in 1..20 {
@@ -565,7 +584,7 @@ fn requests_and_long_messages_are_answered_for_what_they_are() {
     let meeting = Meeting::new(Transport::Sealed);
     let options = meeting.options.clone();
     let polling = std::thread::spawn(move || {
-        let mut link = Link::accept("band", &options, WAIT_POLICY).unwrap();
+        let mut link = Link::accept("band", &ServerConfig::from(&options), WAIT_POLICY).unwrap();
         while link.maintenance().is_ok() {
             let _ = link.try_recv(|_| Ok(()));
         }
@@ -574,8 +593,8 @@ fn requests_and_long_messages_are_answered_for_what_they_are() {
         assert_eq!(block.unwrap_err().code(), Code::Closed);
         (link.skipped(), link.try_recv(|_| Ok(())))
     });
-    let api = ApiOptions::default();
-    let mut client = patiently(|| blocking::Client::connect("band", &meeting.options, api));
+    let mut client =
+        patiently(|| blocking::Client::connect("band", &ClientConfig::from(&meeting.options)));
     for _ in 0..10 {
         let error = client.request("anything", b"", &CallOptions::default()).unwrap_err();
         assert_eq!(error.code(), Code::UnknownMethod);
@@ -591,15 +610,15 @@ fn requests_and_long_messages_are_answered_for_what_they_are() {
 #[test]
 fn messages_that_would_not_be_one_piece_in_the_rings_a_server_gives_are_a_typed_error() {
     let meeting = Meeting::new(Transport::Sealed);
-    let api = ApiOptions::default();
     let listen = ListenOptions { rings_max: [4096; RINGS], ..ListenOptions::default() };
     let own = Options { rings: [4096; RINGS], ..meeting.options.clone() };
-    let mut server = blocking::Server::bind_with("band", &own, &listen, api).unwrap();
+    let mut server =
+        blocking::Server::bind("band", &ServerConfig::from(&own).listen(listen)).unwrap();
     let stopper = server.stopper();
     let serving = std::thread::spawn(move || server.run().unwrap());
     let connect = |rings| {
         let options = Options { rings, ..meeting.options.clone() };
-        Link::connect("band", &options, WAIT_POLICY)
+        Link::connect("band", &ClientConfig::from(&options).connect_timeout(WAIT_POLICY))
     };
     let error = connect([65_536; RINGS]).err().expect("less was given than was asked for");
     assert_eq!(error.code(), Code::NoSpace);
@@ -617,13 +636,14 @@ fn a_client_with_smaller_rings_agrees_on_shorter_messages() {
         let meeting = Meeting::new(transport);
         let options = meeting.options.clone();
         let polling = std::thread::spawn(move || {
-            let mut link = Link::accept("band", &options, WAIT_POLICY).unwrap();
+            let mut link =
+                Link::accept("band", &ServerConfig::from(&options), WAIT_POLICY).unwrap();
             let payload = receive(&mut link);
             (payload.len(), link.skipped())
         });
         let small = Options { rings: [4096; RINGS], ..meeting.options.clone() };
-        let api = ApiOptions::default();
-        let mut client = patiently(|| blocking::Client::connect("band", &small, api));
+        let mut client =
+            patiently(|| blocking::Client::connect("band", &ClientConfig::from(&small)));
         let most = usize::try_from(client.peer().agreement.limits.message_len_max).unwrap();
         assert_eq!(most, 1024 - 24 - 128);
         let call = CallOptions::default();
@@ -639,11 +659,12 @@ fn the_last_words_of_one_who_was_killed_are_received() {
     for transport in TRANSPORTS {
         let meeting = Meeting::new(transport);
         let mut mute = meeting.run("mute");
-        let mut link = Link::accept("band", &meeting.options, WAIT_POLICY).unwrap();
+        let mut link =
+            Link::accept("band", &ServerConfig::from(&meeting.options), WAIT_POLICY).unwrap();
         // The first is behind the definition of its name.
         eventually("a message", || {
             link.maintenance().unwrap();
-            link.stats().unwrap().received == 0
+            link.link_stats().unwrap().received == 0
                 && link.try_recv(|arrival| arrival.body.copy_to(&mut [0])) == Ok(true)
         });
         eventually("the others", || meeting.path("said").exists());

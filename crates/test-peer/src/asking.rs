@@ -15,10 +15,10 @@ use crate::{Agent, Connection, lock};
 
 pub async fn connect(agent: &Arc<Agent>, connect: Connect) -> Answer {
     let Connect { server, options, waiting } = connect;
-    let (wanted, api) = (options.options(), options.api());
+    let config = options.client();
     let (connection, peer) = if waiting {
         let client = tokio::task::spawn_blocking(move || {
-            let mut client = blocking::Client::connect(&server, &wanted, api)?;
+            let mut client = blocking::Client::connect(&server, &config)?;
             client.handle("add", add);
             Ok::<_, Error>(client)
         });
@@ -26,7 +26,7 @@ pub async fn connect(agent: &Arc<Agent>, connect: Connect) -> Answer {
         let peer = client.peer().clone();
         (Connection::Waiting(Arc::new(Mutex::new(client))), peer)
     } else {
-        let client = Client::connect_with(&server, &wanted, api, handlers(agent, None)).await?;
+        let client = Client::connect_with(&server, &config, handlers(agent, None)).await?;
         let peer = client.peer().clone();
         (Connection::Async(client), peer)
     };
@@ -137,14 +137,12 @@ fn prepare(ask: &Ask) -> Result<(Vec<u8>, CallOptions), Failure> {
     let timeout = ask.timeout_ms.map(Duration::from_millis);
     Ok((
         payload,
-        CallOptions {
-            lane: ask.lane.into(),
-            codec: ask.codec.into(),
-            timeout,
-            trace,
-            window: None,
-            compress: ask.method == PACKED,
-        },
+        CallOptions::new()
+            .lane(ask.lane.into())
+            .codec(ask.codec.into())
+            .timeout(timeout)
+            .trace(trace)
+            .compress(ask.method == PACKED),
     ))
 }
 
@@ -176,7 +174,7 @@ pub async fn notify(agent: &Agent, notify: &Notify) -> Answer {
     let Connection::Async(client) = agent.connection(notify.connection)? else {
         return Err(Failure::mistake("a connection that waits only asks"));
     };
-    let options = CallOptions { lane: notify.lane.into(), ..CallOptions::default() };
+    let options = CallOptions::new().lane(notify.lane.into());
     let mut payload = vec![0; notify.length.max(8)];
     payload[..4].copy_from_slice(&notify.stream.to_le_bytes());
     let mut refused = Value::Null;
@@ -207,7 +205,7 @@ pub fn stats(agent: &Agent, connection: u32) -> Answer {
     let Connection::Async(client) = agent.connection(connection)? else {
         return Err(Failure::mistake("a connection that waits is not looked into"));
     };
-    let stats = client.stats().unwrap_or_default();
+    let stats = client.link_stats().unwrap_or_default();
     Ok(json!({
         "pending": stats.calls,
         "serving": stats.serving,

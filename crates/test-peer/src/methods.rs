@@ -118,7 +118,7 @@ pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
             let server = name.as_ref().and_then(|name| closing.server(name));
             async move {
                 if let Some(server) = server {
-                    server.disconnect(request.link);
+                    drop(server.disconnect(request.link).await);
                 }
                 pending().await
             }
@@ -165,7 +165,7 @@ fn plain(handlers: Handlers) -> Handlers {
             let payload = rmp_serde::to_vec_named(&value).expect("values encode");
             let timeout = timeout_ms.map(Duration::from_millis);
             let codec = Codec::MessagePack;
-            let options = CallOptions { codec, timeout, ..CallOptions::default() };
+            let options = CallOptions::new().codec(codec).timeout(timeout);
             Ok(request.request(&method, &payload, &options).await?)
         })
 }

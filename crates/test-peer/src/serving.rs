@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ringpost::tokio::Server;
-use ringpost::{ApiOptions, Change, Reply, Sent, blocking};
+use ringpost::{Change, Reply, Sent, ServerConfig, blocking};
 use serde_json::{Value, json};
 
 use crate::methods::handlers;
@@ -25,8 +25,7 @@ struct Connections {
 pub async fn listen(agent: &Arc<Agent>, listen: Listen) -> Answer {
     let Listen { server: name, options } = listen;
     let handlers = handlers(agent, Some(&name));
-    let (wanted, limits) = (options.options(), options.listen());
-    let server = Server::bind_with(&name, &wanted, &limits, options.api(), handlers).await?;
+    let server = Server::bind_with(&name, &options.server(), handlers).await?;
     let connections = Arc::<Mutex<Connections>>::default();
     let (watched, told) = (server.clone(), Arc::clone(&connections));
     tokio::spawn(async move {
@@ -50,7 +49,7 @@ pub fn connections(agent: &Agent, server: &str) -> Answer {
     let serving = servers.get(server).ok_or_else(|| Failure::mistake("no such server"))?;
     let connections = lock(&serving.connections).clone();
     let Connections { came, ended } = connections;
-    let lost_wakeups = serving.server.stats().lost_wakeups;
+    let lost_wakeups = serving.server.engine_stats().lost_wakeups;
     let mut dropped = [0; 4];
     for (link, _) in serving.server.peers() {
         let stats = serving.server.link_stats(link).unwrap_or_default();
@@ -66,7 +65,7 @@ pub fn connections(agent: &Agent, server: &str) -> Answer {
 
 /// Only the api for threads that wait lets a handler answer again.
 pub fn answer_twice(agent: &Arc<Agent>, name: &str, options: &Chosen) -> Answer {
-    let mut server = blocking::Server::bind(name, &options.options(), ApiOptions::default())?;
+    let mut server = blocking::Server::bind(name, &ServerConfig::from(&options.options()))?;
     let tickets = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&tickets);
     server.handle("twice", move |request, _| {

@@ -33,8 +33,8 @@ pub fn handle(agent: &Arc<Agent>, handlers: Handlers) -> Handlers {
         })
         .handle("sum", |mut request: Request| async move {
             let (items, mut sum) = (request.take_stream()?, 0u64);
-            while let Some(item) = items.next().await {
-                sum += u64::from(number(&item?.payload));
+            while let Some(item) = items.next().await? {
+                sum += u64::from(number(&item.payload));
             }
             encode(json!(sum))
         })
@@ -44,8 +44,8 @@ pub fn handle(agent: &Arc<Agent>, handlers: Handlers) -> Handlers {
         })
         .handle("double", |mut request: Request| async move {
             let (items, mut count) = (request.take_stream()?, 0);
-            while let Some(item) = items.next().await {
-                items.send(&number_bytes(2 * number(&item?.payload))).await?;
+            while let Some(item) = items.next().await? {
+                items.send(&number_bytes(2 * number(&item.payload))).await?;
                 count += 1;
             }
             encode(json!(count))
@@ -131,19 +131,16 @@ async fn read(client: &Client, ask: &StreamAsk, seen: &mut Seen) -> Result<Value
         Codec::Bytes => ask.value.to_string().into_bytes(),
         _ => rmp_serde::to_vec_named(&ask.value).expect("values encode"),
     };
-    let options = CallOptions {
-        codec,
-        lane: ask.lane.into(),
-        timeout: ask.timeout_ms.map(Duration::from_millis),
-        window: ask.window,
-        trace: None,
-        ..CallOptions::default()
-    };
+    let mut options = CallOptions::new()
+        .codec(codec)
+        .lane(ask.lane.into())
+        .timeout(ask.timeout_ms.map(Duration::from_millis));
+    options.window = ask.window;
     let stream = client.stream(&ask.method, &payload, &options)?;
     let (expected, factor) = (pattern(ask.length), if ask.method == "double" { 2 } else { 1 });
     let read = async {
-        while let Some(item) = stream.next().await {
-            let payload = item?.payload;
+        while let Some(item) = stream.next().await? {
+            let payload = item.payload;
             seen.in_order &=
                 if is_bulk { payload == expected } else { number(&payload) == seen.items * factor };
             seen.items += 1;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ringpost::{
-    ApiOptions, Codec, CrcMode, Error, Lane, ListenOptions, Options, Overflow, RemoteError,
-    Transport,
+    ClientConfig, Codec, CrcMode, Error, Lane, ListenOptions, Options, Overflow, RemoteError,
+    ServerConfig, Transport,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -291,11 +291,17 @@ impl Chosen {
         options
     }
 
-    pub fn api(&self) -> ApiOptions {
-        let mut api = ApiOptions::default();
-        set(&mut api.timeout, self.timeout_ms.map(Duration::from_millis));
-        set(&mut api.connect_timeout, self.connect_timeout_ms.map(Duration::from_millis));
-        api
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::from(self.options());
+        set(&mut config.timeout, self.timeout_ms.map(Duration::from_millis));
+        set(&mut config.connect_timeout, self.connect_timeout_ms.map(Duration::from_millis));
+        config
+    }
+
+    pub fn server(&self) -> ServerConfig {
+        let mut config = ServerConfig::from(self.options()).listen(self.listen());
+        set(&mut config.timeout, self.timeout_ms.map(Duration::from_millis));
+        config
     }
 
     pub fn listen(&self) -> ListenOptions {

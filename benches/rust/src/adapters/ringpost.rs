@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use ringpost::blocking::{Answer, Client, Server, Ticket};
-use ringpost::{ApiOptions, CallOptions, Item, Options, RemoteError, Reply, Sent, WaitPolicy};
+use ringpost::{
+    CallOptions, ClientConfig, Item, Options, RemoteError, Reply, Sent, ServerConfig, WaitPolicy,
+};
 use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Channel, Result, Service, Settings};
@@ -28,7 +30,10 @@ const STOP_LOOKS: Duration = Duration::from_secs(1);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
-    let mut server = Server::bind(address, &options(settings), face(settings))?;
+    let mut server = Server::bind(
+        address,
+        &ServerConfig::from(options(settings)).wait_policy(wait_policy(settings)),
+    )?;
     // The handlers are called by one thread, each with a reader of its own.
     let (asked, mut told) = (sink.reader(), sink.reader());
     server.handle(ECHO, move |request, reply| {
@@ -83,7 +88,10 @@ fn flow(server: &mut Server, ticket: &Ticket, [count, size]: [u64; 2]) -> ringpo
 }
 
 fn connect(address: &str, settings: &Settings) -> Result<Box<dyn Measured>> {
-    let client = Client::connect(address, &options(settings), face(settings))?;
+    let client = Client::connect(
+        address,
+        &ClientConfig::from(options(settings)).wait_policy(wait_policy(settings)),
+    )?;
     Ok(Box::new(RingpostChannel { client, answer: Vec::new() }))
 }
 
@@ -91,9 +99,8 @@ fn options(settings: &Settings) -> Options {
     Options { directory: Some(settings.directory.clone()), ..Options::default() }
 }
 
-fn face(settings: &Settings) -> ApiOptions {
-    let wait_policy = if settings.look { WaitPolicy::DEFAULT } else { WaitPolicy::NONE };
-    ApiOptions { wait_policy, ..ApiOptions::default() }
+fn wait_policy(settings: &Settings) -> WaitPolicy {
+    if settings.spin { WaitPolicy::DEFAULT } else { WaitPolicy::NONE }
 }
 
 struct RingpostChannel {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// What the runner has of a worker.
 pub struct Worker {
     child: Child,
-    told: ChildStdin,
+    commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
@@ -23,9 +23,9 @@ impl Worker {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the worker starts");
-        let told = child.stdin.take().expect("it is piped");
+        let commands = child.stdin.take().expect("it is piped");
         let answers = BufReader::new(child.stdout.take().expect("it is piped"));
-        Self { child, told, answers }
+        Self { child, commands, answers }
     }
 
     /// What a command comes to that succeeds.
@@ -42,7 +42,7 @@ impl Worker {
     }
 
     fn say(&mut self, line: &str) -> Value {
-        writeln!(self.told, "{line}").expect("the worker listens");
+        writeln!(self.commands, "{line}").expect("the worker listens");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("the worker answers");
         serde_json::from_str(&answer).expect("an answer is JSON")
@@ -55,8 +55,8 @@ impl Worker {
 
     /// Has nothing more to say to it, which ends it too.
     pub fn end(self) {
-        let Self { mut child, told, .. } = self;
-        drop(told);
+        let Self { mut child, commands, .. } = self;
+        drop(commands);
         assert!(child.wait().expect("it ends").success());
     }
 }
@@ -72,11 +72,11 @@ pub struct Pair {
 
 impl Pair {
     /// Of an adapter that serves and one that asks.
-    pub fn open(program: &str, adapters: [&str; 2], look: bool) -> Self {
+    pub fn open(program: &str, adapters: [&str; 2], spin: bool) -> Self {
         let folder = Folder::new();
         let (mut serves, mut asks) = (Worker::start(program), Worker::start(program));
         let order = |what: &str, adapter: &str| {
-            let settings = json!({ "directory": folder.0, "look": look, "whatever": 1 });
+            let settings = json!({ "directory": folder.0, "spin": spin, "whatever": 1 });
             let address = folder.address();
             json!({ "do": what, "adapter": adapter, "address": address, "settings": settings })
         };

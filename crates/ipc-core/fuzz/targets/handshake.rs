@@ -1,5 +1,5 @@
-//! What an arbitrary peer says before the first frame: to the decoders, to a server, and to a client.
-//! Whatever it says, a connection comes to exactly one end.
+//! What an arbitrary peer says before the first frame: to the decoders, to a server, and to a
+//! client. Whatever it says, a connection comes to exactly one end.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
-//! A connected peer that writes what it likes into the segment: frames in good form and in none, words
-//! of all kinds, also while they are read. The server survives, the connection comes to exactly one
-//! end, and so does what it had asked.
+//! A connected peer that writes what it likes into the segment: frames in good form and in none,
+//! words of all kinds, also while they are read. The server survives, the connection comes to
+//! exactly one end, and so does what it had asked.
 
 #![no_main]
 

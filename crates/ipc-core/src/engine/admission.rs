@@ -39,7 +39,8 @@ impl Engine {
         let Some(Entry::Handshaking { connecting, .. }) = self.entries.get(key) else {
             return Err(too_many());
         };
-        // A socket that is not connected yet only says, again and again, that nobody is there.
+        // A socket that is not connected yet would only report, again and again, that it has no
+        // peer.
         if !connecting.is_connecting()
             && let Err(error) = self.poller.watch(connecting.socket(), Source::Socket(key))
         {
@@ -93,7 +94,7 @@ impl Engine {
         }
     }
 
-    /// A client has said who it is. One that was told WELCOME counts as a connection from now on.
+    /// A client has sent HELLO. One that was sent WELCOME counts as a connection from now on.
     fn has_spoken(&mut self, key: Key, listener: Option<Key>, now: &Now) {
         let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) else { return };
         let Some(Entry::Handshaking { connecting, .. }) = self.entries.get_mut(key) else { return };
@@ -138,9 +139,9 @@ impl Engine {
         self.warm(key);
     }
 
-    /// Whether the peer of a session is this engine: the other end of it is here too, and the kernel says
-    /// that it is of this process. What a peer says of itself does not count, and neither does a
-    /// session's name alone: a client of ours may use it as a server of ours.
+    /// Whether the peer of a session is this engine: the other end of it is here too, and the
+    /// kernel reports that it is of this process. What a peer claims does not count, and neither
+    /// does a session's name alone: a client of ours may use it as a server of ours.
     fn is_self(&self, key: Key, peer: &Peer, is_server: bool) -> bool {
         if u32::try_from(peer.pid) != Ok(std::process::id()) {
             return false;
@@ -183,7 +184,7 @@ impl Engine {
         self.start_handshakes(key, accepted, now);
     }
 
-    /// Begins handshakes with clients that were accepted. One that cannot be served is told so.
+    /// Begins handshakes with clients that were accepted. One that cannot be served is refused.
     pub(super) fn start_handshakes(&mut self, key: Key, accepted: Vec<OwnedFd>, now: &Now) {
         for socket in accepted {
             let Some(listener) = self.listeners.get(key) else { return };

@@ -1,5 +1,5 @@
-//! What could not be written yet: whole frames, in order, for one lane. A ring's continuation in
-//! private memory, of which messages nobody answers may be dropped again.
+//! What could not be written yet: whole frames, in order, for one lane. It continues a ring in
+//! private memory, and its one-way messages may be dropped again.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -75,8 +75,8 @@ impl Backlog {
         self.push([NO_MAGIC, key, 0], &[]);
     }
 
-    /// The frames from `start` on are a message that may be dropped, and is to be if it still waits at
-    /// `until`, which is no earlier than that of any before it.
+    /// The frames from `start` on are a message that may be dropped, and is to be if it still waits
+    /// at `until`, which is no earlier than that of any before it.
     pub fn loosen(&mut self, start: usize, until: Time, id: u64) {
         let frames = start..self.bytes.len();
         self.loose_len += frames.len();
@@ -99,8 +99,8 @@ impl Backlog {
         self.bytes[start..].first_chunk::<HEADER_LEN>().map(bytes_to_words)
     }
 
-    /// The message that begins with what is in front is being written and cannot be dropped any more.
-    /// Returns its id, if it could until now.
+    /// The message that begins with what is in front is being written and cannot be dropped any
+    /// more. Returns its id, if it could until now.
     pub fn begin(&mut self) -> Option<u64> {
         let Loose { frames, id, .. } = self.loose.front()?;
         if frames.start != self.start {
@@ -112,8 +112,8 @@ impl Backlog {
         Some(id)
     }
 
-    /// Removes what is in front. Returns the id of the message that begins with it, if that could have
-    /// been dropped until now.
+    /// Removes what is in front. Returns the id of the message that begins with it, if that could
+    /// have been dropped until now.
     pub fn pop(&mut self) -> Option<u64> {
         let words = self.words_at(self.start)?;
         let begun = self.begin();
@@ -132,7 +132,8 @@ impl Backlog {
         self.loose.front().map_or(Time::NEVER, |first| first.until)
     }
 
-    /// Drops the oldest message that may be dropped. Returns its id, and its key if it waits elsewhere.
+    /// Drops the oldest message that may be dropped. Returns its id, and its key if it waits
+    /// elsewhere.
     pub fn drop_oldest(&mut self) -> Option<(u64, Option<u64>)> {
         let Loose { frames, id, .. } = self.loose.pop_front()?;
         let key = self.words_at(frames.start).and_then(key_of);

@@ -1,13 +1,13 @@
-//! A server's name: the lock by which it is held, the socket by which it is found, and what becomes of
-//! both.
+//! A server's name: the lock by which it is held, the socket by which it is found, and what becomes
+//! of both.
 //!
 //! ```text
-//!   name.lock   locked by the server as long as it lives; holds nine bytes that say whose file it is
-//!   name.sock   the socket; it may be removed by whoever holds the lock
+//!   name.lock   locked by the server as long as it lives; nine bytes in it identify the file
+//!   name.sock   the socket; the holder of the lock may remove it
 //! ```
 //!
-//! A server removes and replaces what is its own: the very files it has made, told by device and inode.
-//! Whatever else lies at their paths by then belongs to another.
+//! A server removes and replaces what is its own: the very files it has made, recognised by device
+//! and inode. Whatever else lies at their paths by then belongs to another.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -24,15 +24,15 @@ use super::directory::Directory;
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
-/// What a lock file holds, so that it can be told from locks of others.
+/// What a lock file holds, so that it can be distinguished from other files.
 const MARK: &[u8] = b"ringpost\n";
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// How often to make room for a socket: what is removed may be put back once.
 const BINDS: usize = 4;
 /// Connections the kernel holds for a listener that is busy.
 const BACKLOG: i32 = 4096;
-/// How long a lock may be held by a process that only looks whether it is held, before it is taken for
-/// a server's: such a look takes microseconds.
+/// How long a lock may be held by a process that only checks whether it is held, before it is taken
+/// for a server's: such a check takes microseconds.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(1),
     Duration::from_millis(2),
@@ -101,8 +101,8 @@ impl Claim {
         &self.name
     }
 
-    /// Puts a socket where clients look for it, in place of what is there. To be called with the lock
-    /// held.
+    /// Puts a socket where clients look for it, in place of what is there. To be called with the
+    /// lock held.
     fn bind_locked(&mut self) -> Result<Listening> {
         let path = self.socket_path();
         for _ in 0..BINDS {
@@ -126,8 +126,8 @@ impl Claim {
         let failed = |cause| Error::system(listening_at(&path), cause);
         let address = self.directory.address(&self.name)?;
         let socket = stream_socket().map_err(failed)?;
-        // The mode goes with the socket into its name, so there is no moment with a wider one. What a
-        // umask takes from it is given back before anything can connect.
+        // The mode goes with the socket into its name, so there is no moment with a wider one. What
+        // a umask takes from it is given back before anything can connect.
         rustix::fs::fchmod(&socket, MODE).map_err(failed)?;
         match sys::fault().and_then(|()| rustix::net::bind(&socket, &address)) {
             Err(Errno::ADDRINUSE) => return Ok(None),
@@ -159,7 +159,8 @@ impl Claim {
         Standing::Whole
     }
 
-    /// Puts back what is gone: the directory, the lock, the socket. Returns the socket, if it is a new
+    /// Puts back what is gone: the directory, the lock, the socket. Returns the socket, if it is a
+    /// new
     /// one. [`Code::NameInUse`]: another holds the name by now.
     pub fn restore(&mut self) -> Result<Option<Listening>> {
         self.directory.remake()?;
@@ -173,8 +174,8 @@ impl Claim {
         }
     }
 
-    /// Puts the socket back without the lock: clients find it, and so does a server that takes the lock
-    /// and with it the name. What is there by then is left alone.
+    /// Puts the socket back without the lock: clients find it, and so does a server that takes the
+    /// lock and with it the name. What is there by then is left alone.
     pub fn restore_for_clients(&mut self) -> Result<Option<Listening>> {
         self.directory.remake()?;
         if self.is_socket_there() || FileId::at(&self.lock_path()).is_some() {
@@ -222,7 +223,7 @@ impl Drop for Claim {
 /// Whether a server that lives holds the name in that directory.
 pub(super) fn is_held(directory: &Directory, name: &str) -> bool {
     let Ok(file) = open_lock(&directory.lock_path(name), OFlags::empty()) else { return false };
-    // Shared: two that look do not see each other.
+    // Shared: two processes that check do not see each other.
     let looks_held = || {
         let looked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared);
         looked == Err(Errno::WOULDBLOCK)
@@ -252,8 +253,8 @@ pub(super) fn clear(directory: &Directory, name: &str) -> bool {
 
 // ---- locks ----
 
-/// A lock that is held. The kernel drops it with its process, so a name that cannot be locked is held
-/// by someone alive, and a name that can be is free whatever lies about.
+/// A lock that is held. The kernel drops it with its process, so a name that cannot be locked is
+/// held by a living process, and a name that can be is free whatever files are left.
 struct Lock {
     _file: File,
     id: FileId,
@@ -285,8 +286,8 @@ impl Lock {
     }
 }
 
-/// Opens a lock file, which is a file of ours or none at all. What a umask took from its mode is given
-/// back.
+/// Opens a lock file, which is a file of ours or none at all. What a umask took from its mode is
+/// given back.
 fn open_lock(path: &Path, more: OFlags) -> rustix::io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
     let open = || rustix::fs::open(path, flags, MODE);
@@ -311,8 +312,8 @@ fn is_marked(file: &File) -> bool {
     matches!(file.read_at(&mut found, 0), Ok(len) if found[..len] == *MARK)
 }
 
-/// A file without the mark is left alone by all but the servers of its name, so that it does no harm
-/// if there is no room for it.
+/// A file without the mark is left alone by all but the servers of its name, so that it does no
+/// harm if there is no room for it.
 fn mark(file: &File) {
     let is_empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
     if is_empty && MARK.len() as u64 <= sys::file_len_max() {

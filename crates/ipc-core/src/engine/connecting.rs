@@ -1,4 +1,4 @@
-//! A connection before it is one: the handshake's frames on the socket, in both roles.
+//! A connection in the making: the handshake's frames on the socket, in both roles.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -34,7 +34,7 @@ pub(super) struct Agreed {
     pub peer: Peer,
 }
 
-/// What a connecting came to, for now.
+/// What a step of a handshake came to.
 pub(super) enum Progress {
     /// More has to come from the peer.
     Waiting,
@@ -42,7 +42,7 @@ pub(super) enum Progress {
     Agreed(Agreed),
 }
 
-/// What a server has to say to a client.
+/// What a server offers to a client.
 pub(super) struct Reception<'a> {
     pub policy: &'a Policy,
     /// Connections it may have, and those it has already or has agreed to.
@@ -68,7 +68,7 @@ pub(super) struct Handshaking {
     /// Given up then.
     pub deadline: Time,
     incoming: Vec<u8>,
-    /// What came beside a WELCOME, and nothing else.
+    /// The descriptor that came with a WELCOME.
     memory: Option<OwnedFd>,
     stage: Stage,
     /// A server has agreed to it, so that it counts.
@@ -76,13 +76,13 @@ pub(super) struct Handshaking {
 }
 
 enum Stage {
-    /// A client that was not let in yet: it tries these doors, and the last has a full queue.
+    /// A client that is not connected yet: it tries these doors, and the first has a full queue.
     Connecting { name: String, doors: Vec<Door>, hello: Hello },
-    /// A client that said HELLO.
+    /// A client that sent HELLO.
     AwaitingWelcome(Hello),
-    /// A server that heard nothing yet.
+    /// A server that has received nothing yet.
     AwaitingHello,
-    /// A server that said WELCOME.
+    /// A server that sent WELCOME.
     AwaitingReady { segment: Segment, peer: Peer },
     /// Over.
     Done,
@@ -102,16 +102,16 @@ impl Handshaking {
         Ok(this)
     }
 
-    /// A server's first step: looks who it is before reading a byte.
+    /// A server's first step: checks the client's user before reading a byte.
     pub fn accept(socket: OwnedFd, deadline: Time) -> Result<Self> {
         let mut this = Self::new(socket, deadline, Stage::AwaitingHello);
         this.check_user("the client")?;
         Ok(this)
     }
 
-    /// Tells a client that was not even listened to. Whether it hears is up to it.
+    /// Refuses a client before reading anything from it. It may or may not read the reason.
     pub fn refuse(socket: &OwnedFd, error: &Error) {
-        let _ = say(socket, control::REJECT, &Reject::of(error).encode(), &[]);
+        let _ = send(socket, control::REJECT, &Reject::of(error).encode(), &[]);
     }
 
     fn new(socket: OwnedFd, deadline: Time, stage: Stage) -> Self {
@@ -124,7 +124,7 @@ impl Handshaking {
         &self.socket
     }
 
-    /// The control socket of a connecting that has come to its end.
+    /// The control socket of a handshake that is over.
     pub fn into_socket(self) -> OwnedFd {
         self.socket
     }
@@ -134,12 +134,12 @@ impl Handshaking {
         matches!(self.stage, Stage::Connecting { .. })
     }
 
-    /// Whether this is a server's connecting whose client has said nothing yet.
+    /// Whether this is a server's handshake whose client has sent nothing yet.
     pub fn is_silent(&self) -> bool {
         matches!(self.stage, Stage::AwaitingHello)
     }
 
-    /// Whether this is a server's connecting whose client was told WELCOME.
+    /// Whether this is a server's handshake that has sent WELCOME.
     pub fn is_welcomed(&self) -> bool {
         self.is_welcomed
     }
@@ -152,7 +152,7 @@ impl Handshaking {
         }
     }
 
-    /// Tries to connect, wherever the server may be; a full queue leaves it for later.
+    /// Tries to connect at each place where the server may be; a full queue leaves it for later.
     pub fn try_connect(&mut self) -> Result<()> {
         let Stage::Connecting { name, doors, hello } = &mut self.stage else { return Ok(()) };
         let mut barred = None;
@@ -175,10 +175,10 @@ impl Handshaking {
         }
         let hello = hello.clone();
         self.check_user("the server")?;
-        match say(&self.socket, control::HELLO, &hello.encode(), &[]) {
-            // A server that closed at once may have left the reason to be read.
+        match send(&self.socket, control::HELLO, &hello.encode(), &[]) {
+            // A server that closed at once may have left the reason to read.
             Err(error) if error.code() == Code::Handshake => {}
-            said => said?,
+            sent => sent?,
         }
         self.stage = Stage::AwaitingWelcome(hello);
         Ok(())
@@ -196,7 +196,7 @@ impl Handshaking {
                 (Stage::AwaitingHello, control::HELLO) => {
                     let reception = reception.ok_or_else(gone)?;
                     let answer = self.welcome(&payload, reception, engine);
-                    // The one that is refused may already be gone.
+                    // A client that is refused may already be gone.
                     self.stage = answer.inspect_err(|error| Self::refuse(&self.socket, error))?;
                     self.is_welcomed = true;
                 }
@@ -206,14 +206,14 @@ impl Handshaking {
                 }
                 (Stage::AwaitingWelcome(hello), control::WELCOME) => {
                     let (segment, peer) = self.attach(&payload, &hello)?;
-                    say(&self.socket, control::READY, &[], &[])?;
+                    send(&self.socket, control::READY, &[], &[])?;
                     return Ok(agreed(Side::Client, segment, peer));
                 }
                 (Stage::AwaitingWelcome(_), control::REJECT) => {
                     return Err(Reject::decode(&payload)?.into_error());
                 }
                 (_, code) => {
-                    let message = format!("control code {code} out of turn");
+                    let message = format!("control code {code} is not expected now");
                     return Err(Error::new(Code::Handshake, message));
                 }
             }
@@ -241,7 +241,7 @@ impl Handshaking {
             engine,
             address: handle.address().cloned(),
         };
-        say(&self.socket, control::WELCOME, &welcome.encode(), handle.descriptor().as_slice())?;
+        send(&self.socket, control::WELCOME, &welcome.encode(), handle.descriptor().as_slice())?;
         let peer = self.peer(session, hello.engine, &welcome);
         Ok(Stage::AwaitingReady { segment, peer })
     }
@@ -274,7 +274,7 @@ impl Handshaking {
 
     fn check_user(&mut self, who: &str) -> Result<()> {
         let credentials = credentials::of_peer(self.socket.as_fd())
-            .map_err(|cause| Error::system("asking who is at the other end", cause))?;
+            .map_err(|cause| Error::system("reading the credentials of the peer", cause))?;
         let (uid, own) = (credentials.uid, rustix::process::geteuid().as_raw());
         if uid != own {
             let message = format!("{who} belongs to user {uid}, not to user {own}");
@@ -285,8 +285,8 @@ impl Handshaking {
         Ok(())
     }
 
-    /// The next whole frame, if it has come: its code and its payload. What is behind WELCOME and READY
-    /// are bells, of which a link that is awake has no need.
+    /// The next whole frame, if it has come: its code and its payload. What is behind WELCOME and
+    /// READY are bells, of which a link that is awake has no need.
     fn next_frame(&mut self) -> Result<Option<(u16, Vec<u8>)>> {
         loop {
             if let Some(frame) = self.frame()? {
@@ -331,8 +331,8 @@ impl Handshaking {
         Ok(Some((header.code(), payload)))
     }
 
-    /// Reads on. A descriptor is taken in the one place where one belongs, beside the first bytes of a
-    /// WELCOME; elsewhere there is no room for any, and the kernel closes what comes.
+    /// Reads on. A descriptor is taken in the one place where one belongs, beside the first bytes
+    /// of a WELCOME; elsewhere there is no room for any, and the kernel closes what comes.
     fn read_more(&mut self) -> Result<usize, Unread> {
         let mut bytes = [0; HEADER_LEN + PAYLOAD_LEN_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
@@ -389,7 +389,7 @@ impl From<Errno> for Unread {
 
 /// Sends a frame. It is far smaller than any socket's buffer and the first or second thing
 /// in it, so anything but "all of it" means that the peer is gone.
-fn say(socket: &OwnedFd, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+fn send(socket: &OwnedFd, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
     let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
     let header = header.to_bytes(payload);
     let parts = [IoSlice::new(&header), IoSlice::new(payload)];
@@ -410,7 +410,7 @@ fn say(socket: &OwnedFd, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_
 
 #[cold]
 fn gone() -> Error {
-    Error::new(Code::Handshake, "the other side went away during the handshake")
+    Error::new(Code::Handshake, "the peer went away during the handshake")
 }
 
 #[cold]

@@ -1,7 +1,7 @@
 //! The private directories in which a machine's processes of one user meet.
 //!
 //! One that was chosen is the only one. Where none was, there are places every process of this user
-//! knows, in one order: a server takes the first it can use, and a client looks into all of them.
+//! knows, in one order: a server takes the first it can use, and a client searches all of them.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -31,10 +31,10 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The directory of the options if there is one, else the environment's, else those every process
-    /// of this user knows. Peers must meet, and neither `XDG_RUNTIME_DIR` nor `TMPDIR` is the same in
-    /// all sandboxes, sessions and services of one user. What is relative is so to the directory this
-    /// process is in now, wherever it goes later.
+    /// The directory of the options if there is one, else the environment's, else those every
+    /// process of this user knows. Peers must meet, and neither `XDG_RUNTIME_DIR` nor `TMPDIR` is
+    /// the same in all sandboxes, sessions and services of one user. What is relative is so to the
+    /// directory this process is in now, wherever it goes later.
     pub fn of(options: &Options) -> Result<Self> {
         let variable = || std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty());
         let chosen = match &options.directory {
@@ -68,7 +68,7 @@ impl Places {
         Err(nowhere(&reasons))
     }
 
-    /// The places where a server of that name may be, and why the others were not looked into.
+    /// The places where a server of that name may be, and why the others were not searched.
     pub fn doors(&self, name: &str) -> Result<(Vec<Door>, Vec<String>)> {
         check_server_name(name)?;
         let (mut doors, mut reasons) = (Vec::new(), Vec::new());
@@ -125,7 +125,7 @@ fn known_places() -> Vec<PathBuf> {
     within_run.into_iter().chain(within).collect()
 }
 
-/// A server's socket, as a client looks for it.
+/// A server's socket, as a client searches for it.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     pub directory: Directory,
@@ -205,15 +205,15 @@ fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Checked, not trusted: a real directory, ours, closed to all others. If it is ours, and only its owner
-/// lacks something, a umask has taken that, and it is given back.
+/// Checked, not trusted: a real directory, ours, closed to all others. If it is ours, and only its
+/// owner lacks something, a umask has taken that, and it is given back.
 fn check(path: &Path, uid: u32) -> Result<()> {
     let shown = path.display();
     let unsafe_place = |message: String| Error::new(Code::UnsafeDirectory, remedied(&message));
     let look = || {
         fs::symlink_metadata(path).map_err(|error| match Errno::from_io_error(&error) {
-            Some(cause) => Error::system(format_args!("looking at {shown}"), cause),
-            None => unsafe_place(format!("looking at {shown}: {error}")),
+            Some(cause) => Error::system(format_args!("reading {shown}"), cause),
+            None => unsafe_place(format!("reading {shown}: {error}")),
         })
     };
     let mut meta = look()?;
@@ -226,7 +226,7 @@ fn check(path: &Path, uid: u32) -> Result<()> {
         return Err(Error::new(Code::ForeignUser, remedied(&message)));
     }
     if meta.mode() & 0o077 == 0 && meta.mode() & 0o700 != 0o700 {
-        // Not followed by anything but a look: whether it has helped is what counts.
+        // A failure is no error here: the check that follows decides.
         let _ = rustix::fs::chmod(path, Mode::RWXU);
         meta = look()?;
     }
@@ -234,8 +234,8 @@ fn check(path: &Path, uid: u32) -> Result<()> {
     if mode != 0o700 {
         let reason = if mode & 0o077 == 0 { "closed to its owner" } else { "open to others" };
         let message = format!(
-            "{shown} is {reason}, its mode is {mode:03o}: make it private with `chmod 700 {shown}`, \
-             or choose another place with {CHOOSING}"
+            "{shown} is {reason}, its mode is {mode:03o}: make it private with \
+             `chmod 700 {shown}`, or choose another place with {CHOOSING}"
         );
         return Err(Error::new(Code::UnsafeDirectory, message));
     }

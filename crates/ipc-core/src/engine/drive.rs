@@ -1,4 +1,4 @@
-//! Driving an engine: rings first, then what the kernel has to say, then what is due.
+//! Driving an engine: rings first, then events of the kernel, then what is due.
 
 use std::time::Duration;
 
@@ -15,24 +15,24 @@ use crate::time::{Now, Time};
 
 /// Frames read from one link before the next has its turn.
 const LINK_BUDGET: u32 = 1024;
-/// Looks in vain after which a link cools down although others keep the engine awake.
+/// Polls without result after which a link falls asleep although others keep the engine awake.
 const IDLE_POLLS: u32 = 4096;
 /// Turns of taking kernel events in one drive.
 const EVENT_TURNS: u32 = 4;
-/// When sleeping links are looked at without having been rung for, after falling asleep.
+/// When sleeping links are polled although no bell has rung, after falling asleep.
 const BACKSTOPS: [Duration; 4] = [
     Duration::from_millis(1),
     Duration::from_millis(10),
     Duration::from_millis(100),
     Duration::from_secs(1),
 ];
-/// How long something may lie unread and unrung for before that counts as a lost wake-up: far
-/// longer than a peer is ever away between its publish and its ring.
+/// How long something may be unread without a ring before that counts as a lost wake-up: far longer
+/// than a peer ever takes from its publish to its ring.
 const LOST_AFTER: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Does what is ready: reads rings, accepts, shakes hands, ends what is due. Never blocks.
-    /// Returns whether there was anything to do.
+    /// Does what is ready: reads rings, accepts clients, continues handshakes, ends what is due.
+    /// Never blocks. Returns whether there was anything to do.
     pub fn drive(&mut self, host: &mut impl Host) -> bool {
         let now = Now::default();
         self.read_budget.read = 0;
@@ -57,34 +57,35 @@ impl Engine {
         self.pump_hot(&Now::default(), host)
     }
 
-    /// Whether so much was read in the last drive that [`Self::handled`] is worth a look at the clock.
+    /// Whether so much was read in the last drive that [`Self::handled`] is worth reading the clock
+    /// for.
     #[inline]
     pub fn is_busy(&self) -> bool {
         self.read_budget.is_busy()
     }
 
-    /// What was read in the last drive has been handled, which took so long. Less is read at once where
-    /// handlers take their time, so that one who sends much does not keep the others waiting.
+    /// What was read in the last drive has been handled, which took so long. Less is read at once
+    /// where handlers are slow, so that a peer that sends much does not keep the others waiting.
     pub fn handled(&mut self, took: Duration) {
         self.read_budget.handled(took, self.stats.links == 1);
     }
 
-    /// The host wants to be driven at this time, once: a later call takes the place of an earlier one,
-    /// and [`Time::NEVER`] takes it back. The engine's descriptor is readable then, and what is to be
-    /// done is up to the host.
+    /// The host wants to be driven at this time, once: a later call takes the place of an earlier
+    /// one, and [`Time::NEVER`] takes it back. The engine's descriptor is readable then, and what
+    /// is to be done is up to the host.
     pub fn wake_at(&mut self, time: Time) {
         self.alarm = time;
         self.due = self.due.min(time);
     }
 
-    /// Whether anything is due: for hosts that look at rings for long and do not get to [`Self::drive`].
+    /// Whether anything is due: for hosts that poll rings for long and do not call [`Self::drive`].
     #[inline]
     pub fn is_due(&self, now: Time) -> bool {
         now >= self.due
     }
 
-    /// Writes what waits as far as there is room, and shows the peers all that was written: the last
-    /// thing a host does that has to end at once.
+    /// Writes what waits as far as there is room, and shows the peers all that was written: the
+    /// last thing a host does that has to end at once.
     pub fn write_out(&mut self, host: &mut impl Host) {
         for (_, entry) in self.entries.iter_mut() {
             if let Entry::Link(link) = entry {
@@ -93,9 +94,8 @@ impl Engine {
         }
     }
 
-    /// Looks whether the peer of a link has cancelled anything, and does no more: for work that goes
-    /// on for long and drives nothing. Costs a load when there is nothing to be heard. Returns whether
-    /// there was.
+    /// Reads what the peer of a link has cancelled, and nothing else: for work that runs for long
+    /// and drives nothing. One load when there is nothing to read. Returns whether there was.
     #[inline]
     pub fn read_cancels(&mut self, link: LinkId, host: &mut impl Host) -> bool {
         let Some(found) = self.link_mut(link.0).filter(|found| found.has_controls()) else {
@@ -165,13 +165,13 @@ impl Engine {
         self.hot.iter().any(|&key| self.link(key).is_some_and(Link::poll))
     }
 
-    /// Whether shared memory of this process has been lost since this was looked at last.
+    /// Whether shared memory of this process has been lost since this was checked last.
     #[inline]
     fn has_losses(&self) -> bool {
         memory::losses() != self.losses
     }
 
-    /// Breaks off with those who have made the memory they share with us shorter.
+    /// Ends connections whose shared memory was truncated.
     #[cold]
     fn end_lost(&mut self) -> bool {
         self.losses = memory::losses();
@@ -188,7 +188,7 @@ impl Engine {
     }
 
     /// Before sleeping: asks every peer to ring, and sets the timer. Returns whether the host may
-    /// sleep now, that is, whether nothing has come meanwhile.
+    /// sleep now: whether nothing has arrived meanwhile.
     pub fn arm(&mut self) -> bool {
         let entries = &mut self.entries;
         let nap = fall_asleep(&mut self.hot, |key| {
@@ -218,7 +218,7 @@ impl Engine {
         !self.hot.is_empty()
     }
 
-    /// Wakes up to a link: looks at it from now on, so that nobody has to ring.
+    /// Adds a link to the hot list: it is polled from now on, and its peer need not ring.
     pub(super) fn warm(&mut self, key: Key) {
         if self.link_mut(key).is_some_and(Link::wake) {
             self.hot.push(key);
@@ -271,7 +271,7 @@ impl Engine {
             match *source {
                 Source::Socket(key) => rang |= self.read_socket(key, now, host),
                 Source::Listener(key) => self.accept(key, now, host),
-                Source::Files(key) => self.look_after(key, now, host),
+                Source::Files(key) => self.check_files(key, now, host),
                 Source::Timer => {}
             }
         }
@@ -282,7 +282,7 @@ impl Engine {
         more
     }
 
-    /// Something came on a control socket. Returns whether it makes a look at the rings worthwhile.
+    /// Something arrived on a control socket. Returns whether the rings have to be polled.
     fn read_socket(&mut self, key: Key, now: &Now, host: &mut impl Host) -> bool {
         match self.entries.get_mut(key) {
             Some(Entry::Handshaking { .. }) => self.proceed(key, now, host),
@@ -339,17 +339,17 @@ impl Engine {
             if listener.resume(now.get()) {
                 self.poller.resume(&listener.socket, Source::Listener(key));
             }
-            let (paused_until, look_at) = (listener.paused_until(), listener.maintenance.due());
-            self.due = self.due.min(paused_until.unwrap_or(Time::NEVER)).min(look_at);
-            if look_at <= now.get() {
-                self.look_after(key, now, host);
+            let (paused_until, check_at) = (listener.paused_until(), listener.maintenance.due());
+            self.due = self.due.min(paused_until.unwrap_or(Time::NEVER)).min(check_at);
+            if check_at <= now.get() {
+                self.check_files(key, now, host);
             }
         }
         self.tidy(now, host);
     }
 
-    /// Looks at sleeping links without having been rung for. Finding something once may mean that
-    /// its author is about to ring; finding it for long means that a wake-up was lost.
+    /// Polls sleeping links although no bell has rung. Finding something once may mean that the
+    /// peer is about to ring; finding it for long means that a wake-up was lost.
     fn poll_unrung(&mut self, now: Time) {
         let mut found = false;
         let mut lost = Vec::new();

@@ -1,4 +1,4 @@
-//! What the engine says to the one that embeds it.
+//! The interface between the engine and the program that embeds it.
 
 use std::ptr::NonNull;
 
@@ -32,8 +32,8 @@ pub struct BufferId(pub u32);
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its process, for display: numbers of processes are used again, and a process that cannot be seen
-    /// from here, as that of another container, has the number 0.
+    /// Its process, for display: numbers of processes are used again, and a process that cannot be
+    /// seen from here, as that of another container, has the number 0.
     pub pid: i32,
     /// Its user: the same as ours, or there would be no connection.
     pub uid: u32,
@@ -41,7 +41,7 @@ pub struct Peer {
     pub is_self: bool,
     /// The session, different for every connection ever made.
     pub session: SessionId,
-    /// Its engine, as it says: for people. Nothing rests on it.
+    /// Its engine, as the peer claims: for display only.
     pub engine: EngineId,
     /// How memory reached the other side.
     pub transport: Transport,
@@ -61,8 +61,9 @@ pub enum Event<'a> {
         /// Who it is.
         peer: &'a Peer,
     },
-    /// Clients do not find a server any more: its files were removed, and another has taken its name,
-    /// or they could not be put back; or none can be let in. Its connections stay; it is closed.
+    /// Clients do not find a server any more: its files were removed, and another has taken its
+    /// name, or they could not be put back; or none can be let in. Its connections stay; it is
+    /// closed.
     ListenerLost {
         /// The server.
         listener: ListenerId,
@@ -137,12 +138,12 @@ pub enum Event<'a> {
         link: LinkId,
         /// The lane.
         lane: Lane,
-        /// How many, since this was said last.
+        /// How many, since this was reported last.
         count: u64,
     },
-    /// More items of the peer's requests have arrived than may wait to be read, or that is over. While it
-    /// is so, nothing of the link is read, and what is [`consumed`](super::Engine::consumed) is to be
-    /// said at once.
+    /// More items of the peer's requests have arrived than may wait to be read, or that is over.
+    /// While it is so, nothing of the link is read, and [`consumed`](super::Engine::consumed) has
+    /// to be called without delay.
     Unread {
         /// The connection.
         link: LinkId,
@@ -169,7 +170,7 @@ pub enum Event<'a> {
     Closed {
         /// The connection.
         link: LinkId,
-        /// Why, unless one of the two sides closed it in good order.
+        /// Why, unless one of the two sides closed it gracefully.
         error: Option<Error>,
     },
 }
@@ -185,10 +186,10 @@ pub enum Readiness {
     Nothing,
 }
 
-/// The one an engine drives for: receives messages and events. It must not block.
+/// The program that drives an engine: receives messages and events. It must not block.
 pub trait Host {
-    /// What it can take of this link now. The rest stays in the rings, which is what the peer feels as
-    /// backpressure, until [`super::Engine::resume`]; or it is set aside, where what can be taken may
+    /// What it can take of this link now. The rest stays in the rings, which puts backpressure on
+    /// the peer, until [`super::Engine::resume`]; or it is set aside, where what can be taken may
     /// lie behind it.
     fn readiness(&mut self, link: LinkId) -> Readiness {
         let _ = link;
@@ -197,8 +198,8 @@ pub trait Host {
 
     /// Whether requests or one-way messages of this name may come compressed: to unpack them takes more
     /// memory and time than their author has put in.
-    fn accepts_packed(&mut self, name: &str) -> bool {
-        let _ = name;
+    fn accepts_packed(&mut self, link: LinkId, name: &str) -> bool {
+        let _ = (link, name);
         false
     }
 
@@ -223,7 +224,8 @@ pub trait Host {
 }
 
 /// The payload of a frame that is still in the ring, where its author can still write: it is used
-/// by being copied, once, and checked in the copy. What came compressed is in private memory already.
+/// by being copied, once, and checked in the copy. What came compressed is in private memory
+/// already.
 pub struct Body<'a>(pub(super) Source<'a>);
 
 pub(super) enum Source<'a> {
@@ -266,9 +268,9 @@ impl Body<'_> {
         self.copy_to(&mut bytes[start..])
     }
 
-    /// Where the bytes lie in shared memory, valid while this body is. The author may change them at
-    /// any time, and no checksum has been looked at: for those who trust their peer and read large
-    /// payloads in place, through raw pointers and never through a reference.
+    /// Where the bytes lie in shared memory, valid while this body is. The author may change them
+    /// at any time, and no checksum has been checked: for programs that trust their peer and read
+    /// large payloads in place, through raw pointers and never through a reference.
     pub fn as_ptr(&self) -> NonNull<u8> {
         match &self.0 {
             Source::Ring(payload) => payload.pointer(),

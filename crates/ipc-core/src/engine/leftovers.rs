@@ -1,5 +1,5 @@
-//! What servers that are dead have left: a lock and a socket for each name, and named segments. It is
-//! known by its lock, which nothing holds any more, and never by its age.
+//! What servers that are dead have left: a lock and a socket for each name, and named segments. It
+//! is known by its lock, which nothing holds any more, and never by its age.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::directory::{Directory, Places};
 use crate::limits::check_server_name;
 use crate::memory::named;
 
-/// Files of a directory that are looked at in one go.
+/// Files of a directory that are checked at once.
 const LOOKS_MAX: usize = 4096;
 
 /// What was removed.

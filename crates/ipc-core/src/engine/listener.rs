@@ -24,13 +24,13 @@ use crate::time::Time;
 const ACCEPTS_MAX: usize = 64;
 /// Clients turned away at once: as many as the kernel holds.
 const REFUSALS_MAX: usize = 4096;
-/// How long not to accept when there is no memory left, or not even a descriptor to turn a client away
-/// with.
+/// How long not to accept when there is no memory left, or not even a descriptor to turn a client
+/// away with.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Listener {
-    /// The name, and the files it consists of. First, so that it goes before the socket: as long as that
-    /// is open, no other file can be taken for it.
+    /// The name, and the files it consists of. First, so that it goes before the socket: as long as
+    /// that is open, no other file can be taken for it.
     pub maintenance: Maintenance,
     pub socket: Listening,
     pub policy: Policy,
@@ -40,13 +40,13 @@ pub(super) struct Listener {
     pub workload: Option<Arc<Workload>>,
     /// Open connections that came through here.
     pub links: usize,
-    /// Clients that were told WELCOME and are not ready yet.
+    /// Clients that were sent WELCOME and are not ready yet.
     welcomed: usize,
-    /// Clients that have not said who they are, the oldest first.
+    /// Clients that have not sent HELLO, the oldest first.
     awaiting_hello: VecDeque<Key>,
     paused_until: Option<Time>,
     /// Closed to make room for one more descriptor when there is none, so that a client can be
-    /// told so instead of being left waiting.
+    /// refused with that reason instead of being left waiting.
     reserve: Option<OwnedFd>,
 }
 
@@ -111,8 +111,8 @@ impl Listener {
         std::iter::from_fn(|| accept_from(former).ok()).collect()
     }
 
-    /// Tells all that wait that there are no descriptors for them. Returns whether that was possible:
-    /// then nothing waits any more, and the next one that comes is told in its turn.
+    /// Refuses all waiting clients because there are no descriptors for them. Returns whether that
+    /// was possible: then none waits any more, and the next one is refused in its turn.
     #[cold]
     fn turn_all_away(&mut self) -> bool {
         tracing::warn!("no descriptors left to accept clients with");
@@ -144,7 +144,7 @@ impl Listener {
         is_full.then(|| self.awaiting_hello.pop_front()).flatten()
     }
 
-    /// A client has said who it is, and was told WELCOME or not.
+    /// A client has sent HELLO, and was sent WELCOME or not.
     pub fn hello_received(&mut self, connecting: Key, is_welcomed: bool) {
         self.awaiting_hello.retain(|key| *key != connecting);
         self.welcomed += usize::from(is_welcomed);

@@ -1,11 +1,11 @@
-//! Keeping a server findable: its files may be removed by cleaners of temporary directories, by people,
-//! and by another server that then takes the name.
+//! Keeping a server findable: its files may be removed by cleaners of temporary directories, by
+//! people, and by another server that then takes the name.
 //!
 //! ```text
-//! a file is touched ──> look ── whole? ──> good
-//!                        │ socket gone: put it back as soon as nothing more is touched
-//!                        │ lock gone: leave the name to others for a moment, then lock it again
-//!                        └ another holds the lock: tell, and give the name up
+//! a file is touched ──> check ── whole? ──> good
+//!                         │ socket gone: restore it as soon as nothing more is touched
+//!                         │ lock gone: leave the name to others for a moment, then lock it again
+//!                         └ another process holds the lock: report that, and give the name up
 //! ```
 
 use std::time::Duration;
@@ -20,19 +20,19 @@ use super::slab::Key;
 use crate::error::{Code, Error};
 use crate::time::{Now, Time};
 
-/// How long nothing is put back after files were touched, so as not to fight with what removes them: a
-/// directory into which files come back cannot be removed.
+/// How long nothing is put back after files were touched, so as not to fight with what removes
+/// them: a directory into which files come back cannot be removed.
 const QUIET: Duration = Duration::from_millis(200);
-/// How long a name that has lost its lock is left to others: the files may have been removed to start
-/// another server. Clients find this one meanwhile.
+/// How long a name that has lost its lock is left to others: the files may have been removed to
+/// start another server. Clients find this one meanwhile.
 const GRACE: Duration = Duration::from_secs(2);
-/// When a lock that another holds is looked at again, and how often: a process that only looks whether
-/// it is held, holds it for microseconds.
+/// When a lock that another process holds is checked again, and how often: a process that only
+/// checks whether it is held, holds it for microseconds.
 const AGAIN: Duration = Duration::from_millis(20);
-const LOOKS: u32 = 5;
+const CHECKS_MAX: u32 = 5;
 /// When to try again to put back what there were no means for.
 const LATER: Duration = Duration::from_secs(1);
-/// How often files are looked at where the kernel does not say that they were touched.
+/// How often files are checked where the kernel does not report that they were touched.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The files of a listener.
@@ -40,8 +40,8 @@ pub(super) struct Maintenance {
     claim: Claim,
     /// `None` where there is none to be had.
     watch: Option<Watch>,
-    /// When to look, whether or not anything was touched.
-    look_at: Time,
+    /// When to check, whether or not anything was touched.
+    check_at: Time,
     trouble: Option<Trouble>,
 }
 
@@ -53,7 +53,7 @@ struct Trouble {
     held: u32,
 }
 
-/// What a look at the files has come to.
+/// What a check of the files has come to.
 enum Outcome {
     /// Nothing to do, for now.
     Done,
@@ -66,8 +66,8 @@ enum Outcome {
 impl Maintenance {
     pub fn of(claim: Claim) -> Self {
         let watch = Watch::over(&claim.paths());
-        let mut this = Self { claim, watch, look_at: Time::NEVER, trouble: None };
-        this.be_content(Time::now());
+        let mut this = Self { claim, watch, check_at: Time::NEVER, trouble: None };
+        this.set_whole(Time::now());
         this
     }
 
@@ -75,57 +75,57 @@ impl Maintenance {
         self.watch.as_ref()
     }
 
-    /// When to look at the latest.
+    /// When to check at the latest.
     pub fn due(&self) -> Time {
-        self.look_at
+        self.check_at
     }
 
     /// All is as it should be.
-    fn be_content(&mut self, now: Time) {
+    fn set_whole(&mut self, now: Time) {
         self.trouble = None;
-        self.look_at = if self.watch.is_some() { Time::NEVER } else { now + INTERVAL };
+        self.check_at = if self.watch.is_some() { Time::NEVER } else { now + INTERVAL };
     }
 
-    /// Looks at the files and puts back what is gone.
+    /// Checks the files and restores what is gone.
     fn check(&mut self, now: Time) -> Outcome {
         let touched = self.watch.as_ref().is_some_and(Watch::take);
         let standing = self.claim.standing();
         if standing == Standing::Whole {
-            self.be_content(now);
+            self.set_whole(now);
             return Outcome::Done;
         }
         let is_new = self.trouble.is_none();
         let trouble = *self.trouble.get_or_insert(Trouble { since: now, held: 0 });
         let locks_at = trouble.since + GRACE;
         if (is_new || touched) && now < locks_at {
-            self.look_at = (now + QUIET).min(locks_at);
+            self.check_at = (now + QUIET).min(locks_at);
             return Outcome::Done;
         }
         let waits = standing == Standing::LockGone && now < locks_at;
         let restored = if waits { self.claim.restore_for_clients() } else { self.claim.restore() };
         let socket = match restored {
             Ok(socket) => socket,
-            Err(error) => return self.despair(now, error),
+            Err(error) => return self.not_restored(now, error),
         };
         let watches_all = self.watch.as_ref().is_some_and(|watch| watch.renew(&self.claim.paths()));
         if waits {
-            self.look_at = locks_at;
+            self.check_at = locks_at;
         } else {
             tracing::warn!(name = self.claim.name(), "files were removed, and put back");
             self.watch = self.watch.take().filter(|_| watches_all);
-            self.be_content(now);
+            self.set_whole(now);
         }
         socket.map_or(Outcome::Done, Outcome::Rebound)
     }
 
     /// What is gone could not be put back.
-    fn despair(&mut self, now: Time, error: Error) -> Outcome {
+    fn not_restored(&mut self, now: Time, error: Error) -> Outcome {
         let held = self.trouble.as_mut().map_or(0, |trouble| {
             trouble.held += u32::from(error.code() == Code::NameInUse);
             trouble.held
         });
-        self.look_at = match error.code() {
-            Code::NameInUse if held < LOOKS => now + AGAIN,
+        self.check_at = match error.code() {
+            Code::NameInUse if held < CHECKS_MAX => now + AGAIN,
             Code::NoDescriptors | Code::NoSpace => now + LATER,
             _ => return Outcome::Lost(error),
         };
@@ -144,9 +144,9 @@ impl Engine {
         self.due = self.due.min(listener.maintenance.due());
     }
 
-    /// The files of a listener were touched, or it is time to look at them.
+    /// The files of a listener were touched, or it is time to check them.
     #[cold]
-    pub(super) fn look_after(&mut self, key: Key, now: &Now, host: &mut impl Host) {
+    pub(super) fn check_files(&mut self, key: Key, now: &Now, host: &mut impl Host) {
         let Some(listener) = self.listeners.get_mut(key) else { return };
         let outcome = listener.maintenance.check(now.get());
         self.due = self.due.min(listener.maintenance.due());

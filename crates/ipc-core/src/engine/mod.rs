@@ -9,9 +9,9 @@
 //!            +----------------------------------------------+
 //! ```
 //!
-//! A link is *hot* while this side is awake to it: its rings are looked at and its peer need not
-//! ring. Before the host sleeps it calls [`Engine::arm`], which cools all links down and looks at
-//! each once more. The host decides how long to look before it sleeps; [`WaitPolicy`] has the rules.
+//! A link is *hot* while this side polls its rings, so that its peer need not ring. Before the host
+//! sleeps it calls [`Engine::arm`], which arms all links and polls each once more. The host decides
+//! how long to spin before it sleeps; [`WaitPolicy`] has the rules.
 //!
 //! This is the one place, with the APIs above it, that makes system calls and reads the clock.
 
@@ -77,7 +77,7 @@ pub struct EngineStats {
     pub links: usize,
     /// Handshakes that came to nothing.
     pub handshakes_failed: u64,
-    /// Frames found although nobody had rung for them. Anything but 0 is a bug.
+    /// Frames found although no bell had rung for them. Anything but 0 is a bug.
     pub lost_wakeups: u64,
     /// Segments of dead processes that were removed.
     pub segments_reclaimed: usize,
@@ -100,13 +100,15 @@ pub struct Engine {
     names: Names,
     /// Links this side is awake to.
     hot: Vec<Key>,
-    /// Links that are not read because their server has enough to work on, in the order of their turns.
+    /// Links that are not read because their server has enough to work on, in the order of their
+    /// turns.
     throttled: VecDeque<Key>,
     /// Links with messages their peers have not been shown.
     unflushed: Vec<Key>,
     /// Where the next round over the hot links starts, so that none is always last.
     hot_start: usize,
-    /// No link, connecting or listener has anything due before this, nor has the host. Never too late.
+    /// No link, connecting or listener has anything due before this, nor has the host. Never too
+    /// late.
     due: Time,
     /// When the host asked to be driven.
     alarm: Time,
@@ -114,19 +116,19 @@ pub struct Engine {
     contention: Contention,
     read_budget: ReadBudget,
     stats: EngineStats,
-    /// Mappings this process had lost when that was looked at last.
+    /// Mappings this process had lost when that was checked last.
     losses: u64,
-    /// When what dead servers have left was last looked for everywhere.
+    /// When leftovers of dead servers were last searched for everywhere.
     cleared_at: Option<Time>,
     /// Reused from drive to drive.
     ready: Vec<Source>,
 }
 
-/// The looks that only exist to count lost wake-ups.
+/// The polls that only exist to count lost wake-ups.
 struct Backstop {
     due: Time,
     stage: usize,
-    /// Links fell asleep since the last look.
+    /// Links fell asleep since the last of them.
     fresh: bool,
 }
 
@@ -160,22 +162,22 @@ impl Engine {
         self.id
     }
 
-    /// This side's code for a method or event name, the same on all connections. It is good for as long as
-    /// [`Self::names_epoch`] stays what it is.
+    /// This side's code for a method or event name, the same on all connections. It is good for as
+    /// long as [`Self::names_epoch`] stays what it is.
     pub fn code(&mut self, name: &str) -> Result<u32> {
         self.names.code(name)
     }
 
-    /// How often all names were given up, because there were too many. The upper half of a code says of
-    /// which epoch it is.
+    /// How often all names were given up, because there were too many. The upper half of a code is
+    /// its epoch.
     pub fn names_epoch(&self) -> u16 {
         self.names.epoch()
     }
 
-    // ---- talking ----
+    // ---- sending ----
 
-    /// Sends a message. The peer sees it after the next [`Self::flush`]; a request's outcome comes as
-    /// a message or as [`Event::Ended`].
+    /// Sends a message. The peer sees it after the next [`Self::flush`]; a request's outcome comes
+    /// as a message or as [`Event::Ended`].
     #[inline]
     pub fn send(&mut self, link: LinkId, draft: &Draft, payload: &[u8]) -> Result<Sent> {
         self.send_by(link, draft, |found, names| found.send(draft, payload, names))
@@ -203,7 +205,7 @@ impl Engine {
             return Err(not_open());
         };
         let sent = send(found, &self.names);
-        if matches!(draft.kind, Kind::Reply | Kind::Error) {
+        if draft.kind.is_answer() {
             found.count_work();
         }
         if !found.unflushed {
@@ -213,8 +215,8 @@ impl Engine {
         if draft.kind == Kind::Request || matches!(sent, Ok(Sent::Queued)) {
             self.due = self.due.min(found.due());
         }
-        // An answer will come, the next request may be read, something waits for room, or the link is
-        // broken: worth looking at.
+        // An answer will come, the next request may be read, something waits for room, or the link
+        // is broken: it has to be polled.
         if !found.attention.is_hot()
             && (draft.kind != Kind::OneWay || !matches!(sent, Ok(Sent::Written)))
         {
@@ -251,8 +253,8 @@ impl Engine {
         }
     }
 
-    /// What may still be sent of the items of a request, of this kind: an item may while this is not
-    /// 0, and [`Event::Granted`] says when it has grown. `None`: nobody waits for them any more.
+    /// What may still be sent of the items of a request, of this kind: an item may while this is
+    /// not 0, and [`Event::Granted`] says when it has grown. `None`: the request has ended.
     #[inline]
     pub fn credit(&mut self, link: LinkId, kind: Kind, id: u64) -> Option<u64> {
         self.link_mut(link.0)?.credit(kind, id)
@@ -310,8 +312,8 @@ impl Engine {
         }
     }
 
-    /// Asks for [`Event::Drained`] once nothing waits for room in this lane. Returns whether anything
-    /// does.
+    /// Asks for [`Event::Drained`] once nothing waits for room in this lane. Returns whether
+    /// anything does.
     pub fn want_drain(&mut self, link: LinkId, lane: Lane) -> bool {
         self.link_mut(link.0).is_some_and(|found| found.want_drain(lane))
     }
@@ -339,8 +341,8 @@ impl Engine {
         }
     }
 
-    /// Ends a connection whose host cannot go on with it, as one that a peer has broken ends: nothing
-    /// more is read or written, and [`Event::Closed`] says why.
+    /// Ends a connection that the host cannot go on with, like one whose peer broke the protocol:
+    /// nothing more is read or written, and [`Event::Closed`] has the reason.
     pub fn break_off(&mut self, link: LinkId, error: Error) {
         match self.entries.get_mut(link.0) {
             Some(Entry::Link(found)) => found.break_off(error),
@@ -351,21 +353,21 @@ impl Engine {
 
     // ---- waiting synchronously ----
 
-    /// Tells the peer of a link that this side does nothing before its request `id` is answered;
-    /// `None`: it does again.
+    /// Publishes on a link that this side does nothing before its request `id` is answered; `None`:
+    /// it does again.
     pub fn wait_synchronously(&mut self, link: LinkId, id: Option<u64>) {
         if let Some(found) = self.link_mut(link.0) {
             found.wait_synchronously(id.unwrap_or(0));
         }
     }
 
-    /// Whether this side, which waits synchronously on a link, and the engine at its other end wait for
-    /// each other, be it over this connection or over another between the two. Asked between two
-    /// drives: the answer may have come before the peer began to wait, so look once more before acting
-    /// on it.
+    /// Whether this side, which waits synchronously on a link, and the engine at its other end wait
+    /// for each other, be it over this connection or over another between the two. Asked between
+    /// two drives: the answer may have come before the peer began to wait, so drive once more
+    /// before acting on it.
     pub fn is_deadlocked(&self, link: LinkId) -> bool {
         let Some(found) = self.link(link.0) else { return false };
-        // The process as well: a peer says itself which engine it is, and its process the kernel says.
+        // The process as well: which engine it is, a peer claims; its process, the kernel reports.
         let engine = |link: &Link| (link.peer.engine, link.peer.pid);
         self.entries.iter().any(|(_, entry)| match entry {
             Entry::Link(other) if engine(other) == engine(found) => {
@@ -375,7 +377,7 @@ impl Engine {
         })
     }
 
-    // ---- looking in ----
+    // ---- inspecting ----
 
     #[inline]
     fn link(&self, key: Key) -> Option<&Link> {

@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::handshake::{Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
 use crate::time::Time;
 
-/// How often leftovers are looked for by an engine whose attempts to connect fail again and again.
+/// How often an engine whose attempts to connect fail again and again searches for leftovers.
 const CLEARING_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Engine {

@@ -26,14 +26,14 @@ pub struct Options {
     pub crc: CrcMode,
     /// Capacities wished for, of each lane by [`Lane`] and of the control ring behind them; 0: the
     /// transport's own. A client's wishes come before the server's, up to what
-    /// [`ListenOptions::rings_max`] says there.
+    /// [`ListenOptions::rings_max`] of the server.
     pub rings: [u32; RINGS],
     /// The most this side agrees to.
     pub limits: Limits,
     /// A shared secret.
     pub token: Option<Vec<u8>>,
-    /// Whether the peer may send compressed what it wants to; the memory it takes to unpack that comes
-    /// from the allocator.
+    /// Whether the peer may send compressed what it wants to; the memory it takes to unpack that
+    /// comes from the allocator.
     pub compression: bool,
     /// How to deal with a peer that does not read.
     pub bounds: Bounds,
@@ -62,8 +62,8 @@ impl Options {
         self.features(self.transport.map_or(both, Transport::feature))
     }
 
-    /// What a server offers: memory that others can make shorter only where it is asked for, or where
-    /// nothing else can be had.
+    /// What a server offers: memory that others can make shorter only where it is asked for, or
+    /// where nothing else can be had.
     pub(super) fn server_features(&self) -> Result<Features> {
         let transport = match (self.transport, sealed::check()) {
             (Some(Transport::Sealed), Err(error)) => return Err(error),
@@ -109,16 +109,16 @@ impl Options {
 pub struct ListenOptions {
     /// Connections at the same time, those included that are about to be.
     pub connections_max: usize,
-    /// The most a client gets of the ring capacities it wishes for, of each lane by [`Lane`] and of the
-    /// control ring behind them; 0: 4 MiB, and 64 KiB of the control ring, under
+    /// The most a client gets of the ring capacities it wishes for, of each lane by [`Lane`] and of
+    /// the control ring behind them; 0: 4 MiB, and 64 KiB of the control ring, under
     /// [`Transport::Sealed`]; 256 KiB and 16 KiB under [`Transport::Portable`], whose memory is all
-    /// there from the start. What [`Options::rings`] says there is always given.
+    /// there from the start. What the [`Options::rings`] of the server ask for is always given.
     pub rings_max: [u32; RINGS],
     /// How long a client may take to say who it is.
     pub hello_timeout: Duration,
-    /// How long a client that said so may take to answer.
+    /// How long a client that has sent HELLO may take to answer.
     pub ready_timeout: Duration,
-    /// Clients that have not said who they are; beyond that the oldest goes first.
+    /// Clients that have not sent HELLO; beyond that the oldest is disconnected.
     pub unfinished_max: usize,
     /// Requests of all clients being worked on, above which none is read: what is more waits in the
     /// rings, and each client has its turn. Streams do not count. `None`: no limit but each link's.
@@ -157,15 +157,16 @@ impl ListenOptions {
 /// always taken: how many there can be was agreed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// It waits in private memory, as long as there is no more than the backlog's limit; beyond that it
-    /// is refused. A one-way message that has waited so long is dropped; a request has its own time.
+    /// It waits in private memory, as long as there is no more than the backlog's limit; beyond
+    /// that it is refused. A one-way message that has waited so long is dropped; a request has its
+    /// own time.
     Wait(Duration),
     /// It is refused at once.
     Fail,
     /// It is dropped, if it is a one-way message, and refused otherwise.
     DropNewest,
-    /// It waits, and the one-way messages that have waited longest are dropped for it: as much waits at
-    /// most as the ring holds.
+    /// It waits, and the one-way messages that have waited longest are dropped for it: as much
+    /// waits at most as the ring holds.
     DropOldest,
 }
 
@@ -174,20 +175,20 @@ pub enum Overflow {
 pub struct Bounds {
     /// What each lane does when it is full, by [`Lane`].
     pub overflow: [Overflow; Lane::ALL.len()],
-    /// Bytes that may wait for the peer in private memory, of all that is sent to it. Above it requests
-    /// and one-way messages are refused, but for a sixteenth of it that each lane has for itself, and no
-    /// more requests of the peer are taken. When answers and items have made it four times as much, and the
-    /// peer reads nothing for a second, the connection ends.
+    /// Bytes that may wait for the peer in private memory, of all that is sent to it. Above it
+    /// requests and one-way messages are refused, but for a sixteenth of it that each lane has for
+    /// itself, and no more requests of the peer are taken. When answers and items have made it four
+    /// times as much, and the peer reads nothing for a second, the connection ends.
     pub backlog_max: usize,
     /// Requests of the peer being worked on above which no others are taken. Streams do not count.
     pub serving_max: u32,
-    /// Bytes of items that go with requests of the peer and may wait for the application to read them, of
-    /// all its streams. Above it no more of its messages are read.
+    /// Bytes of items that go with requests of the peer and may wait for the application to read
+    /// them, of all its streams. Above it no more of its messages are read.
     pub unread_max: u64,
 }
 
 impl Bounds {
-    /// Where everyone starts.
+    /// What a connection has by default.
     pub const DEFAULT: Self = Self {
         overflow: [
             Overflow::Wait(Duration::MAX),

@@ -1,8 +1,8 @@
 //! How much is read before the handlers of the host have run.
 //!
-//! Reading costs little and handling may cost anything. Whoever has sent much to a host whose handlers
-//! take their time would keep everybody else waiting until all of it is handled, so that less is read
-//! at once there: as much as was handled in so much time before.
+//! Reading costs little and handling may cost anything. A peer that has sent much to a host with
+//! slow handlers would keep all other peers waiting until all of it is handled, so less is read at
+//! once there: as much as was handled in so much time before.
 
 use std::time::Duration;
 

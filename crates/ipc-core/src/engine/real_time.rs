@@ -13,8 +13,8 @@ impl Engine {
         self.link_mut(link.0).map(Link::defer_wakes)
     }
 
-    /// Tells the peer at once what the draft's code means on its lane, so that [`Self::try_reserve`]
-    /// need not. It stays so for as long as the link lives, and no other name is given up for it.
+    /// Defines the draft's code on its lane for the peer now, so that [`Self::try_reserve`] need
+    /// not. It stays so for as long as the link lives, and no other name is given up for it.
     pub fn register(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
         if let Some(found) = self.link_mut(link.0)
             && !found.has_room_for_name(draft)
@@ -30,7 +30,7 @@ impl Engine {
         Ok(())
     }
 
-    /// As [`Self::reserve`], for a draft that was introduced.
+    /// As [`Self::reserve`], for a draft that was registered.
     pub fn try_reserve(
         &mut self,
         link: LinkId,

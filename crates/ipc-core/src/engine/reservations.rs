@@ -1,4 +1,4 @@
-//! Messages that are written into the ring by whoever makes them, instead of being copied there.
+//! Messages whose payload the caller writes into the ring, instead of having it copied there.
 
 use std::ptr::NonNull;
 
@@ -18,14 +18,14 @@ impl Engine {
         found.reserve(draft, len).map_err(|refusal| found.refusal_error(refusal))
     }
 
-    /// Tells the peer what the draft's code means on its lane, unless it knows.
+    /// Defines the draft's code on its lane for the peer, unless that has been done.
     pub(super) fn define(&mut self, link: LinkId, draft: &Draft) -> Result<()> {
         let Some(Entry::Link(found)) = self.entries.get_mut(link.0) else {
             return Err(not_open());
         };
         found.define(draft, &self.names)?;
         if found.has_backlog() {
-            // Something waits for room: worth looking at.
+            // Something waits for room: the link has to be polled.
             self.warm(link.0);
         }
         Ok(())

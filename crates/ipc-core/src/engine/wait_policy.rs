@@ -1,9 +1,9 @@
-//! How long to look before sleeping.
+//! How long to spin before sleeping.
 //!
 //! Waking a sleeping core takes some 20 µs whatever wakes it, many times what a message takes. So
-//! whoever has just talked, or waits for an answer, looks a little longer before it sleeps. Every
-//! look that fails gives the processor away, which is what keeps two ends on one core fast, and
-//! the looking ends by itself.
+//! a side that has just sent or received, or waits for an answer, spins a little longer before it
+//! sleeps. Polls that find nothing yield the processor, which keeps two ends on one core fast, and
+//! the time is bounded.
 
 use std::hint;
 use std::os::fd::AsFd;
@@ -14,18 +14,18 @@ use super::os::stop_signal::{self, StopSignal};
 use crate::error::Result;
 use crate::time::Time;
 
-/// A yield that takes longer means that somebody else has work for this core: more than a peer takes
-/// to answer, less than what a scheduler gives at once.
+/// A yield that takes longer means that other threads have work for this core: more than a peer
+/// takes to answer, less than a time slice of the scheduler.
 const CONTENDED: Duration = Duration::from_micros(500);
-/// How long nobody looks then, at first and at most. Who sleeps is woken at once even on a throttled
-/// core; who yields comes back when the others have had their slices, milliseconds later.
+/// How long no thread spins then, at first and at most. A sleeping thread is woken at once even on
+/// a contended core; a yielding one runs again after the slices of the others, milliseconds later.
 const CONTENDED_FIRST: Duration = Duration::from_millis(2);
 const CONTENDED_LAST: Duration = Duration::from_millis(50);
 
-/// What yields tell about the others on this core.
+/// What yields have shown of other threads on this core.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Contention {
-    /// Nobody looks before this.
+    /// No spinning before this.
     until: Time,
     /// For how long that was, doubled as often as it turns out to have been too short.
     span: Duration,
@@ -36,7 +36,7 @@ impl Contention {
         self.until != Time::default() && Time::now() < self.until
     }
 
-    /// A yield lasted that long. Returns whether the core is throttled.
+    /// A yield lasted that long. Returns whether the core is contended.
     fn yielded(&mut self, from: Time, until: Time) -> bool {
         if until.saturating_since(from) < CONTENDED {
             return false;
@@ -49,21 +49,21 @@ impl Contention {
     }
 }
 
-/// The budget of a wait. Zero switches looking off: then every wait is a sleep.
+/// How long a wait spins before it sleeps. With zero every wait is a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitPolicy {
-    /// How long to look while an answer is outstanding: the time a sleeping peer takes to wake up
+    /// How long to spin while an answer is outstanding: the time a sleeping peer takes to wake up
     /// and to answer.
     pub expecting: Duration,
-    /// How long to look after traffic, when nothing is outstanding.
+    /// How long to spin after traffic, when nothing is outstanding.
     pub recent: Duration,
 }
 
 impl WaitPolicy {
-    /// Where everyone starts.
+    /// Spins for about as long as a sleeping peer takes to answer.
     pub const DEFAULT: Self =
         Self { expecting: Duration::from_micros(50), recent: Duration::from_micros(20) };
-    /// No looking at all.
+    /// No spinning at all.
     pub const NONE: Self = Self { expecting: Duration::ZERO, recent: Duration::ZERO };
     /// Polls before the first yield, one pause of the processor apart.
     pub const PAUSES: u32 = 64;
@@ -78,7 +78,7 @@ impl Default for WaitPolicy {
 }
 
 impl Engine {
-    /// How long to look before sleeping, as things stand; zero: not at all.
+    /// How long to spin before sleeping, as things stand; zero: not at all.
     pub fn spin_budget(&self, wait_policy: &WaitPolicy) -> Duration {
         match (self.is_hot(), self.is_expecting()) {
             (false, _) => Duration::ZERO,
@@ -88,16 +88,16 @@ impl Engine {
         }
     }
 
-    /// Gives the processor away for a moment. To be called once in a while by a host that is kept busy
-    /// by messages and never comes to wait, so that others on this core have their turn. Returns
-    /// whether they have so much to do that looking is no use for now.
+    /// Yields the processor. To be called once in a while by a host that is kept busy by messages
+    /// and never waits, so that other threads on this core have their turn. Returns whether they
+    /// have so much to do that spinning is no use for now.
     pub fn yield_now(&mut self) -> bool {
         let from = Time::now();
         rustix::thread::sched_yield();
         self.yielded(from, Time::now())
     }
 
-    /// A yield between looks lasted that long. Returns whether looking is no use for now.
+    /// A yield between polls lasted that long. Returns whether spinning is no use for now.
     pub fn yielded(&mut self, from: Time, until: Time) -> bool {
         self.contention.yielded(from, until)
     }
@@ -108,7 +108,7 @@ impl Engine {
         stop_signal::wait(self.as_fd(), stop, span)
     }
 
-    /// Looks at hot links until there is something, the budget is used up, or it is `leave_by`.
+    /// Polls hot links until there is something, the budget is used up, or it is `leave_by`.
     /// Returns whether there is something: in the rings of hot links, or, where there are others,
     /// for a whole [`Engine::drive`].
     pub fn spin(&mut self, wait_policy: &WaitPolicy, leave_by: Time) -> bool {

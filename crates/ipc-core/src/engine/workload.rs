@@ -1,13 +1,13 @@
-//! How much all clients of a server have it work on at the same time, and whose turn it is when that
-//! is enough.
+//! How much all clients of a server have it work on at the same time, and which of them is read
+//! next when that is enough.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::host::LinkId;
 
-/// Requests of all links of a listener that are being worked on. An engine is used by one thread at a
-/// time, so that nothing is ordered by these words.
+/// Requests of all links of a listener that are being worked on. An engine is used by one thread at
+/// a time, so that nothing is ordered by these words.
 #[derive(Debug)]
 pub(super) struct Workload {
     max: u32,
@@ -16,18 +16,18 @@ pub(super) struct Workload {
     turn: AtomicU32,
 }
 
-const NOBODY: u32 = u32::MAX;
+const NO_LINK: u32 = u32::MAX;
 
 impl Workload {
     pub fn new(max: u32) -> Self {
-        Self { max, count: AtomicU32::new(0), turn: AtomicU32::new(NOBODY) }
+        Self { max, count: AtomicU32::new(0), turn: AtomicU32::new(NO_LINK) }
     }
 
     /// Whether a link may take another request, beside `more` that were not counted yet.
     #[inline]
     pub fn has_room(&self, link: LinkId, more: u32) -> bool {
         let turn = self.turn.load(Ordering::Relaxed);
-        let is_turn = turn == NOBODY || turn == link.0;
+        let is_turn = turn == NO_LINK || turn == link.0;
         is_turn && self.count.load(Ordering::Relaxed).saturating_add(more) < self.max
     }
 
@@ -40,7 +40,7 @@ impl Workload {
     #[inline]
     pub fn end_turn(&self, link: LinkId) {
         if self.turn.load(Ordering::Relaxed) == link.0 {
-            self.turn.store(NOBODY, Ordering::Relaxed);
+            self.turn.store(NO_LINK, Ordering::Relaxed);
         }
     }
 

@@ -12,9 +12,9 @@ pub struct Policy {
     pub features: Features,
     /// The least its checksums may cover.
     pub crc: CrcMode,
-    /// Ring capacities for a client without wishes; 0 takes the transport's own.
+    /// Ring capacities for a client that asks for none; 0 takes the transport's own.
     pub rings: [u32; RINGS],
-    /// The most a client gets, unless the above says more; 0 takes the transport's own.
+    /// The most a client gets, unless the above is more; 0 takes the transport's own.
     pub rings_max: [u32; RINGS],
     /// Messages have to fit one frame in any lane.
     pub in_one_piece: bool,
@@ -38,7 +38,7 @@ pub struct Terms {
 }
 
 impl Policy {
-    /// Finds the terms, or says why there are none, with the ranges of both sides.
+    /// Finds the terms, or the reason why there are none, with the ranges of both sides.
     pub fn negotiate(&self, payload: &[u8]) -> Result<Terms> {
         if let Some((low, high)) = Hello::versions(payload)
             && (high < VERSION_MIN || low > VERSION_MAX)
@@ -73,15 +73,15 @@ impl Policy {
                 Error::new(Code::Feature, message)
             })?;
         let own = transport.geometry().with(self.rings);
-        let wished = own.with(hello.rings);
-        if !wished.is_valid() {
-            let message = format!("ring capacities {:?} are not possible", wished.rings);
+        let requested = own.with(hello.rings);
+        if !requested.is_valid() {
+            let message = format!("ring capacities {:?} are not possible", requested.rings);
             return Err(Error::new(Code::Handshake, message));
         }
         // What was chosen for the server is given, whatever the limit.
         let chosen = Geometry { rings: self.rings };
         let most = transport.geometry_max().with(self.rings_max).at_least(chosen);
-        let geometry = wished.at_most(most);
+        let geometry = requested.at_most(most);
         let mut limits = self.limits.stricter(hello.limits);
         if self.in_one_piece {
             limits.message_len_max = limits.message_len_max.min(geometry.one_piece_len_max());

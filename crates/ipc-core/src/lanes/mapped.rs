@@ -33,7 +33,7 @@ impl MappedLanes {
     }
 }
 
-/// The words one end of a connection writes.
+/// The flags one end of a connection writes.
 pub(crate) struct MappedFlags {
     published: NonNull<AtomicU64>,
     armed: NonNull<AtomicU64>,
@@ -46,7 +46,7 @@ pub(crate) struct MappedFlags {
 unsafe impl Send for MappedFlags {}
 
 impl MappedFlags {
-    /// The words `side` writes.
+    /// The flags `side` writes.
     pub fn new(segment: &Arc<Segment>, side: Side) -> Self {
         let word = |offset| NonNull::from(segment.word64(offset));
         Self {
@@ -58,8 +58,8 @@ impl MappedFlags {
         }
     }
 
-    /// Tells the peer which request this end waits for and does nothing else until it is answered;
-    /// 0 for none. Release: answers published before are seen by who sees this.
+    /// Publishes the request this end waits for, doing nothing else until it is answered; 0 for
+    /// none. Release: a peer that sees this sees all answers published before.
     pub fn store_sync_wait(&self, id: u64) {
         // SAFETY: the word lies in the segment kept alive here.
         unsafe { self.sync_wait.as_ref() }.store(id, Ordering::Release);
@@ -71,7 +71,7 @@ impl MappedFlags {
         unsafe { self.sync_wait.as_ref() }.load(Ordering::Acquire)
     }
 
-    /// Tells the peer how many messages a lane has dropped. A number to be shown, and no more.
+    /// Publishes how many messages a lane has dropped: a number for statistics.
     pub fn store_dropped(&self, lane: usize, count: u64) {
         // SAFETY: as above.
         unsafe { self.dropped[lane].as_ref() }.store(count, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //! word and one doorbell.
 //!
 //! [`Outgoing`] and [`Incoming`] are the two ends of a direction. A publish covers all lanes at
-//! once, so a look at a quiet direction reads one word of one cache line.
+//! once, so polling a quiet direction reads one word of one cache line.
 
 pub(crate) mod mapped;
 #[cfg(all(test, loom))]
@@ -17,8 +17,8 @@ use crate::ring::{Consumer, Frame, Payload, Producer, Region};
 use crate::sys::kill_point;
 
 /// What each ring may be read in one round before those behind it get their turn: a frame costs its
-/// bytes and [`FRAME_COST`]. What is urgent waits for no more than one round of what is not, and what
-/// is not gets its turn in every round, so that it cannot starve.
+/// bytes and [`FRAME_COST`]. What is urgent waits for no more than one round of what is not, and
+/// what is not gets its turn in every round, so that it cannot starve.
 const QUOTA: [i64; RINGS] = [256 << 10, 128 << 10, 64 << 10, 16 << 10, i64::MAX];
 const FRAME_COST: i64 = 1 << 10;
 const CONTROL_BIT: u8 = 1 << CONTROL;
@@ -101,7 +101,7 @@ impl<R: Region, W: Flags> Outgoing<R, W> {
 pub(crate) struct Incoming<R, W> {
     rings: [Consumer<R>; RINGS],
     peer: W,
-    /// The publish count as of which the rings were looked at.
+    /// The publish count as of which the rings were refreshed.
     seen: u64,
     /// Rings with frames that were seen and not read, by bit.
     ready: u8,
@@ -119,7 +119,7 @@ impl<R: Region, W: Flags> Incoming<R, W> {
         Self { rings, peer, seen: 0, ready: 0, in_turn: u8::MAX, quota: QUOTA }
     }
 
-    /// Whether something was published since the rings were looked at. One load.
+    /// Whether something was published since the rings were refreshed. One load.
     #[inline]
     pub fn has_news(&self) -> bool {
         self.peer.load_published() != self.seen
@@ -131,7 +131,7 @@ impl<R: Region, W: Flags> Incoming<R, W> {
         self.ready & scope.0 != 0 || self.has_news()
     }
 
-    /// Whether there is a word between the sessions as of now, whatever else was published.
+    /// Whether there is a control message as of now, whatever else was published.
     #[inline]
     pub fn has_controls(&self) -> bool {
         self.rings[CONTROL].has_any()
@@ -148,7 +148,7 @@ impl<R: Region, W: Flags> Incoming<R, W> {
                 }
                 continue;
             }
-            // Control words first, because they free what the others wait for.
+            // Control messages first, because they free what the others wait for.
             let ring = if eligible & CONTROL_BIT != 0 {
                 CONTROL
             } else {
@@ -194,8 +194,8 @@ impl<R: Region, W: Flags> Incoming<R, W> {
         self.rings.iter_mut().fold(false, |any, ring| ring.release() | any)
     }
 
-    /// Looks at what was published and gives every ring its quota. Returns whether there is
-    /// anything to read. Only here the peer's words are read, because each such look may have to
+    /// Refreshes what was published and gives every ring its quota. Returns whether there is
+    /// anything to read. Only here the peer's positions are loaded, because each load may have to
     /// fetch their line from the core that writes it.
     #[inline]
     fn start_round(&mut self, scope: Scope) -> Result<bool, Corrupt> {
@@ -228,8 +228,8 @@ impl Scope {
     }
 }
 
-/// One end of a connection: the direction it writes, the direction it reads, whom to ring, and when
-/// it may sleep.
+/// One end of a connection: the direction it writes, the direction it reads, when the peer has to
+/// be rung, and when this end may sleep.
 pub(crate) struct Lanes<R, W> {
     pub outgoing: Outgoing<R, W>,
     pub incoming: Incoming<R, W>,
@@ -242,11 +242,11 @@ impl<R: Region, W: Flags> Lanes<R, W> {
         Self { outgoing, incoming, ringer: Ringer::default(), sleeper: Sleeper::default() }
     }
 
-    /// Asks the peer to ring, and then has the caller look at all it could be woken for. Returns
-    /// whether this end may sleep: `look` has found nothing.
+    /// Asks the peer to ring, and then polls for all it could ring for. Returns whether this end
+    /// may sleep: `poll` has found nothing.
     #[inline]
-    pub fn arm(&self, interest: Interest, look: impl FnOnce() -> bool) -> bool {
-        self.sleeper.arm(&self.outgoing.own, interest, look)
+    pub fn arm(&self, interest: Interest, poll: impl FnOnce() -> bool) -> bool {
+        self.sleeper.arm(&self.outgoing.own, interest, poll)
     }
 
     /// Awake: the peer need not ring.

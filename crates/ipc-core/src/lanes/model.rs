@@ -1,7 +1,7 @@
 //! Sleeping and ringing in a loom model: the production lanes over words loom watches, with the
-//! production sequence of publishing, ringing, arming and looking again, for one link and for an engine
-//! with several. A wake-up that is lost leaves a thread asleep for ever, which loom reports as a
-//! deadlock.
+//! production sequence of publishing, ringing, arming and polling again, for one link and for an
+//! engine with several. A wake-up that is lost leaves a thread asleep for ever, which loom reports
+//! as a deadlock.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test --release --lib model`.
 
@@ -20,7 +20,7 @@ use crate::ring::model::{CAPACITY, ModelRegion, frame};
 use crate::ring::{Consumer, Producer, Region};
 use crate::sync::{OBSERVE, Ordering, PUBLISH};
 
-/// The words of one end.
+/// The flags of one end.
 #[derive(Clone)]
 struct ModelFlags(Arc<[AtomicU64; 2]>);
 
@@ -118,7 +118,7 @@ impl Bell {
         Self { rung: Arc::new((Mutex::new(0), Condvar::new())), bit: 1 }
     }
 
-    /// Another one for who waits for this one.
+    /// Another one for a thread that waits for this one.
     fn beside(&self, place: usize) -> Self {
         Self { rung: Arc::clone(&self.rung), bit: 1 << place }
     }
@@ -348,8 +348,8 @@ fn one_commit_is_for_all_lanes() {
     });
 }
 
-/// Three publishes on one lane: a reader that slept twice is rung for its second sleep too. Bound: 2
-/// threads, 1 lane, 3 frames, 3 preemptions.
+/// Three publishes on one lane: a reader that slept twice is rung for its second sleep too. Bound:
+/// 2 threads, 1 lane, 3 frames, 3 preemptions.
 #[test]
 fn every_sleep_is_rung_for_by_itself() {
     explore(|| {
@@ -398,8 +398,9 @@ fn a_release_wakes_a_writer_that_sleeps_for_space() {
     });
 }
 
-/// A side with two connections, written to by one peer each in turn: it may sleep to one of them while
-/// the other has something. Bound: 2 threads, 2 connections of 1 lane, 3 frames, 3 preemptions.
+/// A side with two connections, written to by one peer each in turn: it may sleep to one of them
+/// while the other has something. Bound: 2 threads, 2 connections of 1 lane, 3 frames, 3
+/// preemptions.
 #[test]
 fn a_side_blocks_only_when_it_sleeps_to_all_of_its_connections() {
     explore(|| {

@@ -1,5 +1,5 @@
-//! The lanes of one direction beside a slow and obvious twin: five queues, and a rule by which the next
-//! frame is chosen.
+//! The lanes of one direction beside a slow and obvious twin: five queues, and a rule by which the
+//! next frame is chosen.
 
 use std::array;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use crate::seeds::{Random, each_seed};
 const CAPACITY: usize = 1 << 14;
 const LANES: usize = RINGS - 1;
 
-/// The words of one end.
+/// The flags of one end.
 #[derive(Clone, Default)]
 struct TestFlags(Arc<[AtomicU64; 2]>);
 
@@ -61,7 +61,7 @@ type Sent = (u64, usize);
 /// A direction as one would write it down.
 struct Twin {
     written: [VecDeque<Sent>; RINGS],
-    /// How many of those were published, and how many of them the reader has looked at.
+    /// How many of those were published, and how many of them the reader has refreshed.
     published: [usize; RINGS],
     seen: [usize; RINGS],
     /// What each ring may be read before the others have had their turn.
@@ -82,8 +82,8 @@ impl Twin {
         self.published != before
     }
 
-    /// Control words, then lanes by priority, each as far as its turn goes; then another round, in which
-    /// what was published meanwhile is seen.
+    /// Control words, then lanes by priority, each as far as its turn goes; then another round, in
+    /// which what was published meanwhile is seen.
     fn next(&mut self, scope: Scope) -> Option<usize> {
         let order = [CONTROL].into_iter().chain(0..LANES);
         let order = order.filter(|&ring| scope.0 & (1 << ring) != 0);
@@ -159,7 +159,7 @@ fn frames_come_by_priority_in_rounds_as_with_the_twin() {
             let any = twin.has_news
                 || (0..RINGS).any(|ring| scope.0 & (1 << ring) != 0 && twin.seen[ring] > 0);
             assert_eq!(incoming.has_any(scope), any);
-            // Whatever else was published, words are found by a look at their own ring.
+            // Whatever else was published, control messages are found by polling their own ring.
             assert_eq!(incoming.has_controls(), twin.published[CONTROL] > 0);
         }
     });
@@ -208,7 +208,7 @@ fn a_peer_is_rung_for_what_it_waits_for_and_once() {
         while let Some(ring) = there.incoming.next(Scope::ALL).unwrap() {
             there.incoming.advance(ring);
         }
-        // Space is given back to one who does not wait for it, and to one who does.
+        // Space is given back to a side that does not wait for it, and to one that does.
         assert!(here.arm(Interest::DATA, || false) && !there.commit());
         assert!(here.outgoing.push(0, header, &[]).unwrap() && !here.commit());
         assert_eq!(there.incoming.next(Scope::ALL), Ok(Some(0)));

@@ -1,17 +1,17 @@
-//! Mappings of files that can be made shorter by others, or whose pages may not be had when they are
-//! touched: such an access is a SIGBUS, which would be this process's death.
+//! Mappings of files that can be made shorter by others, or whose pages may not be had when they
+//! are touched: such an access is a SIGBUS, which would be this process's death.
 //!
 //! ```text
-//! access ── page is gone ──> SIGBUS ── in a guarded mapping? ── no ──> whoever had the signal before
+//! access ── page is gone ──> SIGBUS ── in a guarded mapping? ── no ──> the former handler
 //!   ^                                        │ yes
 //!   └──── zeros, from here on, <── fresh pages over all of it, mapping marked as lost
 //! ```
 //!
-//! From then on what is read is zeros and what is written is seen by nobody; [`losses`] has changed, and
-//! the connection ends when its engine looks next. The handler is installed with the first guarded
-//! mapping of the process and stays. It takes no lock and no memory: it reads a table of words, makes
-//! one system call, and gives every signal that is none of its affair to the handler that was there
-//! before it.
+//! From then on what is read is zeros and what is written is seen by no other process; [`losses`]
+//! has changed, and the connection ends with the next turn of its engine. The handler is installed
+//! with the first guarded mapping of the process and stays. It takes no lock and no memory: it
+//! reads a table of words, makes one system call, and gives every signal that is none of its affair
+//! to the handler that was there before it.
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
@@ -58,7 +58,7 @@ impl Drop for Guard {
 
 // ---- the table ----
 
-/// Held by whoever changes the table. The handler only reads.
+/// Held while the table is changed. The handler only reads.
 static WRITING: Mutex<()> = Mutex::new(());
 static TABLE: AtomicPtr<Chunk> = AtomicPtr::new(ptr::null_mut());
 
@@ -85,7 +85,7 @@ impl Slot {
     }
 
     fn fill(&self, base: usize, len: usize) {
-        // Behind the stamp that `clear` has left: who sees these sees that one, or a later one.
+        // Behind the stamp that `clear` has left: a reader of these sees that one, or a later one.
         fence(Ordering::Release);
         self.base.store(base, Ordering::Relaxed);
         self.len.store(len, Ordering::Relaxed);
@@ -129,7 +129,7 @@ fn free_slot() -> &'static Slot {
     }
     let next = TABLE.load(Ordering::Relaxed);
     let chunk = Box::leak(Box::new(Chunk { slots: Default::default(), next }));
-    // Release: the handler may look at it from now on.
+    // Release: the handler may read it from now on.
     TABLE.store(ptr::from_mut(chunk), Ordering::Release);
     &chunk.slots[0]
 }
@@ -209,14 +209,14 @@ extern "C" fn on_bus_error(signal: c_int, info: *mut libc::siginfo_t, context: *
 }
 
 impl Slot {
-    /// Puts fresh pages over the whole mapping, if `address` lies in it. The thread that is interrupted
-    /// holds this mapping, so that nothing else can be at its place.
+    /// Puts fresh pages over the whole mapping, if `address` lies in it. The thread that is
+    /// interrupted holds this mapping, so that nothing else can be at its place.
     fn replace(&self, address: usize) -> bool {
         let Some((base, len)) = self.find(address) else { return false };
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: the range is one mapping of ours, alive because it is being accessed; all access goes
-        // through atomics and copies that take any value. The error number is put back.
+        // SAFETY: the range is one mapping of ours, alive because it is being accessed; all access
+        // goes through atomics and copies that take any value. The error number is put back.
         let mapped = unsafe {
             let errno = libc::__errno_location();
             let before = *errno;
@@ -245,8 +245,8 @@ unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
         // An access that cannot be made good cannot be ignored either.
         libc::SIG_IGN if code <= 0 => {}
         libc::SIG_DFL | libc::SIG_IGN => {
-            // SAFETY: only the kernel looks at these; an access is repeated when this returns, and what
-            // was sent is sent again, to be received when this returns.
+            // SAFETY: only the kernel reads these; an access is repeated when this returns, and
+            // what was sent is sent again, to be received when this returns.
             unsafe {
                 let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
                 action.sa_sigaction = libc::SIG_DFL;

@@ -13,7 +13,7 @@
 //!
 //! Flags of different writers, and words that change at different rates, lie two cache lines apart,
 //! because the hardware fetches lines in pairs. All words of one writer that change with a publish
-//! share one line, so that a look at an idle direction costs one line and so does a busy one.
+//! share one line, so that polling costs one line, whether the direction is idle or busy.
 
 use crate::limits::{Geometry, PAGE, RINGS};
 
@@ -44,7 +44,7 @@ pub const NONCE_LEN: usize = 16;
 const WORDS: usize = 1024;
 const LINE_PAIR: usize = 128;
 
-const _: () = assert!(8 + RINGS * 8 + 8 <= 64, "a look has to stay within one cache line");
+const _: () = assert!(8 + RINGS * 8 + 8 <= 64, "polling has to stay within one cache line");
 const _: () = assert!(3 * WORDS <= PAGE, "identity and words share the first page");
 
 /// Offset of a side's publish counter.

@@ -1,5 +1,6 @@
-//! Shared mappings and their lifetime. An [`Object`] is what two sides agree on; a [`Segment`] is one
-//! that is mapped. Its memory is a [`sealed`] file passed by descriptor, or [`named`] and found by name.
+//! Shared mappings and their lifetime. An [`Object`] is what two sides agree on; a [`Segment`] is
+//! one that is mapped. Its memory is a [`sealed`] file passed by descriptor, or [`named`] and found
+//! by name.
 
 #![allow(unsafe_code)]
 
@@ -68,7 +69,8 @@ impl Segment {
         self.object.kind()
     }
 
-    /// Whether what it was a mapping of has been made shorter: it holds nothing that is shared any more.
+    /// Whether what it was a mapping of has been made shorter: it holds nothing that is shared any
+    /// more.
     pub(crate) fn is_lost(&self) -> bool {
         self.guard.as_ref().is_some_and(Guard::is_lost)
     }
@@ -109,8 +111,8 @@ impl Drop for Segment {
     }
 }
 
-/// A forked child must not write into its parent's rings: it does not get the mapping. Where that cannot
-/// be had, it should know itself.
+/// A forked child must not write into its parent's rings: it does not get the mapping. Where that
+/// cannot be had, it should know itself.
 fn keep_from_children(base: NonNull<u8>, len: usize) {
     // SAFETY: the range is a live mapping of ours; the advice changes nothing in this process.
     let advised = unsafe {

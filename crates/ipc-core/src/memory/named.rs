@@ -1,13 +1,13 @@
 //! Named segments of the `shared_memory` crate, with what the crate leaves to its users:
 //! allocation up front, checks of owner, mode, size and nonce, and reclaiming after a kill.
 //!
-//! The crate makes the name. What is mapped is the descriptor that was checked, opened here: between two
-//! looks at a name anything may have been put in its place. Others of this user can make such a segment
-//! shorter at any time, so its mappings are guarded.
+//! The crate makes the name. What is mapped is the descriptor that was checked, opened here:
+//! between two uses of a name anything may have been put in its place. Others of this user can make
+//! such a segment shorter at any time, so its mappings are guarded.
 //!
 //! A segment has its name only between its creation and the moment the peer holds it too. While it
 //! has one, its creator holds a lock on the file; the kernel drops the lock with the process, so a
-//! named segment nobody has locked belongs to someone dead and [`reclaim`] removes it.
+//! named segment without a lock was left by a dead process, and [`reclaim`] removes it.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -82,8 +82,8 @@ pub(super) fn create(object: Object) -> Result<(Segment, Address)> {
     }
 }
 
-/// Opens and locks what was just made. `None` if it is gone. From here on its name is not the crate's
-/// to remove, which would do so whatever then has that name, and in forked children too.
+/// Opens and locks what was just made. `None` if it is gone. From here on its name is not the
+/// crate's to remove, which would do so whatever then has that name, and in forked children too.
 fn take(name: &str, made: &mut Shmem) -> Result<Option<File>> {
     let file = match open(name) {
         Err(Errno::NOENT) => return Ok(None),
@@ -161,7 +161,7 @@ fn opening(cause: Errno) -> Error {
 
 fn check(file: &impl AsFd, len: usize) -> Result<()> {
     let stat = rustix::fs::fstat(file)
-        .map_err(|cause| Error::system("looking at a named segment", cause))?;
+        .map_err(|cause| Error::system("reading the size of a named segment", cause))?;
     let (uid, mode) = (stat.st_uid, stat.st_mode & 0o7777);
     if uid != rustix::process::geteuid().as_raw() || mode != 0o600 {
         let message = format!("the named segment belongs to user {uid} with mode {mode:o}");

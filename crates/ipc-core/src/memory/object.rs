@@ -1,8 +1,8 @@
-//! Objects that processes share. Each is one segment; both sides know its kind and size before either
-//! maps it, so that nothing about them is read from shared memory.
+//! Objects that processes share. Each is one segment; both sides know its kind and size before
+//! either maps it, so that nothing about them is read from shared memory.
 //!
-//! A kind of object brings its [`layout`](super::layout), and a constructor here that says how long it
-//! is. Creating, sealing, naming, checking and mapping are the same for all of them.
+//! A kind of object brings its [`layout`](super::layout), and a constructor here that knows its
+//! size. Creating, sealing, naming, checking and mapping are the same for all of them.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;

@@ -32,8 +32,8 @@ pub(super) fn create(object: Object) -> Result<(Segment, OwnedFd)> {
 /// Maps an object a peer made, after checking that it is what was agreed.
 pub(super) fn attach(fd: &OwnedFd, object: Object) -> Result<Segment> {
     let len = object.len();
-    // Asking for the seals of anything but a memory file fails, so this is also the type check. One of
-    // huge pages is none either: no segment is a whole number of those.
+    // Asking for the seals of anything but a memory file fails, so this is also the type check. One
+    // of huge pages is none either: no segment is a whole number of those.
     let seals = rustix::fs::fcntl_get_seals(fd)
         .map_err(|_| Error::new(Code::Handshake, "the descriptor received is not a memory file"))?;
     if !seals.contains(SEALS_NEEDED) {
@@ -41,7 +41,7 @@ pub(super) fn attach(fd: &OwnedFd, object: Object) -> Result<Segment> {
         return Err(Error::new(Code::Handshake, message));
     }
     let found = rustix::fs::fstat(fd)
-        .map_err(|cause| Error::system("looking at a memory file", cause))?
+        .map_err(|cause| Error::system("reading the size of a memory file", cause))?
         .st_size;
     if usize::try_from(found) != Ok(len) {
         let message = format!("the memory file received has {found} bytes, {len} were agreed");
@@ -50,8 +50,8 @@ pub(super) fn attach(fd: &OwnedFd, object: Object) -> Result<Segment> {
     map(fd, object)
 }
 
-/// It cannot be made shorter, but where the kernel promises no more memory than there is, an access to a
-/// page that was never touched may find none left.
+/// It cannot be made shorter, but where the kernel promises no more memory than there is, an access
+/// to a page that was never touched may find none left.
 fn map(fd: &OwnedFd, object: Object) -> Result<Segment> {
     static MAY_RUN_SHORT: OnceLock<bool> = OnceLock::new();
     let may_run_short = MAY_RUN_SHORT.get_or_init(|| {
@@ -61,8 +61,9 @@ fn map(fd: &OwnedFd, object: Object) -> Result<Segment> {
     if *may_run_short { Segment::map_guarded(fd, object) } else { Segment::map(fd, object) }
 }
 
-/// Whether this process can have sealed memory files at all, and if not, why: sandboxes refuse them, and
-/// so do some kernels. Tried once. What another attempt may not find again is left to that.
+/// Whether this process can have sealed memory files at all, and if not, why: sandboxes refuse
+/// them, and so do some kernels. Tried once. What another attempt may not find again is left to
+/// that.
 pub fn check() -> Result<()> {
     static FOUND: OnceLock<Option<Errno>> = OnceLock::new();
     let found = match FOUND.get() {

@@ -16,7 +16,7 @@ pub(crate) struct Consumer<R> {
     crc: CrcMode,
     /// Where the next frame starts.
     read: u64,
-    /// What the peer has been told.
+    /// The position the peer can see.
     released: u64,
     /// The peer's position as last seen and checked.
     write_seen: u64,
@@ -46,8 +46,9 @@ impl<R: Region> Consumer<R> {
         Self { region, mask, crc, read: position, released: position, write_seen: position, frame }
     }
 
-    /// Looks for the next frame in what was seen of the ring. True: [`Self::frame`] is it, its header
-    /// was copied once and everything it says about space has been checked. False: all was read.
+    /// Looks for the next frame in what was seen of the ring. True: [`Self::frame`] is it, its
+    /// header was copied once and everything in it that concerns space has been checked. False: all
+    /// was read.
     #[inline]
     pub fn peek(&mut self) -> Result<bool, Corrupt> {
         loop {
@@ -90,7 +91,8 @@ impl<R: Region> Consumer<R> {
         self.read = self.read.wrapping_add(frame_len(len) as u64);
     }
 
-    /// Gives the space of everything read so far back to the producer. Returns whether there was any.
+    /// Gives the space of everything read so far back to the producer. Returns whether there was
+    /// any.
     #[inline]
     pub fn release(&mut self) -> bool {
         let any = self.released != self.read;
@@ -181,7 +183,7 @@ impl<R: Region> Consumer<R> {
     }
 }
 
-/// Bytes of a payload nobody wants that are copied out at once to be checked.
+/// Bytes of an unwanted payload that are copied out at once to be checked.
 const CHECK_CHUNK: usize = 512;
 
 /// The payload of a frame still in the ring, where its author can still write. It leaves the ring
@@ -238,7 +240,7 @@ impl<R: Region> Payload<'_, R> {
         Options::decode(&block[..len])
     }
 
-    /// Checks the checksum of what nobody wants: a flipped bit may be why nobody does.
+    /// Checks the checksum of an unwanted payload: a flipped bit may be why it is unwanted.
     pub fn check(mut self) -> Result<(), Corrupt> {
         let mut chunk = [0; CHECK_CHUNK];
         while self.expected.is_some() && self.len > CHECK_CHUNK {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::Region;
 
-/// A ring whose every byte is reached through an index that is checked. Cloned, it is the same ring.
+/// A ring whose every byte is reached through an index that is checked. Cloned, it is the same
+/// ring.
 #[derive(Clone)]
 pub(crate) struct HeapRegion(Arc<Heap>);
 

@@ -13,7 +13,7 @@ use crate::memory::{ObjectKind, Segment};
 use crate::sync::{OBSERVE, PUBLISH};
 
 /// Cache lines asked for at once: enough for a small message, whose lines would else be fetched one
-/// after the other, each as its predecessor has been looked at.
+/// after the other, each after its predecessor was read.
 const PREFETCH_LINES: usize = 4;
 
 /// One ring of a segment. It keeps the segment mapped.

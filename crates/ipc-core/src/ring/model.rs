@@ -147,7 +147,7 @@ fn pop<R: Region>(consumer: &mut Consumer<R>) -> Result<Option<u64>, Corrupt> {
     Ok(Some(id))
 }
 
-/// Reads frames `ids` in order, looking until each is there.
+/// Reads frames `ids` in order, polling until each is there.
 fn consume<R: Region>(consumer: &mut Consumer<R>, ids: std::ops::Range<u64>) {
     for id in ids {
         let found = loop {
@@ -236,8 +236,8 @@ fn consume_one<R: Region>(consumer: &mut Consumer<R>, id: u64) {
 fn a_producer_waits_for_the_space_of_a_pad() {
     loom::model(|| {
         let (mut producer, mut consumer) = ends(104u64.wrapping_neg());
-        // 24, 32 and 24 bytes. 24 are left of the lap and 24 more are free, but the next frame takes
-        // 32 in one piece.
+        // 24, 32 and 24 bytes. 24 are left of the lap and 24 more are free, but the next frame
+        // takes 32 in one piece.
         for id in 0..3 {
             assert!(push(&mut producer, id));
         }

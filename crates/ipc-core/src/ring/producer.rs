@@ -10,9 +10,10 @@ use crate::limits::{PAGE, frame_payload_max};
 use crate::option_block::OPTIONS_LEN_MAX;
 use crate::sys::kill_point;
 
-/// A quiet ring goes back to its start after this many bytes of a lap: it touches few pages then, and
-/// its lines stay in the nearest caches, which nearly halves the round trip of a small message. Large
-/// frames are the opposite: lines the peer has just read are the dearest to write, so they go round.
+/// A quiet ring goes back to its start after this many bytes of a lap: it touches few pages then,
+/// and its lines stay in the nearest caches, which nearly halves the round trip of a small message.
+/// Large frames are the opposite: lines the peer has just read are the dearest to write, so they go
+/// round.
 const QUIET_LEN: usize = 2 * PAGE;
 /// The longest frame of a quiet ring.
 const QUIET_FRAME_MAX: usize = PAGE;
@@ -27,7 +28,7 @@ pub(crate) struct Producer<R> {
     mask: usize,
     /// Where the next frame goes.
     write: u64,
-    /// What the peer has been told.
+    /// The position the peer can see.
     published: u64,
     /// The peer's position as last seen; it can only be further by now.
     read_seen: u64,
@@ -87,8 +88,8 @@ impl<R: Region> Producer<R> {
         self.region.copy_in(at, bytes);
     }
 
-    /// Goes on with a checksum over `len` bytes at `at` of a reserved frame. They lie where the peer
-    /// can write too, so the checksum is taken of copies.
+    /// Goes on with a checksum over `len` bytes at `at` of a reserved frame. They lie where the
+    /// peer can write too, so the checksum is taken of copies.
     pub fn checksum(&self, at: usize, len: usize, running: u32) -> u32 {
         let mut chunk = [0; CHECKSUM_CHUNK];
         (0..len).step_by(CHECKSUM_CHUNK).fold(running, |running, done| {
@@ -124,14 +125,14 @@ impl<R: Region> Producer<R> {
         }
     }
 
-    /// Whether the peer has read on since the producer last looked: worth another try when full.
+    /// Whether the peer has read on since the producer last checked: worth another try when full.
     #[inline]
     pub fn has_moved(&self) -> bool {
         self.region.load_read() != self.read_seen
     }
 
-    /// Whether a message of `len` bytes would fit as a whole, in as many frames as it takes and with
-    /// a lap closed on the way. One that is too long for that fits a drained ring.
+    /// Whether a message of `len` bytes would fit as a whole, in as many frames as it takes and
+    /// with a lap closed on the way. One that is too long for that fits a drained ring.
     pub fn has_room_for(&mut self, len: usize) -> Result<bool, Corrupt> {
         let frames = len / self.payload_max() + 1;
         let overhead = (frames + 1) * frame_len(OPTIONS_LEN_MAX) + self.capacity() / 4;
@@ -154,7 +155,7 @@ impl<R: Region> Producer<R> {
     }
 
     /// Whether the next frame should start a new lap although it would fit into this one. Whether
-    /// the peer has read everything is looked at once a page, because each look may have to fetch
+    /// the peer has read everything is loaded once a page, because each load may have to fetch
     /// the line with its position.
     #[inline]
     fn rewinds(&mut self, offset: usize, need: usize) -> Result<bool, Corrupt> {

@@ -326,7 +326,7 @@ fn nothing_is_seen_before_it_is_published() {
     assert!(!consumer.refresh().unwrap());
     assert!(!consumer.peek().unwrap());
     producer.publish();
-    assert!(!consumer.peek().unwrap(), "not looked at yet");
+    assert!(!consumer.peek().unwrap(), "not refreshed yet");
     assert!(consumer.refresh().unwrap());
     assert_eq!(pop(&mut consumer).unwrap(), Some((1, b"early".to_vec())));
     assert!(consumer.release() && !consumer.release());
@@ -434,7 +434,7 @@ fn a_ring_whose_reader_lags_does_not_go_back() {
 // ---- flipped bits ----
 
 /// Flips each bit of a frame in a ring, one after the other, and returns of how many bits, before
-/// and behind the end of the header, nobody noticed.
+/// and behind the end of the header, it went unnoticed.
 fn unnoticed_flips(crc: CrcMode, len: usize) -> (usize, usize) {
     let backing = SealedRing::new(32 << 10);
     let (mut producer, _) = ends(&backing, crc, 0);
@@ -481,7 +481,7 @@ fn a_header_checksum_notices_every_flipped_bit_of_the_header_and_no_other() {
 #[test]
 fn without_a_checksum_only_what_makes_no_sense_is_noticed() {
     let (header, payload) = unnoticed_flips(CrcMode::Off, 64);
-    // Magic and version are always looked at; the code, the id and the checksum never.
+    // Magic and version are always checked; the code, the id and the checksum never.
     assert_eq!(payload, 64 * 8);
     assert!((16 + 64 + 32..192 - 40).contains(&header), "{header} bits of the header");
 }

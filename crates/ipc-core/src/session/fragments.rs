@@ -83,7 +83,8 @@ mod tests {
             }
             prop_assert_eq!(covered, len);
             let block = frames[0].options.as_bytes();
-            let total = if block.is_empty() { None } else { Options::decode(block).unwrap().total_len };
+            let options = (!block.is_empty()).then(|| Options::decode(block).unwrap());
+            let total = options.and_then(|options| options.total_len);
             prop_assert_eq!(total, (frames.len() > 1).then_some(len as u64));
         }
     }

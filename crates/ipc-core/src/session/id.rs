@@ -1,4 +1,4 @@
-//! Correlation ids: a slot in the low half, its generation in the high half. Whoever makes a
+//! Correlation ids: a slot in the low half, its generation in the high half. The side that makes a
 //! request makes its id, so that the answer leads straight back to the slot.
 
 /// The id of a slot's `generation`-th use. Generations start at 1.
@@ -20,8 +20,8 @@ pub const fn generation_of(id: u64) -> u32 {
     (id >> 32) as u32
 }
 
-/// Whether `generation` came after `other`, as serial numbers that wrap do. Generation 0 is nobody's,
-/// so whatever is there came after it.
+/// Whether `generation` came after `other`, as serial numbers that wrap do. Generation 0 is never
+/// used, so whatever is there came after it.
 #[inline]
 pub const fn is_newer(generation: u32, other: u32) -> bool {
     let ahead = generation.wrapping_sub(other);

@@ -20,14 +20,14 @@ fn is_window(window: u32) -> bool {
 }
 
 impl Session {
-    /// What may still be sent of the items of a request, of this kind: an item may while this is not
-    /// 0. `None`: nobody waits for them any more.
+    /// What may still be sent of the items of a request, of this kind: an item may while this is
+    /// not 0. `None`: the request has ended.
     pub fn credit(&mut self, kind: Kind, id: u64) -> Option<u64> {
         self.stream(kind, id, Direction::Out).map(|stream| stream.credit())
     }
 
     /// The application is done with items that came, of this cost in all; see [`item_cost`].
-    /// Returns whether there is a word to be written now.
+    /// Returns whether there is a control message to be written now.
     pub fn consumed(&mut self, kind: Kind, id: u64, cost: u64) -> bool {
         let Some(stream) = self.stream(kind, id, Direction::In) else { return false };
         let before = stream.unread();
@@ -35,23 +35,24 @@ impl Session {
         let read = before - stream.unread();
         self.slots_of(kind, Direction::In).items_read(read);
         if due {
-            self.words.push_back(ControlMessage::Grant { kind, id });
+            self.controls.push_back(ControlMessage::Grant { kind, id });
         }
         due
     }
 
-    /// What a [`ControlMessage::Grant`] says, as it stands now; `None` when nobody needs it any more.
+    /// The credit of a [`ControlMessage::Grant`], as it stands now; `None` when it is not needed
+    /// any more.
     pub fn take_grant(&mut self, kind: Kind, id: u64) -> Option<u64> {
         self.stream(kind, id, Direction::In).map(Stream::take_grant)
     }
 
-    /// No more items go with our request. Returns whether that is news for anybody.
+    /// No more items go with our request. Returns whether the peer has to learn that.
     pub fn end_items(&mut self, id: u64) -> bool {
         let stream = self.calls.stream(id);
         stream.is_some_and(|stream| !std::mem::replace(&mut stream.ended, true))
     }
 
-    /// The peer grants credit. Returns all it has granted, if anybody can use it.
+    /// The peer grants credit. Returns all it has granted, if that can be used.
     pub fn granted(&mut self, kind: Kind, id: u64, granted: u64) -> Result<Option<u64>, Corrupt> {
         let Some(stream) = self.stream(kind, id, Direction::Out) else {
             let of = if kind == Kind::RequestItem { &self.calls } else { &self.serving };
@@ -60,7 +61,7 @@ impl Session {
         stream.grant(granted).map(Some).ok_or(Corrupt::Grant { id, granted })
     }
 
-    /// Items that go with requests are sent by whoever asked, the others by whoever works.
+    /// Items that go with requests are sent by the caller, the others by the server.
     #[inline]
     fn stream(&mut self, kind: Kind, id: u64, direction: Direction) -> Option<&mut Stream> {
         self.slots_of(kind, direction).stream(id)
@@ -87,7 +88,7 @@ impl Session {
         }
     }
 
-    /// Returns whether anybody waits for it.
+    /// Returns whether it is wanted.
     #[inline]
     pub(super) fn send_item(&mut self, draft: &Draft, len: usize) -> Result<bool> {
         let Some(stream) = self.stream(draft.kind, draft.id, Direction::Out) else {
@@ -122,7 +123,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Nobody waits for it any more; but a request that is in flight has no items it was not made for.
+    /// It is not wanted any more; but a request that is in flight has no items it was not made for.
     #[cold]
     fn receive_late_item(&mut self) -> Result<bool, Corrupt> {
         let Message { kind, id, .. } = self.message;

@@ -17,11 +17,11 @@ pub struct Draft {
     pub lane: Lane,
     /// How its payload is encoded.
     pub codec: Codec,
-    /// For a request or one-way message, [`Engine::code`](crate::Engine::code) of its name; 0 for what
-    /// belongs to a request.
+    /// For a request or one-way message, [`Engine::code`](crate::Engine::code) of its name; 0 for
+    /// what belongs to a request.
     pub code: u32,
-    /// For a request a fresh id, for its items and its answer the same. For a one-way message 0, or what
-    /// the event that it was sent is to say.
+    /// For a request a fresh id, for its items and its answer the same. For a one-way message 0, or
+    /// what the event that it was sent is to say.
     pub id: u64,
     /// When a request is given up; for what is no request `None`.
     pub timeout: Option<Duration>,
@@ -29,7 +29,8 @@ pub struct Draft {
     pub trace: Option<Trace>,
     /// For a request that is a stream, what its items may take without credit.
     pub window: Option<u32>,
-    /// Its payload is compressed where that makes it shorter and the peer can undo it. Not for items.
+    /// Its payload is compressed where that makes it shorter and the peer can undo it. Not for
+    /// items.
     pub compress: bool,
 }
 
@@ -95,7 +96,7 @@ pub struct Message {
     pub id: u64,
     /// Bytes of its whole payload.
     pub len: usize,
-    /// When whoever asked gives up; [`Time::NEVER`] if never.
+    /// When the caller gives up; [`Time::NEVER`] if never.
     pub deadline: Time,
     /// Trace context that came along.
     pub trace: Option<Trace>,
@@ -104,8 +105,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// A number for the name of a request or one-way message, on its connection: the peer numbers its
-    /// names in every lane by itself. Below 2^18.
+    /// A number for the name of a request or one-way message, on its connection: the peer numbers
+    /// its names in every lane by itself. Below 2^18.
     #[inline]
     pub fn route(&self) -> usize {
         route(self.lane, self.code)

@@ -1,5 +1,5 @@
-//! The protocol state of one connection. No I/O and no clock: frames, words of the application and
-//! times go in, and what is to be done comes out. Where a span has to become a time, whoever calls
+//! The protocol state of one connection. No I/O and no clock: frames, drafts of the application and
+//! times go in, and what is to be done comes out. Where a span has to become a time, the caller
 //! passes the way to do it.
 //!
 //! ```text
@@ -53,7 +53,7 @@ pub mod control {
     pub const GRANT_REQUEST_ITEMS: u16 = 5;
     /// On the control ring: the same for the items that come before its reply.
     pub const GRANT_REPLY_ITEMS: u16 = 6;
-    /// On the socket: the client's opening word.
+    /// On the socket: the client's opening message.
     pub const HELLO: u16 = 16;
     /// On the socket: the server's agreement.
     pub const WELCOME: u16 = 17;
@@ -74,9 +74,9 @@ pub(crate) enum Step {
     Fill { offset: usize },
     /// It completes the open message at this offset.
     Finish { offset: usize },
-    /// Nobody waits for it.
+    /// It is not wanted.
     Skip,
-    /// The open message will not be completed, or nobody waits for it any more.
+    /// The open message will not be completed, or is not wanted any more.
     Abandon,
     /// The peer defines a name: hand over a private copy of the payload.
     Define { code: u16 },
@@ -88,7 +88,7 @@ pub(crate) enum Step {
     LaneClosed,
     /// The same of the last one.
     PeerClosed,
-    /// A word between sessions, dealt with.
+    /// A control message that needs nothing more.
     Done,
 }
 
@@ -97,7 +97,7 @@ pub(crate) enum Step {
 pub enum Ending {
     /// Its deadline passed.
     Timeout,
-    /// Whoever asked cancelled.
+    /// The caller cancelled.
     Cancelled,
     /// The peer went away.
     PeerLost,
@@ -140,7 +140,7 @@ pub struct Counters {
     pub stale_requests: u64,
 }
 
-/// A word to be written to the control ring.
+/// A message for the control ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ControlMessage {
     /// A request needs no answer any more.
@@ -154,7 +154,7 @@ pub(crate) enum ControlMessage {
 struct Assembly {
     message: Message,
     received: usize,
-    /// Nobody waits for it; its frames are counted and dropped.
+    /// It is not wanted; its frames are counted and dropped.
     skip: bool,
 }
 
@@ -168,8 +168,8 @@ pub(crate) struct Session {
     /// The message the last step was about. It stays where it is written: moving it about costs
     /// more than everything else done for it.
     message: Message,
-    /// What is to be written to the control ring.
-    words: VecDeque<ControlMessage>,
+    /// Messages for the control ring.
+    controls: VecDeque<ControlMessage>,
     /// Requests of the peer that ended without an answer and were not handed over yet.
     abandoned: Vec<u64>,
     /// Lanes in which the peer's closing marker has been read, by bit.
@@ -187,17 +187,17 @@ impl Session {
             names: Names::new(limits.names_max),
             assemblies: [const { None }; Lane::ALL.len()],
             message: Message::NONE,
-            words: VecDeque::new(),
+            controls: VecDeque::new(),
             abandoned: Vec::new(),
             closed_lanes: 0,
             counters: Counters::default(),
         }
     }
 
-    // ---- what the application says ----
+    // ---- what the application does ----
 
-    /// Checks a message of `len` bytes and says what goes in front of it; `code` is what the peer knows
-    /// its name by, in its lane. `None`: it answers a request nobody waits for any more.
+    /// Checks a message of `len` bytes and returns what goes in front of it; `code` is the peer's
+    /// code for its name, in its lane. `None`: it answers a request that has ended.
     #[inline]
     pub fn send(
         &mut self,
@@ -231,18 +231,18 @@ impl Session {
             }
         }
         self.counters.sent += 1;
-        // What nobody answers has an id on this side only.
+        // A message without an answer has an id on this side only.
         let id = if draft.kind == Kind::OneWay { 0 } else { draft.id };
         Ok(Some(Header::new(draft.kind, code, id).with_codec(draft.codec)))
     }
 
-    /// By what code the peer knows our name of that number in a lane. `None`: it has to be told first.
+    /// The peer's code for our name of that number in a lane. `None`: it has to be defined first.
     #[inline]
     pub fn code(&self, lane: Lane, number: u16) -> Option<u16> {
         self.names.code(lane, number)
     }
 
-    /// Under what code the peer is to be told a name of ours now.
+    /// The code under which a name of ours is to be defined now.
     pub fn define_ours(&mut self, lane: Lane, number: u16) -> u16 {
         self.names.define_ours(lane, number)
     }
@@ -261,27 +261,27 @@ impl Session {
     pub fn cancel(&mut self, id: u64) -> bool {
         let ended = self.calls.end(id);
         if ended {
-            self.words.push_back(ControlMessage::Cancel(id));
+            self.controls.push_back(ControlMessage::Cancel(id));
         }
         ended
     }
 
-    /// The next word to write to the control ring; [`Self::control_written`] says it was.
+    /// The next control message to write; [`Self::control_written`] is called when it was.
     #[inline]
     pub fn next_control(&self) -> Option<ControlMessage> {
-        self.words.front().copied()
+        self.controls.front().copied()
     }
 
-    /// Bytes the words take that wait to be written.
+    /// Bytes of the control messages that wait to be written.
     pub fn controls_len(&self) -> usize {
-        self.words.len() * size_of::<ControlMessage>()
+        self.controls.len() * size_of::<ControlMessage>()
     }
 
     pub fn control_written(&mut self) {
-        self.words.pop_front();
+        self.controls.pop_front();
     }
 
-    // ---- what the peer says ----
+    // ---- what the peer sends ----
 
     /// The message the last step was about.
     #[inline]
@@ -293,13 +293,13 @@ impl Session {
     #[inline]
     pub fn delivered(&mut self) {
         self.counters.received += 1;
-        if matches!(self.message.kind, Kind::Reply | Kind::Error) {
+        if self.message.kind.is_answer() {
             self.calls.end(self.message.id);
         }
     }
 
     /// A request of the peer that was being worked on and no longer needs to be, because its maker
-    /// cancelled it or has moved on. To be asked until it says `None`.
+    /// cancelled it or has moved on. To be called until it returns `None`.
     #[inline]
     pub fn take_abandoned(&mut self) -> Option<u64> {
         self.abandoned.pop()
@@ -308,7 +308,7 @@ impl Session {
     /// The same of a message that was kept back since.
     pub fn delivered_as(&mut self, message: &Message) {
         self.counters.received += 1;
-        if matches!(message.kind, Kind::Reply | Kind::Error) {
+        if message.kind.is_answer() {
             self.calls.end(message.id);
         }
     }
@@ -323,7 +323,7 @@ impl Session {
         self.calls.accepts_packed(id)
     }
 
-    // ---- what time and the end of the connection say ----
+    // ---- what time and the end of the connection do ----
 
     /// Nothing is due before this.
     #[inline]
@@ -335,11 +335,11 @@ impl Session {
     pub fn expire(&mut self, now: Time, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
         let before = calls.len();
         self.calls.expire(now, calls);
-        self.words.extend(calls[before..].iter().copied().map(ControlMessage::Cancel));
+        self.controls.extend(calls[before..].iter().copied().map(ControlMessage::Cancel));
         self.serving.expire(now, served);
     }
 
-    /// Ends what the peer asked for: it is not there any more to hear the answers.
+    /// Ends what the peer asked for: it is not there any more to receive the answers.
     pub fn abandon_serving(&mut self, served: &mut Vec<u64>) {
         self.serving.end_all(served);
     }
@@ -348,7 +348,7 @@ impl Session {
     pub fn end_all(&mut self, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
         self.calls.end_all(calls);
         self.serving.end_all(served);
-        self.words.clear();
+        self.controls.clear();
     }
 
     /// Requests of ours in flight.

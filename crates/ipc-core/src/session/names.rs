@@ -1,9 +1,10 @@
 //! Method and event names as 16-bit codes. Each side numbers the names *it* uses, in every lane by
-//! itself, and tells the peer before first use there, so that a definition always arrives before what
+//! itself, and defines them before first use there, so that a definition always arrives before what
 //! needs it.
 //!
-//! A code that is defined anew means the new name from there on. So a side that uses more names than
-//! were agreed goes round: the codes of the names that were defined first are the next to be used.
+//! A code that is defined anew means the new name from there on. So a side that uses more names
+//! than were agreed goes round: the codes of the names that were defined first are the next to be
+//! used.
 
 use crate::error::Corrupt;
 use crate::limits::{Lane, METHOD_LEN_MAX, check_method_name};

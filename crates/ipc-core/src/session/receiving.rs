@@ -69,9 +69,7 @@ impl Session {
         if options.window.is_some() {
             self.check_window()?;
         }
-        if matches!(header.kind(), Kind::Request | Kind::OneWay)
-            && !self.names.is_defined(lane, header.code())
-        {
+        if header.kind().has_name() && !self.names.is_defined(lane, header.code()) {
             return Err(Corrupt::UndefinedName { code: header.code() });
         }
         if header.more() {
@@ -90,7 +88,7 @@ impl Session {
         header: &Header,
         len: usize,
     ) -> Result<Step, Corrupt> {
-        let assembly = self.assemblies[ring].as_ref().expect("looked at by the caller");
+        let assembly = self.assemblies[ring].as_ref().expect("checked by the caller");
         let Assembly { message, received, skip } = *assembly;
         self.message = message;
         let missing = message.len - received;
@@ -106,7 +104,7 @@ impl Session {
             let (received, total) = (received as u64, message.len as u64);
             return Err(Corrupt::Fragment { id: header.id, received, total, len });
         }
-        // Whoever asked may have stopped waiting since the first frame.
+        // The caller may have stopped waiting since the first frame.
         let awaited = !skip && self.is_awaited()?;
         self.assemblies[ring] =
             (!last).then(|| Assembly { message, received: received + len, skip: !awaited });
@@ -128,7 +126,7 @@ impl Session {
         Ok(if self.complete()? { Step::Finish { offset: received } } else { Step::Abandon })
     }
 
-    /// The message is whole. Returns whether anybody waits for it.
+    /// The message is whole. Returns whether it is wanted.
     #[inline]
     fn complete(&mut self) -> Result<bool, Corrupt> {
         let message = &self.message;
@@ -145,12 +143,12 @@ impl Session {
                     }
                 }
             }
-            Kind::Reply | Kind::Error if !self.calls.is_live(message.id) => {
+            kind if kind.is_answer() && !self.calls.is_live(message.id) => {
                 self.calls.check(message.id)?;
                 self.counters.late_replies += 1;
                 Ok(false)
             }
-            Kind::RequestItem | Kind::ReplyItem => self.receive_item(),
+            kind if kind.is_item() => self.receive_item(),
             _ => Ok(true),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Every ring is a queue with a latency of its own, so lanes overtake one another and cancels
 //! overtake requests. The applications of both sides do whatever an application may do, and after
-//! each step the sessions are compared with a plain record of everything that was ever said.
+//! each step the sessions are compared with a plain record of everything that was ever sent.
 //!
 //! ```text
 //!   application   session  == five queues, each with its latency ==>  session   application
@@ -27,8 +27,8 @@ use crate::time::Time;
 
 const LIMITS: Limits = Limits { message_len_max: 1200, pending_max: 6, names_max: 5 };
 const STEPS: usize = 500;
-/// Numbers of slots the applications try, one more than agreed, and of names, more than have a code at
-/// the same time.
+/// Numbers of slots the applications try, one more than agreed, and of names, more than have a code
+/// at the same time.
 const SLOTS: u32 = LIMITS.pending_max + 1;
 const NAMES: u32 = LIMITS.names_max as u32 + 2;
 
@@ -64,8 +64,8 @@ struct Side {
     rings: [VecDeque<Frame>; RINGS],
     /// The newest generation of each slot, and how often the slot was used.
     slots: Vec<(u32, u64)>,
-    /// Of the peer's slots: the newest use heard of, by request or by cancel.
-    heard: Vec<u64>,
+    /// Of the peer's slots: the newest use that arrived, by request or by cancel.
+    arrived: Vec<u64>,
     /// Messages being put together, with the deadline their first frame brought.
     buffers: [Option<(Vec<u8>, Time)>; Lane::ALL.len()],
     /// Requests of the peer that were handed to the application and are still wanted.
@@ -76,7 +76,7 @@ struct Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    /// It has said so in every lane, and reads nothing any more.
+    /// It has closed every lane, and reads nothing any more.
     Closing,
     /// It reads what its peer had written before the end of the socket was seen.
     PeerGone,
@@ -296,7 +296,7 @@ impl World {
         } else if !self.sides[side].working.iter().any(|(served, _)| *served == id) {
             let draft = self.draft(Kind::Reply, id, None, None);
             let sent = self.send(side, &draft, &[], What::Define);
-            assert_eq!(sent, Ok(false), "nobody waits for this answer");
+            assert_eq!(sent, Ok(false), "this answer is not wanted");
         }
     }
 
@@ -381,7 +381,7 @@ impl Side {
             state: State::Open,
             rings: Default::default(),
             slots: vec![(0, 0); SLOTS as usize],
-            heard: vec![0; SLOTS as usize],
+            arrived: vec![0; SLOTS as usize],
             buffers: Default::default(),
             working: Vec::new(),
             counters: Counters::default(),
@@ -420,10 +420,10 @@ fn every_request_has_one_outcome_and_the_counters_add_up() {
     each_seed(3400, |random| {
         let mut world = simulate(Random::new(random.next()), |_| {});
         adds_up(&world);
-        // What nobody answers and nothing limits is still in flight, and ends with the connection.
+        // One-way messages that nothing limits are still in flight, and ends with the connection.
         let unlimited = |call: &usize| world.calls[*call].deadline == Time::NEVER;
         assert!(world.live.values().all(unlimited));
-        // Nobody works on what is not waited for.
+        // Requests that have ended are not worked on.
         let worked_on = world.sides.iter().flat_map(|side| &side.working);
         assert!(worked_on.into_iter().all(|(_, call)| world.calls[*call].outcome.is_none()));
         world.close(0);

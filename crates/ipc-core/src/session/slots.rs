@@ -1,10 +1,10 @@
 //! The table behind exactly one outcome per request: the same on the side that asked and on the
 //! side that works.
 //!
-//! A slot is used again and again, each time with a newer generation, so an id tells an answer to
-//! this request from a late answer to an earlier one. Whoever asks uses a slot again only after the
-//! earlier request in it has ended, so per slot only the newest generation matters: a request that
-//! is not newer than what was heard of in its slot, by request or by cancel, is stale.
+//! A slot is used again and again, each time with a newer generation, so an id distinguishes an
+//! answer to this request from a late answer to an earlier one. A caller uses a slot again only
+//! after the earlier request in it has ended, so per slot only the newest generation matters: a
+//! request that is not newer than what has arrived for its slot, by request or by cancel, is stale.
 
 mod table;
 
@@ -16,8 +16,8 @@ use table::Table;
 
 pub(super) struct Slots {
     slots: Table<Slot>,
-    /// Of requests with items, by slot, while they are live. Beside the slots, so that all others pay
-    /// no more for them than a look whether there are any.
+    /// Of requests with items, by slot, while they are live. Beside the slots, so that all others
+    /// pay no more for them than a check whether there are any.
     streams: Table<Option<Box<Stream>>>,
     streams_live: u32,
     /// What has arrived of the items of all of them and was not read yet.
@@ -31,7 +31,7 @@ pub(super) struct Slots {
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// The newest generation heard of; 0 while the slot is unused.
+    /// The newest generation that arrived; 0 while the slot is unused.
     generation: u32,
     live: bool,
     /// Its answer may come compressed.
@@ -199,7 +199,7 @@ impl Slots {
         true
     }
 
-    /// Whether `id` has not arrived yet or is being worked on: whoever waits for it waits on.
+    /// Whether `id` has not arrived yet or is being worked on, so that its caller waits on.
     pub fn is_unanswered(&self, id: u64) -> bool {
         match self.slots.get(slot_of(id) as usize) {
             Some(slot) if slot.generation == generation_of(id) => slot.live,

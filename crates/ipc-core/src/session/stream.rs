@@ -1,14 +1,20 @@
 //! The items of a stream, in both directions, and the credit that bounds them.
 //!
 //! A stream is a request with items: some that go with the request, some that come before the
-//! reply. Whoever takes items grants credit for them, in all that was ever granted, so that a word
-//! that comes late or twice changes nothing. An item may be sent while any credit is left, and the
-//! last may go beyond it: what waits with the reader is never more than a window and one item.
+//! reply. The reader grants credit for them, as the sum of all that was ever granted, so that a
+//! grant that arrives late or twice changes nothing. An item may be sent while any credit is left,
+//! and the last may go beyond it: what waits with the reader is never more than a window and one
+//! item.
 
 use crate::header::frame_len;
 
 /// What an item takes of the credit: what its frame takes in a ring, so that an empty one is not
 /// for nothing.
+///
+/// ```
+/// assert_eq!(ipc_core::item_cost(0), 24);
+/// assert_eq!(ipc_core::item_cost(1), 32);
+/// ```
 #[inline]
 pub const fn item_cost(len: usize) -> u64 {
     frame_len(len) as u64
@@ -165,7 +171,7 @@ mod tests {
                     }
                     _ => {}
                 }
-                assert!(twin.grants <= twin.read / HALF, "a word for less than half a window");
+                assert!(twin.grants <= twin.read / HALF, "a grant of less than half a window");
                 if grants.is_empty() && held.is_empty() {
                     assert!(sender.credit() > HALF, "what was read was not given back");
                 }

@@ -355,7 +355,7 @@ fn windows_and_grants_have_their_bounds() {
         assert_eq!(session.granted(kind, ID, window), Ok(Some(window)));
         let granted = window + 1;
         assert_eq!(session.granted(kind, ID, granted), Err(Corrupt::Grant { id: ID, granted }));
-        assert_eq!(session.granted(kind, join(0, 1), granted), Ok(None), "nobody can use it");
+        assert_eq!(session.granted(kind, join(0, 1), granted), Ok(None), "it cannot be used");
     }
     for (code, len) in [(control::GRANT_REQUEST_ITEMS, 0), (control::GRANT_REPLY_ITEMS, 9)] {
         let refused = Err(Corrupt::Control { code, len, lane: 4 });

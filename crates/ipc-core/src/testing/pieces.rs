@@ -90,19 +90,19 @@ pub struct Doorbell {
 }
 
 impl Doorbell {
-    /// Nothing published, nobody asleep.
+    /// Nothing published, neither side asleep.
     pub fn new() -> Result<Self> {
         let words = MappedFlags::new(&segment()?, Side::Client);
         Ok(Self { words, published: 0, ringer: Ringer::default(), sleeper: Sleeper::default() })
     }
 
-    /// The sleeper's look: how often something was published.
+    /// What the sleeper polls: how often something was published.
     #[inline]
     pub fn look(&self) -> u64 {
         self.words.load_published()
     }
 
-    /// The sleeper asks to be woken for what is published, and finds nothing when it looks again.
+    /// The sleeper asks to be woken for what is published, and finds nothing when it polls again.
     #[inline]
     pub fn arm(&mut self) -> bool {
         self.sleeper.arm(&self.words, Interest::DATA, || self.look() != self.published)

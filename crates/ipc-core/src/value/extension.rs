@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
-/// By this name `rmp-serde` tells extension types from other structures.
+/// By this name `rmp-serde` recognises extension types.
 const EXTENSION: &str = rmp_serde::MSGPACK_EXT_STRUCT_NAME;
 const TIMESTAMP: i8 = -1;
 const NANOS: u32 = 1_000_000_000;
@@ -24,7 +24,8 @@ const NANOS: u32 = 1_000_000_000;
 ///     samples: Extension,
 /// }
 ///
-/// let sent = Recording { at: Extension::time(1_700_000_000, 0), samples: Extension::of(&[0.5_f32, -1.0]) };
+/// let samples = Extension::of(&[0.5_f32, -1.0]);
+/// let sent = Recording { at: Extension::time(1_700_000_000, 0), samples };
 /// let bytes = rmp_serde::to_vec_named(&sent)?;
 /// let read: Recording = rmp_serde::from_slice(&bytes)?;
 /// assert_eq!(read.at.as_time(), Some((1_700_000_000, 0)));

@@ -101,8 +101,8 @@ impl Value {
     ///
     /// # Errors
     ///
-    /// [`Code::InvalidPayload`]: it is no MessagePack, or nested more than 128 deep, or of more items
-    /// and fields than a million and one for each 8 bytes.
+    /// [`Code::InvalidPayload`]: it is no MessagePack, or nested more than 128 deep, or of more
+    /// items and fields than a million and one for each 8 bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let left = Cell::new(PARTS_FREE + bytes.len() / BYTES_PER_PART);
         let mut rest = bytes;
@@ -142,7 +142,7 @@ impl PartialEq for Value {
 
 impl Eq for Value {}
 
-/// What becomes a value without being looked at.
+/// What becomes a value without a check.
 macro_rules! from {
     ($($from:ty: $value:ident => $made:expr;)*) => {
         $(impl From<$from> for Value {

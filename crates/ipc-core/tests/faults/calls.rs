@@ -1,8 +1,8 @@
 //! System calls that fail, one after the other: nobody panics, nobody hangs, nothing leaks.
 //!
 //! A connection is made, used and closed; the first time the first system call that may fail does,
-//! the next time the second, and so on until none is left to fail. Each time it fails once, and each
-//! time from then on for ever.
+//! the next time the second, and so on until none is left to fail. Each time it fails once, and
+//! each time from then on for ever.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ipc_core::testing::faults;
 use ipc_core::{Code, Draft, Engine, Error, ListenOptions, Options, Transport, WaitPolicy};
 use ringpost::blocking::{Answer, Client, Server};
-use ringpost::{ApiOptions, CallOptions};
+use ringpost::{CallOptions, ClientConfig, ServerConfig};
 use rustix::io::Errno;
 
 use super::census::census;
@@ -27,8 +27,8 @@ const CALLS_MAX: u32 = 500;
 /// Within this everything has to end, whatever fails.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Runs `scenario` with a call failing, for each call and each way to fail. The scenario says whether
-/// one did.
+/// Runs `scenario` with a call failing, for each call and each way to fail. The scenario says
+/// whether one did.
 fn fail_each_call(meeting: &Meeting, scenario: impl Fn(Plan) -> bool + Send + Sync + 'static) {
     let scenario = Arc::new(scenario);
     // The first run makes what is made once per process, and the directory.
@@ -78,7 +78,8 @@ impl Plan {
 /// What takes too long although nothing failed was slow, and gets the time it needs.
 const SPANS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(10)];
 
-/// Binds, connects, asks, is answered, and closes, each in `span`. An error at any point is an outcome.
+/// Binds, connects, asks, is answered, and closes, each in `span`. An error at any point is an
+/// outcome.
 fn converse(options: &Options, span: Duration) -> Result<Side, Error> {
     let (mut server, mut client) = (Engine::new()?, Engine::new()?);
     let (mut serving, mut asking) = (Side::default(), Side::default());
@@ -146,8 +147,14 @@ enum Failing {
     Client,
 }
 
-fn ask(options: &Options, api: ApiOptions) -> Result<Vec<u8>, Error> {
-    let mut client = Client::connect("server", options, api)?;
+fn ask(options: &Options, span: Duration) -> Result<Vec<u8>, Error> {
+    let mut client = Client::connect(
+        "server",
+        &ClientConfig::from(options)
+            .timeout(span)
+            .connect_timeout(span)
+            .wait_policy(WaitPolicy::NONE),
+    )?;
     let reply = client.request("echo", b"question", &CallOptions::default())?;
     client.close()?;
     Ok(reply.payload)
@@ -170,7 +177,6 @@ fn serve_and_ask_within(
     failing: Failing,
     plan: Plan,
 ) -> (bool, Result<Vec<u8>, Error>) {
-    let api = ApiOptions { timeout: span, connect_timeout: span, wait_policy: WaitPolicy::NONE };
     let (ready, bound) = mpsc::channel();
     let serving = {
         let options = options.clone();
@@ -179,7 +185,10 @@ fn serve_and_ask_within(
                 plan.start();
             }
             // What the server fails with is its own affair, as long as it ends.
-            if let Ok(mut server) = Server::bind("server", &options, api) {
+            if let Ok(mut server) = Server::bind(
+                "server",
+                &ServerConfig::from(&options).timeout(span).wait_policy(WaitPolicy::NONE),
+            ) {
                 server.handle("echo", |request, reply| {
                     reply.payload.extend_from_slice(request.payload);
                     Ok(Answer::Now)
@@ -196,7 +205,7 @@ fn serve_and_ask_within(
     if failing == Failing::Client {
         plan.start();
     }
-    let answer = ask(options, api);
+    let answer = ask(options, span);
     let failed_here = faults::stop();
     stopper.stop();
     (serving.join().unwrap() || failed_here, answer)

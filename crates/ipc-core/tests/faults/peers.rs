@@ -161,7 +161,8 @@ fn flip(address: u64, bit: u64) {
     memory.write_all_at(&byte, at).unwrap();
 }
 
-/// Flips one bit of what `write` makes the client write first into ring `ring`, before the server has
+/// Flips one bit of what `write` makes the client write first into ring `ring`, before the server
+/// has
 /// looked. Returns what the server closed with.
 fn closed_with(
     options: &Options,

@@ -1,5 +1,5 @@
-//! A client that shakes hands by the letter, driven by the thread of its victim, and then does what no
-//! honest one does.
+//! A client that shakes hands by the letter, driven by the thread of its victim, and then does what
+//! no honest one does.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read};

@@ -11,7 +11,8 @@ use ipc_core::{Code, CrcMode, Error, Lane, Options, Overflow, Transport};
 
 /// Both ways memory reaches the peer.
 pub const TRANSPORTS: [Transport; 2] = [Transport::Sealed, Transport::Portable];
-/// How long anything may take, on a machine that is busy with other things, before a test has failed.
+/// How long anything may take, on a machine that is busy with other things, before a test has
+/// failed.
 pub const WAIT_POLICY: Duration = Duration::from_secs(60);
 
 const ROLE: &str = "RINGPOST_TEST_ROLE";
@@ -110,7 +111,8 @@ impl Process {
     pub fn processor_time(&self) -> Duration {
         let stat =
             std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("a process");
-        // After the name, which is in parentheses: state, ppid, ... utime is the 12th, stime the 13th.
+        // After the name, which is in parentheses: state, ppid, ... utime is the 12th, stime the
+        // 13th.
         let fields: Vec<_> = stat[stat.rfind(')').expect("a name")..].split(' ').collect();
         let ticks = |field: usize| fields[field].parse::<u64>().expect("a number");
         Duration::from_millis(10 * (ticks(12) + ticks(13)))

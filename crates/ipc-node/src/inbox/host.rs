@@ -18,7 +18,7 @@ use crate::synchronous::Outcome;
 
 impl Host for Inbox {
     #[inline]
-    fn accepts_packed(&mut self, name: &str) -> bool {
+    fn accepts_packed(&mut self, _: LinkId, name: &str) -> bool {
         self.packed.contains(name)
     }
 

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use ipc_core::{
-    Codec, Corrupt, Draft, EngineStats, LinkId, LinkStats, Options, Peer, RemoteError, Result,
-    Sent, Time,
+    Codec, Corrupt, Draft, EngineStats, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time,
 };
 
 use super::endpoint::Endpoint;
 use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
-use crate::api::{ApiOptions, Arrival, CallOptions, Reply, Subscription, closed_at_once};
+use crate::api::{Arrival, CallOptions, ClientConfig, Reply, Subscription, closed_at_once};
 
 /// Messages of a batch after which the peer is shown them.
 const BATCH_MESSAGES: u32 = 64;
@@ -23,9 +22,9 @@ pub struct Client {
 
 impl Client {
     /// Connects to the server of that name.
-    pub fn connect(name: &str, options: &Options, api: ApiOptions) -> Result<Self> {
-        let mut endpoint = Endpoint::new(api)?;
-        let link = endpoint.engine.connect(name, options, api.connect_timeout)?;
+    pub fn connect(name: &str, config: &ClientConfig) -> Result<Self> {
+        let mut endpoint = Endpoint::new(config.timeout, config.wait_policy)?;
+        let link = endpoint.engine.connect(name, &config.options, config.connect_timeout)?;
         loop {
             endpoint.turn(Time::NEVER)?;
             let change = endpoint.changes().next();
@@ -151,13 +150,12 @@ impl Client {
     ///
     /// ```
     /// # use ringpost::blocking::{Client, Server};
-    /// # use ringpost::{CallOptions, ApiOptions, Options};
+    /// # use ringpost::{CallOptions, ClientConfig, ServerConfig};
     /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
-    /// # let options = Options { directory: Some(directory.clone()), ..Options::default() };
-    /// # let mut server = Server::bind("demo", &options, ApiOptions::default())?;
+    /// # let mut server = Server::bind("demo", &ServerConfig::new().directory(&directory))?;
     /// # let stopper = server.stopper();
     /// # let serving = std::thread::spawn(move || server.run());
-    /// # let mut client = Client::connect("demo", &options, ApiOptions::default())?;
+    /// # let mut client = Client::connect("demo", &ClientConfig::new().directory(&directory))?;
     /// let mut image = client.loan("image", 64 << 10, &CallOptions::default())?;
     /// for row in 0..64 {
     ///     image.write(row << 10, &[0x7f; 1 << 10]);
@@ -227,7 +225,7 @@ impl Client {
     }
 
     /// What the connection has counted; `None` when it is over.
-    pub fn stats(&self) -> Option<LinkStats> {
+    pub fn link_stats(&self) -> Option<LinkStats> {
         self.endpoint.engine.link_stats(self.link)
     }
 

@@ -148,7 +148,7 @@ impl Host for Dispatcher {
         if self.is_begun { Readiness::All } else { Readiness::Nothing }
     }
 
-    fn accepts_packed(&mut self, name: &str) -> bool {
+    fn accepts_packed(&mut self, _: LinkId, name: &str) -> bool {
         self.router.accepts_packed(name)
     }
 

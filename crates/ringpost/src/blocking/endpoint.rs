@@ -2,23 +2,25 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipc_core::{
     Code, Codec, Corrupt, Draft, Engine, Error, Host, LinkId, RemoteError, Result, Sent,
-    StopSignal, Time,
+    StopSignal, Time, WaitPolicy,
 };
 
 use super::dispatcher::{Dispatcher, Waiting};
 use super::in_place::InPlace;
 use super::{Answer, Change, Handler, Request, Stopper, Ticket};
 use crate::api::{
-    ApiOptions, Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft,
-    send_answer,
+    Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft, send_answer,
 };
 
 pub(super) struct Endpoint {
     pub engine: Engine,
-    pub api: ApiOptions,
+    /// When a request is given up unless it says otherwise.
+    pub timeout: Duration,
+    wait_policy: WaitPolicy,
     pub dispatcher: Dispatcher,
     turns: Turns,
     stop: Arc<StopSignal>,
@@ -26,10 +28,10 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub fn new(api: ApiOptions) -> Result<Self> {
+    pub fn new(timeout: Duration, wait_policy: WaitPolicy) -> Result<Self> {
         let (engine, stop) = (Engine::new()?, Arc::new(StopSignal::new()?));
         let (dispatcher, turns) = (Dispatcher::new(), Turns::default());
-        Ok(Self { engine, api, dispatcher, turns, stop, stopped: false })
+        Ok(Self { engine, timeout, wait_policy, dispatcher, turns, stop, stopped: false })
     }
 
     pub fn handle(&mut self, name: &str, handler: Box<Handler>) {
@@ -78,7 +80,7 @@ impl Endpoint {
         payload_out: &mut Vec<u8>,
     ) -> Result<Codec> {
         let id = self.begin(payload_out);
-        let draft = options.request(code, id, &self.api);
+        let draft = options.request(code, id, self.timeout);
         let sent = self.engine.send(link, &draft, payload);
         self.engine.flush();
         self.conclude(link, id, sent.map(drop), payload_out)
@@ -239,7 +241,7 @@ impl Endpoint {
         mut drive: impl FnMut(Reach, &mut Turns, &mut Engine, &mut Dispatcher),
     ) -> Result<bool> {
         loop {
-            if self.engine.spin(&self.api.wait_policy, until) {
+            if self.engine.spin(&self.wait_policy, until) {
                 drive(Reach::Hot, &mut self.turns, &mut self.engine, &mut self.dispatcher);
                 if self.settle() {
                     return Ok(true);

@@ -69,7 +69,7 @@ impl<'a> RequestLoan<'a> {
     ) -> Result<Self> {
         let code = endpoint.engine.code(method)?;
         // The option block, which lies in front of the payload, is as long for every id.
-        let draft = options.request(code, 0, &endpoint.api);
+        let draft = options.request(code, 0, endpoint.timeout);
         let reservation = endpoint.engine.reserve(link, &draft, len)?;
         Ok(Self { loan: Loan { endpoint, link, draft, reservation } })
     }

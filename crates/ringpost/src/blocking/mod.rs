@@ -2,11 +2,12 @@
 //!
 //! ```
 //! use ringpost::blocking::{Answer, Client, Server};
-//! use ringpost::{CallOptions, ApiOptions, Options};
+//! use ringpost::{CallOptions, ClientConfig, ServerConfig};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-doc-{}", std::process::id()));
-//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
+//! # let server_config = ServerConfig::new().directory(&directory);
+//! # let client_config = ClientConfig::new().directory(&directory);
 //!
-//! let mut server = Server::bind("demo", &options, ApiOptions::default())?;
+//! let mut server = Server::bind("demo", &server_config)?;
 //! server.handle("shout", |request, reply| {
 //!     reply.payload.extend(request.payload.to_ascii_uppercase());
 //!     Ok(Answer::Now)
@@ -14,8 +15,8 @@
 //! let stopper = server.stopper();
 //! let serving = std::thread::spawn(move || server.run());
 //!
-//! let mut client = Client::connect("demo", &options, ApiOptions::default())?;
-//! let reply = client.request("shout", b"hello", &CallOptions::default())?;
+//! let mut client = Client::connect("demo", &client_config)?;
+//! let reply = client.request("shout", b"hello", &CallOptions::new())?;
 //! assert_eq!(reply.payload, b"HELLO");
 //!
 //! stopper.stop();
@@ -29,7 +30,10 @@ mod dispatcher;
 mod endpoint;
 mod in_place;
 mod loan;
+mod requester;
 mod server;
+#[cfg(feature = "typed")]
+mod serving;
 mod stream;
 
 use std::sync::Arc;
@@ -42,6 +46,9 @@ use crate::api::Reply;
 pub use crate::api::Change;
 pub use client::{Batch, Client};
 pub use loan::{Loan, RequestLoan};
+#[cfg(feature = "typed")]
+pub use requester::Items;
+pub use requester::{Connection, Requester};
 pub use server::Server;
 pub use stream::Streaming;
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ipc_core::{
-    Corrupt, EngineStats, Error, LinkId, LinkStats, ListenOptions, ListenerId, Options, Peer,
-    RemoteError, Result, Sent, Time,
+    Corrupt, EngineStats, Error, LinkId, LinkStats, ListenerId, Peer, RemoteError, Result, Sent,
+    Time,
 };
 
 use super::endpoint::Endpoint;
 use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
-use crate::api::{ApiOptions, Arrival, CallOptions, Reply, Subscription};
+use crate::api::{Arrival, CallOptions, Reply, ServerConfig, Subscription};
 
 /// A server, driven by one thread.
 pub struct Server {
@@ -19,19 +19,9 @@ pub struct Server {
 
 impl Server {
     /// Takes the name and listens.
-    pub fn bind(name: &str, options: &Options, api: ApiOptions) -> Result<Self> {
-        Self::bind_with(name, options, &ListenOptions::default(), api)
-    }
-
-    /// The same with limits of its own for clients that come.
-    pub fn bind_with(
-        name: &str,
-        options: &Options,
-        listen: &ListenOptions,
-        api: ApiOptions,
-    ) -> Result<Self> {
-        let mut endpoint = Endpoint::new(api)?;
-        let listener = endpoint.engine.listen(name, options, listen)?;
+    pub fn bind(name: &str, config: &ServerConfig) -> Result<Self> {
+        let mut endpoint = Endpoint::new(config.timeout, config.wait_policy)?;
+        let listener = endpoint.engine.listen(name, &config.options, &config.listen)?;
         endpoint.begin_reading();
         Ok(Self { endpoint, listener })
     }
@@ -115,7 +105,7 @@ impl Server {
         self.endpoint.is_awaited(ticket)
     }
 
-    /// Asks a client, and waits for the answer while serving everyone.
+    /// Sends a client a request, and waits for its outcome while serving all clients.
     pub fn request(
         &mut self,
         link: LinkId,
@@ -232,7 +222,7 @@ impl Server {
     }
 
     /// What the engine has counted.
-    pub fn stats(&self) -> EngineStats {
+    pub fn engine_stats(&self) -> EngineStats {
         self.endpoint.engine.stats()
     }
 

@@ -13,14 +13,12 @@
 //! system call, in a signal handler; the connection is over then.
 //!
 //! ```
-//! use std::time::Duration;
-//!
 //! use ringpost::realtime::{Link, Wake};
 //! # use ringpost::blocking::{Answer, Server};
-//! use ringpost::{CallOptions, Options};
+//! use ringpost::{CallOptions, ClientConfig};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-rt-{}", std::process::id()));
-//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
-//! # let mut server = Server::bind("speaker", &options, Default::default())?;
+//! # use ringpost::ServerConfig;
+//! # let mut server = Server::bind("speaker", &ServerConfig::new().directory(&directory))?;
 //! # let (heard, hearing) = std::sync::mpsc::channel();
 //! # server.handle("block", move |request, _| {
 //! #     heard.send(request.payload.len()).unwrap();
@@ -30,8 +28,10 @@
 //! # let serving = std::thread::spawn(move || server.run());
 //!
 //! // Beforehand.
-//! let mut link = Link::connect("speaker", &options, Duration::from_secs(5))?;
-//! let block = link.method("block", &CallOptions::default())?;
+//! let config = ClientConfig::new();
+//! # let config = config.directory(&directory);
+//! let mut link = Link::connect("speaker", &config)?;
+//! let block = link.method("block", &CallOptions::new())?;
 //! let waker = link.waker();
 //!
 //! // In the callback.
@@ -64,7 +64,7 @@ use ipc_core::{
     Result, Taken, Time, Transport,
 };
 
-use crate::api::{Arrival, CallOptions};
+use crate::api::{Arrival, CallOptions, ClientConfig, ServerConfig};
 
 use hosts::{Dispatcher, Reader};
 
@@ -124,9 +124,9 @@ impl Link {
     /// So that every message comes in one piece, its length is agreed to be at most what a frame of
     /// the *smallest* lane holds: a quarter of its ring. Where that is too little, `options.rings`
     /// makes the lanes larger; [`Code::NoSpace`]: the server does not give as much.
-    pub fn connect(name: &str, options: &Options, timeout: Duration) -> Result<Self> {
+    pub fn connect(name: &str, config: &ClientConfig) -> Result<Self> {
         let mut engine = Engine::new()?;
-        engine.connect(name, &in_one_piece(options), timeout)?;
+        engine.connect(name, &in_one_piece(&config.options), config.connect_timeout)?;
         let this = Self::establish(engine, Time::NEVER)?;
         let agreement = &this.peer.agreement;
         let (agreed, possible) =
@@ -147,10 +147,10 @@ impl Link {
     /// Serves that name for one client, whatever its api: waits for the first that comes, and then
     /// gives the name up. With a client that asks for smaller lanes than `options.rings` shorter messages
     /// are agreed on.
-    pub fn accept(name: &str, options: &Options, timeout: Duration) -> Result<Self> {
+    pub fn accept(name: &str, config: &ServerConfig, timeout: Duration) -> Result<Self> {
         let mut engine = Engine::new()?;
-        let listen = ListenOptions { connections_max: 1, ..ListenOptions::default() };
-        let listener = engine.listen_in_one_piece(name, &in_one_piece(options), &listen)?;
+        let listen = ListenOptions { connections_max: 1, ..config.listen };
+        let listener = engine.listen_in_one_piece(name, &in_one_piece(&config.options), &listen)?;
         let mut this = Self::establish(engine, Time::now() + timeout)?;
         this.engine.close_listener(listener);
         Ok(this)
@@ -277,7 +277,7 @@ impl Link {
     }
 
     /// What the connection has counted; `None` when it is over.
-    pub fn stats(&self) -> Option<LinkStats> {
+    pub fn link_stats(&self) -> Option<LinkStats> {
         self.engine.link_stats(self.link)
     }
 }

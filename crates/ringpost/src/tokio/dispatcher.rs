@@ -1,5 +1,5 @@
-//! What the engine of an asynchronous client or server is driven into. Nothing of the application's
-//! runs in here: what is to be run or woken is collected, and done when the lock is released.
+//! The host that the engine is driven with. No code of the application runs in here: what is to be
+//! run or woken is collected in [`After`], and done once the lock is released.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,32 +10,28 @@ use ipc_core::{
     Peer, Readiness, RemoteError, Result,
 };
 
-use super::events::{self, Events};
-use super::handler::{Handler, Handlers, Job};
-use super::request::Cancellation;
-use super::shared::Shared;
-use super::stream::Wakers;
+use super::events::Events;
+use super::groups::Groups;
+use super::job::{Cancelled, Handler, Job};
+use super::waits::{Topic, Waits};
 use crate::api::{
-    Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, send_answer,
-    unknown_method,
+    Buffers, Calls, FlowKey, Flows, Reply, answer_draft, send_answer, unknown_method,
 };
 
 pub(super) struct Dispatcher {
-    pub router: Router<Handler>,
-    pub changes: Changes,
+    pub groups: Groups,
+    pub waits: Waits,
     pub after: After,
-    /// One-way messages nobody handled.
-    pub unhandled: u64,
-    /// One-way messages somebody waits for to be sent.
+    /// One-way messages whose senders wait until they are written.
     pub sends: Calls<Option<Result<()>>>,
     calls: Calls<Waiting>,
     buffers: Buffers,
     /// Open connections, by their place in the engine.
     lines: Vec<Option<Line>>,
-    /// What is still to be handled of connections that are over.
+    /// Messages still to be handled of connections that are over.
     leftovers: HashMap<LinkId, Events>,
-    pub flows: Flows<Wakers>,
-    /// Requests nobody handles.
+    pub flows: Flows<FlowWakers>,
+    /// Requests without a handler.
     refusals: Vec<(LinkId, Message, RemoteError)>,
 }
 
@@ -46,54 +42,47 @@ pub(super) struct Waiting {
     waker: Option<Waker>,
 }
 
+/// The tasks that wait at one end of a stream.
+#[derive(Default)]
+pub(super) struct FlowWakers {
+    pub reader: Option<Waker>,
+    pub writer: Option<Waker>,
+}
+
+impl FlowWakers {
+    fn take(&mut self) -> impl Iterator<Item = Waker> {
+        self.reader.take().into_iter().chain(self.writer.take())
+    }
+}
+
 /// An open connection.
 struct Line {
     link: LinkId,
     peer: Arc<Peer>,
     /// Requests of the peer that are being handled.
-    serving: HashMap<u64, Cancellation>,
+    serving: HashMap<u64, Cancelled>,
     events: Events,
     /// This side has closed the connection.
-    hung_up: Cancellation,
+    hung_up: Cancelled,
 }
 
 /// What is to be done when the lock has been released.
 #[derive(Default)]
 pub(super) struct After {
-    requests: Vec<Job>,
-    events: Vec<LinkId>,
-    wakers: Vec<Waker>,
-    cancelled: Vec<Cancellation>,
+    pub requests: Vec<Job>,
+    pub events: Vec<LinkId>,
+    pub wakers: Vec<Waker>,
+    pub cancelled: Vec<Cancelled>,
     /// Handlers that are called no more, and may hold handles.
-    discarded: Vec<Handler>,
-    changed: bool,
-}
-
-impl After {
-    /// Does it, and leaves nothing to be done.
-    pub fn run(&mut self, shared: &Arc<Shared>) {
-        for job in self.requests.drain(..) {
-            shared.runtime.spawn(job.serve(Arc::clone(shared)));
-        }
-        for link in self.events.drain(..) {
-            shared.runtime.spawn(events::handle(Arc::clone(shared), link));
-        }
-        self.cancelled.drain(..).for_each(|cancellation| cancellation.cancel());
-        self.discarded.clear();
-        self.wakers.drain(..).for_each(Waker::wake);
-        if std::mem::take(&mut self.changed) {
-            shared.changed.notify_waiters();
-        }
-    }
+    pub discarded: Vec<Handler>,
 }
 
 impl Dispatcher {
-    pub fn new(handlers: Handlers) -> Self {
+    pub fn new() -> Self {
         Self {
-            router: handlers.0,
-            changes: Changes::default(),
+            groups: Groups::default(),
+            waits: Waits::default(),
             after: After::default(),
-            unhandled: 0,
             sends: Calls::new(),
             calls: Calls::new(),
             buffers: Buffers::default(),
@@ -122,7 +111,7 @@ impl Dispatcher {
         Some(outcome)
     }
 
-    /// Whom to wake when there is an outcome. Returns who is not to be woken any more.
+    /// Registers the waker for the outcome. Returns the one it replaces, to be dropped without the lock.
     pub fn await_outcome(&mut self, id: u64, waker: Waker) -> Option<Waker> {
         match self.calls.get_mut(id) {
             Some(waiting) => waiting.waker.replace(waker),
@@ -130,7 +119,7 @@ impl Dispatcher {
         }
     }
 
-    /// Nobody waits for a request any more. Returns what is to be dropped without the lock.
+    /// Forgets a request. Returns what is to be dropped without the lock.
     pub fn forget(&mut self, id: u64) -> Option<Waiting> {
         self.calls.remove(id)
     }
@@ -151,12 +140,12 @@ impl Dispatcher {
     /// The other side's items have ended.
     fn end_flow(&mut self, key: FlowKey, outcome: Result<Reply>) {
         let waiting = self.flows.end(key, outcome);
-        self.after.wakers.extend(waiting.into_iter().flat_map(Wakers::take));
+        self.after.wakers.extend(waiting.into_iter().flat_map(FlowWakers::take));
     }
 
     // ---- requests of the peer ----
 
-    /// Answers a request, unless nobody waits for the answer any more.
+    /// Answers a request, unless its connection is over.
     pub fn answer(
         &mut self,
         engine: &mut Engine,
@@ -166,14 +155,14 @@ impl Dispatcher {
     ) {
         let Some(line) = self.line(link) else { return };
         line.serving.remove(&request.id);
-        // Whoever asked may be gone by now, and hears of that in its own way.
+        // A caller that is gone by now needs no answer.
         drop(match outcome {
             Ok(reply) => send_answer(engine, link, &answer_draft(request, &reply), &reply.payload),
             Err(error) => send_answer(engine, link, &Draft::error(request), &error.encode()),
         });
     }
 
-    /// Answers the requests nobody handles.
+    /// Answers the requests without a handler.
     pub fn send_refusals(&mut self, engine: &mut Engine) {
         for (link, request, error) in self.refusals.drain(..) {
             drop(send_answer(engine, link, &Draft::error(&request), &error.encode()));
@@ -214,9 +203,14 @@ impl Dispatcher {
         }
     }
 
-    /// Nobody drives any more: whoever waits is to look.
+    /// Wakes all tasks that wait for a topic.
+    pub fn wake(&mut self, topic: Topic) {
+        self.waits.wake(topic, &mut self.after.wakers);
+    }
+
+    /// The engine is not driven any more: wakes every task that waits.
     pub fn end(&mut self) {
-        self.after.changed = true;
+        self.waits.wake_all(&mut self.after.wakers);
     }
 
     // ---- what came ----
@@ -241,19 +235,20 @@ impl Dispatcher {
 
     fn dispatch(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
         if message.kind == Kind::OneWay {
-            return self.tell(link, message, payload);
+            return self.deliver(link, message, payload);
         }
-        let Self { router, lines, after, .. } = self;
-        let Some(handler) = router.handler(link, message) else {
+        let Self { groups, lines, after, .. } = self;
+        let Some((_, group)) = groups.of(link) else { return };
+        let Some(handler) = group.router.handler(link, message) else {
             // The peer may give its code another meaning before this is answered.
-            let error = unknown_method(router.name(link, message));
+            let error = unknown_method(group.router.name(link, message));
             return self.refusals.push((link, *message, error));
         };
         if let Some(line) = line_of(lines, link) {
-            let cancellation = Cancellation::default();
+            let cancelled = Cancelled::default();
             let handler = Arc::clone(handler);
-            let job = line.job(handler, message, payload, cancellation.clone());
-            line.serving.insert(message.id, cancellation);
+            let job = line.job(handler, message, payload, cancelled.clone());
+            line.serving.insert(message.id, cancelled);
             if message.window.is_some() {
                 self.flows.open(FlowKey::served(link, message.id));
             }
@@ -261,27 +256,30 @@ impl Dispatcher {
         }
     }
 
-    /// Puts a one-way message behind the others, for everybody who wants to hear of it.
-    fn tell(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
-        let Self { router, lines, after, unhandled, .. } = self;
+    /// Queues a one-way message for its handler and its listeners.
+    fn deliver(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
+        let Self { groups, lines, after, .. } = self;
+        let Some((_, group)) = groups.of(link) else { return };
         let Some(line) = line_of(lines, link) else { return };
-        let mut last = router.handler(link, message).map(|handler| Arc::clone(handler));
-        if let Some(listeners) = router.listeners(link, message) {
+        let mut last = group.router.handler(link, message).map(|handler| Arc::clone(handler));
+        if let Some(listeners) = group.router.listeners(link, message) {
             for listener in listeners.iter() {
                 if let Some(handler) = last.replace(Arc::clone(&listener.handler)) {
-                    line.tell(handler, message, payload.clone(), after);
+                    line.queue(handler, message, payload.clone(), after);
                 }
             }
             let ended = listeners.extract_if(.., |listener| listener.once);
             after.discarded.extend(ended.map(|listener| listener.handler));
         }
         match last {
-            Some(handler) => line.tell(handler, message, payload, after),
-            None => *unhandled += 1,
+            Some(handler) => line.queue(handler, message, payload, after),
+            None => group.unhandled += 1,
         }
     }
 
     fn opened(&mut self, link: LinkId, peer: &Peer) {
+        let Some((id, group)) = self.groups.of(link) else { return };
+        group.changes.came(link, peer.clone());
         let place = link.place();
         if place >= self.lines.len() {
             self.lines.resize_with(place + 1, || None);
@@ -291,22 +289,25 @@ impl Dispatcher {
             peer: Arc::new(peer.clone()),
             serving: HashMap::new(),
             events: Events::default(),
-            hung_up: Cancellation::default(),
+            hung_up: Cancelled::default(),
         });
-        self.changes.came(link, peer.clone());
-        self.after.changed = true;
+        self.wake(Topic::Group(id));
     }
 
     fn closed(&mut self, link: LinkId, error: Option<Error>) {
-        self.router.forget(link);
         let line = self.lines.get_mut(link.place());
         if let Some(line) = line.and_then(|line| line.take_if(|line| line.link == link))
             && line.events.is_handled
         {
             self.leftovers.insert(link, line.events);
         }
-        self.changes.went(link, error);
-        self.after.changed = true;
+        if let Some((id, group)) = self.groups.of(link) {
+            group.router.forget(link);
+            group.changes.went(link, error);
+            self.groups.release(link);
+            self.wake(Topic::Group(id));
+        }
+        self.wake(Topic::Link(link));
     }
 }
 
@@ -320,14 +321,14 @@ impl Line {
         handler: Handler,
         message: &Message,
         payload: Vec<u8>,
-        cancellation: Cancellation,
+        cancelled: Cancelled,
     ) -> Job {
         let (link, peer) = (self.link, Arc::clone(&self.peer));
-        Job { handler, payload, message: *message, link, peer, cancellation }
+        Job { handler, payload, message: *message, link, peer, cancelled }
     }
 
     /// Puts a one-way message behind the others.
-    fn tell(&mut self, handler: Handler, message: &Message, payload: Vec<u8>, after: &mut After) {
+    fn queue(&mut self, handler: Handler, message: &Message, payload: Vec<u8>, after: &mut After) {
         let job = self.job(handler, message, payload, self.hung_up.clone());
         if self.events.push(job) {
             after.events.push(self.link);
@@ -344,13 +345,13 @@ impl Host for Dispatcher {
         if line.events.is_full { Readiness::Answers } else { Readiness::All }
     }
 
-    fn accepts_packed(&mut self, name: &str) -> bool {
-        self.router.accepts_packed(name)
+    fn accepts_packed(&mut self, link: LinkId, name: &str) -> bool {
+        self.groups.of(link).is_some_and(|(_, group)| group.router.accepts_packed(name))
     }
 
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let mut payload = vec![0; body.len()];
-        body.copy_to(&mut payload)?;
+        let mut payload = Vec::with_capacity(body.len());
+        body.append_to(&mut payload)?;
         self.arrived(link, message, payload);
         Ok(())
     }
@@ -375,7 +376,9 @@ impl Host for Dispatcher {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Named { link, lane, code, name } => {
-                self.router.named(link, lane, code, name.into());
+                if let Some((_, group)) = self.groups.of(link) {
+                    group.router.named(link, lane, code, name.into());
+                }
             }
             Event::Ended { id, ending, .. } => self.settle(id, Err(ending.into())),
             Event::Abandoned { link, id } => {
@@ -393,23 +396,33 @@ impl Host for Dispatcher {
             Event::Sent { id, error, .. } => {
                 if let Some(outcome) = self.sends.get_mut(id) {
                     *outcome = Some(error.map_or(Ok(()), Err));
-                    self.after.changed = true;
+                    self.wake(Topic::Sent(id));
                 }
             }
-            Event::ListenerLost { error, .. } => {
-                self.changes.lost_name(error);
-                self.after.changed = true;
+            Event::ListenerLost { listener, error } => {
+                if let Some((id, group)) = self.groups.listening(listener) {
+                    group.changes.lost_name(error);
+                    self.wake(Topic::Group(id));
+                }
             }
-            Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
-                self.opened(link, peer);
+            Event::Accepted { listener, link, peer } => {
+                if let Some((id, _)) = self.groups.listening(listener) {
+                    self.groups.adopt(link, id);
+                    self.opened(link, peer);
+                }
             }
+            Event::Connected { link, peer } => self.opened(link, peer),
             Event::Closed { link, error } => self.closed(link, error),
-            Event::Unreadable { .. } => self.unhandled += 1,
+            Event::Unreadable { link, .. } => {
+                if let Some((_, group)) = self.groups.of(link) {
+                    group.unhandled += 1;
+                }
+            }
             Event::Dropped { .. } | Event::Unread { .. } => {}
             Event::Drained { link, .. } => {
                 let waiting = self.flows.of_link(link);
                 self.after.wakers.extend(waiting.filter_map(|wakers| wakers.writer.take()));
-                self.after.changed = true;
+                self.wake(Topic::Link(link));
             }
         }
     }

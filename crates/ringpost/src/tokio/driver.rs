@@ -1,9 +1,9 @@
-//! The task that owns the waiting of one client or server.
+//! The task that waits for an engine.
 //!
-//! It drives the engine, looks a little longer after traffic and while an answer is outstanding, as
+//! It drives the engine, polls a little longer after traffic and while an answer is outstanding, as
 //! [`crate::WaitPolicy`] explains, and then sleeps until the engine's descriptor becomes readable or
-//! somebody nudges it. Between two looks it lets the other tasks of its runtime run, and the other
-//! end too, which may share the processor with it.
+//! it is nudged. Between two polls it lets the other tasks of its runtime run, and the peer too,
+//! which may share the processor with it.
 
 use std::hint;
 use std::os::fd::OwnedFd;
@@ -17,7 +17,7 @@ use super::dispatcher::{After, Dispatcher};
 use super::shared::Shared;
 use crate::api::Turns;
 
-/// Drives until there is nothing left to drive for.
+/// Drives until no handle and no connection is left.
 pub(super) async fn run(shared: Arc<Shared>, fd: AsyncFd<OwnedFd>) {
     Driver { shared, after: After::default() }.run(&fd).await;
 }
@@ -30,11 +30,11 @@ struct Driver {
 
 /// What came of going to sleep.
 enum ParkResult {
-    /// Nothing is there to be done.
+    /// There is nothing to do.
     Asleep,
-    /// Something has come meanwhile.
+    /// Something has arrived meanwhile.
     Awake,
-    /// Nothing will ever be there to be done.
+    /// There will never be anything to do again.
     Done,
 }
 
@@ -47,7 +47,7 @@ impl Driver {
                 yield_now().await;
             }
             if self.drive(Turns::drive) {
-                // Whoever was woken comes first.
+                // Tasks that were woken come first.
                 yield_now().await;
                 continue;
             }
@@ -80,12 +80,11 @@ impl Driver {
             state.asleep = false;
             how(&mut state.turns, &mut state.engine, &mut state.dispatcher)
         });
-        self.after.run(&self.shared);
+        self.shared.run_after(&mut self.after);
         worked
     }
 
-    /// Looks at hot links until there is something or the budget is used up. Returns whether there
-    /// is something.
+    /// Polls hot links until one has something or the budget is used up. Returns whether one has.
     async fn spin(&self) -> bool {
         let budget = self.shared.spin_budget();
         if budget.is_zero() {
@@ -127,7 +126,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// All is done, or the runtime is shutting down: whoever still waits has waited long enough.
+    /// All is done, or the runtime is shutting down: every wait ends.
     fn drop(&mut self) {
         self.shared.shut();
         self.shared.with(|state| {

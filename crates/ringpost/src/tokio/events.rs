@@ -1,18 +1,14 @@
-//! One-way messages of one connection, waiting for their turn.
+//! The queue of one-way messages of a connection.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use ipc_core::LinkId;
-
-use super::handler::Job;
-use super::shared::Shared;
+use super::job::Job;
 
 /// Bytes that wait for handlers before no more is taken.
 const WAITING_MAX: usize = 1 << 20;
 /// Bytes a message that waits takes beside its payload, so that empty ones cannot wait without end.
 const JOB_COST: usize = 256;
-/// Messages handled between two looks at the queue, so that the lock is not taken for each.
+/// Messages taken out at once, so that the lock is not taken for each.
 const BATCH: usize = 32;
 
 #[derive(Default)]
@@ -29,7 +25,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Puts one more behind the others. Returns whether a task has to be set to work.
+    /// Puts one more behind the others. Returns whether a task has to be started.
     pub fn push(&mut self, job: Job) -> bool {
         self.len += cost(&job);
         self.waiting.push_back(job);
@@ -42,7 +38,7 @@ impl Events {
     }
 
     /// The last batch has been handled; moves the next one to `batch`. Returns whether there is one:
-    /// if not, whoever handles them has nothing more to do.
+    /// if not, the task that handles them ends.
     pub fn next_batch(&mut self, batch: &mut Vec<Job>) -> bool {
         self.len -= self.batch_len;
         batch.extend(self.waiting.drain(..self.waiting.len().min(BATCH)));
@@ -54,17 +50,4 @@ impl Events {
 
 fn cost(job: &Job) -> usize {
     job.payload.len() + JOB_COST
-}
-
-/// Handles the messages of a connection, one after the other, while there are any.
-pub(super) async fn handle(shared: Arc<Shared>, link: LinkId) {
-    let mut batch = Vec::new();
-    while shared.with(|state| state.dispatcher.next_events(&mut state.engine, link, &mut batch)) {
-        for job in batch.drain(..) {
-            // Whatever a one-way message comes to, nobody is to be told.
-            drop(job.run(&shared).await);
-            // Handlers that never wait have to let others run all the same.
-            ::tokio::task::consume_budget().await;
-        }
-    }
 }

@@ -1,73 +1,119 @@
-//! Handlers, and running them.
+//! Handlers of the application, and binding them to the engine their messages come from.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::{Future, ready};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use ipc_core::{Draft, LinkId, Message, Peer, RemoteError};
+use ipc_core::{Code, RemoteError};
 
-use super::request::{Cancellation, Request};
+use super::job::{Handler, Handling, Job};
+use super::request::Request;
 use super::shared::Shared;
-use super::stream::Streaming;
-use crate::api::{FlowKey, Reply, Router, item_draft, panicked};
+use crate::api::{Reply, Router};
 
-pub(super) type Handler = Arc<dyn Fn(Request) -> Handling + Send + Sync>;
-type Handling = Pin<Box<dyn Future<Output = Result<Reply, RemoteError>> + Send>>;
+/// A handler of the application whose type is erased.
+pub(super) type Erased = Arc<dyn Fn(Request) -> Handling + Send + Sync>;
 
-/// Handlers by name, to be in place before the first message comes.
-pub struct Handlers(pub(super) Router<Handler>);
+/// Handlers by name, in place before the first message arrives.
+///
+/// ```
+/// use ringpost::Reply;
+/// use ringpost::tokio::{Handlers, Request};
+///
+/// let handlers = Handlers::new()
+///     .handle("echo", |request: Request| async move { Ok(Reply::bytes(request.payload)) })
+///     .accept_compressed("echo");
+/// ```
+#[derive(Default)]
+pub struct Handlers {
+    handlers: Vec<(Box<str>, Erased)>,
+    packed: Vec<Box<str>>,
+}
 
 impl Handlers {
-    /// None yet.
+    /// No handlers yet.
     pub fn new() -> Self {
-        Self(Router::new())
+        Self::default()
     }
 
-    /// The same with `handler` for each request or one-way message of that name. For a one-way
-    /// message what it returns is dropped.
+    /// Adds `handler` for each request or one-way message of that name. What it returns for a one-way
+    /// message is dropped.
     #[must_use]
-    pub fn handle<H, F>(mut self, name: &str, handler: H) -> Self
+    pub fn handle<H, F>(self, name: &str, handler: H) -> Self
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
     {
-        self.0.handle(name, erase(handler));
+        self.add(name, erase(handler))
+    }
+
+    pub(super) fn add(mut self, name: &str, handler: Erased) -> Self {
+        self.handlers.push((name.into(), handler));
         self
     }
 
-    /// The same, and requests and one-way messages of this name may come compressed: what it takes to
-    /// unpack them is up to 64 times what their author has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
+    /// times what their sender has put in.
     #[must_use]
     pub fn accept_compressed(mut self, name: &str) -> Self {
-        self.0.accept_packed(name);
+        self.packed.push(name.into());
         self
     }
-}
 
-impl Default for Handlers {
-    fn default() -> Self {
-        Self::new()
+    /// Puts them into the router of a client or server.
+    pub(super) fn install(self, router: &mut Router<Handler>, binding: &Binding) {
+        for (name, handler) in self.handlers {
+            router.handle(&name, binding.bind(handler));
+        }
+        for name in self.packed {
+            router.accept_packed(&name);
+        }
     }
 }
 
-/// Forgets what exactly a handler is. It is called when its future is polled first, so that all of
-/// it runs where a panic hurts nobody.
-pub(super) fn erase<H, F>(handler: H) -> Handler
+impl std::fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.handlers.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// The engine that messages come from. A handler in it keeps it alive no longer than its handles do.
+pub(super) struct Binding {
+    pub shared: Weak<Shared>,
+    /// When a request of a handler is given up unless it says otherwise.
+    pub timeout: Duration,
+}
+
+impl Binding {
+    pub fn bind(&self, handler: Erased) -> Handler {
+        let (shared, timeout) = (Weak::clone(&self.shared), self.timeout);
+        Arc::new(move |job: Job| match shared.upgrade() {
+            Some(shared) => handler(Request::new(job, shared, timeout)),
+            None => {
+                let error = RemoteError::new(Code::Closed.as_str(), "the connection is over");
+                Box::pin(ready(Err(error)))
+            }
+        })
+    }
+}
+
+/// Erases the type of a handler. It is called when its future is polled first, so that all of it
+/// runs where a panic is caught.
+pub(super) fn erase<H, F>(handler: H) -> Erased
 where
     H: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
 {
     let handler = Arc::new(handler);
-    Arc::new(move |request| {
+    Arc::new(move |request| -> Pin<Box<dyn Future<Output = _> + Send>> {
         let handler = Arc::clone(&handler);
         Box::pin(async move { handler(request).await })
     })
 }
 
-/// The same for one whose outcome nobody is told.
-pub(super) fn erase_listener<L, F>(listener: L) -> Handler
+/// The same for a listener, which has no outcome.
+pub(super) fn erase_listener<L, F>(listener: L) -> Erased
 where
     L: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
@@ -80,50 +126,4 @@ where
             Ok(Reply::default())
         }
     })
-}
-
-/// A message and the handler it is for.
-pub(super) struct Job {
-    pub handler: Handler,
-    pub payload: Vec<u8>,
-    pub message: Message,
-    pub link: LinkId,
-    pub peer: Arc<Peer>,
-    pub cancellation: Cancellation,
-}
-
-impl Job {
-    /// Runs the handler to its end, or until nobody waits for it any more: then `None`.
-    pub async fn run(self, shared: &Arc<Shared>) -> Option<Result<Reply, RemoteError>> {
-        let Self { handler, payload, message, link, peer, cancellation } = self;
-        let stream = message.window.map(|_| {
-            let key = FlowKey::served(link, message.id);
-            let draft = item_draft(&Draft::reply(&message, message.codec), key);
-            Streaming::new(Arc::clone(shared), key, draft)
-        });
-        if cancellation.is_cancelled() {
-            return None;
-        }
-        let (shared, looking) = (Arc::clone(shared), cancellation.looking(shared, link));
-        let request =
-            Request { payload, message, link, peer, cancellation: looking, shared, stream };
-        let mut handling = handler(request);
-        ::tokio::select! {
-            biased;
-            outcome = poll_fn(|context| {
-                let poll = AssertUnwindSafe(|| handling.as_mut().poll(context));
-                catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
-            }) => Some(outcome),
-            () = cancellation.cancelled() => None,
-        }
-    }
-
-    /// The same for a request, which is answered.
-    pub async fn serve(self, shared: Arc<Shared>) {
-        let (link, message) = (self.link, self.message);
-        if let Some(outcome) = self.run(&shared).await {
-            shared
-                .with(|state| state.dispatcher.answer(&mut state.engine, link, &message, outcome));
-        }
-    }
 }

@@ -2,20 +2,20 @@
 //!
 //! ```
 //! use ringpost::tokio::{Client, Handlers, Request, Server};
-//! use ringpost::{CallOptions, ApiOptions, ListenOptions, Options, Reply};
+//! use ringpost::{CallOptions, ClientConfig, Reply, ServerConfig};
 //! # let directory = std::env::temp_dir().join(format!("ringpost-tokio-{}", std::process::id()));
-//! # let options = Options { directory: Some(directory.clone()), ..Options::default() };
+//! # let server_config = ServerConfig::new().directory(&directory);
+//! # let client_config = ClientConfig::new().directory(&directory);
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 //! # runtime.block_on(async {
 //!
 //! let handlers = Handlers::new().handle("shout", |request: Request| async move {
 //!     Ok(Reply::bytes(request.payload.to_ascii_uppercase()))
 //! });
-//! let (listen, api) = (ListenOptions::default(), ApiOptions::default());
-//! let server = Server::bind_with("demo", &options, &listen, api, handlers).await?;
+//! let server = Server::bind_with("demo", &server_config, handlers).await?;
 //!
-//! let client = Client::connect("demo", &options, api).await?;
-//! let reply = client.request("shout", b"hello", &CallOptions::default()).await?;
+//! let client = Client::connect("demo", &client_config).await?;
+//! let reply = client.request("shout", b"hello", &CallOptions::new()).await?;
 //! assert_eq!(reply.payload, b"HELLO");
 //!
 //! client.close().await;
@@ -46,21 +46,37 @@
 //! handle of its own client or server keeps it open until it is closed; [`Request::notify`] and
 //! [`Request::request`] reach the peer without one.
 
+mod asking;
 mod call;
 mod client;
 mod dispatcher;
 mod driver;
+mod engine;
 mod events;
+mod groups;
 mod handler;
+mod job;
 mod request;
+mod requester;
 mod server;
+#[cfg(feature = "typed")]
+mod serving;
 mod shared;
 mod stream;
+#[cfg(feature = "typed")]
+mod typed_stream;
+mod waits;
 
 pub use crate::api::Change;
 pub use call::Call;
 pub use client::Client;
+pub use engine::SharedEngine;
 pub use handler::Handlers;
 pub use request::{Cancellation, Request};
+pub use requester::{Connection, Requester};
 pub use server::Server;
+#[cfg(feature = "typed")]
+pub use serving::StreamError;
 pub use stream::Streaming;
+#[cfg(feature = "typed")]
+pub use typed_stream::{ItemSender, Items};

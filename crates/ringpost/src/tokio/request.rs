@@ -1,18 +1,19 @@
 //! What a handler is called with.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::tokio::sync::Notify;
-use ipc_core::{Code, LinkId, Message, Peer, RemoteError, Result, Sent, Time};
+use ipc_core::{Code, Draft, LinkId, Message, Peer, RemoteError, Result, Sent, Time};
 
+use super::asking::Line;
 use super::call::Call;
+use super::job::{Cancelled, Job};
 use super::shared::Shared;
 use super::stream::Streaming;
-use crate::api::CallOptions;
+use crate::api::{CallOptions, FlowKey, item_draft};
 
 /// A request or one-way message of a peer.
+#[non_exhaustive]
 pub struct Request {
     /// What was sent.
     pub payload: Vec<u8>,
@@ -22,13 +23,28 @@ pub struct Request {
     pub link: LinkId,
     /// Who sent it.
     pub peer: Arc<Peer>,
-    pub(super) cancellation: Cancellation,
-    pub(super) shared: Arc<Shared>,
-    pub(super) stream: Option<Streaming>,
+    cancellation: Cancellation,
+    timeout: Duration,
+    stream: Option<Streaming>,
 }
 
 impl Request {
-    /// How long whoever asked will go on waiting; `None`: for ever.
+    pub(super) fn new(job: Job, shared: Arc<Shared>, timeout: Duration) -> Self {
+        let Job { payload, message, link, peer, cancelled, .. } = job;
+        let stream = message.window.map(|_| {
+            let key = FlowKey::served(link, message.id);
+            let draft = item_draft(&Draft::reply(&message, message.codec), key);
+            Streaming::new(Arc::clone(&shared), key, draft)
+        });
+        let cancellation = Cancellation { cancelled, shared, link };
+        Self { payload, message, link, peer, cancellation, timeout, stream }
+    }
+
+    fn line(&self) -> Line<'_> {
+        Line { shared: &self.cancellation.shared, link: self.link, timeout: self.timeout }
+    }
+
+    /// How long the caller will go on waiting; `None`: without end.
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = self.message.deadline;
         (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
@@ -45,26 +61,28 @@ impl Request {
         CallOptions { timeout, trace: options.trace.or(self.message.trace), ..*options }
     }
 
-    /// Whether nobody waits for the answer any more, because whoever asked has cancelled, has waited
-    /// long enough, or is gone; for a one-way message, whether this side has closed the connection.
+    /// Whether the answer is not needed any more, because the caller has cancelled, has waited long
+    /// enough, or is gone; for a one-way message, whether this side has closed the connection.
+    ///
     /// The handler's future is dropped then, at the place where it waits; this is for work that does
-    /// not wait, and for what the handler has set going elsewhere. It looks by itself and costs little,
-    /// so that a handler that never waits sees a cancel too.
+    /// not wait, and for what the handler has started elsewhere. It costs little and looks at shared
+    /// memory itself, so that a handler that never waits sees a cancel too.
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
     }
 
-    /// Waits until that is so.
+    /// Waits until [`Self::is_cancelled`].
     pub async fn cancelled(&self) {
         self.cancellation.cancelled().await;
     }
 
-    /// The same question for other tasks and threads.
+    /// The same for other tasks and threads.
     pub fn cancellation(&self) -> Cancellation {
         self.cancellation.clone()
     }
 
-    /// The items of a request that is a stream, once; whoever asked for anything else is to be told so.
+    /// The items of a request that is a stream, once. The error, for a request that is none, is meant for
+    /// the caller.
     pub fn take_stream(&mut self) -> Result<Streaming, RemoteError> {
         self.stream.take().ok_or_else(|| {
             let message = "this method is a stream, and was called as none";
@@ -72,67 +90,55 @@ impl Request {
         })
     }
 
-    /// Sends the one who sent this a message nobody answers.
+    /// Sends the peer a one-way message.
     pub fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
-        self.shared.notify(self.link, event, payload, options)
+        self.line().notify(event, payload, options)
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
+    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
     /// lane has dropped it.
     pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
-        self.shared.send(self.link, event, payload, options).await
+        self.line().send(event, payload, options).await
     }
 
-    /// Asks the one who sent this.
+    /// Sends the peer a request.
     pub fn request(&self, method: &str, payload: &[u8], options: &CallOptions) -> Call {
-        self.shared.request(self.link, method, payload, options)
+        self.line().request(method, payload, options)
     }
 }
 
-/// Tells that nobody needs what is being done any more.
-#[derive(Clone, Default)]
+/// Whether the outcome of a handler is not needed any more; see [`Request::is_cancelled`].
+#[derive(Clone)]
 pub struct Cancellation {
-    state: Arc<Cancelled>,
-    /// Where to look for a word of the peer's that nobody has read yet.
-    source: Option<(Arc<Shared>, LinkId)>,
-}
-
-#[derive(Default)]
-struct Cancelled {
-    is: AtomicBool,
-    now: Notify,
+    cancelled: Cancelled,
+    /// Where a cancel of the peer may lie unread.
+    shared: Arc<Shared>,
+    link: LinkId,
 }
 
 impl Cancellation {
     /// Whether it is so, as of now: a cancel is seen even while the runtime has no time to read it.
     pub fn is_cancelled(&self) -> bool {
-        if self.is_known() {
-            return true;
-        }
-        let Some((shared, link)) = &self.source else { return false };
-        shared.read_cancels(*link) && self.is_known()
-    }
-
-    fn is_known(&self) -> bool {
-        self.state.is.load(Ordering::Acquire)
+        self.cancelled.is_set() || self.shared.read_cancels(self.link) && self.cancelled.is_set()
     }
 
     /// Waits until it is so.
     pub async fn cancelled(&self) {
-        // Made before the look, so that nothing falls between the two.
-        let now = self.state.now.notified();
-        if !self.is_known() {
-            now.await;
-        }
+        self.cancelled.wait().await;
     }
+}
 
-    pub(super) fn cancel(&self) {
-        self.state.is.store(true, Ordering::Release);
-        self.state.now.notify_waiters();
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { payload, message, link, .. } = self;
+        let mut shown = f.debug_struct("Request");
+        shown.field("payload", payload).field("message", message).field("link", link);
+        shown.finish_non_exhaustive()
     }
+}
 
-    /// The same, which looks by itself.
-    pub(super) fn looking(&self, shared: &Arc<Shared>, link: LinkId) -> Self {
-        Self { state: Arc::clone(&self.state), source: Some((Arc::clone(shared), link)) }
+impl std::fmt::Debug for Cancellation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Cancellation").field(&self.cancelled.is_set()).finish()
     }
 }

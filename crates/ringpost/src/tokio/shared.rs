@@ -1,30 +1,27 @@
-//! What the handles, the driver and the handlers of one client or server share.
+//! The engine behind its lock, and what follows once the lock is released.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use ::tokio::io::Interest;
-use ::tokio::io::unix::AsyncFd;
 use ::tokio::runtime::Handle;
 use ::tokio::sync::Notify;
-use ipc_core::{Code, Draft, Engine, Error, LinkId, ListenerId, Result, Sent, Time};
+use ipc_core::{Code, Engine, Error, LinkId, Result, Time, WaitPolicy};
 
-use super::call::Call;
 use super::dispatcher::{After, Dispatcher};
-use super::driver;
-use super::handler::{Handler, Handlers};
-use super::stream::Streaming;
-use crate::api::{ApiOptions, CallOptions, FlowKey, Subscription, Turns, item_draft};
+use super::groups::GroupId;
+use super::job::{Handler, Job};
+use super::waits::Topic;
+use crate::api::{FlowKey, Subscription, Turns};
 
+/// What the handles, the driver and the handlers of all clients and servers of an engine share.
 pub(super) struct Shared {
     state: Mutex<State>,
-    pub api: ApiOptions,
+    wait_policy: WaitPolicy,
     pub runtime: Handle,
-    /// Wakes the driver when there is something to do that the engine's descriptor does not tell.
+    /// Wakes the driver when there is work that does not make the engine's descriptor readable.
     pub nudge: Notify,
-    /// A connection came, went, or was drained, or all is over: whoever waits looks again.
-    pub changed: Notify,
 }
 
 /// What the lock protects.
@@ -32,82 +29,67 @@ pub(super) struct State {
     pub engine: Engine,
     pub dispatcher: Dispatcher,
     pub turns: Turns,
-    pub listener: Option<ListenerId>,
-    /// The driver sleeps: whoever makes work for it nudges it.
+    /// The driver sleeps: a caller that makes work for it nudges it.
     pub asleep: bool,
-    /// Everything is to be closed.
+    /// Everything is to be closed: no handle is left.
     pub shut: bool,
-    /// The driver is gone: nothing happens any more.
+    /// The driver has ended: nothing happens any more.
     pub over: bool,
 }
 
-/// A one-way message somebody waits for to be sent.
-struct Waiting<'a> {
-    shared: &'a Arc<Shared>,
-    id: u64,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.shared.with(|state| state.dispatcher.sends.remove(self.id));
+impl State {
+    /// Whether there is nothing left to drive for.
+    pub fn is_done(&self) -> bool {
+        self.shut && self.engine.links().is_empty()
     }
-}
 
-/// The last one to be dropped closes everything.
-pub(super) struct Owner(pub Arc<Shared>);
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.0.shut();
+    pub fn close(&mut self, link: LinkId) {
+        self.engine.close(link, &mut self.dispatcher);
+        self.dispatcher.hang_up(link);
     }
-}
 
-impl Owner {
-    /// Starts a driver for an engine that `prepare` has given something to do.
-    pub fn start<T>(
-        api: ApiOptions,
-        handlers: Handlers,
-        prepare: impl FnOnce(&mut State) -> Result<T>,
-    ) -> Result<(Self, T)> {
-        let runtime = Handle::try_current()
-            .map_err(|_| Error::new(Code::InvalidArgument, "called outside of a tokio runtime"))?;
-        let mut state = State {
-            engine: Engine::new()?,
-            dispatcher: Dispatcher::new(handlers),
-            turns: Turns::default(),
-            listener: None,
-            asleep: false,
-            shut: false,
-            over: false,
-        };
-        let prepared = prepare(&mut state)?;
-        let watching = |cause: std::io::Error| Error::from_io("watching the engine", &cause);
-        // A descriptor of its own, because the engine lives behind the lock.
-        let fd = state.engine.as_fd().try_clone_to_owned().map_err(watching)?;
-        let fd = watch(fd).map_err(watching)?;
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            api,
-            runtime,
-            nudge: Notify::new(),
-            changed: Notify::new(),
-        });
-        shared.runtime.spawn(driver::run(Arc::clone(&shared), fd));
-        Ok((Self(shared), prepared))
+    /// Stops accepting for a server.
+    pub fn close_listener(&mut self, group: GroupId) {
+        if let Some(listener) = self.dispatcher.groups.get(group).listener.take() {
+            self.engine.close_listener(listener);
+        }
+    }
+
+    /// Closes a client or server. Returns its handlers, to be dropped without the lock.
+    pub fn shut_group(&mut self, group: GroupId) -> Vec<Handler> {
+        self.close_listener(group);
+        for link in self.dispatcher.groups.links(group) {
+            self.close(link);
+        }
+        let found = self.dispatcher.groups.get(group);
+        found.shut = true;
+        found.router.clear()
     }
 }
 
 impl Shared {
-    /// Lets `act` loose on the state, and then does what it has led to: what it sent is shown to the
+    pub fn new(engine: Engine, wait_policy: WaitPolicy, runtime: Handle) -> Self {
+        let state = State {
+            engine,
+            dispatcher: Dispatcher::new(),
+            turns: Turns::default(),
+            asleep: false,
+            shut: false,
+            over: false,
+        };
+        Self { state: Mutex::new(state), wait_policy, runtime, nudge: Notify::new() }
+    }
+
+    /// Calls `act` with the state, and then does what follows from it: what it sent is shown to the
     /// peers, and once the lock is released handlers are spawned and tasks woken.
     pub fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
         let mut after = After::default();
         let result = self.with_after(&mut after, act);
-        after.run(self);
+        self.run_after(&mut after);
         result
     }
 
-    /// The same for the driver, which does the rest itself and uses its collection again.
+    /// The same for the driver, which calls [`Self::run_after`] itself and reuses its collection.
     pub fn with_after<T>(&self, after: &mut After, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = act(&mut state);
@@ -115,7 +97,7 @@ impl Shared {
         dispatcher.send_refusals(engine);
         engine.flush();
         std::mem::swap(&mut dispatcher.after, after);
-        // A link is hot when there is something to look at, and its peer does not ring any more.
+        // A hot link has to be polled: its peer does not ring any more.
         let nudge = *asleep && engine.is_hot();
         *asleep &= !nudge;
         drop(state);
@@ -125,156 +107,109 @@ impl Shared {
         result
     }
 
+    /// Does what was collected under the lock.
+    pub fn run_after(self: &Arc<Self>, after: &mut After) {
+        for job in after.requests.drain(..) {
+            self.runtime.spawn(serve(Arc::clone(self), job));
+        }
+        for link in after.events.drain(..) {
+            self.runtime.spawn(handle_events(Arc::clone(self), link));
+        }
+        after.cancelled.drain(..).for_each(|cancelled| cancelled.set());
+        after.discarded.clear();
+        after.wakers.drain(..).for_each(std::task::Waker::wake);
+    }
+
     /// Looks whether the peer of a link has cancelled anything. Returns whether there was news.
     pub fn read_cancels(self: &Arc<Self>, link: LinkId) -> bool {
         self.lock().engine.has_controls(link)
             && self.with(|State { engine, dispatcher, .. }| engine.read_cancels(link, dispatcher))
     }
 
-    /// Looks whether a hot link has something.
+    /// Whether a hot link has something.
     pub fn poll(&self) -> bool {
         self.lock().engine.poll()
     }
 
-    /// How long to look before sleeping, as things stand.
+    /// How long to poll before sleeping, as things stand.
     pub fn spin_budget(&self) -> Duration {
-        self.lock().engine.spin_budget(&self.api.wait_policy)
+        self.lock().engine.spin_budget(&self.wait_policy)
     }
 
-    /// Gives the processor away between looks. Returns whether looking is no use for now.
+    /// Yields the processor between polls. Returns whether polling is of no use for now.
     pub fn yield_now(&self) -> bool {
         let from = Time::now();
         std::thread::yield_now();
         self.lock().engine.yielded(from, Time::now())
     }
 
-    // A panic under the lock is a bug of this crate; the connections of the others go on all the same.
+    // A panic under the lock is a bug of this crate; the other connections go on all the same.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets a handler. The one it replaces, or it itself when it comes too late, is dropped without
     /// the lock, because it may hold handles.
-    pub fn handle(self: &Arc<Self>, name: &str, handler: Handler) {
-        let useless = self.with(|state| match state.shut {
-            true => Some(handler),
-            false => state.dispatcher.router.handle(name, handler),
+    pub fn handle(self: &Arc<Self>, group: GroupId, name: &str, handler: Handler) {
+        let useless = self.with(|state| {
+            let group = state.dispatcher.groups.get(group);
+            if group.shut { Some(handler) } else { group.router.handle(name, handler) }
         });
         drop(useless);
     }
 
-    /// Listens to a name. Who comes too late is dropped without the lock, and hears nothing.
-    pub fn listen(self: &Arc<Self>, name: &str, once: bool, handler: Handler) -> Subscription {
+    /// Adds a listener. One that comes too late is dropped without the lock, and never called.
+    pub fn listen(
+        self: &Arc<Self>,
+        group: GroupId,
+        name: &str,
+        once: bool,
+        handler: Handler,
+    ) -> Subscription {
         let (subscription, useless) = self.with(|state| {
-            let subscription = state.dispatcher.router.listen(name, once, handler);
-            let useless = state.shut.then(|| state.dispatcher.router.stop_listening(subscription));
+            let group = state.dispatcher.groups.get(group);
+            let subscription = group.router.listen(name, once, handler);
+            let useless = group.shut.then(|| group.router.stop_listening(subscription));
             (subscription, useless)
         });
         drop(useless);
         subscription
     }
 
-    /// Ends that.
-    pub fn stop_listening(self: &Arc<Self>, subscription: Subscription) {
-        let useless = self.with(|state| state.dispatcher.router.stop_listening(subscription));
+    /// Removes a listener.
+    pub fn stop_listening(self: &Arc<Self>, group: GroupId, subscription: Subscription) {
+        let useless = self
+            .with(|state| state.dispatcher.groups.get(group).router.stop_listening(subscription));
         drop(useless);
     }
 
-    /// Sends a request.
-    pub fn request(
+    /// Waits until `ready` returns something; it is called again whenever the topic changes.
+    pub async fn until<T>(
         self: &Arc<Self>,
-        link: LinkId,
-        method: &str,
-        payload: &[u8],
-        options: &CallOptions,
-    ) -> Call {
-        let sent = self.with(|state| {
-            let code = state.engine.code(method)?;
-            let id = state.dispatcher.begin(link);
-            let draft = options.request(code, id, &self.api);
-            match state.engine.send(link, &draft, payload) {
-                Ok(_) => Ok(id),
-                Err(error) => {
-                    state.dispatcher.forget(id);
-                    Err(error)
-                }
-            }
-        });
-        Call::new(Arc::clone(self), link, sent)
-    }
-
-    /// Sends a request with items.
-    pub fn stream(
-        self: &Arc<Self>,
-        link: LinkId,
-        method: &str,
-        payload: &[u8],
-        options: &CallOptions,
-    ) -> Result<Streaming> {
-        let (key, draft) = self.with(|state| {
-            let code = state.engine.code(method)?;
-            let id = state.dispatcher.begin(link);
-            let draft = options.stream(code, id);
-            match state.engine.send(link, &draft, payload) {
-                Ok(_) => {
-                    let key = FlowKey { link, ours: true, id };
-                    state.dispatcher.flows.open(key);
-                    Ok((key, item_draft(&draft, key)))
-                }
-                Err(error) => {
-                    state.dispatcher.forget(id);
-                    Err(error)
-                }
-            }
-        })?;
-        Ok(Streaming::new(Arc::clone(self), key, draft))
-    }
-
-    /// Sends a message nobody answers.
-    pub fn notify(
-        self: &Arc<Self>,
-        link: LinkId,
-        event: &str,
-        payload: &[u8],
-        options: &CallOptions,
-    ) -> Result<Sent> {
-        self.with(|state| {
-            let draft = options.one_way(state.engine.code(event)?);
-            state.engine.send(link, &draft, payload)
-        })
-    }
-
-    /// Sends a message nobody answers, and waits until it is written or its lane has given up.
-    pub async fn send(
-        self: &Arc<Self>,
-        link: LinkId,
-        event: &str,
-        payload: &[u8],
-        options: &CallOptions,
-    ) -> Result<()> {
-        let (id, sent) = self.with(|state| {
-            let id = state.dispatcher.sends.insert(None);
-            let sent = state.engine.code(event).and_then(|code| {
-                let draft = Draft { id, ..options.one_way(code) };
-                state.engine.send(link, &draft, payload)
+        topic: Topic,
+        ready: impl Fn(&mut State) -> Option<T>,
+    ) -> T {
+        let mut wait = Wait { shared: self, topic, ticket: None };
+        poll_fn(|context| {
+            // Wakers may run code of the application when they are cloned and dropped, which is why
+            // both are done without the lock.
+            let waker = context.waker().clone();
+            let ticket = &mut wait.ticket;
+            let (found, displaced) = self.with(|state| match ready(state) {
+                None => (None, state.dispatcher.waits.wait(topic, ticket, waker)),
+                found => (found, Some(waker)),
             });
-            (id, sent)
-        });
-        let waiting = Waiting { shared: self, id };
-        let outcome = match sent? {
-            Sent::Queued => self.until(|state| state.sent(id)).await,
-            Sent::Dropped => Err(Error::dropped()),
-            _ => Ok(()),
-        };
-        drop(waiting);
-        outcome
+            drop(displaced);
+            found.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Waits until nothing of a link waits for room in private memory any more.
     pub async fn drain(self: &Arc<Self>, link: LinkId, timeout: Duration) -> Result<()> {
         let dropped = |state: &State| state.engine.link_stats(link).map(|stats| stats.dropped);
         let before = self.with(|state| dropped(state));
-        let drained = self.until(|state| {
+        let drained = self.until(Topic::Link(link), |state| {
             if !state.engine.is_open(link) {
                 return Some(Err(Error::new(Code::Closed, "the connection is over")));
             }
@@ -286,67 +221,85 @@ impl Shared {
         ::tokio::time::timeout(timeout, drained).await.map_err(timed_out)?
     }
 
-    /// Waits until `ready` finds something, which it is asked again after every change.
-    pub async fn until<T>(self: &Arc<Self>, ready: impl Fn(&mut State) -> Option<T>) -> T {
-        loop {
-            // Made before the look, so that no change falls between the two.
-            let changed = self.changed.notified();
-            if let Some(found) = self.with(&ready) {
-                return found;
-            }
-            changed.await;
-        }
-    }
-
-    /// Closes a connection.
-    pub fn disconnect(self: &Arc<Self>, link: LinkId) {
+    /// Closes a connection and waits until it is over.
+    pub async fn disconnect(self: &Arc<Self>, link: LinkId) {
         self.with(|state| state.close(link));
+        let over = |state: &mut State| (state.over || !state.engine.is_open(link)).then_some(());
+        self.until(Topic::Link(link), over).await;
     }
 
-    /// Closes everything. The driver ends when all that waits is written, or a second is over.
+    /// Closes a client or server and waits until its connections are over.
+    pub async fn close(self: &Arc<Self>, group: GroupId) {
+        drop(self.with(|state| state.shut_group(group)));
+        let over = |state: &mut State| {
+            (state.over || state.dispatcher.groups.get(group).links == 0).then_some(())
+        };
+        self.until(Topic::Group(group), over).await;
+    }
+
+    /// The last handle of a client or server is gone: closes it without waiting.
+    pub fn leave(self: &Arc<Self>, group: GroupId) {
+        let handlers = self.with(|state| {
+            let handlers = state.shut_group(group);
+            state.dispatcher.groups.orphan(group);
+            handlers
+        });
+        drop(handlers);
+    }
+
+    /// Closes everything. The driver ends when all that waits is written, or after a second.
     pub fn shut(self: &Arc<Self>) {
         let handlers = self.with(|state| {
-            if let Some(listener) = state.listener.take() {
-                state.engine.close_listener(listener);
-            }
-            for link in state.engine.links() {
-                state.close(link);
-            }
+            let groups = state.dispatcher.groups.ids();
+            let handlers: Vec<_> =
+                groups.into_iter().map(|group| state.shut_group(group)).collect();
             (state.shut, state.asleep) = (true, false);
-            state.dispatcher.router.clear()
+            handlers
         });
         self.nudge.notify_one();
         drop(handlers);
     }
+}
 
-    /// Closes everything and waits until that is done.
-    pub async fn close(self: &Arc<Self>) {
-        self.shut();
-        self.until(|state| state.over.then_some(())).await;
+/// A task that waits for a topic, which may stop doing so at any time.
+struct Wait<'a> {
+    shared: &'a Arc<Shared>,
+    topic: Topic,
+    ticket: Option<u64>,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let topic = self.topic;
+            drop(self.shared.with(|state| state.dispatcher.waits.forget(topic, ticket)));
+        }
     }
 }
 
-// What replaces this is unsafe, for the sake of types that may close their descriptor or change it
-// while it is watched. An `OwnedFd` does neither.
-#[allow(deprecated)]
-fn watch(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(fd, Interest::READABLE)
+/// Runs the handler of a request and answers it.
+async fn serve(shared: Arc<Shared>, job: Job) {
+    let (link, message) = (job.link, job.message);
+    if job.cancelled.is_set() {
+        let key = FlowKey::served(link, message.id);
+        return drop(shared.with(|state| state.dispatcher.flows.forget(key)));
+    }
+    if let Some(outcome) = job.run().await {
+        shared.with(|state| state.dispatcher.answer(&mut state.engine, link, &message, outcome));
+    }
 }
 
-impl State {
-    fn close(&mut self, link: LinkId) {
-        self.engine.close(link, &mut self.dispatcher);
-        self.dispatcher.hang_up(link);
-    }
-
-    /// What became of a message that waited, once that is known.
-    fn sent(&mut self, id: u64) -> Option<Result<()>> {
-        let over = || Err(Error::new(Code::Closed, "the connection is over"));
-        self.dispatcher.sends.get_mut(id)?.take().or_else(|| self.over.then(over))
-    }
-
-    /// Whether there is nothing left to drive for.
-    pub fn is_done(&self) -> bool {
-        self.listener.is_none() && self.engine.links().is_empty()
+/// Handles the one-way messages of a connection, one after the other, while there are any.
+async fn handle_events(shared: Arc<Shared>, link: LinkId) {
+    let mut batch = Vec::new();
+    while shared.with(|state| state.dispatcher.next_events(&mut state.engine, link, &mut batch)) {
+        for job in batch.drain(..) {
+            // A one-way message has no answer.
+            if !job.cancelled.is_set() {
+                drop(job.run().await);
+            }
+            // Handlers that never wait have to let other tasks run all the same.
+            ::tokio::task::consume_budget().await;
+        }
     }
 }

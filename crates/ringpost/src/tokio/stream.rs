@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -12,15 +12,15 @@ use ipc_core::{Code, Draft, Error, Result, Sent, item_cost};
 use super::shared::{Shared, State};
 use crate::api::{FlowKey, Item, Reading, Reply};
 
-/// One end of a stream: a request whose maker and whose handler send each other items.
+/// One end of a stream: a request whose caller and handler send each other items.
 ///
-/// As a [`Stream`] it gives the items of the other side; as a [`Sink`] it takes ours, and is ready
-/// while the other side keeps up. Items that nobody takes out are never more than a window and one
-/// item: then the other side waits.
+/// As a [`Stream`] it yields the items of the other side; as a [`Sink`] it takes ours, and is ready
+/// while the other side keeps up. Unread items are never more than a window and one item: then the
+/// other side waits.
 ///
-/// On the side that asked, the stream of items ends with the reply, which [`Self::reply`] hands over,
-/// or with an error, and dropping this cancels the request. On the side that works it ends when
-/// whoever asked has said so; the items sent there end with the handler's answer.
+/// At the caller the items end with the reply, which [`Self::reply`] returns, or with an error, and
+/// dropping this cancels the request. At the handler they end when the caller calls
+/// [`Self::finish`]; the items sent there end with the handler's answer.
 #[must_use = "a stream that is dropped is cancelled"]
 pub struct Streaming {
     shared: Arc<Shared>,
@@ -29,28 +29,14 @@ pub struct Streaming {
     draft: Draft,
 }
 
-/// Who waits at one end of a stream.
-#[derive(Default)]
-pub(super) struct Wakers {
-    pub reader: Option<Waker>,
-    pub writer: Option<Waker>,
-}
-
-impl Wakers {
-    /// All of them.
-    pub fn take(&mut self) -> impl Iterator<Item = Waker> {
-        self.reader.take().into_iter().chain(self.writer.take())
-    }
-}
-
 impl Streaming {
     pub(super) fn new(shared: Arc<Shared>, key: FlowKey, draft: Draft) -> Self {
         Self { shared, key, draft }
     }
 
-    /// The next item of the other side, or why there will be no more; `None`: it has sent its last.
-    pub async fn next(&self) -> Option<Result<Item>> {
-        poll_fn(|context| self.poll_item(context)).await
+    /// Waits for the next item of the other side; `None`: it has sent its last.
+    pub async fn next(&self) -> Result<Option<Item>> {
+        poll_fn(|context| self.poll_item(context)).await.transpose()
     }
 
     /// Sends an item, as soon as the other side keeps up.
@@ -59,8 +45,8 @@ impl Streaming {
         self.send_now(payload)
     }
 
-    /// Says that no more items go with this request; its reply is still to come. On the side that
-    /// works the answer says so, and this says nothing.
+    /// Ends the items that go with this request; its reply is still to come. At the handler, where the
+    /// answer ends them, this does nothing.
     pub fn finish(&self) {
         if self.key.ours {
             let FlowKey { link, id, .. } = self.key;
@@ -68,13 +54,11 @@ impl Streaming {
         }
     }
 
-    /// Waits for the reply, and drops the items that still come before it. On the side that works,
-    /// waits until whoever asked has sent its last.
+    /// Waits for the reply, and drops the items that still come before it. At the handler, waits until
+    /// the caller has sent its last.
     pub async fn reply(self) -> Result<Reply> {
         self.finish();
-        while let Some(item) = self.next().await {
-            item?;
-        }
+        while self.next().await?.is_some() {}
         let reply = self.shared.with(|state| state.dispatcher.flows.get(self.key)?.take_reply());
         reply.unwrap_or_else(|| Err(over()))
     }
@@ -136,7 +120,7 @@ impl Streaming {
 }
 
 fn over() -> Error {
-    Error::new(Code::Cancelled, "nobody waits for items of this stream any more")
+    Error::new(Code::Cancelled, "the stream is over")
 }
 
 impl Stream for Streaming {

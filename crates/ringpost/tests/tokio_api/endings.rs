@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ringpost::tokio::{Client, Handlers, Request, Server};
-use ringpost::{ApiOptions, Change, Code, Reply, Transport};
+use ringpost::{Change, ClientConfig, Code, Reply, ServerConfig, Transport};
 
 use super::two_processes::{Meeting, Process, WAIT_POLICY};
 use super::{
@@ -19,7 +19,7 @@ fn a_closed_client_says_goodbye_and_says_so() {
         client.close().await;
         assert_eq!(waiting.await.unwrap_err().code(), Code::Closed);
         assert!(client.closed().await.is_none());
-        assert!(client.is_closed() && client.stats().is_none());
+        assert!(client.is_closed() && client.link_stats().is_none());
         assert_eq!(client.notify("echo", b"", &PLAIN).unwrap_err().code(), Code::Closed);
         assert_eq!(client.request("echo", b"", &PLAIN).await.unwrap_err().code(), Code::Closed);
         client.close().await;
@@ -61,8 +61,7 @@ fn a_server_that_closes_ends_what_is_in_flight_both_ways() {
             let meeting = Meeting::new(Transport::Sealed);
             let [started, dropped] = [(), ()].map(|()| Arc::new(AtomicU64::new(0)));
             let counted = [Arc::clone(&started), Arc::clone(&dropped)];
-            let api = ApiOptions::default();
-            let server = Server::bind("demo", &meeting.options, api).await.unwrap();
+            let server = Server::bind("demo", &ServerConfig::from(&meeting.options)).await.unwrap();
             server.handle("never", move |request: Request| {
                 counted[0].fetch_add(1, Ordering::SeqCst);
                 let guard = Dropped(Arc::clone(&counted[1]));
@@ -100,8 +99,7 @@ fn the_last_handle_closes_the_server_and_the_name_is_free() {
     bounded(&several_threads(), async {
         let meeting = Meeting::new(Transport::Sealed);
         for _ in 0..3 {
-            let api = ApiOptions::default();
-            let server = Server::bind("demo", &meeting.options, api).await.unwrap();
+            let server = Server::bind("demo", &ServerConfig::from(&meeting.options)).await.unwrap();
             let clone = server.clone();
             let client = connect(&meeting.options).await;
             // The client may be through with the handshake before the server is.
@@ -134,11 +132,12 @@ fn a_runtime_that_goes_away_leaves_nobody_waiting() {
 fn nobody_to_connect_to_is_an_error_at_once() {
     let meeting = Meeting::new(Transport::Sealed);
     bounded(&one_thread(), async {
-        let api = ApiOptions::default();
-        let error = Client::connect("demo", &meeting.options, api).await.err().unwrap();
+        let error =
+            Client::connect("demo", &ClientConfig::from(&meeting.options)).await.err().unwrap();
         assert_eq!(error.code(), Code::NoServer);
     });
-    let connecting = Client::connect("demo", &meeting.options, ApiOptions::default());
+    let config = ClientConfig::from(&meeting.options);
+    let connecting = Client::connect("demo", &config);
     let mut connecting = std::pin::pin!(connecting);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(Err(error)) = connecting.as_mut().poll(&mut context) else {

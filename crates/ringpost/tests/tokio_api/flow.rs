@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ringpost::tokio::Handlers;
-use ringpost::{ApiOptions, CallOptions, Code, Lane, Overflow, Reply, Sent, Transport, blocking};
+use ringpost::{CallOptions, ClientConfig, Code, Lane, Overflow, Reply, Sent, Transport, blocking};
 
 use super::two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, noise, patiently};
 use super::{
@@ -32,7 +32,7 @@ fn a_server_that_does_not_read_is_felt_and_forgiven() {
             };
             assert_eq!(refusal.code(), Code::Full);
             assert_eq!((sent[0], *sent.last().unwrap()), (Sent::Written, Sent::Queued));
-            let queued = client.stats().unwrap().queued;
+            let queued = client.link_stats().unwrap().queued;
             assert!((1 << 20..(1 << 20) + 70_000).contains(&queued), "{queued} bytes wait");
             let error = client.drain(Duration::from_millis(50)).await.unwrap_err();
             assert_eq!(error.code(), Code::Timeout);
@@ -40,12 +40,12 @@ fn a_server_that_does_not_read_is_felt_and_forgiven() {
             // A request is refused just so, and one on another lane is not.
             let refused = client.request("len", &payload, &PLAIN).await.unwrap_err();
             assert_eq!(refused.code(), Code::Full);
-            let urgent = CallOptions { lane: Lane::High, ..PLAIN };
+            let urgent = PLAIN.lane(Lane::High);
             let call = client.request("len", b"123", &urgent);
 
             std::fs::write(meeting.path("listen"), "").unwrap();
             client.drain(WAIT_POLICY).await.unwrap();
-            assert_eq!(client.stats().unwrap().queued, 0);
+            assert_eq!(client.link_stats().unwrap().queued, 0);
             assert_eq!(call.await.unwrap().payload, 3usize.to_le_bytes());
             // What is drained is in the ring, which may still be full.
             assert_ne!(client.notify("len", &payload, &PLAIN).unwrap(), Sent::Unwanted);
@@ -63,7 +63,7 @@ fn a_thread_that_waits_for_room_does_so_as_long_as_its_lane_allows() {
         let mut options = meeting.options.clone();
         options.bounds.overflow[Lane::Normal as usize] = Overflow::Wait(Duration::from_millis(100));
         options.bounds.overflow[Lane::High as usize] = Overflow::DropOldest;
-        let connect = || blocking::Client::connect("demo", &options, ApiOptions::default());
+        let connect = || blocking::Client::connect("demo", &ClientConfig::from(&options));
         let mut client = patiently(connect);
         eventually("deafness", || meeting.path("deaf").exists());
         let payload = noise(1000, 7);
@@ -72,14 +72,14 @@ fn a_thread_that_waits_for_room_does_so_as_long_as_its_lane_allows() {
             taken += 1;
         }
         assert_eq!(client.send("len", &payload, &PLAIN).unwrap_err().code(), Code::Full);
-        let stats = client.stats().unwrap();
+        let stats = client.link_stats().unwrap();
         assert_eq!((stats.queued, stats.dropped), (0, [0, 0, 2, 0]), "after {taken}");
 
-        let high = CallOptions { lane: Lane::High, ..PLAIN };
+        let high = PLAIN.lane(Lane::High);
         for _ in 0..2000 {
             client.notify("len", &payload, &high).unwrap();
         }
-        let stats = client.stats().unwrap();
+        let stats = client.link_stats().unwrap();
         assert!(stats.dropped[Lane::High as usize] > 1000 && stats.queued <= 64 << 10, "{stats:?}");
 
         std::fs::write(meeting.path("listen"), "").unwrap();
@@ -91,7 +91,7 @@ fn a_thread_that_waits_for_room_does_so_as_long_as_its_lane_allows() {
 /// A ring much smaller than the window of a stream, and items of which it takes six.
 const NARROW_RING: u32 = 64 << 10;
 const ITEM_LEN: usize = 10_000;
-const WIDE: CallOptions = CallOptions { window: Some(1 << 20), ..PLAIN };
+const WIDE: CallOptions = PLAIN.window(1 << 20);
 
 #[test]
 fn items_are_not_put_on_top_of_what_waits_for_room_already() {
@@ -113,7 +113,7 @@ fn items_are_not_put_on_top_of_what_waits_for_room_already() {
             };
             let waited = tokio::time::timeout(Duration::from_millis(100), waits).await;
             assert!(waited.is_err());
-            let queued = client.stats().unwrap().queued;
+            let queued = client.link_stats().unwrap().queued;
             assert!((1..8).contains(&sent) && queued < 2 * ITEM_LEN, "{sent} sent, {queued} wait");
         });
     }
@@ -126,7 +126,7 @@ fn a_thread_does_not_put_items_on_top_of_what_waits_for_room_either() {
         let _server = meeting.run("deaf server");
         let mut options = meeting.options.clone();
         options.rings[Lane::Normal as usize] = NARROW_RING;
-        let connect = || blocking::Client::connect("demo", &options, ApiOptions::default());
+        let connect = || blocking::Client::connect("demo", &ClientConfig::from(&options));
         let mut client = patiently(connect);
         eventually("deafness", || meeting.path("deaf").exists());
         let stopper = client.stopper();
@@ -142,7 +142,7 @@ fn a_thread_does_not_put_items_on_top_of_what_waits_for_room_either() {
             }
         });
         drop(stream);
-        let queued = client.stats().unwrap().queued;
+        let queued = client.link_stats().unwrap().queued;
         assert!((1..8).contains(&sent) && queued < 2 * ITEM_LEN, "{sent} sent, {queued} wait");
     }
 }
@@ -205,7 +205,7 @@ fn a_blocking_server_that_is_busy_lets_newcomers_in() {
     let meeting = Meeting::new(Transport::Sealed);
     let _server = meeting.run("deaf server");
     let mut first =
-        patiently(|| blocking::Client::connect("demo", &meeting.options, ApiOptions::default()));
+        patiently(|| blocking::Client::connect("demo", &ClientConfig::from(&meeting.options)));
     std::fs::write(meeting.path("listen"), "").unwrap();
     let busy = Arc::new(());
     let is_over = Arc::downgrade(&busy);
@@ -218,8 +218,7 @@ fn a_blocking_server_that_is_busy_lets_newcomers_in() {
         }
     });
     for _ in 0..20 {
-        let api = ApiOptions::default();
-        blocking::Client::connect("demo", &meeting.options, api).unwrap();
+        blocking::Client::connect("demo", &ClientConfig::from(&meeting.options)).unwrap();
     }
     drop(busy);
     flood.join().unwrap();

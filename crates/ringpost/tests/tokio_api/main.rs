@@ -14,21 +14,14 @@ use std::time::{Duration, Instant};
 
 use ringpost::tokio::{Client, Handlers, Request, Server};
 use ringpost::{
-    ApiOptions, CallOptions, Change, Code, Codec, Lane, LinkId, ListenOptions, Options,
-    RemoteError, Reply, WaitPolicy, blocking,
+    CallOptions, Change, ClientConfig, Code, LinkId, Options, RemoteError, Reply, ServerConfig,
+    WaitPolicy, blocking,
 };
 use tokio::runtime::{Builder, Runtime};
 
 use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, role};
 
-const PLAIN: CallOptions = CallOptions {
-    lane: Lane::Normal,
-    codec: Codec::Bytes,
-    timeout: None,
-    trace: None,
-    window: None,
-    compress: false,
-};
+const PLAIN: CallOptions = CallOptions::new();
 
 // ---- the other process ----
 
@@ -36,11 +29,10 @@ const PLAIN: CallOptions = CallOptions {
 fn in_another_process() {
     let Some((role, options)) = role() else { return };
     match role.as_str() {
-        "server" => several_threads().block_on(serve(&options, ApiOptions::default())),
+        "server" => several_threads().block_on(serve(&options, WaitPolicy::DEFAULT)),
         "patient server" => {
             let wait_policy = WaitPolicy::NONE;
-            one_thread()
-                .block_on(serve(&options, ApiOptions { wait_policy, ..Default::default() }));
+            one_thread().block_on(serve(&options, wait_policy));
         }
         "deaf server" => be_deaf(&options),
         "waiting server" => streams::serve_waiting(&options),
@@ -57,7 +49,7 @@ impl Drop for Dropped {
     }
 }
 
-async fn serve(options: &Options, api: ApiOptions) {
+async fn serve(options: &Options, wait_policy: WaitPolicy) {
     let dropped = Arc::new(AtomicU64::new(0));
     let (at_work, counted) = (Arc::clone(&dropped), Arc::clone(&dropped));
     let handlers = Handlers::new()
@@ -100,15 +92,17 @@ async fn serve(options: &Options, api: ApiOptions) {
             Ok(Reply::default())
         });
     let handlers = streams::handlers(handlers);
-    let listen = ListenOptions::default();
-    let server = Server::bind_with("demo", options, &listen, api, handlers).await.unwrap();
+    let server =
+        Server::bind_with("demo", &ServerConfig::from(options).wait_policy(wait_policy), handlers)
+            .await
+            .unwrap();
     while server.next_change().await.is_some() {}
 }
 
 /// A server that takes its first client in, writes the file `deaf`, and then reads nothing before the
 /// file `listen` is there.
 fn be_deaf(options: &Options) {
-    let mut server = blocking::Server::bind("demo", options, ApiOptions::default()).unwrap();
+    let mut server = blocking::Server::bind("demo", &ServerConfig::from(options)).unwrap();
     server.handle("len", |request, reply| {
         reply.payload.extend(request.payload.len().to_le_bytes());
         Ok(blocking::Answer::Now)
@@ -141,7 +135,7 @@ fn bounded<T>(runtime: &Runtime, test: impl Future<Output = T>) -> T {
 async fn connect(options: &Options) -> Client {
     let since = Instant::now();
     loop {
-        match Client::connect("demo", options, ApiOptions::default()).await {
+        match Client::connect("demo", &ClientConfig::from(options)).await {
             Ok(client) => return client,
             Err(error) if error.code() == Code::NoServer && since.elapsed() < WAIT_POLICY => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -153,8 +147,7 @@ async fn connect(options: &Options) -> Client {
 
 /// A server with these handlers in this process, and its first client.
 async fn with_a_client(options: &Options, handlers: Handlers) -> (Server, Client, LinkId) {
-    let (listen, api) = (ListenOptions::default(), ApiOptions::default());
-    let server = Server::bind_with("demo", options, &listen, api, handlers).await.unwrap();
+    let server = Server::bind_with("demo", &ServerConfig::from(options), handlers).await.unwrap();
     let client = connect(options).await;
     let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
     (server, client, link)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ringpost::tokio::{Client, Request};
-use ringpost::{ApiOptions, CallOptions, Code, Codec, Reply, Transport, WaitPolicy};
+use ringpost::{ClientConfig, Code, Codec, Reply, Transport, WaitPolicy};
 use tokio::task::JoinSet;
 
 use super::two_processes::{Meeting, TRANSPORTS, noise};
@@ -15,7 +15,7 @@ use super::{PLAIN, against_a_server, bounded, connect, one_thread, several_threa
 fn requests_are_answered() {
     against_a_server(|client, _| async move {
         for round in 0..200u64 {
-            let options = CallOptions { codec: Codec::Json, ..PLAIN };
+            let options = PLAIN.codec(Codec::Json);
             let reply = client.request("echo", &round.to_le_bytes(), &options).await.unwrap();
             assert_eq!((reply.codec, reply.payload), (Codec::Json, round.to_le_bytes().to_vec()));
         }
@@ -30,9 +30,11 @@ fn requests_are_answered_by_one_who_never_looks_before_it_sleeps() {
     let _server = meeting.run("patient server");
     bounded(&one_thread(), async {
         let wait_policy = WaitPolicy::NONE;
-        let api = ApiOptions { wait_policy, ..ApiOptions::default() };
         drop(connect(&meeting.options).await);
-        let client = Client::connect("demo", &meeting.options, api).await.unwrap();
+        let client =
+            Client::connect("demo", &ClientConfig::from(&meeting.options).wait_policy(wait_policy))
+                .await
+                .unwrap();
         for round in 0..200u64 {
             let reply = client.request("echo", &round.to_le_bytes(), &PLAIN).await.unwrap();
             assert_eq!(reply.payload, round.to_le_bytes());
@@ -52,7 +54,7 @@ fn a_thousand_requests_are_in_flight_at_once() {
         for (number, call) in calls {
             assert_eq!(call.await.unwrap().payload, number.to_le_bytes());
         }
-        assert_eq!(client.stats().unwrap().calls, 0);
+        assert_eq!(client.link_stats().unwrap().calls, 0);
     });
 }
 
@@ -144,7 +146,7 @@ fn a_request_without_an_answer_ends_in_time_and_its_handler_too() {
         // Long enough to get there.
         let timeout = Duration::from_millis(500);
         let since = Instant::now();
-        let options = CallOptions { timeout: Some(timeout), ..PLAIN };
+        let options = PLAIN.timeout(timeout);
         let error = client.request("never", b"", &options).await.unwrap_err();
         assert_eq!(error.code(), Code::Timeout);
         assert!(since.elapsed() >= timeout, "{:?}", since.elapsed());
@@ -162,10 +164,10 @@ fn dropping_a_call_drops_its_handler_over_there() {
             reply = client.request("echo", b"", &PLAIN) => assert!(reply.is_ok()),
         }
         until_dropped(&client, 1).await;
-        assert_eq!(client.stats().unwrap().calls, 10);
+        assert_eq!(client.link_stats().unwrap().calls, 10);
         drop(calls);
         until_dropped(&client, 11).await;
-        assert_eq!(client.stats().unwrap().calls, 0);
+        assert_eq!(client.link_stats().unwrap().calls, 0);
     });
 }
 

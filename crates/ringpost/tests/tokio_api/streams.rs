@@ -9,14 +9,17 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use ringpost::blocking::{self, Answer};
 use ringpost::tokio::{Handlers, Request, Streaming};
-use ringpost::{ApiOptions, CallOptions, Code, Options, RemoteError, Reply, Transport, WINDOW_MIN};
+use ringpost::{
+    CallOptions, ClientConfig, Code, Options, RemoteError, Reply, ServerConfig, Transport,
+    WINDOW_MIN,
+};
 
 use tokio::sync::Notify;
 
 use super::two_processes::{Meeting, TRANSPORTS};
 use super::{PLAIN, against_a_server, bounded, connect, one_thread, with_a_client};
 
-const NARROW: CallOptions = CallOptions { window: Some(WINDOW_MIN), ..PLAIN };
+const NARROW: CallOptions = PLAIN.window(WINDOW_MIN);
 
 pub fn handlers(handlers: Handlers) -> Handlers {
     let ending = Arc::new(Notify::new());
@@ -24,8 +27,8 @@ pub fn handlers(handlers: Handlers) -> Handlers {
     handlers
         .handle("both ways", |mut request: Request| async move {
             let (items, mut count) = (request.take_stream()?, 0u64);
-            while let Some(item) = items.next().await {
-                items.send(&item?.payload).await?;
+            while let Some(item) = items.next().await? {
+                items.send(&item.payload).await?;
                 count += 1;
             }
             Ok(Reply::bytes(count.to_le_bytes()))
@@ -53,7 +56,7 @@ pub fn handlers(handlers: Handlers) -> Handlers {
 
 /// The same from a thread that waits and serves one stream after the other.
 pub fn serve_waiting(options: &Options) {
-    let mut server = blocking::Server::bind("demo", options, ApiOptions::default()).unwrap();
+    let mut server = blocking::Server::bind("demo", &ServerConfig::from(options)).unwrap();
     let tickets = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&tickets);
     server.handle("both ways", move |request, _| {
@@ -93,7 +96,7 @@ async fn echo(stream: Streaming, count: u64) {
     };
     let read = async {
         for number in 0..count {
-            let item = stream.next().await.expect("so many come back").unwrap();
+            let item = stream.next().await.unwrap().expect("so many come back");
             assert_eq!(item.payload, number.to_le_bytes());
         }
     };
@@ -106,7 +109,7 @@ fn items_go_both_ways_at_once() {
     against_a_server(|client, _| async move {
         echo(client.stream("both ways", b"", &NARROW).unwrap(), 5000).await;
         echo(client.stream("both ways", b"", &PLAIN).unwrap(), 0).await;
-        assert_eq!(client.stats().unwrap().calls, 0);
+        assert_eq!(client.link_stats().unwrap().calls, 0);
     });
 }
 
@@ -117,13 +120,13 @@ fn a_server_asks_its_client_for_a_stream() {
         bounded(&one_thread(), async {
             let (server, client, link) = with_a_client(&meeting.options, Handlers::new()).await;
             let refused = server.stream(link, "both ways", b"", &PLAIN).unwrap();
-            let error = refused.next().await.expect("its end").unwrap_err();
+            let error = refused.next().await.unwrap_err();
             assert_eq!(error.as_remote().unwrap().code.as_deref(), Some("ERR_UNKNOWN_METHOD"));
-            assert!(refused.next().await.is_none());
+            assert!(refused.next().await.unwrap().is_none());
             client.handle("both ways", |mut request: Request| async move {
                 let (items, mut count) = (request.take_stream()?, 0u64);
-                while let Some(item) = items.next().await {
-                    items.send(&item?.payload).await?;
+                while let Some(item) = items.next().await? {
+                    items.send(&item.payload).await?;
                     count += 1;
                 }
                 Ok(Reply::bytes(count.to_le_bytes()))
@@ -161,9 +164,9 @@ fn dropping_it_cancels_it_and_a_deadline_ends_it() {
             assert_eq!(stream.next().await.unwrap().unwrap().payload, b"more");
         }
         drop(stream);
-        assert_eq!(client.stats().unwrap().calls, 0);
+        assert_eq!(client.link_stats().unwrap().calls, 0);
         let timeout = Some(Duration::from_millis(30));
-        let stream = client.stream("endless", b"", &CallOptions { timeout, ..PLAIN }).unwrap();
+        let stream = client.stream("endless", b"", &PLAIN.timeout(timeout)).unwrap();
         assert_eq!(stream.reply().await.unwrap_err().code(), Code::Timeout);
     });
 }
@@ -190,7 +193,7 @@ fn a_thread_that_waits_asks_for_streams() {
     against_a_server(|_, options| async move {
         let asking = tokio::task::spawn_blocking(move || {
             let mut client =
-                blocking::Client::connect("demo", &options, ApiOptions::default()).unwrap();
+                blocking::Client::connect("demo", &ClientConfig::from(&options)).unwrap();
             let mut stream = client.stream("both ways", b"", &NARROW).unwrap();
             for number in 0..2000u64 {
                 stream.send(&number.to_le_bytes()).unwrap();
@@ -203,7 +206,7 @@ fn a_thread_that_waits_asks_for_streams() {
             let mut endless = client.stream("endless", b"", &NARROW).unwrap();
             assert_eq!(endless.next().unwrap().expect("an item").payload, b"more");
             drop(endless);
-            assert_eq!(client.stats().unwrap().calls, 0);
+            assert_eq!(client.link_stats().unwrap().calls, 0);
         });
         asking.await.unwrap();
     });
@@ -233,10 +236,10 @@ fn a_death_in_the_middle_of_a_stream_is_told_once() {
     bounded(&one_thread(), async {
         let client = connect(&meeting.options).await;
         let stream = client.stream("endless", b"", &PLAIN).unwrap();
-        assert!(stream.next().await.unwrap().is_ok());
+        assert!(stream.next().await.unwrap().is_some());
         drop(server);
         let mut ends = Vec::new();
-        while let Some(item) = stream.next().await {
+        while let Some(item) = stream.next().await.transpose() {
             ends.extend(item.err().map(|error| error.code()));
         }
         assert_eq!(ends, [Code::PeerLost]);

@@ -11,15 +11,16 @@ use crate::session::fragments::{Fragment, Fragments};
 
 /// A payload that is not copied before there is room for it in a ring.
 pub trait Deferred: Send {
-    /// The bytes, the same every time; `None` if they are not there any more, which fails the message
-    /// they belong to.
+    /// The bytes, the same every time; `None` if they are not there any more, which fails the
+    /// message they belong to.
     fn bytes(&self) -> Option<&[u8]>;
 }
 
 /// Bytes that are written at once of what waits, so that what is urgent has its turn.
 pub(super) const WRITTEN_MAX: usize = 256 << 10;
 
-/// A message that is written piece by piece. In the backlog of its lane stands a marker with its key.
+/// A message that is written piece by piece. In the backlog of its lane stands a marker with its
+/// key.
 struct DeferredSend {
     key: u64,
     lane: Lane,
@@ -85,8 +86,8 @@ impl DeferredSends {
 }
 
 impl<C: Carrier> Link<C> {
-    /// Writes on with the deferred message in front of a lane, `room` bytes at most and a fragment at least.
-    /// Returns whether nothing of it is left to be written.
+    /// Writes on with the deferred message in front of a lane, `room` bytes at most and a fragment
+    /// at least. Returns whether nothing of it is left to be written.
     pub(super) fn write_deferred(
         &mut self,
         ring: usize,
@@ -127,8 +128,8 @@ impl<C: Carrier> Link<C> {
         Ok(false)
     }
 
-    /// The rest of a message will not be sent: its payload is gone, or its request has ended. If the
-    /// peer has seen some of it, a last frame that is empty takes that back.
+    /// The rest of a message will not be sent: its payload is gone, or its request has ended. If
+    /// the peer has seen some of it, a last frame that is empty takes that back.
     #[cold]
     fn give_up(&mut self, ring: usize, place: usize) -> Result<bool, Corrupt> {
         let send = &self.writing.deferred.sends[place];
@@ -141,7 +142,8 @@ impl<C: Carrier> Link<C> {
             }
         }
         let Some(send) = self.writing.deferred.sends.remove(place) else { return Ok(true) };
-        // One that could have been dropped until now is settled here, not as if it had been written.
+        // One that could have been dropped until now is settled here, not as if it had been
+        // written.
         let id = self.writing.backlogs[ring].begin().unwrap_or(send.id);
         let message = "the payload was taken away before all of it was sent";
         self.writing.settle(id, Some(Error::new(Code::InvalidArgument, message)));

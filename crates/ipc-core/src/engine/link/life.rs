@@ -12,8 +12,8 @@ use crate::limits::Lane;
 use crate::session::{Ending, control};
 use crate::time::{Now, Time};
 
-/// How long a peer may take from closing its first lane to closing its last: longer than what waited
-/// there may be written for.
+/// How long a peer may take from closing its first lane to closing its last: longer than what
+/// waited there may be written for.
 const LANES_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a connection stands.

@@ -260,8 +260,8 @@ impl<C: Carrier> Link<C> {
         Some(self.carrier.load_sync_wait()).filter(|id| *id != 0)
     }
 
-    /// Whether the peer's request `id` has no answer yet. To be asked when the rings have been found
-    /// empty after asking [`Self::peer_waits_for`].
+    /// Whether the peer's request `id` has no answer yet. To be asked when the rings have been
+    /// found empty after asking [`Self::peer_waits_for`].
     pub fn is_unanswered(&self, id: u64) -> bool {
         self.session.is_unanswered(id)
     }
@@ -305,7 +305,7 @@ impl<C: Carrier> Link<C> {
         }
     }
 
-    // ---- looking in ----
+    // ---- inspecting ----
 
     pub fn session(&self) -> &Session {
         &self.session

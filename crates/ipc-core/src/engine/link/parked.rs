@@ -1,10 +1,10 @@
 //! What has arrived and may not be delivered yet: requests that the application has no room for.
 //!
-//! Answers, items and control messages are read whatever is being worked on, because a handler may wait
-//! for just those. A request in front of them is set aside in private memory, in the order of its lane,
-//! and so is what comes behind it in the lane and has to stay behind it. What is set aside is bounded;
-//! beyond that, and as long as nothing can lie behind it that anything waits for, requests are left in
-//! their rings, where their author feels them.
+//! Answers, items and control messages are read whatever is being worked on, because a handler may
+//! wait for just those. A request in front of them is set aside in private memory, in the order of
+//! its lane, and so is what comes behind it in the lane and has to stay behind it. What is set
+//! aside is bounded; beyond that, and as long as nothing can lie behind it that anything waits for,
+//! requests are left in their rings, where their author feels them.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -68,8 +68,8 @@ impl Parked {
         Some(entry)
     }
 
-    /// A request need not be worked on any more. Returns whether it was set aside: then the application
-    /// does not know of it.
+    /// A request need not be worked on any more. Returns whether it was set aside: then the
+    /// application does not know of it.
     pub fn forget(&mut self, id: u64) -> bool {
         let is_stream = self.requests.remove(&id);
         self.plain -= u32::from(is_stream == Some(false));

@@ -13,8 +13,8 @@ pub(super) enum Gate {
     /// All are read and delivered.
     #[default]
     Open,
-    /// All are read, because a handler may wait for what lies behind what it has no room for. Requests
-    /// are set aside, and so are one-way messages if `events`.
+    /// All are read, because a handler may wait for what lies behind what it has no room for.
+    /// Requests are set aside, and so are one-way messages if `events`.
     Sorting { events: bool },
     /// None are read. Of those that were read already, the same are set aside.
     Shut { events: bool },
@@ -70,7 +70,7 @@ impl Reading {
         scope.without(self.unpacking.lanes())
     }
 
-    /// What was held back may be delivered by now: worth a look.
+    /// What was held back may be delivered by now, so it has to be tried.
     #[inline]
     pub fn open_gate(&mut self) {
         self.gate = Gate::Open;
@@ -92,7 +92,7 @@ impl Reading {
 }
 
 impl<C: Carrier> Link<C> {
-    /// The host may be ready again: what was held back is worth a look.
+    /// The host may be ready again for what was held back.
     pub fn resume(&mut self) {
         self.reading.open_gate();
         self.share.is_throttled = false;

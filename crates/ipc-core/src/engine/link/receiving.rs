@@ -172,8 +172,8 @@ impl<C: Carrier> Link<C> {
         }
     }
 
-    /// What a control message asks of a link. None has options, so its payload is all that follows its
-    /// header.
+    /// What a control message asks of a link. None has options, so its payload is all that follows
+    /// its header.
     #[cold]
     fn take_control(
         &mut self,
@@ -214,8 +214,8 @@ impl<C: Carrier> Link<C> {
     }
 }
 
-/// Adds a frame to a message of several, in a buffer of the host's. Returns the buffer when the message
-/// is whole.
+/// Adds a frame to a message of several, in a buffer of the host's. Returns the buffer when the
+/// message is whole.
 #[inline]
 fn assemble<'a>(
     link: LinkId,

@@ -1,5 +1,5 @@
-//! Frames that are filled where they will lie: room is found first, the caller writes the payload into
-//! the ring, and the header comes last.
+//! Frames that are filled where they will lie: room is found first, the caller writes the payload
+//! into the ring, and the header comes last.
 
 use std::ptr::NonNull;
 
@@ -9,8 +9,8 @@ use crate::header::HEADER_LEN;
 use crate::session::Draft;
 use crate::time::Time;
 
-/// A place for one frame at the end of a ring. The peer does not see it before it is completed, and the
-/// next reservation takes the place of one that is not.
+/// A place for one frame at the end of a ring. The peer does not see it before it is completed, and
+/// the next reservation takes the place of one that is not.
 #[derive(Clone, Copy, Debug)]
 pub struct Reservation {
     ring: usize,
@@ -121,7 +121,7 @@ impl<C: Carrier> Link<C> {
         Ok(())
     }
 
-    /// A refusal in the words of an error; what the peer broke stays broken.
+    /// A refusal as an error; a link whose peer broke the protocol is broken off.
     #[cold]
     pub fn refusal_error(&mut self, refusal: Refusal) -> Error {
         match refusal {

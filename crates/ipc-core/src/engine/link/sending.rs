@@ -20,11 +20,11 @@ use crate::time::Time;
 const FRAGMENT_LEN: usize = 64 << 10;
 /// Of the backlog's limit, each lane has this part for itself, so that none waits for another.
 const LANE_SHARE: usize = 16;
-/// A connection ends when answers and items have made more wait than so many times the backlog's limit,
-/// and the peer reads nothing of it for so long.
+/// A connection ends when answers and items have made more wait than so many times the backlog's
+/// limit, and the peer reads nothing of it for so long.
 const BOUND_FACTOR: usize = 4;
 const STALL_MAX: Duration = Duration::from_secs(1);
-/// How often to look for the space a fragment needs before it waits in private memory: some 50 µs.
+/// How often to poll for the space a fragment needs before it waits in private memory: some 50 µs.
 const SPACE_POLLS: u32 = 2000;
 
 /// A payload on its way out.
@@ -109,9 +109,9 @@ impl<C: Carrier> Link<C> {
     /// What goes in place of a payload that is to be compressed.
     #[cold]
     fn pack(&self, kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
-        let is_item = matches!(kind, Kind::RequestItem | Kind::ReplyItem);
         let max = self.peer.agreement.limits.message_len_max;
-        let goes = self.peer.agreement.compression && !is_item && payload.len() as u64 <= max;
+        let goes =
+            self.peer.agreement.compression && !kind.is_item() && payload.len() as u64 <= max;
         if goes { compression::pack(payload) } else { None }
     }
 
@@ -122,17 +122,17 @@ impl<C: Carrier> Link<C> {
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
         // So are items, whose number is bounded by what they were granted.
         let code = match draft.kind {
-            Kind::Request | Kind::OneWay => {
+            kind if kind.has_name() => {
                 if !self.has_room(ring, draft.kind, outbound.bytes.len())? {
                     return Ok(Sent::Dropped);
                 }
                 if draft.kind == Kind::Request && self.reading.gate.is_shut() {
-                    // From now on there is something to look for behind what is held back.
+                    // From now on the answer may lie behind what is held back.
                     self.reading.open_gate();
                 }
                 self.define(draft, names)?
             }
-            Kind::RequestItem | Kind::ReplyItem => {
+            kind if kind.is_item() => {
                 self.check_bound()?;
                 0
             }
@@ -207,8 +207,8 @@ impl<C: Carrier> Link<C> {
         Ok(sent)
     }
 
-    /// Writes a frame of a long message. A peer that is reading frees space as fast as it is filled,
-    /// so a short wait is cheaper than another copy; but it is a short one.
+    /// Writes a frame of a long message. A peer that is reading frees space as fast as it is
+    /// filled, so a short wait is cheaper than another copy; but it is a short one.
     fn push_patiently(
         &mut self,
         ring: usize,
@@ -229,8 +229,8 @@ impl<C: Carrier> Link<C> {
 
     // ---- names ----
 
-    /// The peer's code for a name of ours in a lane, which is defined first if the peer does not have
-    /// it.
+    /// The peer's code for a name of ours in a lane, which is defined first if the peer does not
+    /// have it.
     #[inline]
     pub fn define(&mut self, draft: &Draft, names: &Names) -> Result<u16> {
         match self.code(draft) {
@@ -282,8 +282,9 @@ impl<C: Carrier> Link<C> {
         if fits { Ok(true) } else { self.overflow(ring, kind) }
     }
 
-    /// Whether another message may wait for room in a lane: while less than the backlog's limit waits
-    /// for the peer in all, or hardly anything in this lane. What is deferred takes no memory of ours.
+    /// Whether another message may wait for room in a lane: while less than the backlog's limit
+    /// waits for the peer in all, or hardly anything in this lane. What is deferred takes no memory
+    /// of ours.
     #[cold]
     fn may_wait(&self, ring: usize) -> bool {
         let max = self.bounds.backlog_max;
@@ -303,8 +304,8 @@ impl<C: Carrier> Link<C> {
         Err(Error::new(Code::Full, message))
     }
 
-    /// What answers the peer is always taken, but not without end: a peer that does not read and has
-    /// this side work for it all the same is left alone.
+    /// What answers the peer is always taken, but not without end: a peer that does not read and
+    /// has this side work for it all the same is left alone.
     #[inline]
     fn check_bound(&mut self) -> Result<()> {
         if self.writing.is_waiting() { self.check_backlog() } else { Ok(()) }

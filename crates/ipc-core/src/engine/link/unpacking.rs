@@ -1,5 +1,5 @@
-//! Messages that come compressed: unpacked piece by piece into a buffer of the host's, before the host
-//! hears of more than their length, and only where their method has consented.
+//! Messages that come compressed: unpacked piece by piece into a buffer of the host's, before the
+//! host learns more than their length, and only where their method allows it.
 
 use super::{Carrier, Link};
 use crate::compression::{PIECE_LEN, Unpacker};
@@ -32,7 +32,8 @@ enum Partial {
 #[derive(Default)]
 pub(super) struct Unpacking {
     partials: [Option<Partial>; Lane::ALL.len()],
-    /// Lanes with a message of which more has arrived than is unpacked, by bit. They are not read on.
+    /// Lanes with a message of which more has arrived than is unpacked, by bit. They are not read
+    /// on.
     lanes: u8,
 }
 
@@ -60,7 +61,7 @@ impl Unpacking {
 }
 
 impl<C: Carrier> Link<C> {
-    /// Takes a frame of a compressed message, whose first frame says how long it will be.
+    /// Takes a frame of a compressed message, whose first frame holds its length.
     #[cold]
     pub(super) fn take_packed(
         &mut self,
@@ -75,7 +76,7 @@ impl<C: Carrier> Link<C> {
         }
         let is_first = matches!(step, Step::Deliver | Step::Open);
         if unpacked_len.is_some() != is_first {
-            // Only the first frame of a message says that it is compressed.
+            // Only the first frame of a message marks it as compressed.
             return Err(Corrupt::Option { kind: UNPACKED_LEN });
         }
         let is_whole = matches!(step, Step::Deliver | Step::Finish { .. });
@@ -127,7 +128,7 @@ impl<C: Carrier> Link<C> {
             Kind::Reply => self.session.asked_packed(message.id),
             _ => {
                 let name = self.session.name(message.lane, message.code);
-                name.is_some_and(|name| host.accepts_packed(name))
+                name.is_some_and(|name| host.accepts_packed(self.id, name))
             }
         };
         if !is_wanted {
@@ -189,7 +190,7 @@ impl<C: Carrier> Link<C> {
         // Its maker may have given it up while it was being unpacked.
         let is_wanted = match message.kind {
             Kind::Request => self.session.is_serving(message.id),
-            Kind::Reply | Kind::Error => self.session.is_calling(message.id),
+            kind if kind.is_answer() => self.session.is_calling(message.id),
             _ => true,
         };
         if is_wanted {
@@ -200,7 +201,7 @@ impl<C: Carrier> Link<C> {
         self.session.delivered_as(&message);
     }
 
-    /// A message that is not taken, for a reason its maker is told.
+    /// A message that is not taken, for a reason its sender receives.
     #[cold]
     pub(super) fn refuse(
         &mut self,

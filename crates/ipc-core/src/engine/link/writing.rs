@@ -19,7 +19,8 @@ pub(super) enum Waits {
     Nothing,
     /// Frames or control messages, until the peer makes room.
     ForRoom,
-    /// There is room, or something to report: not all is done at once, so that others have their turn.
+    /// There is room, or something to report: not all is done at once, so that others have their
+    /// turn.
     ForTurn,
 }
 
@@ -48,8 +49,8 @@ pub(super) struct Writing {
     pub refused: u64,
     /// Lanes whose emptiness is to be reported to the host, by bit.
     drain_wanted: u8,
-    /// One-way messages that waited and whose outcome is to be reported: ids, and errors of those that
-    /// were dropped.
+    /// One-way messages that waited and whose outcome is to be reported: ids, and errors of those
+    /// that were dropped.
     sent: Vec<(u64, Option<Error>)>,
     /// Requests that ended because their payloads were taken away, to be reported.
     withdrawn: Vec<u64>,
@@ -158,7 +159,8 @@ impl<C: Carrier> Link<C> {
         self.writing.deferred.queued(lane) + self.writing.backlogs[lane as usize].len()
     }
 
-    /// Asks for [`Event::Drained`] when nothing waits in a lane any more. Returns whether anything does.
+    /// Asks for [`Event::Drained`] when nothing waits in a lane any more. Returns whether anything
+    /// does.
     pub fn want_drain(&mut self, lane: Lane) -> bool {
         let waits = !self.writing.backlogs[lane as usize].is_empty();
         self.writing.drain_wanted |= u8::from(waits) << lane as u8;
@@ -212,7 +214,7 @@ impl<C: Carrier> Link<C> {
             let is_written = match front {
                 Front::Frame(header, payload) => {
                     let is_written = self.carrier.push(ring, header, &[payload])?;
-                    // What found no room must not look as if only its turn were over.
+                    // What found no room must not be taken for a turn that is over.
                     *room = room.saturating_sub(if is_written { payload.len() } else { 0 });
                     is_written
                 }
@@ -301,7 +303,8 @@ impl<C: Carrier> Link<C> {
         }
     }
 
-    /// What waits from `start` on is this message, which its lane may drop if it is a one-way message.
+    /// What waits from `start` on is this message, which its lane may drop if it is a one-way
+    /// message.
     pub(super) fn may_drop(&mut self, draft: &Draft, start: usize) {
         if draft.kind != Kind::OneWay {
             return;

@@ -1,9 +1,9 @@
 //! The doorbells of a connection: how a sleeping process is woken.
 //!
 //! A bell is one byte on the control socket, in either direction. Each side has its own open file
-//! description of the socket, so that no flag a peer can set makes a call here block, and a peer whose
-//! receive buffer is full has bytes to wake up for. A descriptor both sides held, as an event counter
-//! would be, could be made to block the other side by either.
+//! description of the socket, so that no flag a peer can set makes a call here block, and a peer
+//! whose receive buffer is full has bytes to wake up for. A descriptor both sides held, as an event
+//! counter would be, could be made to block the other side by either.
 
 use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
@@ -16,12 +16,12 @@ use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags};
 use crate::error::Corrupt;
 use crate::sys::kill_point;
 
-/// Bells taken at once. The kernel holds some hundreds; a peer that sends more in vain is not to keep
-/// this side from the others.
+/// Bells taken at once. The kernel holds some hundreds; a peer that sends more in vain is not to
+/// keep this side from the others.
 const BELLS_MAX: usize = 512;
 
 /// Wakes the peer. An error means that it has more than enough to wake up for (EAGAIN) or is gone
-/// (EPIPE); its end of file tells of the latter.
+/// (EPIPE); its end of file reports the latter.
 #[cold]
 fn ring(socket: &OwnedFd) {
     let _ = rustix::net::send(socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
@@ -36,8 +36,9 @@ pub(in crate::engine) enum Received {
     End,
 }
 
-/// Takes the bells that have come, as many as may be taken at once; if there are more, the socket is
-/// still readable. Descriptors that come along find no room: the kernel closes them, and says so.
+/// Takes the bells that have come, as many as may be taken at once; if there are more, the socket
+/// is still readable. Descriptors that come along find no room: the kernel closes them, and sets a
+/// flag.
 fn receive(socket: &OwnedFd) -> Result<Received, Corrupt> {
     let mut bells = [0; BELLS_MAX];
     let received = rustix::net::recvmsg(
@@ -116,8 +117,7 @@ impl Waker {
     }
 
     /// Wakes the peer if it sleeps although there is something for it: a system call that does not
-    /// block. Otherwise this is one look at a word of memory, so it may be called as often as one
-    /// likes.
+    /// block. Otherwise this is one load, so it may be called at any rate.
     pub fn wake(&self) {
         if !self.owed.swap(false, Ordering::Acquire) {
             return;

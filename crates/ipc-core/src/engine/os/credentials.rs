@@ -1,4 +1,4 @@
-//! Who is at the other end of a socket, as the kernel says.
+//! The process and user at the other end of a socket, as the kernel reports them.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 /// The process that connected, or that listened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Credentials {
-    /// 0 for a process of a namespace this one cannot look into.
+    /// 0 for a process of a namespace this one cannot see into.
     pub pid: i32,
     /// Its effective user at that moment.
     pub uid: u32,

@@ -1,9 +1,9 @@
 //! What the engine asks of the operating system: everything another system does otherwise is here.
 //!
 //! [`Poller`](poller::Poller) is the one descriptor behind which everything waits that can wake an
-//! engine, a timer among it. [`StopSignal`](stop_signal::StopSignal) ends a wait from another thread, and
-//! [`Bell`](bell::Bell) wakes a peer that sleeps. [`Watch`](watch::Watch) reports when files were touched,
-//! and [`credentials`] who is at the other end of a socket.
+//! engine, a timer among it. [`StopSignal`](stop_signal::StopSignal) ends a wait from another
+//! thread, and [`Bell`](bell::Bell) wakes a peer that sleeps. [`Watch`](watch::Watch) reports when
+//! files were touched, and [`credentials`] the process at the other end of a socket.
 
 pub(super) mod bell;
 pub(super) mod credentials;

@@ -95,8 +95,8 @@ impl Poller {
         let _ = epoll::modify(&self.epoll, fd, source.to_data(), EventFlags::IN);
     }
 
-    /// Stops watching. Closing is not enough where the peer holds the same open file: the set would go
-    /// on watching.
+    /// Stops watching. Closing is not enough where the peer holds the same open file: the set would
+    /// go on watching.
     pub fn forget(&self, fd: impl AsFd) {
         let _ = epoll::delete(&self.epoll, fd);
     }

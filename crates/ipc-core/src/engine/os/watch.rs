@@ -20,8 +20,8 @@ impl Watch {
         this.renew(paths).then_some(this)
     }
 
-    /// Watches those that are there now; what is gone is not watched any more. Returns whether all of
-    /// them are.
+    /// Watches those that are there now; what is gone is not watched any more. Returns whether all
+    /// of them are.
     pub fn renew(&self, paths: &[PathBuf]) -> bool {
         // A file that is still open when its name is removed has one link less: that is a change.
         let flags = WatchFlags::ATTRIB
@@ -33,8 +33,8 @@ impl Watch {
         watched.count() == paths.len()
     }
 
-    /// Takes what has come, as much as may be taken at once. Returns whether anything has: what it says
-    /// does not matter, the files themselves are looked at.
+    /// Takes what has come, as much as may be taken at once. Returns whether anything has: the
+    /// content does not matter, the files themselves are checked.
     pub fn take(&self) -> bool {
         rustix::io::read(&self.0, &mut [0; 4096]).is_ok_and(|len| len > 0)
     }

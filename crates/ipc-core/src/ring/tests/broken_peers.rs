@@ -224,10 +224,10 @@ fn arbitrary_words_are_read_or_refused() {
     });
 }
 
-/// Reads and writes rings whose every byte and position changes meanwhile, for a while, and until there
-/// was something to take and something to refuse, which on a busy machine comes when the scribbler has
-/// had its turn. Whatever that leads to, nobody panics and nobody leaves the ring; the bounds are what
-/// the region checks.
+/// Reads and writes rings whose every byte and position changes meanwhile, for a while, and until
+/// there was something to take and something to refuse, which on a busy machine comes when the
+/// scribbler has had its turn. Whatever that leads to, neither side panics or leaves the ring; the
+/// bounds are what the region checks.
 fn a_scribbler_is_survived<B: Backing>(span: Duration) {
     let capacity = 4096;
     let backing = B::new(capacity);

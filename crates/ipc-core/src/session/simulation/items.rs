@@ -1,5 +1,5 @@
-//! What the applications do with streams, and the record of it: each item comes once and in order, or
-//! its stream has ended.
+//! What the applications do with streams, and the record of it: each item comes once and in order,
+//! or its stream has ended.
 
 use super::{What, World};
 use crate::error::Code;
@@ -74,7 +74,7 @@ impl World {
         number: usize,
         payload: &[u8],
     ) {
-        assert!(self.is_wanted(side, call), "nobody waits for it");
+        assert!(self.is_wanted(side, call), "it is not wanted");
         let flow = &mut self.calls[call].flows[flow_of(kind)];
         assert_eq!(flow.arrived, number, "lost, doubled or out of order");
         assert_eq!(flow.sent[number], payload);

@@ -17,7 +17,7 @@ use crate::time::Time;
 impl World {
     // ---- as a link sends ----
 
-    /// Sends as a link does. Returns whether anybody waits for it, or the code of the refusal.
+    /// Sends as a link does. Returns whether it is wanted, or the code of the refusal.
     pub(super) fn send(
         &mut self,
         side: usize,
@@ -44,7 +44,7 @@ impl World {
         Ok(true)
     }
 
-    /// What the peer will know a name by; it is told first, unless it knows.
+    /// The peer's code for a name, which is defined first where that is needed.
     fn define(&mut self, side: usize, draft: &Draft) -> u16 {
         let number = u16::try_from(draft.code).unwrap();
         let session = &mut self.sides[side].session;
@@ -188,7 +188,7 @@ impl World {
                 self.finish(side);
             }
             Step::LaneClosed => assert_eq!(what, What::Close),
-            Step::Done => self.heard(side, what),
+            Step::Done => self.control_arrived(side, what),
             Step::Grant { kind, id } => {
                 assert_eq!(what, What::Grant);
                 let granted = u64::from_le_bytes(payload.try_into().unwrap());
@@ -211,8 +211,8 @@ impl World {
         match what {
             What::Request(call) => {
                 let Call { slot, usage, .. } = self.calls[call];
-                assert!(usage > self.sides[side].heard[slot], "it had ended before it came");
-                self.sides[side].heard[slot] = usage;
+                assert!(usage > self.sides[side].arrived[slot], "it had ended before it came");
+                self.sides[side].arrived[slot] = usage;
                 let call_of = &mut self.calls[call];
                 assert!(!mem::replace(&mut call_of.handled, true), "delivered twice");
                 assert_eq!((message.kind, message.id), (Kind::Request, call_of.id));
@@ -242,13 +242,13 @@ impl World {
         self.sides[side].session.delivered();
     }
 
-    /// A frame was dropped because nobody waits for its message: was that so?
+    /// A frame was dropped because its message is not wanted: was that so?
     fn dropped(&mut self, side: usize, what: What, more: bool) {
         match what {
             What::Request(call) => {
                 let Call { slot, usage, .. } = self.calls[call];
                 assert!(!more, "whether a request is stale is known when it is whole");
-                assert!(usage <= self.sides[side].heard[slot], "a fresh request was dropped");
+                assert!(usage <= self.sides[side].arrived[slot], "a fresh request was dropped");
                 self.sides[side].counters.stale_requests += 1;
             }
             What::Answer(call) => {
@@ -268,19 +268,19 @@ impl World {
     }
 
     /// A word between the sessions has come.
-    fn heard(&mut self, side: usize, what: What) {
+    fn control_arrived(&mut self, side: usize, what: What) {
         match what {
             What::Cancel(call) => {
                 let Call { slot, usage, .. } = self.calls[call];
-                let heard = &mut self.sides[side].heard[slot];
-                *heard = usage.max(*heard);
+                let arrived = &mut self.sides[side].arrived[slot];
+                *arrived = usage.max(*arrived);
             }
             What::ItemsEnd(call) => assert!(!self.is_wanted(side, call)),
             what => panic!("{what:?} is no word"),
         }
     }
 
-    /// The session says that a request need not be worked on any more.
+    /// The session reports that a request need not be worked on any more.
     fn no_longer_wanted(&mut self, side: usize, id: u64) {
         let working = &mut self.sides[side].working;
         let place = working.iter().position(|(served, _)| *served == id);
@@ -378,7 +378,7 @@ impl World {
         self.end_all(side, Ending::PeerLost);
         self.sides[side].state = State::Over;
         self.sides[side].buffers = Default::default();
-        // Whoever is over closes its socket too.
+        // A side that is over closes its socket too.
         self.ends[1 - side].get_or_insert(self.now);
     }
 

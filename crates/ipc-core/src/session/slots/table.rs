@@ -1,6 +1,6 @@
-//! Entries by number, of which few are ever used. The first ones lie side by side, as far as they are
-//! used: that is where all begin. Of the others only pages that hold a used one have memory, so that a
-//! high number costs its peer a frame and us no more than a page.
+//! Entries by number, of which few are ever used. The first ones lie side by side, as far as they
+//! are used: that is where all begin. Of the others only pages that hold a used one have memory, so
+//! that a high number costs its peer a frame and us no more than a page.
 
 use std::array;
 use std::ops::RangeFrom;

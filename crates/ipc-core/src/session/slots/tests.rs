@@ -1,4 +1,5 @@
-//! Slots by themselves: single situations, and all of them at random beside a slow and obvious twin.
+//! Slots by themselves: single situations, and all of them at random beside a slow and obvious
+//! twin.
 
 use std::collections::BTreeMap;
 
@@ -88,7 +89,7 @@ const STEPS: usize = 400;
 /// What there is to know of a slot: uses are counted from 1 and never wrap.
 #[derive(Clone, Copy, Default)]
 struct Use {
-    /// The newest heard of, by request or by cancel.
+    /// The newest that arrived, by request or by cancel.
     newest: u64,
     /// That one is live.
     live: Option<Live>,
@@ -252,7 +253,7 @@ fn check(slots: &mut Slots, twin: &mut Twin, random: &mut Random) {
             let id = twin.id(slot, number);
             let is_live = number == newest && live.is_some();
             assert_eq!(slots.is_live(id), is_live);
-            // What was not heard of has yet to come, whatever its slot.
+            // What has not arrived has yet to come, whatever its slot.
             assert_eq!(slots.is_unanswered(id), is_live || number > newest);
             let of = live.filter(|_| is_live);
             let stream = slots.stream(id);

@@ -6,23 +6,24 @@ import { affordable, amount, difference, progressing, total, withCrew } from './
 import type { Scenario } from './scenario.mjs'
 
 const PROCESSES = 9
-const LOUD_EACH = 111
-/** Of each loud client, messages a second and bytes. */
-const LOUD_RATE = 20
-const LOUD_SIZE = 1_024
+const SENDERS_EACH = 111
+/** Of each sender, messages a second and bytes. */
+const SENDER_RATE = 20
+const SENDER_SIZE = 1_024
 const PROBING = { size: 64, pauseMs: 1 }
 /** A thousand rings of the usual size would be gigabytes. */
 const RINGS = { normal: 65_536 }
 
 export const scenario: Scenario = {
-  name: 'measured-among-loud',
+  name: 'measured-under-load',
   title: 'round trips of one client among 999 that send 20 messages of 1 KiB a second each',
-  metric: { name: 'p99 among the loud', unit: 'ns', better: 'less' },
+  metric: { name: 'p99 under load', unit: 'ns', better: 'less' },
 
   run: (form) =>
-    withCrew(form, 'measured-among-loud', 120, async (crew) => {
+    withCrew(form, 'measured-under-load', 120, async (crew) => {
       const ms = amount(form, 15_000, 1_500)
-      const { connections, note } = affordable(PROCESSES * amount(form, LOUD_EACH, LOUD_EACH) + 1)
+      const wanted = PROCESSES * amount(form, SENDERS_EACH, SENDERS_EACH) + 1
+      const { connections, note } = affordable(wanted)
       const each = Math.floor((connections - 1) / PROCESSES)
       const server = await crew.serve({ options: { rings: RINGS } })
       const places = [server.place]
@@ -32,32 +33,34 @@ export const scenario: Scenario = {
       const alone = await progressing(form, 'alone', ms, probing, [0, 0.4])
 
       form.progress(0.4, 'connecting')
-      const loud = await Promise.all(
+      const senders = await Promise.all(
         Array.from({ length: PROCESSES }, (_, index) => {
           const first = 1 + index * each
           return crew.join({ places, connections: each, first, options: { rings: RINGS } })
         }),
       )
       // They begin before and end after what is measured.
-      const shouting = Promise.all(
-        loud.map((one) => one.play<Sent>('shout', { rate: LOUD_RATE * each, ms: ms * 1.4 })),
+      const sending = Promise.all(
+        senders.map((one) =>
+          one.play<Sent>('keepSending', { rate: SENDER_RATE * each, ms: ms * 1.4 }),
+        ),
       )
       await measured.probe({ ...PROBING, ms: ms / 5 })
-      const crowded = measured.probe({ ...PROBING, ms })
-      const among = await progressing(form, 'among the loud', ms, crowded, [0.5, 1])
-      const sent = total(await shouting)
+      const probed = measured.probe({ ...PROBING, ms })
+      const among = await progressing(form, 'under load', ms, probed, [0.5, 1])
+      const sent = total(await sending)
 
       const perSecond = (sent.count / (ms * 1.4)) * 1e3
       const details = {
         'p50 alone': alone.p50,
         'p99 alone': alone.p99,
-        'p50 among the loud, times': among.p50 / alone.p50,
-        'p99 among the loud, times': among.p99 / alone.p99,
-        'loud messages a second': perSecond,
+        'p50 under load, times': among.p50 / alone.p50,
+        'p99 under load, times': among.p99 / alone.p99,
+        'messages of the load a second': perSecond,
       }
-      const loudly = { loud: each * PROCESSES, loudRate: LOUD_RATE, loudSize: LOUD_SIZE }
+      const load = { senders: each * PROCESSES, senderRate: SENDER_RATE, senderSize: SENDER_SIZE }
       return {
-        settings: { ...PROBING, ...loudly, rings: RINGS, ms, note },
+        settings: { ...PROBING, ...load, rings: RINGS, ms, note },
         repeats: [{ value: among.p99, latency: among, details }],
         checks: [],
         failed: difference(sent, await server.tally()),
@@ -69,17 +72,17 @@ export const roles = {
   ...common,
 
   /** Sends on all connections in turn, so many messages a second together. */
-  async shout({ rate, ms }: { rate: number; ms: number }): Promise<Sent> {
+  async keepSending({ rate, ms }: { rate: number; ms: number }): Promise<Sent> {
     const senders = theSenders()
     const start = performance.now()
     const end = start + ms
     const goesOn = () => performance.now() < end
-    const send = (number: number) => void senders[number % senders.length].send(LOUD_SIZE)
+    const send = (number: number) => void senders[number % senders.length].send(SENDER_SIZE)
     const count = await stroll(rate, goesOn, send)
     const took = performance.now() - start
     await Promise.all(senders.map((sender) => sender.ask(0)))
     const perSecond = (count / took) * 1e3
-    const bytes = count * LOUD_SIZE
-    return { count, bytes, ms: took, perSecond, bytesPerSecond: perSecond * LOUD_SIZE }
+    const bytes = count * SENDER_SIZE
+    return { count, bytes, ms: took, perSecond, bytesPerSecond: perSecond * SENDER_SIZE }
   },
 }

@@ -8,7 +8,7 @@ const PROCESSES = 20
 const CONNECTIONS_EACH = 50
 const REQUESTS_EACH = 10
 
-export interface Crowd {
+export interface ManyConnections {
   /** Until all are open and have been answered. */
   connectMs: number
   /** Shared memory in use for them. */
@@ -17,23 +17,23 @@ export interface Crowd {
   p99: number
 }
 
-/** Connects to the server at `address` from some processes, and asks on all connections in turn while
- * all stay open. */
-export async function gather(address: string, settings: Settings): Promise<Crowd> {
+/** Connects to the server at `address` from several processes, and makes round trips on all
+ * connections in turn while all stay open. */
+export async function connectMany(address: string, settings: Settings): Promise<ManyConnections> {
   const sharedBefore = sharedBytes()
   const start = performance.now()
   const processes = Array.from({ length: PROCESSES }, () => new Process('rust'))
   try {
     const counts = { connections: CONNECTIONS_EACH, requests: REQUESTS_EACH }
     await Promise.all(
-      processes.map((one) => one.call({ do: 'crowd', address, settings, ...counts })),
+      processes.map((one) => one.call({ do: 'connect-many', address, settings, ...counts })),
     )
     const connectMs = performance.now() - start
     const touchedBytes = sharedBytes() - sharedBefore
     const spans: number[] = []
-    for (const one of processes) spans.push(...(await one.call<number[]>({ do: 'crowd-ask' })))
+    for (const one of processes) spans.push(...(await one.call<number[]>({ do: 'ask-many' })))
     await Promise.all(processes.map((one) => one.stop()))
-    // All of them, because the percentiles of a crowd are not those of any one in it.
+    // All spans, because the percentiles of all are not those of any one connection.
     spans.sort((a, b) => a - b)
     return { connectMs, touchedBytes, p99: spans[Math.ceil(spans.length * 0.99) - 1] }
   } finally {
@@ -42,7 +42,7 @@ export async function gather(address: string, settings: Settings): Promise<Crowd
 }
 
 /** Pages of all shared memory of the machine: what a memory file's blocks count, without needing
- * its descriptor, which nobody keeps. */
+ * its descriptor, which is not kept. */
 function sharedBytes(): number {
   const [, kib] = /^Shmem:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))!
   return Number(kib) * 1024

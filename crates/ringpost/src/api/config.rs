@@ -1,0 +1,267 @@
+//! How clients, servers and single calls are configured.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipc_core::{
+    Codec, Draft, Kind, Lane, ListenOptions, Options, Trace, WINDOW_DEFAULT, WaitPolicy,
+};
+
+/// When a request is given up unless it says otherwise: 30 seconds.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// When connecting is given up unless the client says otherwise: 5 seconds.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// How a client connects and behaves.
+///
+/// ```
+/// use std::time::Duration;
+/// use ringpost::{ClientConfig, WaitPolicy};
+///
+/// let config = ClientConfig::new()
+///     .token("secret")
+///     .timeout(Duration::from_secs(1))
+///     .wait_policy(WaitPolicy::NONE);
+/// assert_eq!(config.connect_timeout, Duration::from_secs(5));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// What is negotiated with the server: transport, lanes, limits, the token.
+    pub options: Options,
+    /// When a request is given up unless it says otherwise.
+    pub timeout: Duration,
+    /// When connecting is given up.
+    pub connect_timeout: Duration,
+    /// How long to poll before sleeping.
+    pub wait_policy: WaitPolicy,
+}
+
+/// How a server listens and behaves.
+///
+/// ```
+/// use ringpost::{ListenOptions, ServerConfig};
+///
+/// let listen = ListenOptions { connections_max: 8, ..ListenOptions::default() };
+/// let config = ServerConfig::new().token("secret").listen(listen);
+/// assert_eq!(config.listen.connections_max, 8);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// What is negotiated with clients: transport, lanes, limits, the token.
+    pub options: Options,
+    /// Limits for clients that connect.
+    pub listen: ListenOptions,
+    /// When a request to a client is given up unless it says otherwise.
+    pub timeout: Duration,
+    /// How long to poll before sleeping.
+    pub wait_policy: WaitPolicy,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            options: Options::default(),
+            timeout: TIMEOUT_DEFAULT,
+            connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            wait_policy: WaitPolicy::DEFAULT,
+        }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            options: Options::default(),
+            listen: ListenOptions::default(),
+            timeout: TIMEOUT_DEFAULT,
+            wait_policy: WaitPolicy::DEFAULT,
+        }
+    }
+}
+
+/// The builder methods that both have.
+macro_rules! common {
+    ($config:ident) => {
+        impl $config {
+            /// The defaults.
+            pub fn new() -> Self {
+                Self::default()
+            }
+
+            /// Sets all that is negotiated with the other side at once.
+            #[must_use]
+            pub fn options(mut self, options: Options) -> Self {
+                self.options = options;
+                self
+            }
+
+            /// Sets the directory where both sides meet; see [`Options::directory`].
+            #[must_use]
+            pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+                self.options.directory = Some(directory.into());
+                self
+            }
+
+            /// Sets a secret that both sides have to know.
+            #[must_use]
+            pub fn token(mut self, token: impl Into<Vec<u8>>) -> Self {
+                self.options.token = Some(token.into());
+                self
+            }
+
+            /// Sets when a request is given up unless it says otherwise.
+            #[must_use]
+            pub fn timeout(mut self, timeout: Duration) -> Self {
+                self.timeout = timeout;
+                self
+            }
+
+            /// Sets how long to poll before sleeping.
+            #[must_use]
+            pub fn wait_policy(mut self, wait_policy: WaitPolicy) -> Self {
+                self.wait_policy = wait_policy;
+                self
+            }
+        }
+
+        impl From<Options> for $config {
+            fn from(options: Options) -> Self {
+                Self { options, ..Self::default() }
+            }
+        }
+
+        impl From<&Options> for $config {
+            fn from(options: &Options) -> Self {
+                options.clone().into()
+            }
+        }
+    };
+}
+
+common!(ClientConfig);
+common!(ServerConfig);
+
+impl ClientConfig {
+    /// Sets when connecting is given up.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+}
+
+impl ServerConfig {
+    /// Sets the limits for clients that connect.
+    #[must_use]
+    pub fn listen(mut self, listen: ListenOptions) -> Self {
+        self.listen = listen;
+        self
+    }
+}
+
+/// How a message travels. `Default` is a message of bytes on the normal lane without a deadline of
+/// its own.
+///
+/// ```
+/// use std::time::Duration;
+/// use ringpost::{CallOptions, Lane};
+///
+/// let options = CallOptions::new().lane(Lane::High).timeout(Duration::from_millis(5));
+/// assert_eq!(options.lane, Lane::High);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallOptions {
+    /// The lane.
+    pub lane: Lane,
+    /// How the payload is encoded; the peer receives this with it.
+    pub codec: Codec,
+    /// When a request is given up; `None` takes the default of the connection. A stream then has no
+    /// deadline.
+    pub timeout: Option<Duration>,
+    /// Trace context to carry along.
+    pub trace: Option<Trace>,
+    /// For a stream, the bytes of items that may be in flight or unread, in either direction:
+    /// [`WINDOW_MIN`](crate::WINDOW_MIN) to [`WINDOW_MAX`](crate::WINDOW_MAX); `None` takes
+    /// [`WINDOW_DEFAULT`].
+    pub window: Option<u32>,
+    /// Compresses the payload where that makes it shorter and the peer accepts it. Pays where memory
+    /// is scarcer than time.
+    pub compress: bool,
+}
+
+impl CallOptions {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            lane: Lane::Normal,
+            codec: Codec::Bytes,
+            timeout: None,
+            trace: None,
+            window: None,
+            compress: false,
+        }
+    }
+
+    /// Sets the lane.
+    #[must_use]
+    pub const fn lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+
+    /// Sets how the payload is encoded.
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Sets when a request is given up.
+    #[must_use]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets the trace context to carry along.
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<Option<Trace>>) -> Self {
+        self.trace = trace.into();
+        self
+    }
+
+    /// Sets the window of a stream, in bytes.
+    #[must_use]
+    pub const fn window(mut self, window: u32) -> Self {
+        self.window = Some(window);
+        self
+    }
+
+    /// Asks for compression.
+    #[must_use]
+    pub const fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// A one-way message of the event `code`.
+    pub(crate) fn one_way(&self, code: u32) -> Draft {
+        let draft = Draft::one_way(code, self.lane, self.codec);
+        Draft { trace: self.trace, compress: self.compress, ..draft }
+    }
+
+    /// The request `id` of the method `code`.
+    pub(crate) fn request(&self, code: u32, id: u64, timeout: Duration) -> Draft {
+        let timeout = Some(self.timeout.unwrap_or(timeout));
+        Draft { kind: Kind::Request, id, timeout, ..self.one_way(code) }
+    }
+
+    /// A request with items. A stream has no deadline unless it is given one.
+    pub(crate) fn stream(&self, code: u32, id: u64) -> Draft {
+        let (timeout, window) = (self.timeout, Some(self.window.unwrap_or(WINDOW_DEFAULT)));
+        Draft { kind: Kind::Request, id, timeout, window, ..self.one_way(code) }
+    }
+}

@@ -1,0 +1,53 @@
+//! Both ends of a typed stream.
+
+use std::marker::PhantomData;
+
+use ipc_core::Result;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::stream::Streaming;
+use crate::typed;
+
+/// The items of a typed stream, from [`Requester::open`](super::Requester::open). Dropping it cancels
+/// the stream.
+#[must_use = "a stream that is dropped is cancelled"]
+pub struct Items<I> {
+    streaming: Streaming,
+    name: &'static str,
+    types: PhantomData<fn() -> I>,
+}
+
+impl<I> Items<I> {
+    pub(super) fn new(streaming: Streaming, name: &'static str) -> Self {
+        Self { streaming, name, types: PhantomData }
+    }
+}
+
+impl<I: DeserializeOwned> Items<I> {
+    /// Waits for the next item; `None`: the stream has ended.
+    pub async fn next(&self) -> Result<Option<I>> {
+        self.streaming.next().await?.map(|item| typed::item_of(&item, self.name)).transpose()
+    }
+}
+
+/// Where the handler of a typed stream sends its items.
+pub struct ItemSender<I> {
+    streaming: Streaming,
+    name: &'static str,
+    types: PhantomData<fn(I)>,
+}
+
+impl<I> ItemSender<I> {
+    pub(super) fn new(streaming: Streaming, name: &'static str) -> Self {
+        Self { streaming, name, types: PhantomData }
+    }
+}
+
+impl<I: Serialize> ItemSender<I> {
+    /// Sends an item, and waits while the caller does not keep up.
+    pub async fn send(&self, item: &I) -> Result<()> {
+        let payload = typed::encode(item, self.name);
+        self.streaming.send(&payload?).await
+    }
+}
