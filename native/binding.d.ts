@@ -64,6 +64,8 @@ export declare const CODEC_MESSAGE_PACK: number
 /** Beside the codec of a record that is sent: the payload is to be compressed. */
 export declare const COMPRESS: number
 
+export declare const CONNECT_TIMEOUT_MS_DEFAULT: number
+
 export declare const CONNECTIONS_DEFAULT: number
 
 export declare const ENDED_CANCELLED: number
@@ -409,6 +411,8 @@ export declare const STATE_SYNC_SLOT: number
 export declare const STATE_USED: number
 
 export declare const STATE_WORDS: number
+
+export declare const TIMEOUT_MS_DEFAULT: number
 
 export declare const TOKEN_LEN_MAX: number
 
