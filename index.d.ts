@@ -454,7 +454,15 @@ export type PlainResult =
   | null
   | undefined
   | void
-  | (object & { [Symbol.asyncIterator]?: never; next?: never })
+  | (object & NoSource)
+
+/** An object that is neither a generator nor an asynchronous iterable. */
+export interface NoSource {
+  /** Not iterated over. */
+  [Symbol.asyncIterator]?: never
+  /** Not resumed. */
+  next?: never
+}
 
 /** How a handler is called. */
 export interface HandleOptions {
@@ -1236,3 +1244,5 @@ export declare class IpcError extends Error {
   /** For JSON and logs: name, message, code, causes, errors and properties, without the stack. */
   toJSON(): Record<string, unknown>
 }
+
+//# sourceMappingURL=dist/index.d.ts.map

@@ -183,7 +183,7 @@ test("a codec other than the contract's is rejected by the peer", async (t) => {
   const client = await server.connect(t)
   const Mistaken = method('echo', { codec: json })
   const error = await t.throwsAsync(client.request(Mistaken, 1), { code: 'ERR_INVALID_PAYLOAD' })
-  t.regex(error.message, /^params: came as json, the contract says messagePack$/)
+  t.regex(error.message, /^params: encoded as json, but the contract's codec is messagePack$/)
 })
 
 test('a custom codec works in both directions, and its errors become causes', async (t) => {

@@ -466,7 +466,7 @@ test('values of another realm are encoded like those of this one', async (t) => 
   same(t, await client.request(EchoBytes, shared), new Uint8Array(100_000).fill(3))
   const codec = { name: 'other', encode: () => raw, decode: () => 'read' }
   t.is(await client.request(method<any>('echo-bytes', { codec }), 1).catch((e: Error) => e.message),
-    'params: came as a codec of its own, the contract says bytes')
+    'params: encoded as a custom codec, but the contract\'s codec is bytes')
 })
 
 // ---- at random ----

@@ -257,7 +257,7 @@ for (const [call, attempt, wrongs] of CALLS) {
             { instanceOf: kind, code: 'ERR_INVALID_ARGUMENT' },
             note,
           )
-          t.true(error?.message.startsWith(`${option} has to be `), error?.message)
+          t.true(error?.message.startsWith(`${option} must be `), error?.message)
         }
       }
     }

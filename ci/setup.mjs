@@ -45,6 +45,7 @@ if (isStale('dist/.built', sources)) {
   // What was built from files that have moved since would still be tested, and packed.
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   await step('building the TypeScript', process.execPath, [TSC])
+  await step('leading index.d.ts to its sources', process.execPath, ['ci/declaration-map.mjs'])
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
   writeFileSync(BUILT, '')
 }

@@ -35,7 +35,7 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: an item costs nothing but its bytes',
-    from: '(length + 31) & ~7',
+    from: '(length + ITEM_OVERHEAD + 7) & ~7',
     to: 'length',
   },
   {
