@@ -53,7 +53,8 @@ test('everything a user needs is in the tarball', (t) => {
 })
 
 test('nothing of the repository is in the tarball that serves its development only', (t) => {
-  const known = /^(dist\/(ts|cli)|ts|cli|native|docs|examples)\/|^[^/]+$/
+  const known =
+    /^(dist\/(ts|cli)|ts|cli|native|docs|examples)\/|^dist\/index\.d\.ts\.map$|^[^/]+$/
   t.deepEqual([...files].filter((path) => !known.test(path)), [])
   t.deepEqual(names(/__test__|benches|node_modules|\.tgz$|^docs\/api/), [])
   t.deepEqual(names(/\.node$/), [BINARY])
