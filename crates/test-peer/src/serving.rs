@@ -33,10 +33,10 @@ pub async fn listen(agent: &Arc<Agent>, listen: Listen) -> Answer {
             let mut told = lock(&told);
             match change {
                 Change::Connected(..) => told.came += 1,
-                Change::NameLost(_) => {}
                 Change::Closed(_, error) => {
                     told.ended.push(error.map(|error| error.code().as_str()));
                 }
+                _ => {}
             }
         }
     });
