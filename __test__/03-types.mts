@@ -2,12 +2,13 @@
 // package is one that resolvers and linters of packages find nothing wrong with.
 
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
+import ts from 'typescript'
 import { directory } from './helpers/directory.mjs'
 
 const run = promisify(execFile)
@@ -29,6 +30,35 @@ for (const compiler of ['typescript-5.4', 'typescript', 'typescript-7']) {
     await t.notThrowsAsync(attempt(process.execPath, [tsc, '-p', config]))
   })
 }
+
+test('a definition leads to the source', (t) => {
+  const file = join(root, '__test__/types/contracts.mts')
+  const text = readFileSync(file, 'utf8')
+  const options: ts.CompilerOptions = {
+    ...{ target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.Node16, strict: true },
+    ...{ moduleResolution: ts.ModuleResolutionKind.Node16, lib: ['lib.es2022.d.ts'] },
+    ...{ types: ['node'], typeRoots: [join(root, 'node_modules/@types')] },
+  }
+  const service = ts.createLanguageService({
+    ...{ getCompilationSettings: () => options, getScriptFileNames: () => [file] },
+    ...{ getScriptVersion: () => '0', getCurrentDirectory: () => root },
+    getScriptSnapshot: (name) =>
+      ts.sys.fileExists(name) ? ts.ScriptSnapshot.fromString(ts.sys.readFile(name)!) : undefined,
+    ...{ getDefaultLibFileName: ts.getDefaultLibFilePath, readFile: ts.sys.readFile },
+    ...{ fileExists: ts.sys.fileExists, directoryExists: ts.sys.directoryExists },
+    getDirectories: ts.sys.getDirectories,
+  })
+  const definition = (of: string) => {
+    const [found] = service.getDefinitionAtPosition(file, text.indexOf(of) + of.length - 1) ?? []
+    const source = ts.sys.readFile(found.fileName)!
+    return [relative(root, found.fileName), source.slice(found.textSpan.start).match(/\w+/)![0]]
+  }
+  t.deepEqual(definition('= method'), ['ts/values/contract.ts', 'method'])
+  t.deepEqual(definition('codec: bytes'), ['ts/values/codec.ts', 'bytes'])
+  t.deepEqual(definition('requester.request'), ['ts/connection/connection.ts', 'request'])
+  t.deepEqual(definition('server.handle'), ['index.d.ts', 'handle'])
+  t.deepEqual(definition('timeoutMs'), ['index.d.ts', 'timeoutMs'])
+})
 
 test('the package resolves everywhere, and its manifest has no faults', async (t) => {
   const arguments_ = ['pack', '--ignore-scripts', '--pack-destination', directory]

@@ -23,7 +23,7 @@ export declare class NativeEngine {
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
    * `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
    * answer to the request the state names, `settle()` takes notice of what was written into the
-   * state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
+   * state, and `lookAbandoned()` checks whether the reply to the request the state names is still wanted.
    * `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
    * much, `uncaught(error)` makes anything an uncaught exception, and `flushAtExit()` writes what can
    * be written before the process ends.
@@ -51,8 +51,22 @@ export declare class NativeEngine {
   linkStats(link: number): NativeLinkStats | null
 }
 
+export declare const BACKLOG_DEFAULT: number
+
+export declare const CODEC_BYTES: number
+
+export declare const CODEC_CUSTOM: number
+
+export declare const CODEC_JSON: number
+
+export declare const CODEC_MESSAGE_PACK: number
+
 /** Beside the codec of a record that is sent: the payload is to be compressed. */
 export declare const COMPRESS: number
+
+export declare const CONNECT_TIMEOUT_MS_DEFAULT: number
+
+export declare const CONNECTIONS_DEFAULT: number
 
 export declare const ENDED_CANCELLED: number
 
@@ -68,66 +82,57 @@ export declare const ENDED_WITHDRAWN: number
 
 export declare const ENDED_WOULD_DEADLOCK: number
 
-/** A request of the peer needs no answer any more. */
+/** A request of the peer no longer needs a reply. */
 export declare const EVENT_ABANDONED: number
 
-/** A client has come; the code says to which listener, the payload who, in JSON. */
+/** A client has connected to the listener it is about; the payload describes the peer, in JSON. */
 export declare const EVENT_ACCEPTED: number
 
-/** A connection is over; the payload says why, if anything is wrong: code, line feed, message. */
+/** A connection is over; the payload gives the reason, if there is one: code, line feed, message. */
 export declare const EVENT_CLOSED: number
 
-/** A connection asked for is open; the payload says to whom, in JSON. */
+/** A connection that was requested is open; the payload describes the peer, in JSON. */
 export declare const EVENT_CONNECTED: number
 
-/** Nothing waits for room any more in the lane in the code. */
+/** No message waits for space in this lane any more. */
 export declare const EVENT_DRAINED: number
 
-/**
- * One-way messages were dropped by the lane in the code, which was full: so many in place of the
- * deadline.
- */
+/** This lane was full and has dropped a count of one-way messages. */
 export declare const EVENT_DROPPED: number
 
-/** A request of ours ended without an answer; the code says how. */
+/** A request of this side ended without a reply; the ending is what it is about. */
 export declare const EVENT_ENDED: number
 
-/**
- * The peer grants credit for items of the kind in the code: so much in all in place of the
- * deadline.
- */
+/** The peer grants credit for the kind of items this is about: the count is the total in bytes. */
 export declare const EVENT_GRANTED: number
 
-/** No more items go with a request of the peer. */
+/** No more items follow with a request of the peer. */
 export declare const EVENT_ITEMS_END: number
 
 /**
- * Clients do not find a server any more: the code says which listener it was, the payload why. It
- * is of no link, and stands in the arena of any.
+ * Clients can no longer find the server of the listener this is about; the payload gives the reason.
+ * It belongs to no link, and may be in the arena of any.
  */
 export declare const EVENT_NAME_LOST: number
 
-/** The peer uses the route in the code for the name in the payload from now on. */
+/** From now on the peer uses the route this is about for the name in the payload. */
 export declare const EVENT_NAMED: number
 
-/** A message could not be sent; the payload says why, as when a connection is over. */
+/** A message could not be sent; the payload gives the reason, as when a connection is over. */
 export declare const EVENT_REFUSED: number
 
 /**
- * What became of a one-way message with an id: it is being written, or the payload says why not,
- * as when a connection is over.
+ * A one-way message with an id is being written, or the payload gives the reason why not, as when a
+ * connection is over.
  */
 export declare const EVENT_SENT: number
 
-/** The request behind this is a stream, with the window in place of the deadline. */
-export declare const EVENT_STREAM: number
-
-/** More items wait to be read than may: what is consumed is to be said at once. */
+/** More items are unread than may be: consumed ones have to be reported at once. */
 export declare const EVENT_UNREAD: number
 
 /**
- * A one-way message of the peer's, of the route in the code, was not taken; the payload says why, as
- * when a connection is over.
+ * A one-way message of the peer, of the route this is about, was not accepted; the payload gives the
+ * reason, as when a connection is over.
  */
 export declare const EVENT_UNREADABLE: number
 
@@ -138,10 +143,24 @@ export declare const EVENT_UNREADABLE: number
  */
 export declare const FLAG_OUTSIDE: number
 
+/**
+ * Flag of a record that has arrived: the request is a stream, and its window precedes the payload and
+ * the trace context.
+ */
+export declare const FLAG_STREAM: number
+
 /** Flag of a record: a trace context precedes the payload. */
 export declare const FLAG_TRACED: number
 
+export declare const HELLO_TIMEOUT_MS_DEFAULT: number
+
+/** Of an event, in place of a code. */
+export declare const IN_ABOUT: number
+
 export declare const IN_CODE: number
+
+/** Of an event, in place of a deadline. */
+export declare const IN_COUNT: number
 
 export declare const IN_DEADLINE: number
 
@@ -154,6 +173,21 @@ export declare const IN_LEN: number
 export declare const IN_PAYLOAD_LEN: number
 
 export declare const IN_WORDS: number
+
+/** What an item takes of a stream's credit besides its payload; the sum is rounded up to eight. */
+export declare const ITEM_OVERHEAD: number
+
+export declare const KIND_ERROR: number
+
+export declare const KIND_ONE_WAY: number
+
+export declare const KIND_REPLY: number
+
+export declare const KIND_REPLY_ITEM: number
+
+export declare const KIND_REQUEST: number
+
+export declare const KIND_REQUEST_ITEM: number
 
 /** Payloads from this many bytes on get memory of their own, on both ways. */
 export declare const LARGE: number
@@ -174,13 +208,17 @@ export declare const LINK_WORDS: number
 /** Links an engine can have; the lower half of a link is below this. */
 export declare const LINKS_MAX: number
 
+export declare const MESSAGE_LEN_DEFAULT: number
+
+export declare const METHOD_LEN_MAX: number
+
 /** What an engine has counted. */
 export interface NativeEngineStats {
   /** Open connections. */
   connections: number
   /** Handshakes that came to nothing. */
   handshakesFailed: number
-  /** Frames found although nobody had rung for them. Anything but 0 is a bug. */
+  /** Frames found without a ring of the doorbell. Anything but 0 is a bug. */
   lostWakeups: number
   /** `loop` or `thread`. */
   wakesBy: string
@@ -254,25 +292,31 @@ export interface NativeOptions {
 
 /** How the environment waits. */
 export interface NativeWaiting {
-  /** How long to look while an answer is outstanding, in microseconds. */
+  /** How long to poll while a reply is outstanding, in microseconds. */
   expectingUs: number
-  /** How long to look after traffic, in microseconds. */
+  /** How long to poll after traffic, in microseconds. */
   recentUs: number
   /** By a thread, even where the loop could be watched. */
   byThread: boolean
 }
 
-/** Items of the kind in the code, and of this cost in place of the timeout, are done with. */
+/** Items have been consumed: their kind, and the count of bytes they took of the credit. */
 export declare const ORDER_CONSUMED: number
 
-/** No more items go with a request. */
+/** No more items follow with a request. */
 export declare const ORDER_END: number
 
 export declare const OUT_CODE: number
 
+/** Of an order, in place of a timeout. */
+export declare const OUT_COUNT: number
+
 export declare const OUT_HEAD: number
 
 export declare const OUT_ID: number
+
+/** Of an order, in place of a code. */
+export declare const OUT_ITEM: number
 
 export declare const OUT_LEN: number
 
@@ -285,6 +329,13 @@ export declare const OUT_TIMEOUT: number
 export declare const OUT_WINDOW: number
 
 export declare const OUT_WORDS: number
+
+/** The default is as much as there may be. */
+export declare const PENDING_MAX: number
+
+export declare const RING_LEN_MAX: number
+
+export declare const RING_LEN_MIN: number
 
 /** Flag of a run that was read: user code has seen the arena itself, and may have taken it away. */
 export declare const RUN_EXPOSED: number
@@ -307,13 +358,19 @@ export declare const RUN_WORDS: number
 /** Runs there is room for. */
 export declare const RUNS_MAX: number
 
-/** 1 if nobody waits for the request that was asked about any more. */
+export declare const SERVING_DEFAULT: number
+
+export declare const SPIN_EXPECTING_US_DEFAULT: number
+
+export declare const SPIN_RECENT_US_DEFAULT: number
+
+/** 1 if the reply to the request in question is no longer wanted. */
 export declare const STATE_ABANDONED: number
 
 /** One-way messages dropped as they were sent, because their lane was full and drops the newest. */
 export declare const STATE_DROPPED: number
 
-/** 1 while the binding has entered JavaScript and will look at the outbox afterwards. */
+/** 1 while the binding has entered JavaScript and will read the outbox afterwards. */
 export declare const STATE_INSIDE: number
 
 /** Of which epoch the codes of names have to be: what is in their upper halves. */
@@ -355,5 +412,20 @@ export declare const STATE_USED: number
 
 export declare const STATE_WORDS: number
 
+export declare const TIMEOUT_MS_DEFAULT: number
+
+export declare const TOKEN_LEN_MAX: number
+
 /** Bytes of a trace context in a record. */
 export declare const TRACE_BYTES: number
+
+export declare const UNREAD_DEFAULT: number
+
+/** Bytes of a window in a record: a word, and one that is empty. */
+export declare const WINDOW_BYTES: number
+
+export declare const WINDOW_DEFAULT: number
+
+export declare const WINDOW_MAX: number
+
+export declare const WINDOW_MIN: number

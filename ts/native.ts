@@ -35,9 +35,6 @@ function unloadable(error: unknown): Error {
   return new Error(message, { cause: error })
 }
 
-const LOOK_EXPECTING_US = 50
-const LOOK_RECENT_US = 20
-
 /** Opens the engine of this thread. */
 export function openEngine(
   memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>,
@@ -46,8 +43,8 @@ export function openEngine(
   { wake = 'auto', spinExpectingUs, spinRecentUs }: api.WaitingOptions,
 ): binding.NativeEngine {
   return new native.NativeEngine(memory, deliver, resource, {
-    expectingUs: spinExpectingUs ?? LOOK_EXPECTING_US,
-    recentUs: spinRecentUs ?? LOOK_RECENT_US,
+    expectingUs: spinExpectingUs ?? native.SPIN_EXPECTING_US_DEFAULT,
+    recentUs: spinRecentUs ?? native.SPIN_RECENT_US_DEFAULT,
     byThread: wake === 'thread' || (wake === 'auto' && !hasUsableLoop()),
   })
 }

@@ -43,13 +43,13 @@ const Sums = stream<void, number, number, { sum: number }>('sums')
 same<typeof Untyped, Method<any, any>>(true)
 const Bytes = method('bytes', { codec: bytes })
 same<typeof Bytes, Method<Uint8Array, Uint8Array>>(true)
-const Move = method('move', { codec: points, compress: true })
+export const Move = method('move', { codec: points, compress: true })
 same<typeof Move, Method<Point, Point>>(true)
-const Moved = event('moved', { codec: points })
+export const Moved = event('moved', { codec: points })
 same<typeof Moved, Event<Point>>(true)
-const Path = stream('path', { codec: points })
+export const Path = stream('path', { codec: points })
 same<typeof Path, Stream<Point, Point, Point, Point>>(true)
-const Plain = method('plain', { codec: json })
+export const Plain = method('plain', { codec: json })
 same<typeof Plain, Method<any, any>>(true)
 const Checked = method('checked', { params: point })
 void requester.request(Checked, { x: 1, y: 2 })
@@ -81,7 +81,7 @@ method('misspelt', { codecs: bytes })
 // ---- requests ----
 
 same<ReturnType<typeof greeting>, Promise<string>>(true)
-async function greeting() {
+export async function greeting() {
   const { greeting } = await requester.request(Greet, { name: 'world' }, { timeoutMs: 5 })
   return greeting
 }
@@ -98,7 +98,7 @@ void requester.request(Greet, { name: 5 })
 // @ts-expect-error: it is no event
 requester.notify(Greet, { name: 'world' })
 same<ReturnType<typeof pinged>, Promise<number>>(true)
-const pinged = () => requester.request(Ping)
+export const pinged = () => requester.request(Ping)
 void requester.request(Ping, undefined, { lane: 'high' })
 // @ts-expect-error: it has no params
 void requester.request(Ping, 5)

@@ -7,14 +7,15 @@ import { event, method } from '../../ts/values/contract.js'
 import { Handlers } from '../../ts/connection/handlers.js'
 import { Inbox } from '../../ts/runtime/inbox.js'
 import { native } from '../../ts/native.js'
-import { ONE_WAY, REPLY, REQUEST } from '../../ts/runtime/outbox.js'
 import { Responder } from '../../ts/connection/responder.js'
 import { Border, arena } from './border.mjs'
 import { MANY, kept, pattern, type MicroCase } from './case.mjs'
 
+const { KIND_ONE_WAY, KIND_REPLY, KIND_REQUEST } = native
+
 const PAYLOAD = pattern(64)
 
-export const dispatch: MicroCase[] = [byName(), byCode(ONE_WAY), byCode(REQUEST)]
+export const dispatch: MicroCase[] = [byName(), byCode(KIND_ONE_WAY), byCode(KIND_REQUEST)]
 
 /** As when a name is used for the first time. */
 function byName(): MicroCase {
@@ -42,7 +43,7 @@ function byName(): MicroCase {
 }
 
 /** As every time after that; a request is answered with what came. */
-function byCode(kind: typeof REQUEST | typeof ONE_WAY): MicroCase {
+function byCode(kind: number): MicroCase {
   const border = new Border()
   const received = { count: 0 }
   const handlers = new Handlers(() => {}, () => {})
@@ -50,7 +51,7 @@ function byCode(kind: typeof REQUEST | typeof ONE_WAY): MicroCase {
     received.count++
     return payload
   }
-  const make = kind === REQUEST ? method<Uint8Array, Uint8Array> : event<Uint8Array>
+  const make = kind === KIND_REQUEST ? method<Uint8Array, Uint8Array> : event<Uint8Array>
   handlers.add(make('some/name', { codec: bytes }), handle, { borrowed: true })
   const fail = (thrown: unknown) => {
     throw thrown
@@ -67,17 +68,17 @@ function byCode(kind: typeof REQUEST | typeof ONE_WAY): MicroCase {
   const pass = () => {
     for (let at = 0; at < end; at = inbox.next(at)) responder.received(inbox, at, kind, null)
   }
-  const what = kind === REQUEST ? 'request' : 'event'
+  const what = kind === KIND_REQUEST ? 'request' : 'event'
   return {
     id: `dispatch.${what}`,
-    name: kind === REQUEST ? 'handle a request of 64 B and answer it' : 'handle an event of 64 B',
+    name: kind === KIND_REQUEST ? 'handle a request of 64 B and answer it' : 'handle an event of 64 B',
     settings: { size: PAYLOAD.length },
     operations: MANY,
     prove() {
       const { count } = received
       pass()
       assert.equal(received.count, count + MANY)
-      proveAnswers(border.written, kind === REQUEST ? MANY : 0)
+      proveAnswers(border.written, kind === KIND_REQUEST ? MANY : 0)
       border.forget()
     },
     run() {
@@ -93,7 +94,7 @@ function proveAnswers(words: Uint32Array, count: number): void {
   const { OUT_HEAD, OUT_ID, OUT_LEN, OUT_PAYLOAD_LEN, OUT_WORDS } = native
   let at = 0
   for (let slot = 0; slot < count; slot++) {
-    assert.equal(words[at + OUT_HEAD] & 0xff, REPLY)
+    assert.equal(words[at + OUT_HEAD] & 0xff, KIND_REPLY)
     assert.deepEqual([...words.subarray(at + OUT_ID, at + OUT_ID + 2)], [slot, 2])
     const start = words.byteOffset + (at + OUT_WORDS) * 4
     const payload = new Uint8Array(words.buffer, start, words[at + OUT_PAYLOAD_LEN])

@@ -7,10 +7,11 @@ import { Caller } from '../../ts/connection/caller.js'
 import { MethodContract } from '../../ts/values/contract.js'
 import { Inbox } from '../../ts/runtime/inbox.js'
 import { native } from '../../ts/native.js'
-import { REPLY } from '../../ts/runtime/outbox.js'
 import { Pending } from '../../ts/connection/pending.js'
 import { Border, arena } from './border.mjs'
 import { MANY, kept, pattern, type MicroCase } from './case.mjs'
+
+const { KIND_REPLY } = native
 
 const PAYLOAD = pattern(64)
 
@@ -89,7 +90,7 @@ function whole(): MicroCase {
   const contract = new MethodContract('some/name', { codec: bytes })
   // Otherwise the engine would be asked for it.
   contract.code = 3
-  const answer = { kind: REPLY, codec: BYTES, code: 3, slot: 0, generation: 0, payload: PAYLOAD }
+  const answer = { kind: KIND_REPLY, codec: BYTES, code: 3, slot: 0, generation: 0, payload: PAYLOAD }
   const memory = arena([answer])
   const inbox = new Inbox(1, memory)
   const incoming = new Uint32Array(memory)
@@ -99,7 +100,7 @@ function whole(): MicroCase {
     incoming[IN_ID] = outgoing[OUT_ID]
     incoming[IN_ID + 1] = outgoing[OUT_ID + 1]
     border.forget()
-    caller.answered(inbox, 0, REPLY, null)
+    caller.answered(inbox, 0, KIND_REPLY, null)
     return promise
   }
   return {

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict'
 import { BYTES } from '../../ts/values/codec.js'
 import { Inbox } from '../../ts/runtime/inbox.js'
 import { native } from '../../ts/native.js'
-import { REQUEST } from '../../ts/runtime/outbox.js'
 import { NORMAL, Border, arena } from './border.mjs'
 import { MANY, kept, pattern, type MicroCase } from './case.mjs'
+
+const { KIND_REQUEST } = native
 
 const TIMEOUT_MS = 30_000
 const PAYLOAD = pattern(64)
@@ -26,7 +27,7 @@ function reading(
   payload?: (inbox: Inbox, at: number) => Uint8Array,
 ): MicroCase {
   const messages = Array.from({ length: MANY }, (_, slot) => ({
-    ...{ kind: REQUEST, codec: BYTES, code: 3, slot, generation: 2, payload: PAYLOAD },
+    ...{ kind: KIND_REQUEST, codec: BYTES, code: 3, slot, generation: 2, payload: PAYLOAD },
   }))
   const memory = arena(messages)
   const inbox = new Inbox(1, memory)
@@ -48,7 +49,7 @@ function reading(
     prove() {
       const slots = (MANY * (MANY - 1)) / 2
       const byte = payload === undefined ? 0 : PAYLOAD[PAYLOAD.length - 1]
-      assert.equal(pass(), slots + MANY * (REQUEST + NORMAL + BYTES + 3 + 2 + byte))
+      assert.equal(pass(), slots + MANY * (KIND_REQUEST + NORMAL + BYTES + 3 + 2 + byte))
       if (payload !== undefined) assert.deepEqual(payload(inbox, 0), PAYLOAD)
     },
     run() {
@@ -63,7 +64,15 @@ function writing(size: number): MicroCase {
   const payload = pattern(size)
   const write = () => {
     for (let slot = 0; slot < MANY; slot++) {
-      outbox.append(1, REQUEST, NORMAL, BYTES, 3, slot, 2, TIMEOUT_MS, payload, undefined)
+      outbox.begin(KIND_REQUEST, payload, undefined)
+      outbox.link = 1
+      outbox.lane = NORMAL
+      outbox.format = BYTES
+      outbox.code = 3
+      outbox.slot = slot
+      outbox.generation = 2
+      outbox.timeoutMs = TIMEOUT_MS
+      outbox.append()
     }
   }
   return {
@@ -90,7 +99,7 @@ function proveWritten(words: Uint32Array, payload: Uint8Array): void {
   let at = 0
   for (let slot = 0; slot < MANY; slot++) {
     assert.equal(words[at + OUT_LINK], 1)
-    assert.equal(words[at + OUT_HEAD], REQUEST | (NORMAL << 8) | (BYTES << 16))
+    assert.equal(words[at + OUT_HEAD], KIND_REQUEST | (NORMAL << 8) | (BYTES << 16))
     assert.equal(words[at + OUT_CODE], 3)
     assert.deepEqual([...words.subarray(at + OUT_ID, at + OUT_ID + 2)], [slot, 2])
     assert.equal(words[at + OUT_PAYLOAD_LEN], payload.length)

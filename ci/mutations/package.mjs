@@ -1,5 +1,5 @@
-// Faults in the npm package and in the runner, each planted alone: `by` names the file of `__test__`
-// that has to catch it.
+// Faults in the npm package and in the runner, each planted alone: `by` names the file of
+// `__test__` that has to catch it.
 
 const FLOW = { file: 'ts/connection/flow.ts', by: '27-flow' }
 
@@ -35,7 +35,7 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: an item costs nothing but its bytes',
-    from: '(length + 31) & ~7',
+    from: '(length + ITEM_OVERHEAD + 7) & ~7',
     to: 'length',
   },
   {

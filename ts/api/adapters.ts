@@ -1,4 +1,4 @@
-// Streams as what others know: a Duplex of Node's, and a ReadableStream of the web's.
+// Streams as a Duplex of Node.js and as a ReadableStream of the web.
 
 import type * as nodeStream from 'node:stream'
 import type * as webStream from 'node:stream/web'
@@ -68,7 +68,7 @@ export function toReadableStream(stream: Either): webStream.ReadableStream {
   )
 }
 
-/** Whoever read wants no more. */
+/** The reader wants no more. */
 function giveUp(stream: Either, items: AsyncIterableIterator<unknown>, reason: unknown): void {
   if (isClient(stream)) stream.cancel(reason)
   else void items.return!()
@@ -83,6 +83,6 @@ function isClient(stream: Either): stream is api.ClientStream {
 function check(stream: unknown): void {
   const side = (stream as { [STREAM]?: unknown } | null | undefined)?.[STREAM]
   if (side === 'client' || side === 'server') return
-  const error = new TypeError(`stream has to be one of ringpost's, not ${kindOf(stream)}`)
+  const error = new TypeError(`stream must be one of this package's, got ${kindOf(stream)}`)
   throw Object.assign(error, { code: 'ERR_INVALID_ARGUMENT' })
 }

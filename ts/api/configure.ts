@@ -8,7 +8,7 @@ export function configure(options: api.WaitingOptions): void {
   const checked = waitingOptions(options)
   const thread = theThread()
   if (thread.runtime !== undefined) {
-    throw new Error('configure() has to be called before the first server or connection')
+    throw new Error('configure() must be called before the first server or connection')
   }
   thread.waiting = { ...thread.waiting, ...checked }
 }

@@ -65,14 +65,14 @@ class Server extends Endpoint<api.ServerEvents> implements api.Server, Acceptor<
   ): Connection[] {
     const contract = asEvent(event)
     const { to = this.connections, lane, traceparent } = broadcastOptions(options)
-    // Some may close while others are told, and what is iterated over may be anyone's code.
+    // Some may close meanwhile, and the iterator may be user code.
     const connections = [...to] as Connection[]
     const bytes = encodeWith(contract.codec, payload, 'payload')
     const left: Connection[] = []
     for (const connection of connections) {
       const { dropped } = this.#runtime.outbox
       try {
-        connection.tell(contract, bytes, lane, traceparent)
+        connection.sendEncoded(contract, bytes, lane, traceparent)
       } catch {
         left.push(connection)
       }
@@ -100,7 +100,7 @@ class Server extends Endpoint<api.ServerEvents> implements api.Server, Acceptor<
   nameLost(description: string): void {
     const error = parseError(description)
     if (this.listenerCount('error') > 0) this.announce('error', error)
-    else warn(`clients do not find the server "${this.name}" any more`, { error, code: error.code })
+    else warn(`clients can no longer find the server "${this.name}"`, { error, code: error.code })
   }
 
   close(): Promise<void> {

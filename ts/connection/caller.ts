@@ -1,4 +1,4 @@
-// The side of a connection that asks.
+// The side of a connection that sends requests.
 
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/codec.js'
@@ -9,7 +9,6 @@ import type { Inbox } from '../runtime/inbox.js'
 import type { Link } from './link.js'
 import { native, type Extras } from '../native.js'
 import { laneNumber, nativeSpan } from '../values/options.js'
-import { ERROR, REPLY, REQUEST } from '../runtime/outbox.js'
 import { Pending } from './pending.js'
 import { readError, remoteError } from '../values/remote-error.js'
 import { onAbort } from '../values/signals.js'
@@ -23,14 +22,16 @@ const {
   ENDED_UNREADABLE,
   ENDED_WITHDRAWN,
   ENDED_WOULD_DEADLOCK,
+  KIND_ERROR,
+  KIND_REPLY,
+  KIND_REQUEST,
+  WINDOW_DEFAULT,
 } = native
 
 /** The lane of a request that names none. */
 const NORMAL = 2
-/** Bytes of items that may wait where nobody chose another number. */
-const WINDOW_DEFAULT = 262_144
 /** A synchronous request must end, even on a connection whose requests need not. */
-const SYNC_TIMEOUT_DEFAULT = 30_000
+const SYNC_TIMEOUT_DEFAULT = native.TIMEOUT_MS_DEFAULT
 
 /** A request in flight. */
 class Call {
@@ -55,7 +56,7 @@ class Call {
     this.reject = reject
   }
 
-  /** Ends it with an error that is made where it tells most. */
+  /** Ends it with an error that is made where its stack shows most. */
   fail(make: (hide?: Hidden) => Error): void {
     if (this.stream === undefined) this.resolve(rejected(make))
     else this.reject(make())
@@ -133,7 +134,7 @@ export class Caller {
   requestSync(contract: MethodContract, params: unknown, options: api.SyncRequestOptions): unknown {
     const { peer, settings, runtime, number } = this.#link
     if (peer.isSelf) {
-      throw new IpcError('ERR_WOULD_DEADLOCK', 'the server is in this very thread')
+      throw new IpcError('ERR_WOULD_DEADLOCK', 'the server is in this thread')
     }
     const inherited = Number.isFinite(settings.timeoutMs)
       ? settings.timeoutMs
@@ -156,7 +157,7 @@ export class Caller {
     const { pool, runtime } = this.#link
     const arena = runtime.syncArena
     const { codec } = arena
-    if (arena.kind === ERROR) throw remoteError(readError(answer, codec === MESSAGE_PACK))
+    if (arena.kind === KIND_ERROR) throw remoteError(readError(answer, codec === MESSAGE_PACK))
     if (!arena.has(answer)) return decode(contract, answer, codec)
     // What is kept is not in the arena, where the next answer will be.
     if (contract.codecNumber === BYTES) return decode(contract, pool.copy(answer), codec)
@@ -171,7 +172,7 @@ export class Caller {
     const { codecNumber } = contract
     let value
     try {
-      if (kind !== REPLY) return this.#failed(call, inbox, at, extras)
+      if (kind !== KIND_REPLY) return this.#failed(call, inbox, at, extras)
       let payload
       if (codecNumber === BYTES) payload = inbox.kept(at, extras)
       else payload = codecNumber === OWN ? inbox.exposed(at, extras) : inbox.borrowed(at, extras)
@@ -222,23 +223,22 @@ export class Caller {
     const slot = this.#pending.add(call)
     if (slot >= link.peer.pendingMax) {
       this.#pending.take(slot, this.#pending.generation(slot))
-      const message = `${slot} requests are in flight, no more were agreed`
+      const message = `${slot} requests are in flight, the maximum that was agreed`
       throw new IpcError('ERR_TOO_MANY_PENDING', message)
     }
     link.runtime.addReferences(1)
-    link.runtime.outbox.append(
-      link.number,
-      REQUEST,
-      lane,
-      contract.format,
-      code,
-      slot,
-      this.#pending.generation(slot),
-      nativeSpan(call.timeoutMs),
-      payload,
-      traceparent === undefined ? undefined : traceBytes(traceparent),
-      window,
-    )
+    const { outbox } = link.runtime
+    const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
+    outbox.begin(KIND_REQUEST, payload, trace)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.format = contract.format
+    outbox.code = code
+    outbox.slot = slot
+    outbox.generation = this.#pending.generation(slot)
+    outbox.timeoutMs = nativeSpan(call.timeoutMs)
+    outbox.window = window
+    outbox.append()
     return slot
   }
 
@@ -308,21 +308,21 @@ function endError({ contract, timeoutMs }: Call, ending: number): IpcError {
     case ENDED_WOULD_DEADLOCK:
       return new IpcError(
         'ERR_WOULD_DEADLOCK',
-        `the other side waits synchronously itself and cannot answer "${name}"`,
+        `the peer is blocked in a synchronous request itself and cannot answer "${name}"`,
       )
     case ENDED_WITHDRAWN:
       return new IpcError(
         'ERR_INVALID_ARGUMENT',
-        `the params of "${name}" were taken away before all of them were sent`,
+        `the params of "${name}" were changed or transferred before all of them were sent`,
       )
     case ENDED_UNREADABLE:
       return new IpcError(
         'ERR_INVALID_PAYLOAD',
-        `the answer to "${name}" came compressed, which its contract does not say`,
+        `the answer to "${name}" is compressed, which its contract does not permit`,
       )
     case ENDED_PEER_LOST:
     default:
-      return new IpcError('ERR_PEER_LOST', `the peer went away before it answered "${name}"`)
+      return new IpcError('ERR_PEER_LOST', `the peer was lost before it answered "${name}"`)
   }
 }
 

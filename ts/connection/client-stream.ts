@@ -4,9 +4,10 @@ import type * as api from '../../index.js'
 import { IpcError } from '../values/errors.js'
 import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
 import type { Inbox } from '../runtime/inbox.js'
-import type { Extras } from '../native.js'
+import { native, type Extras } from '../native.js'
 import { checkFunction, handleOptions } from '../values/options.js'
-import { REPLY_ITEM, REQUEST_ITEM } from '../runtime/outbox.js'
+
+const { KIND_REPLY_ITEM, KIND_REQUEST_ITEM } = native
 
 export class ClientStream implements api.ClientStream {
   readonly result: Promise<any>
@@ -23,11 +24,11 @@ export class ClientStream implements api.ClientStream {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // Whoever reads the items hears of a failure there, and need not look here.
+    // A program that reads the items gets a failure there, and need not handle it here.
     this.result.catch(() => {})
-    this.writer = new ItemWriter(address, REQUEST_ITEM)
+    this.writer = new ItemWriter(address, KIND_REQUEST_ITEM)
     const { item } = address.contract.options
-    this.reader = new ItemReader(address, REPLY_ITEM, item, (reason) => this.cancel(reason))
+    this.reader = new ItemReader(address, KIND_REPLY_ITEM, item, (reason) => this.cancel(reason))
   }
 
   /** The reply has come. */

@@ -21,7 +21,6 @@ import {
   waitOptions,
   type Settings,
 } from '../values/options.js'
-import { ERROR, ONE_WAY, REPLY, REPLY_ITEM, REQUEST_ITEM } from '../runtime/outbox.js'
 import { Endpoint } from './endpoint.js'
 import { asError, warn } from '../values/report.js'
 import { Responder } from './responder.js'
@@ -41,9 +40,13 @@ const {
   EVENT_NAMED,
   EVENT_REFUSED,
   EVENT_SENT,
-  EVENT_STREAM,
   EVENT_UNREAD,
   EVENT_UNREADABLE,
+  KIND_ERROR,
+  KIND_ONE_WAY,
+  KIND_REPLY,
+  KIND_REPLY_ITEM,
+  KIND_REQUEST_ITEM,
 } = native
 
 export class Connection
@@ -62,7 +65,7 @@ export class Connection
   #resolveClosed!: (reason: api.IpcError | null) => void
   #isClosing = false
   #isOver = false
-  /** Those who wait until nothing waits for room. */
+  /** Callers of `drained`. */
   readonly #draining: Waiters
   /** Events its lanes have dropped. */
   #dropped = 0
@@ -100,7 +103,7 @@ export class Connection
     return this.#link.end === undefined
   }
 
-  // ---- asking and telling ----
+  // ---- requests, streams and events ----
 
   request<Params, Result>(
     method: api.Method<Params, Result> | string,
@@ -141,7 +144,7 @@ export class Connection
   ): boolean {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.tell(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
+    return this.sendEncoded(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
   }
 
   async send<Payload>(
@@ -159,7 +162,7 @@ export class Connection
   }
 
   /** Sends an event that is bytes already. */
-  tell(
+  sendEncoded(
     contract: EventContract,
     bytes: Uint8Array,
     lane: api.Lane | undefined,
@@ -192,18 +195,17 @@ export class Connection
     generation: number,
   ): void {
     const link = this.#link
-    link.runtime.outbox.append(
-      link.number,
-      ONE_WAY,
-      lane,
-      contract.format,
-      link.code(contract),
-      slot,
-      generation,
-      0,
-      bytes,
-      traceparent === undefined ? undefined : traceBytes(traceparent),
-    )
+    const code = link.code(contract)
+    const { outbox } = link.runtime
+    const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
+    outbox.begin(KIND_ONE_WAY, bytes, trace)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.format = contract.format
+    outbox.code = code
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append()
   }
 
   async drained(options?: api.WaitOptions): Promise<void> {
@@ -217,7 +219,7 @@ export class Connection
     if (this.#dropped !== dropped) throw wasDropped(this.#dropped - dropped)
   }
 
-  // ---- being asked and told ----
+  // ---- handlers ----
 
   /** Handlers of this connection or of its server have come or gone. */
   handlersChanged(): void {
@@ -243,7 +245,7 @@ export class Connection
     return this.close()
   }
 
-  // ---- looking in ----
+  // ---- counters and references ----
 
   stats(): api.ConnectionStats {
     const { runtime, number } = this.#link
@@ -296,39 +298,37 @@ export class Connection
     return end === undefined ? (runtime.engine.linkStats(number)?.queued ?? 0) : 0
   }
 
-  /** Whether nobody waits for an answer to this request any more. */
+  /** Whether the reply to this request is no longer wanted. */
   isAbandoned(slot: number, generation: number): boolean {
     const { end, number, runtime } = this.#link
     return end !== undefined || runtime.isAbandoned(number, slot, generation)
   }
 
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
-    if (kind === REPLY || kind === ERROR) this.#caller.answered(inbox, at, kind, extras)
-    else if (kind === REPLY_ITEM) this.#caller.item(inbox, at, extras)
+    if (kind === KIND_REPLY || kind === KIND_ERROR) this.#caller.answered(inbox, at, kind, extras)
+    else if (kind === KIND_REPLY_ITEM) this.#caller.item(inbox, at, extras)
     else if (this.#link.end === undefined) this.#responder.received(inbox, at, kind, extras)
   }
 
   event(inbox: Inbox, at: number, kind: number): void {
     switch (kind) {
       case EVENT_NAMED:
-        return this.#responder.named(inbox.code(at), inbox.text(at))
+        return this.#responder.named(inbox.about(at), inbox.text(at))
       case EVENT_ENDED:
-        return this.#caller.ended(inbox.slot(at), inbox.generation(at), inbox.code(at))
+        return this.#caller.ended(inbox.slot(at), inbox.generation(at), inbox.about(at))
       case EVENT_ABANDONED:
         return this.#responder.abandoned(inbox.slot(at), inbox.generation(at))
       case EVENT_DRAINED:
         return this.#drained()
       case EVENT_DROPPED:
-        return this.#eventsDropped(inbox.code(at), inbox.deadline(at))
+        return this.#eventsDropped(inbox.lane(at), inbox.count(at))
       case EVENT_UNREAD:
         return this.#responder.reportRead()
       case EVENT_UNREADABLE:
         return this.#unreadable(inbox.text(at))
-      case EVENT_STREAM:
-        return this.#responder.announced(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
       case EVENT_GRANTED: {
-        const side = inbox.code(at) === REQUEST_ITEM ? this.#caller : this.#responder
-        return side.granted(inbox.slot(at), inbox.generation(at), inbox.deadline(at))
+        const side = inbox.about(at) === KIND_REQUEST_ITEM ? this.#caller : this.#responder
+        return side.granted(inbox.slot(at), inbox.generation(at), inbox.count(at))
       }
       case EVENT_ITEMS_END:
         return this.#responder.itemsEnd(inbox.slot(at), inbox.generation(at))
@@ -392,7 +392,7 @@ export class Connection
   }
 
   #report(thrown: unknown, what: string): void {
-    // What goes down with the connection is told by its close.
+    // A failure caused by the end of the connection is reported by `close`.
     if (this.#link.end !== undefined && isEnd(thrown)) return
     if (this.listenerCount('error') === 0) return warn(`${what} failed`, { error: thrown })
     const error = asError(thrown, what)
@@ -431,5 +431,5 @@ function wasDropped(count: number): IpcError {
 }
 
 function isFull(pid: number): IpcError {
-  return new IpcError('ERR_FULL', `process ${pid} does not read, and too much waits for it already`)
+  return new IpcError('ERR_FULL', `process ${pid} does not read, and too many bytes wait for it already`)
 }

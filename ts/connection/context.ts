@@ -1,5 +1,5 @@
-// What a handler knows about the message it handles. Most handlers look at little of it, so all
-// that costs anything is made when it is asked for.
+// What a handler knows about its message. Most handlers use little of it, so everything that has a cost
+// is made on first use.
 
 import type * as api from '../../index.js'
 import { LANES } from '../values/options.js'
@@ -54,7 +54,7 @@ export class Context implements api.Context {
   }
 
   get signal(): AbortSignal {
-    // Nobody waits for the end of an event.
+    // An event is never cancelled by itself.
     if (this.generation === 0) return this.#connectionEnd.signal
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -78,7 +78,7 @@ export class Context implements api.Context {
     return this.#trace && traceText(this.#trace)
   }
 
-  /** Nobody waits for the answer any more. */
+  /** The reply is no longer wanted. */
   abort(reason: unknown): void {
     this.#reason ??= reason
     this.#controller?.abort(reason)

@@ -1,5 +1,5 @@
-// What connections and servers have in common: they are told things, by their own names, by contracts,
-// and by bare names of events.
+// What connections and servers have in common: they emit events of their own, and those of the peer by
+// contract or by name.
 
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index.js'
@@ -10,12 +10,12 @@ import { eventsOptions } from '../values/options.js'
 
 type Listener = (...details: any[]) => void
 
-/** Told by emitters of any kind. Helpers of Node's listen to `error` wherever they listen at all. */
+/** Emitted by emitters of any kind. Helpers of Node.js always listen to `error` as well. */
 const EVERY_EMITTERS = ['error', 'newListener', 'removeListener']
 
 export abstract class Endpoint<Events extends Record<keyof Events, any[]>> extends EventEmitter<Events> {
   abstract readonly handlers: Handlers
-  /** What it tells of itself, which is never an event of the other side. */
+  /** The events it emits itself, which are never events of the peer. */
   readonly #own: ReadonlySet<unknown>
   /** Event queues, which end with this. */
   readonly #queues = new Set<EventQueue>()
@@ -133,7 +133,7 @@ export abstract class Endpoint<Events extends Record<keyof Events, any[]>> exten
   override emit(name: any, ...details: any): boolean {
     const contract = this.#event(name)
     if (contract === undefined) return super.emit(name, ...details)
-    const message = `the event "${contract.name}" comes from the other side: notify() sends it there`
+    const message = `the event "${contract.name}" is sent by the peer: use notify() to send one to it`
     throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARGUMENT' })
   }
 
@@ -150,14 +150,14 @@ export abstract class Endpoint<Events extends Record<keyof Events, any[]>> exten
 
   // ---- for those who are one ----
 
-  /** Tells all listeners, each for itself. */
+  /** Calls all listeners, each guarded by itself. */
   protected announce(name: string | symbol, ...details: unknown[]): void {
     for (const listener of super.rawListeners(name as never)) {
       this.guard(() => (listener as unknown as Listener).apply(this, details))
     }
   }
 
-  /** Runs code of others, whose failures hurt nobody else. */
+  /** Runs user code, isolating its failures. */
   protected abstract guard(work: () => void): void
 
   /** Nothing more will come. */

@@ -1,11 +1,11 @@
-// Events that wait until a loop asks for them.
+// Events queued for a loop.
 
 import type { EventContract } from '../values/contract.js'
 import { IpcError } from '../values/errors.js'
 import { Fifo } from '../values/fifo.js'
 import { onAbort } from '../values/signals.js'
 
-/** Events that may wait where nobody chose another number. */
+/** Events that may be queued by default. */
 const WAITING_MAX = 65_536
 
 type Step = IteratorResult<any>
@@ -45,7 +45,7 @@ export class EventQueue implements AsyncIterableIterator<any> {
       return this.#asking.shift().resolve({ value: event, done: false })
     }
     if (this.#events.length < this.#waitingMax) return this.#events.push(event)
-    const message = `${this.#waitingMax} events "${this.#contract.name}" wait, and nobody takes them`
+    const message = `${this.#waitingMax} events "${this.#contract.name}" are queued, and the loop does not take them`
     this.end(new IpcError('ERR_FULL', message))
   }
 
@@ -77,7 +77,7 @@ export class EventQueue implements AsyncIterableIterator<any> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** A reason is told once. */
+  /** A reason is reported once. */
   #last({ resolve, reject }: Asking): void {
     const { reason } = this.#end!
     this.#end = { reason: undefined }

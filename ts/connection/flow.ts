@@ -13,10 +13,10 @@ import { waitOptions } from '../values/options.js'
 import { promised } from '../values/thenable.js'
 import { Waiters } from './wait.js'
 
-const { ORDER_CONSUMED, ORDER_END } = native
+const { ITEM_OVERHEAD, ORDER_CONSUMED, ORDER_END } = native
 
 /** What an item takes of the credit: what its frame takes in a ring. */
-const itemCost = (length: number): number => (length + 31) & ~7
+const itemCost = (length: number): number => (length + ITEM_OVERHEAD + 7) & ~7
 const NOTHING = new Uint8Array(0)
 
 /** By this streams of every copy of the package are known; its value says which end they are. */
@@ -73,9 +73,14 @@ export class ItemWriter {
     if (this.#sent >= this.#granted) throw tooMany()
     this.#sent += itemCost(payload.length)
     const { outbox } = link.runtime
-    outbox.append(
-      link.number, this.#kind, lane, codecNumber, code, slot, generation, 0, payload, undefined,
-    )
+    outbox.begin(this.#kind, payload, undefined)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.format = codecNumber
+    outbox.code = code
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append()
     return this.isReady
   }
 
@@ -103,9 +108,13 @@ export class ItemWriter {
     this.stop(reason)
     const { link, lane, slot, generation } = this.#address
     if (link.end !== undefined) return
-    link.runtime.outbox.append(
-      link.number, ORDER_END, lane, 0, 0, slot, generation, 0, NOTHING, undefined,
-    )
+    const { outbox } = link.runtime
+    outbox.begin(ORDER_END, NOTHING, undefined)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append()
   }
 
   /** The peer grants credit, so much in all. */
@@ -189,7 +198,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
 
   #payload(inbox: Inbox, at: number, extras: Extras): Uint8Array {
     const { codecNumber } = this.#address.contract
-    // A taker that is busy looks at what comes now when it is long overwritten.
+    // A taker that is busy would read this only after it was overwritten.
     const borrows = this.#taker?.borrowed === true && !this.#busy
     if (codecNumber === BYTES) return borrows ? inbox.exposed(at, extras) : inbox.kept(at, extras)
     return codecNumber === OWN ? inbox.exposed(at, extras) : inbox.borrowed(at, extras)
@@ -234,7 +243,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** Whoever read wants no more. */
+  /** The reader wants no more. */
   close(reason?: unknown): void {
     if (this.#closed) return
     this.#closed = true
@@ -252,7 +261,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     if (this.#items.length > 0) return resolve({ value: this.#shift(), done: false })
     const { error } = this.#end!
     if (error === undefined) return resolve({ value: undefined, done: true })
-    // An error is told once, and then there is nothing more.
+    // An error is reported once; then the iteration has ended.
     this.#end = { error: undefined }
     reject(error)
   }
@@ -313,7 +322,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     this.close(error)
   }
 
-  /** The application is done with items: at half a window, the peer hears of it. */
+  /** The application has consumed items: at half a window, the credit is returned. */
   #done(cost: number): void {
     this.#consumed += cost
     const { link, window } = this.#address
@@ -326,10 +335,15 @@ export class ItemReader implements AsyncIterableIterator<any> {
     // Behind the last item no more credit is needed.
     const isUseless = this.#end !== undefined && !link.hasUnread
     if (this.#consumed === 0 || isUseless || link.end !== undefined) return
-    link.runtime.outbox.append(
-      ...[link.number, ORDER_CONSUMED, lane, 0, this.#kind, slot, generation] as const,
-      ...[this.#consumed, NOTHING, undefined] as const,
-    )
+    const { outbox } = link.runtime
+    outbox.begin(ORDER_CONSUMED, NOTHING, undefined)
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.item = this.#kind
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.count = this.#consumed
+    outbox.append()
     this.#consumed = 0
   }
 }
@@ -337,6 +351,6 @@ export class ItemReader implements AsyncIterableIterator<any> {
 function tooMany(): IpcError {
   return new IpcError(
     'ERR_FULL',
-    'the other side does not keep up: after write() has returned false, await ready()',
+    'the window is full: after write() has returned false, await ready()',
   )
 }

@@ -37,17 +37,17 @@ export class Handlers {
     return this.#methods.size + this.#events.size
   }
 
-  /** Who answers requests of this name. */
+  /** The handler for requests of this name. */
   find(name: string): Route | undefined {
     return this.#methods.get(name)
   }
 
-  /** Who takes events of this name, in the order in which they came. */
+  /** The handlers for events of this name, in the order of registration. */
   listeners(name: string): readonly Route[] {
     return this.#events.get(name) ?? NONE
   }
 
-  /** Events that somebody takes. */
+  /** Events that have handlers. */
   get eventNames(): string[] {
     return [...this.#events.keys()]
   }

@@ -1,9 +1,10 @@
-// Messages whose names nobody handles yet, for as long as they may wait for a handler.
+// Messages that wait for a handler of their name to be registered.
 
 import type { Alarm, Alarms } from '../runtime/alarms.js'
 import type { Inbox } from '../runtime/inbox.js'
-import type { Extras } from '../native.js'
-import { REQUEST, REQUEST_ITEM } from '../runtime/outbox.js'
+import { native, type Extras } from '../native.js'
+
+const { KIND_REQUEST, KIND_REQUEST_ITEM } = native
 
 /** Bytes that may wait, of one connection. */
 const BYTES_MAX = 1 << 20
@@ -14,8 +15,7 @@ const SETTLED = Promise.resolve()
 interface Host {
   nameOf(code: number): string
   isHandled(name: string, kind: number): boolean
-  /** Takes a message; `window` is that of a stream, or 0. */
-  take(inbox: Inbox, at: number, kind: number, extras: Extras, window: number): void
+  take(inbox: Inbox, at: number, kind: number, extras: Extras): void
   /** Delivers something that came before. */
   redeliver(work: () => void): void
 }
@@ -26,7 +26,6 @@ interface Parked {
   readonly kind: number
   readonly inbox: Inbox
   readonly extras: Extras
-  readonly window: number
   readonly until: number
   bytes: number
   readonly later: (() => void)[]
@@ -40,7 +39,7 @@ export class Parking {
   #parked: Parked[] = []
   #bytes = 0
   #alarm: Alarm | undefined
-  #looking = false
+  #isChecking = false
 
   constructor(host: Host, alarms: Alarms, waitMs: number) {
     this.#host = host
@@ -49,17 +48,17 @@ export class Parking {
   }
 
   /** Lets a message wait, if it has to and there is room. Returns whether it does. */
-  waits(inbox: Inbox, at: number, kind: number, extras: Extras, window: number): boolean {
-    if (kind === REQUEST_ITEM) return this.#parked.length > 0 && this.#itemWaits(inbox, at, extras)
+  waits(inbox: Inbox, at: number, kind: number, extras: Extras): boolean {
+    if (kind === KIND_REQUEST_ITEM) return this.#parked.length > 0 && this.#itemWaits(inbox, at, extras)
     const name = this.#host.nameOf(inbox.code(at))
     // What came before goes before, if there is a handler by now.
-    if (this.#parked.some((parked) => parked.name === name)) this.#look()
+    if (this.#parked.some((parked) => parked.name === name)) this.#deliverHandled()
     if (this.#host.isHandled(name, kind)) return false
     const bytes = inbox.size(at)
     if (this.#bytes + bytes > BYTES_MAX) return false
     const until = this.#alarms.now() + this.#waitMs
     this.#bytes += bytes
-    this.#parked.push({ name, kind, ...inbox.copy(at, extras), window, until, bytes, later: [] })
+    this.#parked.push({ name, kind, ...inbox.copy(at, extras), until, bytes, later: [] })
     if (this.#parked.length === 1) this.#watch()
     return true
   }
@@ -72,7 +71,7 @@ export class Parking {
     this.#bytes += bytes
     found.bytes += bytes
     const item = inbox.copy(at, extras)
-    found.later.push(() => this.#host.take(item.inbox, 0, REQUEST_ITEM, item.extras, 0))
+    found.later.push(() => this.#host.take(item.inbox, 0, KIND_REQUEST_ITEM, item.extras))
     return true
   }
 
@@ -83,35 +82,35 @@ export class Parking {
     else found.later.push(then)
   }
 
-  /** Nobody waits for a request any more. */
+  /** The reply to a request is no longer wanted. */
   drop(slot: number, generation: number): void {
     const found = this.#find(slot, generation)
     if (found !== undefined) this.#take((parked) => parked === found)
   }
 
-  /** Handlers have come or gone. They are not called before whoever registers them has come to an end. */
+  /** Handlers have changed. They are not called before the code that registers them has returned. */
   changed(): void {
-    if (this.#parked.length === 0 || this.#looking) return
-    this.#looking = true
+    if (this.#parked.length === 0 || this.#isChecking) return
+    this.#isChecking = true
     void SETTLED.then(() => {
-      this.#looking = false
-      this.#look()
+      this.#isChecking = false
+      this.#deliverHandled()
     })
   }
 
   /** Nothing will be delivered any more. Returns how many were no requests. */
   clear(): number {
-    return this.#take(() => true).filter(({ kind }) => kind !== REQUEST).length
+    return this.#take(() => true).filter(({ kind }) => kind !== KIND_REQUEST).length
   }
 
   /** Delivers what has a handler by now. */
-  #look(): void {
+  #deliverHandled(): void {
     this.#deliver(({ name, kind }) => this.#host.isHandled(name, kind))
   }
 
   #deliver(isMeant: (parked: Parked) => boolean): void {
-    for (const { inbox, kind, extras, window, later } of this.#take(isMeant)) {
-      this.#host.redeliver(() => this.#host.take(inbox, 0, kind, extras, window))
+    for (const { inbox, kind, extras, later } of this.#take(isMeant)) {
+      this.#host.redeliver(() => this.#host.take(inbox, 0, kind, extras))
       for (const then of later) this.#host.redeliver(then)
     }
   }
@@ -119,7 +118,7 @@ export class Parking {
   #find(slot: number, generation: number): Parked | undefined {
     return this.#parked.find(
       ({ kind, inbox }) =>
-        kind === REQUEST && inbox.slot(0) === slot && inbox.generation(0) === generation,
+        kind === KIND_REQUEST && inbox.slot(0) === slot && inbox.generation(0) === generation,
     )
   }
 

@@ -14,7 +14,7 @@ export class Pending<C> {
   add(call: C): number {
     const slot = this.#free.pop() ?? this.#calls.length
     this.#calls[slot] = call
-    // Generation 0 is nobody's, and they wrap as numbers of 32 bits do.
+    // Generation 0 stands for no call, and generations wrap as numbers of 32 bits do.
     this.#generations[slot] = ((this.#generations[slot] ?? 0) + 1) >>> 0 || 1
     return slot
   }

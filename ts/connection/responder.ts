@@ -1,4 +1,4 @@
-// The side of a connection that works: requests and events of the peer, and their handlers.
+// The side of a connection that serves: requests and events of the peer, and their handlers.
 
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/codec.js'
@@ -8,21 +8,15 @@ import { IpcError } from '../values/errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
 import type { Link } from './link.js'
-import type { Extras } from '../native.js'
-import { ERROR, REPLY, REQUEST, REQUEST_ITEM } from '../runtime/outbox.js'
+import { native, type Extras } from '../native.js'
 import { Parking } from './parking.js'
 import { encodeError } from '../values/remote-error.js'
 import { pump, ServerStream, sourceOf } from './server-stream.js'
 import { promised } from '../values/thenable.js'
 
-/** A request that was said to be a stream. */
-interface Announcement {
-  slot: number
-  generation: number
-  window: number
-}
+const { KIND_ERROR, KIND_REPLY, KIND_REQUEST, KIND_REQUEST_ITEM } = native
 
-/** Tells what has gone wrong where nobody waits for it; `what` says where. */
+/** Reports a failure that no caller waits for; `what` says where. */
 type Report = (thrown: unknown, what: string) => void
 
 export class Responder {
@@ -40,10 +34,8 @@ export class Responder {
   /** Requests whose handlers have promised an answer, by slot. */
   readonly #serving: (Context | undefined)[] = []
   #servingCount = 0
-  /** It is the next request to come. */
-  #announced: Announcement | undefined
   #unhandled = 0
-  /** For the handlers of events, which nobody waits for. */
+  /** Aborts the signals of event handlers. */
   readonly #ended = new AbortController()
   readonly #eventContexts: Context[] = []
 
@@ -87,7 +79,7 @@ export class Responder {
     }
   }
 
-  /** An event of this name could not be handed to anyone. */
+  /** An event of this name had no handler. */
   notHandled(): void {
     this.#unhandled++
   }
@@ -101,49 +93,28 @@ export class Responder {
 
   /** A request or an event has come. */
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void {
-    const isPlain = this.#announced === undefined && this.#parking === undefined
-    if (isPlain) this.take(inbox, at, kind, extras, 0)
-    else this.#receive(inbox, at, kind, extras)
-  }
-
-  #receive(inbox: Inbox, at: number, kind: number, extras: Extras): void {
-    const window = kind === REQUEST ? this.#window(inbox, at) : 0
-    if (this.#parking?.waits(inbox, at, kind, extras, window)) return
-    this.take(inbox, at, kind, extras, window)
+    if (this.#parking?.waits(inbox, at, kind, extras)) return
+    this.take(inbox, at, kind, extras)
   }
 
   /** The same, to be delivered now. */
-  take(inbox: Inbox, at: number, kind: number, extras: Extras, window: number): void {
+  take(inbox: Inbox, at: number, kind: number, extras: Extras): void {
     const code = inbox.code(at)
-    if (kind === REQUEST) {
+    if (kind === KIND_REQUEST) {
       const route = this.#routes[code] ?? this.#route(code)
-      this.#serve(route, inbox, at, code, extras, window)
-    } else if (kind === REQUEST_ITEM) {
+      this.#serve(route, inbox, at, code, extras)
+    } else if (kind === KIND_REQUEST_ITEM) {
       const stream = this.#stream(inbox.slot(at), inbox.generation(at))
       stream?.received(inbox, at, extras)
     } else {
       const listeners = this.#listeners[code] ?? this.#listenersOf(code)
       // One that stays is what most events have, and costs no walk.
       if (listeners.length === 1 && !listeners[0].once) {
-        this.#tell(listeners[0], inbox, at, code, extras)
+        this.#emit(listeners[0], inbox, at, code, extras)
       } else {
-        this.#tellAll(listeners, inbox, at, code, extras)
+        this.#emitAll(listeners, inbox, at, code, extras)
       }
     }
-  }
-
-  /** The next request is a stream, of this window. */
-  announced(slot: number, generation: number, window: number): void {
-    this.#announced = { slot, generation, window }
-  }
-
-  /** The window of a request if it was said to be a stream, or 0. */
-  #window(inbox: Inbox, at: number): number {
-    const announced = this.#announced
-    this.#announced = undefined
-    const isMeant =
-      announced?.slot === inbox.slot(at) && announced.generation === inbox.generation(at)
-    return isMeant ? announced.window : 0
   }
 
   /** The peer grants credit. */
@@ -173,7 +144,7 @@ export class Responder {
 
   isHandled(name: string, kind: number): boolean {
     const [own, shared] = [this.#own, this.#shared]
-    if (kind === REQUEST) return (own.find(name) ?? shared?.find(name)) !== undefined
+    if (kind === KIND_REQUEST) return (own.find(name) ?? shared?.find(name)) !== undefined
     return own.listeners(name).length > 0 || (shared?.listeners(name).length ?? 0) > 0
   }
 
@@ -188,13 +159,13 @@ export class Responder {
     return context instanceof ServerStream && context.generation === generation ? context : undefined
   }
 
-  /** Nobody waits for an answer any more. */
+  /** The reply is no longer wanted. */
   abandoned(slot: number, generation: number): void {
     this.#parking?.drop(slot, generation)
     const context = this.#serving[slot]
     if (context?.generation !== generation) return
     this.#forget(context)
-    context.abort(new IpcError('ERR_CANCELLED', 'nobody waits for the answer any more'))
+    context.abort(new IpcError('ERR_CANCELLED', 'the reply is no longer wanted'))
   }
 
   /** The connection is over. */
@@ -223,8 +194,8 @@ export class Responder {
     at: number,
     code: number,
     extras: Extras,
-    window: number,
   ): void {
+    const window = inbox.window(at)
     if (window > 0 || !(route?.contract instanceof MethodContract)) {
       return this.#serveOther(route, inbox, at, code, extras, window)
     }
@@ -280,7 +251,7 @@ export class Responder {
       return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
     }
     const [is, was] = isStream ? ['a stream', 'none'] : ['no stream', 'one']
-    const message = `"${name}" is ${is}, and was called as ${was}`
+    const message = `"${name}" is ${is}, but was called as ${was}`
     this.#fail(context, new IpcError('ERR_INVALID_ARGUMENT', message))
   }
 
@@ -318,21 +289,26 @@ export class Responder {
     } catch (error) {
       return this.#fail(context, error)
     }
-    this.#answer(context, REPLY, contract.format, payload)
+    this.#answer(context, KIND_REPLY, contract.format, payload)
   }
 
   #fail(context: Context, error: unknown): void {
     const payload = encodeError(error, this.#link.peer.messageLenMax)
-    this.#answer(context, ERROR, MESSAGE_PACK, payload)
+    this.#answer(context, KIND_ERROR, MESSAGE_PACK, payload)
   }
 
   #answer(context: Context, kind: number, codec: number, payload: Uint8Array): void {
     const { number, runtime, end } = this.#link
     if (end !== undefined) return
     const { laneNumber, slot, generation } = context
-    runtime.outbox.append(
-      number, kind, laneNumber, codec, 0, slot, generation, 0, payload, undefined,
-    )
+    const { outbox } = runtime
+    outbox.begin(kind, payload, undefined)
+    outbox.link = number
+    outbox.lane = laneNumber
+    outbox.format = codec
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append()
   }
 
   /** Returns whether the answer is still waited for. */
@@ -345,7 +321,7 @@ export class Responder {
 
   // ---- events ----
 
-  #tellAll(
+  #emitAll(
     listeners: readonly Route[],
     inbox: Inbox,
     at: number,
@@ -357,7 +333,7 @@ export class Responder {
       // It may have been taken back by the one before it.
       if (!route.isActive) continue
       if (route.once) route.remove()
-      this.#tell(route, inbox, at, code, extras)
+      this.#emit(route, inbox, at, code, extras)
     }
   }
 
@@ -368,7 +344,7 @@ export class Responder {
   }
 
   /** What one handler does to itself is no business of the others. */
-  #tell(route: Route, inbox: Inbox, at: number, code: number, extras: Extras): void {
+  #emit(route: Route, inbox: Inbox, at: number, code: number, extras: Extras): void {
     const { contract, handler } = route
     try {
       const { payload: schema } = (contract as EventContract).options

@@ -1,4 +1,4 @@
-// One-way messages somebody waits for to be sent.
+// One-way messages whose sender waits until they are written.
 
 import { parseError } from '../values/errors.js'
 import type { Link } from './link.js'
@@ -35,7 +35,7 @@ export class Sends {
     else waiting.reject(parseError(reason))
   }
 
-  /** The connection is over, and nothing more will be heard of any. */
+  /** The connection is over, and no more outcomes will arrive. */
   end(reason: Error): void {
     for (const waiting of this.#pending.takeAll()) {
       this.#link.runtime.addReferences(-1)

@@ -6,9 +6,10 @@ import { Context, type Owner } from './context.js'
 import { IpcError } from '../values/errors.js'
 import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
 import type { Inbox } from '../runtime/inbox.js'
-import type { Extras } from '../native.js'
+import { native, type Extras } from '../native.js'
 import { checkFunction, handleOptions } from '../values/options.js'
-import { REPLY_ITEM, REQUEST_ITEM } from '../runtime/outbox.js'
+
+const { KIND_REPLY_ITEM, KIND_REQUEST_ITEM } = native
 
 export class ServerStream extends Context implements api.ServerStream {
   readonly writer: ItemWriter
@@ -23,10 +24,10 @@ export class ServerStream extends Context implements api.ServerStream {
   ) {
     const { slot, generation, code, lane } = address
     super(connection, connectionEnd, slot, generation, code, lane, deadline, trace)
-    this.writer = new ItemWriter(address, REPLY_ITEM)
+    this.writer = new ItemWriter(address, KIND_REPLY_ITEM)
     const { upload } = address.contract.options
-    // What nobody reads stays with its author, who gets no more credit; what cannot be read ends it.
-    this.reader = new ItemReader(address, REQUEST_ITEM, upload, (reason) => {
+    // Unread uploads stay with the caller, which gets no more credit; an undecodable one ends the stream.
+    this.reader = new ItemReader(address, KIND_REQUEST_ITEM, upload, (reason) => {
       if (reason !== undefined) this.reader.end(reason)
     })
   }
@@ -91,7 +92,7 @@ export async function pump(source: Source, writer: ItemWriter): Promise<unknown>
       if (!writer.write(value)) await writer.ready()
     }
   } catch (error) {
-    // Nobody wants any more of it, and it may have something to clean up.
+    // The source is no longer needed, and may have something to clean up.
     await source.return?.()
     throw error
   }

@@ -1,6 +1,6 @@
-// Delivering what has come, record by record. What is thrown costs the message it was thrown for, and
-// becomes an uncaught exception when all others are delivered; what is entered with an
-// AsyncLocalStorage ends with the message.
+// Delivers what has arrived, record by record. An exception affects only its own message, and becomes an
+// uncaught exception when all others are delivered; a store entered with AsyncLocalStorage ends with the
+// message.
 
 import { Fifo } from '../values/fifo.js'
 import { Inbox } from './inbox.js'
@@ -12,12 +12,12 @@ const { EVENT_CONNECTED, RUNS_MAX, RUN_WORDS, STATE_RANG, STATE_RUNS } = native
 
 const SETTLED = Promise.resolve()
 
-/** Who everything goes to. */
+/** The runtime. */
 interface Host {
   /** Words the binding keeps. */
   readonly state: Uint32Array
   event(link: number, kind: number, inbox: Inbox, at: number): void
-  /** What has come of this link cannot be read any more. */
+  /** What has arrived on this link can no longer be read. */
   lost(link: number): void
   /** The time has come that the binding was asked to enter at. */
   rang(): void
@@ -25,7 +25,7 @@ interface Host {
   raise(thrown: unknown[]): void
 }
 
-/** Something that hears at the end of a batch that there was something for it. */
+/** Something that is called at the end of a batch that had items for it. */
 interface Noticing {
   arrived(): void
 }
@@ -79,13 +79,13 @@ export class Delivery {
     this.guard(() => this.#host.rang())
   }
 
-  /** Something has come for a stream, which hears of it when the batch has been read. */
+  /** Something has arrived for a stream, which is called when the batch has been read. */
   notice(reader: Noticing): void {
     this.#noticed.push(reader)
-    if (!this.#isDelivering && this.#noticed.length === 1) void SETTLED.then(this.#tellNoticed)
+    if (!this.#isDelivering && this.#noticed.length === 1) void SETTLED.then(this.#notifyNoticed)
   }
 
-  readonly #tellNoticed = (): void => {
+  readonly #notifyNoticed = (): void => {
     while (this.#noticed.length > 0) this.isolation.run(this.#goOn)
   }
 

@@ -1,13 +1,13 @@
-// Last words: what a process has sent is written before it ends, or it is said what was not.
+// The exit flush: before a process ends, what it has sent is written, or a warning says what was not.
 
 import type { Alarm, Alarms } from './alarms.js'
 import type { Receiver } from './receiver.js'
 import { warn } from '../values/report.js'
 
-/** How long a process that has come to its end waits for peers that read nothing. */
-const PATIENCE_MS = 1000
-/** How often it looks meanwhile. */
-const LOOK_MS = 10
+/** How long a process that is about to end waits for peers that read nothing. */
+const FLUSH_MS = 1000
+/** How often it checks meanwhile. */
+const CHECK_MS = 10
 
 /** What the runtime has for this. */
 interface Home {
@@ -20,10 +20,10 @@ interface Home {
 export class ExitFlush {
   readonly #home: Home
   #alarm: Alarm | undefined
-  /** Bytes that waited at the last look, and when they became so few. */
+  /** Bytes that waited at the last check, and when they became so few. */
   #waiting = 0
   #since = 0
-  /** Peers that have read nothing for so long that nobody waits for them. */
+  /** Peers that have read nothing for so long that they are no longer waited for. */
   readonly #givenUp = new WeakSet<Receiver>()
 
   constructor(home: Home) {
@@ -40,16 +40,16 @@ export class ExitFlush {
     if (this.#alarm !== undefined || this.#bytes() === 0) return
     this.#waiting = Infinity
     this.#home.hold(1)
-    this.#look()
+    this.#check()
   }
 
-  readonly #look = (): void => {
+  readonly #check = (): void => {
     const { alarms } = this.#home
     const [bytes, now] = [this.#bytes(), alarms.now()]
     if (bytes < this.#waiting) this.#since = now
     this.#waiting = bytes
-    if (bytes > 0 && now - this.#since < PATIENCE_MS) {
-      this.#alarm = alarms.set(LOOK_MS, this.#look)
+    if (bytes > 0 && now - this.#since < FLUSH_MS) {
+      this.#alarm = alarms.set(CHECK_MS, this.#check)
       return
     }
     this.#alarm = undefined
@@ -61,7 +61,7 @@ export class ExitFlush {
     this.#givenUp.add(connection)
     const { pid } = connection.peer
     const bytes = connection.unwritten.toLocaleString('en')
-    warn(`this process ends, and process ${pid} reads nothing: ${bytes} bytes for it are not written`)
+    warn(`this process ends while process ${pid} reads nothing: ${bytes} bytes for it are lost`)
   }
 
   #left(): Receiver[] {

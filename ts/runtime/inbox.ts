@@ -1,4 +1,4 @@
-// What has come on one link: records in an arena the binding fills.
+// What has arrived on one link: records in an arena that the binding fills.
 
 import { IpcError } from '../values/errors.js'
 import { native, type Extras } from '../native.js'
@@ -7,8 +7,11 @@ import { untransferable } from './thread.js'
 
 const {
   FLAG_OUTSIDE,
+  FLAG_STREAM,
   FLAG_TRACED,
+  IN_ABOUT,
   IN_CODE,
+  IN_COUNT,
   IN_DEADLINE,
   IN_HEAD,
   IN_ID,
@@ -18,6 +21,7 @@ const {
   RUN_EXPOSED,
   RUN_KEPT,
   TRACE_BYTES,
+  WINDOW_BYTES,
 } = native
 
 /** No two records begin in the same so many words. */
@@ -26,7 +30,7 @@ const PLACE_SHIFT = 3
 /** Places are counted in words from the arena's start. */
 export class Inbox {
   readonly link: number
-  /** What the binding has to know of the run that is read. */
+  /** What the binding has to know about the run that was read. */
   flags = 0
   readonly #memory: ArrayBuffer
   readonly #words: Uint32Array
@@ -53,7 +57,7 @@ export class Inbox {
     this.flags &= RUN_EXPOSED
   }
 
-  /** The arena was taken away by whoever it was lent to. */
+  /** Whether a handler that had borrowed from the arena has transferred it. */
   get isGone(): boolean {
     return this.#words.length === 0
   }
@@ -87,20 +91,34 @@ export class Inbox {
     return this.#words[at + IN_ID + 1]
   }
 
-  /** When whoever asked gives up, in milliseconds of the monotonic clock; 0 for never. Of some
-   * events, a number of bytes. */
+  /** The deadline of a request, in milliseconds of the monotonic clock; 0 for never. */
   deadline(at: number): number {
     return this.#floats[(at + IN_DEADLINE) >>> 1]
   }
 
-  /** The payload for whoever keeps it. */
+  /** The window of a request that is a stream; 0 of any other. */
+  window(at: number): number {
+    return (this.#flags(at) & FLAG_STREAM) === 0 ? 0 : this.#words[at + IN_WORDS]
+  }
+
+  /** What an event is about: see the event. */
+  about(at: number): number {
+    return this.#words[at + IN_ABOUT]
+  }
+
+  /** What an event counts: see the event. */
+  count(at: number): number {
+    return this.#floats[(at + IN_COUNT) >>> 1]
+  }
+
+  /** The payload for a caller that keeps it. */
   kept(at: number, extras: Extras): Uint8Array {
     if ((this.#flags(at) & FLAG_OUTSIDE) === 0) return this.#pool.copy(this.borrowed(at, extras))
     this.flags |= RUN_KEPT
     return this.#outside(at, extras)
   }
 
-  /** The payload for code that is not ours, and is done with it before the next message is read. */
+  /** The payload for user code, which uses it only until the next message is read. */
   exposed(at: number, extras: Extras): Uint8Array {
     if ((this.flags & RUN_EXPOSED) === 0) {
       this.flags |= RUN_EXPOSED
@@ -109,8 +127,8 @@ export class Inbox {
     return this.borrowed(at, extras)
   }
 
-  /** The same for our own code. Making a view costs as much as all the rest, so that the one of an
-   * earlier message in the same place is used again. */
+  /** The same for our own code. Making a view costs as much as everything else, so the one of an
+   * earlier message in the same place is reused. */
   borrowed(at: number, extras: Extras): Uint8Array {
     if (this.#flags(at) !== 0) return this.#special(at, extras)
     const length = this.#words[at + IN_PAYLOAD_LEN]
@@ -149,28 +167,35 @@ export class Inbox {
 
   #special(at: number, extras: Extras): Uint8Array {
     if ((this.#flags(at) & FLAG_OUTSIDE) !== 0) return this.#outside(at, extras)
-    const length = this.#words[at + IN_PAYLOAD_LEN] - TRACE_BYTES
-    return new Uint8Array(this.#memory, this.#start(at), length)
+    const start = this.#start(at)
+    const end = ((at + IN_WORDS) << 2) + this.#words[at + IN_PAYLOAD_LEN]
+    return new Uint8Array(this.#memory, start, end - start)
   }
 
   #outside(at: number, extras: Extras): Uint8Array {
     const [number, length] = this.#words.subarray(this.#start(at) >>> 2)
     const extra = extras![number] as Uint8Array | null
     if (extra !== null) return new Uint8Array(extra.buffer, extra.byteOffset, length)
-    const message = 'memory that was only lent was taken away, and a payload was on its way to it'
+    const message = 'borrowed memory was transferred while a payload was being written to it'
     throw new IpcError('ERR_INVALID_PAYLOAD', message)
   }
 
   /** Where the payload begins, in bytes. */
   #start(at: number): number {
-    const start = (at + IN_WORDS) << 2
+    const start = this.#traceStart(at)
     return (this.#flags(at) & FLAG_TRACED) === 0 ? start : start + TRACE_BYTES
+  }
+
+  /** Where the trace context begins, if there is one. */
+  #traceStart(at: number): number {
+    const start = (at + IN_WORDS) << 2
+    return (this.#flags(at) & FLAG_STREAM) === 0 ? start : start + WINDOW_BYTES
   }
 
   /** The trace context, copied, if there is one. */
   trace(at: number): Uint8Array | undefined {
     if ((this.#flags(at) & FLAG_TRACED) === 0) return undefined
-    return new Uint8Array(this.#memory, (at + IN_WORDS) << 2, TRACE_BYTES).slice()
+    return new Uint8Array(this.#memory, this.#traceStart(at), TRACE_BYTES).slice()
   }
 
   /** The payload as text. */

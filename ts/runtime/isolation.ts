@@ -2,8 +2,8 @@
 // is seen by nothing that is delivered after it.
 //
 // To run each message in a context of its own would cost every message something, and nearly all of
-// them enter nothing. The binding enters JavaScript in one for a whole batch, which notices when something is entered; then the
-// rest of the batch is run anew. How that is noticed depends on what keeps stores: until Node 22 an
+// them enter nothing. The binding enters JavaScript in one context
+// for a whole batch, which notices when something is entered; then the rest of the batch is run anew. How that is noticed depends on what keeps stores: until Node 22 an
 // async resource, as properties that are symbols, since Node 24 a map that is copied for each change.
 // Where neither is found to work each message is run by itself.
 
@@ -13,7 +13,7 @@ import { types } from 'node:util'
 const { runInAsyncScope } = AsyncResource.prototype
 const NAME = 'RINGPOST'
 
-/** A context that tells when something was entered in it. */
+/** A context that notices when a store is entered in it. */
 interface Scope {
   readonly resource: AsyncResource
   /** Takes out again what was entered. */
@@ -46,7 +46,7 @@ export class Isolation {
     return this.#scope.resource
   }
 
-  /** Makes something whose context is to be this. */
+  /** Makes something that belongs to this context. */
   within<T>(make: () => T): T {
     return runInAsyncScope.call(this.#scope.resource, make) as T
   }
@@ -94,8 +94,8 @@ function onResource(spoil: () => void): Scope | undefined {
   const clean = () => {
     for (const key of entered.splice(0)) Reflect.deleteProperty(resource, key)
   }
-  // Its own properties end with what has triggered it. Behind them lie the stores of whoever makes the
-  // first connection.
+  // Its own properties end with what has triggered it. They are followed by the stores of the code
+  // that makes the first connection.
   const own = entered.splice(0)
   const last = own.findIndex((key) => Reflect.get(resource, key) === resource.triggerAsyncId())
   if (last === -1) return undefined
@@ -114,7 +114,7 @@ function onFrame(spoil: () => void): Scope | undefined {
     .map((key) => Reflect.get(resource, key) as unknown)
     .find((value) => types.isMap(value))
   if (frame === undefined) return undefined
-  // A map of Node's own, whose methods are not those of others. What is left is how it is known.
+  // A map of Node's own, which has none of a Map's methods. Only what it is tells it apart.
   for (const key of [...frame.keys()]) if (key !== storage) Map.prototype.delete.call(frame, key)
   Object.defineProperty(frame, Symbol.iterator, {
     value() {
@@ -123,7 +123,7 @@ function onFrame(spoil: () => void): Scope | undefined {
     },
   })
   const isCurrent = () => storage.getStore() === true
-  const look = () => runInAsyncScope.call(resource, isCurrent)
+  const isFound = () => runInAsyncScope.call(resource, isCurrent)
   runInAsyncScope.call(resource, () => storage.enterWith(false))
-  return look() ? { resource, clean: () => {}, isCurrent } : undefined
+  return isFound() ? { resource, clean: () => {}, isCurrent } : undefined
 }

@@ -1,5 +1,5 @@
-// What is to be sent: records appended to memory the binding reads. One native call sends them all,
-// and none is needed where the binding has entered JavaScript and will look by itself.
+// The messages to send: records appended to memory that the binding reads. One native call sends them
+// all; none is needed while the binding has entered JavaScript, because it reads the outbox afterwards.
 
 import type { NativeEngine } from '../../native/binding.js'
 import { isSharedArrayBuffer } from '../values/kinds.js'
@@ -10,8 +10,10 @@ const {
   FLAG_TRACED,
   LARGE,
   OUT_CODE,
+  OUT_COUNT,
   OUT_HEAD,
   OUT_ID,
+  OUT_ITEM,
   OUT_LEN,
   OUT_LINK,
   OUT_PAYLOAD_LEN,
@@ -29,24 +31,19 @@ const SETTLED = Promise.resolve()
 const OUTBOX_BYTES = 256 << 10
 const RECORD_BYTES = OUT_WORDS * 4
 
-/** Kinds of messages, as in a header. */
-export const REQUEST = 1
-export const REPLY = 2
-export const ERROR = 3
-export const ONE_WAY = 4
-export const REQUEST_ITEM = 6
-export const REPLY_ITEM = 7
-
 export class Outbox {
   readonly memory = new ArrayBuffer(OUTBOX_BYTES)
   readonly #words = new Uint32Array(this.memory)
   readonly #floats = new Float64Array(this.memory)
   readonly #bytes = new Uint8Array(this.memory)
   readonly #state: Uint32Array
-  /** The process ends, and no turn will come to its end any more. */
+  /** The process is exiting, and no further turn will end. */
   isLast = false
   #hot!: ReturnType<NativeEngine['hot']>
   #scheduled = false
+  /** Where the record that was begun lies, in words, and its payload if that is memory of its own. */
+  #at = 0
+  #outside: Uint8Array | undefined
 
   constructor(state: Uint32Array) {
     this.#state = state
@@ -56,20 +53,11 @@ export class Outbox {
     this.#hot = hot
   }
 
-  /** Appends a message. It is sent at the end of this turn at the latest. */
-  append(
-    link: number,
-    kind: number,
-    lane: number,
-    codec: number,
-    code: number,
-    slot: number,
-    generation: number,
-    timeoutMs: number,
-    payload: Uint8Array,
-    trace: Uint8Array | undefined,
-    window = 0,
-  ): void {
+  /**
+   * Begins a record with this payload: of a message, or of an order about items. Its fields are 0 until
+   * they are set; then {@link Outbox.append} ends it. Nothing else may be called in between.
+   */
+  begin(kind: number, payload: Uint8Array, trace: Uint8Array | undefined): void {
     const { length } = payload
     const outside = length >= LARGE
     let bytes = RECORD_BYTES
@@ -81,8 +69,6 @@ export class Outbox {
       this.submit()
       used = 0
     }
-    const words = this.#words
-    const at = used >>> 2
     let flags = 0
     let start = used + RECORD_BYTES
     if (trace !== undefined) {
@@ -90,20 +76,77 @@ export class Outbox {
       this.#bytes.set(trace, start)
       start += TRACE_BYTES
     }
-    if (outside) flags |= FLAG_OUTSIDE
-    else this.#bytes.set(payload, start)
+    if (outside) {
+      flags |= FLAG_OUTSIDE
+      this.#outside = payload
+    } else {
+      this.#bytes.set(payload, start)
+    }
+    const at = used >>> 2
+    const words = this.#words
     words[at + OUT_LEN] = bytes
-    words[at + OUT_LINK] = link
-    words[at + OUT_HEAD] = kind | (lane << 8) | (codec << 16) | (flags << 24)
-    words[at + OUT_CODE] = code
-    words[at + OUT_ID] = slot
-    words[at + OUT_ID + 1] = generation
+    words[at + OUT_HEAD] = kind | (flags << 24)
+    words[at + OUT_CODE] = 0
+    words[at + OUT_ID] = 0
+    words[at + OUT_ID + 1] = 0
     words[at + OUT_PAYLOAD_LEN] = length
-    words[at + OUT_WINDOW] = window
-    this.#floats[(at + OUT_TIMEOUT) >>> 1] = timeoutMs
-    this.#state[STATE_USED] = used + bytes
-    if (outside) this.#hot.submitOutside(unshared(payload))
-    else this.#schedule()
+    words[at + OUT_WINDOW] = 0
+    this.#floats[(at + OUT_TIMEOUT) >>> 1] = 0
+    this.#at = at
+  }
+
+  set link(link: number) {
+    this.#words[this.#at + OUT_LINK] = link
+  }
+
+  set lane(lane: number) {
+    this.#bytes[((this.#at + OUT_HEAD) << 2) + 1] = lane
+  }
+
+  /** The codec's number, and what asks for compression. */
+  set format(format: number) {
+    this.#bytes[((this.#at + OUT_HEAD) << 2) + 2] = format
+  }
+
+  set code(code: number) {
+    this.#words[this.#at + OUT_CODE] = code
+  }
+
+  /** Of an order: the kind of the items. */
+  set item(kind: number) {
+    this.#words[this.#at + OUT_ITEM] = kind
+  }
+
+  set slot(slot: number) {
+    this.#words[this.#at + OUT_ID] = slot
+  }
+
+  set generation(generation: number) {
+    this.#words[this.#at + OUT_ID + 1] = generation
+  }
+
+  /** Makes a request a stream. */
+  set window(bytes: number) {
+    this.#words[this.#at + OUT_WINDOW] = bytes
+  }
+
+  /** Of a request: milliseconds, 0 for no end. */
+  set timeoutMs(ms: number) {
+    this.#floats[(this.#at + OUT_TIMEOUT) >>> 1] = ms
+  }
+
+  /** Of an order: bytes of credit. */
+  set count(bytes: number) {
+    this.#floats[(this.#at + OUT_COUNT) >>> 1] = bytes
+  }
+
+  /** Ends the record that was begun. It is sent at the end of this turn at the latest. */
+  append(): void {
+    this.#state[STATE_USED] += this.#words[this.#at + OUT_LEN]
+    const outside = this.#outside
+    if (outside === undefined) return this.#schedule()
+    this.#outside = undefined
+    this.#hot.submitOutside(unshared(outside))
   }
 
   /** Bytes in use. */
@@ -140,7 +183,7 @@ export class Outbox {
   }
 }
 
-/** What another thread may write to is copied before anything is computed of it. */
+/** Memory that another thread may write to is copied before anything is computed from it. */
 function unshared(payload: Uint8Array): Uint8Array {
   return isSharedArrayBuffer(payload.buffer) ? new Uint8Array(payload) : payload
 }

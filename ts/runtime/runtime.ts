@@ -1,4 +1,4 @@
-// What this thread has of ringpost: one engine, its memory, and its connections by link.
+// One engine for this thread, its memory, and its connections by link.
 
 import type { NativeEngine } from '../../native/binding.js'
 import { Alarms } from './alarms.js'
@@ -28,14 +28,14 @@ const {
 } = native
 
 const TAKEN_AWAY =
-  'a handler that had borrowed a payload took its memory away, and what lay behind it there'
+  'a handler has transferred the memory of a payload it had borrowed, and with it further messages'
 
 export class Runtime {
   readonly engine: NativeEngine
   readonly outbox: Outbox
   readonly state = new Uint32Array(STATE_WORDS)
   /** How each link stands, by its lower half: what waits for room in each lane, and whether more items
-   * wait to be read than may. The binding keeps it; pages of it that nobody touches are not there. */
+   * wait to be read than may. The binding updates it; pages that are never touched take no memory. */
   readonly standing = new Uint32Array(LINKS_MAX * LINK_WORDS)
   readonly syncArena: SyncArena
   readonly alarms: Alarms
@@ -86,7 +86,7 @@ export class Runtime {
     this.#hot.settle()
   }
 
-  /** Whether nobody waits for an answer to this request of a peer any more, as of now. */
+  /** Whether the reply to this request of a peer is no longer wanted, as of now. */
   isAbandoned(link: number, slot: number, generation: number): boolean {
     const { state } = this
     state[STATE_SYNC_LINK] = link
@@ -111,7 +111,7 @@ export class Runtime {
     this.hold(1)
   }
 
-  /** Nobody waits for that connection any more. */
+  /** That connection is no longer wanted. */
   notConnecting(link: number): void {
     if (this.#takeConnecting(link)) this.engine.close(link)
   }
@@ -132,7 +132,7 @@ export class Runtime {
     for (const error of thrown) this.#hot.uncaught(error)
   }
 
-  /** What has come of a link was taken away before it could be read. */
+  /** What has arrived on a link was transferred before it could be read. */
   lost(link: number): void {
     this.engine.breakOff(link)
     this.#closed(link, this.delivery.receiver(link), `ERR_INVALID_ARGUMENT\n${TAKEN_AWAY}`)
@@ -143,9 +143,9 @@ export class Runtime {
       case EVENT_CONNECTED:
         return this.#connected(link, inbox.text(at))
       case EVENT_NAME_LOST:
-        return this.#acceptors.get(inbox.code(at))?.nameLost(inbox.text(at))
+        return this.#acceptors.get(inbox.about(at))?.nameLost(inbox.text(at))
       case EVENT_ACCEPTED:
-        return this.#accepted(link, inbox.code(at), inbox.text(at))
+        return this.#accepted(link, inbox.about(at), inbox.text(at))
       case EVENT_CLOSED:
         return this.#closed(link, this.delivery.receiver(link), inbox.text(at))
       default:

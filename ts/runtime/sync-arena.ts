@@ -19,7 +19,7 @@ export class SyncArena {
   readonly #state: Uint32Array
   readonly #hot: ReturnType<NativeEngine['hot']>
   #memory = new ArrayBuffer(0)
-  /** In front of it lie answers that are being looked at. */
+  /** The answers before it are being read. */
   #free = 0
   /** Views of answers by their length, at the arena's start. */
   #views: (Uint8Array | undefined)[] = []
@@ -61,12 +61,12 @@ export class SyncArena {
     return answer.buffer === this.#memory
   }
 
-  /** Lets `look` look at an answer in the arena; others may be asked for while it does. */
-  whileHeld<T>(answer: Uint8Array, look: () => T): T {
+  /** Runs `read` on an answer in the arena; it may make further requests. */
+  whileHeld<T>(answer: Uint8Array, read: () => T): T {
     const free = this.#free
     this.#free = (free + answer.length + 7) & ~7
     try {
-      return look()
+      return read()
     } finally {
       this.#free = free
     }

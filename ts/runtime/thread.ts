@@ -1,12 +1,12 @@
 // What all copies of the package in one thread share: its one engine. A copy is made by another folder
 // of node_modules, by `import` beside `require`, by a cache of modules that was emptied, and by every
 // test file of a test runner, each with a realm of its own. They all have to find the same engine, so that
-// there is one descriptor to wait for, and a request that would wait for its own thread is seen to.
+// there is one descriptor to wait for, and a request that would wait for its own thread is detected.
 //
 // Their globals are not the same, nor are their `process` objects: test runners hand out copies. What is
 // the same are the modules that are built in, of which every thread has its own. So what is shared is
-// asked for on a channel of `node:diagnostics_channel` with a name of `Symbol.for`; whoever came first
-// answers, and the subscription keeps it. Nothing is written to objects of others, and it works with
+// asked for on a channel of `node:diagnostics_channel` with a name of `Symbol.for`; the first copy
+// answers, and its subscription keeps it. Nothing is written to objects of others, and it works with
 // frozen intrinsics, in workers, and in Bun and Deno.
 
 import { channel, subscribe } from 'node:diagnostics_channel'

@@ -1,6 +1,7 @@
-// How values become bytes: the three built-in codecs, and anyone's own.
+// Values as bytes: the three built-in codecs, and custom ones.
 
 import type * as api from '../../index.js'
+import { native } from '../native.js'
 import { IpcError } from './errors.js'
 import * as jsonText from './json.js'
 import { isDetached, isUint8Array, kindOf } from './kinds.js'
@@ -12,12 +13,12 @@ import * as unpack from './unpack.js'
 /** By this the built-in codecs of every copy of the package are known, and their numbers in a header. */
 const NUMBER = Symbol.for('ringpost.codec')
 /** The number of {@link bytes}. */
-export const BYTES = 0
+export const BYTES = native.CODEC_BYTES
 /** The number of {@link messagePack}, which error frames always have. */
-export const MESSAGE_PACK = 1
+export const MESSAGE_PACK = native.CODEC_MESSAGE_PACK
 /** The number of all codecs that are not built in. */
-export const OWN = 3
-const NAMES = ['bytes', 'messagePack', 'json', 'a codec of its own']
+export const OWN = native.CODEC_CUSTOM
+const NAMES = ['bytes', 'messagePack', 'json', 'a custom codec']
 
 const EMPTY = new Uint8Array(0)
 
@@ -39,9 +40,9 @@ const WORKING: readonly api.Codec<any>[] = [
 
 export const bytes = published(BYTES) as api.Codec<Uint8Array>
 export const messagePack = published(MESSAGE_PACK)
-export const json = published(2)
+export const json = published(native.CODEC_JSON)
 
-/** The codec for everyone: its bytes are the caller's, and its errors are for people. */
+/** The codec that programs can call: its bytes are the caller's, and its errors are complete. */
 function published(number: number): api.Codec<any> {
   const { name, encode, decode } = WORKING[number]
   const codec = {
@@ -85,10 +86,10 @@ export function encodeWith(codec: api.Codec<any>, value: unknown, what: string):
     throw unencodable(codec, error, what)
   }
   if (!isUint8Array(payload)) {
-    throw invalid(`${what}: was encoded to ${kindOf(payload)}, which is no Uint8Array`, undefined)
+    throw invalid(`${what}: the codec ${codec.name} returned ${kindOf(payload)} instead of a Uint8Array`, undefined)
   }
   if (payload.length === 0 && isDetached(payload.buffer)) {
-    throw invalid(`${what}: Uint8Array whose memory was given away cannot be sent`, undefined)
+    throw invalid(`${what}: Uint8Array with transferred memory cannot be sent`, undefined)
   }
   return payload
 }
@@ -111,7 +112,7 @@ export function decodeWith(
   what: string,
 ): unknown {
   if (found !== number) {
-    throw invalid(`${what}: came as ${NAMES[found]}, the contract says ${codec.name}`, undefined)
+    throw invalid(`${what}: encoded as ${NAMES[found]}, but the contract's codec is ${codec.name}`, undefined)
   }
   let value
   try {
@@ -127,9 +128,9 @@ function validate(schema: api.StandardSchema, value: unknown, what: string): unk
   try {
     const result = schema['~standard'].validate(value)
     if (isThenable(result)) {
-      // What it will say is too late, and nobody's business any more.
+      // Its answer would be too late.
       result.then(undefined, () => {})
-      throw new TypeError('it does not answer at once')
+      throw new TypeError('it is asynchronous')
     }
     if (!result.issues) return result.value
     issues = result.issues.map((issue) => issue.message).join('; ')

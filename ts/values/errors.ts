@@ -3,7 +3,7 @@
 import type * as api from '../../index.js'
 import { isError } from './kinds.js'
 
-/** By this errors of every copy of the package are known. */
+/** Marks errors of every copy of the package. */
 const ERROR = Symbol.for('ringpost.error')
 
 export class IpcError extends Error implements api.IpcError {
@@ -62,7 +62,7 @@ export function parseError(description: string): IpcError {
 /**
  * Rejects with an error that is made a moment later, when V8 can see who awaits the promise that was
  * resolved to this one: their frames are in its stack then ("at async …"). A stack taken when a request
- * is made would tell as much, and cost every request more than all the rest of it.
+ * is made would show as much, and cost every request more than everything else.
  */
 export async function rejected(make: (hide: Hidden) => Error): Promise<never> {
   // In the first of these moments the outer promise starts to wait for this one.

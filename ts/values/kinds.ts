@@ -23,7 +23,7 @@ export function nameOfView(view: ArrayBufferView): string {
   return typedName.call(view) ?? 'DataView'
 }
 
-/** Whether its memory was given away, so that it only looks empty. */
+/** Whether its memory was transferred, so that it only seems to be empty. */
 export function isDetached(buffer: ArrayBufferLike): boolean {
   if (buffer.byteLength > 0) return false
   try {

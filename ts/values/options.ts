@@ -2,14 +2,31 @@
 
 import type * as api from '../../index.js'
 import type { NativeListenOptions, NativeOptions } from '../../native/binding.js'
+import { native as engine } from '../native.js'
 import { isSignal as isAbortSignal, isUint8Array } from './kinds.js'
+
+const {
+  BACKLOG_DEFAULT,
+  CONNECTIONS_DEFAULT,
+  CONNECT_TIMEOUT_MS_DEFAULT,
+  HELLO_TIMEOUT_MS_DEFAULT,
+  MESSAGE_LEN_DEFAULT,
+  METHOD_LEN_MAX,
+  PENDING_MAX,
+  RING_LEN_MAX,
+  RING_LEN_MIN,
+  SERVING_DEFAULT,
+  TIMEOUT_MS_DEFAULT,
+  TOKEN_LEN_MAX,
+  UNREAD_DEFAULT,
+  WINDOW_MAX,
+  WINDOW_MIN,
+} = engine
 
 export const LANES = ['critical', 'high', 'normal', 'low'] as const
 const RINGS = [...LANES, 'control'] as const
 const NORMAL = 2
 
-const TIMEOUT_DEFAULT = 30_000
-const CONNECT_TIMEOUT_DEFAULT = 5_000
 /** Longer spans are none: no timer reaches them. */
 const TIMEOUT_MAX = 1e12
 
@@ -38,7 +55,7 @@ const ENDPOINT = {
   crc: oneOf('off', 'header', 'full'),
   rings: record(RINGS, ringCapacity),
   messageLenMax: whole(1, Number.MAX_SAFE_INTEGER),
-  pendingMax: whole(1, 65_536),
+  pendingMax: whole(1, PENDING_MAX),
   token: isToken,
   timeoutMs: span,
   overflow: record(LANES, isOverflow),
@@ -64,7 +81,7 @@ const WAIT = { signal: isSignal, timeoutMs: span }
 const BROADCAST = { ...NOTIFY, to: isIterable }
 const EVENTS = { signal: isSignal, waitingMax: whole(1, 2 ** 32 - 1) }
 const HANDLE = { borrowed: isBoolean, once: isBoolean, signal: isSignal }
-const STREAM_CALL = { ...REQUEST, windowBytes: whole(4096, 16_777_216) }
+const STREAM_CALL = { ...REQUEST, windowBytes: whole(WINDOW_MIN, WINDOW_MAX) }
 const STREAM = { codec: isCodec, params: isSchema, item: isSchema, upload: isSchema, result: isSchema }
 const METHOD = { codec: isCodec, params: isSchema, result: isSchema, compress: isBoolean }
 const EVENT = { codec: isCodec, payload: isSchema, compress: isBoolean }
@@ -78,15 +95,15 @@ type Check = (name: string, value: unknown) => void
 
 export function clientOptions(options: api.ClientOptions | undefined) {
   const given = check('client', CLIENT, options)
-  return { ...settings(given), connectTimeoutMs: given.connectTimeoutMs ?? CONNECT_TIMEOUT_DEFAULT }
+  return { ...settings(given), connectTimeoutMs: given.connectTimeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT }
 }
 
 export function serverOptions(options: api.ServerOptions | undefined) {
   const given = check('server', SERVER, options)
   const listen: NativeListenOptions = {
-    connectionsMax: given.connectionsMax ?? 4096,
+    connectionsMax: given.connectionsMax ?? CONNECTIONS_DEFAULT,
     ringsMax: RINGS.map((ring) => given.ringsMax?.[ring] ?? 0),
-    helloTimeoutMs: given.helloTimeoutMs ?? 250,
+    helloTimeoutMs: given.helloTimeoutMs ?? HELLO_TIMEOUT_MS_DEFAULT,
     servingMaxTotal: given.servingMaxTotal ?? null,
   }
   return { ...settings(given), listen }
@@ -123,8 +140,8 @@ export const nativeSpan = (ms: number): number => (ms < TIMEOUT_MAX ? Math.max(m
 export function checkName(name: unknown): asserts name is string {
   if (typeof name !== 'string') throw wrongType('name', 'a string', name)
   const length = Buffer.byteLength(name)
-  if (length === 0 || length > 255) {
-    throw wrongRange('name', 'of 1 to 255 bytes', `${length} bytes`)
+  if (length === 0 || length > METHOD_LEN_MAX) {
+    throw wrongRange('name', `of 1 to ${METHOD_LEN_MAX} bytes`, `${length} bytes`)
   }
   // What a peer would take for a broken protocol, or read as another name.
   if (CONTROL.test(name)) throw wrongRange('name', 'without control characters', JSON.stringify(name))
@@ -150,22 +167,22 @@ export function checkFunction(name: string, value: unknown): void {
 function settings(given: api.EndpointOptions): Settings {
   const overflow = LANES.map((lane) => given.overflow?.[lane] ?? OVERFLOW_DEFAULT[lane])
   const unsure = overflow.map((one) => (one as api.OverflowWait).waitMs !== Infinity)
-  const backlogMax = given.backlogMax ?? 33_554_432
+  const backlogMax = given.backlogMax ?? BACKLOG_DEFAULT
   const native: NativeOptions = {
     // Read here: a worker has an environment of its own, which native code does not see.
     directory: given.directory ?? (process.env.RINGPOST_DIR || null),
     transport: given.transport ?? null,
     crc: given.crc ?? 'header',
     rings: RINGS.map((ring) => given.rings?.[ring] ?? 0),
-    messageLenMax: given.messageLenMax ?? 67_108_864,
-    pendingMax: given.pendingMax ?? 65_536,
+    messageLenMax: given.messageLenMax ?? MESSAGE_LEN_DEFAULT,
+    pendingMax: given.pendingMax ?? PENDING_MAX,
     token: given.token === undefined ? null : Buffer.from(given.token as Uint8Array),
     overflow: overflow.map((one) => (typeof one === 'string' ? one : one.waitMs)),
     backlogMax,
-    servingMax: given.servingMax ?? 4096,
-    unreadMax: given.unreadMax ?? 67_108_864,
+    servingMax: given.servingMax ?? SERVING_DEFAULT,
+    unreadMax: given.unreadMax ?? UNREAD_DEFAULT,
   }
-  const { timeoutMs = TIMEOUT_DEFAULT, handlerWaitMs = 0 } = given
+  const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0 } = given
   return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, unsure, handlerWaitMs }
 }
 
@@ -219,8 +236,8 @@ function isToken(name: string, value: unknown): void {
   if (typeof value === 'string') checkWellFormed(name, value)
   else if (!isUint8Array(value)) throw wrongType(name, 'a string or a Uint8Array', value)
   const length = Buffer.byteLength(value)
-  if (length === 0 || length > 1024) {
-    throw wrongRange(name, 'of 1 to 1024 bytes', `${length} bytes`)
+  if (length === 0 || length > TOKEN_LEN_MAX) {
+    throw wrongRange(name, `of 1 to ${TOKEN_LEN_MAX} bytes`, `${length} bytes`)
   }
 }
 
@@ -266,7 +283,7 @@ function isOverflow(name: string, value: unknown): void {
 }
 
 function ringCapacity(name: string, value: unknown): void {
-  whole(4096, 67_108_864)(name, value)
+  whole(RING_LEN_MIN, RING_LEN_MAX)(name, value)
   if (!Number.isInteger(Math.log2(value as number))) {
     throw wrongRange(name, 'a power of two', value)
   }
@@ -303,11 +320,11 @@ function record(keys: readonly string[], each: Check): Check {
 
 function wrongType(name: string, wanted: string, value: unknown): TypeError {
   const found = value === null ? 'null' : typeof value
-  return coded(new TypeError(`${name} has to be ${wanted}, not ${found}`))
+  return coded(new TypeError(`${name} must be ${wanted}, got ${found}`))
 }
 
 function wrongRange(name: string, wanted: string, found: unknown): RangeError {
-  return coded(new RangeError(`${name} has to be ${wanted}, not ${found}`))
+  return coded(new RangeError(`${name} must be ${wanted}, got ${found}`))
 }
 
 function misspelt(what: string, name: string, known: readonly string[]): TypeError {

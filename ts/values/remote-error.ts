@@ -96,7 +96,7 @@ class Writer {
     return wire
   }
 
-  /** What it can be told by. Of the web's errors that is the name; their numbers are history. */
+  /** Its code. A DOMException is identified by its name instead; its numbers are historical. */
   #code(error: object): string | number | null {
     const code = attempt(() => (isDomException(error) ? null : (error as { code?: unknown }).code))
     return typeof code === 'string' || (typeof code === 'number' && !Number.isNaN(code)) ? code : null

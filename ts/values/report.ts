@@ -1,4 +1,4 @@
-// Telling the program what went wrong where nobody waits for it.
+// Reports failures that no caller waits for.
 
 import { inspect, types } from 'node:util'
 import { IpcError } from './errors.js'

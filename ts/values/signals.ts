@@ -1,7 +1,7 @@
-// Signals: one listener for each, whatever the number of those who want to hear of it.
+// Abort signals: one listener for each, however many callbacks there are.
 
-/** Who listens to a signal, for all who are to hear. It goes with the signal. */
-class Ear {
+/** The one listener of a signal. It lives as long as the signal. */
+class Listener {
   readonly callbacks = new Set<() => void>()
 
   constructor(readonly signal: AbortSignal) {
@@ -9,24 +9,24 @@ class Ear {
   }
 
   handleEvent(): void {
-    ears.delete(this.signal)
+    listeners.delete(this.signal)
     const callbacks = [...this.callbacks]
     this.callbacks.clear()
     for (const callback of callbacks) callback()
   }
 }
 
-const ears = new WeakMap<AbortSignal, Ear>()
+const listeners = new WeakMap<AbortSignal, Listener>()
 
 /** Calls `callback` when the signal is aborted, which it is not yet. Returns what takes that back. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  let ear = ears.get(signal)
-  if (ear === undefined) ears.set(signal, (ear = new Ear(signal)))
-  const { callbacks } = ear
+  let listener = listeners.get(signal)
+  if (listener === undefined) listeners.set(signal, (listener = new Listener(signal)))
+  const { callbacks } = listener
   callbacks.add(callback)
   return () => {
     if (!callbacks.delete(callback) || callbacks.size > 0) return
-    signal.removeEventListener('abort', ear)
-    ears.delete(signal)
+    signal.removeEventListener('abort', listener)
+    listeners.delete(signal)
   }
 }

@@ -116,11 +116,11 @@ pub use engine::{
     Sent, StopSignal, Taken, WaitPolicy, Waker,
 };
 pub use error::{Code, Corrupt, Error, Result};
-pub use handshake::{EngineId, SessionId, Transport};
+pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};
 pub use header::{Codec, HEADER_LEN, Kind};
 pub use limits::{
-    Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, RINGS, TIMEOUT_DEFAULT,
-    WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
+    Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX,
+    RING_LEN_MIN, RINGS, TIMEOUT_DEFAULT, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
 };
 pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ipc_core::{LinkId, Message, Time};
+use ipc_core::{Lane, LinkId, Message, Time};
 
 use crate::memory::Memory;
 use crate::records::inward::{
@@ -19,7 +19,7 @@ pub struct Arena {
     pub exposed: bool,
     /// The turn in which it was seen to be there.
     seen: u32,
-    /// JavaScript has been told of it.
+    /// JavaScript has it.
     pub known: bool,
     /// The link is over, and so is the arena when JavaScript has read it.
     pub ended: bool,
@@ -29,9 +29,43 @@ pub struct Arena {
 #[derive(Clone, Copy, Default)]
 pub struct Head {
     pub head: u32,
-    pub code: u32,
+    /// The code of a message, or what an event is about.
+    code_or_about: u32,
     pub id: u64,
-    pub deadline: f64,
+    /// The deadline of a message, or the count of an event.
+    deadline_or_count: f64,
+}
+
+impl Head {
+    /// An event of this kind, see [`crate::records::event`].
+    pub fn event(kind: u32) -> Self {
+        Self { head: kind, ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn in_lane(self, lane: Lane) -> Self {
+        Self { head: self.head | (lane as u32) << 8, ..self }
+    }
+
+    #[must_use]
+    pub fn about(self, about: u32) -> Self {
+        Self { code_or_about: about, ..self }
+    }
+
+    #[must_use]
+    pub fn with_id(self, id: u64) -> Self {
+        Self { id, ..self }
+    }
+
+    #[must_use]
+    pub fn with_count(self, count: f64) -> Self {
+        Self { deadline_or_count: count, ..self }
+    }
+
+    /// The kind of an event, if it is one.
+    pub fn kind(self) -> u32 {
+        self.head & 0xff
+    }
 }
 
 impl Arena {
@@ -65,12 +99,12 @@ impl Arena {
         };
         word(IN_LEN, narrow(len));
         word(IN_HEAD, head.head);
-        word(IN_CODE, head.code);
+        word(IN_CODE, head.code_or_about);
         word(IN_PAYLOAD_LEN, narrow(payload_len));
         let at = IN_ID as usize * 4;
         fields[at..at + 8].copy_from_slice(&head.id.to_ne_bytes());
         let at = IN_DEADLINE as usize * 4;
-        fields[at..at + 8].copy_from_slice(&head.deadline.to_ne_bytes());
+        fields[at..at + 8].copy_from_slice(&head.deadline_or_count.to_ne_bytes());
         payload
     }
 }
@@ -82,7 +116,8 @@ pub fn head_of(message: &Message, flags: u32) -> Head {
         | (message.codec as u32) << 16
         | flags << 24;
     let code = narrow(message.route());
-    Head { head, code, id: message.id, deadline: millis(message.deadline) }
+    let deadline = millis(message.deadline);
+    Head { head, code_or_about: code, id: message.id, deadline_or_count: deadline }
 }
 
 /// Milliseconds of the monotonic clock; 0 for never.

@@ -2,7 +2,7 @@
 //! JavaScript.
 //!
 //! ```text
-//!   loop about to wait (prepare) --> submit the outbox --> look a while, staying as long as it pays
+//!   loop about to wait (prepare) --> submit the outbox --> poll a while, as long as it pays    
 //!   descriptor readable (poll)   --> drive -+                                             |
 //!                                           v                                             v
 //!                          JavaScript entered once per batch <--------------------- drive the rings
@@ -14,8 +14,9 @@
 
 #![allow(unsafe_code)]
 
+mod ending;
+
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
-use std::ffi::c_void;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -138,22 +139,9 @@ impl Binding {
                 Waker::start(env, fd, target).inspect_err(|_| unsafe { Self::abandon(target) })?,
             ),
         };
-        let is_by_loop = matches!(waiting, Waiting::Loop(_));
         // Set once, here.
         let _ = this.waiting.set(waiting);
-        let (mut handle, data) = (ptr::null_mut(), target.as_ptr().cast());
-        // SAFETY: `this` is leaked until the hook has run to its end.
-        unsafe {
-            if is_by_loop {
-                // The loop's handles take a turn of the loop to close.
-                sys::napi_add_async_cleanup_hook(env, Some(on_loop_cleanup), data, &raw mut handle);
-            } else {
-                // The thread ends there and then. An asynchronous hook that is removed while it runs
-                // is freed twice by Deno.
-                sys::napi_add_env_cleanup_hook(env, Some(on_thread_cleanup), data);
-            }
-        }
-        this.cleanup.set(handle);
+        ending::add_cleanup_hook(this);
         Ok(this)
     }
 
@@ -216,29 +204,29 @@ impl Binding {
         outbox::submit(self.env, &mut self.inner(), outside.as_ref())
     }
 
-    /// After JavaScript has called: makes sure that somebody will be woken.
+    /// After a call from JavaScript: makes sure that this thread will be woken.
     pub fn settle(&self) {
         self.update_references();
         if let Some(Waiting::Thread(waker)) = self.waiting.get() {
             let mut inner = self.inner();
-            // Here nobody looks before the loop waits, so the peers have to ring from now on.
+            // The rings are not polled before the loop waits, so peers have to ring from now on.
             if inner.inbox.run_count() > 0 || !inner.engine.arm() {
                 waker.wake();
             }
         }
     }
 
-    /// Looks whether anybody still waits for the request the state names. Returns whether that has
-    /// brought anything to be told.
+    /// Checks whether the reply to the request the state names is still wanted. Returns whether that has
+    /// produced events.
     pub fn look_abandoned(&self) -> bool {
         let Inner { engine, inbox, state, .. } = &mut *self.inner();
         let word = |index: u32| state.word(index as usize);
         let link = LinkId(word(STATE_SYNC_LINK));
         let id = id::join(word(STATE_SYNC_SLOT), word(STATE_SYNC_GENERATION));
-        let heard = engine.read_cancels(link, inbox);
+        let is_changed = engine.read_cancels(link, inbox);
         let abandoned = !engine.is_serving(link, id);
         state.set_word(STATE_ABANDONED as usize, u32::from(abandoned));
-        heard
+        is_changed
     }
 
     /// Wakes JavaScript at `time`, at the latest, once; a later call takes the place of an earlier one.
@@ -304,7 +292,7 @@ impl Binding {
         self.hand_over();
     }
 
-    /// JavaScript has come to the end of a turn: links it was told of in it are read from now on.
+    /// JavaScript has finished a turn: links it got in that turn are read from now on.
     fn end_first_turns(&self) {
         let inner = &mut *self.inner();
         inner.inbox.end_first_turns();
@@ -374,13 +362,13 @@ impl Binding {
         }
     }
 
-    /// Looks for a while before the loop waits.
+    /// Polls for a while before the loop waits.
     fn poll(&self, watch: &Watch<Self>) {
         self.spin_while_it_pays(watch);
         self.entrance.close();
     }
 
-    /// Looks, and stays as long as messages keep coming.
+    /// Polls as long as messages keep arriving.
     fn spin_while_it_pays(&self, watch: &Watch<Self>) {
         watch.set_turning(false);
         let start = Time::now();
@@ -445,24 +433,6 @@ impl Binding {
             }
         });
     }
-
-    /// The environment ends: nothing is heard from it any more, but what it has said is written.
-    /// Connections end with their descriptors, which peers notice at once.
-    fn end(&self) {
-        self.ended.set(true);
-        throw::scoped(self.env, || {
-            if let Ok(mut inner) = self.inner.try_borrow_mut()
-                && let Some(inner) = &mut *inner
-            {
-                inner.inbox.close();
-            }
-            // There is nobody left who could be told of a panic.
-            drop(catch_unwind(AssertUnwindSafe(|| self.flush_at_exit())));
-        });
-        if let Ok(mut inner) = self.inner.try_borrow_mut() {
-            *inner = None;
-        }
-    }
 }
 
 impl Turns for Binding {
@@ -488,29 +458,4 @@ impl Turns for Binding {
         // SAFETY: the hook was added in `open`, and this is its end.
         unsafe { sys::napi_remove_async_cleanup_hook(binding.cleanup.get()) };
     }
-}
-
-unsafe extern "C" fn on_loop_cleanup(_: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
-    let Some(target) = NonNull::new(data.cast::<Binding>()) else { return };
-    // SAFETY: the binding this hook was added with; it is there until `on_closed`.
-    let binding = unsafe { target.as_ref() };
-    binding.end();
-    if let Some(Waiting::Loop(watch)) = binding.waiting.get()
-        && let Some(watch) = watch.take()
-    {
-        watch.close();
-    }
-}
-
-unsafe extern "C" fn on_thread_cleanup(data: *mut c_void) {
-    let Some(target) = NonNull::new(data.cast::<Binding>()) else { return };
-    // SAFETY: the binding this hook was added with.
-    let binding = unsafe { target.as_ref() };
-    binding.end();
-    if let Some(Waiting::Thread(waker)) = binding.waiting.get() {
-        waker.stop();
-    }
-    // SAFETY: leaked in `open`; the thread has ended and the function is released, so that nothing calls
-    // back any more.
-    drop(unsafe { Box::from_raw(target.as_ptr()) });
 }

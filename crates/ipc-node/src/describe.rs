@@ -1,4 +1,4 @@
-//! What JavaScript is told: errors, endings, and who is at the other end.
+//! Errors, endings and peers, as JavaScript receives them.
 
 use std::fmt::Write as _;
 

@@ -1,12 +1,12 @@
 //! How JavaScript is entered: in a context of its own, so that what is entered there with an
-//! `AsyncLocalStorage` is nobody else's.
+//! `AsyncLocalStorage` is seen by no other.
 //!
 //! ```text
 //!   open --> call --> answer --> close: ticks and microtasks run
 //!   ^ before there is anything to call for, where that is waited for
 //! ```
 //!
-//! Whoever waits for an answer does not wait for ticks and microtasks, nor for the opening.
+//! Replies do not wait for ticks and microtasks, nor for the opening.
 
 #![allow(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! The first turn of a connection is JavaScript's.
 //!
-//! Handlers are registered by whoever is told of a connection, at the earliest in the very turn. What
-//! comes before is not read, and what happens before is told after that turn.
+//! Code that gets a connection registers handlers in that turn at the earliest. Messages that arrive
+//! before are not read, and events that happen before are reported after that turn.
 
 use ipc_core::LinkId;
 
@@ -13,16 +13,16 @@ pub struct FirstTurns(Vec<FirstTurn>);
 /// A connection JavaScript has not come to the end of its turn with.
 struct FirstTurn {
     link: LinkId,
-    /// JavaScript is being told of it.
-    told: bool,
+    /// JavaScript has been given it.
+    given: bool,
     /// What else has happened before it was.
     events: Vec<(Head, Box<[u8]>)>,
 }
 
 impl FirstTurns {
-    /// JavaScript will be told of a connection.
+    /// JavaScript will be given a connection.
     pub fn begin(&mut self, link: LinkId) {
-        self.0.push(FirstTurn { link, told: false, events: Vec::new() });
+        self.0.push(FirstTurn { link, given: false, events: Vec::new() });
     }
 
     #[inline]
@@ -35,15 +35,15 @@ impl FirstTurns {
         self.0.iter().any(|first| first.link == link)
     }
 
-    /// JavaScript is entered, and told of all of them.
+    /// JavaScript is entered, and given all of them.
     #[inline]
-    pub fn tell(&mut self) {
-        self.0.iter_mut().for_each(|first| first.told = true);
+    pub fn give(&mut self) {
+        self.0.iter_mut().for_each(|first| first.given = true);
     }
 
     /// Puts an event off if JavaScript does not know of its connection. Returns whether it has.
     pub fn defer(&mut self, link: LinkId, head: Head, payload: &[u8]) -> bool {
-        let found = self.0.iter_mut().find(|first| first.link == link && !first.told);
+        let found = self.0.iter_mut().find(|first| first.link == link && !first.given);
         if let Some(first) = found {
             first.events.push((head, payload.into()));
             return true;
@@ -54,11 +54,11 @@ impl FirstTurns {
     /// JavaScript has come to the end of a turn. Returns what was put off until then.
     pub fn end(&mut self) -> Vec<(LinkId, Head, Box<[u8]>)> {
         let mut events = Vec::new();
-        self.0.retain_mut(|FirstTurn { link, told, events: own }| {
-            if *told {
+        self.0.retain_mut(|FirstTurn { link, given, events: own }| {
+            if *given {
                 events.extend(own.drain(..).map(|(head, payload)| (*link, head, payload)));
             }
-            !*told
+            !*given
         });
         events
     }

@@ -141,7 +141,7 @@ unsafe extern "C" fn settle(env: sys::napi_env, info: sys::napi_callback_info) -
     })
 }
 
-/// `lookAbandoned()`: looks whether anybody still waits for the request of the peer that the state
+/// `lookAbandoned()`: checks whether the reply is still wanted to the request of the peer that the state
 /// names, and writes the answer into the state.
 unsafe extern "C" fn look_abandoned(
     env: sys::napi_env,

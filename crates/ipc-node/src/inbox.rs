@@ -12,30 +12,25 @@
 //! host takes.
 //!
 //! The first turn of a connection is JavaScript's: what the peer sends stays in the rings until
-//! JavaScript has been told of the connection and has come to the end of its turn.
+//! JavaScript has the connection and has come to the end of its turn.
+
+mod host;
 
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use ipc_core::{
-    Body, BufferId, Corrupt, Ending, Engine, Error, Event, Host, Kind, Lane, LinkId, Message, Peer,
-    Readiness, route,
-};
+use ipc_core::{Ending, Engine, Error, Kind, Lane, LinkId, Message, Peer};
 use napi::sys;
 
-use crate::arena::{Arena, Head, RECORD_LEN, count, head_of, narrow};
-use crate::describe::{describe, ending_code, register};
+use crate::arena::{Arena, Head, RECORD_LEN, head_of, narrow};
+use crate::describe::{describe, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
 use crate::memory::Memory;
-use crate::records::event::{
-    EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
-    EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_REFUSED,
-    EVENT_SENT, EVENT_STREAM, EVENT_UNREAD, EVENT_UNREADABLE,
-};
+use crate::records::event::{EVENT_CLOSED, EVENT_REFUSED, EVENT_SENT};
 use crate::records::{
-    FLAG_OUTSIDE, FLAG_TRACED, LARGE, LINK_UNREAD, LINK_WORDS, RUN_EXPOSED, RUN_KEPT, RUN_WORDS,
-    RUNS_MAX, TRACE_BYTES,
+    FLAG_OUTSIDE, FLAG_STREAM, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED, RUN_KEPT, RUN_WORDS, RUNS_MAX,
+    TRACE_BYTES, WINDOW_BYTES,
 };
 use crate::synchronous::{Outcome, SyncCall};
 
@@ -81,8 +76,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// An inbox that tells JavaScript of its runs in `runs`, and how each link stands, by its place, in
-    /// `standing`.
+    /// An inbox that lists its runs in `runs`, and the state of each link, by its place, in `standing`.
     pub fn new(env: sys::napi_env, runs: Memory, standing: Memory) -> Self {
         Self {
             env,
@@ -124,7 +118,7 @@ impl Inbox {
     /// The extras of the runs there are, which are given to JavaScript now.
     pub fn take_extras(&mut self) -> Vec<Option<Rc<Memory>>> {
         self.reading = self.run_count;
-        self.first_turns.tell();
+        self.first_turns.give();
         std::mem::take(&mut self.extras)
     }
 
@@ -168,8 +162,8 @@ impl Inbox {
         !self.first_turns.is_empty()
     }
 
-    /// JavaScript has come to the end of a turn: links it was told of in it can be read, and what else
-    /// has become of them can be told.
+    /// JavaScript has come to the end of a turn: links it got in that turn can be read, and further events
+    /// of theirs can be reported.
     #[inline]
     pub fn end_first_turns(&mut self) {
         if !self.first_turns.is_empty() {
@@ -184,7 +178,7 @@ impl Inbox {
         }
     }
 
-    /// JavaScript is to be told of a connection.
+    /// JavaScript is to get a connection.
     fn register(&mut self, link: LinkId, head: Head, peer: &Peer) {
         self.record(link, head, register(peer).as_bytes());
         self.first_turns.begin(link);
@@ -216,16 +210,16 @@ impl Inbox {
         self.standing.set_word(queued_at(link, lane), queued);
     }
 
-    /// A message could not be sent, and whoever sent it hears of it this way.
+    /// A message could not be sent, which its sender learns this way.
     pub fn refused(&mut self, link: LinkId, id: u64, error: &Error) {
         let text = describe(error);
-        self.record(link, Head { head: EVENT_REFUSED, id, ..Head::default() }, text.as_bytes());
+        self.record(link, Head::event(EVENT_REFUSED).with_id(id), text.as_bytes());
     }
 
-    /// A one-way message somebody waits for is being written, or will never be.
+    /// A one-way message whose sender waits is being written, or will never be.
     pub fn sent(&mut self, link: LinkId, id: u64, error: Option<&Error>) {
         let text = error.map(describe).unwrap_or_default();
-        self.record(link, Head { head: EVENT_SENT, id, ..Head::default() }, text.as_bytes());
+        self.record(link, Head::event(EVENT_SENT).with_id(id), text.as_bytes());
     }
 
     /// Waits for the answer to one request by itself; everything else is put down as ever.
@@ -266,7 +260,7 @@ impl Inbox {
         if let Some(place) = self.place(link, head, payload.len()) {
             place.copy_from_slice(payload);
         }
-        if head.head == EVENT_CLOSED
+        if head.kind() == EVENT_CLOSED
             && let Some(arena) = self.arena_of(link)
         {
             arena.ended = true;
@@ -358,7 +352,7 @@ impl Inbox {
         let number = narrow(self.extras.len());
         self.waiting += len;
         self.extras.push(payload.clone());
-        if let Some(place) = self.place_traced(link, head, message, 8) {
+        if let Some(place) = self.place_message(link, head, message, 8) {
             place[..4].copy_from_slice(&number.to_ne_bytes());
             place[4..].copy_from_slice(&narrow(len).to_ne_bytes());
             if let Some(memory) = payload {
@@ -367,192 +361,45 @@ impl Inbox {
         }
     }
 
-    /// As [`Self::place`], with the message's trace context in front.
+    /// As [`Self::place`], with a stream's window and the trace context in front.
     #[inline]
-    fn place_traced(
+    fn place_message(
         &mut self,
         link: LinkId,
         head: Head,
         message: &Message,
         len: usize,
     ) -> Option<&mut [u8]> {
-        let Some(trace) = &message.trace else { return self.place(link, head, len) };
-        let head = Head { head: head.head | FLAG_TRACED << 24, ..head };
-        let place = self.place(link, head, TRACE_BYTES as usize + len)?;
-        let (context, payload) = place.split_at_mut(TRACE_BYTES as usize);
-        context[..trace.0.len()].copy_from_slice(&trace.0);
-        context[trace.0.len()..].fill(0);
+        if message.window.is_none() && message.trace.is_none() {
+            return self.place(link, head, len);
+        }
+        self.place_with_options(link, head, message, len)
+    }
+
+    #[cold]
+    fn place_with_options(
+        &mut self,
+        link: LinkId,
+        mut head: Head,
+        message: &Message,
+        len: usize,
+    ) -> Option<&mut [u8]> {
+        let mut options = [0; (WINDOW_BYTES + TRACE_BYTES) as usize];
+        let mut used = 0;
+        if let Some(window) = message.window {
+            head.head |= FLAG_STREAM << 24;
+            options[..4].copy_from_slice(&window.to_ne_bytes());
+            used = WINDOW_BYTES as usize;
+        }
+        if let Some(trace) = &message.trace {
+            head.head |= FLAG_TRACED << 24;
+            options[used..used + trace.0.len()].copy_from_slice(&trace.0);
+            used += TRACE_BYTES as usize;
+        }
+        let place = self.place(link, head, used + len)?;
+        let (front, payload) = place.split_at_mut(used);
+        front.copy_from_slice(&options[..used]);
         Some(payload)
-    }
-}
-
-impl Host for Inbox {
-    #[inline]
-    fn accepts_packed(&mut self, _: LinkId, name: &str) -> bool {
-        self.packed.contains(name)
-    }
-
-    #[inline]
-    fn readiness(&mut self, link: LinkId) -> Readiness {
-        let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
-        let is_first = !self.first_turns.is_empty() && !is_sync && self.first_turns.has(link);
-        let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
-        // A stream begins with two records, and they may be the last of one arena and the first of
-        // the next.
-        let has_runs = self.run_count + 1 < RUNS_MAX as usize;
-        let ready =
-            self.waiting < max && has_runs && self.late.is_empty() && !is_first && !self.closed;
-        if !ready && !self.held_back.contains(&link) {
-            self.held_back.push(link);
-        }
-        if ready { Readiness::All } else { Readiness::Nothing }
-    }
-
-    #[inline]
-    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let len = body.len();
-        if let Some(window) = message.window {
-            self.announce_stream(link, message.id, window);
-        }
-        if len >= LARGE as usize {
-            let payload = self.larges.take(link, len);
-            if let Some(payload) = &payload {
-                body.copy_to(payload.bytes_mut(0, len))?;
-            }
-            self.message_outside(link, message, payload, len);
-            return Ok(());
-        }
-        if self.sync.is_some() && self.is_sync(link, message.id) && is_answer(message) {
-            return self.sync_answer(message, body);
-        }
-        let head = head_of(message, 0);
-        let (used, waiting) = (self.arena_of(link).map(|arena| arena.used), self.waiting);
-        let Some(place) = self.place_traced(link, head, message, len) else { return Ok(()) };
-        let copied = body.copy_to(place);
-        if copied.is_err() {
-            self.take_back(link, used, waiting);
-        }
-        copied
-    }
-
-    fn open(&mut self, link: LinkId, message: &Message) -> BufferId {
-        self.larges.open(link, message.len)
-    }
-
-    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
-        self.larges.fill(buffer, offset, body)
-    }
-
-    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
-        if let Some(window) = message.window {
-            self.announce_stream(link, message.id, window);
-        }
-        let payload = self.larges.close(buffer);
-        self.message_outside(link, message, payload, message.len);
-    }
-
-    fn discard(&mut self, buffer: BufferId) {
-        self.larges.close(buffer);
-    }
-
-    fn event(&mut self, event: Event<'_>) {
-        let head = |head| Head { head, ..Head::default() };
-        match event {
-            Event::Accepted { listener, link, peer } => {
-                let head = Head { code: listener.0, ..head(EVENT_ACCEPTED) };
-                self.register(link, head, peer);
-            }
-            Event::ListenerLost { listener, error } => {
-                let head = Head { code: listener.0, ..head(EVENT_NAME_LOST) };
-                self.record(LinkId(0), head, describe(&error).as_bytes());
-            }
-            Event::Connected { link, peer } => {
-                self.register(link, head(EVENT_CONNECTED), peer);
-            }
-            Event::Named { link, lane, code, name } => {
-                let code = narrow(route(lane, code));
-                let head = Head { code, ..head(EVENT_NAMED) };
-                self.record(link, head, name.as_bytes());
-            }
-            Event::Ended { link, id, ending } if self.is_sync(link, id) => {
-                if let Some(call) = &mut self.sync {
-                    call.outcome = Some(Outcome::Ended(ending));
-                }
-            }
-            Event::Ended { link, id, ending } => {
-                let code = ending_code(ending);
-                self.record(link, Head { code, id, ..head(EVENT_ENDED) }, &[]);
-            }
-            Event::Abandoned { link, id } => {
-                self.record(link, Head { id, ..head(EVENT_ABANDONED) }, &[]);
-            }
-            Event::Granted { link, kind, id, granted } => {
-                let (code, deadline) = (kind as u32, count(granted));
-                self.record(link, Head { code, id, deadline, head: EVENT_GRANTED }, &[]);
-            }
-            Event::ItemsEnd { link, id } => {
-                self.record(link, Head { id, ..head(EVENT_ITEMS_END) }, &[]);
-            }
-            Event::Sent { link, id, error } => self.sent(link, id, error.as_ref()),
-            Event::Dropped { link, lane, count: dropped } => {
-                let (code, deadline) = (lane as u32, count(dropped));
-                self.record(link, Head { code, deadline, ..head(EVENT_DROPPED) }, &[]);
-            }
-            Event::Unread { link, is_too_much } => {
-                self.standing.set_word(standing_at(link, LINK_UNREAD), u32::from(is_too_much));
-                if is_too_much {
-                    self.record(link, head(EVENT_UNREAD), &[]);
-                }
-            }
-            Event::Unreadable { link, route, error } => {
-                let head = Head { code: narrow(route), ..head(EVENT_UNREADABLE) };
-                self.record(link, head, describe(&error).as_bytes());
-            }
-            Event::Drained { link, lane } => {
-                self.standing.set_word(queued_at(link, lane), 0);
-                self.record(link, Head { code: lane as u32, ..head(EVENT_DRAINED) }, &[]);
-            }
-            Event::Closed { link, error } => {
-                let text = error.as_ref().map(describe).unwrap_or_default();
-                self.record(link, head(EVENT_CLOSED), text.as_bytes());
-                (0..LINK_WORDS).for_each(|word| self.standing.set_word(standing_at(link, word), 0));
-            }
-        }
-    }
-}
-
-impl Inbox {
-    #[cold]
-    fn announce_stream(&mut self, link: LinkId, id: u64, window: u32) {
-        let head = Head { head: EVENT_STREAM, id, deadline: f64::from(window), ..Head::default() };
-        self.record(link, head, &[]);
-    }
-
-    fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let len = body.len();
-        let head = head_of(message, 0).head;
-        let Some(call) = &mut self.sync else { return Ok(()) };
-        let arena = self.sync_arena.as_ref().filter(|arena| call.free + len <= arena.len());
-        if let Some(arena) = arena {
-            body.copy_to(arena.bytes_mut(call.free, len))?;
-            call.outcome = Some(Outcome::Answered { head, len });
-        } else if let Some(payload) = Memory::buffer(self.env, len) {
-            body.copy_to(payload.bytes_mut(0, len))?;
-            call.outcome = Some(Outcome::Outside { head, payload: Rc::new(payload), len });
-        }
-        Ok(())
-    }
-
-    /// The record put down last turned out to be broken: it is not shown to anyone.
-    #[cold]
-    fn take_back(&mut self, link: LinkId, used: Option<usize>, waiting: usize) {
-        self.waiting = waiting;
-        let Some(arena) = self.arena_of(link) else { return };
-        // In an arena that was renewed for it, it is the first.
-        let start = used.filter(|used| *used < arena.used).unwrap_or(0);
-        arena.used = start;
-        let end = (self.run_count - 1) * RUN_WORDS as usize + 2;
-        self.runs.set_word(end, narrow(start));
     }
 }
 

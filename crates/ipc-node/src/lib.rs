@@ -5,6 +5,7 @@
 
 mod arena;
 mod binding;
+mod defaults;
 mod describe;
 mod entrance;
 mod first_turns;
@@ -42,7 +43,7 @@ pub struct NativeEngineStats {
     pub connections: u32,
     /// Handshakes that came to nothing.
     pub handshakes_failed: f64,
-    /// Frames found although nobody had rung for them. Anything but 0 is a bug.
+    /// Frames found without a ring of the doorbell. Anything but 0 is a bug.
     pub lost_wakeups: f64,
     /// `loop` or `thread`.
     pub wakes_by: String,
@@ -110,7 +111,7 @@ impl NativeEngine {
     /// `submitOutside(payload)` the same where the payload of the last record is not in it,
     /// `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
     /// answer to the request the state names, `settle()` takes notice of what was written into the
-    /// state, and `lookAbandoned()` looks whether anybody waits for the request the state names.
+    /// state, and `lookAbandoned()` checks whether the reply to the request the state names is still wanted.
     /// `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
     /// much, `uncaught(error)` makes anything an uncaught exception, and `flushAtExit()` writes what can
     /// be written before the process ends.

@@ -8,8 +8,8 @@ use ipc_core::Deferred;
 use napi::sys;
 
 /// An `ArrayBuffer`, or the array over one that `Buffer` is, kept alive by a reference. What user code
-/// gets to see of it may be detached, and then its bytes are somebody else's: whoever writes to such
-/// memory asks [`Self::is_whole`] whenever JavaScript may have run in between.
+/// gets to see of it may be detached, and then its bytes belong to other code: before writing to such
+/// memory, ask [`Self::is_whole`] whenever JavaScript may have run in between.
 #[derive(Debug)]
 pub struct Memory {
     env: sys::napi_env,

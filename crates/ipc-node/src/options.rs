@@ -127,9 +127,9 @@ impl NativeListenOptions {
 /// How the environment waits.
 #[napi(object, use_nullable = true)]
 pub struct NativeWaiting {
-    /// How long to look while an answer is outstanding, in microseconds.
+    /// How long to poll while a reply is outstanding, in microseconds.
     pub expecting_us: f64,
-    /// How long to look after traffic, in microseconds.
+    /// How long to poll after traffic, in microseconds.
     pub recent_us: f64,
     /// By a thread, even where the loop could be watched.
     pub by_thread: bool,

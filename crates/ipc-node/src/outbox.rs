@@ -1,4 +1,4 @@
-//! What JavaScript wants sent: records it has appended to memory of its own.
+//! What JavaScript sends: records it has appended to memory of its own.
 
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use napi::sys;
 
 use crate::binding::Inner;
 use crate::memory::{Memory, Payload};
+use crate::records::kind::{
+    KIND_ERROR, KIND_ONE_WAY, KIND_REPLY, KIND_REPLY_ITEM, KIND_REQUEST, KIND_REQUEST_ITEM,
+};
 use crate::records::order::{ORDER_CONSUMED, ORDER_END};
 use crate::records::out::{
     OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_TIMEOUT, OUT_WINDOW,
@@ -20,8 +23,8 @@ use crate::records::{COMPRESS, FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
 
-/// Payloads at least this long are not copied before there is room for them, if somebody waits for what
-/// becomes of them: a shorter copy takes less than a moment.
+/// Payloads at least this long are not copied before there is room for them, if the sender waits for the
+/// outcome: a shorter copy takes no time worth saving.
 const DEFERRED_LEN_MIN: usize = 1 << 20;
 
 /// A payload that lies in an array of its own.
@@ -31,7 +34,7 @@ pub struct Outside<'a> {
 }
 
 /// Sends the records in the outbox; the payload of the last may be `outside`. What cannot be sent is
-/// told through the inbox, so that a request that was made always ends.
+/// reported through the inbox, so that every request ends.
 pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Result<()> {
     let Inner { engine, inbox, outbox, state, .. } = inner;
     let used = state.word(STATE_USED as usize) as usize;
@@ -57,7 +60,7 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             return Err(Error::new(Code::Internal, "a record of the outbox makes no sense"));
         };
         let awaited = draft.kind == Kind::OneWay && draft.id != 0;
-        // Somebody waits, and leaves the bytes alone until then.
+        // The sender waits, and does not change the bytes until then.
         let waits = awaited || draft.kind == Kind::Request;
         let lent = outside
             .filter(|_| {
@@ -83,9 +86,9 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
                 count(state, STATE_REFUSED);
             }
-            // An answer nobody can be given is no news: whoever asked hears of the end by itself.
+            // A reply that cannot be sent needs no report: the caller's request ends by itself.
             Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error | Kind::ReplyItem) => {}
-            // Nor is what goes down with its connection, of whose end JavaScript will hear next.
+            // Nor does a message lost with its connection: an event for that follows.
             Err(error) if draft.kind == Kind::OneWay && is_end(&error) => {}
             Err(error) => inbox.refused(record.link, draft.id, &error),
         }
@@ -107,10 +110,12 @@ struct Record<'a> {
     link: LinkId,
     head: u32,
     flags: u32,
-    code: u32,
+    /// The code of a message, or the kind of the items an order is about.
+    code_or_item: u32,
     id: u64,
     window: u32,
-    timeout: f64,
+    /// The timeout of a message, or the count of an order.
+    timeout_or_count: f64,
     trace: Option<&'a [u8]>,
     payload: &'a [u8],
 }
@@ -145,10 +150,10 @@ impl<'a> Record<'a> {
             link: LinkId(word(OUT_LINK)?),
             head,
             flags,
-            code: word(OUT_CODE)?,
+            code_or_item: word(OUT_CODE)?,
             id: wide(OUT_ID)?,
             window: word(OUT_WINDOW)?,
-            timeout: f64::from_bits(wide(OUT_TIMEOUT)?),
+            timeout_or_count: f64::from_bits(wide(OUT_TIMEOUT)?),
             trace,
             payload,
         };
@@ -166,12 +171,9 @@ impl<'a> Record<'a> {
         let [order, lane, ..] = self.head.to_ne_bytes();
         match u32::from(order) {
             ORDER_CONSUMED => {
-                let kind = if self.code == Kind::RequestItem as u32 {
-                    Kind::RequestItem
-                } else {
-                    Kind::ReplyItem
-                };
-                engine.consumed(self.link, kind, self.id, whole(self.timeout));
+                let (item, count) = (self.code_or_item, self.timeout_or_count);
+                let kind = kind_of(item).unwrap_or(Kind::ReplyItem);
+                engine.consumed(self.link, kind, self.id, whole(count));
             }
             ORDER_END => {
                 engine.end_items(self.link, Lane::from_number(lane).unwrap_or_default(), self.id);
@@ -183,17 +185,9 @@ impl<'a> Record<'a> {
     #[inline]
     fn draft(&self) -> Option<Draft> {
         let [kind, lane, codec, _] = self.head.to_ne_bytes();
-        let kind = match kind {
-            1 => Kind::Request,
-            2 => Kind::Reply,
-            3 => Kind::Error,
-            4 => Kind::OneWay,
-            6 => Kind::RequestItem,
-            7 => Kind::ReplyItem,
-            _ => return None,
-        };
-        let timeout = (kind == Kind::Request && self.timeout > 0.0)
-            .then(|| Duration::try_from_secs_f64(self.timeout / 1e3).ok())
+        let kind = kind_of(u32::from(kind))?;
+        let timeout = (kind == Kind::Request && self.timeout_or_count > 0.0)
+            .then(|| Duration::try_from_secs_f64(self.timeout_or_count / 1e3).ok())
             .flatten();
         let trace = match self.trace {
             Some(context) => Some(Trace::try_from(context.get(..TRACE_LEN)?).ok()?),
@@ -203,7 +197,7 @@ impl<'a> Record<'a> {
             kind,
             lane: Lane::from_number(lane)?,
             codec: Codec::from_bits(codec & 3),
-            code: self.code,
+            code: self.code_or_item,
             id: self.id,
             timeout,
             trace,
@@ -211,6 +205,20 @@ impl<'a> Record<'a> {
             compress: u32::from(codec) & COMPRESS != 0,
         })
     }
+}
+
+/// The kind of a message that JavaScript may send.
+#[inline]
+fn kind_of(number: u32) -> Option<Kind> {
+    Some(match number {
+        KIND_REQUEST => Kind::Request,
+        KIND_REPLY => Kind::Reply,
+        KIND_ERROR => Kind::Error,
+        KIND_ONE_WAY => Kind::OneWay,
+        KIND_REQUEST_ITEM => Kind::RequestItem,
+        KIND_REPLY_ITEM => Kind::ReplyItem,
+        _ => return None,
+    })
 }
 
 #[expect(

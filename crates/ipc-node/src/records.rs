@@ -1,22 +1,24 @@
-//! How messages lie in the memory both languages look at.
+//! The layout of messages in the memory that both languages share.
 //!
 //! JavaScript appends records to the outbox and the binding reads them; the binding appends records
 //! to a link's arena and JavaScript reads them. Places are counted in words of 32 bits. The numbers
-//! are exported, so that each is written down once.
+//! are exported, so that each is written once.
 
 #![allow(missing_docs, reason = "the drawings say what the numbers are")]
 
+use ipc_core::{Codec, Kind};
 use napi_derive::napi;
 
-/// A record in the outbox: what to send.
+/// A record in the outbox: a message to send, or an order.
 ///
 /// ```text
 ///   0     1      2                       3      4 5  6             7        8 9            10
 ///   | len | link | kind lane codec flags | code | id | payload len | window | timeout: f64 | payload
+///   | len | link | kind lane             | item | id |             |        | count: f64   |
 /// ```
 ///
-/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none. The
-/// window makes a request a stream, 0 does not.
+/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none. A window
+/// makes a request a stream; 0 does not. An order is about items, of which it has the kind and a count.
 pub mod out {
     use super::napi;
 
@@ -28,6 +30,9 @@ pub mod out {
     pub const OUT_HEAD: u32 = 2;
     #[napi]
     pub const OUT_CODE: u32 = 3;
+    /// Of an order, in place of a code.
+    #[napi]
+    pub const OUT_ITEM: u32 = 3;
     #[napi]
     pub const OUT_ID: u32 = 4;
     #[napi]
@@ -36,19 +41,24 @@ pub mod out {
     pub const OUT_WINDOW: u32 = 7;
     #[napi]
     pub const OUT_TIMEOUT: u32 = 8;
+    /// Of an order, in place of a timeout.
+    #[napi]
+    pub const OUT_COUNT: u32 = 8;
     #[napi]
     pub const OUT_WORDS: u32 = 10;
 }
 
-/// A record in a link's arena: what has come.
+/// A record in a link's arena: a message that has arrived, or an event.
 ///
 /// ```text
-///   0     1                       2      3             4 5  6 7             8
-///   | len | kind lane codec flags | code | payload len | id | deadline: f64 | payload
+///   0     1                       2       3             4 5  6 7             8
+///   | len | kind lane codec flags | code  | payload len | id | deadline: f64 | payload
+///   | len | kind lane             | about | payload len | id | count: f64    | payload
 /// ```
 ///
-/// Of a message the code is a route: four times what the peer calls it in its lane, and the lane. The
-/// deadline is in milliseconds of the monotonic clock, 0 for never.
+/// The code of a message is a route: four times the peer's code in that lane, plus the lane. The deadline
+/// is in milliseconds of the monotonic clock, 0 for never. What an event is about, and what it counts, is
+/// said where the event is.
 pub mod inward {
     use super::napi;
 
@@ -58,12 +68,18 @@ pub mod inward {
     pub const IN_HEAD: u32 = 1;
     #[napi]
     pub const IN_CODE: u32 = 2;
+    /// Of an event, in place of a code.
+    #[napi]
+    pub const IN_ABOUT: u32 = 2;
     #[napi]
     pub const IN_PAYLOAD_LEN: u32 = 3;
     #[napi]
     pub const IN_ID: u32 = 4;
     #[napi]
     pub const IN_DEADLINE: u32 = 6;
+    /// Of an event, in place of a deadline.
+    #[napi]
+    pub const IN_COUNT: u32 = 6;
     #[napi]
     pub const IN_WORDS: u32 = 8;
 }
@@ -76,6 +92,13 @@ pub const FLAG_OUTSIDE: u32 = 1;
 /// Flag of a record: a trace context precedes the payload.
 #[napi]
 pub const FLAG_TRACED: u32 = 2;
+/// Flag of a record that has arrived: the request is a stream, and its window precedes the payload and
+/// the trace context.
+#[napi]
+pub const FLAG_STREAM: u32 = 4;
+/// Bytes of a window in a record: a word, and one that is empty.
+#[napi]
+pub const WINDOW_BYTES: u32 = 8;
 /// Beside the codec of a record that is sent: the payload is to be compressed.
 #[napi]
 pub const COMPRESS: u32 = 4;
@@ -128,7 +151,7 @@ pub mod state {
     /// Bytes of the outbox in use: JavaScript adds, the binding sets it to 0.
     #[napi]
     pub const STATE_USED: u32 = 0;
-    /// 1 while the binding has entered JavaScript and will look at the outbox afterwards.
+    /// 1 while the binding has entered JavaScript and will read the outbox afterwards.
     #[napi]
     pub const STATE_INSIDE: u32 = 1;
     /// Reasons JavaScript has to keep the process alive.
@@ -154,7 +177,7 @@ pub mod state {
     /// Length of a synchronous answer that has memory of its own.
     #[napi]
     pub const STATE_SYNC_LEN: u32 = 9;
-    /// 1 if nobody waits for the request that was asked about any more.
+    /// 1 if the reply to the request in question is no longer wanted.
     #[napi]
     pub const STATE_ABANDONED: u32 = 10;
     /// Of which epoch the codes of names have to be: what is in their upper halves.
@@ -177,71 +200,98 @@ pub mod state {
 pub mod order {
     use super::napi;
 
-    /// Items of the kind in the code, and of this cost in place of the timeout, are done with.
+    /// Items have been consumed: their kind, and the count of bytes they took of the credit.
     #[napi]
     pub const ORDER_CONSUMED: u32 = 32;
-    /// No more items go with a request.
+    /// No more items follow with a request.
     #[napi]
     pub const ORDER_END: u32 = 33;
+}
+
+/// Kinds of messages, as in a header.
+pub mod kind {
+    use super::{Kind, napi};
+
+    #[napi]
+    pub const KIND_REQUEST: u32 = Kind::Request as u32;
+    #[napi]
+    pub const KIND_REPLY: u32 = Kind::Reply as u32;
+    #[napi]
+    pub const KIND_ERROR: u32 = Kind::Error as u32;
+    #[napi]
+    pub const KIND_ONE_WAY: u32 = Kind::OneWay as u32;
+    #[napi]
+    pub const KIND_REQUEST_ITEM: u32 = Kind::RequestItem as u32;
+    #[napi]
+    pub const KIND_REPLY_ITEM: u32 = Kind::ReplyItem as u32;
+}
+
+/// Codecs, as in a header.
+pub mod codec {
+    use super::{Codec, napi};
+
+    #[napi]
+    pub const CODEC_BYTES: u32 = Codec::Bytes as u32;
+    #[napi]
+    pub const CODEC_MESSAGE_PACK: u32 = Codec::MessagePack as u32;
+    #[napi]
+    pub const CODEC_JSON: u32 = Codec::Json as u32;
+    #[napi]
+    pub const CODEC_CUSTOM: u32 = Codec::Custom as u32;
 }
 
 /// What a record is about, beyond the kinds of messages.
 pub mod event {
     use super::napi;
 
-    /// A connection asked for is open; the payload says to whom, in JSON.
+    /// A connection that was requested is open; the payload describes the peer, in JSON.
     #[napi]
     pub const EVENT_CONNECTED: u32 = 16;
-    /// A client has come; the code says to which listener, the payload who, in JSON.
+    /// A client has connected to the listener it is about; the payload describes the peer, in JSON.
     #[napi]
     pub const EVENT_ACCEPTED: u32 = 17;
-    /// A connection is over; the payload says why, if anything is wrong: code, line feed, message.
+    /// A connection is over; the payload gives the reason, if there is one: code, line feed, message.
     #[napi]
     pub const EVENT_CLOSED: u32 = 18;
-    /// The peer uses the route in the code for the name in the payload from now on.
+    /// From now on the peer uses the route this is about for the name in the payload.
     #[napi]
     pub const EVENT_NAMED: u32 = 19;
-    /// A request of ours ended without an answer; the code says how.
+    /// A request of this side ended without a reply; the ending is what it is about.
     #[napi]
     pub const EVENT_ENDED: u32 = 20;
-    /// A request of the peer needs no answer any more.
+    /// A request of the peer no longer needs a reply.
     #[napi]
     pub const EVENT_ABANDONED: u32 = 21;
-    /// Nothing waits for room any more in the lane in the code.
+    /// No message waits for space in this lane any more.
     #[napi]
     pub const EVENT_DRAINED: u32 = 22;
-    /// A message could not be sent; the payload says why, as when a connection is over.
+    /// A message could not be sent; the payload gives the reason, as when a connection is over.
     #[napi]
     pub const EVENT_REFUSED: u32 = 23;
-    /// The request behind this is a stream, with the window in place of the deadline.
+    /// The peer grants credit for the kind of items this is about: the count is the total in bytes.
     #[napi]
-    pub const EVENT_STREAM: u32 = 24;
-    /// The peer grants credit for items of the kind in the code: so much in all in place of the
-    /// deadline.
+    pub const EVENT_GRANTED: u32 = 24;
+    /// No more items follow with a request of the peer.
     #[napi]
-    pub const EVENT_GRANTED: u32 = 25;
-    /// No more items go with a request of the peer.
+    pub const EVENT_ITEMS_END: u32 = 25;
+    /// A one-way message with an id is being written, or the payload gives the reason why not, as when a
+    /// connection is over.
     #[napi]
-    pub const EVENT_ITEMS_END: u32 = 26;
-    /// What became of a one-way message with an id: it is being written, or the payload says why not,
-    /// as when a connection is over.
+    pub const EVENT_SENT: u32 = 26;
+    /// This lane was full and has dropped a count of one-way messages.
     #[napi]
-    pub const EVENT_SENT: u32 = 27;
-    /// One-way messages were dropped by the lane in the code, which was full: so many in place of the
-    /// deadline.
+    pub const EVENT_DROPPED: u32 = 27;
+    /// A one-way message of the peer, of the route this is about, was not accepted; the payload gives the
+    /// reason, as when a connection is over.
     #[napi]
-    pub const EVENT_DROPPED: u32 = 28;
-    /// A one-way message of the peer's, of the route in the code, was not taken; the payload says why, as
-    /// when a connection is over.
+    pub const EVENT_UNREADABLE: u32 = 28;
+    /// More items are unread than may be: consumed ones have to be reported at once.
     #[napi]
-    pub const EVENT_UNREADABLE: u32 = 29;
-    /// More items wait to be read than may: what is consumed is to be said at once.
+    pub const EVENT_UNREAD: u32 = 29;
+    /// Clients can no longer find the server of the listener this is about; the payload gives the reason.
+    /// It belongs to no link, and may be in the arena of any.
     #[napi]
-    pub const EVENT_UNREAD: u32 = 30;
-    /// Clients do not find a server any more: the code says which listener it was, the payload why. It
-    /// is of no link, and stands in the arena of any.
-    #[napi]
-    pub const EVENT_NAME_LOST: u32 = 31;
+    pub const EVENT_NAME_LOST: u32 = 30;
 }
 
 /// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a

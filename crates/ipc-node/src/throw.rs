@@ -8,7 +8,7 @@ use std::ptr;
 use ipc_core::{Code, Error};
 use napi::sys;
 
-/// Runs `work` with a scope for the values it makes, as whoever is not called by JavaScript has to.
+/// Runs `work` with a scope for the values it makes, as code not called by JavaScript has to.
 pub fn scoped(env: sys::napi_env, work: impl FnOnce()) {
     let mut scope = ptr::null_mut();
     // SAFETY: on the environment's thread; the scope is closed below, whatever happens in between.
@@ -63,7 +63,7 @@ pub fn throw(env: sys::napi_env, error: &Error) {
     unsafe { sys::napi_throw(env, exception) };
 }
 
-/// Raises an error nobody called for.
+/// Raises an error outside of any call.
 pub fn uncaught(env: sys::napi_env, error: &Error) {
     let exception = exception(env, error.code(), &error.to_string());
     // SAFETY: on the environment's thread, in a scope.

@@ -75,7 +75,7 @@ fn find(name: &CStr) -> Option<NonNull<c_void>> {
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }
 
-/// Whoever has handles in a loop is called back here, on the loop's thread.
+/// The owner of handles in a loop is called back here, on the loop's thread.
 pub trait Turns {
     /// The descriptor is readable.
     fn on_readable(&self);
@@ -88,7 +88,7 @@ pub trait Turns {
     unsafe fn on_closed(target: NonNull<Self>);
 }
 
-/// A poll handle on the engine's descriptor, a prepare handle to look before the loop waits, and an
+/// A poll handle on the engine's descriptor, a prepare handle to poll before the loop waits, and an
 /// idle handle that keeps it from waiting at all.
 pub struct Watch<T>(NonNull<Shared<T>>);
 
@@ -194,13 +194,13 @@ impl<T: Turns> Watch<T> {
         }
     }
 
-    /// Tells the loop that time has passed since it looked last, so that it does not wait too long.
+    /// Updates the loop's time, so that it does not wait too long.
     pub fn update_time(&self) {
         // SAFETY: this thread's loop, alive while the handles are.
         unsafe { (self.uv.update_time)(self.event_loop.as_ptr()) };
     }
 
-    /// Whether any descriptor of the loop has something: ours or anyone's.
+    /// Whether any descriptor of the loop is ready, ours or any other.
     pub fn is_any_ready(&self) -> bool {
         // SAFETY: as above; the poll is of one valid entry and does not wait.
         unsafe {

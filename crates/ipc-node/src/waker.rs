@@ -118,7 +118,7 @@ impl Call {
     fn post(self) {
         let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
         // SAFETY: not released while the thread or the binding uses it. A queue that is closing
-        // refuses, and then nobody needs to be woken.
+        // refuses, and then there is nothing to wake.
         unsafe { sys::napi_call_threadsafe_function(self.0, ptr::null_mut(), mode) };
     }
 }

@@ -127,18 +127,21 @@ pub struct ListenOptions {
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self {
-            connections_max: 4096,
-            rings_max: [0; RINGS],
-            hello_timeout: Duration::from_millis(250),
-            ready_timeout: Duration::from_secs(5),
-            unfinished_max: 1024,
-            serving_max: None,
-        }
+        Self::DEFAULT
     }
 }
 
 impl ListenOptions {
+    /// Where everyone starts.
+    pub const DEFAULT: Self = Self {
+        connections_max: 4096,
+        rings_max: [0; RINGS],
+        hello_timeout: Duration::from_millis(250),
+        ready_timeout: Duration::from_secs(5),
+        unfinished_max: 1024,
+        serving_max: None,
+    };
+
     pub(super) fn check(&self) -> Result<()> {
         if Geometry::SPARSE_MAX.with(self.rings_max).is_valid() {
             return Ok(());

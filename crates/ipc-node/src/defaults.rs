@@ -1,0 +1,49 @@
+//! Limits and defaults of the engine, for JavaScript to check and complete its options with: each is
+//! written once, in the engine.
+
+#![allow(missing_docs, reason = "the names say it; index.d.ts explains each")]
+#![expect(clippy::cast_possible_truncation, reason = "small numbers, known when this is compiled")]
+
+use ipc_core::{Bounds, HEADER_LEN, Limits, ListenOptions, WaitPolicy};
+use napi_derive::napi;
+
+#[napi]
+pub const METHOD_LEN_MAX: u32 = ipc_core::METHOD_LEN_MAX as u32;
+#[napi]
+pub const TOKEN_LEN_MAX: u32 = ipc_core::TOKEN_LEN_MAX as u32;
+#[napi]
+pub const RING_LEN_MIN: u32 = ipc_core::RING_LEN_MIN;
+#[napi]
+pub const RING_LEN_MAX: u32 = ipc_core::RING_LEN_MAX;
+#[napi]
+pub const WINDOW_MIN: u32 = ipc_core::WINDOW_MIN;
+#[napi]
+pub const WINDOW_MAX: u32 = ipc_core::WINDOW_MAX;
+#[napi]
+pub const WINDOW_DEFAULT: u32 = ipc_core::WINDOW_DEFAULT;
+/// What an item takes of a stream's credit besides its payload; the sum is rounded up to eight.
+#[napi]
+pub const ITEM_OVERHEAD: u32 = HEADER_LEN as u32;
+#[napi]
+pub const MESSAGE_LEN_DEFAULT: f64 = Limits::DEFAULT.message_len_max as f64;
+/// The default is as much as there may be.
+#[napi]
+pub const PENDING_MAX: u32 = Limits::DEFAULT.pending_max;
+#[napi]
+pub const BACKLOG_DEFAULT: f64 = Bounds::DEFAULT.backlog_max as f64;
+#[napi]
+pub const SERVING_DEFAULT: u32 = Bounds::DEFAULT.serving_max;
+#[napi]
+pub const UNREAD_DEFAULT: f64 = Bounds::DEFAULT.unread_max as f64;
+#[napi]
+pub const CONNECTIONS_DEFAULT: u32 = ListenOptions::DEFAULT.connections_max as u32;
+#[napi]
+pub const HELLO_TIMEOUT_MS_DEFAULT: u32 = ListenOptions::DEFAULT.hello_timeout.as_millis() as u32;
+#[napi]
+pub const SPIN_EXPECTING_US_DEFAULT: u32 = WaitPolicy::DEFAULT.expecting.as_micros() as u32;
+#[napi]
+pub const SPIN_RECENT_US_DEFAULT: u32 = WaitPolicy::DEFAULT.recent.as_micros() as u32;
+#[napi]
+pub const TIMEOUT_MS_DEFAULT: u32 = ipc_core::TIMEOUT_DEFAULT.as_millis() as u32;
+#[napi]
+pub const CONNECT_TIMEOUT_MS_DEFAULT: u32 = ipc_core::CONNECT_TIMEOUT_DEFAULT.as_millis() as u32;

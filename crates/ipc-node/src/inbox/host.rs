@@ -1,0 +1,170 @@
+//! What the engine calls while it is driven: messages and events become records.
+
+use std::rc::Rc;
+
+use ipc_core::{Body, BufferId, Corrupt, Event, Host, LinkId, Message, Readiness, route};
+
+use super::{Inbox, WAITING_MAX, WAITING_SYNC_MAX, is_answer, queued_at, standing_at};
+use crate::arena::{Head, count, head_of, narrow};
+use crate::describe::{describe, ending_code};
+use crate::memory::Memory;
+use crate::records::event::{
+    EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
+    EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_UNREAD,
+    EVENT_UNREADABLE,
+};
+use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX};
+use crate::synchronous::Outcome;
+
+impl Host for Inbox {
+    #[inline]
+    fn accepts_packed(&mut self, _: LinkId, name: &str) -> bool {
+        self.packed.contains(name)
+    }
+
+    #[inline]
+    fn readiness(&mut self, link: LinkId) -> Readiness {
+        let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
+        let is_first = !self.first_turns.is_empty() && !is_sync && self.first_turns.has(link);
+        let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
+        let has_runs = self.run_count < RUNS_MAX as usize;
+        let ready =
+            self.waiting < max && has_runs && self.late.is_empty() && !is_first && !self.closed;
+        if !ready && !self.held_back.contains(&link) {
+            self.held_back.push(link);
+        }
+        if ready { Readiness::All } else { Readiness::Nothing }
+    }
+
+    #[inline]
+    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        let len = body.len();
+        if len >= LARGE as usize {
+            let payload = self.larges.take(link, len);
+            if let Some(payload) = &payload {
+                body.copy_to(payload.bytes_mut(0, len))?;
+            }
+            self.message_outside(link, message, payload, len);
+            return Ok(());
+        }
+        if self.sync.is_some() && self.is_sync(link, message.id) && is_answer(message) {
+            return self.sync_answer(message, body);
+        }
+        let head = head_of(message, 0);
+        let (used, waiting) = (self.arena_of(link).map(|arena| arena.used), self.waiting);
+        let Some(place) = self.place_message(link, head, message, len) else { return Ok(()) };
+        let copied = body.copy_to(place);
+        if copied.is_err() {
+            self.take_back(link, used, waiting);
+        }
+        copied
+    }
+
+    fn open(&mut self, link: LinkId, message: &Message) -> BufferId {
+        self.larges.open(link, message.len)
+    }
+
+    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
+        self.larges.fill(buffer, offset, body)
+    }
+
+    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
+        let payload = self.larges.close(buffer);
+        self.message_outside(link, message, payload, message.len);
+    }
+
+    fn discard(&mut self, buffer: BufferId) {
+        self.larges.close(buffer);
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Accepted { listener, link, peer } => {
+                self.register(link, Head::event(EVENT_ACCEPTED).about(listener.0), peer);
+            }
+            Event::ListenerLost { listener, error } => {
+                let head = Head::event(EVENT_NAME_LOST).about(listener.0);
+                self.record(LinkId(0), head, describe(&error).as_bytes());
+            }
+            Event::Connected { link, peer } => {
+                self.register(link, Head::event(EVENT_CONNECTED), peer);
+            }
+            Event::Named { link, lane, code, name } => {
+                let head = Head::event(EVENT_NAMED).about(narrow(route(lane, code)));
+                self.record(link, head, name.as_bytes());
+            }
+            Event::Ended { link, id, ending } if self.is_sync(link, id) => {
+                if let Some(call) = &mut self.sync {
+                    call.outcome = Some(Outcome::Ended(ending));
+                }
+            }
+            Event::Ended { link, id, ending } => {
+                let head = Head::event(EVENT_ENDED).about(ending_code(ending)).with_id(id);
+                self.record(link, head, &[]);
+            }
+            Event::Abandoned { link, id } => {
+                self.record(link, Head::event(EVENT_ABANDONED).with_id(id), &[]);
+            }
+            Event::Granted { link, kind, id, granted } => {
+                let head = Head::event(EVENT_GRANTED).about(kind as u32).with_id(id);
+                self.record(link, head.with_count(count(granted)), &[]);
+            }
+            Event::ItemsEnd { link, id } => {
+                self.record(link, Head::event(EVENT_ITEMS_END).with_id(id), &[]);
+            }
+            Event::Sent { link, id, error } => self.sent(link, id, error.as_ref()),
+            Event::Dropped { link, lane, count: dropped } => {
+                let head = Head::event(EVENT_DROPPED).in_lane(lane).with_count(count(dropped));
+                self.record(link, head, &[]);
+            }
+            Event::Unread { link, is_too_much } => {
+                self.standing.set_word(standing_at(link, LINK_UNREAD), u32::from(is_too_much));
+                if is_too_much {
+                    self.record(link, Head::event(EVENT_UNREAD), &[]);
+                }
+            }
+            Event::Unreadable { link, route, error } => {
+                let head = Head::event(EVENT_UNREADABLE).about(narrow(route));
+                self.record(link, head, describe(&error).as_bytes());
+            }
+            Event::Drained { link, lane } => {
+                self.standing.set_word(queued_at(link, lane), 0);
+                self.record(link, Head::event(EVENT_DRAINED).in_lane(lane), &[]);
+            }
+            Event::Closed { link, error } => {
+                let text = error.as_ref().map(describe).unwrap_or_default();
+                self.record(link, Head::event(EVENT_CLOSED), text.as_bytes());
+                (0..LINK_WORDS).for_each(|word| self.standing.set_word(standing_at(link, word), 0));
+            }
+        }
+    }
+}
+
+impl Inbox {
+    fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        let len = body.len();
+        let head = head_of(message, 0).head;
+        let Some(call) = &mut self.sync else { return Ok(()) };
+        let arena = self.sync_arena.as_ref().filter(|arena| call.free + len <= arena.len());
+        if let Some(arena) = arena {
+            body.copy_to(arena.bytes_mut(call.free, len))?;
+            call.outcome = Some(Outcome::Answered { head, len });
+        } else if let Some(payload) = Memory::buffer(self.env, len) {
+            body.copy_to(payload.bytes_mut(0, len))?;
+            call.outcome = Some(Outcome::Outside { head, payload: Rc::new(payload), len });
+        }
+        Ok(())
+    }
+
+    /// The record put down last turned out to be broken: it is not shown to anyone.
+    #[cold]
+    fn take_back(&mut self, link: LinkId, used: Option<usize>, waiting: usize) {
+        self.waiting = waiting;
+        let Some(arena) = self.arena_of(link) else { return };
+        // In an arena that was renewed for it, it is the first.
+        let start = used.filter(|used| *used < arena.used).unwrap_or(0);
+        arena.used = start;
+        let end = (self.run_count - 1) * RUN_WORDS as usize + 2;
+        self.runs.set_word(end, narrow(start));
+    }
+}
