@@ -5,6 +5,7 @@
 
 mod arena;
 mod binding;
+#[cfg_attr(test, allow(dead_code, reason = "only the addon registers them"))]
 mod defaults;
 mod describe;
 mod entrance;
@@ -15,6 +16,7 @@ mod large;
 mod memory;
 mod options;
 mod outbox;
+#[cfg_attr(test, allow(dead_code, reason = "only the addon registers all of them"))]
 mod records;
 mod synchronous;
 mod throw;
