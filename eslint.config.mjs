@@ -32,4 +32,11 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.mjs', '**/*.js'], ...tseslint.configs.disableTypeChecked },
+  // Type tests use contracts only as types.
+  { files: ['__test__/types/**'], rules: { '@typescript-eslint/no-unused-vars': 'off' } },
+  {
+    // The limits of CONTRIBUTING.md, in product code; ci/limits.mjs has those of Rust, and the width.
+    files: ['ts/**', 'cli/**', 'ci/**', 'conformance/**'],
+    rules: { 'max-lines': ['error', 500], 'max-lines-per-function': ['error', 70] },
+  },
 )

@@ -36,8 +36,8 @@ export interface Codec<T> {
   readonly name: string
   /** Encodes a value. If it throws, the call fails with `ERR_INVALID_PAYLOAD`. */
   readonly encode: (value: T) => Uint8Array
-  /** Decodes a value. Must not keep `bytes`, which are overwritten later. If it throws, the call fails
-   * with `ERR_INVALID_PAYLOAD`. */
+  /** Decodes a value. Must not keep `bytes`, which are overwritten later. If it throws, the call
+   * fails with `ERR_INVALID_PAYLOAD`. */
   readonly decode: (bytes: Uint8Array) => T
 }
 
@@ -46,12 +46,12 @@ export interface Codec<T> {
 export declare const bytes: Codec<Uint8Array>
 
 /**
- * MessagePack, the default. Supports objects, arrays, strings, booleans, `null` (`undefined` becomes
- * `null`), numbers, `bigint` up to 64 bits, `Date`, `ArrayBuffer` and typed arrays; integers beyond 2^53
- * are decoded as `bigint`. Rust reads and writes the same with named fields.
+ * MessagePack, the default. Supports objects, arrays, strings, booleans, `null` (`undefined`
+ * becomes `null`), numbers, `bigint` up to 64 bits, `Date`, `ArrayBuffer` and typed arrays;
+ * integers beyond 2^53 are decoded as `bigint`. Rust reads and writes the same with named fields.
  *
- * Values may be nested 128 levels deep, and may have 1,000,000 items and fields, plus one for every 8
- * bytes. Anything else is refused with `ERR_INVALID_PAYLOAD`.
+ * Values may be nested 128 levels deep, and may have 1,000,000 items and fields, plus one for every
+ * 8 bytes. Anything else is refused with `ERR_INVALID_PAYLOAD`.
  */
 export declare const messagePack: Codec<any>
 
@@ -70,8 +70,8 @@ export interface StandardSchema<T = unknown> {
 }
 
 /**
- * The codecs that can carry a `T`: those of `T` itself, and those of `any`. Where there may be no value
- * (`void`, `undefined`), its absence does not count: {@link bytes} sends it as no bytes.
+ * The codecs that can carry a `T`: those of `T` itself, and those of `any`. Where there may be no
+ * value (`void`, `undefined`), its absence does not count: {@link bytes} sends it as no bytes.
  */
 export type CodecFor<T> = [T] extends [void | undefined]
   ? Codec<any>
@@ -86,13 +86,13 @@ export interface MethodOptions<Params, Result> {
   /** Checks the result where the reply arrives. */
   result?: StandardSchema<Result>
   /**
-   * Compresses payloads of 4,096 bytes and more (LZ4), in both directions, if that makes them shorter
-   * and the peer supports it. This saves space in the rings and in private memory; it seldom saves time,
-   * see docs/performance.md.
+   * Compresses payloads of 4,096 bytes and more (LZ4), in both directions, if that makes them
+   * shorter and the peer supports it. This saves space in the rings and in private memory; it
+   * seldom saves time, see docs/performance.md.
    *
    * It also permits the peer to compress: a compressed payload that arrives without this option is
-   * refused with `ERR_INVALID_PAYLOAD`. Decompressing uses up to 64 times the compressed length plus
-   * 1 MiB. @default false
+   * refused with `ERR_INVALID_PAYLOAD`. Decompressing uses up to 64 times the compressed length
+   * plus 1 MiB. @default false
    */
   compress?: boolean
 }
@@ -104,8 +104,8 @@ export interface EventOptions<Payload> {
   /** Checks the payload where the event arrives. */
   payload?: StandardSchema<Payload>
   /**
-   * Compresses payloads of 4,096 bytes and more (LZ4) if that makes them shorter and the peer supports
-   * it, and permits the peer to do so: see {@link MethodOptions.compress}. @default false
+   * Compresses payloads of 4,096 bytes and more (LZ4) if that makes them shorter and the peer
+   * supports it, and permits the peer to do so: see {@link MethodOptions.compress}. @default false
    */
   compress?: boolean
 }
@@ -229,8 +229,8 @@ export declare function stream<T>(
   options: Omit<CodecOptions<T>, 'compress'>,
 ): Stream<T, T, T, T>
 /**
- * Makes a contract for streams: the handler sends `Item`s, the caller sends `Upload`s. Where items have
- * a type and no result is named, there is none.
+ * Makes a contract for streams: the handler sends `Item`s, the caller sends `Upload`s. Where items
+ * have a type and no result is named, there is none.
  *
  * @example
  * ```ts
@@ -256,14 +256,15 @@ export declare function stream<
 
 /**
  * The priority of a message. More urgent lanes are read first; less urgent ones are never starved.
- * Messages keep their order within a lane only. A long message delays those behind it in its own lane
- * and none in a more urgent one.
+ * Messages keep their order within a lane only. A long message delays those behind it in its own
+ * lane and none in a more urgent one.
  */
 export type Lane = 'critical' | 'high' | 'normal' | 'low'
 
 /** How a request is sent. */
 export interface RequestOptions {
-  /** Cancels the request: it rejects with the signal's reason, and the peer's handler is cancelled. */
+  /** Cancels the request: it rejects with the signal's reason, and the peer's handler is
+   * cancelled. */
   signal?: AbortSignal
   /** Milliseconds after which the request rejects with `ERR_TIMEOUT`; `Infinity` for never.
    * @default the connection's `timeoutMs` */
@@ -272,8 +273,8 @@ export interface RequestOptions {
   lane?: Lane
   /** A W3C `traceparent` to send with it. */
   traceparent?: string
-  /** The context of the handler that makes this request. The request gets no more time than that has
-   * left, is cancelled with it, and inherits its `traceparent` unless it has one of its own. */
+  /** The context of the handler that makes this request. The request gets no more time than that
+   * has left, is cancelled with it, and inherits its `traceparent` unless it has one of its own. */
   parent?: Context
 }
 
@@ -283,9 +284,9 @@ export interface StreamCallOptions extends RequestOptions {
    * @default Infinity */
   timeoutMs?: number
   /**
-   * Bytes of items that may be in flight or unread, in each direction, before their sender has to wait:
-   * 4,096 to 16,777,216. An item counts as its payload and about 28 bytes. Credit is returned whenever
-   * half of the window has been read. @default 262,144
+   * Bytes of items that may be in flight or unread, in each direction, before their sender has to
+   * wait: 4,096 to 16,777,216. An item counts as its payload and about 28 bytes. Credit is returned
+   * whenever half of the window has been read. @default 262,144
    */
   windowBytes?: number
 }
@@ -297,7 +298,8 @@ export interface SyncRequestOptions {
   timeoutMs?: number
   /** The lane it is sent in; the reply returns in the same one. @default 'normal' */
   lane?: Lane
-  /** The context of the handler that makes this request, which gets no more time than that has left. */
+  /** The context of the handler that makes this request, which gets no more time than that has
+   * left. */
   parent?: Context
 }
 
@@ -319,14 +321,15 @@ export interface WaitOptions {
 
 /** The other end of a connection. */
 export interface Peer {
-  /** Its process id, for display: the system reuses them. 0 if it cannot be seen from here, as across
-   * containers. */
+  /** Its process id, for display: the system reuses them. 0 if it cannot be seen from here, as
+   * across containers. */
   readonly pid: number
   /** Its user id, which is always yours. */
   readonly uid: number
   /** Identifies this connection; hexadecimal, and never used twice. */
   readonly session: string
-  /** Whether the peer is in this very thread, and can therefore never answer a synchronous request. */
+  /** Whether the peer is in this very thread, and can therefore never answer a synchronous
+   * request. */
   readonly isSelf: boolean
   /** How the shared memory was passed to the peer. */
   readonly transport: 'sealed' | 'portable'
@@ -352,11 +355,12 @@ export interface Context {
    * connection ended. For an event: when the connection ends. */
   readonly signal: AbortSignal
   /**
-   * Whether the reply is no longer wanted, as of now: for handlers that compute without returning to
-   * the event loop, and whose {@link Context.signal} can therefore not fire. Costs about 20 ns.
+   * Whether the reply is no longer wanted, as of now: for handlers that compute without returning
+   * to the event loop, and whose {@link Context.signal} can therefore not fire. Costs about 20 ns.
    */
   readonly cancelled: boolean
-  /** Milliseconds until the caller's deadline, by the monotonic clock; `Infinity` if there is none. */
+  /** Milliseconds until the caller's deadline, by the monotonic clock; `Infinity` if there is
+   * none. */
   readonly remainingMs: number
   /** The W3C `traceparent` that was sent with the message. */
   readonly traceparent: string | undefined
@@ -380,13 +384,13 @@ export interface ItemReader<Item> {
    * rest; at the caller it cancels the stream. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Item>
   /**
-   * Calls `take` with all items that have arrived together, which has the highest throughput. While a
-   * promise it returns is pending, further items wait, and finally so does their sender.
+   * Calls `take` with all items that have arrived together, which has the highest throughput. While
+   * a promise it returns is pending, further items wait, and finally so does their sender.
    * @param take receives the items.
-   * @param options with `borrowed`, items of {@link bytes} are valid only until `take` returns, which
-   * saves a copy.
-   * @returns a promise that resolves after the last item, and rejects with the reason the stream ended,
-   * or with what `take` threw.
+   * @param options with `borrowed`, items of {@link bytes} are valid only until `take` returns,
+   * which saves a copy.
+   * @returns a promise that resolves after the last item, and rejects with the reason the stream
+   * ended, or with what `take` threw.
    */
   forEach(take: (items: Item[]) => unknown, options?: HandleOptions): Promise<void>
 }
@@ -396,8 +400,8 @@ export interface ItemWriter<Item> {
   /**
    * Sends an item.
    * @returns `false` if the window is full: await {@link ItemWriter.ready} before the next.
-   * @throws IpcError `ERR_FULL` if `ready` was not awaited, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`, or
-   * the reason the stream ended.
+   * @throws IpcError `ERR_FULL` if `ready` was not awaited, `ERR_TOO_LARGE`, `ERR_INVALID_PAYLOAD`,
+   * or the reason the stream ended.
    */
   write(item: Item): boolean
   /**
@@ -410,12 +414,13 @@ export interface ItemWriter<Item> {
 /** A stream, at the caller. */
 export interface ClientStream<Item = any, Upload = any, Result = any>
   extends ItemReader<Item>, ItemWriter<Upload> {
-  /** The one outcome, after all items: what the handler has returned or thrown. Items must be read for
-   * it to arrive: unread ones fill the window, and then the handler waits. */
+  /** The one outcome, after all items: what the handler has returned or thrown. Items must be read
+   * for it to arrive: unread ones fill the window, and then the handler waits. */
   readonly result: Promise<Result>
   /** Sends no more items. */
   end(): void
-  /** Cancels the stream: pending reads and writes reject with the reason, and the handler is cancelled. */
+  /** Cancels the stream: pending reads and writes reject with the reason, and the handler is
+   * cancelled. */
   cancel(reason?: unknown): void
 }
 
@@ -424,16 +429,16 @@ export interface ServerStream<Item = any, Upload = any>
   extends Context, ItemReader<Upload>, ItemWriter<Item> {}
 
 /**
- * Answers a stream: writes items and returns the result, or is a generator that yields the items and
- * returns the result. A generator is resumed when the caller has room for the next item.
+ * Answers a stream: writes items and returns the result, or is a generator that yields the items
+ * and returns the result. A generator is resumed when the caller has room for the next item.
  */
 export type StreamHandler<Params, Item, Upload, Result> = (
   params: Params,
   stream: ServerStream<Item, Upload>,
 ) => StreamAnswer<Item, Result>
 
-/** What a {@link StreamHandler} may return. A result of `any` or `unknown` is anything but a generator,
- * whose items are checked. */
+/** What a {@link StreamHandler} may return. A result of `any` or `unknown` is anything but a
+ * generator, whose items are checked. */
 export type StreamAnswer<Item, Result> =
   | (unknown extends Result ? PlainResult | Promise<any> : Result | Promise<Result>)
   | Generator<Item, Result, unknown>
@@ -463,8 +468,8 @@ export interface NoSource {
 export interface HandleOptions {
   /**
    * The bytes are valid only until the handler returns, which saves a copy: for contracts of
-   * {@link bytes} whose handlers keep nothing of their argument. A handler that transfers its memory to
-   * another thread ends the connection.
+   * {@link bytes} whose handlers keep nothing of their argument. A handler that transfers its
+   * memory to another thread ends the connection.
    * @default false
    */
   borrowed?: boolean
@@ -494,14 +499,14 @@ export interface BroadcastOptions extends NotifyOptions {
 }
 
 /**
- * Emits its own events, as emitters of Node.js do, and those of the peer: by contract, or by the name of
- * one sent by name. An event can have any number of handlers. All are called, in the order in which they
- * were registered; if one throws, the connection emits `error` and the others are still called. Handlers
- * can be added and removed at any time, also within a handler, by their registration or with the methods
- * of `EventEmitter`, `once` of `node:events` included.
+ * Emits its own events, as emitters of Node.js do, and those of the peer: by contract, or by the
+ * name of one sent by name. An event can have any number of handlers. All are called, in the order
+ * in which they were registered; if one throws, the connection emits `error` and the others are
+ * still called. Handlers can be added and removed at any time, also within a handler, by their
+ * registration or with the methods of `EventEmitter`, `once` of `node:events` included.
  *
- * The names of its own events, and `error`, `newListener` and `removeListener`, never stand for events
- * of the peer: handle an event of such a name by contract.
+ * The names of its own events, and `error`, `newListener` and `removeListener`, never stand for
+ * events of the peer: handle an event of such a name by contract.
  */
 export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventEmitter<Own> {
   /** Calls `handler` for each of these events. */
@@ -592,8 +597,8 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
   /** The functions that handle an event. */
   listeners<K>(event: K | Taken<Own>): any[]
   /**
-   * Iterates over these events, from now until the loop is left or the connection or server is closed.
-   * Throws `ERR_FULL` in the loop if more than `waitingMax` are queued.
+   * Iterates over these events, from now until the loop is left or the connection or server is
+   * closed. Throws `ERR_FULL` in the loop if more than `waitingMax` are queued.
    */
   events<Payload>(
     event: Event<Payload> | string,
@@ -657,33 +662,35 @@ export interface Drop {
 
 /** The events a connection emits itself. */
 export interface ConnectionEvents {
-  /** The connection has ended: with the reason, or `null` if it was closed by `close()` of either side. */
+  /** The connection has ended: with the reason, or `null` if it was closed by `close()` of either
+   * side. */
   close: [reason: IpcError | null]
   /** A full lane of this side has dropped events, see {@link Overflow}. */
   drop: [drop: Drop]
-  /** An event's handler has thrown, or an event could not be decoded or sent. A thrown value that is not
-   * an error becomes the cause of one. Without a listener it becomes a process warning, with the event's
-   * name and the stack. Failures caused by the connection's end are reported by `close` only. */
+  /** An event's handler has thrown, or an event could not be decoded or sent. A thrown value that
+   * is not an error becomes the cause of one. Without a listener it becomes a process warning, with
+   * the event's name and the stack. Failures caused by the connection's end are reported by `close`
+   * only. */
   error: [error: Error]
 }
 
 /**
- * Everything that can be requested and sent, whatever it goes through: a {@link Connection} implements
- * it. Write code that only needs to send against this interface.
+ * Everything that can be requested and sent, whatever it goes through: a {@link Connection}
+ * implements it. Write code that only needs to send against this interface.
  *
- * Failures that certainly happened before the peer's handler ran can be told from those after which it
- * may have run: see {@link IpcErrorCode}.
+ * Failures that certainly happened before the peer's handler ran can be told from those after which
+ * it may have run: see {@link IpcErrorCode}.
  */
 export interface Requester extends AsyncDisposable {
   /**
    * Sends a request and resolves to its result. It has exactly one outcome.
    *
-   * Params of {@link bytes} of 1 MiB and more are not copied until there is space for them in the ring:
-   * do not change them before the promise settles.
-   * @throws IpcError what the handler threw (`isRemote` is true), or `ERR_TIMEOUT`, `ERR_PEER_LOST`,
-   * `ERR_CLOSED`, `ERR_CANCELLED`, `ERR_UNKNOWN_METHOD`, `ERR_TOO_LARGE`, `ERR_FULL`,
-   * `ERR_TOO_MANY_PENDING`, `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`, `ERR_INVALID_ARGUMENT`. The
-   * reason of the signal, if it was aborted.
+   * Params of {@link bytes} of 1 MiB and more are not copied until there is space for them in the
+   * ring: do not change them before the promise settles.
+   * @throws IpcError what the handler threw (`isRemote` is true), or `ERR_TIMEOUT`,
+   * `ERR_PEER_LOST`, `ERR_CLOSED`, `ERR_CANCELLED`, `ERR_UNKNOWN_METHOD`, `ERR_TOO_LARGE`,
+   * `ERR_FULL`, `ERR_TOO_MANY_PENDING`, `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`,
+   * `ERR_INVALID_ARGUMENT`. The reason of the signal, if it was aborted.
    * @throws TypeError or RangeError for wrong options.
    */
   request<Params, Result>(
@@ -705,8 +712,8 @@ export interface Requester extends AsyncDisposable {
   /**
    * Requests a stream. The request is on its way when this returns.
    * @throws IpcError `ERR_CLOSED`, `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_TOO_MANY_PENDING`,
-   * `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`. The reason of the signal, if it is already aborted. What
-   * happens later rejects `result`, as with {@link Requester.request}.
+   * `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`. The reason of the signal, if it is already
+   * aborted. What happens later rejects `result`, as with {@link Requester.request}.
    * @throws TypeError or RangeError for wrong options.
    */
   stream<Params, Item, Upload, Result>(
@@ -722,10 +729,11 @@ export interface Requester extends AsyncDisposable {
   /**
    * Sends a one-way message. What happens to it while its lane is full depends on the lane's
    * {@link Overflow}.
-   * @returns `true` if it is written, or will be unless the connection is lost; `false` if it waits for
-   * space, which is the time to await {@link Requester.drained}, or if its lane has dropped it.
-   * @throws IpcError `ERR_FULL` if too many bytes are waiting already, `ERR_CLOSED`, `ERR_PEER_LOST`,
-   * `ERR_TOO_LARGE`, `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`. It was not sent then.
+   * @returns `true` if it is written, or will be unless the connection is lost; `false` if it waits
+   * for space, which is the time to await {@link Requester.drained}, or if its lane has dropped it.
+   * @throws IpcError `ERR_FULL` if too many bytes are waiting already, `ERR_CLOSED`,
+   * `ERR_PEER_LOST`, `ERR_TOO_LARGE`, `ERR_TOO_MANY_NAMES`, `ERR_INVALID_PAYLOAD`. It was not sent
+   * then.
    * @throws TypeError or RangeError for wrong options.
    */
   notify<Payload>(
@@ -757,8 +765,8 @@ export interface Requester extends AsyncDisposable {
 
   /**
    * Resolves when no message is waiting for space in the rings.
-   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`, and `ERR_FULL` if a lane has dropped
-   * events meanwhile.
+   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`, and `ERR_FULL` if a lane has
+   * dropped events meanwhile.
    */
   drained(options?: WaitOptions): Promise<void>
 
@@ -769,8 +777,8 @@ export interface Requester extends AsyncDisposable {
   ): AsyncIterableIterator<Payload>
 
   /**
-   * Closes gracefully: requests in flight reject with `ERR_CLOSED`, messages that wait for space are
-   * still written for up to a second, and the peer is informed. Can be called twice.
+   * Closes gracefully: requests in flight reject with `ERR_CLOSED`, messages that wait for space
+   * are still written for up to a second, and the peer is informed. Can be called twice.
    */
   close(): Promise<void>
   /** The same, for `await using`. */
@@ -781,8 +789,9 @@ export interface Requester extends AsyncDisposable {
  * One end of a connection. Both ends can do the same.
  *
  * It keeps the process alive while a request is in flight, a handler is registered, or
- * {@link Connection.ref} was called. A process that ends by itself first writes the messages that wait
- * for space, and warns of those it could not write because the peer has read nothing for a second.
+ * {@link Connection.ref} was called. A process that ends by itself first writes the messages that
+ * wait for space, and warns of those it could not write because the peer has read nothing for a
+ * second.
  *
  * A store entered by `AsyncLocalStorage.enterWith()` in a handler ends with that handler's message.
  */
@@ -792,12 +801,12 @@ export interface Connection extends EventTaker<ConnectionEvents>, Requester {
   /** Whether messages can be sent. */
   readonly isOpen: boolean
   /**
-   * Resolves when the connection has ended: to the reason, or to `null` if it was closed by `close()` of
-   * either side. Never rejects.
+   * Resolves when the connection has ended: to the reason, or to `null` if it was closed by
+   * `close()` of either side. Never rejects.
    *
    * Awaiting it does not keep the process alive, as with any promise. A module that ends with
-   * `await client.closed`, and has neither a handler nor a request in flight, ends with Node's exit code
-   * 13 ("unsettled top-level await"): call {@link Connection.ref} first.
+   * `await client.closed`, and has neither a handler nor a request in flight, ends with Node's exit
+   * code 13 ("unsettled top-level await"): call {@link Connection.ref} first.
    *
    * @example
    * ```ts
@@ -808,9 +817,9 @@ export interface Connection extends EventTaker<ConnectionEvents>, Requester {
   readonly closed: Promise<IpcError | null>
 
   /**
-   * Sends a request and blocks this thread until the reply arrives, without running the event loop: the
-   * fastest way to a value if nothing else can be done without it. Events and requests that arrive
-   * meanwhile are handled later.
+   * Sends a request and blocks this thread until the reply arrives, without running the event loop:
+   * the fastest way to a value if nothing else can be done without it. Events and requests that
+   * arrive meanwhile are handled later.
    * @throws IpcError as {@link Requester.request}, and `ERR_WOULD_DEADLOCK` if the peer is in this
    * very thread, or is blocked in a synchronous request to this one, over any connection.
    */
@@ -876,17 +885,18 @@ export type Client = Connection
 /** Options of servers and clients. */
 export interface EndpointOptions {
   /**
-   * The private directory where servers and clients meet. It must belong to this user and be closed to
-   * others; a server creates it if it is missing. A relative path is resolved at once.
+   * The private directory where servers and clients meet. It must belong to this user and be closed
+   * to others; a server creates it if it is missing. A relative path is resolved at once.
    * @default `RINGPOST_DIR` of this thread's `process.env`, or the first usable one of
-   * `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>` and `/var/tmp/ringpost-<uid>`; clients try all of
-   * them
+   * `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>` and `/var/tmp/ringpost-<uid>`; clients try
+   * all of them
    */
   directory?: string
   /**
-   * How shared memory is passed to the peer: `sealed` passes a descriptor and leaves no file behind,
-   * `portable` uses named segments and passes no descriptor. Any process of this user can truncate a named
-   * segment; that ends the connection, and this process installs a SIGBUS handler for it.
+   * How shared memory is passed to the peer: `sealed` passes a descriptor and leaves no file
+   * behind, `portable` uses named segments and passes no descriptor. Any process of this user can
+   * truncate a named segment; that ends the connection, and this process installs a SIGBUS handler
+   * for it.
    * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
   transport?: 'sealed' | 'portable'
@@ -899,53 +909,56 @@ export interface EndpointOptions {
    * @default those of the transport: 2 MiB for `normal` under `sealed`
    */
   rings?: Partial<Record<Lane | 'control', number>>
-  /** Length of the longest message, in bytes; the lower choice of the two sides is used. Longer messages
-   * are refused with `ERR_TOO_LARGE`. @default 67,108,864 */
+  /** Length of the longest message, in bytes; the lower choice of the two sides is used. Longer
+   * messages are refused with `ERR_TOO_LARGE`. @default 67,108,864 */
   messageLenMax?: number
-  /** Requests in flight in each direction, 1 to 65,536; the lower choice of the two sides is used. More
-   * are refused with `ERR_TOO_MANY_PENDING`. @default 65,536 */
+  /** Requests in flight in each direction, 1 to 65,536; the lower choice of the two sides is used.
+   * More are refused with `ERR_TOO_MANY_PENDING`. @default 65,536 */
   pendingMax?: number
-  /** A secret that both sides must have, up to 1,024 bytes. A client with another one is refused with
-   * `ERR_TOKEN`. */
+  /** A secret that both sides must have, up to 1,024 bytes. A client with another one is refused
+   * with `ERR_TOKEN`. */
   token?: string | Uint8Array
-  /** Milliseconds after which a request without a `timeoutMs` of its own rejects with `ERR_TIMEOUT`;
-   * `Infinity` for never. @default 30,000 */
+  /** Milliseconds after which a request without a `timeoutMs` of its own rejects with
+   * `ERR_TIMEOUT`; `Infinity` for never. @default 30,000 */
   timeoutMs?: number
   /** What happens to messages while a lane is full.
    * @default `critical`, `high` and `normal` wait without limit; `low` drops the newest */
   overflow?: Partial<Record<Lane, Overflow>>
   /**
-   * Bytes that may wait in private memory for one peer: requests, events, replies and items together.
-   * Above it, requests and events are refused with `ERR_FULL` (except for a sixteenth of it that each lane
-   * has for itself), and requests of that peer are no longer read. If replies and items increase it to
-   * four times as much and the peer reads nothing for a second, the connection ends with `ERR_FULL`.
+   * Bytes that may wait in private memory for one peer: requests, events, replies and items
+   * together. Above it, requests and events are refused with `ERR_FULL` (except for a sixteenth of
+   * it that each lane has for itself), and requests of that peer are no longer read. If replies and
+   * items increase it to four times as much and the peer reads nothing for a second, the connection
+   * ends with `ERR_FULL`.
    * @default 33,554,432
    */
   backlogMax?: number
-  /** Requests of one peer that may be in progress, 1 to 65,536; above it no more are read. Replies, items
-   * and cancels still are. Streams do not count. @default 4,096 */
+  /** Requests of one peer that may be in progress, 1 to 65,536; above it no more are read. Replies,
+   * items and cancels still are. Streams do not count. @default 4,096 */
   servingMax?: number
-  /** Bytes of stream items of one peer that no handler has read; above it none of that peer's messages is
-   * read. @default 67,108,864 */
+  /** Bytes of stream items of one peer that no handler has read; above it none of that peer's
+   * messages is read. @default 67,108,864 */
   unreadMax?: number
   /**
-   * Milliseconds that a request or event waits for a handler of its name to be registered before it is
-   * answered with `ERR_UNKNOWN_METHOD` or counted as unhandled. Up to 1 MiB for each connection may wait.
-   * Handlers registered in the turn in which a connection is made are early enough without it. @default 0
+   * Milliseconds that a request or event waits for a handler of its name to be registered before it
+   * is answered with `ERR_UNKNOWN_METHOD` or counted as unhandled. Up to 1 MiB for each connection
+   * may wait. Handlers registered in the turn in which a connection is made are early enough
+   * without it. @default 0
    */
   handlerWaitMs?: number
 }
 
 /**
- * What a full lane does with requests and events. Replies and stream items are always accepted: their
- * number was agreed on before.
+ * What a full lane does with requests and events. Replies and stream items are always accepted:
+ * their number was agreed on before.
  *
- * - `waitMs`: they wait in private memory, up to `backlogMax`; more are refused with `ERR_FULL`. An event
- *   that has waited this long is dropped, never with `Infinity`. Requests have their own `timeoutMs`.
+ * - `waitMs`: they wait in private memory, up to `backlogMax`; more are refused with `ERR_FULL`. An
+ *   event that has waited this long is dropped, never with `Infinity`. Requests have their own
+ *   `timeoutMs`.
  * - `fail`: they are refused with `ERR_FULL` at once.
  * - `dropNewest`: events are dropped at once; requests are refused.
- * - `dropOldest`: they wait, and the events that have waited longest are dropped for them, so that no
- *   more waits than fits into the lane's ring.
+ * - `dropOldest`: they wait, and the events that have waited longest are dropped for them, so that
+ *   no more waits than fits into the lane's ring.
  *
  * Dropped events are reported by {@link ConnectionEvents.drop} and counted by lane, on both sides:
  * {@link ConnectionStats.dropped}.
@@ -973,21 +986,21 @@ export interface ClientOptions extends EndpointOptions {
 
 /** Options of {@link createServer}. */
 export interface ServerOptions extends EndpointOptions {
-  /** Simultaneous connections, 1 to 65,000, those being made included; more clients are refused with
-   * `ERR_TOO_MANY_CONNECTIONS`. @default 4,096 */
+  /** Simultaneous connections, 1 to 65,000, those being made included; more clients are refused
+   * with `ERR_TOO_MANY_CONNECTIONS`. @default 4,096 */
   connectionsMax?: number
   /**
-   * Upper limits of the ring capacities that clients choose, in bytes; the server's own `rings` are always
-   * permitted. @default 4 MiB, and 64 KiB for `control`; under `portable`, which allocates all memory at
-   * the start, 256 KiB and 16 KiB
+   * Upper limits of the ring capacities that clients choose, in bytes; the server's own `rings` are
+   * always permitted. @default 4 MiB, and 64 KiB for `control`; under `portable`, which allocates
+   * all memory at the start, 256 KiB and 16 KiB
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
   /** Milliseconds that a client has for its handshake. @default 250 */
   helloTimeoutMs?: number
   /**
-   * Requests of all clients that may be in progress, 1 to 4,294,967,295; above it no more are read: they
-   * wait in the rings, and clients take turns. Streams do not count. @default no limit except each
-   * client's `servingMax`
+   * Requests of all clients that may be in progress, 1 to 4,294,967,295; above it no more are read:
+   * they wait in the rings, and clients take turns. Streams do not count. @default no limit except
+   * each client's `servingMax`
    */
   servingMaxTotal?: number
   /** Called with the server before the first client is accepted, to register handlers. */
@@ -996,13 +1009,13 @@ export interface ServerOptions extends EndpointOptions {
 
 /** The events a server emits itself. */
 export interface ServerEvents {
-  /** A client has connected. Its messages are not read before the current turn ends, so that handlers can
-   * be registered. */
+  /** A client has connected. Its messages are not read before the current turn ends, so that
+   * handlers can be registered. */
   connection: [connection: Connection]
   /**
-   * Clients can no longer find this server: its files were removed, and another server has taken the name
-   * since (`ERR_NAME_IN_USE`) or they could not be restored; or no client can be accepted. Existing
-   * connections stay open. Without a listener it becomes a process warning.
+   * Clients can no longer find this server: its files were removed, and another server has taken
+   * the name since (`ERR_NAME_IN_USE`) or they could not be restored; or no client can be accepted.
+   * Existing connections stay open. Without a listener it becomes a process warning.
    */
   error: [error: IpcError]
   /** The server is closed. */
@@ -1076,7 +1089,8 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
  * ```
  * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
  * @param options see {@link ServerOptions}.
- * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of range.
+ * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * range.
  * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
  * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
  */
@@ -1085,8 +1099,8 @@ export declare function createServer(name: string, options?: ServerOptions): Pro
 /**
  * Connects to the server of that name.
  *
- * The promise keeps the process alive until it settles. The connection does not, unless it has a handler
- * or a request in flight: see {@link Connection.closed}.
+ * The promise keeps the process alive until it settles. The connection does not, unless it has a
+ * handler or a request in flight: see {@link Connection.closed}.
  *
  * @example
  * ```ts
@@ -1094,11 +1108,12 @@ export declare function createServer(name: string, options?: ServerOptions): Pro
  * ```
  * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
  * @param options see {@link ClientOptions}.
- * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of range.
+ * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * range.
  * @throws IpcError `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_VERSION`, `ERR_FEATURE`, `ERR_TOKEN`,
  * `ERR_HANDSHAKE`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
- * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`. The reason of
- * the signal, if it was aborted.
+ * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`. The reason
+ * of the signal, if it was aborted.
  */
 export declare function connect(name: string, options?: ClientOptions): Promise<Client>
 
@@ -1128,13 +1143,14 @@ export declare function toReadableStream<Item>(
 /** How this thread waits for messages. */
 export interface WaitingOptions {
   /**
-   * What wakes it: its event loop, or a helper thread. `auto` uses the loop wherever that is possible.
+   * What wakes it: its event loop, or a helper thread. `auto` uses the loop wherever that is
+   * possible.
    * @default 'auto'
    */
   wake?: 'auto' | 'loop' | 'thread'
   /**
-   * Microseconds to poll, yielding the processor in between, before the loop sleeps while a reply is
-   * outstanding: 0 to 1,000,000. 0 disables polling. @default 50
+   * Microseconds to poll, yielding the processor in between, before the loop sleeps while a reply
+   * is outstanding: 0 to 1,000,000. 0 disables polling. @default 50
    */
   spinExpectingUs?: number
   /** The same after messages have arrived, while no reply is outstanding. @default 20 */
@@ -1143,25 +1159,26 @@ export interface WaitingOptions {
 
 /**
  * Configures how this thread waits. Call it before the first server or connection is made.
- * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of range.
+ * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * range.
  * @throws Error if there is a server or connection already.
  */
 export declare function configure(options: WaitingOptions): void
 
 /**
- * What can fail besides mistakes in the call itself. For a request, the code says whether the peer's
- * handler may have run:
+ * What can fail besides mistakes in the call itself. For a request, the code says whether the
+ * peer's handler may have run:
  *
  * - It has not, and the same call may succeed later: `ERR_FULL`, `ERR_TOO_MANY_PENDING`, and
  *   `ERR_UNKNOWN_METHOD` once the peer has a handler.
  * - It has not, and the same call will fail again: `ERR_TOO_LARGE`, `ERR_TOO_MANY_NAMES`,
- *   `ERR_WOULD_DEADLOCK`, `ERR_INVALID_ARGUMENT` (called as a stream but is none or the reverse; or the
- *   params were changed before all of them were sent).
- * - It may have run, in part or in full: `ERR_TIMEOUT`, `ERR_CANCELLED`, `ERR_PEER_LOST`, `ERR_CLOSED`,
- *   `ERR_CORRUPT`, `ERR_INVALID_PAYLOAD` (the params or the result could not be encoded or decoded),
- *   `ERR_INTERNAL`, the reason of a signal. Only requests that can be repeated without harm should be
- *   retried. A connection that had ended before the call also fails with `ERR_CLOSED` or `ERR_PEER_LOST`:
- *   {@link Connection.isOpen} was false then.
+ * `ERR_WOULD_DEADLOCK`, `ERR_INVALID_ARGUMENT` (called as a stream but is none or the reverse; or
+ * the params were changed before all of them were sent).
+ * - It may have run, in part or in full: `ERR_TIMEOUT`, `ERR_CANCELLED`, `ERR_PEER_LOST`,
+ *   `ERR_CLOSED`, `ERR_CORRUPT`, `ERR_INVALID_PAYLOAD` (the params or the result could not be
+ *   encoded or decoded), `ERR_INTERNAL`, the reason of a signal. Only requests that can be repeated
+ *   without harm should be retried. A connection that had ended before the call also fails with
+ *   `ERR_CLOSED` or `ERR_PEER_LOST`: {@link Connection.isOpen} was false then.
  * - It has run and thrown: any other error whose {@link IpcError.isRemote} is true.
  *
  * When connecting, `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_NO_SPACE` and
@@ -1202,22 +1219,22 @@ export type IpcErrorCode =
  * A failure of the engine, or of the peer's handler. Errors of another copy of this package are
  * `instanceof` this class, too.
  *
- * A handler's error keeps its name, message, code, cause and stack, the `errors` of an `AggregateError`,
- * and its own enumerable properties, if {@link messagePack} can encode them. A cause, or one of `errors`,
- * that is not an error arrives unchanged. A thrown object that is not an error keeps its code, message and
- * properties. Limits, beyond which the rest is cut off: strings of 16,384 characters and 65,536 in total,
- * 64 properties of an error and 16,384 bytes of all of them, 8 nested causes, 16 errors of one, and 32
- * errors in total.
+ * A handler's error keeps its name, message, code, cause and stack, the `errors` of an
+ * `AggregateError`, and its own enumerable properties, if {@link messagePack} can encode them. A
+ * cause, or one of `errors`, that is not an error arrives unchanged. A thrown object that is not an
+ * error keeps its code, message and properties. Limits, beyond which the rest is cut off: strings
+ * of 16,384 characters and 65,536 in total, 64 properties of an error and 16,384 bytes of all of
+ * them, 8 nested causes, 16 errors of one, and 32 errors in total.
  *
- * Its `stack` has the peer's frames, each marked with `[remote]`, followed by those of the function that
- * awaits the request (`at async …`) or has called `requestSync`.
+ * Its `stack` has the peer's frames, each marked with `[remote]`, followed by those of the function
+ * that awaits the request (`at async …`) or has called `requestSync`.
  */
 export declare class IpcError extends Error {
   constructor(code: string, message: string, options?: { cause?: unknown })
   /**
-   * An {@link IpcErrorCode}, or the code of the handler's error; a number, if that was one, whatever the
-   * type says. An error without a code has `ERR_HANDLER`. A `DOMException` has a historical number; use its
-   * `name` (`AbortError`).
+   * An {@link IpcErrorCode}, or the code of the handler's error; a number, if that was one,
+   * whatever the type says. An error without a code has `ERR_HANDLER`. A `DOMException` has a
+   * historical number; use its `name` (`AbortError`).
    */
   readonly code: string
   /** Whether the peer's handler has thrown this, rather than the engine on either side. */

@@ -38,7 +38,7 @@ test('an ES module exports what the contract declares and nothing else', (t) => 
   t.deepEqual(typesOf(promised), exported)
 })
 
-test('a CommonJS module is the very same', (t) => {
+test('the CommonJS module is the same object', (t) => {
   const common = require('ringpost') as typeof api
   t.deepEqual(typesOf(common), exported)
   for (const name of Object.keys(exported) as (keyof typeof api)[]) {

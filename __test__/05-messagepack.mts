@@ -79,7 +79,7 @@ function anyValue(r: Random, depth: number): unknown {
   }
 }
 
-test('numbers at every edge are what the twin makes of them', (t) => {
+test('numbers at every boundary are encoded as by the reference', (t) => {
   // The twin sends -0 as 0; ours keeps its sign.
   for (const value of EDGES) if (!Object.is(value, -0)) agrees(t, value, String(value))
   for (const value of BIG_EDGES) agrees(t, value, `${value}n`)
@@ -87,7 +87,7 @@ test('numbers at every edge are what the twin makes of them', (t) => {
   t.is(decode(encode(NaN)), NaN)
 })
 
-test('texts, bytes and lists at every edge are what the twin makes of them', (t) => {
+test('texts, bytes and lists at every boundary are encoded as by the reference', (t) => {
   for (const length of [0, 15, 16, 23, 24, 25, 31, 32, 255, 256, 65_535, 65_536]) {
     agrees(t, 'a'.repeat(length), `text of ${length}`)
     agrees(t, 'é'.repeat(length), `wide text of ${length}`)
@@ -98,11 +98,11 @@ test('texts, bytes and lists at every edge are what the twin makes of them', (t)
   }
 })
 
-test('random values are what the twin makes of them', async (t) => {
+test('random values are encoded as by the reference', async (t) => {
   await eachSeed(t, 500, (r) => agrees(t, anyValue(r, 0), 'any value'))
 })
 
-test('what has no form of its own takes the nearest', (t) => {
+test('values without a form of their own are encoded in the closest one', (t) => {
   const through = (value: unknown) => decode(encode(value)) as unknown
   t.is(through(undefined), null)
   t.deepEqual(through({ a: undefined, b: 1 }), { b: 1 })
@@ -113,7 +113,7 @@ test('what has no form of its own takes the nearest', (t) => {
   t.deepEqual(Object.keys(prototype), ['__proto__'])
 })
 
-test('what cannot be sent is refused', (t) => {
+test('values that cannot be encoded are rejected', (t) => {
   const circle: unknown[] = []
   circle.push(circle)
   t.throws(() => encode(circle), { message: /nested more than 128/ })
@@ -123,7 +123,7 @@ test('what cannot be sent is refused', (t) => {
   t.throws(() => encode(-(2n ** 63n) - 1n), { message: /more than 64 bits/ })
 })
 
-test('nesting is followed to 128 levels and no further', (t) => {
+test('values are nested 128 levels deep at most', (t) => {
   const nested = (levels: number) => Uint8Array.of(...new Array<number>(levels).fill(0x91), 0x01)
   let value: unknown = 1
   for (let level = 0; level < 128; level++) value = [value]
@@ -138,7 +138,7 @@ test('nesting is followed to 128 levels and no further', (t) => {
   t.throws(() => encode({ a: empty }), { message: /nested more than 128/ })
 })
 
-test('hostile bytes are a value or an error, at the price of their length', async (t) => {
+test('hostile bytes decode to a value or an error, in memory proportional to their length', async (t) => {
   await eachSeed(t, 2000, (r) => {
     const bytes = r.below(2) ? r.bytes(1 + r.below(40)) : encodeCopy(anyValue(r, 2))
     if (bytes.length > 0) bytes[r.below(bytes.length)] = r.below(256)
@@ -161,7 +161,7 @@ test('hostile bytes are a value or an error, at the price of their length', asyn
   t.throws(() => decode(Uint8Array.of(0xd4, 1, 1)), { message: /extension type 1 is not known/ })
 })
 
-test('a bigint crosses to another process and back', async (t) => {
+test('a bigint is echoed by another process', async (t) => {
   const client = await server.connect(t)
   for (const value of [2n ** 64n - 1n, -(2n ** 63n), 2n ** 53n]) {
     t.is(await client.request(Echo, value), value)
@@ -169,7 +169,7 @@ test('a bigint crosses to another process and back', async (t) => {
   t.is(await client.request(Echo, 5n), 5)
 })
 
-test('JSON crosses, and what is no JSON is refused', async (t) => {
+test('JSON is echoed, and invalid JSON is rejected', async (t) => {
   const client = await server.connect(t)
   const value = { text: 'grüße', list: [1, null, { deep: true }] }
   t.deepEqual(await client.request(EchoJson, value), value)
@@ -179,14 +179,14 @@ test('JSON crosses, and what is no JSON is refused', async (t) => {
   await t.throwsAsync(async () => client.request(EchoJson, () => 1), refused)
 })
 
-test('a codec that is not the one of the contract is refused on the other side', async (t) => {
+test("a codec other than the contract's is rejected by the peer", async (t) => {
   const client = await server.connect(t)
   const Mistaken = method('echo', { codec: json })
   const error = await t.throwsAsync(client.request(Mistaken, 1), { code: 'ERR_INVALID_PAYLOAD' })
   t.regex(error.message, /^params: encoded as json, but the contract's codec is messagePack$/)
 })
 
-test('a codec of your own works both ways, and its errors are causes', async (t) => {
+test('a custom codec works in both directions, and its errors become causes', async (t) => {
   const client = await server.connect(t)
   t.is(await client.request(Tally, 4), 8)
   const refused = { code: 'ERR_INVALID_PAYLOAD' }
@@ -200,7 +200,7 @@ test('a codec of your own works both ways, and its errors are causes', async (t)
   t.is(await client.request(Tally, 5), 10)
 })
 
-test('hostile bytes from another process fail their own request only', async (t) => {
+test('hostile bytes from another process fail only their own request', async (t) => {
   const client = await server.connect(t)
   await eachSeed(t, 5, async (r) => {
     const hostile = Array.from({ length: 100 }, () => r.bytes(r.below(30)))

@@ -302,7 +302,7 @@ for (const { fields } of ofType('layout')) {
 
 // ---- the vectors and a living server ----
 
-test('the golden HELLOs get a WELCOME and the golden REJECT from a real server', async (t) => {
+test('the golden HELLOs are answered with a WELCOME and the golden REJECT', async (t) => {
   const server = await createServer('golden', { token: 'secret', transport: 'portable' })
   try {
     const [client, future] = ofType('hello')

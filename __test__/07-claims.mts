@@ -34,7 +34,7 @@ function claim(tag: number, length: number): number[] {
 
 const [LIST, OBJECT, TEXT, BYTES] = [0xdd, 0xdf, 0xdb, 0xc6]
 
-test('lists and objects that claim to be long are refused before anything is made of them', async (t) => {
+test('lists and objects that claim to be long are rejected before memory is allocated', async (t) => {
   const payloads: Uint8Array[] = []
   for (const tag of [LIST, OBJECT, TEXT, BYTES]) {
     for (const length of [1e6, 5e6, 2e7, 2 ** 26, 2 ** 32 - 1]) {
@@ -48,7 +48,7 @@ test('lists and objects that claim to be long are refused before anything is mad
   t.deepEqual(outcomes, payloads.map(() => 'RangeError'))
 })
 
-test('memory that a long value took is not kept for the short ones behind it', (t) => {
+test('memory of a long value is not kept by the short values after it', (t) => {
   const memory = (value: unknown) => messagePack.encode(value).buffer.byteLength
   for (const length of [100, 1 << 20, 1 << 24, 1 << 25]) {
     t.true(memory('x'.repeat(length)) >= length)

@@ -29,7 +29,7 @@ const TIMES = [
   ...[2 ** 32 * 1000, 2 ** 34 * 1000 - 1, 2 ** 34 * 1000, 8.64e15, -8.64e15],
 ]
 
-test('a Date comes back as the Date it was, to the millisecond', (t) => {
+test('a Date is echoed to the millisecond', (t) => {
   for (const ms of TIMES) {
     const back = through({ at: new Date(ms) }) as { at: Date }
     t.true(back.at instanceof Date)
@@ -40,7 +40,7 @@ test('a Date comes back as the Date it was, to the millisecond', (t) => {
   t.throws(() => encode({ at: new Date(NaN) }), { message: 'value.at: invalid Date cannot be sent' })
 })
 
-test('a time another language has sent is a Date, or is refused', (t) => {
+test('a timestamp from another language becomes a Date or is rejected', (t) => {
   const read = (...parts: number[]) => decode(Uint8Array.from(parts))
   same(t, read(0xd7, 0xff, 0x00, 0x1e, 0x84, 0x7c, 0, 0, 0, 1), new Date(1000))
   same(t, read(0xc7, 12, 0xff, 0x3b, 0x9a, 0xc9, 0xff, ...new Array<number>(8).fill(0xff)), new Date(-1))
@@ -69,7 +69,7 @@ const ARRAYS: ArrayBufferView[] = [
   new Int16Array(50_000).fill(-3),
 ]
 
-test('typed arrays of every kind come back as what they were, wherever they lie', (t) => {
+test('typed arrays of every kind are echoed, at any offset', (t) => {
   for (const array of ARRAYS) {
     // In front of it so much that it lies in every place a word can have.
     for (let before = 0; before < 9; before++) {
@@ -83,7 +83,7 @@ test('typed arrays of every kind come back as what they were, wherever they lie'
   t.is(back.buffer.byteLength, 16, 'nothing but its elements')
 })
 
-test('ArrayBuffer, DataView and Buffer come back, and not what lies around them', (t) => {
+test('ArrayBuffer, DataView and Buffer are echoed without the memory around them', (t) => {
   const memory = Uint8Array.of(1, 2, 3, 4, 5).buffer
   same(t, through(memory), memory)
   const view = through(new DataView(memory, 1, 3)) as DataView
@@ -96,14 +96,14 @@ test('ArrayBuffer, DataView and Buffer come back, and not what lies around them'
   t.throws(() => wrong(0xc7, 200, 0x18, 1), { message: 'the value ends too early' })
 })
 
-test('half-precision arrays come back where there are any', (t) => {
+test('half-precision arrays are echoed where they exist', (t) => {
   const { Float16Array } = globalThis as { Float16Array?: { of(...of: number[]): unknown } }
   const payload = Uint8Array.of(0xd5, 0x20, 0x00, 0x3c)
   if (Float16Array === undefined) t.throws(() => decode(payload), { message: /no Float16Array/ })
   else same(t, decode(payload), Float16Array.of(1))
 })
 
-test('memory that was given away is not sent as if it were empty', async (t) => {
+test('a detached buffer is rejected, not sent as empty', async (t) => {
   const payload = new Uint8Array(8)
   structuredClone(payload.buffer, { transfer: [payload.buffer] })
   t.throws(() => encode({ payload }), { message: /value.payload: ArrayBuffer with transferred memory/ })
@@ -113,7 +113,7 @@ test('memory that was given away is not sent as if it were empty', async (t) => 
   same(t, through(new Uint8Array(0)), new Uint8Array(0))
 })
 
-test('a Map with text keys is a record, and another is refused', (t) => {
+test('a Map with text keys is sent as a record, any other is rejected', (t) => {
   same(t, through(new Map([['a', new Map([['b', 1]])]])), { a: { b: 1 } })
   t.throws(() => encode({ byId: new Map([[1, 'a']]) }), {
     message: 'value.byId: Map with a key that is no text but number cannot be sent',
@@ -161,7 +161,7 @@ const REFUSED: [value: unknown, kind: string][] = [
   [2n ** 64n, 'bigint of more than 64 bits'],
 ]
 
-test('what cannot be carried is refused with its place and what it is', async (t) => {
+test('an error names the path and the type of a value that cannot be encoded', async (t) => {
   for (const [value, kind] of REFUSED) {
     const message = `params.list[1].tags: ${kind} cannot be sent`
     const error = await t.throwsAsync<IpcError>(
@@ -175,7 +175,7 @@ test('what cannot be carried is refused with its place and what it is', async (t
   t.deepEqual(await client.request(Echo, { list: [1] }), { list: [1] })
 })
 
-test('a place begins with what it lies in', async (t) => {
+test('a path begins with the kind of message', async (t) => {
   const refused = (message: string) => ({ code: 'ERR_INVALID_PAYLOAD', message })
   const odd = { 'a b': new Set() }
   t.throws(() => client.notify('tick', odd), refused('payload["a b"]: Set cannot be sent'))
@@ -185,7 +185,7 @@ test('a place begins with what it lies in', async (t) => {
   t.throws(() => numbers.write(odd as never), refused('item["a b"]: Set cannot be sent'))
   client.handle('odd', () => odd)
   const back = { name: 'odd', payload: null }
-  t.is(await client.request(method<unknown, string>('ask-back'), back), 'ERR_INVALID_PAYLOAD')
+  t.is(await client.request(method<unknown, string>('request-back'), back), 'ERR_INVALID_PAYLOAD')
   await t.throwsAsync(client.request(EchoBytes, odd as never), refused('params: Object is no Uint8Array'))
   const Custom = method('echo', { codec: { name: 'odd', encode: () => 'text' as never, decode } })
   await t.throwsAsync(
@@ -194,7 +194,7 @@ test('a place begins with what it lies in', async (t) => {
   )
 })
 
-test('a long way to a value is shortened in the middle', (t) => {
+test('a long path is shortened in the middle', (t) => {
   let value: unknown = new Set()
   for (let level = 0; level < 60; level++) value = { ['k'.repeat(100)]: [value] }
   const { message } = t.throws(() => encode(value))
@@ -202,7 +202,7 @@ test('a long way to a value is shortened in the middle', (t) => {
   t.regex(message, /^value\["k{60}…"\]\[0\].*\]…(\["k{60}…"\]\[0\]){2}: Set cannot be sent$/)
 })
 
-test('class instances are records of their fields', (t) => {
+test('class instances are sent as records of their fields', (t) => {
   class Point {
     x = 1
     y: number | undefined
@@ -218,7 +218,7 @@ test('class instances are records of their fields', (t) => {
   same(t, through(new Proxy([1, 2], {})), [1, 2])
 })
 
-test('toJSON says what is sent in a value, once', (t) => {
+test('toJSON replaces a value, once', (t) => {
   const again = { toJSON: () => ({ toJSON: 1, a: new Date(1) }) }
   same(t, through({ again }), { again: { toJSON: 1, a: new Date(1) } })
   same(t, through(new URL('file:///x')), 'file:///x')
@@ -232,7 +232,7 @@ test('toJSON says what is sent in a value, once', (t) => {
   t.throws(() => encode(self), { message: 'value.toJSON: function cannot be sent' })
 })
 
-test('what fails while it is read is told with its place', (t) => {
+test('an error names the path of a property that throws', (t) => {
   const failing = {
     get it(): never {
       throw new Error('not now')
@@ -251,7 +251,7 @@ test('what fails while it is read is told with its place', (t) => {
 
 const LONE = ['\ud800', 'a\udc00b', `${'x'.repeat(300)}\ud83e`, `\udd80${'é'.repeat(30)}`]
 
-test('half a pair of surrogates is refused in values and in keys', (t) => {
+test('a lone surrogate is rejected in values and in keys', (t) => {
   for (const text of LONE) {
     t.throws(() => encode([text]), { message: 'value[0]: text with a lone surrogate cannot be sent' })
     t.throws(() => encode({ [text]: 1 }), { message: /^value\[".*"\]: text with a lone surrogate/s })
@@ -263,7 +263,7 @@ test('half a pair of surrogates is refused in values and in keys', (t) => {
   }
 })
 
-test('names are text that every language has', (t) => {
+test('names are valid Unicode text', (t) => {
   for (const text of LONE.slice(0, 2)) {
     t.throws(() => method(text), { instanceOf: RangeError, message: /lone surrogate/ })
     t.throws(() => event(text), { instanceOf: RangeError })
@@ -275,7 +275,7 @@ test('names are text that every language has', (t) => {
   t.is(method('é\u202e🦀').name, 'é\u202e🦀')
 })
 
-test('bytes that are no UTF-8 are no text', (t) => {
+test('invalid UTF-8 is rejected as text', (t) => {
   const text = (...bytes: number[]) => decode(Uint8Array.of(0xa0 | bytes.length, ...bytes))
   for (const wrong of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf4, 0x90, 0x80, 0x80]]) {
     t.throws(() => text(...wrong), { message: 'a text that is no UTF-8' })
@@ -285,7 +285,7 @@ test('bytes that are no UTF-8 are no text', (t) => {
 
 // ---- how much ----
 
-test('as many items and fields are read as are written, and no more', (t) => {
+test('lists and records decode up to the length that can be encoded', (t) => {
   const list = (length: number) => new Array<number>(length).fill(0)
   const most = Math.floor((1_000_000 + 5 / 8) / (1 - 1 / 8))
   const sent = encode(list(most))
@@ -301,7 +301,7 @@ test('as many items and fields are read as are written, and no more', (t) => {
   t.notThrows(() => encode(new Float64Array(2 ** 21)), 'typed arrays are one value')
 })
 
-test('records and doubles are never too many', (t) => {
+test('the number of records and doubles is not limited', (t) => {
   const points = Array.from({ length: 400_000 }, (_, x) => ({ x: x + 0.5, y: 0.25 }))
   t.is((through(points) as unknown[]).length, points.length)
   t.is((through(new Array(1_500_000).fill(0.5)) as unknown[]).length, 1_500_000)
@@ -309,7 +309,7 @@ test('records and doubles are never too many', (t) => {
 
 // ---- reading something that writes ----
 
-test('what is read while something is sent may send, too', async (t) => {
+test('a getter read while encoding may send messages', async (t) => {
   const tail = 'end'
   const inner = () => {
     client.notify(Tick, ['inner', 1])
@@ -344,7 +344,7 @@ test('what is read while something is sent may send, too', async (t) => {
   t.deepEqual(await client.request(Echo, { tail }), { tail })
 })
 
-test('an item that ends its stream while it is read is not written', async (t) => {
+test('an item that ends its stream while it is encoded is not written', async (t) => {
   const items = client.stream(stream<void, any, any, number>('echoed'))
   const last = {
     get x() {
@@ -356,7 +356,7 @@ test('an item that ends its stream while it is read is not written', async (t) =
   t.is(await items.result, 0)
 })
 
-test('a getter is read once, and what is not there leaves no gap', async (t) => {
+test('a getter is read once, and an undefined property leaves no gap', async (t) => {
   for (const Contract of [Echo, EchoJson]) {
     let reads = 0
     const sent = {
@@ -379,7 +379,7 @@ test('a getter is read once, and what is not there leaves no gap', async (t) => 
   }
 })
 
-test('bytes an encoder has made belong to who asked', (t) => {
+test('bytes returned by encode() belong to the caller', (t) => {
   for (const codec of [messagePack, json]) {
     const [first, second] = [codec.encode({ a: 1 }), codec.encode({ b: 2 })]
     t.deepEqual(codec.decode(first), { a: 1 })
@@ -390,7 +390,7 @@ test('bytes an encoder has made belong to who asked', (t) => {
 
 // ---- JSON ----
 
-test('what JSON has no words for is refused with its place', async (t) => {
+test('an error names the path of a value that JSON cannot represent', async (t) => {
   const views = [new Uint8Array(1), new Float32Array(1), new DataView(new ArrayBuffer(1))]
   const kinds = ['Uint8Array', 'Float32Array', 'DataView']
   const all: [unknown, string][] = [
@@ -417,7 +417,7 @@ test('what JSON has no words for is refused with its place', async (t) => {
   t.throws(() => json.encode(circle), { message: /nested more than 128 deep/ })
 })
 
-test('JSON is what JSON.stringify makes of the rest', (t) => {
+test('other values are encoded like JSON.stringify', (t) => {
   const texts = ['', '"', '\\', '\n\0\x1f', 'é漢🦀', '\u2028', 'x'.repeat(100), '\x7f', '/']
   const values = [
     ...[...texts, 0, -0, 1e21, 1e-7, 0.1, 5e-324, -5, 2 ** 53, true, null, [], {}, [[]], [{}]],
@@ -429,7 +429,7 @@ test('JSON is what JSON.stringify makes of the rest', (t) => {
   t.is(Buffer.from(json.encode(undefined)).toString(), 'null')
 })
 
-test('as JSON, too, a message has not more values than its bytes allow', (t) => {
+test('the number of values is limited in JSON too', (t) => {
   const dense = Buffer.from(`[${'0,'.repeat(1_500_000)}0]`)
   t.throws(() => json.decode(dense), { message: /more than .* items and fields/ })
   const text = JSON.stringify(['a,b[{\\"'.repeat(400_000)])
@@ -438,7 +438,7 @@ test('as JSON, too, a message has not more values than its bytes allow', (t) => 
 
 // ---- other realms ----
 
-test('values of another realm are what they are', async (t) => {
+test('values of another realm are encoded like those of this one', async (t) => {
   const other = vm.createContext({})
   const of = (text: string) => vm.runInContext(text, other) as unknown
   const expected: [string, unknown][] = [
@@ -494,7 +494,7 @@ function anyValue(r: Random, depth: number): unknown {
   return Object.fromEntries(Array.from({ length }, entry))
 }
 
-test('whatever is encoded is what is decoded, also after it was encoded again', (t) =>
+test('decoding inverts encoding, also after encoding again', (t) =>
   eachSeed(t, 1000, (r) => {
     const value = anyValue(r, 0)
     const payload = encode(value)
@@ -503,7 +503,7 @@ test('whatever is encoded is what is decoded, also after it was encoded again', 
     if (Buffer.compare(encode(back), payload) !== 0) throw new Error('other bytes')
   }))
 
-test('bytes of all kinds cross to another process and back', (t) =>
+test('bytes of all kinds are echoed by another process', (t) =>
   eachSeed(t, 100, async (r) => {
     const value = anyValue(r, 0)
     same(t, await client.request(Echo, value), value)

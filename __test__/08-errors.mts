@@ -35,7 +35,7 @@ async function told(make: () => unknown): Promise<any> {
 
 // ---- what arrives ----
 
-test('own properties arrive, as far as they can be carried', async (t) => {
+test('own properties of an error arrive if they can be encoded', async (t) => {
   const socket = new Socket()
   const error = await told(() =>
     Object.assign(new RangeError('no'), {
@@ -54,7 +54,7 @@ test('own properties arrive, as far as they can be carried', async (t) => {
   t.is(error.name, 'RangeError')
 })
 
-test('properties that are called like parts of an error do not replace them', async (t) => {
+test('properties named like parts of an error do not replace them', async (t) => {
   const error = await told(() => {
     const thrown = Object.assign(new Error('mine'), { isRemote: 'no', toString: 'x', then: 1 })
     const value = { polluted: true }
@@ -67,7 +67,7 @@ test('properties that are called like parts of an error do not replace them', as
   t.is(error.polluted, undefined)
 })
 
-test('codes are text or numbers; the numbers of web errors are none', async (t) => {
+test('codes are text or numbers, except the legacy numbers of a DOMException', async (t) => {
   const coded = (code: unknown) => told(() => Object.assign(new Error('e'), { code }))
   t.is((await coded('E_MINE')).code, 'E_MINE')
   t.is((await coded('')).code, '')
@@ -87,7 +87,7 @@ test('codes are text or numbers; the numbers of web errors are none', async (t) 
   t.deepEqual([late.name, late.message, late.code], ['TimeoutError', 'late', 'ERR_HANDLER'])
 })
 
-test('a cause of any kind is what it was', async (t) => {
+test('a cause of any type is preserved', async (t) => {
   const cause = async (cause: unknown) => (await told(() => new Error('e', { cause }))).cause as unknown
   for (const value of ['text', 0, '', false, 1.5, [1], { why: { deep: 1 } }, new Date(3)]) {
     t.deepEqual(await cause(value), value)
@@ -101,7 +101,7 @@ test('a cause of any kind is what it was', async (t) => {
   t.like(await cause({ fn() {}, message: 'said', code: 'E' }), { message: 'said', code: 'E' })
 })
 
-test('an AggregateError tells why', async (t) => {
+test('an AggregateError keeps its errors', async (t) => {
   const error = await told(() =>
     new AggregateError(
       [Object.assign(new TypeError('one'), { code: 'E_ONE' }), 'two', { three: 3 }, undefined],
@@ -120,7 +120,7 @@ test('an AggregateError tells why', async (t) => {
   t.deepEqual(listed.errors, { field: ['bad'] }, 'a property, where it is no list')
 })
 
-test('what is thrown and is no error arrives as one', async (t) => {
+test('a thrown value that is not an error arrives as one', async (t) => {
   const plain = await told(() => ({ code: 'E_PLAIN', message: 'plain words', status: 7, stack: 1 }))
   t.like(plain, { name: 'Error', code: 'E_PLAIN', message: 'plain words', status: 7 })
   t.like(await told(() => ({ a: 1 })), { message: 'Object was thrown', a: 1 })
@@ -133,7 +133,7 @@ test('what is thrown and is no error arrives as one', async (t) => {
   }
 })
 
-test('errors of another realm keep all they have', async (t) => {
+test('errors of another realm keep all their parts', async (t) => {
   const other = vm.createContext({})
   const of = (text: string) => told(() => vm.runInContext(text, other) as unknown)
   const error = await of(
@@ -175,7 +175,7 @@ const HOSTILE: (() => unknown)[] = [
   () => Object.create(Error.prototype) as unknown,
 ]
 
-test('an error that throws when it is asked fails its own request and no other', async (t) => {
+test('an error whose properties throw fails only its own request', async (t) => {
   server.handle(Echo, (value) => value)
   for (const make of HOSTILE) {
     const [error, other] = await Promise.all([told(make), client.request(Echo, 'alive')])
@@ -187,7 +187,7 @@ test('an error that throws when it is asked fails its own request and no other',
   }
 })
 
-test('what an error is asked for may itself send something', async (t) => {
+test('a getter of an error may send messages', async (t) => {
   const seen: unknown[] = []
   client.on('notified', (value: unknown) => seen.push(value))
   const [connection] = server.connections
@@ -207,7 +207,7 @@ test('what an error is asked for may itself send something', async (t) => {
 
 // ---- how much ----
 
-test('an error is cut to a size that is known, and its parts in turn', async (t) => {
+test('an error is truncated to a fixed size, part by part', async (t) => {
   const huge = () => {
     const error: Error = new Error('m'.repeat(1e6), { cause: 'c'.repeat(1e6) })
     error.stack = 's'.repeat(1e6)
@@ -227,7 +227,7 @@ test('an error is cut to a size that is known, and its parts in turn', async (t)
   t.is(error.cause.message.length, 16_384, 'a text too long for a value is still a text')
 })
 
-test('endless causes and errors are cut', async (t) => {
+test('infinite chains of causes and errors are truncated', async (t) => {
   const circle: Error & { cause?: unknown } = new Error('again')
   circle.cause = circle
   const depth = (error: any): number => (error?.cause ? 1 + depth(error.cause) : 0)
@@ -241,13 +241,13 @@ test('endless causes and errors are cut', async (t) => {
   t.true(count(found) <= 32, String(count(found)))
 })
 
-test('half of a pair of surrogates, where a text is cut or from the start, harms nothing', async (t) => {
+test('a lone surrogate in an error, original or from truncation, is replaced', async (t) => {
   const error = await told(() => new Error(`${'x'.repeat(16_383)}🦀`))
   t.is(error.message, `${'x'.repeat(16_383)}\ufffd`)
   t.is((await told(() => new Error('\ud800'))).message, '\ufffd')
 })
 
-test('an error has an outcome even where no long message was agreed on', async (t) => {
+test('an error arrives even if the agreed message length is short', async (t) => {
   for (const messageLenMax of [600, 60, 30, 1]) {
     await using small = await createServer('small')
     small.handle('fail', () => {
@@ -263,7 +263,7 @@ test('an error has an outcome even where no long message was agreed on', async (
 
 const frames = (error: Error): string[] => error.stack!.split('\n').slice(1)
 
-test('a stack shows the frames of the other side as such, and those of who waits here', async (t) => {
+test("a stack marks the remote frames and keeps the caller's", async (t) => {
   async function whoWaits(): Promise<unknown> {
     return await client.request('deep')
   }
@@ -286,7 +286,7 @@ test('a stack shows the frames of the other side as such, and those of who waits
   t.is(error.stack, 'replaced')
 })
 
-test('a stack of a request that waits, and of one without frames over there', async (t) => {
+test('the stack of a synchronous request, and of an error without remote frames', async (t) => {
   function whoCalls(): void {
     far.requestSync(Fail, { name: 'Error', message: 'far' })
   }
@@ -297,7 +297,7 @@ test('a stack of a request that waits, and of one without frames over there', as
   t.regex(bare.stack, /^Error: text\n {4}\[remote\] the other side sent no stack\n {4}at async /)
 })
 
-test('a request that got no answer shows who waited', async (t) => {
+test('the error of a request without an answer has the stack of the caller', async (t) => {
   server.handle('never', () => new Promise(() => {}))
   async function whoWaited(): Promise<void> {
     await client.request('never', undefined, { timeoutMs: 10 })
@@ -306,7 +306,7 @@ test('a request that got no answer shows who waited', async (t) => {
   t.regex(error.stack!, /at async whoWaited/)
 })
 
-test('an error that was passed on shows both ways', async (t) => {
+test('an error that was forwarded shows the stacks of both hops', async (t) => {
   server.handle('pass-on', async function passOn() {
     return await far.request(Fail, { name: 'Error', message: 'far', code: 'E_FAR' })
   })
@@ -317,7 +317,7 @@ test('an error that was passed on shows both ways', async (t) => {
 
 // ---- what else ----
 
-test('what JSON makes of an error has all but its stack', async (t) => {
+test('an error in JSON has all parts except its stack', async (t) => {
   const error = await told(() =>
     Object.assign(new AggregateError([new Error('one')], 'all', { cause: 'why' }), { code: 'E', n: 1 }),
   )
@@ -327,7 +327,7 @@ test('what JSON makes of an error has all but its stack', async (t) => {
   })
 })
 
-test('a method asked as a stream, a stream asked as a method, and neither', async (t) => {
+test('a method called as a stream, a stream called as a method, and an unknown name', async (t) => {
   const refused = { code: 'ERR_INVALID_ARGUMENT' }
   server.handle('plain', () => 1)
   const items = client.stream(stream('plain'))
@@ -343,7 +343,7 @@ test('a method asked as a stream, a stream asked as a method, and neither', asyn
   })
 })
 
-test('a validator that fails, or would answer later, is told of', async (t) => {
+test('a validator that throws or is asynchronous is reported', async (t) => {
   const validator = (validate: () => unknown) => ({ '~standard': { validate } }) as never
   const ask = (name: string, validate: () => unknown) => {
     server.handle(method(name, { params: validator(validate) }), () => 1)
@@ -356,7 +356,7 @@ test('a validator that fails, or would answer later, is told of', async (t) => {
   await t.throwsAsync(ask('v4', () => ({ issues: [{ message: 'bad' }] })), refused(/says: bad/))
 })
 
-test('whatever an error is, it is written; whatever bytes are, they are an error', async (t) => {
+test('any value can be encoded as an error, and any bytes decode to one', async (t) => {
   await eachSeed(t, 2000, (r) => {
     const payload = new Uint8Array(encodeError(r.pick(HOSTILE)()))
     if (r.below(2)) payload[r.below(payload.length)] = r.below(256)

@@ -151,14 +151,14 @@ async function understand(t: ExecutionContext, one: Package, two: Package): Prom
   }
 }
 
-test.serial('the version copies know each other by is that of the package', (t) => {
+test.serial('the version shared between copies is that of the package', (t) => {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as typeof own & {
     version: string
   }
   t.is(VERSION, version)
 })
 
-test.serial('the same package, imported and required, is one', (t) => {
+test.serial('the package imported and required is the same', (t) => {
   const required = require('ringpost') as Package
   t.is(required.connect, own.connect)
 })
@@ -198,7 +198,7 @@ test.serial('a copy in another realm, whose values and errors are of that realm'
   isOf('Error', await copy.connect('nobody').catch((error: unknown) => error))
 })
 
-test.serial('a copy in another realm warns of what nobody listens to', async (t) => {
+test.serial('a copy in another realm warns of an error without a listener', async (t) => {
   const { copy } = loadInRealm(copyFolder())
   const directory = join(folder, 'lost')
   await using server = await copy.createServer('lost', { directory })
@@ -211,7 +211,7 @@ test.serial('a copy in another realm warns of what nobody listens to', async (t)
   t.is(server.name, 'lost')
 })
 
-test.serial('a copy of another version has an engine of its own, and still they talk', async (t) => {
+test.serial('a copy of another version has its own engine and can connect', async (t) => {
   const root = copyFolder()
   const { copy } = loadInRealm(root)
   const file = join(root, 'dist', 'ts', 'runtime', 'thread.js')
@@ -230,7 +230,7 @@ test.serial('a copy of another version has an engine of its own, and still they 
   t.truthy(copy)
 })
 
-test.serial('what is shared is not lost, however much is collected', async (t) => {
+test.serial('shared state survives garbage collection', async (t) => {
   setFlagsFromString('--expose-gc')
   const collect = vm.runInNewContext('gc') as () => void
   for (let round = 0; round < 3; round++) {
@@ -247,7 +247,7 @@ test.serial('what is shared is not lost, however much is collected', async (t) =
   }
 })
 
-test.serial('each thread has its own', async (t) => {
+test.serial('each thread has its own engine', async (t) => {
   await using server = await own.createServer('threads')
   server.handle('echo', (value: unknown) => value)
   const code = `

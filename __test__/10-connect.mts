@@ -19,13 +19,13 @@ test.after.always(() => client.close())
 const NAMES = ['a/b', '../a', '', '.hidden', 'two words', 'naïve', 'x'.repeat(65), 'x'.repeat(300)]
 
 for (const name of NAMES) {
-  test(`a server name that is none: '${name.slice(0, 70)}' of ${name.length}`, async (t) => {
+  test(`an invalid server name: '${name.slice(0, 70)}' of ${name.length}`, async (t) => {
     await t.throwsAsync(createServer(name), { instanceOf: IpcError, code: 'ERR_INVALID_NAME' })
     await t.throwsAsync(connect(name), { instanceOf: IpcError, code: 'ERR_INVALID_NAME' })
   })
 }
 
-test('a server name of no text is a TypeError', async (t) => {
+test('a server name that is not text is a TypeError', async (t) => {
   const wrong = { instanceOf: TypeError, code: 'ERR_INVALID_ARGUMENT' }
   for (const name of [undefined, null, 5, {}] as any[]) {
     await t.throwsAsync(createServer(name), wrong)
@@ -33,14 +33,14 @@ test('a server name of no text is a TypeError', async (t) => {
   }
 })
 
-test('the longest name there can be is served', async (t) => {
+test('the longest possible name can be served', async (t) => {
   await using named = await createServer('x'.repeat(64))
   const client = await connect(named.name)
   t.true(client.isOpen)
   await client.close()
 })
 
-test('a name nobody serves', async (t) => {
+test('a name without a server', async (t) => {
   await t.throwsAsync(connect('nobody'), { instanceOf: IpcError, code: 'ERR_NO_SERVER' })
 })
 
@@ -74,7 +74,7 @@ test('a directory that is not private is refused', async (t) => {
   }
 })
 
-test('a directory of its own is made, and keeps names apart', async (t) => {
+test('a separate directory is created and separates names', async (t) => {
   const options = { directory: join(directory, 'fresh') }
   await using other = await createServer(server.name, options)
   const client = await connect(other.name, options)
@@ -84,7 +84,7 @@ test('a directory of its own is made, and keeps names apart', async (t) => {
 
 // ---- who may come in ----
 
-test('a token has to be the same on both sides', async (t) => {
+test('the token must be the same on both sides', async (t) => {
   const guarded = await serve({ server: { token: 'secret' } })
   const refused = { instanceOf: IpcError, code: 'ERR_TOKEN' }
   await t.throwsAsync(guarded.connect(t), refused)
@@ -94,7 +94,7 @@ test('a token has to be the same on both sides', async (t) => {
   t.is(await client.request(Echo, 1), 1)
 })
 
-test('no more clients than there may be, until one has gone', async (t) => {
+test('a client above the limit is rejected until another has disconnected', async (t) => {
   const small = await serve({ server: { connectionsMax: 2 } })
   const first = await small.connect(t)
   await small.connect(t)
@@ -104,7 +104,7 @@ test('no more clients than there may be, until one has gone', async (t) => {
   t.pass()
 })
 
-test('the lower wish of the two sides holds, and both see it', async (t) => {
+test('the lower limit of the two sides applies, and both see it', async (t) => {
   const modest = await serve({ server: { messageLenMax: 5000, pendingMax: 70, crc: 'full' } })
   const { peer } = await modest.connect(t, { messageLenMax: 7000, pendingMax: 60, crc: 'off' })
   t.like(peer, { messageLenMax: 5000, pendingMax: 60, crc: 'full', pid: modest.pid })
@@ -113,7 +113,7 @@ test('the lower wish of the two sides holds, and both see it', async (t) => {
   t.regex(peer.session, /^[\da-f]{32}$/)
 })
 
-test('a client gets as much memory as its server gives', async (t) => {
+test('a client gets at most the memory its server grants', async (t) => {
   const server = { rings: { low: 8_388_608 }, ringsMax: { normal: 65_536, control: 4096 } }
   const strict = await serve({ server })
   const most = 67_108_864
@@ -134,13 +134,13 @@ async function silence(t: { teardown(work: () => void): void }, name: string): P
   )
 }
 
-test('a server that is silent is given up after a time', async (t) => {
+test('connecting to a server that does not answer times out', async (t) => {
   await silence(t, 'mute')
   const connecting = connect('mute', { connectTimeoutMs: 50 })
   await t.throwsAsync(connecting, { instanceOf: IpcError, code: 'ERR_TIMEOUT' })
 })
 
-test('connecting is given up by a signal, before and meanwhile', async (t) => {
+test('a signal aborts connecting, before and during', async (t) => {
   await silence(t, 'mute-too')
   const reason = new Error('changed my mind')
   const before = connect(server.name, { signal: AbortSignal.abort(reason) })
@@ -151,14 +151,14 @@ test('connecting is given up by a signal, before and meanwhile', async (t) => {
   t.is(await t.throwsAsync(connecting), reason)
 })
 
-test('a signal aborted afterwards leaves the connection alone', async (t) => {
+test('a signal aborted after connecting has no effect', async (t) => {
   const controller = new AbortController()
   const client = await server.connect(t, { signal: controller.signal })
   controller.abort()
   t.is(await client.request(Echo, 'still here'), 'still here')
 })
 
-test('clients that never finish the handshake shut nobody out', async (t) => {
+test('clients that never finish the handshake do not keep others out', async (t) => {
   const path = join(directory, `${server.name}.sock`)
   const sockets = Array.from({ length: 256 }, () => net.connect(path).on('error', () => {}))
   t.teardown(() => sockets.forEach((socket) => socket.destroy()))
@@ -166,7 +166,7 @@ test('clients that never finish the handshake shut nobody out', async (t) => {
   t.is(await client.request(Echo, 'through'), 'through')
 })
 
-test('bytes that are no handshake are answered with the end', async (t) => {
+test('invalid handshake bytes end the connection', async (t) => {
   const socket = net.connect(join(directory, `${server.name}.sock`)).on('error', () => {})
   socket.write(Buffer.alloc(200, 0x5a))
   socket.resume()
@@ -263,7 +263,7 @@ for (const [call, attempt, wrongs] of CALLS) {
     }
   })
 
-  test(`${call}: what was meant by a misspelt option is said`, async (t) => {
+  test(`${call}: the error for a misspelt option suggests the right one`, async (t) => {
     const [[option]] = wrongs
     const misspelt = option.slice(0, -1) + option.at(-1)!.toUpperCase() + 'x'
     const error = await t.throwsAsync(async () => attempt({ [misspelt]: 1 }), {
@@ -278,7 +278,7 @@ for (const [call, attempt, wrongs] of CALLS) {
   })
 }
 
-test('what is left undefined is as good as not there', async (t) => {
+test('an undefined option is the same as a missing one', async (t) => {
   const options = Object.fromEntries(CLIENT.map(([option]) => [option.split('.')[0], undefined]))
   const one = await server.connect(t, options)
   t.is(await one.request(Echo, 1, { timeoutMs: undefined, lane: undefined }), 1)

@@ -29,7 +29,7 @@ async function dies(name: string, where: string): Promise<void> {
 
 // ---- what the dead leave ----
 
-test('what dead servers left goes with the next start of any server', async (t) => {
+test('files of dead servers are removed when any server starts', async (t) => {
   const where = scratch()
   for (const name of ['one', 'two', 'three']) await dies(name, where)
   t.true(readdirSync(where).length <= 2, 'those before the last')
@@ -39,7 +39,7 @@ test('what dead servers left goes with the next start of any server', async (t) 
   t.deepEqual(readdirSync(where), [])
 })
 
-test('what dead servers left goes with the next attempt to connect', async (t) => {
+test('files of dead servers are removed by the next attempt to connect', async (t) => {
   const where = scratch()
   await dies('one', where)
   t.is(readdirSync(where).length, 2)
@@ -51,7 +51,7 @@ test('what dead servers left goes with the next attempt to connect', async (t) =
   })
 })
 
-test('files of others stay, whatever they are called', async (t) => {
+test('files of other programs stay, whatever their names', async (t) => {
   const where = scratch()
   for (const name of ['yarn.lock', 'empty.lock']) writeFileSync(join(where, name), name[0] === 'y' ? '#' : '')
   const other = net.createServer().listen(join(where, 'other.sock'))
@@ -74,7 +74,7 @@ async function isReached(name: string, where: string): Promise<void> {
   })
 }
 
-test('a server whose files are removed is found again', async (t) => {
+test('a server whose files were removed can be found again', async (t) => {
   const where = scratch()
   await using server = await createServer('kept', { directory: where })
   const early = await connect('kept', { directory: where })
@@ -93,7 +93,7 @@ test('a server whose files are removed is found again', async (t) => {
   t.deepEqual(readdirSync(where), [])
 })
 
-test('a directory can be removed although a server lives there, and comes back', async (t) => {
+test('a directory removed under a running server is restored', async (t) => {
   const where = scratch()
   const serving = begin({ verb: 'serve', name: 'living', options: { directory: where } })
   await serving.lines.next()
@@ -107,7 +107,7 @@ test('a directory can be removed although a server lives there, and comes back',
   t.deepEqual(readdirSync(where), [])
 })
 
-test('a server is told that another has taken its name, and leaves it alone', async (t) => {
+test('a server is notified when another takes its name, and leaves its files alone', async (t) => {
   const where = scratch()
   const server = await createServer('taken', { directory: where })
   server.handle(Echo, (value) => value)
@@ -126,7 +126,7 @@ test('a server is told that another has taken its name, and leaves it alone', as
   t.is(successor.name, 'taken')
 })
 
-test.serial('a server that nobody listens to warns that its name is lost', async (t) => {
+test.serial('a server without a listener warns that its name is lost', async (t) => {
   const where = scratch()
   await using server = await createServer('warned', { directory: where })
   const warned = once(process, 'warning')
@@ -140,13 +140,13 @@ test.serial('a server that nobody listens to warns that its name is lost', async
 
 // ---- modes and places ----
 
-test('no umask takes anything from the directory or the files in it', async (t) => {
+test('the umask does not affect the directory or the files in it', async (t) => {
   const options = { directory: scratch() }
   const found = await attempt({ verb: 'umask', name: 'masked', options })
   t.deepEqual(found, Array.from({ length: 5 }, () => ['700', '600', '600']))
 })
 
-test('a server that goes elsewhere removes what it made where it was', async (t) => {
+test('a server that changes its working directory removes its files in the old one', async (t) => {
   const where = scratch()
   mkdirSync(join(where, 'meeting'), { mode: 0o700 })
   const options = { directory: 'meeting' }
@@ -154,13 +154,13 @@ test('a server that goes elsewhere removes what it made where it was', async (t)
   t.deepEqual(found, { before: ['mover.lock', 'mover.sock'], after: [], here: [] })
 })
 
-test('a worker meets where its own environment says', async (t) => {
+test('a worker uses the directory of its own environment', async (t) => {
   const [one, other] = [scratch(), scratch()]
   const found = await attempt({ verb: 'worker', name: other, options: { directory: one } })
   t.deepEqual(found, [['within.lock', 'within.sock'], ['within.lock', 'within.sock']])
 })
 
-test('a directory that cannot be used says what to do', async (t) => {
+test('the error for an unusable directory says what to do', async (t) => {
   const where = scratch()
   chmodSync(where, 0o755)
   const open = await t.throwsAsync(createServer('here', { directory: where }))
@@ -206,7 +206,7 @@ const DEFAULTS = { prefix: unshare('--mount'), root: '/mnt', env: { RINGPOST_DIR
 const meet = (made: string) =>
   attempt({ verb: 'both', name: 'somewhere' }, { ...DEFAULTS, shell: places(made) })
 
-inNamespaces('a default place that is squatted or unusable is passed over', async (t) => {
+inNamespaces('a default directory that is squatted or unusable is skipped', async (t) => {
   const first = `/tmp/ringpost-${uid}`
   for (const made of [
     ...['true', `touch ${first}`, `ln -s /var ${first}`, `mkdir -m 755 ${first}`],
@@ -217,7 +217,7 @@ inNamespaces('a default place that is squatted or unusable is passed over', asyn
   }
 })
 
-inNamespaces('where no default place can be used, all reasons are told', async (t) => {
+inNamespaces('if no default directory can be used, the error gives all reasons', async (t) => {
   const squat = `touch /tmp/ringpost-${uid}; mkdir -m 777 /var/tmp/ringpost-${uid}`
   const { code, message } = await meet(squat)
   t.is(code, 'ERR_UNSAFE_DIRECTORY')
@@ -226,7 +226,7 @@ inNamespaces('where no default place can be used, all reasons are told', async (
   }
 })
 
-inNamespaces('a full file system is a lack of space', async (t) => {
+inNamespaces('a full file system is reported as ERR_NO_SPACE', async (t) => {
   const { code, message } = await meet('mount -t tmpfs -o nr_inodes=2 none /tmp; ' +
     `mkdir -m 700 /tmp/ringpost-${uid}; mount -o remount,ro /var/tmp`)
   t.is(code, 'ERR_UNSAFE_DIRECTORY', message)

@@ -13,7 +13,7 @@ const where = () => ({ directory: mkdtempSync(join(directory, 'environment-')) }
 
 // ---- namespaces ----
 
-inNamespaces('processes that cannot see each other meet', async (t) => {
+inNamespaces('processes in different PID namespaces can connect', async (t) => {
   for (const [server, client] of [[[], unshare('--pid')], [unshare('--pid'), []], [unshare('--pid'), unshare('--pid')]]) {
     const options = where()
     const serving = begin({ verb: 'serve', name: 'unseen', options }, { prefix: server })
@@ -29,7 +29,7 @@ inNamespaces('processes that cannot see each other meet', async (t) => {
   }
 })
 
-test('a connection within one process knows that it is one', async (t) => {
+test('a connection within one process is marked as such', async (t) => {
   const options = where()
   await using server = await createServer('self', options)
   server.handle(Echo, (value) => value)
@@ -45,7 +45,7 @@ test('a connection within one process knows that it is one', async (t) => {
 
 // ---- limits ----
 
-test('files may be too small for shared memory', async (t) => {
+test('a file size limit too small for shared memory is an error', async (t) => {
   for (const transport of ['sealed', 'portable']) {
     for (const blocks of [0, 1, 100]) {
       const options = { ...where(), transport }
@@ -67,7 +67,7 @@ test('files may be too small for shared memory', async (t) => {
   t.is(answer, 'answer', message)
 })
 
-test('the first failure of a thread has a code like any other', async (t) => {
+test('the first failure of a thread has a code', async (t) => {
   const { first, later } = await attempt(
     { verb: 'without descriptors', name: 'nobody' },
     { shell: 'ulimit -n 64' },
@@ -77,7 +77,7 @@ test('the first failure of a thread has a code like any other', async (t) => {
   t.like(later, { code: 'ERR_NO_SERVER', isOurs: true })
 })
 
-inNamespaces('a full /dev/shm fails a connection, and nothing else', async (t) => {
+inNamespaces('a full /dev/shm fails only the connection', async (t) => {
   const options = { ...where(), transport: 'portable' }
   const { code, message } = await attempt(
     { verb: 'both', name: 'full', options },

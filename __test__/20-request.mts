@@ -5,14 +5,14 @@ import ava from 'ava'
 import { bytes, connect, createServer, IpcError, method } from 'ringpost'
 import {
   Abandoned,
-  AskBack,
+  RequestBack,
   Block,
   Borrowed,
   Echo,
   EchoBytes,
   Fail,
   FailOddly,
-  Look,
+  Inspect,
   Never,
   positive,
   Positive,
@@ -25,7 +25,7 @@ const test = ava.serial
 const server = await serve()
 const MIB = 1 << 20
 
-test('an answer is what the handler returns, or what its promise becomes', async (t) => {
+test('an answer is the value the handler returns or resolves to', async (t) => {
   const client = await server.connect(t)
   const value = { text: 'grüße', list: [1, 2.5, null], bytes: new Uint8Array([1, 2]) }
   t.deepEqual(await client.request(Echo, value), value)
@@ -59,7 +59,7 @@ test('an error without a code, with a number for one, and no error at all', asyn
   await t.throwsAsync(client.request(FailOddly, 'just text'), { message: 'just text' })
 })
 
-test('an endless chain of causes and an endless text are cut', async (t) => {
+test('an infinite chain of causes and a very long text are truncated', async (t) => {
   await using own = await createServer('endless')
   const endless: Error & { cause?: unknown } = new Error('x'.repeat(1e6))
   endless.cause = endless
@@ -74,12 +74,12 @@ test('an endless chain of causes and an endless text are cut', async (t) => {
   t.true(depth > 2 && depth < 20, String(depth))
 })
 
-test('a method nobody handles, before and after somebody did', async (t) => {
+test('a method without a handler, before registering and after disposing one', async (t) => {
   const client = await server.connect(t)
   const unknown = { code: 'ERR_UNKNOWN_METHOD', message: /"nonesuch"/ }
   await t.throwsAsync(client.request('nonesuch'), unknown)
   await t.throwsAsync(async () => client.requestSync('nonesuch'), unknown)
-  const ask = (name: string) => client.request(AskBack, { name })
+  const ask = (name: string) => client.request(RequestBack, { name })
   t.is(await ask('late'), 'ERR_UNKNOWN_METHOD')
   const registration = client.handle('late', () => 'here')
   t.is(await ask('late'), 'here')
@@ -90,7 +90,7 @@ test('a method nobody handles, before and after somebody did', async (t) => {
 
 // ---- validators ----
 
-test('a validator refuses parameters where they arrive, and its value is used', async (t) => {
+test('a validator rejects params on the receiving side, and its value is used', async (t) => {
   const client = await server.connect(t)
   t.is(await client.request(Positive, 4), 8)
   const error = await t.throwsAsync(client.request(Positive, -4), { code: 'ERR_INVALID_PAYLOAD' })
@@ -98,7 +98,7 @@ test('a validator refuses parameters where they arrive, and its value is used', 
   t.true((error as IpcError).isRemote)
 })
 
-test('a validator refuses a result where it arrives', async (t) => {
+test('a validator rejects a result on the receiving side', async (t) => {
   const client = await server.connect(t)
   const Checked = method<any, any>('echo', { result: positive() })
   t.is(await client.request(Checked, 4), 8)
@@ -109,7 +109,7 @@ test('a validator refuses a result where it arrives', async (t) => {
   t.throws(() => client.requestSync(Checked, 'x'), refused)
 })
 
-test('a validator that throws or takes its time refuses', async (t) => {
+test('a validator that throws or is asynchronous rejects', async (t) => {
   const client = await server.connect(t)
   const checkedBy = (validate: (value: unknown) => any) =>
     client.request(method<any, any>('echo', { result: { '~standard': { validate } } }), 1)
@@ -124,7 +124,7 @@ test('a validator that throws or takes its time refuses', async (t) => {
 
 // ---- time ----
 
-test('a request ends when its time is over, and the handler hears of it', async (t) => {
+test('a request that times out aborts the signal of its handler', async (t) => {
   const client = await server.connect(t)
   const asked = client.request(Never, 'timed out', { timeoutMs: 500 })
   await t.throwsAsync(asked, { code: 'ERR_TIMEOUT', message: /"never" within 500 ms/ })
@@ -132,23 +132,23 @@ test('a request ends when its time is over, and the handler hears of it', async 
   t.is(await client.request(Abandoned, 'timed out'), 'ERR_CANCELLED')
 })
 
-test("a connection's own time holds for requests that name none", async (t) => {
+test("the connection's timeout applies to requests without one", async (t) => {
   const client = await server.connect(t, { timeoutMs: 30 })
   await t.throwsAsync(client.request(Never, 'a'), { code: 'ERR_TIMEOUT' })
   t.throws(() => client.requestSync(Never, 'b'), { code: 'ERR_TIMEOUT' })
   t.is(await client.request(Wait, 60, { timeoutMs: Infinity }), 60)
 })
 
-test('the handler knows how long it is waited for', async (t) => {
+test('the handler sees the time remaining', async (t) => {
   // Long spans are measured by a clock that is up to 10 ms behind.
   const client = await server.connect(t)
-  const { remainingMs } = await client.request(Look, undefined, { timeoutMs: 5000 })
+  const { remainingMs } = await client.request(Inspect, undefined, { timeoutMs: 5000 })
   t.true(remainingMs > 0 && remainingMs <= 5010, String(remainingMs))
-  const endless = await client.request(Look, undefined, { timeoutMs: Infinity })
+  const endless = await client.request(Inspect, undefined, { timeoutMs: Infinity })
   t.is(endless.remainingMs, Infinity)
 })
 
-test('an answer that comes too late is dropped and counted', async (t) => {
+test('a late answer is dropped and counted', async (t) => {
   const { client } = await pair(t)
   await t.throwsAsync(client.request(Block, 1000, { timeoutMs: 500 }), { code: 'ERR_TIMEOUT' })
   t.is(await client.request(Echo, 'next'), 'next')
@@ -157,17 +157,17 @@ test('an answer that comes too late is dropped and counted', async (t) => {
   t.is(pending, 0)
 })
 
-test('a request whose time is over before it is read is not handled', async (t) => {
+test('a request that times out before it is read is not handled', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   await t.throwsAsync(client.request(Never, 'stale', { timeoutMs: 20 }), { code: 'ERR_TIMEOUT' })
-  server.goOn()
+  server.resume()
   t.is(await client.request(Abandoned, 'stale'), null)
 })
 
 // ---- cancel ----
 
-test('a request is cancelled before, while and after it is on its way', async (t) => {
+test('a request is cancelled before it is sent, while in flight, and after its answer', async (t) => {
   const client = await server.connect(t)
   const reason = new Error('enough')
   const early = client.request(Never, 'early', { signal: AbortSignal.abort(reason) })
@@ -199,7 +199,7 @@ test('a request cancelled in the turn it was made in is never handled', async (t
 
 const SIZES = [0, 1, 63, 64, 65, 1000, 16_383, 16_384, 65_535, 65_536, 131_072, 131_073, MIB + 1]
 
-test('payloads of every size come back as they went', async (t) => {
+test('payloads of every size are echoed', async (t) => {
   const client = await server.connect(t)
   for (const size of SIZES) {
     const payload = Uint8Array.from({ length: size }, (_, at) => (at * 31 + size) & 0xff)
@@ -210,7 +210,7 @@ test('payloads of every size come back as they went', async (t) => {
   }
 })
 
-test('the longest message goes through, and one byte more is refused', async (t) => {
+test('the longest message is accepted, and one byte more is rejected', async (t) => {
   const client = await server.connect(t)
   const payload = Buffer.alloc(64 * MIB, 'longest')
   const asked = client.request(EchoBytes, payload)
@@ -224,16 +224,16 @@ test('the longest message goes through, and one byte more is refused', async (t)
   t.is(await client.request(Echo, 'goes on'), 'goes on')
 })
 
-test('an answer above what was agreed fails its request only', async (t) => {
+test('an answer above the agreed length fails only its request', async (t) => {
   const client = await server.connect(t, { messageLenMax: 1000 })
   client.handle('much', () => 'x'.repeat(1001))
-  t.is(await client.request(AskBack, { name: 'much' }), 'ERR_TOO_LARGE')
+  t.is(await client.request(RequestBack, { name: 'much' }), 'ERR_TOO_LARGE')
   const payload = new Uint8Array(1000)
   t.is((await client.request(EchoBytes, payload)).length, 1000)
   await t.throwsAsync(client.request(EchoBytes, new Uint8Array(1001)), { code: 'ERR_TOO_LARGE' })
 })
 
-test('bytes are taken from any view, and what comes out is your own', async (t) => {
+test('bytes can be sent from any view, and received bytes belong to the receiver', async (t) => {
   const client = await server.connect(t)
   for (const size of [5, 100_000]) {
     const whole = Buffer.alloc(size + 10, 'view')
@@ -247,7 +247,7 @@ test('bytes are taken from any view, and what comes out is your own', async (t) 
   }
 })
 
-test('a payload may be used again as soon as it was handed over', async (t) => {
+test('a payload may be reused as soon as the call returns', async (t) => {
   const client = await server.connect(t)
   const payload = Buffer.alloc(100_000)
   const answers = Array.from({ length: 50 }, (_, turn) => {
@@ -259,7 +259,7 @@ test('a payload may be used again as soon as it was handed over', async (t) => {
   }
 })
 
-test('a handler that borrows its bytes is lent the same memory again', async (t) => {
+test('borrowed payloads reuse the same memory', async (t) => {
   const client = await server.connect(t)
   let lent = 0
   for (let turn = 0; turn < 20; turn++) {
@@ -272,32 +272,32 @@ test('a handler that borrows its bytes is lent the same memory again', async (t)
 
 // ---- what travels along ----
 
-test('lane, trace and peer are what the handler sees', async (t) => {
+test('the handler sees lane, trace and peer', async (t) => {
   const client = await server.connect(t)
   const traceparent = `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01`
   for (const lane of ['critical', 'high', 'normal', 'low'] as const) {
-    const seen = await client.request(Look, undefined, { lane, traceparent })
+    const seen = await client.request(Inspect, undefined, { lane, traceparent })
     t.is(seen.lane, lane)
     t.is(seen.traceparent, traceparent)
     t.like(seen.peer, { ...client.peer, pid: process.pid })
-    t.is(client.requestSync(Look, undefined, { lane }).lane, lane)
+    t.is(client.requestSync(Inspect, undefined, { lane }).lane, lane)
   }
-  t.is((await client.request(Look)).traceparent, null)
+  t.is((await client.request(Inspect)).traceparent, null)
 })
 
-test('the server asks its client, also from within a handler', async (t) => {
+test('a server sends requests to its client, also from within a handler', async (t) => {
   const client = await server.connect(t)
   client.handle(Echo, (value, { connection, peer }) => {
     t.is(connection, client)
     t.is(peer, client.peer)
     return value
   })
-  t.is(await client.request(AskBack, { name: 'echo', payload: 5 }), 5)
+  t.is(await client.request(RequestBack, { name: 'echo', payload: 5 }), 5)
   client.handle('deeper', async () => client.request(Echo, 'and back'))
-  t.is(await client.request(AskBack, { name: 'deeper' }), 'and back')
+  t.is(await client.request(RequestBack, { name: 'deeper' }), 'and back')
 })
 
-test("a connection's own handler comes before its server's", async (t) => {
+test("a handler of the connection takes precedence over the server's", async (t) => {
   await using own = await createServer('two-handlers')
   own.handle('who', () => 'server')
   own.on('connection', (connection) => {
@@ -315,7 +315,7 @@ test("a connection's own handler comes before its server's", async (t) => {
 
 // ---- many ----
 
-test('a thousand requests at once each have their own answer', async (t) => {
+test('a thousand concurrent requests each get their own answer', async (t) => {
   const client = await server.connect(t)
   const asked = Array.from({ length: 1000 }, (_, at) => client.request(Echo, { at }))
   t.is(client.stats().pending, 1000)
@@ -324,13 +324,13 @@ test('a thousand requests at once each have their own answer', async (t) => {
   t.is(client.stats().pending, 0)
 })
 
-test('a thousand handlers that wait answer in their own time', async (t) => {
+test('a thousand handlers that wait answer independently', async (t) => {
   const client = await server.connect(t)
   const waits = Array.from({ length: 1000 }, (_, at) => (at * 7) % 50)
   t.deepEqual(await Promise.all(waits.map((ms) => client.request(Wait, ms))), waits)
 })
 
-test('no more requests in flight than were agreed', async (t) => {
+test('requests in flight above the agreed limit are rejected', async (t) => {
   const client = await server.connect(t, { pendingMax: 10 })
   const controller = new AbortController()
   const { signal } = controller
@@ -342,13 +342,13 @@ test('no more requests in flight than were agreed', async (t) => {
   t.is(await client.request(Echo, 'room again'), 'room again')
 })
 
-test('a server that serves no more at a time lets the rest wait', async (t) => {
+test('requests above the limit of a server wait', async (t) => {
   const { client } = await pair(t, { server: { servingMax: 5 } })
   const waits = new Array<number>(50).fill(5)
   t.deepEqual(await Promise.all(waits.map((ms) => client.request(Wait, ms))), waits)
 })
 
-test('names are limited only by the memory they take', async (t) => {
+test('the number of names is limited only by memory', async (t) => {
   const client = await server.connect(t)
   for (let at = 0; at < 500; at++) {
     await t.throwsAsync(client.request(`unheard-of-${at}`), { code: 'ERR_UNKNOWN_METHOD' })
@@ -357,7 +357,7 @@ test('names are limited only by the memory they take', async (t) => {
 
 // ---- synchronous ----
 
-test('a synchronous request waits for its answer, its error and its time', async (t) => {
+test('a synchronous request returns its answer, its error, or times out', async (t) => {
   const client = await server.connect(t)
   t.deepEqual(client.requestSync(Echo, { a: 1 }), { a: 1 })
   t.is(client.requestSync(Wait, 30), 30)
@@ -367,12 +367,12 @@ test('a synchronous request waits for its answer, its error and its time', async
   t.is(client.stats().pending, 0)
 })
 
-test('what comes while a synchronous request waits is handled afterwards', async (t) => {
+test('messages that arrive during a synchronous request are handled afterwards', async (t) => {
   const client = await server.connect(t)
   const order: string[] = []
   client.handle('note', (text: string) => order.push(text))
   const earlier = client.request(Wait, 10).then(() => order.push('earlier'))
-  const asked = client.request(AskBack, { name: 'note', payload: 'asked' })
+  const asked = client.request(RequestBack, { name: 'note', payload: 'asked' })
   client.requestSync(Wait, 60)
   order.push('sync')
   await Promise.all([earlier, asked])
@@ -389,24 +389,24 @@ test('a synchronous request to a server in the same thread is refused', async (t
   t.is(await client.request(Echo, 'but this works'), 'but this works')
 })
 
-test('both sides that wait synchronously for one another are told', async (t) => {
+test('synchronous requests in both directions fail with ERR_WOULD_DEADLOCK', async (t) => {
   const client = await server.connect(t)
   client.handle(Echo, (value) => value)
   const back = { name: 'echo', payload: 1, sync: true, timeoutMs: 10_000 }
   try {
-    t.is(client.requestSync(AskBack, back), 'ERR_WOULD_DEADLOCK')
+    t.is(client.requestSync(RequestBack, back), 'ERR_WOULD_DEADLOCK')
   } catch (error) {
     t.is((error as IpcError).code, 'ERR_WOULD_DEADLOCK')
   }
-  t.is(await client.request(AskBack, back), 1)
+  t.is(await client.request(RequestBack, back), 1)
 })
 
-test('a peer killed while a synchronous request waits ends it', async (t) => {
+test('a synchronous request fails when its peer is killed', async (t) => {
   const { client } = await pair(t)
   t.throws(() => client.requestSync('end', 'kill'), { code: 'ERR_PEER_LOST' })
 })
 
-test('bytes of a thousand synchronous answers are kept apart', async (t) => {
+test('the bytes of a thousand synchronous answers are independent', async (t) => {
   const client = await server.connect(t)
   const Bytes = method<Uint8Array, Uint8Array>('echo-bytes', { codec: bytes })
   const answers = Array.from({ length: 1000 }, (_, at) =>
@@ -415,7 +415,7 @@ test('bytes of a thousand synchronous answers are kept apart', async (t) => {
   t.true(answers.every((answer, at) => answer.every((byte) => byte === (at & 0xff))))
 })
 
-test('an event loop that is blocked delays answers and loses none', async (t) => {
+test('a blocked event loop delays answers and loses none', async (t) => {
   const { client } = await pair(t)
   const blocked = client.request(Block, 2000)
   const waiting = Array.from({ length: 100 }, (_, at) => client.request(Echo, at))

@@ -21,7 +21,7 @@ async function all<Item>(items: ClientStream<Item>): Promise<Item[]> {
   return found
 }
 
-test('a generator is a stream, and what it returns the result', async (t) => {
+test('a generator is a stream, and its return value the result', async (t) => {
   const client = await server.connect(t)
   const numbers = client.stream(Numbers, ['a', 5])
   t.deepEqual(await all(numbers), [0, 1, 2, 3, 4])
@@ -31,12 +31,12 @@ test('a generator is a stream, and what it returns the result', async (t) => {
   t.deepEqual(await all(numbers), [])
 })
 
-test('the result can be had without a look at the items that fit the window', async (t) => {
+test('the result resolves without reading the items that fit the window', async (t) => {
   const client = await server.connect(t)
   t.is(await client.stream(Numbers, ['b', 5]).result, 'whole')
 })
 
-test('an item is seen as soon as it is there', async (t) => {
+test('an item is delivered as soon as it arrives', async (t) => {
   const client = await server.connect(t)
   const seen = []
   for await (const token of client.stream(Tokens)) {
@@ -64,7 +64,7 @@ test('both sides write and read at once', async (t) => {
   await t.throwsAsync(echoed.ready(), ended)
 })
 
-test('items that come together can be taken together', async (t) => {
+test('items that arrive together can be taken together', async (t) => {
   const client = await server.connect(t)
   const numbers = client.stream(Numbers, ['c', 10_000])
   const found: number[] = []
@@ -78,7 +78,7 @@ test('items that come together can be taken together', async (t) => {
   t.is(await numbers.result, 'whole')
 })
 
-test('while whoever takes items is at work, no more are given', async (t) => {
+test('no items are delivered while the reader is busy', async (t) => {
   const client = await server.connect(t)
   let [atWork, found] = [0, 0]
   await client.stream(Numbers, ['d', 20_000], { windowBytes: 4096 }).forEach(async (items) => {
@@ -90,7 +90,7 @@ test('while whoever takes items is at work, no more are given', async (t) => {
   t.is(found, 20_000)
 })
 
-test('who throws while taking items ends the stream with that', async (t) => {
+test('a reader that throws ends the stream with its error', async (t) => {
   const client = await server.connect(t)
   const numbers = client.stream(Numbers, ['e', 1e9])
   const mine = new Error('mine')
@@ -99,10 +99,10 @@ test('who throws while taking items ends the stream with that', async (t) => {
   })
   t.is(await t.throwsAsync(taken), mine)
   t.is(await t.throwsAsync(numbers.result), mine)
-  await until('heard', async () => (await client.request(Abandoned, 'e')) === 'ERR_CANCELLED')
+  await until('the handler is aborted', async () => (await client.request(Abandoned, 'e')) === 'ERR_CANCELLED')
 })
 
-test('borrowed items are used again, kept ones are not', async (t) => {
+test('memory of borrowed items is reused, memory of kept ones is not', async (t) => {
   const client = await server.connect(t)
   const memories = async (borrowed: boolean) => {
     const seen = new Set<ArrayBufferLike>()
@@ -123,17 +123,17 @@ test('borrowed items are used again, kept ones are not', async (t) => {
 
 // ---- ends ----
 
-test('a loop that is left cancels, once, and the other side hears', async (t) => {
+test('leaving a loop cancels the stream once, on both sides', async (t) => {
   const client = await server.connect(t)
   const numbers = client.stream(Numbers, ['f', 1e9])
   for await (const number of numbers) if (number === 1000) break
   await t.throwsAsync(numbers.result, { code: 'ERR_CANCELLED' })
   t.deepEqual(await all(numbers), [])
-  await until('heard', async () => (await client.request(Abandoned, 'f')) === 'ERR_CANCELLED')
+  await until('the handler is aborted', async () => (await client.request(Abandoned, 'f')) === 'ERR_CANCELLED')
   t.is(client.stats().pending, 0)
 })
 
-test('a signal ends it with its reason', async (t) => {
+test('a signal ends a stream with its reason', async (t) => {
   const client = await server.connect(t)
   const controller = new AbortController()
   const numbers = client.stream(Numbers, ['g', 1e9], { signal: controller.signal })
@@ -145,13 +145,13 @@ test('a signal ends it with its reason', async (t) => {
   t.throws(() => client.stream(Numbers, ['g', 1], { signal: controller.signal }), { is: reason })
 })
 
-test('a deadline ends it', async (t) => {
+test('a deadline ends a stream', async (t) => {
   const client = await server.connect(t)
   const numbers = client.stream(Numbers, ['h', 1e9], { timeoutMs: 50 })
   await t.throwsAsync(numbers.forEach(() => {}), { code: 'ERR_TIMEOUT' })
 })
 
-test('a close and a death end it, on both ends', async (t) => {
+test('a close or the death of the peer ends a stream on both sides', async (t) => {
   const { server: victim, client } = await pair(t)
   const numbers = client.stream(Numbers, ['i', 1e9])
   const taken = numbers.forEach(() => {})
@@ -165,10 +165,10 @@ test('a close and a death end it, on both ends', async (t) => {
   await t.throwsAsync(all(closed), { code: 'ERR_CLOSED' })
   t.throws(() => other.stream(Numbers, ['j', 1]), { code: 'ERR_CLOSED' })
   const client2 = await server.connect(t)
-  await until('heard', async () => (await client2.request(Abandoned, 'j')) !== null)
+  await until('the handler is aborted', async () => (await client2.request(Abandoned, 'j')) !== null)
 })
 
-test('an item that cannot be read ends the stream, and none is lost before it', async (t) => {
+test('an item that cannot be decoded ends the stream after the items before it', async (t) => {
   const client = await server.connect(t)
   const checked = client.stream(Checked, [1, 2, -3, 4])
   const found: unknown[] = []
@@ -187,7 +187,7 @@ test('an item that cannot be read ends the stream, and none is lost before it', 
 
 // ---- who keeps up, and who does not ----
 
-test('a reader that does not read is written no more than a window', async (t) => {
+test('at most a window is written to a reader that does not read', async (t) => {
   const client = await server.connect(t)
   const chunky = client.stream(Chunks, chunks(1000, 1000), { windowBytes: 65_536 })
   const iterator = chunky[Symbol.asyncIterator]()
@@ -200,7 +200,7 @@ test('a reader that does not read is written no more than a window', async (t) =
   t.is(count, 1000)
 })
 
-test('a writer that does not wait is told so', async (t) => {
+test('a writer that does not wait for credit fails', async (t) => {
   const client = await server.connect(t)
   t.is(await client.stream(Pushy).result, 'ERR_FULL')
   const echoed = client.stream(Echoed, undefined, { windowBytes: 4096 })
@@ -212,7 +212,7 @@ test('a writer that does not wait is told so', async (t) => {
   t.is((await all(echoed)).at(-1), 'y')
 })
 
-test('waiting for room has an end', async (t) => {
+test('waiting for credit can time out or be aborted', async (t) => {
   const client = await server.connect(t)
   // Nothing of it is read here, so that the server in its turn stops reading.
   const echoed = client.stream(Echoed, undefined, { windowBytes: 4096 })
@@ -225,7 +225,7 @@ test('waiting for room has an end', async (t) => {
   await t.throwsAsync(stuck, { message: 'no use' })
 })
 
-test('memory stays where it was while a gigabyte goes through a window', async (t) => {
+test('memory stays flat while a gigabyte passes through a window', async (t) => {
   const client = await server.connect(t)
   const [count, length] = [16_384, 65_536]
   const bulk = client.stream(Chunks, chunks(count, length), { windowBytes: 262_144 })
@@ -269,7 +269,7 @@ test('a Duplex writes and reads, and its ends are the stream\'s', async (t) => {
   t.is(error.code, 'ERR_TIMEOUT')
 })
 
-test('a ReadableStream of the web\'s', async (t) => {
+test('a web ReadableStream', async (t) => {
   const client = await server.connect(t)
   const web = toReadableStream(client.stream(Chunks, chunks(100, 1000)))
   t.is((await buffer(web)).length, 100_000)
@@ -283,7 +283,7 @@ test('a ReadableStream of the web\'s', async (t) => {
 
 // ---- mistakes ----
 
-test('what is no stream is refused', async (t) => {
+test('a value that is not a stream is rejected', async (t) => {
   const client = await server.connect(t)
   t.throws(() => client.stream('numbers' as never), { code: 'ERR_INVALID_ARGUMENT' })
   t.throws(() => client.stream(Numbers, ['n', 1], { windowBytes: 100 }), { instanceOf: RangeError })

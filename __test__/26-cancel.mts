@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import ava from 'ava'
 import { connect, createServer } from 'ringpost'
-import { Abandoned, Busy, busyFile, BusyFor, HasBegun } from './helpers/contracts.mjs'
-import { Inherit, Look, Never } from './helpers/contracts.mjs'
+import { Abandoned, Busy, busyFile, BusyFor, HasStarted } from './helpers/contracts.mjs'
+import { Inherit, Inspect, Never } from './helpers/contracts.mjs'
 import { pair, serve, until } from './helpers/program.mjs'
 
 const test = ava.serial
@@ -25,7 +25,7 @@ test('a handler that never yields sees that it was cancelled', async (t) => {
   t.deepEqual(seen, { before: false, after: true, turned: false })
 })
 
-test('a handler that never yields sees that its time is over', async (t) => {
+test('a handler that never yields sees that it has timed out', async (t) => {
   const client = await server.connect(t)
   const busy = client.request(Busy, 'late', { timeoutMs: 1000 })
   await t.throwsAsync(busy, { code: 'ERR_TIMEOUT' })
@@ -34,19 +34,19 @@ test('a handler that never yields sees that its time is over', async (t) => {
   t.deepEqual(seen, { before: false, after: true, turned: false })
 })
 
-test('what comes while it looks is neither lost nor taken before its time', async (t) => {
+test('messages that arrive while a handler polls for cancels are neither lost nor early', async (t) => {
   const client = await server.connect(t)
   const controller = new AbortController()
   const { signal } = controller
   const busy = client.request(Busy, 'crowded', { signal })
-  const looks = Array.from({ length: 500 }, () => client.request(Look))
+  const looks = Array.from({ length: 500 }, () => client.request(Inspect))
   await until('it is at work', () => existsSync(busyFile('crowded')))
   controller.abort(new Error('enough'))
   await t.throwsAsync(busy, { message: 'enough' })
   t.is((await Promise.all(looks)).length, 500)
 })
 
-test('cancels pass lanes that are full and not read any more', async (t) => {
+test('cancels overtake lanes that are full and not read', async (t) => {
   const { client, server } = await pair(t, { server: { servingMax: 4 } })
   const other = await server.connect(t)
   const controller = new AbortController()
@@ -54,7 +54,7 @@ test('cancels pass lanes that are full and not read any more', async (t) => {
   // Four are worked on and never answered; of the others the ring holds only some.
   const asked = Array.from({ length: 5_000 }, (_, at) => client.request(Never, `${at}`, options))
   const outcomes = Promise.allSettled(asked)
-  await until('four are worked on', () => other.request(HasBegun, '3'))
+  await until('four are worked on', () => other.request(HasStarted, '3'))
   t.true(client.stats().queuedBytes > 0)
   const urgent = { lane: 'critical', timeoutMs: 50 } as const
   await t.throwsAsync(client.request(Abandoned, '0', urgent), { code: 'ERR_TIMEOUT' })
@@ -64,7 +64,7 @@ test('cancels pass lanes that are full and not read any more', async (t) => {
   t.is(await client.request(Abandoned, '4000', { lane: 'critical' }), null)
 })
 
-test('who answers is not cancelled, and who has answered is', async (t) => {
+test('a context is cancelled after its answer and not before', async (t) => {
   const name = `cancel-${process.pid}`
   const own = await createServer(name)
   t.teardown(() => own.close())
@@ -80,7 +80,7 @@ test('who answers is not cancelled, and who has answered is', async (t) => {
   t.deepEqual(seen, [false, true])
 })
 
-test('a request that is made for another has no more time than that', async (t) => {
+test('a request with a parent has at most the time of its parent', async (t) => {
   const client = await server.connect(t)
   client.handle('left', (_, { remainingMs, traceparent }) => [remainingMs, traceparent])
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -93,7 +93,7 @@ test('a request that is made for another has no more time than that', async (t) 
   t.true(shorter <= 2020, `${shorter} ms`)
 })
 
-test('a request that is made for another ends with it', async (t) => {
+test('a request with a parent ends with its parent', async (t) => {
   const client = await server.connect(t)
   const reasons: string[] = []
   client.handle('never', (_, { signal }) => {
@@ -104,5 +104,5 @@ test('a request that is made for another ends with it', async (t) => {
   await t.throwsAsync(asked, { code: 'ERR_TIMEOUT' })
   await until('its handler has heard', () => reasons.length === 1)
   const wrong = { parent: {} as never }
-  t.throws(() => client.requestSync(Look, undefined, wrong), { code: 'ERR_INVALID_ARGUMENT' })
+  t.throws(() => client.requestSync(Inspect, undefined, wrong), { code: 'ERR_INVALID_ARGUMENT' })
 })

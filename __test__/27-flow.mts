@@ -140,7 +140,7 @@ const Values = stream<any, any, any, any>('flow-values', { codec: messagePack })
 
 // ---- writing ----
 
-test('what is written is what there is credit for, and everyone who waits is told', async (t) => {
+test('writes stop at the credit, and every waiting writer is woken', async (t) => {
   await eachSeed(t, 150, async (random) => {
     const link = new FakeLink()
     const writer = new ItemWriter(link.address(Bytes), KIND)
@@ -358,7 +358,7 @@ class Reading {
   }
 }
 
-test('one by one: every item once and in order, then the end, which is told once', async (t) => {
+test('one by one: every item once and in order, then the end once', async (t) => {
   await eachSeed(t, 150, async (random) => {
     const reading = new Reading(random)
     const { reader, link } = reading
@@ -418,7 +418,7 @@ test('one by one: every item once and in order, then the end, which is told once
   })
 })
 
-test('together: what has come in one piece, valid, and nothing while the taker is at work', async (t) => {
+test('in batches: all items that have arrived, and none while the reader is busy', async (t) => {
   await eachSeed(t, 300, async (random) => {
     const reading = new Reading(random)
     const { reader, link } = reading

@@ -5,7 +5,7 @@ import test from 'ava'
 import { Pending } from '../ts/connection/pending.js'
 import { eachSeed } from './helpers/random.mjs'
 
-test('a call is found by its own id, until it is taken, and by no other', async (t) => {
+test('a call is found by its own id only, until it is taken', async (t) => {
   await eachSeed(t, 300, (random) => {
     const pending = new Pending<string>()
     /** Every call that was ever added, by its id; `undefined` once it was taken. */

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import ava from 'ava'
 import { bytes, event, IpcError, type Connection } from 'ringpost'
-import { AskBack, Echo, PeerDropped, positive, TellBack, Tick, TickBytes } from './helpers/contracts.mjs'
+import { RequestBack, Echo, PeerDropped, positive, NotifyBack, Tick, TickBytes } from './helpers/contracts.mjs'
 import { TickedBytes, Ticks } from './helpers/contracts.mjs'
 import { pair, serve, until } from './helpers/program.mjs'
 
@@ -15,7 +15,7 @@ const KIB = 1024
 /** For tests in which nothing is to be lost, however slow the machine. */
 const PATIENT = { overflow: { normal: { waitMs: Infinity } } }
 
-test('messages of a lane come in the order they were sent, among requests too', async (t) => {
+test('messages of a lane arrive in the order they were sent, mixed with requests', async (t) => {
   const client = await server.connect(t, { overflow: { low: { waitMs: Infinity } } })
   const count = 5000
   for (let step = 0; step < count; step++) {
@@ -36,7 +36,7 @@ test('long messages and short ones of a lane keep their order', async (t) => {
   client.handle(event<Uint8Array>('sized'), (payload) => seen.push(payload.length))
   const sizes = [10, 300_000, 0, 20_000, 1, 131_073, 70]
   const told = sizes.map((size) =>
-    client.request(TellBack, { name: 'sized', payload: new Uint8Array(size), count: 1 }),
+    client.request(NotifyBack, { name: 'sized', payload: new Uint8Array(size), count: 1 }),
   )
   await Promise.all(told)
   t.deepEqual(seen, sizes)
@@ -48,12 +48,12 @@ test('an urgent message overtakes a long one', async (t) => {
   client.notify(TickBytes, new Uint8Array(8 << 20))
   client.notify(Tick, ['urgent', 1], { lane: 'critical' })
   const before = client.request(TickedBytes, undefined, { lane: 'critical' })
-  server.goOn()
+  server.resume()
   t.is(await before, 0)
   t.is(await client.request(TickedBytes), 8 << 20)
 })
 
-test('a sender is told when messages wait for room, and when none do any more', async (t) => {
+test('a sender is notified when messages wait for space and when none do any more', async (t) => {
   const { client, server } = await pair(t, { client: PATIENT })
   server.stop()
   const payload = new Uint8Array(10_000)
@@ -65,7 +65,7 @@ test('a sender is told when messages wait for room, and when none do any more', 
   const impatient = client.drained({ signal: AbortSignal.timeout(20) })
   await t.throwsAsync(impatient, { any: true })
   t.is(await t.throwsAsync(client.drained({ signal: AbortSignal.abort(reason) })), reason)
-  server.goOn()
+  server.resume()
   await client.drained()
   t.is(client.stats().queuedBytes, 0)
   t.true(client.notify(TickBytes, payload))
@@ -73,18 +73,18 @@ test('a sender is told when messages wait for room, and when none do any more', 
   await client.drained()
 })
 
-test('what waits for room is as it was when it was sent', async (t) => {
+test('a message that waits for space keeps the bytes it was sent with', async (t) => {
   const { client, server } = await pair(t, { client: { rings: { normal: 64 * KIB }, ...PATIENT } })
   server.stop()
   const text = 'x'.repeat(20_000)
   for (let step = 0; step < 100; step++) client.notify(Tick, [`${step}${text}`, step])
-  server.goOn()
+  server.resume()
   for (let step = 0; step < 100; step++) {
     t.deepEqual(await client.request(Ticks, `${step}${text}`), [step])
   }
 })
 
-test('a lane that fails says so at once, and others go on', async (t) => {
+test('a full lane with `fail` rejects at once, and other lanes continue', async (t) => {
   const { client, server } = await pair(t, { client: { overflow: { low: 'fail' } } })
   server.stop()
   let sent = 0
@@ -97,13 +97,13 @@ test('a lane that fails says so at once, and others go on', async (t) => {
   t.throws(large, { instanceOf: IpcError, code: 'ERR_FULL' })
   t.is(client.stats().refused, 2)
   client.notify(Tick, ['other', 1])
-  server.goOn()
+  server.resume()
   t.deepEqual(await client.request(Ticks, 'other'), [1])
   const steps = await client.request(Ticks, 'low', { lane: 'low' })
   t.deepEqual(steps, Array.from({ length: sent }, (_, at) => at))
 })
 
-test('a lane that drops what comes last counts it, on both sides', async (t) => {
+test('a lane that drops the newest counts them on both sides', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   for (let sent = 0; sent < 10_000; sent++) client.notify(Tick, ['low', sent], { lane: 'low' })
@@ -111,7 +111,7 @@ test('a lane that drops what comes last counts it, on both sides', async (t) => 
   const { dropped, refused, queuedBytes } = client.stats()
   t.true(dropped.low > 1 && dropped.low < 10_000)
   t.deepEqual([dropped.normal, refused, queuedBytes], [0, 0, 0])
-  server.goOn()
+  server.resume()
   const free = () => client.request(Ticks, '', { lane: 'low' }).then(() => true, () => false)
   await until('the lane is free', free)
   const steps = await client.request(Ticks, 'low')
@@ -119,7 +119,7 @@ test('a lane that drops what comes last counts it, on both sides', async (t) => 
   t.is((await client.request(PeerDropped)).low, dropped.low)
 })
 
-test('a lane that drops what has waited longest keeps the newest, and answers', async (t) => {
+test('a lane that drops the oldest keeps the newest and all answers', async (t) => {
   const rings = { normal: 16 * KIB }
   const overflow = { normal: 'dropOldest' } as const
   const { client, server } = await pair(t, { client: { rings, overflow } })
@@ -130,14 +130,14 @@ test('a lane that drops what has waited longest keeps the newest, and answers', 
   const { queuedBytes } = client.stats()
   // Beside messages that may be dropped there is one that may not.
   t.true(queuedBytes > 1000 && queuedBytes <= rings.normal + 100, String(queuedBytes))
-  server.goOn()
+  server.resume()
   t.is(await answer, 'waits among them')
   const steps = await client.request(Ticks, 'newest')
   t.is(steps.at(-1), 9999)
   t.is(steps.length + client.stats().dropped.normal, 10_000)
 })
 
-test('awaiting a message is waiting for room, and no longer than its lane does', async (t) => {
+test('send() waits for space, at most as long as its lane does', async (t) => {
   const overflow = { normal: { waitMs: 100 }, high: { waitMs: Infinity } }
   const rings = { normal: 16 * KIB, high: 16 * KIB }
   const { client, server } = await pair(t, { client: { rings, overflow } })
@@ -154,12 +154,12 @@ test('awaiting a message is waiting for room, and no longer than its lane does',
   t.is(outcomes.sent + outcomes.full, 100)
   t.true(outcomes.full > 50 && outcomes.sent > 5, JSON.stringify(outcomes))
   t.is(client.stats().dropped.normal, outcomes.full)
-  server.goOn()
+  server.resume()
   await Promise.all(high)
   t.is(await client.request(TickedBytes, undefined, { lane: 'high' }), 10 + (outcomes.sent + 100) * 1000)
 })
 
-test('a message that waits for room ends with its connection', async (t) => {
+test('a message that waits for space fails when its connection ends', async (t) => {
   const overflow = { normal: { waitMs: Infinity } }
   const { client, server } = await pair(t, { client: { rings: { normal: 16 * KIB }, overflow } })
   server.stop()
@@ -170,10 +170,10 @@ test('a message that waits for room ends with its connection', async (t) => {
   t.true(reasons.length > 50)
   t.true(reasons.every(({ code }) => code === 'ERR_CLOSED'))
   await t.throwsAsync(client.send(TickBytes, new Uint8Array(1)), { code: 'ERR_CLOSED' })
-  server.goOn()
+  server.resume()
 })
 
-test('more than may wait is refused, and nothing that was taken is lost', async (t) => {
+test('messages above the backlog are rejected, and none that was accepted is lost', async (t) => {
   const backlogMax = 200_000
   const client = { rings: { normal: 16 * KIB }, backlogMax, ...PATIENT }
   const { client: sender, server } = await pair(t, { client })
@@ -188,32 +188,32 @@ test('more than may wait is refused, and nothing that was taken is lost', async 
   t.is(refused, 1)
   t.throws(() => sender.notify(TickBytes, new Uint8Array(100_000)), { code: 'ERR_FULL' })
   sender.notify(Tick, ['another lane', 1], { lane: 'critical' })
-  server.goOn()
+  server.resume()
   await sender.drained()
   t.is(await sender.request(TickedBytes), sent * 1000)
   t.deepEqual(await sender.request(Ticks, 'another lane'), [1])
 })
 
-test('a receiver that is flooded gets all of it', async (t) => {
+test('a flooded receiver gets every message', async (t) => {
   const client = await server.connect(t)
   let sum = 0
   client.handle('flood', () => 0)
   client.handle(event<number>('add'), (value) => (sum += value))
-  await client.request(TellBack, { name: 'add', payload: 3, count: 100_000 })
+  await client.request(NotifyBack, { name: 'add', payload: 3, count: 100_000 })
   await until('all has come', () => sum === 300_000)
   t.is(client.stats().lostWakeups, 0)
 })
 
-test('an event nobody handles is counted, also one that is a method here', async (t) => {
+test('an event without a handler is counted, also if its name is a method', async (t) => {
   const client = await server.connect(t)
   client.handle('a-method', () => 1)
-  await client.request(TellBack, { name: 'nothing-here', count: 3 })
-  await client.request(TellBack, { name: 'a-method', count: 2 })
+  await client.request(NotifyBack, { name: 'nothing-here', count: 3 })
+  await client.request(NotifyBack, { name: 'a-method', count: 2 })
   t.is(client.stats().unhandled, 5)
   t.is(client.stats().received, 7)
 })
 
-test('a method called that is an event there is unknown', async (t) => {
+test('a method whose name is an event of the peer is unknown', async (t) => {
   const client = await server.connect(t)
   await t.throwsAsync(client.request('tick', ['x', 1]), { code: 'ERR_UNKNOWN_METHOD' })
 })
@@ -224,9 +224,9 @@ const Boom = event<string>('boom')
 
 /** Has the server send one event that fails here. */
 const provoke = (client: Connection) =>
-  client.request(TellBack, { name: 'boom', payload: 'x', count: 1 })
+  client.request(NotifyBack, { name: 'boom', payload: 'x', count: 1 })
 
-test('a handler that throws or rejects is an error event', async (t) => {
+test('a handler that throws or rejects causes an error event', async (t) => {
   const client = await server.connect(t)
   const failures = [
     () => {
@@ -244,19 +244,19 @@ test('a handler that throws or rejects is an error event', async (t) => {
   t.is(await client.request(Echo, 'goes on'), 'goes on')
 })
 
-test('a handler that throws while nobody listens is a process warning', async (t) => {
+test('a handler that throws without an error listener causes a process warning', async (t) => {
   const client = await server.connect(t)
   client.handle(Boom, () => {
-    throw new Error('unheard')
+    throw new Error('unread')
   })
   const warned = once(process, 'warning') as Promise<[Error & { detail: string }]>
   await provoke(client)
   const [{ message, detail }] = await warned
-  t.is(message, 'a handler of the event "boom" failed: Error: unheard')
+  t.is(message, 'a handler of the event "boom" failed: Error: unread')
   t.regex(detail, /30-one-way\.m[jt]s:\d+/)
 })
 
-test('an event its contract refuses is an error event', async (t) => {
+test('an event rejected by its contract causes an error event', async (t) => {
   const client = await server.connect(t)
   const errors: string[] = []
   client.on('error', (error) => errors.push((error as IpcError).code))
@@ -296,7 +296,7 @@ test('an event may be sent from within a handler of any kind', async (t) => {
   const client = await server.connect(t)
   client.handle('relay', (label: string) => client.notify(Tick, [label, 1]))
   client.handle(Boom, (label) => client.notify(Tick, [`${label} event`, 2]))
-  t.true(await client.request(AskBack, { name: 'relay', payload: 'relayed' }))
+  t.true(await client.request(RequestBack, { name: 'relay', payload: 'relayed' }))
   await provoke(client)
   t.deepEqual(await client.request(Ticks, 'relayed'), [1])
   t.deepEqual(await client.request(Ticks, 'x event'), [2])

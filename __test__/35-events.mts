@@ -3,23 +3,23 @@
 import ava from 'ava'
 import { setTimeout } from 'node:timers/promises'
 import { bytes, connect, createServer, event, type Connection } from 'ringpost'
-import { Tell, Tick } from './helpers/contracts.mjs'
+import { SendTicks, Tick } from './helpers/contracts.mjs'
 import { serve, until } from './helpers/program.mjs'
 
 const test = ava.serial
 const server = await serve()
 
-test('all handlers of an event are called, in the order in which they came', async (t) => {
+test('all handlers of an event are called in the order of their registration', async (t) => {
   const client = await server.connect(t)
   const heard: string[] = []
   client.on(Tick, ([label]) => heard.push(`first ${label}`))
   client.handle(Tick, ([label]) => heard.push(`second ${label}`))
   client.once(Tick, ([label]) => heard.push(`once ${label}`))
-  await client.request(Tell, { label: 'a', count: 2 })
+  await client.request(SendTicks, { label: 'a', count: 2 })
   t.deepEqual(heard, ['first a', 'second a', 'once a', 'first a', 'second a'])
 })
 
-test('one that throws is reported, and hurts no other', async (t) => {
+test('a handler that throws is reported and does not affect others', async (t) => {
   const client = await server.connect(t)
   const errors: Error[] = []
   client.on('error', (error) => errors.push(error))
@@ -31,13 +31,13 @@ test('one that throws is reported, and hurts no other', async (t) => {
     throw new Error('later')
   })
   client.on(Tick, ([, step]) => heard.push(step))
-  await client.request(Tell, { label: 'b', count: 2 })
+  await client.request(SendTicks, { label: 'b', count: 2 })
   await until('all are reported', () => errors.length === 4)
   t.deepEqual(heard, [0, 1])
   t.deepEqual(errors.map(({ message }) => message).sort(), ['later', 'later', 'mine', 'mine'])
 })
 
-test('handlers come and go during delivery', async (t) => {
+test('handlers are added and removed during delivery', async (t) => {
   const client = await server.connect(t)
   const heard: string[] = []
   const first = client.on(Tick, ([, step]) => {
@@ -47,22 +47,22 @@ test('handlers come and go during delivery', async (t) => {
     first.dispose()
   })
   const second = client.on(Tick, ([, step]) => heard.push(`second ${step}`))
-  await client.request(Tell, { label: 'c', count: 3 })
+  await client.request(SendTicks, { label: 'c', count: 3 })
   // Who was taken back hears nothing any more, and who came hears from the next one on.
   t.deepEqual(heard, ['first 0', 'late 1'])
   first.dispose()
   t.is(client.stats().unhandled, 1)
 })
 
-test('a signal takes a handler back', async (t) => {
+test('a signal removes a handler', async (t) => {
   const client = await server.connect(t)
   const controller = new AbortController()
   const heard: number[] = []
   client.on(Tick, ([, step]) => heard.push(step), { signal: controller.signal })
-  await client.request(Tell, { label: 'd', count: 1 })
+  await client.request(SendTicks, { label: 'd', count: 1 })
   controller.abort()
   client.on(Tick, () => heard.push(NaN), { signal: controller.signal })
-  await client.request(Tell, { label: 'd', count: 1 })
+  await client.request(SendTicks, { label: 'd', count: 1 })
   t.deepEqual(heard, [0])
 })
 
@@ -71,14 +71,14 @@ test('an event and a method can have the same name', async (t) => {
   const heard: number[] = []
   client.on(Tick, ([, step]) => heard.push(step))
   client.handle('tick', () => 'asked')
-  await client.request(Tell, { label: 'e', count: 1 })
+  await client.request(SendTicks, { label: 'e', count: 1 })
   t.deepEqual(heard, [0])
 })
 
-test('a loop takes events one by one, until it is left', async (t) => {
+test('a loop receives events one by one until it is left', async (t) => {
   const client = await server.connect(t)
   const events = client.events(Tick)
-  await client.request(Tell, { label: 'f', count: 5 })
+  await client.request(SendTicks, { label: 'f', count: 5 })
   const heard: number[] = []
   for await (const [, step] of events) {
     heard.push(step)
@@ -87,23 +87,23 @@ test('a loop takes events one by one, until it is left', async (t) => {
   t.deepEqual(heard, [0, 1, 2, 3])
   t.deepEqual(await events.next(), { value: undefined, done: true })
   const before = client.stats().unhandled
-  await client.request(Tell, { label: 'f', count: 1 })
+  await client.request(SendTicks, { label: 'f', count: 1 })
   t.is(client.stats().unhandled, before + 1)
 })
 
-test('a loop ends with its signal, with too many, and with the connection', async (t) => {
+test('a loop ends with its signal, with too many events, and with its connection', async (t) => {
   const client = await server.connect(t)
   const reason = new Error('enough')
   const controller = new AbortController()
   const stopped = client.events(Tick, { signal: controller.signal })
-  await client.request(Tell, { label: 'g', count: 1 })
+  await client.request(SendTicks, { label: 'g', count: 1 })
   controller.abort(reason)
   t.deepEqual((await stopped.next()).value, ['g', 0])
   t.is(await t.throwsAsync(stopped.next()), reason)
   t.true((await stopped.next()).done)
 
   const crowded = client.events(Tick, { waitingMax: 2 })
-  await client.request(Tell, { label: 'g', count: 3 })
+  await client.request(SendTicks, { label: 'g', count: 3 })
   t.deepEqual([(await crowded.next()).value, (await crowded.next()).value], [['g', 0], ['g', 1]])
   await t.throwsAsync(crowded.next(), { code: 'ERR_FULL', message: /2 events "tick" are queued/ })
 
@@ -113,7 +113,7 @@ test('a loop ends with its signal, with too many, and with the connection', asyn
   t.deepEqual(await waiting, { value: undefined, done: true })
 })
 
-test('a server tells one, some or all of its clients', async (t) => {
+test('a server sends an event to one, some or all of its clients', async (t) => {
   const name = `events-${process.pid}`
   const own = await createServer(name)
   t.teardown(() => own.close())

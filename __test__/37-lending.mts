@@ -14,7 +14,7 @@ function pattern(length: number): Uint8Array {
   return new Uint8Array(words.buffer)
 }
 
-test('long requests come whole and in order with what is short', async (t) => {
+test('long requests arrive whole and in order with short ones', async (t) => {
   const { client } = await pair(t)
   const payload = pattern(20 * MIB)
   const answers: Promise<Uint8Array>[] = []
@@ -29,7 +29,7 @@ test('long requests come whole and in order with what is short', async (t) => {
   t.deepEqual(await client.request(Ticks, 'between'), [0, 1, 2, 3, 4])
 })
 
-test('it waits where it is: nothing of it lies in private memory, and urgent ones pass', async (t) => {
+test('a deferred payload is not copied while it waits, and urgent messages overtake it', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   const before = process.memoryUsage.rss()
@@ -39,14 +39,14 @@ test('it waits where it is: nothing of it lies in private memory, and urgent one
   t.true(client.stats().queuedBytes > 40 * MIB)
   t.true(process.memoryUsage.rss() - before < 60 * MIB)
   const urgent = client.request(Ticks, 'nobody', { lane: 'critical' })
-  server.goOn()
+  server.resume()
   t.deepEqual(await urgent, [])
   await sent
   t.is(await client.request(TickedBytes), payload.length)
   t.is(client.stats().queuedBytes, 0)
 })
 
-test('nothing of it is copied: what is changed while it waits is sent as it is then', async (t) => {
+test('a deferred payload changed while it waits is sent as changed', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   const [told, asked] = [new Uint8Array(8 * MIB), new Uint8Array(8 * MIB)]
@@ -55,13 +55,13 @@ test('nothing of it is copied: what is changed while it waits is sent as it is t
   await client.drained({ timeoutMs: 1 }).catch(() => {})
   told.fill(7)
   asked.fill(8)
-  server.goOn()
+  server.resume()
   await sent
   t.is((await answer).at(-1), 8)
   t.is(await client.request(TickedLast), 7)
 })
 
-test('one that has waited too long is dropped whole, and what comes behind arrives', async (t) => {
+test('a deferred payload that waits too long is dropped whole, and later messages arrive', async (t) => {
   const overflow = { normal: { waitMs: 100 } }
   const { client, server } = await pair(t, { client: { rings: { normal: 65_536 }, overflow } })
   server.stop()
@@ -70,25 +70,25 @@ test('one that has waited too long is dropped whole, and what comes behind arriv
   await t.throwsAsync(client.send(TickBytes, pattern(4 * MIB)), { code: 'ERR_FULL' })
   t.true(client.stats().dropped.normal > dropped.normal)
   t.is(client.stats().queuedBytes, 0)
-  server.goOn()
+  server.resume()
   await until('there is room', () => client.notify(Tick, ['after', 1]))
   t.is((await client.request(Ticks, 'after')).at(-1), 1)
 })
 
-test('an array that is taken away in the middle fails its own request and nothing else', async (t) => {
+test('an array detached while it is sent fails only its own request', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   const payload = pattern(32 * MIB)
   const answer = client.request(EchoBytes, payload)
   await client.drained({ timeoutMs: 1 }).catch(() => {})
   structuredClone(payload.buffer, { transfer: [payload.buffer as ArrayBuffer] })
-  server.goOn()
+  server.resume()
   await t.throwsAsync(answer, { code: 'ERR_INVALID_ARGUMENT' })
   t.deepEqual(await client.request(Ticks, 'nobody'), [])
   t.deepEqual(await client.request(EchoBytes, pattern(2 * MIB)), pattern(2 * MIB))
 })
 
-test('what waits of a request that has ended is let go', async (t) => {
+test('the deferred payload of a request that has ended is released', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   const asked = Array.from({ length: 20 }, () =>
@@ -98,12 +98,12 @@ test('what waits of a request that has ended is let go', async (t) => {
   const { pending, queuedBytes } = client.stats()
   // The first has begun, and its last frame says that it was given up.
   t.true(pending === 0 && queuedBytes < 2 * MIB, `${queuedBytes} bytes wait`)
-  server.goOn()
+  server.resume()
   t.deepEqual(await client.request(EchoBytes, pattern(2 * MIB)), pattern(2 * MIB))
   t.is(client.stats().queuedBytes, 0)
 })
 
-test('it ends with its connection', async (t) => {
+test('a deferred payload ends with its connection', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   const [sent, asked] = [client.send(TickBytes, pattern(32 * MIB)), client.request(EchoBytes, pattern(MIB))]

@@ -8,7 +8,7 @@ import { pair } from './helpers/program.mjs'
 const test = ava.serial
 const MIB = 1 << 20
 
-test('what is compressed takes little room and comes as it was', async (t) => {
+test('a compressed payload takes less space and is restored', async (t) => {
   const rings = { normal: 262_144 }
   const { client, server } = await pair(t, { client: { rings } })
   server.stop()
@@ -17,12 +17,12 @@ test('what is compressed takes little room and comes as it was', async (t) => {
   for (let count = 0; count < 5; count++) t.true(client.notify(PackedTick, text))
   await client.drained()
   t.is(client.stats().queuedBytes, 0)
-  server.goOn()
+  server.resume()
   t.deepEqual(Buffer.from(await answer), text)
   t.is(await client.request('packed-ticked'), 5 * text.length)
 })
 
-test('a waiting request may be compressed, and what hardly gets shorter is not', async (t) => {
+test('a synchronous request may be compressed; an incompressible payload is sent as it is', async (t) => {
   const { client } = await pair(t)
   const noise = new Uint8Array(MIB)
   for (let at = 0; at < noise.length; at += 65_536) {
@@ -33,14 +33,14 @@ test('a waiting request may be compressed, and what hardly gets shorter is not',
   }
 })
 
-test('more than is agreed is too long, however short it would get', async (t) => {
+test('a payload above the agreed length is rejected however well it compresses', async (t) => {
   const { client } = await pair(t, { client: { messageLenMax: 10_000 } })
   const error = { code: 'ERR_TOO_LARGE' }
   await t.throwsAsync(client.request(Blob, new Uint8Array(10_001)), error)
   t.is((await client.request(Blob, new Uint8Array(10_000))).length, 10_000)
 })
 
-test('it is asked for with a boolean', (t) => {
+test('the option compress is a boolean', (t) => {
   const wrong = { compress: 'yes' } as unknown as { compress: boolean }
   const error = { code: 'ERR_INVALID_ARGUMENT' }
   t.throws(() => method('x', { codec: bytes, ...wrong }), error)

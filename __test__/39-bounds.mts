@@ -10,7 +10,7 @@ const test = ava.serial
 const KIB = 1 << 10
 const MIB = 1 << 20
 
-test('by default nothing is dropped, however long it waits', async (t) => {
+test('by default messages wait for any time and none is dropped', async (t) => {
   const { client, server } = await pair(t, { client: { rings: { normal: 16 * KIB } } })
   server.stop()
   for (const lane of ['critical', 'high', 'normal'] as const) {
@@ -18,7 +18,7 @@ test('by default nothing is dropped, however long it waits', async (t) => {
   }
   // Longer than any lane would have waited for with a limit of its own.
   await new Promise((resolve) => setTimeout(resolve, 1200))
-  server.goOn()
+  server.resume()
   await client.drained()
   for (const lane of ['critical', 'high', 'normal']) {
     t.deepEqual(await client.request(Ticks, lane), Array.from({ length: 1000 }, (_, step) => step))
@@ -26,7 +26,7 @@ test('by default nothing is dropped, however long it waits', async (t) => {
   t.deepEqual(Object.values(client.stats().dropped), [0, 0, 0, 0])
 })
 
-test('what a lane drops is returned, told and counted', async (t) => {
+test('dropped messages are returned, reported and counted', async (t) => {
   const { client, server } = await pair(t)
   const told: Drop[] = []
   client.on('drop', (drop) => told.push(drop))
@@ -34,7 +34,7 @@ test('what a lane drops is returned, told and counted', async (t) => {
   let taken = 0
   while (client.notify(Tick, ['low', taken], { lane: 'low' })) taken++
   t.false(client.notify(Tick, ['low', -1], { lane: 'low' }))
-  server.goOn()
+  server.resume()
   await until('it was told', () => told.length > 0)
   t.deepEqual(new Set(told.map(({ lane }) => lane)), new Set(['low']))
   const { low } = client.stats().dropped
@@ -49,11 +49,11 @@ test('drained() rejects if something was dropped meanwhile', async (t) => {
   server.stop()
   for (let step = 0; step < 1000; step++) client.notify(Tick, ['short', step])
   await t.throwsAsync(client.drained(), { code: 'ERR_FULL', message: /\d+ events were dropped/ })
-  server.goOn()
+  server.resume()
   await client.drained()
 })
 
-test('a stream goes on in its lane beside another lane that is full', async (t) => {
+test('a stream continues in its lane while another lane is full', async (t) => {
   const { client, server } = await pair(t, { client: { overflow: { low: { waitMs: Infinity } } } })
   const items = client.stream(Echoed, undefined, { lane: 'critical' })
   t.true(items.write(0))
@@ -64,14 +64,14 @@ test('a stream goes on in its lane beside another lane that is full', async (t) 
   t.true(client.stats().queuedBytes > 10 * MIB)
   for (let number = 1; number < 10; number++) t.true(items.write(number), 'it waits for another lane')
   await items.ready({ timeoutMs: 1000 })
-  server.goOn()
+  server.resume()
   items.end()
   const seen: number[] = []
   for await (const item of items) seen.push(item)
   t.deepEqual(seen, [1, 2, 3, 4, 5, 6, 7, 8, 9])
 })
 
-test('a flooded lane leaves the others what is theirs', async (t) => {
+test('a flooded lane leaves the share of other lanes free', async (t) => {
   const { client, server } = await pair(t, { client: { backlogMax: MIB, overflow: { low: { waitMs: Infinity } } } })
   server.stop()
   const flood = () => {
@@ -81,12 +81,12 @@ test('a flooded lane leaves the others what is theirs', async (t) => {
   t.true(client.stats().queuedBytes > MIB)
   // The ring of the critical lane takes some, and private memory some more.
   for (let step = 0; step < 1000; step++) client.notify(Tick, ['urgent', step], { lane: 'critical' })
-  server.goOn()
+  server.resume()
   await client.drained()
   t.is((await client.request(Ticks, 'urgent')).length, 1000)
 })
 
-test('names that are made up as one goes never come to an end', async (t) => {
+test('names generated without end do not exhaust memory', async (t) => {
   const server = await createServer('names')
   const client = await connect('names')
   t.teardown(() => Promise.all([client.close(), server.close()]))
@@ -108,7 +108,7 @@ test('names that are made up as one goes never come to an end', async (t) => {
   t.deepEqual(heard, Array.from({ length: 200 }, (_, index) => index * 100))
 })
 
-test('items that no handler reads are left with their author, and so is what comes behind them', async (t) => {
+test('items that are not read stay with the sender, and so do the messages after them', async (t) => {
   const Deaf = stream<void, never, Uint8Array, void>('deaf', { codec: bytes })
   let read = () => {}
   const server = await createServer('unread', { unreadMax: 100_000, rings: { normal: 65_536 } })
@@ -130,7 +130,7 @@ test('items that no handler reads are left with their author, and so is what com
   await items.result
 })
 
-test('a compressed payload is refused by a method that does not say so, and by nothing else', async (t) => {
+test('a compressed payload is rejected only by methods that do not accept it', async (t) => {
   const server = await createServer('consent')
   const Plain = event<Uint8Array>('plain', { codec: bytes })
   server.handle(EchoBytes, (payload) => payload)

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import ava from 'ava'
 import { connect, createServer, IpcError, type Connection } from 'ringpost'
-import { Abandoned, AskBack, Block, CloseHere, Echo, End, Never } from './helpers/contracts.mjs'
-import { Note, TellBack, TickBytes, Wait } from './helpers/contracts.mjs'
+import { Abandoned, RequestBack, Block, CloseHere, Echo, End, Never } from './helpers/contracts.mjs'
+import { Note, NotifyBack, TickBytes, Wait } from './helpers/contracts.mjs'
 import { directory } from './helpers/directory.mjs'
 import { pair, Program, serve, until } from './helpers/program.mjs'
 
@@ -23,7 +23,7 @@ function lookAway(ms: number): void {
 
 // ---- close ----
 
-test('closing twice is the same as once, and nothing works afterwards', async (t) => {
+test('closing twice is the same as once, and every call fails afterwards', async (t) => {
   const client = await server.connect(t)
   const closing = [client.close(), client.close()]
   t.false(client.isOpen)
@@ -39,7 +39,7 @@ test('closing twice is the same as once, and nothing works afterwards', async (t
   t.is(client.stats().pending, 0)
 })
 
-test('a close is told once, to both sides, with no reason', async (t) => {
+test('both sides see a close once, without a reason', async (t) => {
   await using own = await createServer('told')
   const accepted = once(own, 'connection') as Promise<[Connection]>
   const client = await connect('told')
@@ -73,7 +73,7 @@ test('closing inside a handler, of a request and of an event, on either side', a
     await connection.close()
     t.true(signal.aborted)
   })
-  await t.throwsAsync(other.request(AskBack, { name: 'end' }), { code: 'ERR_CLOSED' })
+  await t.throwsAsync(other.request(RequestBack, { name: 'end' }), { code: 'ERR_CLOSED' })
   t.is(await other.closed, null)
 })
 
@@ -90,7 +90,7 @@ test('closing in the turn of the last message still sends it', async (t) => {
   t.deepEqual(await other.request('ticks', 'last words'), all)
 })
 
-test('what waits for room is still written while closing', async (t) => {
+test('closing still writes the messages that wait for space', async (t) => {
   const { client, server } = await pair(t)
   const other = await server.connect(t)
   const blocked = other.request(Block, 100)
@@ -118,7 +118,7 @@ test('a server closes all its connections, and its handlers stop', async (t) => 
   await t.throwsAsync(connect('closing'), { code: 'ERR_NO_SERVER' })
 })
 
-test('a connection is disposed of at the end of its block', async (t) => {
+test('`await using` closes a connection at the end of its block', async (t) => {
   let escaped: Connection
   {
     await using client = await connect(server.name)
@@ -128,10 +128,10 @@ test('a connection is disposed of at the end of its block', async (t) => {
   t.false(escaped.isOpen)
 })
 
-test('a listener that throws keeps nobody from what came along', async (t) => {
-  const program = new Program('life', { verb: 'careless', name: server.name })
+test('a listener that throws does not affect other messages of the turn', async (t) => {
+  const program = new Program('lifecycle', { verb: 'throwing', name: server.name })
   const { thrown, answered } = await program.report<{ thrown: string[]; answered: number }>()
-  t.deepEqual(new Set(thrown), new Set(['a careless listener']))
+  t.deepEqual(new Set(thrown), new Set(['a throwing listener']))
   t.is(answered, 200)
 })
 
@@ -146,20 +146,20 @@ const ENDS_BY_ITSELF: Record<string, unknown[]> = {
 }
 
 for (const [verb, reports] of Object.entries(ENDS_BY_ITSELF)) {
-  test(`a process ends by itself when nothing keeps it: ${verb}`, async (t) => {
+  test(`a process exits when nothing keeps it alive: ${verb}`, async (t) => {
     const name = verb.endsWith('server') ? verb : server.name
-    const program = new Program('life', { verb, name })
+    const program = new Program('lifecycle', { verb, name })
     for (const expected of reports) t.is(await program.report(), expected)
     t.is(await Promise.race([program.end(), setTimeout(60_000, 'it stays')]), 0)
     t.is(program.errors, '')
   })
 }
 
-for (const verb of ['linger', 'referenced']) {
-  test(`a process stays for a handler or because it was told to: ${verb}`, async (t) => {
+for (const verb of ['handled', 'referenced']) {
+  test(`a handler or ref() keeps a process alive: ${verb}`, async (t) => {
     await using own = await createServer(`for-${verb}`)
     const accepted = once(own, 'connection') as Promise<[Connection]>
-    const program = new Program('life', { verb, name: own.name })
+    const program = new Program('lifecycle', { verb, name: own.name })
     await program.report()
     const [connection] = await accepted
     t.is(await Promise.race([program.end(), setTimeout(200, 'it stays')]), 'it stays')
@@ -187,11 +187,11 @@ for (const how of ['kill', 'exit', 'throw'] as const) {
 
 for (const [verb, code] of [['exit', 3], ['throw', 1]] as const) {
   test(`a client that ends by ${verb} in mid-traffic`, async (t) => {
-    const own = await createServer(`bereft-by-${verb}`)
+    const own = await createServer(`left-by-${verb}`)
     own.handle(Echo, (value) => value)
     own.handle(TickBytes, () => {})
     const accepted = once(own, 'connection') as Promise<[Connection]>
-    const program = new Program('life', { verb, name: own.name })
+    const program = new Program('lifecycle', { verb, name: own.name })
     const [connection] = await accepted
     await program.report()
     const asked = connection.request('never-asked').catch((error: IpcError) => error.code)
@@ -205,7 +205,7 @@ for (const [verb, code] of [['exit', 3], ['throw', 1]] as const) {
   })
 }
 
-test('answers given before a death are answers', async (t) => {
+test('answers published before the death of a peer are delivered', async (t) => {
   const { client, server } = await pair(t)
   const numbers = Array.from({ length: 100 }, (_, at) => at)
   const note = join(directory, 'answered')
@@ -220,23 +220,23 @@ test('answers given before a death are answers', async (t) => {
   t.like(await client.closed, { code: 'ERR_PEER_LOST' })
 })
 
-test('a peer that is halted is not lost, and goes on where it was', async (t) => {
+test('a suspended peer is not lost and continues where it was', async (t) => {
   const { client, server } = await pair(t)
   server.stop()
   const asked = client.request(Echo, 'patience')
   await setTimeout(100)
   t.true(client.isOpen)
-  server.goOn()
+  server.resume()
   t.is(await asked, 'patience')
 })
 
-test('an event loop blocked for two seconds here loses nothing', async (t) => {
+test('blocking the own event loop for two seconds loses nothing', async (t) => {
   const { client } = await pair(t)
   let told = 0
   client.handle('count', () => ++told)
-  const asked = client.request(AskBack, { name: 'count' })
+  const asked = client.request(RequestBack, { name: 'count' })
   const waited = client.request(Wait, 100)
-  await client.request(TellBack, { name: 'nobody', count: 0 })
+  await client.request(NotifyBack, { name: 'nobody', count: 0 })
   lookAway(2000)
   t.is(await asked, 1)
   t.is(await waited, 100)
@@ -244,7 +244,7 @@ test('an event loop blocked for two seconds here loses nothing', async (t) => {
   t.is(client.stats().lostWakeups, 0)
 })
 
-test('more connections hear of something at once than one delivery has room for', async (t) => {
+test('more connections are notified at once than fit one delivery', async (t) => {
   const { client, server } = await pair(t)
   const clients: Connection[] = []
   for (let count = 0; count < 1100; count++) clients.push(await server.connect(t))
@@ -260,12 +260,12 @@ test('more connections hear of something at once than one delivery has room for'
 
 // ---- what is left ----
 
-test('connections that are closed leave no memory and no descriptors on either side', async (t) => {
+test('closed connections leave no memory and no descriptors on either side', async (t) => {
   const { client, server } = await pair(t)
   const descriptors = () => readdirSync(`/proc/${server.pid}/fd`).length
   const before = descriptors()
-  const life = { verb: 'collected', name: server.name }
-  const program = new Program('life', life, ['--expose-gc'])
+  const run = { verb: 'collected', name: server.name }
+  const program = new Program('lifecycle', run, ['--expose-gc'])
   const { gone, leaked } = await program.report<{ gone: number; leaked: number }>()
   t.is(leaked, 0)
   t.true(gone >= 200, `${gone} were collected`)

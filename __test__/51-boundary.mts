@@ -54,7 +54,7 @@ function takeAway(payload: Uint8Array): void {
 
 // ---- memory ----
 
-test('payloads whose memory is handed on cost nothing but themselves', async (t) => {
+test('transferring the memory of a payload affects only that payload', async (t) => {
   await using met = await meet()
   const { server, client } = met
   const came: Uint8Array[] = []
@@ -82,7 +82,7 @@ function structuredCloneOf(payload: Uint8Array): void {
   }
 }
 
-test('nobody writes to memory a worker owns', async (t) => {
+test('memory transferred to a worker is not written to', async (t) => {
   await using met = await meet()
   const { server, client } = met
   const code = `
@@ -104,7 +104,7 @@ test('nobody writes to memory a worker owns', async (t) => {
   t.deepEqual(await once(worker, 'message'), [0])
 })
 
-test('what was borrowed can only be taken away at one’s own cost', async (t) => {
+test('detaching borrowed memory affects only the handler that does it', async (t) => {
   await using met = await meet()
   const { server, client, other } = met
   const came: number[] = []
@@ -183,7 +183,7 @@ whereItCan('an arena that is taken away between two batches is replaced', async 
   t.true(client.isOpen)
 })
 
-test('a codec that takes its bytes away, and asks while it decodes', async (t) => {
+test('a codec that detaches its bytes and sends requests while decoding', async (t) => {
   const program = new Program('edge', { verb: 'answers', name: 'answers' })
   await program.report()
   const client = await connect('answers')
@@ -219,14 +219,14 @@ test('a codec that takes its bytes away, and asks while it decodes', async (t) =
   t.true(isAll(kept[0], 100, 1) && isAll(kept[1], 100, 2))
 })
 
-test('small payloads that are kept hold no large block', async (t) => {
+test('small payloads that are kept do not retain a large block', async (t) => {
   const program = new Program('edge', { verb: 'keeps', name: 'keeps' }, ['--expose-gc'])
   const { kept, bytes } = await program.report<{ kept: number; bytes: number }>()
   t.is(kept, 200)
   t.true(bytes < kept * 2500, `${bytes} bytes are held`)
 })
 
-test('long messages of any length come whole, whoever keeps them', async (t) => {
+test('long messages of any length arrive whole, kept or borrowed', async (t) => {
   await using met = await meet()
   const { server } = met
   const small = await connect(server.name, { rings: { normal: 4096 }, overflow: { normal: { waitMs: 60_000 } } })
@@ -257,7 +257,7 @@ const THINGS = [
 ]
 
 for (const thing of THINGS) {
-  test(`what a handler throws costs the message it was thrown for: ${thing}`, async (t) => {
+  test(`a throwing handler fails only its own message: ${thing}`, async (t) => {
     const program = new Program('edge', { verb: 'thrown', name: 'thrown', thing })
     for (const { came, ended, answered, warnings, uncaught } of await program.report<Failure[]>()) {
       t.is(came, '001122')
@@ -271,7 +271,7 @@ for (const thing of THINGS) {
   })
 }
 
-test('what a handler returns and is no promise of ours', async (t) => {
+test('a handler returns a foreign thenable', async (t) => {
   const program = new Program('edge', { verb: 'odd-promises', name: 'odd' })
   const [asked, called, kept] = await program.report<Failure[]>()
   for (const { came, ended, uncaught } of [asked, called, kept]) {
@@ -283,7 +283,7 @@ test('what a handler returns and is no promise of ours', async (t) => {
   t.is(await program.end(), 0)
 })
 
-test('listeners that throw keep no other from hearing, and what they throw comes last', async (t) => {
+test('listeners that throw do not affect others, and their errors are raised last', async (t) => {
   const program = new Program('edge', { verb: 'listeners', name: 'listeners' })
   const seen = await program.report<{ order: string[]; answers: number[]; left: number }>()
   t.deepEqual(seen.answers, [1, 2])
@@ -295,11 +295,11 @@ test('listeners that throw keep no other from hearing, and what they throw comes
   t.is(await program.end(), 0)
 })
 
-test('what goes down with a dead peer is warned of by nothing', async (t) => {
+test('messages lost with a dead peer cause no warning', async (t) => {
   const name = 'dies-after-words'
-  const peer = new Program('edge', { verb: 'tells', name })
+  const peer = new Program('edge', { verb: 'sends-and-dies', name })
   await peer.report()
-  const program = new Program('edge', { verb: 'bereft', name })
+  const program = new Program('edge', { verb: 'answers-dead-peer', name })
   const { came, outcome, warnings } = await program.report<{
     came: number
     outcome: string
@@ -308,7 +308,7 @@ test('what goes down with a dead peer is warned of by nothing', async (t) => {
   t.deepEqual([came, outcome, warnings], [20, 'ERR_PEER_LOST', []])
 })
 
-test('a method that is asked for as a stream, and a stream as a method', async (t) => {
+test('a method called as a stream, and a stream as a method', async (t) => {
   await using met = await meet()
   const { server, client } = met
   server.handle('plain', () => 1)
@@ -324,7 +324,7 @@ test('a method that is asked for as a stream, and a stream as a method', async (
 
 // ---- what is entered ----
 
-test('what a handler enters is seen by no other message and by no listener', async (t) => {
+test('an async context entered by a handler does not leak to other messages or listeners', async (t) => {
   await using met = await meet()
   const { server, client, other } = met
   const storage = new AsyncLocalStorage<string>()
@@ -390,7 +390,7 @@ test('what a handler enters is seen by no other message and by no listener', asy
   t.is(own, 'mine')
 })
 
-test('a context that was there at the first connection is no handler’s', async (t) => {
+test('the async context of the first connection does not leak to handlers', async (t) => {
   const program = new Program('edge', { verb: 'within', name: 'within' })
   t.deepEqual(await program.report(), ['nothing', 'nothing'])
 })

@@ -58,7 +58,7 @@ function fillUp(client: Connection) {
 
 // ---- waits ----
 
-test('with a signal that is aborted already all reject with its reason, and that is all', async (t) => {
+test('calls with an aborted signal reject with its reason and do nothing else', async (t) => {
   await using met = await meet()
   const { server, client } = met
   server.handle(Items, () => new Promise(() => {}))
@@ -82,7 +82,7 @@ test('with a signal that is aborted already all reject with its reason, and that
   t.is(listening(given.signal), 0)
 })
 
-test('a wait that was given up keeps neither memory nor the process', async (t) => {
+test('an aborted wait retains neither memory nor the process', async (t) => {
   const server = new Program('edge', { verb: 'answers', name: 'given-up' })
   await server.report()
   t.teardown(() => server.kill())
@@ -94,7 +94,7 @@ test('a wait that was given up keeps neither memory nor the process', async (t) 
   t.is(await Promise.race([program.end(), setTimeout(8000, 'it stays')]), 0)
 })
 
-test('waits in their thousands leave nothing in memory', async (t) => {
+test('thousands of waits leave nothing in memory', async (t) => {
   await using met = await meet()
   const { server, client } = met
   server.handle(Items, () => new Promise(() => {}))
@@ -117,7 +117,7 @@ test('waits in their thousands leave nothing in memory', async (t) => {
   t.true(bytes < 100, `${bytes} bytes each`)
 })
 
-test('spans that no timer of Node’s can have are as long as they say', async (t) => {
+test('timeouts longer than a Node timer can have are kept', async (t) => {
   await using met = await meet()
   const { server, client } = met
   server.handle(Items, () => new Promise(() => {}))
@@ -138,7 +138,7 @@ test('spans that no timer of Node’s can have are as long as they say', async (
   await patient.close()
 })
 
-test('alarms ring in their order, and those that were taken back do not', async (t) => {
+test('alarms ring in order, and cleared ones do not ring', async (t) => {
   await using met = await meet()
   const { server, client } = met
   server.handle(Items, () => new Promise(() => {}))
@@ -156,13 +156,13 @@ test('alarms ring in their order, and those that were taken back do not', async 
   t.deepEqual(order, [10, 20, 30, 50, 60])
 })
 
-test('no clock or timer that a test framework replaces is needed for anything', async (t) => {
+test('replacing clocks and timers, as test frameworks do, has no effect', async (t) => {
   const program = new Program('edge', { verb: 'faked', name: 'faked' })
   const seen = await program.report()
   t.deepEqual(seen, { outcomes: ['ERR_TIMEOUT', 'ERR_TIMEOUT'], left: [true, true] })
 })
 
-test('what returns a promise never throws', async (t) => {
+test('functions that return a promise never throw', async (t) => {
   await using met = await meet()
   const { server, client } = met
   server.handle(Items, () => new Promise(() => {}))
@@ -193,7 +193,7 @@ test('what returns a promise never throws', async (t) => {
 
 // ---- signals ----
 
-test('one listener serves a signal whatever the number of those who wait', async (t) => {
+test('a signal has one listener however many calls use it', async (t) => {
   await using met = await meet()
   const { server, client } = met
   const warnings: Error[] = []
@@ -225,7 +225,7 @@ test('one listener serves a signal whatever the number of those who wait', async
   t.deepEqual(warnings, [])
 })
 
-test('what has ended has let go of its signal', async (t) => {
+test('a call that has ended releases its signal', async (t) => {
   await using met = await meet()
   const { server, client } = met
   const { signal } = new AbortController()
@@ -255,7 +255,7 @@ test('what has ended has let go of its signal', async (t) => {
   t.is(listening(signal), 0)
 })
 
-test('a request ends with its parent or with its own signal, and with neither afterwards', async (t) => {
+test('a request ends with its parent or its own signal, and reacts to neither afterwards', async (t) => {
   await using met = await meet()
   const { server, client, connection } = met
   const parents: Context[] = []
@@ -289,7 +289,7 @@ test('a request ends with its parent or with its own signal, and with neither af
   await t.throwsAsync(connection.request('back', null, { parent }), { code: 'ERR_CANCELLED' })
 })
 
-test('a cancel and a refusal in one turn are no error event', async (t) => {
+test('a cancel and a rejection in one turn cause no error event', async (t) => {
   await using met = await meet()
   const { client, server } = met
   server.handle(Items, () => new Promise(() => {}))
@@ -315,13 +315,13 @@ test('a cancel and a refusal in one turn are no error event', async (t) => {
 
 // ---- ends ----
 
-test('nothing that is over keeps the process, whatever is asked of it', async (t) => {
+test('closed clients and servers do not keep the process alive', async (t) => {
   await using met = await meet()
-  const program = new Program('edge', { verb: 'refers-to-the-dead', name: met.server.name })
+  const program = new Program('edge', { verb: 'refs-after-close', name: met.server.name })
   t.is(await Promise.race([program.end(), setTimeout(8000, 'it stays')]), 0)
 })
 
-test('a loop over events of what is closed ends at once', async (t) => {
+test('a loop over events of a closed connection ends at once', async (t) => {
   const { server, client } = await meet()
   await client.close()
   await server.close()
@@ -331,7 +331,7 @@ test('a loop over events of what is closed ends at once', async (t) => {
   }
 })
 
-test('a loop that is always a few events behind lets go of those it has taken', async (t) => {
+test('a loop that is always a few events behind releases those it has received', async (t) => {
   await using met = await meet()
   const { server, client } = met
   const loop = client.events<{ at: number }>(Said)
@@ -352,11 +352,11 @@ test('a loop that is always a few events behind lets go of those it has taken', 
 
 // ---- two that ask each other ----
 
-test('two that ask each other synchronously over two connections do not wait in vain', async (t) => {
-  const server = new Program('edge', { verb: 'crosses', name: 'crosses' })
+test('synchronous requests in both directions over two connections do not deadlock', async (t) => {
+  const server = new Program('edge', { verb: 'calls-back', name: 'calls-back' })
   await server.report()
   t.teardown(() => server.kill())
-  const [one, other] = [await connect('crosses'), await connect('crosses')]
+  const [one, other] = [await connect('calls-back'), await connect('calls-back')]
   other.handle('back', (value) => value)
   const start = performance.now()
   let outcome
@@ -374,7 +374,7 @@ test('two that ask each other synchronously over two connections do not wait in 
 
 // ---- listeners ----
 
-test('listeners of contracts come and go in all the ways of an emitter', async (t) => {
+test('listeners of contracts are added and removed by every emitter method', async (t) => {
   await using met = await meet()
   const { server, client } = met
   let told = 0
@@ -418,7 +418,7 @@ test('listeners of contracts come and go in all the ways of an emitter', async (
   t.throws(() => client.on(7 as never, a), { code: 'ERR_INVALID_ARGUMENT' })
 })
 
-test('the helpers of node:events take contracts and names', async (t) => {
+test('the helpers of node:events accept contracts and names', async (t) => {
   await using met = await meet()
   const { server, client, connection } = met
   for (const name of [Said, 'said'] as const) {
@@ -442,7 +442,7 @@ test('the helpers of node:events take contracts and names', async (t) => {
   t.deepEqual(await gone, [null])
 })
 
-test('a bare name is that of an event, unless it is one of its own', async (t) => {
+test('a bare name is an event of the peer unless the emitter reserves it', async (t) => {
   await using met = await meet()
   const { server, client, connection } = met
   const heard: unknown[] = []

@@ -33,7 +33,7 @@ function lookAway(ms: number): void {
 }
 
 /** Looks away all the time, so that much comes together. */
-async function lookingAway<T>(work: () => Promise<T>): Promise<T> {
+async function whileBlocked<T>(work: () => Promise<T>): Promise<T> {
   const busy = setInterval(() => lookAway(30), 0)
   try {
     return await work()
@@ -43,7 +43,7 @@ async function lookingAway<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Starts a program that says its first words in the very turn in which it is connected. */
-function talkative(verb: string, name: string, wake?: 'loop' | 'thread'): Program {
+function start(verb: string, name: string, wake?: 'loop' | 'thread'): Program {
   return new Program('edge', { verb, name, wake })
 }
 
@@ -51,12 +51,12 @@ function talkative(verb: string, name: string, wake?: 'loop' | 'thread'): Progra
 
 const GREETINGS = 40
 
-test('what a server says at once is heard by who registers for it in the first turn', async (t) => {
-  const greeter = talkative('greets', 'greets')
-  await greeter.report()
-  t.teardown(() => greeter.kill())
+test('messages sent on connection reach handlers registered in the first turn', async (t) => {
+  const sender = start('sends-on-connect', 'sends-on-connect')
+  await sender.report()
+  t.teardown(() => sender.kill())
   for (let at = 0; at < GREETINGS; at++) {
-    const client = await connect('greets')
+    const client = await connect('sends-on-connect')
     const heard: unknown[] = []
     client.on(Said, (value) => heard.push(value))
     client.handle('who', () => 'me')
@@ -69,12 +69,12 @@ test('what a server says at once is heard by who registers for it in the first t
   }
 })
 
-test('the first turn lasts for all that is awaited without waiting', async (t) => {
-  const greeter = talkative('greets', 'greets-late')
-  await greeter.report()
-  t.teardown(() => greeter.kill())
+test('the first turn lasts while only resolved promises are awaited', async (t) => {
+  const sender = start('sends-on-connect', 'sends-late')
+  await sender.report()
+  t.teardown(() => sender.kill())
   const connectLater = async (): Promise<Client> => {
-    const client = await connect('greets-late')
+    const client = await connect('sends-late')
     await Promise.resolve()
     return Promise.resolve(client)
   }
@@ -88,7 +88,7 @@ test('the first turn lasts for all that is awaited without waiting', async (t) =
   }
 })
 
-test('what clients say at once is heard by a listener that comes to it a little later', async (t) => {
+test('messages sent on connection reach a listener registered slightly later', async (t) => {
   await using server = await serve()
   const heard: unknown[] = []
   server.on('connection', async (connection) => {
@@ -97,12 +97,12 @@ test('what clients say at once is heard by a listener that comes to it a little 
     connection.on(Said, (value) => heard.push(value))
     connection.handle('who', () => 'the server')
   })
-  const seen = await lookingAway(() => talkative('speaks-first', server.name).report())
+  const seen = await whileBlocked(() => start('sends-first', server.name).report())
   t.deepEqual(seen, 'the server')
   t.deepEqual(heard, ['first', 'second'])
 })
 
-test('a loop over connections comes in time', async (t) => {
+test('a loop over connections registers in time', async (t) => {
   await using server = await serve()
   const connections = on(server, 'connection')
   void (async () => {
@@ -111,24 +111,24 @@ test('a loop over connections comes in time', async (t) => {
       connection.handle('who', () => 'the loop')
     }
   })()
-  t.is(await lookingAway(() => talkative('speaks-first', server.name).report()), 'the loop')
+  t.is(await whileBlocked(() => start('sends-first', server.name).report()), 'the loop')
   await connections.return!()
 })
 
 for (const wake of ['loop', 'thread'] as const) {
-  test(`both sides speak at once, woken by a ${wake}`, async (t) => {
-    const program = talkative('both-at-once', `both-${wake}`, wake)
+  test(`both sides send at once, woken by a ${wake}`, async (t) => {
+    const program = start('both-at-once', `both-${wake}`, wake)
     t.deepEqual(await program.report(), { heard: 200, asked: 200, unhandled: 0 })
     t.is(await program.end(), 0)
   })
 }
 
-test('a synchronous request in the first turn is answered, and what else came is not lost', async (t) => {
-  const greeter = talkative('greets', 'greets-sync')
-  await greeter.report()
-  t.teardown(() => greeter.kill())
+test('a synchronous request in the first turn is answered, and no other message is lost', async (t) => {
+  const sender = start('sends-on-connect', 'sends-sync')
+  await sender.report()
+  t.teardown(() => sender.kill())
   for (let at = 0; at < GREETINGS; at++) {
-    const client = await connect('greets-sync')
+    const client = await connect('sends-sync')
     t.is(client.requestSync('echo', at, { timeoutMs: 10_000 }), at)
     lookAway(2)
     const heard = once(client, Said as never)
@@ -138,7 +138,7 @@ test('a synchronous request in the first turn is answered, and what else came is
   }
 })
 
-test('who closes in the first turn hears nothing, and all ends in good order', async (t) => {
+test('a client that closes in the first turn receives nothing and ends gracefully', async (t) => {
   await using server = await serve()
   const reasons: unknown[] = []
   server.on('connection', (connection) => {
@@ -146,13 +146,13 @@ test('who closes in the first turn hears nothing, and all ends in good order', a
     connection.on('close', (reason) => reasons.push(reason))
     void connection.close()
   })
-  const codes = await lookingAway(() => talkative('speaks-first', server.name).report())
+  const codes = await whileBlocked(() => start('sends-first', server.name).report())
   t.is(codes, 'ERR_PEER_LOST')
   t.deepEqual(reasons, [null])
   t.is(server.connections.size, 0)
 })
 
-test('a peer that is gone before it was heard of is heard, and its end is told', async (t) => {
+test('messages of a peer that exits at once are delivered, and then its end', async (t) => {
   await using server = await serve()
   const told: unknown[] = []
   server.on('connection', async (connection) => {
@@ -160,15 +160,15 @@ test('a peer that is gone before it was heard of is heard, and its end is told',
     connection.on(Said, (value) => told.push(value))
     connection.on('close', (reason) => told.push(reason?.code))
   })
-  await lookingAway(async () => {
-    for (let at = 0; at < 5; at++) await talkative('comes-and-goes', server.name).end()
+  await whileBlocked(async () => {
+    for (let at = 0; at < 5; at++) await start('sends-and-exits', server.name).end()
   })
   const words = ['first', 'last', 'ERR_PEER_LOST']
   await until('all have gone', () => told.length === 15)
   t.deepEqual(told, [words, words, words, words, words].flat())
 })
 
-test('handlers can be given when connecting and when serving', async (t) => {
+test('handlers can be passed to connect() and createServer()', async (t) => {
   const heard: unknown[] = []
   const handlers = (server: Server) => {
     server.on(Said, (value) => heard.push(value))
@@ -193,7 +193,7 @@ test('handlers can be given when connecting and when serving', async (t) => {
   await until('it has gone', () => server.connections.size === 1)
 })
 
-test('what nobody handles yet waits for as long as it may', async (t) => {
+test('messages without a handler wait for the allowed time', async (t) => {
   await using server = await serve({ handlerWaitMs: 10_000 })
   await using client = await connect(server.name)
   const Up = stream<null, string, string, string>('up')
@@ -232,7 +232,7 @@ test('what nobody handles yet waits for as long as it may', async (t) => {
   t.is(connection.stats().unhandled, 0)
 })
 
-test('what waits for a handler in vain is refused in its time, and there is not much of it', async (t) => {
+test('messages that wait for a handler are bounded and are rejected in time', async (t) => {
   await using server = await serve({ handlerWaitMs: 30 })
   await using client = await connect(server.name)
   const [connection] = await connectionsOf(server)
@@ -259,24 +259,24 @@ async function connectionsOf(server: Server): Promise<Connection[]> {
 
 // ---- last words ----
 
-test('a process that comes to its end writes what waits for room', async (t) => {
+test('a process that ends by itself writes the messages that wait for space', async (t) => {
   await using server = await serve()
   let came = 0
   server.on(Bulk, () => {
     if (came++ % 50 === 0) lookAway(20)
   })
-  const program = talkative('comes-to-its-end', server.name)
+  const program = start('ends-by-itself', server.name)
   t.is(await program.end(), 0)
   await until('it has gone', () => server.connections.size === 0)
   t.is(came, 250)
   t.is(program.errors, '')
 })
 
-test('a process whose peer reads nothing ends soon, and says what was not written', async (t) => {
-  const server = new Program('edge', { verb: 'answers', name: 'unheard' })
+test('a process whose peer does not read exits soon and reports unwritten messages', async (t) => {
+  const server = new Program('edge', { verb: 'answers', name: 'unread' })
   await server.report()
   t.teardown(() => server.kill())
-  const program = talkative('ends-unheard', 'unheard')
+  const program = start('ends-unread', 'unread')
   t.is(await program.report(), 'connected')
   server.stop()
   program.send('go')
@@ -293,12 +293,12 @@ const LAST: Record<string, [code: number, words: string[]]> = {
 
 for (const [verb, [code, words]] of Object.entries(LAST)) {
   for (const wake of ['loop', 'thread'] as const) {
-    test(`what was said in the turn of an end is heard: ${verb}, woken by a ${wake}`, async (t) => {
+    test(`messages sent in the turn of an exit arrive: ${verb}, woken by a ${wake}`, async (t) => {
       await using server = await serve()
       const heard: unknown[] = []
       server.on(Said, (value) => heard.push(value))
       server.handle('go', (_, { connection }) => connection.notify('go'))
-      const program = talkative(verb, server.name, wake)
+      const program = start(verb, server.name, wake)
       t.is(await program.end(), code)
       await until('it was heard', () => heard.length === words.length)
       t.deepEqual(heard, words)
@@ -307,12 +307,12 @@ for (const [verb, [code, words]] of Object.entries(LAST)) {
 }
 
 for (const wake of ['loop', 'thread'] as const) {
-  test(`what was said in the turn of a worker that is terminated is heard, woken by a ${wake}`, async (t) => {
+  test(`messages sent in the turn of a terminated worker arrive, woken by a ${wake}`, async (t) => {
     await using server = await serve()
     const heard: unknown[] = []
     server.on(Said, (value) => heard.push(value))
     server.handle('ask', () => 1)
-    const program = talkative('terminated', server.name, wake)
+    const program = start('terminated', server.name, wake)
     const [connection] = await connectionsOf(server)
     await until('it has asked', () => connection.stats().received > 0)
     await setTimeout(50)

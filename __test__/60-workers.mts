@@ -10,7 +10,7 @@ interface Outcome {
 }
 
 for (const wake of ['loop', 'thread'] as const) {
-  test.serial(`four workers and the main thread talk, woken by a ${wake}, and die`, async (t) => {
+  test.serial(`four workers and the main thread exchange messages and are terminated, woken by a ${wake}`, async (t) => {
     const program = new Program('workers', { wake })
     const { faults, descriptors, alive } = await program.report<Outcome>()
     t.deepEqual(faults, [])

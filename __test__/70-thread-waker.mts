@@ -9,7 +9,7 @@ import { pair } from './helpers/program.mjs'
 configure({ wake: 'thread' })
 const waiting = { wake: 'thread' as const }
 
-test.serial('a thread is what wakes this side', async (t) => {
+test.serial('a thread wakes this side', async (t) => {
   const { client } = await pair(t)
   t.is(client.stats().wakesBy, 'thread')
   t.is(await client.request(Echo, 1), 1)

@@ -25,7 +25,7 @@ for (const [title, client] of Object.entries(VARIANTS)) {
   essential(title, { client, server: { crc: client.crc, transport: client.transport } })
 }
 
-test.serial('a server that was not asked for it does not offer named segments', async (t) => {
+test.serial('a server offers named segments only on request', async (t) => {
   const server = await serve()
   t.teardown(() => server.kill())
   const refused = { code: 'ERR_FEATURE', message: /no common transport/ }
@@ -34,7 +34,7 @@ test.serial('a server that was not asked for it does not offer named segments', 
 })
 
 for (const transport of ['sealed', 'portable'] as const) {
-  test.serial(`${transport}: what was wished for is what is had`, async (t) => {
+  test.serial(`${transport}: the requested transport is used`, async (t) => {
     const server = await serve({ server: { crc: 'off', transport } })
     t.teardown(() => server.kill())
     const { peer: usual } = await server.connect(t, { transport })
@@ -51,7 +51,7 @@ for (const transport of ['sealed', 'portable'] as const) {
     }
   })
 
-  test.serial(`${transport}: a server may insist on it`, async (t) => {
+  test.serial(`${transport}: a server may require it`, async (t) => {
     const { client } = await pair(t, { server: { transport } })
     t.is(client.peer.transport, transport)
     t.is(await client.request(Echo, 1), 1)
@@ -66,7 +66,7 @@ const namedSegments = (pid: number) => [
 ]
 
 for (const transport of ['sealed', 'portable'] as const) {
-  test.serial(`${transport}: a server that is killed leaves nothing that stays`, async (t) => {
+  test.serial(`${transport}: a killed server leaves nothing behind`, async (t) => {
     const before = readdirSync(directory)
     const { client, server } = await pair(t, { server: { transport } })
     await client.request(Echo)
@@ -82,10 +82,10 @@ for (const transport of ['sealed', 'portable'] as const) {
     t.deepEqual(left, [])
   })
 
-  test.serial(`${transport}: a client that is killed leaves nothing that stays`, async (t) => {
+  test.serial(`${transport}: a killed client leaves nothing behind`, async (t) => {
     const own = await createServer(`own-${transport}`, { transport })
     const joined = new Promise((resolve) => own.once('connection', resolve))
-    const client = new Program('life', { verb: 'linger', name: own.name, options: { transport } })
+    const client = new Program('lifecycle', { verb: 'handled', name: own.name, options: { transport } })
     await client.report()
     await joined
     const segments = namedSegments(client.pid)
@@ -98,10 +98,10 @@ for (const transport of ['sealed', 'portable'] as const) {
     await successor.close()
   })
 
-  test.serial(`${transport}: both killed leave nothing after the next start`, async (t) => {
+  test.serial(`${transport}: both sides killed leave nothing after the next start`, async (t) => {
     const server = await serve({ server: { transport } })
-    const life = { verb: 'linger', name: server.name }
-    const client = new Program('life', life)
+    const run = { verb: 'handled', name: server.name }
+    const client = new Program('lifecycle', run)
     await client.report()
     const segments = namedSegments(client.pid)
     server.stop()

@@ -1,4 +1,4 @@
-// Where Chromium is, for tests that need a browser. As root on Debian it is installed if need be.
+// Finds Chromium for tests that need a browser. As root on Debian, installs it if necessary.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -7,14 +7,14 @@ import { giveUp } from './step.mjs'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 
-/** The path of Chromium. `who` needs it, and says so if there is none. */
-export function findChromium(who) {
+/** The path of Chromium. Exits with a message naming `user` if there is none. */
+export function findChromium(user) {
   const found = () => NAMES.map((name) => join('/usr/bin', name)).find((path) => existsSync(path))
   if (!found()) install()
-  return found() ?? giveUp(`${who} needs Chromium: please install the package "chromium".`)
+  return found() ?? giveUp(`${user} needs Chromium: please install the package "chromium".`)
 }
 
-/** Whether it worked is seen by what is there afterwards. */
+/** Errors are ignored: the caller checks for the program afterwards. */
 function install() {
   if (process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return
   const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }

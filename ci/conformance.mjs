@@ -1,9 +1,8 @@
-// The conformance suite with all that it needs: node ci/conformance.mjs [what its runner is told]
+// Builds and runs the conformance suite: node ci/conformance.mjs [options of its runner]
 
 import './setup.mjs'
 import { become, step } from './step.mjs'
 
-await step('building the test peer in Rust', 'cargo', [
-  ...['build', '--profile', 'ci', '--package', 'test-peer'],
-])
+const build = ['build', '--profile', 'ci', '--package', 'test-peer']
+await step('building the Rust test peer', 'cargo', build)
 await become('dist/conformance/run.mjs', ...process.argv.slice(2))

@@ -1,6 +1,5 @@
-// How much of each part the tests run through: of the core, of the binding and of the TypeScript at least
-// 90 % of the lines. Tests are those of the core, the JavaScript suite and the conformance suite, with
-// programs that count.
+// Line coverage of the core, the binding and the TypeScript: at least 90 % each. Runs the tests of
+// the core, the JavaScript suite and the conformance suite with instrumented programs.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,14 +11,15 @@ const BAR = 90
 const TARGET = join(ROOT, 'target/coverage')
 const PROFILES = join(TARGET, 'profiles')
 const REPORT = join(ROOT, 'coverage')
-/** Neither the tests themselves, nor what only tests use. */
+/** Not counted: tests, and code that only tests use. */
 const TESTS = [
   ...[String.raw`\.cargo`, 'rustc', '/target/', '/tests?/', String.raw`(tests|model)\.rs`],
   ...['simulation', 'violations', 'seeds', 'golden', 'testing', 'test-peer'],
 ].join('|')
 const ADDON = join(TARGET, 'ringpost.node')
-const AGENT = join(TARGET, 'debug/test-peer')
-const TEST = ['test', '--package', 'ipc-core', '--package', 'ringpost', '--all-features', '--lib', '--tests']
+const TEST_PEER = join(TARGET, 'debug/test-peer')
+const CRATES = ['--package', 'ipc-core', '--package', 'ringpost', '--all-features']
+const TEST = ['test', ...CRATES, '--lib', '--tests']
 
 const [profdata, cov] = tools(['llvm-profdata', 'llvm-cov'])
 for (const folder of [PROFILES, REPORT]) {
@@ -28,13 +28,14 @@ for (const folder of [PROFILES, REPORT]) {
 }
 const building = { RUSTFLAGS: '-C instrument-coverage', CARGO_TARGET_DIR: TARGET }
 const counting = { LLVM_PROFILE_FILE: join(PROFILES, '%p-%m.profraw') }
-/** What all programs of the suites load instead of the other. */
+/** Makes all programs of the suites load the instrumented binding. */
 const loading = { ...counting, NAPI_RS_NATIVE_LIBRARY_PATH: ADDON }
 
-await step('building with counters', 'cargo', [...TEST, '--no-run'], { env: building })
+await step('building the instrumented tests', 'cargo', [...TEST, '--no-run'], { env: building })
 await step('the binding', 'cargo', ['build', '--package', 'ipc-node'], { env: building })
 copyFileSync(join(TARGET, 'debug/libipc_node.so'), ADDON)
-await step('the test peer', 'cargo', ['build', '--package', 'test-peer'], { env: building })
+const testPeer = ['build', '--package', 'test-peer']
+await step('the test peer', 'cargo', testPeer, { env: building })
 
 const passed = [
   await attempt('the tests of the core', 'cargo', TEST, { env: { ...building, ...counting } }),
@@ -42,23 +43,23 @@ const passed = [
     ...['--no-install', 'c8', '--include', 'ts/**', '--exclude-after-remap'],
     ...['--reporter', 'text', '--reporter', 'html', '--reports-dir', 'coverage/typescript'],
     ...['--check-coverage', '--lines', String(BAR), 'npx', '--no-install', 'ava'],
-    // Programs that count are slow.
+    // Instrumented programs are slow.
     ...['--timeout', '10m'],
   ], { env: loading, loud: true }),
   await attempt('the conformance suite', process.execPath, [
-    ...['dist/conformance/run.mjs', '--agent', AGENT],
+    ...['dist/conformance/run.mjs', '--test-peer', TEST_PEER],
   ], { env: loading }),
 ]
-const objects = [...testPrograms(), ADDON, AGENT]
+const objects = [...testPrograms(), ADDON, TEST_PEER]
 const merged = join(PROFILES, 'merged.profdata')
-// A process that was killed while it wrote has left half a file.
+// A process killed while writing leaves a truncated file, which is skipped.
 const profiles = readdirSync(PROFILES).map((file) => join(PROFILES, file))
 run(profdata, ['merge', '--sparse', '--failure-mode=all', ...profiles, '-o', merged])
 const lines = ['ipc-core', 'ringpost', 'ipc-node'].map(linesOf)
-if (lines.some((percent) => percent < BAR)) giveUp(`The tests miss more than ${100 - BAR} % of the lines.`)
+if (lines.some((percent) => percent < BAR)) giveUp(`Line coverage is below ${BAR} %.`)
 if (!passed.every(Boolean)) giveUp('A suite has failed.')
 
-/** Of the lines of a crate, how many in a hundred were run through. Its files are listed in a report. */
+/** Line coverage of a crate in percent. Writes a report by file. */
 function linesOf(crate) {
   const [first, ...others] = objects
   const given = [first, ...others.flatMap((object) => ['--object', object])]
@@ -87,14 +88,14 @@ function run(command, args, env = {}) {
   })
 }
 
-/** LLVM's tools, those that came with the compiler: no others are sure to read what it writes. */
+/** LLVM's tools from the compiler's own toolchain; others may not read its profiles. */
 function tools(names) {
   const sysroot = run('rustc', ['--print', 'sysroot']).trim()
   const paths = names.map((name) => join(sysroot, 'lib/rustlib/x86_64-unknown-linux-gnu/bin', name))
-  const areThere = () => paths.every((path) => existsSync(path))
-  if (!areThere()) {
+  const exist = () => paths.every((path) => existsSync(path))
+  if (!exist()) {
     console.log('adding the component llvm-tools to the Rust toolchain')
     spawnSync('rustup', ['component', 'add', 'llvm-tools'], { stdio: 'ignore' })
   }
-  return areThere() ? paths : giveUp('Coverage needs `rustup component add llvm-tools`.')
+  return exist() ? paths : giveUp('Coverage needs `rustup component add llvm-tools`.')
 }

@@ -1,6 +1,6 @@
-// The library in a real editor: packs it, installs it into the example extension as a user would, and
-// plays examples/editor-extension/test in code-server with Chromium. What it downloads is kept in
-// .cache/editor.
+// Tests the library in a real editor: packs it, installs it into the example extension as a user
+// would, and runs examples/editor-extension/test in code-server with Chromium. Downloads are kept
+// in .cache/editor.
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { ROOT, giveUp, step } from './step.mjs'
 
 const EDITOR = ['code-server@4.100.3', 'playwright-core@1.65.1']
 const EXAMPLE = join(ROOT, 'examples/editor-extension')
-/** Without scripts, which would compile parts and download others that this does not need. */
+/** Without install scripts, which would compile and download parts this test does not need. */
 const INSTALL = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']
 
 const editor = join(ROOT, '.cache/editor')
@@ -37,11 +37,13 @@ async function installEditor() {
   mkdirSync(editor, { recursive: true })
   await step('downloading the editor', 'npm', [...INSTALL, '--prefix', editor, ...EDITOR])
   const vscode = join(editor, 'node_modules/code-server/lib/vscode')
-  await step('and what it is built on', 'npm', [...INSTALL, '--prefix', vscode], { cwd: vscode })
+  const dependencies = [...INSTALL, '--prefix', vscode]
+  await step('downloading its dependencies', 'npm', dependencies, { cwd: vscode })
   mkdirSync(installed)
 }
 
-/** A copy of the example with the packed library in it, and in that all that it promises. */
+/** Copies the example, installs the packed library into it, and checks that the library is
+ * complete. */
 async function installExtension() {
   const extension = join(scratch, 'extensions/ringpost.editor-example-0.1.0')
   cpSync(EXAMPLE, extension, { recursive: true })
@@ -53,15 +55,15 @@ async function installExtension() {
   ])
   const library = join(extension, 'node_modules/ringpost')
   const { types, exports } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'))
-  const promised = [
+  const expected = [
     ...[types, './native/ringpost.linux-x64-gnu.node', './LICENSE-APACHE', './LICENSE-MIT'],
     ...Object.values(exports['.']).flatMap(Object.values),
   ]
-  for (const file of promised) {
+  for (const file of expected) {
     if (!existsSync(join(library, file))) giveUp(`${file} is missing in ${filename}.`)
   }
-  // The server uses types of both kinds: those for modules, and through them those for require.
-  await step('checking the types it brings along', join(ROOT, 'node_modules/typescript/bin/tsc'), [
+  // The server uses both sets of types: those for modules, and through them those for require.
+  await step('checking the packed types', join(ROOT, 'node_modules/typescript/bin/tsc'), [
     ...['--ignoreConfig', '--noEmit', '--checkJs', '--strict'],
     ...['--module', 'nodenext', '--types', 'node'],
     ...['--typeRoots', join(ROOT, 'node_modules/@types'), join(extension, 'server.mjs')],

@@ -1,6 +1,6 @@
-// Every dependency, Rust and npm, comes under a license that lets anyone use what we build from it,
-// and every one we chose ourselves has its reason in ARCHITECTURE.md. Needs no network: it asks
-// cargo's metadata and the lock file of npm.
+// Checks that every dependency, Rust and npm, has a permissive license, and that every direct one
+// has its reason in ARCHITECTURE.md. Needs no network: it reads cargo's metadata and the lock file
+// of npm.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -22,9 +22,9 @@ const unexplained = chosen().filter((name) => !reasons.includes(`\`${name}\``))
 for (const name of unexplained) console.error(`${name}: no reason in ARCHITECTURE.md`)
 
 if (refused.length + unexplained.length > 0) process.exit(1)
-console.log(`${dependencies.length} dependencies, all under licenses of the list`)
+console.log(`${dependencies.length} dependencies, all under allowed licenses`)
 
-/** The names of what our own manifests ask for. */
+/** Names of the dependencies in our own manifests. */
 function chosen() {
   const ours = rust.filter(({ source }) => source === null)
   const names = ours.flatMap(({ dependencies }) => dependencies.map(({ name }) => name))
@@ -54,7 +54,7 @@ function packages() {
     .map(([name, { license }]) => ({ name, license }))
 }
 
-/** Whether an expression of SPDX can be met with allowed licenses: one of ORs, all of ANDs. */
+/** Whether allowed licenses satisfy an SPDX expression: one operand of OR, all operands of AND. */
 function isAllowed(license) {
   const tokens = license?.replaceAll('/', ' OR ').match(/[()]|[^\s()]+/g) ?? []
   const either = () => {
@@ -80,7 +80,7 @@ function isAllowed(license) {
       tokens.shift()
       return met
     }
-    // An exception only allows more.
+    // An exception only grants more rights.
     if (tokens[0] === 'WITH') tokens.splice(0, 2)
     return ALLOWED.has(token)
   }

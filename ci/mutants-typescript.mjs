@@ -1,12 +1,12 @@
-// Changes the TypeScript at every place where a small slip would be possible, one at a time, and sees
-// whether the tests that are there for the file fail. Those that do not, the survivors, stand in
-// ci/mutations/survivors-typescript.txt with an argument each; one that does not is a failure.
+// Mutation testing of the TypeScript: applies every small change, one at a time, and checks that
+// the tests of the file fail. Survivors are listed in ci/mutations/survivors-typescript.txt, each
+// with the reason why no test can catch it; a survivor that is not listed is a failure.
 //
 //   node ci/mutants-typescript.mjs              all files
 //   node ci/mutants-typescript.mjs flow ...     only these
 //
-// Written here and not by Stryker, which knows nothing of ava and would run the whole suite for every
-// change: some 1,500 times a minute.
+// Not Stryker, which does not support ava and would run the whole suite for each of some 1,500
+// changes.
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ import { mutantsOf } from './mutations/mutants.mjs'
 import { readSurvivors, report } from './mutations/survivors.mjs'
 import { giveUp } from './step.mjs'
 
-/** What is changed, and the files of `__test__` that are there for it: those that take no time. */
+/** Files to mutate, each with its test files; only fast ones. */
 const FILES = {
   'ts/connection/flow.ts': ['27-flow'],
   'ts/values/msgpack.ts': ['05-messagepack', '07-claims'],
@@ -29,7 +29,7 @@ const asked = process.argv.slice(2)
 const files = Object.keys(FILES).filter((file) => {
   return asked.length === 0 || asked.some((name) => file.includes(name))
 })
-if (files.length === 0) giveUp(`There are only ${Object.keys(FILES).join(', ')}.`)
+if (files.length === 0) giveUp(`No such file; there are ${Object.keys(FILES).join(', ')}.`)
 
 const survivors = readSurvivors('survivors-typescript.txt')
 const copy = copyTree('typescript')
@@ -37,7 +37,7 @@ const found = []
 for (const file of files) {
   const source = readFileSync(join(copy, file), 'utf8')
   transpile(copy, file, source)
-  if (!passes(file)) giveUp(`Without any change the tests of ${file} fail.`)
+  if (!passes(file)) giveUp(`The tests of ${file} fail without any change.`)
   const mutants = mutantsOf(file, source)
   let caught = 0
   for (const { name, text } of mutants) {

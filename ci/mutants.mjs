@@ -1,9 +1,10 @@
-// Changes the Rust that does no I/O wherever a small slip would be possible, one at a time, and sees
-// whether the unit tests fail: cargo-mutants. Survivors stand in ci/mutations/survivors-rust.txt with an
-// argument each; one that does not is a failure.
+// Mutation testing of the Rust that does no I/O, with cargo-mutants: applies every small change,
+// one at a time, and checks that the unit tests fail. Survivors are listed in
+// ci/mutations/survivors-rust.txt, each with the reason why no test can catch it; a survivor that
+// is not listed is a failure.
 //
-//   node ci/mutants.mjs                the part that is for today: all in the course of some days
-//   node ci/mutants.mjs all            all of them, which takes hours
+//   node ci/mutants.mjs                today's part; all parts take some days
+//   node ci/mutants.mjs all            all mutants, which takes hours
 //   node ci/mutants.mjs <file> ...     those of files like crates/ipc-core/src/session/slots.rs
 
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -20,16 +21,16 @@ const FILES = [
   ...['session/message.rs', 'session/names.rs', 'session/slots.rs', 'session/stream.rs'],
   ...['engine/backlog.rs', 'engine/names.rs'],
 ].map((file) => `crates/ipc-core/src/${file}`).concat('crates/ringpost/src/api/flows.rs')
-/** Parts, of which one is done every night. */
+/** Number of parts; one is run every night. */
 const PARTS = 4
-/** In seconds; the tests take a tenth of it. */
+/** Limit in seconds, ten times what the tests take. */
 const TEST_MAX = 120
 const OUTPUT = join(ROOT, 'target/mutations')
 
 const asked = process.argv.slice(2)
 const isAll = asked[0] === 'all'
 const files = isAll || asked.length === 0 ? FILES : asked
-for (const file of files) if (!existsSync(join(ROOT, file))) giveUp(`There is no ${file}.`)
+for (const file of files) if (!existsSync(join(ROOT, file))) giveUp(`${file} does not exist.`)
 const today = Math.floor(Date.now() / 86_400_000) % PARTS
 const part = asked.length === 0 ? ['--shard', `${today}/${PARTS}`] : []
 
@@ -44,15 +45,15 @@ const { status } = spawnSync(
     ...['mutants', ...about, '--output', OUTPUT, '--timeout', `${TEST_MAX}`, '--no-shuffle'],
     ...['--colors', 'never', '--', '--lib'],
   ],
-  // Optimized a little: what the tests take is more than what the compiler does.
+  // Slightly optimized, because running the tests takes longer than compiling them.
   { cwd: ROOT, stdio: 'inherit', env: { ...process.env, CARGO_PROFILE_DEV_OPT_LEVEL: '1' } },
 )
-// 2 and 3 are mutants that were missed, or took too long and so were caught.
+// 2 means that mutants survived, 3 that tests timed out, which counts as caught.
 if (![0, 2, 3].includes(status)) giveUp(`cargo-mutants ended with ${status}.`)
 const tried = new Set(listed(['mutants', '--list', ...about]))
 report(listed('missed.txt'), survivors, (name) => tried.has(name))
 
-/** Names of mutants without the places, which change with every line. */
+/** Names of mutants without line numbers, which change with every edit. */
 function listed(source) {
   const text = Array.isArray(source)
     ? execFileSync('cargo', source, { cwd: ROOT, encoding: 'utf8' })

@@ -1,6 +1,7 @@
-// What takes long: sanitizers, sleepers by the million, planted faults, mutants, fuzzing, coverage, the
-// editor, the gate's proof, the full benchmark. Each step sets up what it needs, in a fresh clone too;
-// one that fails keeps no other from being run, and what has failed is said in the end.
+// Long-running checks: sanitizers, millions of sleeps and wake-ups, planted faults, mutants,
+// fuzzing, coverage, the editor, the gate's proof, the full benchmark. Each step sets up what it
+// needs, also in a fresh clone. A failing step does not stop the others; failures are listed at the
+// end.
 //
 //   npm run nightly                 all steps
 //   node ci/nightly.mjs <step> ...  only these
@@ -10,17 +11,17 @@ import './setup.mjs'
 import { ROOT, attempt, giveUp } from './step.mjs'
 
 const TARGET = 'x86_64-unknown-linux-gnu'
-/** No step takes longer; one that does has failed. */
+/** A step that takes longer has failed. */
 const MINUTES_MAX = 120
 
 /**
- * The sanitizers' runtimes come with the stable compiler; only the flags ask for more.
+ * The sanitizers' runtimes come with the stable compiler; only the flags are unstable.
  *
- * The thread sanitizer sees nothing of the locks in the standard library, which is not instrumented,
- * so it is given the programs that do without: rings, lanes, sessions, and the faces for threads.
- * Some tests are left out: those that allow no system call would see the sanitizer's own, and one
- * writes over a segment while it is read, which is a race on purpose. Those that count descriptors
- * would find the sanitizer's.
+ * The thread sanitizer does not see the locks of the standard library, which is not instrumented,
+ * so it runs only programs that use none: rings, lanes, sessions, and the APIs for threads. Some
+ * tests are skipped: those that forbid system calls would see the sanitizer's own, and one
+ * overwrites a segment while it is read, which is a deliberate race. Tests that count descriptors
+ * would count the sanitizer's.
  */
 const STEPS = {
   'address-sanitizer': sanitize('address', [], ['--tests'], []),

@@ -1,5 +1,5 @@
 // Makes a fresh clone ready to run: npm packages, the Rust binding, the TypeScript build. Later
-// runs skip what is fresh.
+// runs skip what is up to date.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -8,16 +8,16 @@ import { ROOT, giveUp, step } from './step.mjs'
 
 const NODE_WANTED = [20, 17]
 const RUST_WANTED = [1, 88]
-/** Folders that are made by other programs. */
-const NOT_OURS = ['target', 'node_modules', 'record']
-/** Written when the TypeScript build has succeeded. */
+/** Folders written by other programs, and large records. */
+const GENERATED = ['target', 'node_modules', 'record']
+/** Created when the TypeScript build has succeeded. */
 const BUILT = join(ROOT, 'dist', '.built')
 /** By its path: the compilers of the type tests have the same command. */
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
 
 checkNode()
-// Not `npm ci`, which also wants a record of every platform's optional packages: not every registry
-// has all of those.
+// Not `npm ci`, which also requires the optional packages of every platform; some registries lack
+// them.
 if (isStale('node_modules/.package-lock.json', ['package-lock.json'])) {
   await step('installing npm packages', 'npm', ['install', '--no-save', '--no-audit', '--no-fund'])
 }
@@ -82,14 +82,14 @@ function isOlder(found, wanted) {
 function isStale(product, sources) {
   const path = join(ROOT, product)
   if (!existsSync(path)) return true
-  const made = statSync(path).mtimeMs
-  return sources.some((source) => newest(join(ROOT, source)) > made)
+  const built = statSync(path).mtimeMs
+  return sources.some((source) => newest(join(ROOT, source)) > built)
 }
 
 function newest(path) {
   if (!existsSync(path)) return 0
   const stat = statSync(path)
   if (!stat.isDirectory()) return stat.mtimeMs
-  const entries = readdirSync(path).filter((name) => !NOT_OURS.includes(name))
+  const entries = readdirSync(path).filter((name) => !GENERATED.includes(name))
   return Math.max(0, ...entries.map((name) => newest(join(path, name))))
 }

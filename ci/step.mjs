@@ -1,4 +1,4 @@
-// Running one command as a named step, with its time, and what it printed only if it failed.
+// Runs a command as a named step: prints how long it took, and its output only if it failed.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url'
 /** The folder of the project. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** Says one clear sentence and ends. */
+/** Prints a message and exits with code 1. */
 export function giveUp(sentence) {
   console.error(sentence)
   process.exit(1)
 }
 
-/** As {@link attempt}, and gives up if it fails. */
+/** Like {@link attempt}, but exits if the command fails. */
 export async function step(name, command, args, options) {
   if (!(await attempt(name, command, args, options))) {
     giveUp(`\n${name} failed: ${command} ${args.join(' ')}`)
@@ -21,8 +21,9 @@ export async function step(name, command, args, options) {
 }
 
 /**
- * Runs a command in the project's folder, and all that it starts in `minutes` at most. Its output is
- * shown as it comes with `loud`, else only when it fails. Returns whether it succeeded.
+ * Runs a command in the project's folder, and kills it with everything it has started after
+ * `minutes`, if given. Output is shown as it arrives with `loud`, otherwise only on failure.
+ * Returns whether the command succeeded.
  */
 export async function attempt(name, command, args, options = {}) {
   const { env = {}, cwd = ROOT, loud = false, minutes = 0 } = options
@@ -32,7 +33,7 @@ export async function attempt(name, command, args, options = {}) {
     cwd,
     env: { ...process.env, ...env },
     stdio: loud ? 'inherit' : ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that all of it can be ended.
+    // Its own process group, so that all of it can be killed.
     detached: minutes > 0,
   })
   const output = []
@@ -59,13 +60,13 @@ export async function attempt(name, command, args, options = {}) {
   return false
 }
 
-/** Ends a group of processes when its time is over, or when this process is told to end. */
+/** Kills a process group on timeout, or when this process is interrupted. */
 function endAfter(minutes, child, done) {
   const end = () => {
     try {
       process.kill(-child.pid, 'SIGKILL')
     } catch {
-      // It has ended.
+      // It has exited already.
     }
   }
   for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -78,14 +79,14 @@ function endAfter(minutes, child, done) {
   }
   const timeout = () => {
     end()
-    done(`not over after ${minutes} minutes`)
+    done(`timed out after ${minutes} minutes`)
   }
   return setTimeout(timeout, minutes * 60_000)
 }
 
 /**
- * Hands over to one of our own programs: what it prints and how it ends is what this prints and how
- * this ends. An interruption is for it to deal with.
+ * Runs one of our own programs in place of this one, with the same output and exit code.
+ * Interruptions are left to it.
  */
 export async function become(...args) {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {})

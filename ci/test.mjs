@@ -1,4 +1,4 @@
-// Everything a change has to pass, the same at home and in CI.
+// Everything a change must pass, the same locally and in CI.
 //
 //   npm test                        all steps
 //   node ci/test.mjs <step> ...     only these; `node ci/test.mjs --list` names them
@@ -6,12 +6,12 @@
 import { execFileSync } from 'node:child_process'
 import { ROOT, giveUp, step } from './step.mjs'
 
-/** The core, in a profile that optimizes and is quickly built; see Cargo.toml. */
+/** The core, in a profile that is optimized and builds quickly; see Cargo.toml. */
 const TESTED = ['--profile', 'ci', '--package', 'ipc-core']
 /** What Rust users depend on, and the engine under it. */
 const CRATES = [...TESTED, '--package', 'ringpost', '--all-features']
 
-/** Steps by name: a command, its arguments, and what it needs in its environment. */
+/** Steps by name: a command, its arguments, and its environment variables. */
 const STEPS = {
   setup: node('ci/setup.mjs'),
   format: cargo('fmt', '--all', '--check'),
@@ -23,7 +23,7 @@ const STEPS = {
   tsc: node('node_modules/typescript/bin/tsc', '--noEmit'),
   arrows: node('ci/arrows.mjs'),
   licenses: node('ci/licenses.mjs'),
-  // That they are caught is seen at night.
+  // Only that every planted fault has its place; `npm run nightly` checks that each is caught.
   faults: node('ci/mutations.mjs', '--places'),
   rust: cargo('test', ...CRATES),
   'rust-package': node('ci/crates.mjs'),
@@ -34,7 +34,7 @@ const STEPS = {
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
   ],
   typescript: npx('ava'),
-  agent: cargo('build', '--profile', 'ci', '--package', 'test-peer'),
+  'test-peer': cargo('build', '--profile', 'ci', '--package', 'test-peer'),
   conformance: node('dist/conformance/run.mjs'),
   tour: node('examples/tour/test.mjs'),
   benches: node(
@@ -88,7 +88,7 @@ function needRust() {
     try {
       execFileSync('cargo', [tool, '--version'], { cwd: ROOT, stdio: 'ignore' })
     } catch {
-      giveUp(`The tests need Rust with ${component}: https://rustup.rs says how to get both.`)
+      giveUp(`The tests need Rust with ${component}; see https://rustup.rs.`)
     }
   }
 }

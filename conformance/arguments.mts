@@ -1,5 +1,5 @@
-// Arguments that are wrong, and what they come to: a TypeError or a RangeError at once, or one the
-// promise is rejected with.
+// Invalid arguments, and the error each must cause: a TypeError or a RangeError, thrown or as the
+// rejection of the promise.
 
 import {
   configure,
@@ -89,7 +89,7 @@ const WAITING: readonly Wrong[] = [
   ['TypeError', 'lookExpectedUs', 1],
 ]
 
-/** What did not come to what it should: nothing, if all is well. */
+/** Describes each call that did not fail as expected; empty if all did. */
 export async function wrongArguments(client: Client): Promise<string[]> {
   const takers: [name: string, wrong: readonly Wrong[], take: (options: any) => unknown][] = [
     ['createServer', [...ENDPOINT, ...SERVER], (options) => createServer('wrong', options)],
@@ -116,10 +116,10 @@ export async function wrongArguments(client: Client): Promise<string[]> {
     for (const [kind, option, value] of wrong) {
       const found = await outcome(() => take({ [option]: value }))
       const shown = `${name}({ ${option}: ${JSON.stringify(value)} })`
-      if (found !== `${kind} ERR_INVALID_ARGUMENT`) faults.push(`${shown} came to ${found}`)
+      if (found !== `${kind} ERR_INVALID_ARGUMENT`) faults.push(`${shown} gave ${found}`)
     }
     const found = await outcome(() => take(7))
-    if (found !== 'TypeError ERR_INVALID_ARGUMENT') faults.push(`${name}(7) came to ${found}`)
+    if (found !== 'TypeError ERR_INVALID_ARGUMENT') faults.push(`${name}(7) gave ${found}`)
   }
   return faults
 }

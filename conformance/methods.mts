@@ -1,4 +1,4 @@
-// What every agent answers, on servers and on connections alike.
+// The handlers of every test peer, on servers and on connections alike.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -17,10 +17,10 @@ import {
 } from 'ringpost'
 import type { Chosen, Failure } from './wire.mjs'
 
-/** A one-way message that starts with its stream and its number. */
+/** A one-way message that starts with the numbers of its series and of itself. */
 export const Note = event<Uint8Array>('note', { codec: bytes })
 
-/** What handlers have seen. */
+/** What handlers have recorded. */
 export const log = {
   counts: new Map<string, number>(),
   streams: new Map<number, { count: number; last: number; inOrder: boolean }>(),
@@ -53,7 +53,7 @@ export function toFailure(error: unknown): Failure {
   if (!(error instanceof Error)) return { message: String(error), value: error }
   const { name, message, stack, cause } = error
   const { isRemote, code: own, errors } = error as IpcError
-  // What a signal was aborted with has a number for a code; so may others.
+  // The code of a DOMException is a number, and an application's may be one.
   const code = error instanceof DOMException ? 'ABORTED' : own && String(own)
   const properties = { ...error, isRemote: undefined } as Record<string, unknown>
   if (typeof own !== 'number') properties.code = undefined
@@ -82,8 +82,8 @@ const positive: StandardSchema<number> = {
   },
 }
 
-/** Waits until nobody waits for the answer any more. */
-async function atWork<T>({ signal }: Context, work: Promise<T>): Promise<T> {
+/** Counts the start of a handler and the cancellation of its request. */
+async function observed<T>({ signal }: Context, work: Promise<T>): Promise<T> {
   count('started')
   signal.addEventListener('abort', () => count('cancelled'))
   return work
@@ -110,16 +110,16 @@ export function handleAll(end: Server | Connection): void {
   end.handle('text', (length: number) => '7'.repeat(length))
   end.handle('sleep', (ms: number, context) => {
     const { signal } = context
-    return atWork(context, sleep(ms, 'slept', { signal }))
+    return observed(context, sleep(ms, 'slept', { signal }))
   })
   end.handle('later', ([ms, length]: number[], context) =>
-    atWork(context, sleep(ms, '7'.repeat(length))),
+    observed(context, sleep(ms, '7'.repeat(length))),
   )
-  end.handle('never', (_, context) => atWork(context, new Promise(() => {})))
+  end.handle('never', (_, context) => observed(context, new Promise(() => {})))
   end.handle('closeHere', async (_, { connection }) => connection.close())
-  handleBack(end)
+  handleRequestBack(end)
   handleFailures(end)
-  // A name means one contract, so each codec has a name of its own.
+  // A name stands for one contract, so each codec has its own name.
   end.handle(contract(PACKED, 'bytes'), echo)
   for (const codec of Object.keys(codecs) as (keyof typeof codecs)[]) {
     end.handle(contract(`echo ${codec}`, codec), echo)
@@ -133,8 +133,8 @@ interface Back {
   waiting?: boolean
 }
 
-function handleBack(end: Server | Connection): void {
-  end.handle('askBack', ({ method, value, timeoutMs, waiting }: Back, { connection }) =>
+function handleRequestBack(end: Server | Connection): void {
+  end.handle('requestBack', ({ method, value, timeoutMs, waiting }: Back, { connection }) =>
     waiting
       ? connection.requestSync(method, value, { timeoutMs })
       : connection.request(method, value, { timeoutMs }),
@@ -146,7 +146,7 @@ function handleFailures(end: Server | Connection): void {
     throw toError(failure)
   })
   end.handle('throw', () => {
-    throw new Error('as it was asked to')
+    throw new Error('failed on purpose')
   })
   end.handle('reject', async () => {
     await sleep(1)

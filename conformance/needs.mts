@@ -1,15 +1,15 @@
-// What some rows need of the machine, and not every one has.
+// Privileges some rows need and not every machine grants.
 
 import { spawnSync } from 'node:child_process'
-import type { Need } from './cell.mjs'
+import type { Need } from './case.mjs'
 
 export const isRoot = process.getuid!() === 0
 
-/** A mount namespace of one's own: root needs no user namespace for it. */
+/** A command that enters a new mount namespace; root needs no user namespace for it. */
 export const UNSHARE = isRoot ? ['unshare', '--mount'] : ['unshare', '--map-root-user', '--mount']
 
-/** Those that cannot be had here. A row that needs one of them fails, because it shows nothing, unless
- * `RINGPOST_WITHOUT` says that one knows: `root`, `namespaces`, or both with a comma. */
+/** What is missing here. A row that needs it fails, because it proves nothing, unless the variable
+ * `RINGPOST_WITHOUT` lists it: `root`, `namespaces`, or both separated by a comma. */
 export function missing(): { missing: Set<Need>; known: Set<string> } {
   const missing = new Set<Need>()
   if (!isRoot) missing.add('root')

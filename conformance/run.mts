@@ -1,23 +1,23 @@
-// The conformance suite: every situation with every pair of languages under both transports.
+// The conformance suite: every situation with every pair of languages over both transports.
 //
 //   node dist/conformance/run.mjs [--row <pattern>] [--pair ts-rust] [--transport portable]
-//                                 [--agent <path>] [--jobs <n>] [--long]
+//                                 [--test-peer <path>] [--jobs <n>] [--long]
 //
-// With --long, rows that go on for a while do so for a minute.
+// With --long, rows that can run for any time run for a minute.
 
 import { parseArgs } from 'node:util'
-import { findRustAgent, type Language } from './agents.mjs'
-import { Column, LASTING_MS, type Cell, type Row, type Transport } from './cell.mjs'
+import { findRustTestPeer, type Language } from './test-peers.mjs'
+import { Column, LASTING_MS, type Case, type Row, type Transport } from './case.mjs'
 import { bounds } from './rows/bounds.mjs'
 import { missing } from './needs.mjs'
-import { ends } from './rows/ends.mjs'
-import { good } from './rows/good.mjs'
+import { exits } from './rows/exits.mjs'
+import { basics } from './rows/basics.mjs'
 import { handlers } from './rows/handlers.mjs'
 import { input } from './rows/input.mjs'
-import { meeting } from './rows/meeting.mjs'
+import { connecting } from './rows/connecting.mjs'
 import { overflow } from './rows/overflow.mjs'
-import { rogues } from './rows/rogues.mjs'
-import { strain } from './rows/strain.mjs'
+import { malicious } from './rows/malicious.mjs'
+import { exhaustion } from './rows/exhaustion.mjs'
 import { streams } from './rows/streams.mjs'
 
 const { values: chosen } = parseArgs({
@@ -25,7 +25,7 @@ const { values: chosen } = parseArgs({
     row: { type: 'string', default: '' },
     pair: { type: 'string' },
     transport: { type: 'string' },
-    agent: { type: 'string' },
+    'test-peer': { type: 'string' },
     jobs: { type: 'string', default: '4' },
     long: { type: 'boolean', default: false },
   },
@@ -33,36 +33,38 @@ const { values: chosen } = parseArgs({
 
 const LANGUAGES: readonly Language[] = ['ts', 'rust']
 const TRANSPORTS: readonly Transport[] = ['sealed', 'portable']
-/** No row takes longer; one that does has failed. */
+/** A row that takes longer has failed. */
 const ROW_MS = 180_000 + LASTING_MS
-/** What of the agents' standard error is shown. */
-const SAID_MAX = 2000
+/** How much of the test peers' standard error is shown, in characters. */
+const STDERR_MAX = 2000
 
 const themes: Record<string, readonly Row[]> = {
-  'good days': good,
+  basics,
   'bad input': input,
-  meeting,
+  connecting,
   handlers,
   streams,
-  'a rogue at the other end': rogues,
+  'malicious peers': malicious,
   'full lanes': overflow,
-  strain,
-  'what one peer may cost': bounds,
-  'the end of a process': ends,
+  'exhausted resources': exhaustion,
+  'bounds for one peer': bounds,
+  'exiting processes': exits,
 }
 const pattern = new RegExp(chosen.row, 'i')
 const rows = Object.values(themes).flat().filter(({ name }) => pattern.test(name))
 
-const rustAgent = findRustAgent(chosen.agent)
-const columns = LANGUAGES.flatMap((asker) =>
-  LANGUAGES.flatMap((answerer) => TRANSPORTS.map((transport) => ({ asker, answerer, transport }))),
+const rustTestPeer = findRustTestPeer(chosen['test-peer'])
+const columns = LANGUAGES.flatMap((caller) =>
+  LANGUAGES.flatMap((responder) =>
+    TRANSPORTS.map((transport) => ({ caller, responder, transport })),
+  ),
 )
-  .filter(({ asker, answerer }) => !chosen.pair || chosen.pair === `${asker}-${answerer}`)
+  .filter(({ caller, responder }) => !chosen.pair || chosen.pair === `${caller}-${responder}`)
   .filter(({ transport }) => !chosen.transport || chosen.transport === transport)
-  .map((where) => new Column(where, rustAgent))
+  .map((where) => new Column(where, rustTestPeer))
 
 if (rows.length === 0 || columns.length === 0) {
-  console.error('nothing matches')
+  console.error('no row, pair or transport matches')
   process.exit(2)
 }
 
@@ -85,7 +87,7 @@ async function runColumn(column: Column): Promise<void> {
   const found = new Map<Row, string>()
   results.set(column, found)
   for (const row of rows) {
-    const result = row.applies(column.where) ? await runOrNot(row, column) : DASH
+    const result = row.applies(column.where) ? await runIfPossible(row, column) : DASH
     found.set(row, result)
     if (isFine(result)) continue
     console.log(`FAILED: ${row.name} (${title(column).join(' ')})\n  ${result}`)
@@ -93,46 +95,47 @@ async function runColumn(column: Column): Promise<void> {
   await column.end()
 }
 
-/** Unless it needs what is not there. */
-async function runOrNot(row: Row, column: Column): Promise<string> {
+/** Runs a row unless it needs a privilege that is missing here. */
+async function runIfPossible(row: Row, column: Column): Promise<string> {
   if (row.needs === undefined || !lacking.has(row.needs)) return runRow(row, column)
   if (known.has(row.needs)) return UNKNOWN
-  return `it needs ${row.needs}, which cannot be had here: RINGPOST_WITHOUT=${row.needs} leaves it out`
+  return `${row.needs} is not available here; RINGPOST_WITHOUT=${row.needs} skips the row`
 }
 
-/** Runs one cell. Returns `ok`, or what was wrong. */
+/** Runs one case. Returns `ok`, or a description of the failure. */
 async function runRow(row: Row, column: Column): Promise<string> {
-  let cell: Cell | undefined
+  let opened: Case | undefined
   const work = async () => {
-    cell = await column.cell()
-    await row.run(cell)
-    await cell.checkWakeups()
+    opened = await column.open()
+    await row.run(opened)
+    await opened.checkWakeups()
   }
   try {
     await within(ROW_MS, work())
-    await cell!.end()
+    await opened!.end()
     return 'ok'
   } catch (error) {
-    const said = cell && (cell.asker.errors + cell.answerer.errors).trim().slice(-SAID_MAX)
+    const errors = opened && opened.caller.errors + opened.responder.errors
+    const stderr = errors?.trim().slice(-STDERR_MAX)
     await column.replace()
-    await cell?.end()
+    await opened?.end()
     const where = (error as Error).stack ?? String(error)
-    return said ? `${where}\n  agents said: ${said}` : where
+    return stderr ? `${where}\n  standard error: ${stderr}` : where
   }
 }
 
 async function within(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout
   const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not over after ${ms} ms`)), ms)
+    timer = setTimeout(() => reject(new Error(`still running after ${ms} ms`)), ms)
   })
   await Promise.race([work, tooLong]).finally(() => clearTimeout(timer))
 }
 
-// ---- showing ----
+// ---- the matrix ----
 
 function title({ where }: Column): string[] {
-  return [`${where.asker}→${where.answerer}`, where.transport]
+  return [`${where.caller}→${where.responder}`, where.transport]
 }
 
 function isFine(result: string): boolean {
@@ -160,10 +163,10 @@ function show(): void {
   const failed = all.filter((result) => !isFine(result)).length
   const seconds = ((performance.now() - start) / 1000).toFixed(0)
   const ran = all.filter((result) => result !== DASH && result !== UNKNOWN).length
-  console.log(`\n${DASH} makes no sense there`)
+  console.log(`\n${DASH} not applicable`)
   const left = [...known].filter((need) => all.includes(UNKNOWN) && need !== '').join(' and ')
-  if (left !== '') console.log(`${UNKNOWN} is not known: it needs ${left}, and was left out on purpose`)
-  console.log(`${rows.length} situations, ${ran} cells, ${failed} failed, ${seconds} s`)
-  // What a failed row has left running is not waited for.
+  if (left !== '') console.log(`${UNKNOWN} skipped on purpose: it needs ${left}`)
+  console.log(`${rows.length} situations, ${ran} cases, ${failed} failed, ${seconds} s`)
+  // Exit now, without waiting for what a failed row left running.
   process.exit(failed > 0 ? 1 : 0)
 }

@@ -1,4 +1,4 @@
-// Streams: what every agent answers, and what it is told to ask for.
+// Streams: the handlers of every test peer, and the execution of a stream command.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -12,25 +12,25 @@ import {
   type Stream,
 } from 'ringpost'
 import { log } from './methods.mjs'
-import { pattern, type StreamAsk, type Streamed } from './wire.mjs'
+import { pattern, type StreamOrder, type Streamed } from './wire.mjs'
 
 const Count = stream<number, number, never, number>('count')
 const Sum = stream<null, never, number, number>('sum')
-const Deaf = stream<null, never, number, number>('deaf')
+const Unread = stream<null, never, number, number>('unread')
 const Double = stream<null, number, number, number>('double')
 const Breaks = stream<null, number>('breaks')
 const Endless = stream<null, number>('endless')
-/** JSON in bytes: how many, and how long each. */
+/** The params are JSON in bytes: the number of items and the length of each. */
 const Bulk = stream<Uint8Array, Uint8Array, never, Uint8Array>('bulk', { codec: bytes })
 const contracts: Record<string, Stream> = {
   count: Count,
   sum: Sum,
-  deaf: Deaf,
+  unread: Unread,
   double: Double,
   breaks: Breaks,
   endless: Endless,
   bulk: Bulk,
-  nobody: stream('nobody'),
+  unhandled: stream('unhandled'),
   add: stream('add'),
 }
 
@@ -44,8 +44,8 @@ export function handleStreams(end: Server | Connection): void {
     for await (const number of items) sum += number
     return sum
   })
-  // Reads nothing and is never done.
-  end.handle(Deaf, () => new Promise<number>(() => {}))
+  // Reads no items and never ends.
+  end.handle(Unread, () => new Promise<number>(() => {}))
   end.handle(Double, async (_, items) => {
     let count = 0
     for await (const number of items) {
@@ -57,7 +57,7 @@ export function handleStreams(end: Server | Connection): void {
   end.handle(Breaks, async function* () {
     yield* [0, 1, 2]
     await sleep(1)
-    throw Object.assign(new Error('as it was asked to'), { code: 'E_BROKEN' })
+    throw Object.assign(new Error('failed on purpose'), { code: 'E_BROKEN' })
   })
   end.handle(Endless, async (_, items) => {
     log.counts.set('streaming', (log.counts.get('streaming') ?? 0) + 1)
@@ -77,8 +77,12 @@ async function bulk(params: Uint8Array, items: ServerStream<Uint8Array>): Promis
   return Buffer.from('done')
 }
 
-/** Asks for a stream and says what came of it. */
-export async function ask(client: Client, order: StreamAsk, signal?: AbortSignal): Promise<Streamed> {
+/** Opens a stream, reads it as ordered, and reports the outcome. */
+export async function runStream(
+  client: Client,
+  order: StreamOrder,
+  signal?: AbortSignal,
+): Promise<Streamed> {
   const { method, value = null, up, take = Infinity, pauseMs = 0, length = 0 } = order
   const { lane, timeoutMs, window: windowBytes } = order
   const contract = contracts[method]
@@ -86,15 +90,16 @@ export async function ask(client: Client, order: StreamAsk, signal?: AbortSignal
   const params: unknown = isBulk ? Buffer.from(JSON.stringify(value)) : value
   const items = client.stream(contract, params, { lane, timeoutMs, windowBytes, signal })
   const uploaded = up === undefined ? undefined : upload(items, up)
-  // Whoever reads hears of a failure first.
+  // A failure also ends the reading below, which reports it.
   uploaded?.catch(() => {})
   const expected = isBulk ? pattern(length) : undefined
   const factor = contract === Double ? 2 : 1
   const found: Streamed = { items: 0, inOrder: true, result: null, failure: null }
   try {
     for await (const item of items) {
-      const isRight = expected ? Buffer.compare(item, expected) === 0 : item === found.items * factor
-      found.inOrder &&= isRight
+      found.inOrder &&= expected
+        ? Buffer.compare(item, expected) === 0
+        : item === found.items * factor
       if (++found.items === take) break
       if (found.items === 1 && pauseMs > 0) await sleep(pauseMs)
     }

@@ -1,8 +1,8 @@
-// What agents are told and what they say, whatever language they are written in.
+// The commands test peers execute and the answers they give, in either language.
 
 import type { Lane, Overflow, Peer } from 'ringpost'
 
-/** What a row may choose for a server or a connection; each language has its own way to say so. */
+/** Options a row may set on a server or a connection; each test peer translates them to its API. */
 export interface Chosen {
   directory?: string
   transport?: string
@@ -12,7 +12,7 @@ export interface Chosen {
   pendingMax?: number
   token?: string
   timeoutMs?: number
-  /** Of all lanes. */
+  /** Applies to all lanes. */
   overflow?: Overflow
   backlogMax?: number
   servingMax?: number
@@ -23,41 +23,41 @@ export interface Chosen {
   helloTimeoutMs?: number
 }
 
-export interface Ask {
+export interface RequestOrder {
   connection: number
   method: string
   codec?: 'messagePack' | 'json' | 'bytes'
   value?: unknown
-  /** With bytes as codec: so many, which have to come back. */
+  /** With the codec `bytes`: length of the payload, which must be echoed. */
   length?: number
   lane?: Lane
   timeoutMs?: number
   traceparent?: string
-  /** Given up before it is sent, or as soon as it is. */
+  /** Aborted before it is sent, or as soon as it is. */
   aborted?: boolean
-  /** Waits for the answer and does nothing else. */
+  /** Blocks until the answer arrives. */
   waiting?: boolean
 }
 
-/** A stream, and what is done with it. */
-export interface StreamAsk {
+/** A stream to open, and how to read and write it. */
+export interface StreamOrder {
   connection: number
   method: string
   value?: unknown
   lane?: Lane
   timeoutMs?: number
   window?: number
-  /** So many numbers go with the request. */
+  /** How many numbers to send. */
   up?: number
-  /** Bytes of each item that has to come, of streams of bytes. */
+  /** Expected length of each item, for streams of bytes. */
   length?: number
-  /** No more items are wanted after so many. */
+  /** Stop reading after so many items. */
   take?: number
-  /** How long nothing is read after the first item. */
+  /** How long to pause reading after the first item. */
   pauseMs?: number
 }
 
-/** What came of it. */
+/** Outcome of a stream. */
 export interface Streamed {
   items: number
   inOrder: boolean
@@ -73,12 +73,12 @@ export interface Failure {
   cause?: Failure
   errors?: Failure[]
   properties?: Record<string, unknown>
-  /** Of a cause, or one of several errors: it is no error, but this. */
+  /** In place of the rest, for a cause or a member of `errors` that is not an error. */
   value?: unknown
   isRemote?: boolean
 }
 
-export interface Told {
+export interface PeerInfo {
   pid: number
   uid: number
   isSelf: boolean
@@ -102,36 +102,35 @@ export interface Stats {
   isOpen: boolean
 }
 
-/** What an agent can be told, what belongs to it, and what it answers. */
+/** The commands of a test peer, with their arguments and answers. */
 export interface Commands {
   listen(order: { server: string; options?: Chosen }): null
-  /** How many connections have come to a server, what those that are over have ended with, and
-   * whether a wake-up was lost. */
+  /** Connections a server has accepted, the codes with which they have ended, and lost wake-ups. */
   connections(order: { server: string }): {
-    came: number
+    accepted: number
     ended: (string | null)[]
     lostWakeups: number
-    /** What lanes of those that are open have dropped, as they say. */
+    /** Messages the peers of open connections have dropped, by lane, as reported by them. */
     peerDropped: number[]
   }
   closeServer(order: { server: string }): null
   connect(order: { server: string; options?: Chosen; waiting?: boolean }): {
     connection: number
-    peer: Told
+    peer: PeerInfo
   }
-  request(order: Ask): any
-  /** Many requests at once, and how many came to what. */
-  many(order: { count: number; request: Ask; close?: boolean }): {
+  request(order: RequestOrder): any
+  /** Sends many requests at once and counts the outcomes. */
+  many(order: { count: number; request: RequestOrder; close?: boolean }): {
     answered: number
     failed: Record<string, number>
   }
-  stream(order: StreamAsk): Streamed
-  /** Many streams at once, and how many came to what. */
-  streams(order: { count: number; request: StreamAsk }): {
+  stream(order: StreamOrder): Streamed
+  /** Opens many streams at once and counts the outcomes. */
+  streams(order: { count: number; request: StreamOrder }): {
     ended: number
     failed: Record<string, number>
   }
-  /** Ends the request that the command of this number made. */
+  /** Cancels the request made by the command with this number. */
   cancel(order: { request: number }): boolean
   notify(order: {
     connection: number
@@ -139,48 +138,48 @@ export interface Commands {
     count: number
     length: number
     lane?: Lane
-    /** Waits with each until it is being written. */
+    /** Waits until each message is being written before sending the next. */
     awaiting?: boolean
-    /** Sends so long, whatever the count. */
+    /** Sends for so many milliseconds, regardless of the count. */
     forMs?: number
   }): { sent: number; refused: string | null }
   drained(order: { connection: number; timeoutMs: number }): null
   stats(order: { connection: number }): Stats
-  /** What a connection has ended with. */
+  /** Waits until a connection has ended; answers its code. */
   closed(order: { connection: number }): string | null
   close(order: { connection: number }): null
-  /** Lets go of a connection altogether. */
+  /** Closes a connection and drops it. */
   forget(order: { connection: number }): null
-  /** How often handlers have noted something. */
+  /** How often handlers have counted this event. */
   counted(order: { what: string }): number
-  /** What has come of a stream of one-way messages; in order: each with a higher number than before. */
+  /** One-way messages received in a series; `inOrder` if their numbers only increased. */
   notes(order: { stream: number }): { count: number; last: number; inOrder: boolean }
-  /** Keeps everything else in the process from happening. */
+  /** Blocks the event loop. */
   block(order: { ms: number }): null
-  /** Descriptors and mappings of the process. */
-  holds(order: object): { descriptors: number; mappings: number }
+  /** Open descriptors and mapped segments of the process. */
+  resources(order: object): { descriptors: number; mappings: number }
   exit(order: { code: number }): never
   crash(order: object): never
 
-  // Only in TypeScript
-  /** What wrong arguments come to: a line for each that did not come to what it should. */
+  // Commands of the TypeScript test peer only
+  /** Passes invalid arguments; answers a line for each that was not rejected as expected. */
   arguments(order: { connection: number }): string[]
-  /** Aborts a connection that is on its way. */
+  /** Connects and aborts while connecting. */
   abortConnect(order: { server: string; options?: Chosen }): null
-  /** A connection from a worker thread that asks all the time, or the end of that thread. */
+  /** Starts a worker thread that sends requests without pause; `terminate` ends it. */
   worker(order: { server: string; options?: Chosen }): null
   terminate(order: object): null
 
-  // Only in Rust
+  // Commands of the Rust test peer only
   answerTwice(order: { server: string; options: Chosen }): null
   dieAt(order: { point: string; passages: number }): null
-  rogue(order: object): any
+  malicious(order: object): any
 }
 
 export type Order<K extends keyof Commands> = Parameters<Commands[K]>[0]
 export type Answer<K extends keyof Commands> = ReturnType<Commands[K]>
 
-/** Bytes that differ wherever one looks, the same ones in both languages. */
+/** Non-repeating bytes, the same in both languages. */
 export function pattern(length: number): Uint8Array {
   const bytes = new Uint8Array(length)
   for (let at = 0; at < length; at++) bytes[at] = at * 7 + (at >> 8) * 13 + (at >> 16)

@@ -1,4 +1,4 @@
-// Programs in surroundings of their own: limits, namespaces, users, umasks.
+// Programs started in special environments: limits, namespaces, users, umasks.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { join, relative } from 'node:path'
@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url'
 import './directory.mjs'
 
 const PROGRAM = fileURLToPath(new URL('../programs/attempt.mjs', import.meta.url))
-/** The folder with all that is built. */
+/** The project's folder. */
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 export const isRoot = process.getuid!() === 0
 
-/** A namespace of one's own: root needs no namespace of users for it. Some containers allow none. */
+/** A command that enters a new namespace; root needs no user namespace for it. Some containers
+ * forbid it. */
 export const unshare = (kind: '--pid' | '--mount') => [
   ...['unshare', kind, '--fork'],
   ...(isRoot ? [] : ['--map-root-user']),
@@ -27,32 +28,32 @@ export interface Attempt {
   options?: object
 }
 
-export interface Surroundings {
-  /** Commands in front, which run it. */
+export interface Environment {
+  /** Commands placed in front, which execute the rest. */
   prefix?: readonly string[]
-  /** Words of a shell, before the program takes its place. */
+  /** Shell commands to run before the program. */
   shell?: string
-  /** Where {@link ROOT} is found there. */
+  /** Path of {@link ROOT} in that environment. */
   root?: string
   cwd?: string
   env?: NodeJS.ProcessEnv
 }
 
-/** What an attempt came to. One that was ended by a signal came to nothing. */
-export async function attempt(what: Attempt, surroundings: Surroundings = {}): Promise<any> {
-  const { lines, ended } = begin(what, surroundings)
+/** The result of an attempt; fails if the program reported none. */
+export async function attempt(what: Attempt, environment: Environment = {}): Promise<any> {
+  const { lines, ended } = begin(what, environment)
   const { value } = await lines.next()
   const how = await ended
-  if (value === undefined) throw new Error(`it said nothing, and ended: ${how}`)
+  if (value === undefined) throw new Error(`the program reported nothing and ended: ${how}`)
   return value
 }
 
-/** A program that says more than one thing, until `stop` is called. */
-export function begin(what: Attempt, surroundings: Surroundings = {}) {
-  const { prefix = [], shell, root = ROOT, cwd, env = {} } = surroundings
+/** Starts a program that reports several lines until `stop` is called. */
+export function begin(what: Attempt, environment: Environment = {}) {
+  const { prefix = [], shell, root = ROOT, cwd, env = {} } = environment
   const program = [process.execPath, join(root, relative(ROOT, PROGRAM)), JSON.stringify(what)]
-  const inShell = shell === undefined ? program : ['sh', '-c', `${shell}; exec "$0" "$@"`, ...program]
-  const [command, ...args] = [...prefix, ...inShell]
+  const inShell = shell === undefined ? [] : ['sh', '-c', `${shell}; exec "$0" "$@"`]
+  const [command, ...args] = [...prefix, ...inShell, ...program]
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env } })
   let errors = ''
   child.stderr.on('data', (text: Buffer) => (errors += text.toString()))

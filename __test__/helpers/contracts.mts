@@ -1,4 +1,4 @@
-// What the server program answers. Labels keep apart what tests of one file ask of one server.
+// The contracts of the server program. Labels separate the tests of one file that share a server.
 
 import { join } from 'node:path'
 import {
@@ -20,14 +20,14 @@ export interface Failure {
   cause?: Failure
 }
 
-export interface Look {
+export interface Inspect {
   lane: Lane
   remainingMs: number
   traceparent: string | null
   peer: Peer
 }
 
-/** The server is to ask its client, or to tell it something so many times. */
+/** A request or event the server sends to its client. */
 export interface Back {
   name: string
   payload?: unknown
@@ -35,48 +35,48 @@ export interface Back {
   timeoutMs?: number
 }
 
-/** What a busy handler saw. */
+/** What a busy handler observed. */
 export interface Seen {
   before: boolean
   after: boolean
   turned: boolean
 }
 
-/** A number of a row, and which row it belongs to. */
+/** A number in the series with this label. */
 export type Step = [label: string, step: number]
 
 export const Echo = method<any, any>('echo')
 export const EchoBytes = method<Uint8Array, Uint8Array>('echo-bytes', { codec: bytes })
 export const EchoJson = method<any, any>('echo-json', { codec: json })
-/** Answers twice the number. */
+/** Answers the doubled number. */
 export const Tally = method<number, number>('tally', { codec: tally() })
-/** Sends any bytes as if they were MessagePack. */
+/** Sends arbitrary bytes as MessagePack. */
 export const Unchecked = method<unknown, unknown>('unchecked', { codec: unchecked() })
-/** Whether two borrowed payloads in a row lie in the same memory. */
+/** Whether two consecutive borrowed payloads occupy the same memory. */
 export const Borrowed = method<Uint8Array, Uint8Array>('borrowed', { codec: bytes })
 export const Fail = method<Failure, never>('fail')
 /** Throws a string. */
 export const FailOddly = method<string, never>('fail-oddly')
-/** Is never answered; remembers under its label why nobody waits any more. */
+/** Never answers; records under its label why the request was abandoned. */
 export const Never = method<string, never>('never')
-/** Whether that has begun for a label. */
-export const HasBegun = method<string, boolean>('has-begun')
+/** Whether the handler of {@link Never} has started for a label. */
+export const HasStarted = method<string, boolean>('has-started')
 export const Abandoned = method<string, string | null>('abandoned')
 export const Wait = method<number, number>('wait')
-export const Look = method<void, Look>('look')
-export const AskBack = method<Back, any>('ask-back')
-export const TellBack = method<Back & { count: number }, void>('tell-back')
-/** Asks its client back, as part of what it does. */
+export const Inspect = method<void, Inspect>('inspect')
+export const RequestBack = method<Back, any>('request-back')
+export const NotifyBack = method<Back & { count: number }, void>('notify-back')
+/** Sends a request to its client with the handler's context as parent. */
 export const Inherit = method<Back, any>('inherit')
-/** Computes without ever yielding, until it is cancelled; remembers under its label what it saw. That it
- * has begun is seen by {@link busyFile}. */
+/** Computes without yielding until it is cancelled, and records what it observed under its label.
+ * It creates {@link busyFile} when it starts. */
 export const Busy = method<string, void>('busy')
 export const BusyFor = method<string, Seen | null>('busy-for')
-/** Tells its client so many ticks under a label, and then answers. */
-export const Tell = method<{ label: string; count: number }, void>('tell')
-/** Keeps the event loop from turning for so many milliseconds. */
+/** Sends its client so many ticks under a label, then answers. */
+export const SendTicks = method<{ label: string; count: number }, void>('send-ticks')
+/** Blocks the event loop for so many milliseconds. */
 export const Block = method<number, void>('block')
-/** Ends the process in the middle of things. */
+/** Ends the process abruptly. */
 export const End = method<'kill' | 'exit' | 'throw', never>('end')
 /** Closes the connection from within its handler. */
 export const CloseHere = method<void, string>('close-here')
@@ -86,22 +86,22 @@ export const Descriptors = method<void, number>('descriptors')
 export const Blob = method<Uint8Array, Uint8Array>('blob', { codec: bytes, compress: true })
 export const PackedTick = event<Uint8Array>('packed-tick', { codec: bytes, compress: true })
 export const Tick = event<Step>('tick')
-/** Writes a file of that name when everything that came before is answered. */
+/** Writes a file with this name once all earlier requests are answered. */
 export const Note = event<string>('note')
 export const TickBytes = event<Uint8Array>('tick-bytes', { codec: bytes })
-/** What the asker's lanes have dropped, as they say. */
+/** Messages dropped by the lanes of the caller, as reported to the server. */
 export const PeerDropped = method<void, Record<Lane, number>>('peer-dropped')
-/** All steps that have come under a label, in order. */
+/** All steps received under a label, in order. */
 export const Ticks = method<string, number[]>('ticks')
-/** How many bytes have come by {@link TickBytes} on this connection. */
+/** Bytes received by {@link TickBytes} on this connection. */
 export const TickedBytes = method<void, number>('ticked-bytes')
-/** The last byte of the last of them. */
+/** The last byte of the most recent of them. */
 export const TickedLast = method<void, number>('ticked-last')
 
-/** What is there as soon as {@link Busy} is at work for a label. */
+/** The file that exists once {@link Busy} has started for a label. */
 export const busyFile = (label: string) => join(process.env.RINGPOST_DIR!, `busy-${label}`)
 
-/** Numbers as text; 13 cannot be written, and what 14 becomes cannot be read. */
+/** Numbers as text; 13 cannot be encoded, and the encoding of 14 cannot be decoded. */
 function tally(): Codec<number> {
   return {
     name: 'tally',

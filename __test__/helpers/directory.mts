@@ -1,4 +1,4 @@
-// A private directory to meet in, of this test file alone; the programs it starts inherit it.
+// A socket directory for this test file only, inherited by the programs it starts.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,16 +1,16 @@
-// What has to hold under any transport, any checksum, any size of rings and any way of waking.
+// Tests that must pass with every transport, checksum mode, ring size and way of waking.
 
 import ava from 'ava'
 import { event, type ClientOptions } from 'ringpost'
 import {
   Abandoned,
-  AskBack,
+  RequestBack,
   Block,
   Echo,
   EchoBytes,
   Fail,
   Never,
-  TellBack,
+  NotifyBack,
   Tick,
   TickBytes,
   TickedBytes,
@@ -20,17 +20,17 @@ import { pair, until, type Settings } from './program.mjs'
 
 export type Variant = Partial<Settings> & { client?: ClientOptions }
 
-/** What one variant floods must not keep another waiting. */
+/** Serial, so that the flood of one variant does not delay another. */
 const test = ava.serial
 
-/** Declares the tests; `variant` is what the pairs of processes are started with. */
+/** Declares the tests; `variant` holds the options of each pair of processes. */
 export function essential(title: string, variant: Variant): void {
-  asking(title, variant)
-  telling(title, variant)
+  requests(title, variant)
+  events(title, variant)
   ending(title, variant)
 }
 
-function asking(title: string, variant: Variant): void {
+function requests(title: string, variant: Variant): void {
   test(`${title}: requests, their errors, and payloads of every size`, async (t) => {
     const { client } = await pair(t, variant)
     t.deepEqual(await client.request(Echo, { a: [1, 'ä'] }), { a: [1, 'ä'] })
@@ -59,29 +59,29 @@ function asking(title: string, variant: Variant): void {
     t.is(client.stats().pending, 0)
   })
 
-  test(`${title}: synchronous requests, both ways and at once`, async (t) => {
+  test(`${title}: synchronous requests, in both directions at once`, async (t) => {
     const { client } = await pair(t, variant)
     client.handle(Echo, (value) => value)
     for (let at = 0; at < 200; at++) t.is(client.requestSync(Echo, at), at)
     t.throws(() => client.requestSync(Never, 'sync', { timeoutMs: 20 }), { code: 'ERR_TIMEOUT' })
-    t.is(await client.request(AskBack, { name: 'echo', payload: 7, sync: true }), 7)
+    t.is(await client.request(RequestBack, { name: 'echo', payload: 7, sync: true }), 7)
     const back = { name: 'echo', payload: 1, sync: true, timeoutMs: 20_000 }
-    const told = (): unknown => {
+    const attempt = (): unknown => {
       try {
-        return client.requestSync(AskBack, back)
+        return client.requestSync(RequestBack, back)
       } catch (error) {
         return (error as { code: string }).code
       }
     }
     for (let round = 0; round < 20; round++) {
-      t.is(told(), 'ERR_WOULD_DEADLOCK')
+      t.is(attempt(), 'ERR_WOULD_DEADLOCK')
       t.is(await client.request(Echo, 'goes on'), 'goes on')
     }
   })
 }
 
-function telling(title: string, variant: Variant): void {
-  test(`${title}: one-way messages keep their order through backpressure`, async (t) => {
+function events(title: string, variant: Variant): void {
+  test(`${title}: one-way messages keep their order under backpressure`, async (t) => {
     const { client, server } = await pair(t, variant)
     let sum = 0
     server.stop()
@@ -89,7 +89,7 @@ function telling(title: string, variant: Variant): void {
     while (client.notify(TickBytes, new Uint8Array(5000))) sent++
     client.notify(Tick, ['urgent', 1], { lane: 'critical' })
     const urgent = client.request(Ticks, 'urgent', { lane: 'critical' })
-    server.goOn()
+    server.resume()
     t.deepEqual(await urgent, [1])
     await client.drained()
     t.is(await client.request(TickedBytes), (sent + 1) * 5000)
@@ -99,13 +99,13 @@ function telling(title: string, variant: Variant): void {
     const row = await client.request(Ticks, 'row')
     t.true(row.length === 5000 && row.every((step, at) => step === at))
     const registration = client.handle(event<number>('told'), (step) => (sum += step))
-    await client.request(TellBack, { name: 'told', payload: 2, count: 20_000 })
-    await until('all has come', () => sum === 40_000)
+    await client.request(NotifyBack, { name: 'told', payload: 2, count: 20_000 })
+    await until('all have arrived', () => sum === 40_000)
     registration.dispose()
     t.is(client.stats().lostWakeups, 0)
   })
 
-  test(`${title}: both sides sleep, and wake each other every time`, async (t) => {
+  test(`${title}: both sides sleep and wake each other every time`, async (t) => {
     const { client } = await pair(t, variant)
     for (let round = 0; round < 50; round++) {
       await new Promise((resolve) => setTimeout(resolve, round % 5))
@@ -134,7 +134,7 @@ function ending(title: string, variant: Variant): void {
     t.throws(() => client.notify(TickBytes, payload), { code: 'ERR_PEER_LOST' })
   })
 
-  test(`${title}: a close in good order is one on both sides`, async (t) => {
+  test(`${title}: a graceful close is one on both sides`, async (t) => {
     const { client, server } = await pair(t, variant)
     const other = await server.connect(t, variant.client)
     const pending = client.request(Never, 'closed')
@@ -142,6 +142,6 @@ function ending(title: string, variant: Variant): void {
     await client.close()
     await t.throwsAsync(pending, { code: 'ERR_CLOSED' })
     t.is(await client.closed, null)
-    await until('the other side knows', () => other.request(Abandoned, 'closed'))
+    await until('the other side has noticed', () => other.request(Abandoned, 'closed'))
   })
 }

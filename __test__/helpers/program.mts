@@ -1,4 +1,4 @@
-// Programs that run as processes of their own. They end when the test file that started them does.
+// Programs run as child processes. They end together with the test file that started them.
 
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,18 +22,18 @@ export interface Settings {
   waiting?: WaitingOptions
 }
 
-/** How long anything may take, on a machine that is busy with other things, before a test has failed. */
-const PATIENCE_MS = 60_000
-/** A halted or busy peer is waited for, however long that takes: what is dropped is for tests of that. */
-const UNHURRIED = { waitMs: 1e9 }
+/** How long a condition may take to become true; generous, because the machine may be busy. */
+const CONDITION_MS = 60_000
+/** Waits for a suspended or busy peer however long it takes; dropping has its own tests. */
+const WAIT_ALWAYS = { waitMs: 1e9 }
 
-function unhurried<O extends EndpointOptions>(options: O | undefined): O {
-  const lanes = { critical: UNHURRIED, high: UNHURRIED, normal: UNHURRIED }
+function withoutDropping<O extends EndpointOptions>(options: O | undefined): O {
+  const lanes = { critical: WAIT_ALWAYS, high: WAIT_ALWAYS, normal: WAIT_ALWAYS }
   return { ...options, overflow: { ...lanes, ...options?.overflow } } as O
 }
 
 export class Program {
-  /** What it has written to its standard error. */
+  /** Everything it has written to standard error. */
   errors = ''
   readonly #ended: Promise<number | string>
   readonly #child: ChildProcess
@@ -58,13 +58,14 @@ export class Program {
     return this.#child.pid!
   }
 
-  /** What it reports next. */
+  /** The next message it sends with `process.send`. */
   async report<T>(): Promise<T> {
     const waiting = new AbortController()
     const { signal } = waiting
     const arrived = once(this.#child, 'message', { signal }).catch(() => {})
-    const ended = this.#ended.then((how) => `it ended (${how}) and said: ${this.errors}`)
-    const late = setTimeout(PATIENCE_MS, `it was silent, and said: ${this.errors}`, { signal })
+    const ended = this.#ended.then((how) => `the program ended (${how}): ${this.errors}`)
+    const silent = `the program reported nothing: ${this.errors}`
+    const late = setTimeout(CONDITION_MS, silent, { signal })
     late.catch(() => {})
     try {
       while (this.#messages.length === 0) {
@@ -77,7 +78,7 @@ export class Program {
     }
   }
 
-  /** Says something to it. */
+  /** Sends it a message. */
   send(message: string): void {
     this.#child.send(message)
   }
@@ -87,48 +88,48 @@ export class Program {
     await this.end()
   }
 
-  /** Waits for its end, and resolves to its exit code or the signal that ended it. */
+  /** Waits until it has exited; resolves to its exit code or the signal that ended it. */
   end(): Promise<number | string> {
     this.#child.ref()
     return this.#ended
   }
 
-  /** Halts it; its sockets and memory stay. */
+  /** Suspends the process; its sockets and memory stay. */
   stop(): void {
     this.#child.kill('SIGSTOP')
   }
 
-  /** Lets it go on. */
-  goOn(): void {
+  /** Resumes a suspended process. */
+  resume(): void {
     this.#child.kill('SIGCONT')
   }
 }
 
 export interface Serving extends Program {
   readonly name: string
-  /** Connects to it, and closes when the test is over. */
+  /** Connects to it, and closes when the test has ended. */
   connect(t: ExecutionContext, options?: ClientOptions): Promise<Client>
 }
 
 let names = 0
 
-/** Starts a server that has all contracts. */
+/** Starts a server that handles all contracts. */
 export async function serve(settings: Partial<Settings> = {}): Promise<Serving> {
   const name = settings.name ?? `server-${++names}`
-  const options = unhurried(settings.server)
+  const options = withoutDropping(settings.server)
   const program = new Program('server', { ...settings, server: options, name })
   await program.report()
   return Object.assign(program, {
     name,
     async connect(t: ExecutionContext, options?: ClientOptions) {
-      const client = await connect(name, unhurried(options))
+      const client = await connect(name, withoutDropping(options))
       t.teardown(() => client.close())
       return client
     },
   })
 }
 
-/** A server and a connection to it, for tests that are rough with them. */
+/** Starts a server for this test only, and connects to it. */
 export async function pair(
   t: ExecutionContext,
   settings: Partial<Settings> & { client?: ClientOptions } = {},
@@ -139,11 +140,11 @@ export async function pair(
   return { server, client }
 }
 
-/** Waits until it is so; fails if it never is. */
+/** Polls until the condition holds; fails if it does not in time. */
 export async function until(what: string, isSo: () => unknown): Promise<void> {
-  const end = Date.now() + PATIENCE_MS
+  const end = Date.now() + CONDITION_MS
   while (!(await isSo())) {
-    if (Date.now() > end) throw new Error(`it never came to be that ${what}`)
+    if (Date.now() > end) throw new Error(`timed out waiting until ${what}`)
     await setTimeout(5)
   }
 }

@@ -1,13 +1,13 @@
-// Seeded random values. Whatever fails says which seed it was; `RINGPOST_SEED` runs that one alone,
-// `RINGPOST_RUNS` multiplies the number of seeds, for a long search.
+// Seeded random values. A failure prints its seed; `RINGPOST_SEED` runs that seed alone,
+// `RINGPOST_RUNS` multiplies the number of seeds for a longer search.
 
 import type { ExecutionContext } from 'ava'
 
 export interface Random {
   readonly seed: number
-  /** From 0 to below 1. */
+  /** In [0, 1). */
   next(): number
-  /** A whole number from 0 to below `limit`. */
+  /** An integer in [0, limit). */
   below(limit: number): number
   pick<T>(values: readonly T[]): T
   text(length: number): string
@@ -16,7 +16,7 @@ export interface Random {
 
 const LETTERS = [...'abcdefghijklmnopqrstuvwxyz 0123456789', 'é', '漢', '🦀', '\0']
 
-/** Runs `body` with each of so many seeds, one after the other. */
+/** Runs `body` with each seed, one after another. */
 export async function eachSeed(
   t: ExecutionContext,
   runs: number,

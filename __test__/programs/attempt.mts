@@ -1,5 +1,5 @@
-// What comes of an attempt to serve, to connect, or both, in surroundings that were made for it: one
-// line of JSON on the standard output.
+// Tries to serve, to connect, or both, in the environment it is started in, and prints the result
+// as one line of JSON.
 
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs'
@@ -45,14 +45,14 @@ const verbs = {
   /** Serves until the standard input ends. */
   async serve() {
     const server = await serve()
-    say({ up: true })
+    print({ up: true })
     process.stdin.resume()
     await once(process.stdin, 'end')
     await server.close()
     return { closed: true }
   },
 
-  /** Makes the directory and all in it, whatever the umask takes away. */
+  /** Creates the directory and its files under restrictive umasks. */
   async umask() {
     const directory = options!.directory!
     const found: unknown[] = []
@@ -65,7 +65,7 @@ const verbs = {
     return found
   },
 
-  /** Goes elsewhere after it has said where to meet by a relative path. */
+  /** Changes the working directory after serving in a relative directory. */
   async moves() {
     const start = process.cwd()
     const server = await serve()
@@ -77,20 +77,20 @@ const verbs = {
     return { before, after, here: readdirSync('.') }
   },
 
-  /** The first failure of a thread, and what comes after it. */
+  /** Connects without free descriptors, and again with some. */
   async 'without descriptors'() {
     const held: number[] = []
     try {
       for (;;) held.push(openSync('/dev/null', 'r'))
     } catch {
-      // There are no more.
+      // All are in use.
     }
-    const first = await connect(name).catch(told)
+    const first = await connect(name).catch(describe)
     for (const fd of held) closeSync(fd)
-    return { first, later: await connect(name).catch(told) }
+    return { first, later: await connect(name).catch(describe) }
   },
 
-  /** A thread with an environment of its own. */
+  /** Serves in worker threads with their own environment variables. */
   async worker() {
     const script = `
       const { createServer } = require('ringpost')
@@ -110,13 +110,13 @@ const verbs = {
   },
 }
 
-function told(error: unknown) {
+function describe(error: unknown) {
   const { code, message } = error as IpcError
   return { code, message, isOurs: error instanceof IpcError }
 }
 
-function say(value: unknown): void {
+function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`)
 }
 
-say(await verbs[attempt.verb]().catch(told))
+print(await verbs[attempt.verb]().catch(describe))

@@ -1,5 +1,4 @@
-// Code that does what it should not, and processes that end: each does what its verb says, and reports
-// what it saw.
+// Misbehaving code and processes that end: each verb is a scenario that reports what it observes.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout } from 'node:timers/promises'
@@ -20,7 +19,7 @@ import {
 
 export interface Edge {
   verb: string
-  /** Of the server to connect to, or to be. */
+  /** Name of the server to connect to or to start. */
   name: string
   thing?: keyof typeof THINGS
   options?: ClientOptions
@@ -35,7 +34,7 @@ const Said = event<any>('said')
 const Bulk = event<Uint8Array>('bulk', { codec: bytes })
 const WAITING: ClientOptions = { overflow: { normal: { waitMs: Infinity } } }
 
-/** What can be thrown. */
+/** Values to throw. */
 const THINGS = {
   undefined: () => undefined,
   null: () => null,
@@ -79,7 +78,7 @@ const THINGS = {
     ),
 }
 
-/** What waits for nothing, and says that it does. */
+/** Thenables that misbehave. */
 const ODD_PROMISES = {
   'whose then throws when asked for': () =>
     Object.defineProperty({}, 'then', {
@@ -101,7 +100,7 @@ const ODD_PROMISES = {
   }),
 }
 
-/** Two clients ask and tell in one turn; what is between fails in any of these ways. */
+/** Two clients send requests and events in one turn, some of which fail in the given way. */
 async function fail(how: string, make: () => unknown): Promise<unknown> {
   const warnings: { message: string; detail: unknown }[] = []
   const warn = ({ message, ...rest }: Error) => {
@@ -144,9 +143,9 @@ async function fail(how: string, make: () => unknown): Promise<unknown> {
 }
 
 const verbs: Record<string, () => unknown> = {
-  // ---- what is entered ----
+  // ---- asynchronous contexts ----
 
-  /** Makes its first connections within a store. */
+  /** Makes its first connections inside `AsyncLocalStorage.run`. */
   async within() {
     const storage = new AsyncLocalStorage<string>()
     const server = await storage.run('the server', () => createServer(edge.name))
@@ -159,7 +158,7 @@ const verbs: Record<string, () => unknown> = {
     await Promise.all([client.close(), server.close()])
   },
 
-  // ---- what is thrown ----
+  // ---- thrown values ----
 
   async thrown() {
     const make = THINGS[edge.thing!]
@@ -172,23 +171,23 @@ const verbs: Record<string, () => unknown> = {
     report(results)
   },
 
-  /** Listeners throw `null` while other messages come. */
+  /** Listeners throw `null` while other messages arrive. */
   async listeners() {
     const order: string[] = []
     process.on('uncaughtException', (error) => order.push(`uncaught ${String(error)}`))
-    const careless = () => {
+    const throwing = () => {
       throw null
     }
     const server = await createServer(edge.name)
-    server.on('connection', careless)
+    server.on('connection', throwing)
     server.on('connection', () => order.push('connection'))
     server.handle('ask', (value) => value)
     const [one, other, closing] = [await join(), await join(), await join()]
     for (const name of ['close', 'error'] as const) {
-      closing.on(name, careless)
+      closing.on(name, throwing)
       closing.on(name, () => order.push(name))
     }
-    closing.on(Said, careless)
+    closing.on(Said, throwing)
     while (server.connections.size < 3) await setTimeout(1)
     const connections = [...server.connections]
     for (const connection of connections) connection.notify(Said)
@@ -200,8 +199,8 @@ const verbs: Record<string, () => unknown> = {
     await Promise.all([one.close(), other.close(), server.close()])
   },
 
-  /** Tells its client something, and is dead. */
-  async tells() {
+  /** Sends events to its client and is killed. */
+  async 'sends-and-dies'() {
     const server = await createServer(edge.name)
     server.handle('tell', (count: number, { connection }) => {
       for (let at = 0; at < count; at++) connection.notify(Said, at)
@@ -212,8 +211,8 @@ const verbs: Record<string, () => unknown> = {
     report('up')
   },
 
-  /** Answers each event of a peer that is dead by then, in all ways. */
-  async bereft() {
+  /** Answers each event of a peer that has died, in every way. */
+  async 'answers-dead-peer'() {
     const warnings: string[] = []
     process.on('warning', ({ message }) => warnings.push(message))
     const client = await join()
@@ -228,7 +227,7 @@ const verbs: Record<string, () => unknown> = {
     })
     const told = client.request('tell', 20).catch((error: { code: string }) => error.code)
     setImmediate(() => {
-      // It says everything and dies while this side looks elsewhere.
+      // The peer sends everything and dies while this loop is blocked.
       for (const end = performance.now() + 200; performance.now() < end; );
     })
     const outcome = await told
@@ -237,10 +236,10 @@ const verbs: Record<string, () => unknown> = {
     report({ came, outcome, warnings })
   },
 
-  // ---- first words ----
+  // ---- first messages ----
 
-  /** Says, asks and asks for a stream as soon as it has a client. */
-  async greets() {
+  /** Sends an event, a request and a stream as soon as a client connects. */
+  async 'sends-on-connect'() {
     const server = await createServer(edge.name)
     server.handle('echo', (value) => value)
     server.on('connection', async (connection) => {
@@ -259,8 +258,8 @@ const verbs: Record<string, () => unknown> = {
     report('up')
   },
 
-  /** Says and asks something as soon as it is connected. */
-  async 'speaks-first'() {
+  /** Sends events and a request as soon as it is connected. */
+  async 'sends-first'() {
     const client = await join()
     client.notify(Said, 'first')
     client.notify(Said, 'second')
@@ -268,7 +267,7 @@ const verbs: Record<string, () => unknown> = {
     await client.close()
   },
 
-  /** Is server and client, and both speak at once. */
+  /** Is server and client, and both send at once. */
   async 'both-at-once'() {
     const server = await createServer(edge.name)
     let [heard, asked] = [0, 0]
@@ -297,18 +296,18 @@ const verbs: Record<string, () => unknown> = {
     await server.close()
   },
 
-  // ---- ends ----
+  // ---- exits ----
 
-  /** Comes to an end by itself with much that waits. */
-  async 'comes-to-its-end'() {
+  /** Ends by itself with many messages queued. */
+  async 'ends-by-itself'() {
     const client = await connect(edge.name, WAITING)
     process.disconnect()
     client.unref()
     for (let at = 0; at < 250; at++) client.notify(Bulk, new Uint8Array(100_000))
   },
 
-  /** The same, where nobody reads; its peer is stopped when this has reported. */
-  async 'ends-unheard'() {
+  /** The same with a peer that does not read; the peer is suspended after the report. */
+  async 'ends-unread'() {
     const client = await connect(edge.name, WAITING)
     report('connected')
     await new Promise((resolve) => process.once('message', resolve))
@@ -316,7 +315,7 @@ const verbs: Record<string, () => unknown> = {
     for (let at = 0; at < 100; at++) client.notify(Bulk, new Uint8Array(100_000))
   },
 
-  /** What is said in the turn of an end. */
+  /** Sends in the turn in which it exits. */
   async exits() {
     const client = await join()
     process.on('exit', () => client.notify(Said, 'from a listener of exit'))
@@ -328,11 +327,11 @@ const verbs: Record<string, () => unknown> = {
     const client = await join()
     setImmediate(() => {
       client.notify(Said, 'in the turn of the end')
-      throw new Error('uncaught, as it should be')
+      throw new Error('uncaught on purpose')
     })
   },
 
-  /** In a handler, whose answers are sent when it has come back. */
+  /** Exits in a handler, before its answers are sent. */
   async 'exits-in-a-handler'() {
     const client = await join()
     client.on(event('go'), () => {
@@ -367,16 +366,16 @@ const verbs: Record<string, () => unknown> = {
     process.disconnect()
   },
 
-  /** Connects, says something, and is gone before anyone can answer. */
-  async 'comes-and-goes'() {
+  /** Connects, sends, and exits before anything can be answered. */
+  async 'sends-and-exits'() {
     const client = await join()
     client.notify(Said, 'first')
     client.notify(Said, 'last')
     process.exit()
   },
 
-  /** Closes, and wants to be kept by what is over. */
-  async 'refers-to-the-dead'() {
+  /** Calls `ref()` on a closed client and a closed server. */
+  async 'refs-after-close'() {
     const client = await join()
     await client.close()
     client.ref()
@@ -386,7 +385,7 @@ const verbs: Record<string, () => unknown> = {
     server.ref()
   },
 
-  /** Waits for room, gives up, and has nothing else to stay for. */
+  /** Waits for space, gives up, and has nothing else to keep it alive. */
   async 'gives-up'() {
     const client = await connect(edge.name, WAITING)
     report('connected')
@@ -402,7 +401,7 @@ const verbs: Record<string, () => unknown> = {
 
   // ---- clocks ----
 
-  /** Has all timers and clocks replaced, as test frameworks do. */
+  /** Replaces all timers and clocks, as test frameworks do. */
   async faked() {
     const server = await createServer(edge.name)
     const Items = stream('items')
@@ -416,7 +415,8 @@ const verbs: Record<string, () => unknown> = {
     const client = await join()
     const fake = () => undefined as never
     const globals = globalThis as unknown as Record<string, unknown>
-    for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'clearTimeout']) {
+    const timers = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'clearTimeout']
+    for (const name of timers) {
       globals[name] = fake
     }
     globals.Date = class {
@@ -439,10 +439,10 @@ const verbs: Record<string, () => unknown> = {
     process.exit()
   },
 
-  // ---- two that ask each other ----
+  // ---- synchronous requests in both directions ----
 
-  /** Serves, and asks back synchronously over the other connection it has to who asks. */
-  async crosses() {
+  /** Sends a synchronous request over the caller's other connection. */
+  async 'calls-back'() {
     const server = await createServer(edge.name)
     server.handle('cross', (_, { connection }) => {
       const other = [...server.connections].find((one) => one !== connection)!
@@ -457,17 +457,23 @@ const verbs: Record<string, () => unknown> = {
 
   // ---- memory ----
 
-  /** Sends back what it is sent, whatever it is. */
+  /** Echoes every payload. */
   async answers() {
     const server = await createServer(edge.name)
-    const plain: Codec<Uint8Array> = { name: 'plain', encode: (value) => value, decode: (value) => value.slice() }
-    for (const name of ['greedy', 'nested']) server.handle(method(name, { codec: plain }), (value) => value)
+    const plain: Codec<Uint8Array> = {
+      name: 'plain',
+      encode: (value) => value,
+      decode: (value) => value.slice(),
+    }
+    for (const name of ['greedy', 'nested']) {
+      server.handle(method(name, { codec: plain }), (value) => value)
+    }
     server.handle(method('ask', { codec: bytes }), (value: Uint8Array) => value)
     process.on('disconnect', () => process.exit())
     report('up')
   },
 
-  /** Keeps one small payload of each hundred. */
+  /** Keeps one small payload in a hundred. */
   async keeps() {
     const server = await createServer(edge.name)
     const client = await connect(edge.name, WAITING)

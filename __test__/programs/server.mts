@@ -1,4 +1,4 @@
-// A server that has all contracts, under the name and with the options it is started with.
+// A server that handles all contracts, with the name and options passed as its argument.
 
 import { readdirSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
@@ -29,7 +29,7 @@ server.handle(contracts.FailOddly, (what) => {
   throw what
 })
 const begun = new Set<string>()
-server.handle(contracts.HasBegun, (label) => begun.has(label))
+server.handle(contracts.HasStarted, (label) => begun.has(label))
 server.handle(contracts.Never, (label, { signal }) => {
   begun.add(label)
   const note = () => abandoned.set(label, (signal.reason as IpcError).code)
@@ -38,7 +38,7 @@ server.handle(contracts.Never, (label, { signal }) => {
 })
 server.handle(contracts.Abandoned, (label) => abandoned.get(label) ?? null)
 server.handle(contracts.Wait, (ms) => setTimeout(ms, ms))
-server.handle(contracts.Look, (_, { lane, remainingMs, traceparent, peer }) => ({
+server.handle(contracts.Inspect, (_, { lane, remainingMs, traceparent, peer }) => ({
   lane,
   remainingMs,
   traceparent: traceparent ?? null,
@@ -60,7 +60,7 @@ server.handle(
 server.handle(contracts.Inherit, ({ name, timeoutMs }, context) =>
   context.connection.request(name, undefined, { timeoutMs, parent: context }),
 )
-server.handle(contracts.Tell, ({ label, count }, { connection }) => {
+server.handle(contracts.SendTicks, ({ label, count }, { connection }) => {
   for (let step = 0; step < count; step++) connection.notify(contracts.Tick, [label, step])
 })
 
@@ -127,16 +127,16 @@ function toError({ cause, name, message, code }: Failure): Error {
   return code === undefined ? error : Object.assign(error, { code })
 }
 
-// ---- asking and telling the client ----
+// ---- requests and events to the client ----
 
-server.handle(contracts.AskBack, async (back, { connection }) => {
+server.handle(contracts.RequestBack, async (back, { connection }) => {
   try {
     return await ask(connection, back)
   } catch (error) {
     return (error as IpcError).code
   }
 })
-server.handle(contracts.TellBack, ({ name, payload, count }, { connection }) => {
+server.handle(contracts.NotifyBack, ({ name, payload, count }, { connection }) => {
   for (let sent = 0; sent < count; sent++) connection.notify(name, payload)
 })
 
@@ -147,7 +147,7 @@ function ask(connection: Connection, { name, payload, sync, timeoutMs }: Back): 
     : connection.request(name, payload, options)
 }
 
-// ---- what has come ----
+// ---- received messages ----
 
 const ticks = new Map<string, number[]>()
 const ticked = new WeakMap<Connection, number>()
@@ -157,7 +157,7 @@ server.handle(contracts.Tick, ([label, step]) => {
   if (row) row.push(step)
   else ticks.set(label, [step])
 })
-// Answers are written at the end of the turn.
+// Delayed, because answers are written at the end of the turn.
 server.handle(contracts.Note, (file) => void setTimeout(20).then(() => writeFileSync(file, '')))
 server.handle(contracts.PeerDropped, (_, { connection }) => connection.stats().peerDropped)
 server.handle(contracts.Blob, (payload) => payload)
@@ -181,13 +181,13 @@ server.handle(contracts.Block, (ms) => {
 })
 server.handle(contracts.CloseHere, async (_, { connection }) => {
   await connection.close()
-  return 'nobody hears this'
+  return 'never delivered'
 })
 server.handle(contracts.End, (how) => {
   if (how === 'kill') process.kill(process.pid, 'SIGKILL')
   if (how === 'exit') process.exit(3)
   setImmediate(() => {
-    throw new Error('uncaught, as it should be')
+    throw new Error('uncaught on purpose')
   })
   return new Promise<never>(() => {})
 })

@@ -1,5 +1,5 @@
-// The main thread and four workers, each a server and a client of all, itself too; the workers are
-// terminated in mid-traffic, and others take their places.
+// The main thread and four workers, each a server and a client of all including itself; the workers
+// are terminated in mid-traffic and replaced.
 
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
@@ -19,7 +19,7 @@ import { Echo, EchoBytes, Tick } from '../helpers/contracts.mjs'
 const MAIN = 'main'
 const NAMES = ['one', 'two', 'three', 'four']
 const GENERATIONS = 4
-/** Rounds with every other thread after which there is traffic enough. */
+/** Rounds with every other thread that count as traffic. */
 const ROUNDS = 20
 
 const { wake } = (isMainThread ? JSON.parse(process.argv[2]) : workerData) as { wake: 'loop' | 'thread' }
@@ -33,8 +33,8 @@ async function serve(name: string): Promise<Server> {
   return server
 }
 
-/** Talks until the other side is gone; `busy` is called when there was traffic enough. */
-async function talk(client: Client, busy: () => void): Promise<void> {
+/** Sends requests until the other side is gone; calls `busy` after {@link ROUNDS}. */
+async function exchange(client: Client, busy: () => void): Promise<void> {
   const large = new Uint8Array(50_000).fill(7)
   try {
     for (let round = 0; ; round++) {
@@ -49,10 +49,10 @@ async function talk(client: Client, busy: () => void): Promise<void> {
   }
 }
 
-/** Talks to all at once; resolves when there was traffic enough with each. */
-async function talkToAll(names: string[]): Promise<Client[]> {
+/** Exchanges requests with all at once; resolves after {@link ROUNDS} with each. */
+async function exchangeWithAll(names: string[]): Promise<Client[]> {
   const clients = await Promise.all(names.map((name) => connect(name)))
-  await Promise.all(clients.map((client) => new Promise<void>((busy) => talk(client, busy))))
+  await Promise.all(clients.map((client) => new Promise<void>((busy) => exchange(client, busy))))
   return clients
 }
 
@@ -61,7 +61,7 @@ async function runWorker(): Promise<void> {
   await serve(name)
   parentPort!.postMessage('up')
   await once(parentPort!, 'message')
-  await talkToAll([MAIN, ...NAMES])
+  await exchangeWithAll([MAIN, ...NAMES])
   parentPort!.postMessage('busy')
 }
 
@@ -74,7 +74,7 @@ async function runGeneration(server: Server, faults: string[]): Promise<void> {
   await next()
   const busy = next()
   for (const worker of workers) worker.postMessage('go')
-  const clients = await talkToAll(NAMES)
+  const clients = await exchangeWithAll(NAMES)
   await busy
   for (const client of clients) {
     if (client.requestSync(Echo, 'sync') !== 'sync') faults.push('a wrong answer')
@@ -83,7 +83,7 @@ async function runGeneration(server: Server, faults: string[]): Promise<void> {
     await Promise.all(workers.slice(half, half + 2).map((worker) => worker.terminate()))
     for (const client of clients.slice(half, half + 2)) {
       const reason = await client.closed
-      if (reason?.code !== 'ERR_PEER_LOST') faults.push(`it was closed: ${reason}`)
+      if (reason?.code !== 'ERR_PEER_LOST') faults.push(`the connection ended with ${reason}`)
     }
     for (const client of clients.slice(half + 2)) await client.request(Echo, 'alive')
   }

@@ -9,7 +9,7 @@ import { estimates, filterOf } from '../micro/rust.mjs'
 
 const SHORT = { seconds: 0.01, repeats: 2 }
 
-test.serial('every case proves its answer and gives a figure', async (t) => {
+test.serial('every case checks its answer and gives a figure', async (t) => {
   const names: string[] = []
   const measurements = await microSuite({ ...SHORT, step: (name) => names.push(name) })
   const cases = microCases()
@@ -29,7 +29,7 @@ test.serial('every case proves its answer and gives a figure', async (t) => {
   t.deepEqual(names, [...first, ...first], 'all have a turn before any has another')
 })
 
-test.serial('only what is asked for is measured', async (t) => {
+test.serial('only selected cases are measured', async (t) => {
   const ids = async (only: string | string[]) =>
     (await microSuite({ ...SHORT, repeats: 1, only })).map(({ id }) => id)
   t.deepEqual(await ids('pending.one'), ['micro.js.pending.one'])
@@ -40,7 +40,7 @@ test.serial('only what is asked for is measured', async (t) => {
   t.deepEqual(await ids('rust'), [])
 })
 
-test('a suite that is ended keeps what it has', async (t) => {
+test('an interrupted suite keeps its results', async (t) => {
   const ending = new AbortController()
   const measurements = await microSuite({
     ...SHORT,
@@ -52,7 +52,7 @@ test('a suite that is ended keeps what it has', async (t) => {
   t.is(measurements[0].repeats.length, 1)
 })
 
-test('criterion is asked for the same cases in its own words', (t) => {
+test('criterion is given a filter for the same cases', (t) => {
   t.is(filterOf(undefined), '')
   t.is(filterOf(['micro.rust']), '')
   t.is(filterOf(['micro', 'js']), '')
@@ -64,7 +64,7 @@ test('criterion is asked for the same cases in its own words', (t) => {
   t.false(matches('ring', 'string/push-pop-64'))
 })
 
-test('criterion gives medians, of an operation where one iteration does many', (t) => {
+test('criterion results are medians per operation', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ringpost-test-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const write = (name: string, throughput: object | null, low: number) => {

@@ -1,12 +1,12 @@
-// Every small slip that would be possible in a TypeScript file.
+// Every small change that can be made to a TypeScript file.
 
 import '../setup.mjs'
 
-// Not before it is installed.
+// Imported late, because setup.mjs may have to install it.
 const { default: ts } = await import('typescript')
 const { SyntaxKind: Kind } = ts
 
-/** What an operator may be mistaken for. */
+/** Operators and their replacements. */
 const OPERATORS = {
   [Kind.LessThanToken]: '<=',
   [Kind.LessThanEqualsToken]: '<',
@@ -28,7 +28,8 @@ const OPERATORS = {
   [Kind.QuestionQuestionEqualsToken]: '=',
 }
 
-/** All of them: a name that survives changes elsewhere in the file, and what the file becomes. */
+/** All mutants of a file: a name that is stable under changes elsewhere in the file, and the new
+ * text. */
 export function mutantsOf(file, source) {
   const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
   const found = []
@@ -39,7 +40,7 @@ export function mutantsOf(file, source) {
     const from = source.slice(start, end)
     const shown = (text) => text.replaceAll(/\s+/g, ' ')
     const described = `${file}: \`${shown(source.split('\n')[line]).trim()}\`: \`${shown(from)}\` to \`${to}\``
-    // The same slip in the same words, elsewhere.
+    // The same change of an identical line elsewhere.
     const count = (names.get(described) ?? 0) + 1
     names.set(described, count)
     const name = count === 1 ? described : `${described} (${count})`
@@ -48,15 +49,15 @@ export function mutantsOf(file, source) {
   const visit = (node) => {
     if (ts.isTypeNode(node) || ts.isInterfaceDeclaration(node) || ts.isImportDeclaration(node)) return
     if (ts.isTypeAliasDeclaration(node)) return
-    for (const [part, to] of slips(node)) change(part, to)
+    for (const [part, to] of changes(node)) change(part, to)
     ts.forEachChild(node, visit)
   }
   visit(tree)
   return found
 }
 
-/** What may be wrong about a piece of code: which part of it, and what that would become. */
-function* slips(node) {
+/** The changes of one node: the part to replace, and its replacement. */
+function* changes(node) {
   if (ts.isBinaryExpression(node)) {
     const to = OPERATORS[node.operatorToken.kind]
     if (to !== undefined) yield [node.operatorToken, to]

@@ -1,5 +1,5 @@
-// Faults in the npm package and in the runner, each planted alone: `by` names the file of `__test__`
-// that has to catch it.
+// Faults in the npm package and in the runner, each planted alone: `by` names the file of
+// `__test__` that has to catch it.
 
 const FLOW = { file: 'ts/connection/flow.ts', by: '27-flow' }
 

@@ -1,13 +1,11 @@
-// Mutants that no test catches, and why that is no fault of the tests.
+// Mutants that no test catches, and the reason why none can.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, giveUp } from '../step.mjs'
 
-/**
- * The survivors that are known, by name, with their arguments. In the file an argument stands indented
- * behind those it is for.
- */
+/** The known survivors by name, with their reasons. In the file, a reason is indented and follows
+ * the mutants it applies to. */
 export function readSurvivors(file) {
   const path = join(ROOT, 'ci/mutations', file)
   const known = new Map()
@@ -22,17 +20,17 @@ export function readSurvivors(file) {
       waiting.push(line)
     }
   }
-  if (waiting.length > 0) giveUp(`${file} says nothing about ${waiting[0]}`)
+  if (waiting.length > 0) giveUp(`${file} gives no reason for ${waiting[0]}`)
   return known
 }
 
-/** Compares what was found with what is known, and fails for what is not. `wasTried` says which of those
- * known could have been found. */
+/** Reports survivors, and fails if one is not known. `wasTried` selects the known ones that were
+ * tried. */
 export function report(found, known, wasTried) {
   const fresh = found.filter((name) => !known.has(name))
   const gone = [...known.keys()].filter((name) => wasTried(name) && !found.includes(name))
-  for (const name of gone) console.log(`caught now, or not there any more: ${name}`)
+  for (const name of gone) console.log(`caught now, or no longer present: ${name}`)
   for (const name of fresh) console.log(`SURVIVES: ${name}`)
-  console.log(`${found.length} survive, ${fresh.length} of them without an argument`)
+  console.log(`${found.length} survive, ${fresh.length} of them without a reason`)
   if (fresh.length > 0) process.exitCode = 1
 }

@@ -1,19 +1,19 @@
-// A copy of the tree in which faults are planted.
+// The copy of the tree in which faults are planted.
 
 import { cpSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import '../setup.mjs'
 import { ROOT } from '../step.mjs'
 
-// Not before it is installed.
+// Imported late, because setup.mjs may have to install it.
 const { default: ts } = await import('typescript')
 
-/** Left out: what is built, fetched, or found by fuzzing. */
+/** Not copied: build products, downloads, and the results of fuzzing. */
 const NOT_COPIED =
   /^(target|node_modules|\.git|\.cache|coverage|crates\/ipc-core\/fuzz\/(target|corpus|artifacts))$/
 
-/** Makes the copy of that name anew, and always in the same place, so that Rust is built anew only where
- * it has changed. Returns its folder. */
+/** Replaces the copy with this name, always in the same place so that Rust rebuilds only what has
+ * changed. Returns its folder. */
 export function copyTree(name) {
   const copy = join(ROOT, 'target/mutations', name)
   rmSync(copy, { recursive: true, force: true })
@@ -28,8 +28,7 @@ export function copyTree(name) {
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile)
 const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT)
 
-/** Writes what a TypeScript file of the copy becomes. Without a look at types: quick, and it is the tests
- * that are tested. */
+/** Compiles a TypeScript file of the copy without type checking, which is fast. */
 export function transpile(copy, file, source) {
   const { outputText } = ts.transpileModule(source, {
     fileName: join(copy, file),

@@ -15,7 +15,8 @@ export async function connect(name: string, options?: api.ClientOptions): Promis
   signal?.throwIfAborted()
   const runtime = theRuntime()
   const { native, connectTimeoutMs } = settings
-  const link = raised(() => runtime.engine.connect(name, native, Math.min(connectTimeoutMs, FOR_EVER)))
+  const limitMs = Math.min(connectTimeoutMs, FOR_EVER)
+  const link = raised(() => runtime.engine.connect(name, native, limitMs))
   let stop: (() => void) | undefined
   try {
     return await new Promise<Connection>((resolve, reject) => {

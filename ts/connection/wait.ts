@@ -1,4 +1,5 @@
-// Waiting with an end: by a signal, or by the clock. A wait that was given up leaves nothing behind.
+// Waiting with an end: by a signal, or by the clock. A wait that was given up leaves nothing
+// behind.
 
 import type * as api from '../../index.js'
 import type { Alarms } from '../runtime/alarms.js'
@@ -50,7 +51,9 @@ export class Waiters {
         reject(reason)
         if (this.#waiting.size === 0) this.#emptied?.()
       }
-      const late = () => giveUp(new IpcError('ERR_TIMEOUT', `no ${this.#what} within ${timeoutMs} ms`))
+      const late = () => {
+        giveUp(new IpcError('ERR_TIMEOUT', `no ${this.#what} within ${timeoutMs} ms`))
+      }
       const alarm = isTimed ? alarms.set(timeoutMs, late) : undefined
       const stop = signal && onAbort(signal, () => giveUp(signal.reason))
       const release = () => {

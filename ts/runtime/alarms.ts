@@ -1,5 +1,6 @@
-// Alarms: what is to be done when its time has come, by the engine's clock and its timer. JavaScript's
-// own may have been replaced, as test frameworks do, and reach no farther than 25 days.
+// Alarms: what is to be done when its time has come, by the engine's clock and its timer.
+// JavaScript's own may have been replaced, as test frameworks do, and reach no farther than 25
+// days.
 
 /** Of the binding: a monotonic clock, and a call when it reads so much. */
 interface Clock {

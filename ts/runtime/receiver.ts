@@ -16,8 +16,8 @@ export interface Receiver {
   hasClosed(description: string): void
 }
 
-/** The caller that asked for a connection. It makes the connection itself, because it may be another
- * copy of the package, whose errors and values are of another realm. */
+/** The caller that asked for a connection. It makes the connection itself, because it may be
+ * another copy of the package, whose errors and values are of another realm. */
 export interface Opener<R extends Receiver> {
   open(link: number, description: string): R
 }

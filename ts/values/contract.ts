@@ -133,7 +133,8 @@ export function isContract(value: unknown, kind: string): boolean {
   return isOne === true && own === kind
 }
 
-/** Contracts of ours for those of other copies, which have other codecs and another engine's codes. */
+/** Contracts of ours for those of other copies, which have other codecs and another engine's
+ * codes. */
 const foreigners = new WeakMap<object, Contract>()
 
 function foreign<C extends Contract>(

@@ -32,8 +32,8 @@ TYPES.set('ArrayBuffer', ARRAY_BUFFER)
 export const typeOf = (name: string): number | undefined => TYPES.get(name)
 
 /**
- * What bytes of a type stand for; they are the caller's to give away. Elements are little-endian, as in
- * the memory of every machine this runs on.
+ * What bytes of a type stand for; they are the caller's to give away. Elements are little-endian,
+ * as in the memory of every machine this runs on.
  */
 export function fromExtension(type: number, bytes: Uint8Array<ArrayBuffer>): unknown {
   if (type === TIMESTAMP) return readTime(bytes)
@@ -66,7 +66,8 @@ export function timeBytes(ms: number): Uint8Array {
   return new Uint8Array(view.buffer)
 }
 
-/** A `Date` of these bytes: what is finer than a millisecond is cut off, as it has no place there. */
+/** A `Date` of these bytes: what is finer than a millisecond is cut off, as it has no place
+ * there. */
 function readTime(bytes: Uint8Array): Date {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   let seconds

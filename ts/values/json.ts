@@ -1,5 +1,6 @@
 // JSON, written out because of what `JSON.stringify` leaves away without a word: functions, the
-// entries of a Map, the numbers JSON has no form for. Here each is refused, and everything is read once.
+// entries of a Map, the numbers JSON has no form for. Here each is refused, and everything is read
+// once.
 
 import { isUtf8 } from 'node:buffer'
 import {
@@ -26,8 +27,8 @@ let at = 0
 let isWriting = false
 
 /**
- * Makes bytes of a value. They are valid until the next call, and a call that comes while a value is
- * read has memory of its own.
+ * Makes bytes of a value. They are valid until the next call, and a call that comes while a value
+ * is read has memory of its own.
  * @throws Refusal
  */
 export function encode(value: unknown): Uint8Array {
@@ -169,7 +170,8 @@ function writeText(text: string): void {
   const start = at + 1
   for (let index = 0; index < length; index++) {
     const unit = text.charCodeAt(index)
-    if (unit < 0x20 || unit > 0x7f || unit === QUOTE || unit === BACKSLASH) return writeEscaped(text)
+    const isPlain = unit >= 0x20 && unit <= 0x7f && unit !== QUOTE && unit !== BACKSLASH
+    if (!isPlain) return writeEscaped(text)
     buffer[start + index] = unit
   }
   buffer[at] = QUOTE

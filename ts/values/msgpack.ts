@@ -1,6 +1,6 @@
 // MessagePack, written out because of its integers: whole numbers travel as integers, so that a
-// field of 64 bits in Rust can read what `Date.now()` gives, and come back as numbers where they are
-// exact and as bigints where they are not. Libraries do the one or the other.
+// field of 64 bits in Rust can read what `Date.now()` gives, and come back as numbers where they
+// are exact and as bigints where they are not. Libraries do the one or the other.
 
 import { TIMESTAMP, timeBytes, typeOf } from './extensions.js'
 import {
@@ -35,8 +35,8 @@ let isWriting = false
 let bytesMax = Infinity
 
 /**
- * Makes bytes of a value. They are valid until the next call, and a call that comes while a value is
- * read (by its `toJSON`, a getter, a proxy) has memory of its own.
+ * Makes bytes of a value. They are valid until the next call, and a call that comes while a value
+ * is read (by its `toJSON`, a getter, a proxy) has memory of its own.
  * @throws Refusal
  */
 export function encode(value: unknown): Uint8Array {
@@ -131,7 +131,8 @@ function writeObject(value: object, depth: number): void {
   else writeFields(value as Record<string, unknown>, depth)
 }
 
-/** What is no plain object: of a class, of another realm, or something for which there is a type. */
+/** What is no plain object: of a class, of another realm, or something for which there is a
+ * type. */
 function writeInstance(value: object, depth: number, asks: boolean): void {
   if (ArrayBuffer.isView(value)) return writeView(value)
   // What has no tag of its own is no special thing.

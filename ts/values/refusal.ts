@@ -1,4 +1,5 @@
-// Why a value cannot be sent, and where in it the reason is: `params.user.tags: Set cannot be sent`.
+// Why a value cannot be sent, and where in it the reason is: `params.user.tags: Set cannot be
+// sent`.
 
 /** Names on the way to a value beyond these are left out in the middle. */
 const SHOWN_FIRST = 12

@@ -6,9 +6,9 @@ import { kindOf } from './kinds.js'
 
 /** Lists and records within each other, in both directions. */
 export const DEPTH_MAX = 128
-/** Items and fields of one message, however short it is; and how many more for each of its bytes. What
- * decoding costs goes by their number, and a byte can claim one. Lists of floating-point numbers, of 9
- * bytes each, and of records whose fields have names are never that dense. */
+/** Items and fields of one message, however short it is; and how many more for each of its bytes.
+ * What decoding costs goes by their number, and a byte can claim one. Lists of floating-point
+ * numbers, of 9 bytes each, and of records whose fields have names are never that dense. */
 export const VALUES_FREE = 1_000_000
 const VALUES_PER_BYTE = 1 / 8
 /** Shorter texts are read character by character, which beats a native call. */

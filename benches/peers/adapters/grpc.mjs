@@ -16,7 +16,7 @@ const OPTIONS = {
   // A call that may be repeated is kept until it is answered, and takes more than it can send.
   'grpc.enable_retries': 0,
   'grpc.per_rpc_retry_buffer_size': 0,
-  // Statistics for a service that nobody asks here.
+  // Statistics for a service that is not used here.
   'grpc.enable_channelz': 0,
   // Otherwise a second client of a process would find the connection of the first.
   'grpc.use_local_subchannel_pool': 1,

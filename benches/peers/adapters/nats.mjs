@@ -10,7 +10,7 @@ import { kept, Window } from '../sending.mjs'
 const PACKAGE = '@nats-io/transport-node'
 const nats = await library(PACKAGE)
 
-/** Long enough for whoever is kept from running for a while. */
+/** Long enough for a side that does not run for a while. */
 const TIMEOUT_MS = 600_000
 
 /** Its limits are for services on a network; here nothing may be refused or dropped. */

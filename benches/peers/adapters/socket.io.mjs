@@ -21,7 +21,7 @@ export default {
       ...TRANSPORT,
       serveClient: false,
       maxHttpBufferSize: 64 << 20,
-      // Whoever is kept from running for a while is not gone.
+      // A side that does not run for a while is not gone.
       pingTimeout: 600_000,
     })
     server.on('connection', (socket) => {

@@ -41,7 +41,7 @@ export default {
     const pending = new Map()
     let last = 0
     let push
-    let tell
+    let pushing
     let sent = 0
     let read = 0
     void receiving(dealer, ([id, payload]) => {
@@ -58,7 +58,7 @@ export default {
         const id = Buffer.allocUnsafe(4)
         id.writeUInt32LE(last)
         // It may not overtake messages without answers, so after them it goes their way.
-        if (sent > read) void tell([routingId, id, payload])
+        if (sent > read) void pushing([routingId, id, payload])
         else void ask([id, payload])
       })
     // ZeroMQ waits from the thousandth message on, which is too late for long ones.
@@ -69,10 +69,10 @@ export default {
         if (push === undefined) {
           push = new Push({ linger: 0 })
           push.connect(endpoint(directory, address, 'messages'))
-          tell = sending(push)
+          pushing = sending(push)
         }
         sent++
-        const taken = tell(kept(payload))
+        const taken = pushing(kept(payload))
         const room = window.sent(payload.length)
         return room ? room.then(() => taken) : taken
       },

@@ -1,4 +1,4 @@
-//! What every transport under measurement looks like to the worker: an echo for requests, a sink
+//! The interface of every transport under measurement: an echo for requests, a sink
 //! for one-way messages, and nothing else, so that no one is measured with more comfort than
 //! another.
 

@@ -66,16 +66,16 @@ impl<C: Channel> Measured for C {
         }
     }
 
-    /// The times to send at are laid out in advance: who comes too late to one is late, and so is
-    /// all that waits behind. There is one request at a time, so being late adds up.
+    /// The times to send at are laid out in advance: a round trip that begins too late is late, and
+    /// so are those that wait behind it. There is one request at a time, so being late adds up.
     fn open_loop(&mut self, size: usize, span: Duration, rate: f64) -> Result<OpenLoop> {
         let mut asking = Asking::new(size);
         let wanted = (rate * span.as_secs_f64()).round().max(1.0);
         let start = Instant::now();
-        // Who cannot keep up is not waited for without end.
-        let wait_policy = start + 2 * span + Duration::from_secs(1);
+        // A transport that cannot keep up is not awaited forever.
+        let deadline = start + 2 * span + Duration::from_secs(1);
         let mut answered = 0.0;
-        while answered < wanted && Instant::now() < wait_policy {
+        while answered < wanted && Instant::now() < deadline {
             let due = start + Duration::from_secs_f64(answered / rate);
             // No timer is as precise as the times to send at.
             while Instant::now() < due {
@@ -203,16 +203,16 @@ pub enum Until {
     Sent(u64),
 }
 
-/// Bytes or messages after which the clock is looked at: of short messages many, because a look
+/// Bytes or messages after which the clock is read: of short messages many, because reading it
 /// costs as much as some of them, and of long ones few, because they take so long.
-const LOOKED_EVERY_LEN: u64 = 1 << 20;
-const LOOKED_EVERY_MAX: u64 = 1024;
+const READ_EVERY_LEN: u64 = 1 << 20;
+const READ_EVERY_MAX: u64 = 1024;
 
 /// Messages to send, numbered from 0, each as it is needed.
 pub struct Messages {
     payload: Vec<u8>,
     sent: u64,
-    /// How many may be sent before it is looked whether there are more.
+    /// How many may be sent before the clock is read again.
     granted: u64,
     until: Until,
     start: Instant,
@@ -258,8 +258,8 @@ impl Messages {
         self.granted = match self.until {
             Until::Sent(count) => count,
             Until::Elapsed(span) if self.start.elapsed() < span => {
-                let fitting = LOOKED_EVERY_LEN / self.payload.len().max(1) as u64;
-                self.sent + fitting.clamp(1, LOOKED_EVERY_MAX)
+                let fitting = READ_EVERY_LEN / self.payload.len().max(1) as u64;
+                self.sent + fitting.clamp(1, READ_EVERY_MAX)
             }
             Until::Elapsed(_) => self.sent,
         };

@@ -10,7 +10,7 @@ use crate::adapter::Result;
 /// One message in so many is compared whole.
 pub(crate) const COMPARED_EVERY: u64 = 64;
 
-/// Reads a byte of every cache line, as whoever uses a payload does at least.
+/// Reads a byte of every cache line, the least any use of a payload does.
 pub(crate) fn touch(payload: &[u8]) {
     black_box(payload.iter().step_by(64).map(|byte| u64::from(*byte)).sum::<u64>());
 }

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gets_shorter_comes_back_and_what_does_not_is_left_alone() {
+    fn a_payload_is_compressed_only_if_that_makes_it_shorter() {
         let text = b"the same again and again, ".repeat(10_000);
         let packed = pack(&text).unwrap();
         assert!(packed.len() < text.len() / 40);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_become_too_much_is_refused_before_it_is_unpacked() {
+    fn a_payload_that_would_be_too_long_is_refused_before_it_is_unpacked() {
         let zeros = vec![0; PIECE_LEN];
         let mut block = vec![0; 2 * PIECE_LEN];
         let len = lz4_flex::block::compress_into(&zeros, &mut block).unwrap();

@@ -133,7 +133,7 @@ fn show(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn every_golden_vector_is_made_and_read_as_the_protocol_says() {
+fn every_golden_vector_encodes_and_decodes() {
     let mut seen = HashMap::<_, u32>::new();
     for block in PROTOCOL.split("```golden\n").skip(1) {
         let vector = Vector::parse(block.split("```").next().expect("it ends"));

@@ -171,9 +171,9 @@ pub const WINDOW_MIN: u32 = 4 << 10;
 pub const WINDOW_MAX: u32 = 16 << 20;
 /// The window of a stream whose caller asked for no other.
 pub const WINDOW_DEFAULT: u32 = 256 << 10;
-/// When a request is given up whose caller sets no other time.
+/// When a request is given up unless its caller sets another time: 30 seconds.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
-/// When an attempt to connect is given up whose caller sets no other time.
+/// When connecting is given up unless the client sets another time: 5 seconds.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
 /// The longest method or event name, in bytes of UTF-8.

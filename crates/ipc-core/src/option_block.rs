@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_message_says_what_belongs_to_it() {
+    fn each_kind_of_message_has_only_its_own_options() {
         let nothing = Options::default();
         let budget = Options { budget_us: Some(1), ..nothing };
         let trace = Options { trace: Some(Trace([0; TRACE_LEN])), ..nothing };

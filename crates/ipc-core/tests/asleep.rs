@@ -19,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 use seeds::{Random, each_seed};
 use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, patiently, role};
 
-/// How long before the end of its work a worker is told of it: time enough for it to wake up.
+/// How long before the end of its work a worker receives the order: enough for it to wake up.
 const NOTICE_NS: u64 = 40_000;
 /// How much the moment of falling asleep is moved, and how far.
 const STEP_NS: u64 = 100;
@@ -41,18 +41,18 @@ fn in_another_process() {
     let Some((role, options)) = role() else { return };
     match role.as_str() {
         "worker" => work(&options),
-        role => panic!("nobody knows how to be a {role}"),
+        role => panic!("unknown role {role}"),
     }
 }
 
-/// A server that is busy until it is told to be, and says when it has slept through something.
+/// A server that works as it is ordered to, and reports when it has slept through something.
 fn work(options: &Options) {
     static DONE: AtomicU64 = AtomicU64::new(0);
     let mut server =
         Server::bind("worker", &ServerConfig::from(options).wait_policy(WaitPolicy::NONE)).unwrap();
     server.handle("work", |request, reply| {
         let until = u64::from_le_bytes(request.payload[..8].try_into().unwrap());
-        // Whatever it says, not for long.
+        // Never for long.
         be_busy_until(until.min(now_ns() + 2 * NOTICE_NS));
         DONE.fetch_add(1, Ordering::Relaxed);
         reply.payload.extend(request.payload);

@@ -1,5 +1,5 @@
 //! Sandboxes that refuse system calls, and limits a process is given: it works, or there is an
-//! error that says what is missing. Each situation is a process of its own.
+//! error that names what is missing. Each situation is a process of its own.
 
 // A filter of system calls, and limits.
 #![allow(unsafe_code)]
@@ -82,7 +82,7 @@ fn limit(resource: Resource, value: u64) {
     setrlimit(resource, Rlimit { current: Some(value), maximum }).unwrap();
 }
 
-/// The error says what is missing, and its value.
+/// The error names what is missing, and its value.
 fn fails<T>(outcome: Result<T, Error>, code: Code, texts: &[&str]) {
     let Err(error) = outcome else { panic!("it did not fail") };
     let message = error.to_string();
@@ -133,7 +133,7 @@ fn play(role: &str, options: &Options) {
             refuse(&[libc::SYS_flock], libc::ENOSYS);
             fails(converse(options), Code::System, &["locking", "server.lock"]);
         }
-        "no one to be let in" => {
+        "no accepting" => {
             refuse(&[libc::SYS_accept4], libc::EPERM);
             let mut server =
                 blocking::Server::bind("server", &ServerConfig::from(options)).unwrap();
@@ -159,9 +159,9 @@ fn play(role: &str, options: &Options) {
         "small files" => {
             for max in [0, 4096] {
                 limit(Resource::Fsize, max);
-                let says = ["RLIMIT_FSIZE", &max.to_string()];
-                fails(converse(&sealed), Code::NoSpace, &says);
-                fails(converse(&portable), Code::NoSpace, &says);
+                let names = ["RLIMIT_FSIZE", &max.to_string()];
+                fails(converse(&sealed), Code::NoSpace, &names);
+                fails(converse(&portable), Code::NoSpace, &names);
             }
             // Enough for rings that are small enough.
             limit(Resource::Fsize, 64 << 10);
@@ -191,7 +191,7 @@ fn play(role: &str, options: &Options) {
             }
             assert!(room > 5, "{room} descriptors are enough");
         }
-        role => panic!("nobody knows how to be a {role}"),
+        role => panic!("unknown role {role}"),
     }
 }
 
@@ -228,11 +228,11 @@ fn plays(role: &str) {
     command.args(["--exact", "in_another_process", "--nocapture", "--test-threads=1"]);
     let output = command.env(ROLE, role).env(DIRECTORY, &directory).output().unwrap();
     let _ = std::fs::remove_dir_all(directory);
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(GOOD) => {}
         Some(NO_SANDBOX) => panic!("this machine has no filters of system calls (seccomp)"),
-        _ => panic!("{role}: {} {said}", output.status),
+        _ => panic!("{role}: {} {stderr}", output.status),
     }
 }
 
@@ -244,15 +244,15 @@ fn sandboxes_without_memory_files_use_named_segments() {
 }
 
 #[test]
-fn what_a_process_has_for_itself_is_made_of_something_else_where_that_is_possible() {
+fn missing_system_calls_are_replaced_where_that_is_possible() {
     plays("no event counters");
     plays("no word of files that are touched");
     plays("no advice about memory");
 }
 
 #[test]
-fn what_cannot_be_done_without_is_named() {
-    for role in ["no timers", "no epoll", "no locks", "no one to be let in", "no sockets"] {
+fn a_missing_system_call_without_replacement_is_named() {
+    for role in ["no timers", "no epoll", "no locks", "no accepting", "no sockets"] {
         plays(role);
     }
 }

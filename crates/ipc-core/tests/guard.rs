@@ -70,7 +70,7 @@ fn in_another_process() {
             connect(&meeting.options);
             std::process::exit(if current() == before { GOOD } else { 1 });
         }
-        role => panic!("nobody knows how to be a {role}"),
+        role => panic!("unknown role {role}"),
     }
     std::process::exit(1);
 }
@@ -131,7 +131,7 @@ extern "C" fn counts_details(_: c_int, info: *mut libc::siginfo_t, _: *mut c_voi
 static FAULTING: AtomicU32 = AtomicU32::new(0);
 static FAULTING_AT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
-/// An access to a file of somebody else's that has become too short.
+/// An access to a mapping of the program's own, whose file has become too short.
 fn fault() {
     let path = std::env::temp_dir().join(format!("ringpost-guard-{}", std::process::id()));
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
@@ -139,7 +139,7 @@ fn fault() {
     std::fs::remove_file(path).unwrap();
     file.set_len(4096).unwrap();
     let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a fresh mapping, and an access to it that faults, which is what is looked at.
+    // SAFETY: a fresh mapping, and an access to it that faults, which is what is tested.
     unsafe {
         let null = std::ptr::null_mut();
         let at = libc::mmap(null, 4096, protection, libc::MAP_SHARED, file.as_raw_fd(), 0);
@@ -163,8 +163,8 @@ fn play(role: &str) -> Result<i32, i32> {
     command.args(["--exact", "in_another_process", "--nocapture", "--test-threads=1"]);
     let output = command.env(ROLE, role).output().unwrap();
     let status = output.status;
-    let said = String::from_utf8_lossy(&output.stderr);
-    status.code().ok_or_else(|| status.signal().unwrap_or_else(|| panic!("{role}: {said}")))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    status.code().ok_or_else(|| status.signal().unwrap_or_else(|| panic!("{role}: {stderr}")))
 }
 
 #[test]

@@ -11,7 +11,7 @@ use ipc_core::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Remembers what it was told.
+/// Keeps the messages and events it received.
 #[derive(Default)]
 struct Side {
     links: Vec<LinkId>,
@@ -180,7 +180,7 @@ fn an_alarm_that_was_put_off_or_taken_back_is_no_work_for_long() {
     assert!(!engine.is_due(Time::now() + Duration::from_secs(3599)));
     assert!(engine.is_due(Time::now() + Duration::from_secs(3601)));
     engine.wake_at(Time::NEVER);
-    // Never too late is all that is said of it: a look finds out.
+    // The due time is never too late, and may be too early: driving finds out.
     engine.drive(&mut host);
     assert!(engine.arm() && !is_readable(&engine, Duration::from_millis(20)));
 }
@@ -211,7 +211,7 @@ fn two_sides_that_wait_over_two_connections_are_deadlocked() {
 }
 
 #[test]
-fn a_peer_whose_request_was_answered_is_not_waited_for_in_vain() {
+fn a_peer_whose_request_was_answered_is_no_deadlock() {
     let mut pair = Pair::connected("answered", 2);
     let (one, other, there) = (pair.asking.links[0], pair.asking.links[1], pair.serving.links[1]);
     let asked = id::join(3, 1);
@@ -220,7 +220,7 @@ fn a_peer_whose_request_was_answered_is_not_waited_for_in_vain() {
     pair.server.wait_synchronously(there, Some(asked));
     pair.client.send(other, &draft(Kind::Reply, 0, asked), &[]).unwrap();
     pair.client.flush();
-    // The answer is on its way, so the server will go on, though it says that it waits.
+    // The answer is on its way, so the server will go on, though it published that it waits.
     ask(&mut pair.client, one, id::join(0, 1));
     pair.client.wait_synchronously(one, Some(id::join(0, 1)));
     assert!(!pair.client.is_deadlocked(one));
@@ -261,7 +261,7 @@ fn a_host_breaks_off_one_connection_and_no_other() {
 }
 
 #[test]
-fn writing_out_ends_when_the_last_that_waited_is_just_as_much_as_is_written_at_once() {
+fn writing_out_ends_when_exactly_one_turn_of_bytes_waits() {
     let mut pair = Pair::connected("just-as-much", 1);
     let link = pair.asking.links[0];
     let code = pair.client.code("tick").unwrap();
@@ -284,7 +284,7 @@ fn writing_out_ends_when_the_last_that_waited_is_just_as_much_as_is_written_at_o
 }
 
 #[test]
-fn what_waits_is_written_out_as_far_as_there_is_room() {
+fn writing_out_stops_where_there_is_no_room() {
     let mut pair = Pair::connected("last", 1);
     let link = pair.asking.links[0];
     let code = pair.client.code("tick").unwrap();

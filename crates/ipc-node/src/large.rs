@@ -1,5 +1,5 @@
-//! Memory of large payloads: it grows while a message comes in pieces, is lent to JavaScript, and is
-//! used again where JavaScript has kept nothing of it.
+//! Memory of large payloads: it grows while a message comes in pieces, is lent to JavaScript, and
+//! is used again where JavaScript has kept nothing of it.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -9,13 +9,13 @@ use napi::sys;
 
 use crate::memory::Memory;
 
-/// Large payloads whose memory is kept to be used again, and their bytes in all. Fresh memory costs more
-/// than what is copied to it, and V8 takes it for a reason to collect garbage.
+/// Large payloads whose memory is kept to be used again, and their bytes in all. Fresh memory costs
+/// more than what is copied to it, and V8 takes it for a reason to collect garbage.
 const SPARE_MAX: usize = 4;
 const SPARE_BYTES_MAX: usize = 64 << 20;
 
-/// A message that says how long it will be gets so much at once, and this many times what has come of
-/// it: what a peer claims costs nothing before it has been earned.
+/// A message that says how long it will be gets so much at once, and this many times what has come
+/// of it: what a peer claims costs nothing before it has been earned.
 const CLAIM_BYTES: usize = 64 << 10;
 const CLAIM_FACTOR: usize = 64;
 
@@ -163,8 +163,8 @@ impl Larges {
     }
 }
 
-/// Reservation for a message of `total` bytes of which `end` have come or are coming. A long one is moved once
-/// or twice in all, and little of it.
+/// Reservation for a message of `total` bytes of which `end` have come or are coming. A long one is
+/// moved once or twice in all, and little of it.
 fn claim(total: usize, end: usize) -> usize {
     let earned = end.saturating_mul(CLAIM_FACTOR).max(CLAIM_BYTES);
     if total <= earned {

@@ -40,6 +40,6 @@ pub use ipc_core::{
 pub use typed::{Event, Method, Stream};
 
 /// The programs of the project's README.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "typed"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

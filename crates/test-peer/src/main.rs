@@ -1,12 +1,12 @@
-//! One side of the conformance suite: a process that is told by lines of JSON what to do.
+//! One side of the conformance suite: a process that executes commands, one line of JSON each.
 //!
-//! `{"id": 1, "do": {"connect": {...}}}` comes in, `{"id": 1, "ok": ...}` or `{"id": 1, "error": ...}`
-//! goes out. Its twin is `conformance/agent.mts`; what both understand is listed in `wire.rs`.
+//! `{"id": 1, "do": {"connect": {...}}}` comes in, `{"id": 1, "ok": ...}` or `{"id": 1, "error":
+//! ...}` goes out. Its counterpart is `conformance/test-peer.mts`; `wire.rs` lists the commands.
 
-mod asking;
+mod malicious;
+mod malicious_server;
 mod methods;
-mod rogue;
-mod rogue_server;
+mod requests;
 mod serving;
 mod streams;
 mod wire;
@@ -25,11 +25,11 @@ use wire::{Answer, Command, Failure, Line};
 
 /// Everything the process holds.
 #[derive(Default)]
-pub struct Agent {
+pub struct State {
     servers: Mutex<HashMap<String, serving::Serving>>,
     connections: Mutex<HashMap<u32, Connection>>,
-    rogues: Mutex<HashMap<u32, Arc<Mutex<rogue::Rogue>>>>,
-    /// What ends a request that is in flight, by the command that made it.
+    malicious: Mutex<HashMap<u32, Arc<Mutex<malicious::MaliciousPeer>>>>,
+    /// Cancels a request in flight, by the number of the command that made it.
     cancels: Mutex<HashMap<u64, oneshot::Sender<()>>>,
     log: Mutex<methods::Log>,
     numbers: Mutex<u32>,
@@ -45,7 +45,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Agent {
+impl State {
     pub(crate) fn number(&self) -> u32 {
         let mut number = lock(&self.numbers);
         *number += 1;
@@ -68,36 +68,36 @@ impl Agent {
         }
     }
 
-    fn rogue(&self, number: u32) -> Result<Arc<Mutex<rogue::Rogue>>, Failure> {
-        let found = lock(&self.rogues).get(&number).cloned();
-        found.ok_or_else(|| Failure::mistake("there is no such rogue"))
+    fn malicious(&self, number: u32) -> Result<Arc<Mutex<malicious::MaliciousPeer>>, Failure> {
+        let found = lock(&self.malicious).get(&number).cloned();
+        found.ok_or_else(|| Failure::mistake("there is no such malicious peer"))
     }
 
-    fn keep(&self, rogue: rogue::Rogue) -> u32 {
+    fn keep(&self, peer: malicious::MaliciousPeer) -> u32 {
         let number = self.number();
-        lock(&self.rogues).insert(number, Arc::new(Mutex::new(rogue)));
+        lock(&self.malicious).insert(number, Arc::new(Mutex::new(peer)));
         number
     }
 }
 
 fn main() {
-    let (said, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut lines) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in stdin().lock().lines().map_while(Result::ok) {
-            if said.send(line).is_err() {
+            if sender.send(line).is_err() {
                 break;
             }
         }
-        // Whoever started this process is gone.
+        // The process that started this one has exited.
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let agent = Arc::new(Agent::default());
-        while let Some(line) = heard.recv().await {
+        let state = Arc::new(State::default());
+        while let Some(line) = lines.recv().await {
             let Line { id, command } = serde_json::from_str(&line).expect("a command");
-            let agent = Arc::clone(&agent);
-            tokio::spawn(async move { answer(id, obey(agent, id, command).await) });
+            let state = Arc::clone(&state);
+            tokio::spawn(async move { answer(id, execute(state, id, command).await) });
         }
     });
 }
@@ -108,66 +108,66 @@ fn answer(id: u64, outcome: Answer) {
         Err(failure) => json!({ "id": id, "error": failure.0 }),
     };
     let mut out = stdout().lock();
-    // The other end is closed when the runner is gone, and then nobody is to be told.
+    // Fails only once the runner has exited.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-async fn obey(agent: Arc<Agent>, id: u64, command: Command) -> Answer {
+async fn execute(state: Arc<State>, id: u64, command: Command) -> Answer {
     match command {
-        Command::Listen(listen) => serving::listen(&agent, listen).await,
-        Command::Connections { server } => serving::connections(&agent, &server),
+        Command::Listen(listen) => serving::listen(&state, listen).await,
+        Command::Connections { server } => serving::connections(&state, &server),
         Command::CloseServer { server } => {
-            let serving = lock(&agent.servers).remove(&server);
+            let serving = lock(&state.servers).remove(&server);
             if let Some(serving) = serving {
                 serving.server.close().await;
             }
             Ok(Value::Null)
         }
         Command::AnswerTwice { server, options } => {
-            serving::answer_twice(&agent, &server, &options)
+            serving::answer_twice(&state, &server, &options)
         }
-        Command::Connect(connect) => asking::connect(&agent, connect).await,
-        Command::Request(ask) => asking::request(&agent, id, ask).await,
-        Command::Many(many) => asking::many(&agent, many).await,
-        Command::Stream(ask) => streams::ask(&agent, ask).await,
-        Command::Streams { count, request } => streams::ask_many(&agent, count, request).await,
+        Command::Connect(connect) => requests::connect(&state, connect).await,
+        Command::Request(order) => requests::request(&state, id, order).await,
+        Command::Many(many) => requests::many(&state, many).await,
+        Command::Stream(order) => streams::run_one(&state, order).await,
+        Command::Streams { count, request } => streams::run_many(&state, count, request).await,
         Command::Cancel { request } => {
-            let cancel = lock(&agent.cancels).remove(&request);
+            let cancel = lock(&state.cancels).remove(&request);
             Ok(cancel.is_some_and(|cancel| cancel.send(()).is_ok()).into())
         }
-        Command::Notify(notify) => asking::notify(&agent, &notify).await,
+        Command::Notify(notify) => requests::notify(&state, &notify).await,
         Command::Drained { connection, timeout_ms } => {
             let timeout = Duration::from_millis(timeout_ms);
-            agent.client(connection)?.drain(timeout).await?;
+            state.client(connection)?.drain(timeout).await?;
             Ok(Value::Null)
         }
-        Command::Stats { connection } => asking::stats(&agent, connection),
+        Command::Stats { connection } => requests::stats(&state, connection),
         Command::Closed { connection } => {
-            let reason = agent.client(connection)?.closed().await;
+            let reason = state.client(connection)?.closed().await;
             Ok(reason.map(|error| error.code().as_str()).into())
         }
-        Command::Close { connection } => asking::close(&agent, connection).await,
+        Command::Close { connection } => requests::close(&state, connection).await,
         Command::Forget { connection } => {
-            lock(&agent.connections).remove(&connection);
+            lock(&state.connections).remove(&connection);
             Ok(Value::Null)
         }
-        Command::Counted { what } => Ok(lock(&agent.log).counted(&what).into()),
-        Command::Notes { stream } => Ok(lock(&agent.log).notes(stream)),
+        Command::Counted { what } => Ok(lock(&state.log).counted(&what).into()),
+        Command::Notes { stream } => Ok(lock(&state.log).notes(stream)),
         Command::Block { ms } => {
             std::thread::sleep(Duration::from_millis(ms));
             Ok(Value::Null)
         }
-        Command::Holds {} => Ok(wire::holds()),
+        Command::Resources {} => Ok(wire::resources()),
         Command::Exit { code } => std::process::exit(code),
         Command::Crash {} => {
-            // A panic of the main thread, as one that nobody catches.
+            // Exits like an uncaught panic of the main thread.
             std::panic::set_hook(Box::new(|_| std::process::exit(101)));
-            panic!("as it was told to")
+            panic!("crashed on purpose")
         }
         Command::DieAt { point, passages } => {
             kills::die_at(&point, passages);
             Ok(Value::Null)
         }
-        Command::Rogue(order) => rogue::obey(&agent, order).await,
+        Command::Malicious(order) => malicious::execute(&state, order).await,
     }
 }

@@ -1,4 +1,4 @@
-//! What every agent answers, on servers and on clients alike.
+//! The handlers of every test peer, on servers and on clients alike.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -10,12 +10,12 @@ use ringpost::{CallOptions, Codec, RemoteError, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Agent, lock};
+use crate::{State, lock};
 
 /// The method whose messages are compressed.
 pub const PACKED: &str = "packed bytes";
 
-/// One-way messages of a stream: how many, the last number, and whether each was higher.
+/// One-way messages of a series: their count, the last number, and whether numbers only increased.
 #[derive(Clone, Copy)]
 struct Notes {
     count: u32,
@@ -29,7 +29,7 @@ impl Default for Notes {
     }
 }
 
-/// What handlers have seen.
+/// What handlers have recorded.
 #[derive(Default)]
 pub struct Log {
     counts: HashMap<String, u32>,
@@ -45,7 +45,7 @@ impl Log {
         self.counts.get(what).copied().unwrap_or_default()
     }
 
-    /// A one-way message starts with its stream and its number.
+    /// A one-way message starts with the numbers of its series and of itself.
     fn note(&mut self, payload: &[u8]) {
         let word = |at: usize| u32::from_le_bytes(payload[at..at + 4].try_into().expect("four"));
         let notes = self.streams.entry(word(0)).or_default();
@@ -62,17 +62,17 @@ impl Log {
     }
 }
 
-/// Counts a handler that was dropped before its end as cancelled.
-struct AtWork(Arc<Agent>, bool);
+/// Counts the start of a handler, and its cancellation if it is dropped before its end.
+struct Observed(Arc<State>, bool);
 
-impl AtWork {
-    fn start(agent: &Arc<Agent>) -> Self {
-        lock(&agent.log).count("started");
-        Self(Arc::clone(agent), false)
+impl Observed {
+    fn start(state: &Arc<State>) -> Self {
+        lock(&state.log).count("started");
+        Self(Arc::clone(state), false)
     }
 }
 
-impl Drop for AtWork {
+impl Drop for Observed {
     fn drop(&mut self) {
         if !self.1 {
             lock(&self.0.log).count("cancelled");
@@ -81,18 +81,18 @@ impl Drop for AtWork {
 }
 
 #[derive(Deserialize)]
-struct AskBack {
+struct RequestBack {
     method: String,
     value: Value,
     #[serde(rename = "timeoutMs")]
     timeout_ms: Option<u64>,
 }
 
-/// All of them; `server` is whose they are, unless a client's.
-pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
-    let state = || Arc::clone(agent);
-    let (noting, sleeping, waiting, closing) = (state(), state(), state(), state());
-    let working = state();
+/// All handlers; `server` is the name of their server, if they are not a client's.
+pub fn handlers(state: &Arc<State>, server: Option<&str>) -> Handlers {
+    let shared = || Arc::clone(state);
+    let (noting, sleeping, waiting, closing) = (shared(), shared(), shared(), shared());
+    let working = shared();
     let name = server.map(str::to_owned);
     let handlers = Handlers::new()
         .handle("note", move |request| {
@@ -100,17 +100,17 @@ pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
             async { Ok(Reply::default()) }
         })
         .handle("sleep", move |request| {
-            let at_work = AtWork::start(&sleeping);
-            async move { sleep(at_work, &request).await }
+            let observed = Observed::start(&sleeping);
+            async move { sleep(observed, &request).await }
         })
         .handle("later", move |request| {
-            let at_work = AtWork::start(&working);
-            async move { later(at_work, &request).await }
+            let observed = Observed::start(&working);
+            async move { later(observed, &request).await }
         })
         .handle("never", move |_| {
-            let at_work = AtWork::start(&waiting);
+            let observed = Observed::start(&waiting);
             async move {
-                let _at_work = at_work;
+                let _observed = observed;
                 pending().await
             }
         })
@@ -123,7 +123,7 @@ pub fn handlers(agent: &Arc<Agent>, server: Option<&str>) -> Handlers {
                 pending().await
             }
         });
-    crate::streams::handle(agent, plain(failing(handlers)))
+    crate::streams::handle(state, plain(failing(handlers)))
 }
 
 fn plain(handlers: Handlers) -> Handlers {
@@ -160,8 +160,8 @@ fn plain(handlers: Handlers) -> Handlers {
             let length: usize = decode(&request)?;
             encode(json!("7".repeat(length)))
         })
-        .handle("askBack", |request| async move {
-            let AskBack { method, value, timeout_ms } = decode(&request)?;
+        .handle("requestBack", |request| async move {
+            let RequestBack { method, value, timeout_ms } = decode(&request)?;
             let payload = rmp_serde::to_vec_named(&value).expect("values encode");
             let timeout = timeout_ms.map(Duration::from_millis);
             let codec = Codec::MessagePack;
@@ -178,10 +178,10 @@ fn failing(handlers: Handlers) -> Handlers {
             Err(RemoteError::new("E_REJECTED", "after a while"))
         })
         .handle("throw", |request: Request| async move {
-            assert!(request.payload.is_empty(), "as it was asked to");
+            assert!(request.payload.is_empty(), "failed on purpose");
             Ok(Reply::default())
         })
-        // Does not notice that nobody waits any more, and answers all the same.
+        // Answers even if the request was abandoned.
         .handle("late", |request| async move {
             let ms: u64 = decode(&request)?;
             std::thread::sleep(Duration::from_millis(ms));
@@ -189,17 +189,17 @@ fn failing(handlers: Handlers) -> Handlers {
         })
 }
 
-async fn sleep(mut at_work: AtWork, request: &Request) -> Result<Reply, RemoteError> {
+async fn sleep(mut observed: Observed, request: &Request) -> Result<Reply, RemoteError> {
     let ms: u64 = decode(request)?;
     tokio::time::sleep(Duration::from_millis(ms)).await;
-    at_work.1 = true;
+    observed.1 = true;
     encode(json!("slept"))
 }
 
-async fn later(mut at_work: AtWork, request: &Request) -> Result<Reply, RemoteError> {
+async fn later(mut observed: Observed, request: &Request) -> Result<Reply, RemoteError> {
     let (ms, length): (u64, usize) = decode(request)?;
     tokio::time::sleep(Duration::from_millis(ms)).await;
-    at_work.1 = true;
+    observed.1 = true;
     encode(json!("7".repeat(length)))
 }
 

@@ -1,4 +1,4 @@
-//! Servers of the agent.
+//! Servers of the test peer.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::methods::handlers;
 use crate::wire::{Answer, Chosen, Failure, Listen};
-use crate::{Agent, lock};
+use crate::{State, lock};
 
 pub struct Serving {
     pub server: Server,
@@ -18,37 +18,37 @@ pub struct Serving {
 
 #[derive(Clone, Default)]
 struct Connections {
-    came: u32,
+    accepted: u32,
     ended: Vec<Option<&'static str>>,
 }
 
-pub async fn listen(agent: &Arc<Agent>, listen: Listen) -> Answer {
+pub async fn listen(state: &Arc<State>, listen: Listen) -> Answer {
     let Listen { server: name, options } = listen;
-    let handlers = handlers(agent, Some(&name));
+    let handlers = handlers(state, Some(&name));
     let server = Server::bind_with(&name, &options.server(), handlers).await?;
     let connections = Arc::<Mutex<Connections>>::default();
-    let (watched, told) = (server.clone(), Arc::clone(&connections));
+    let (watched, counted) = (server.clone(), Arc::clone(&connections));
     tokio::spawn(async move {
         while let Some(change) = watched.next_change().await {
-            let mut told = lock(&told);
+            let mut counted = lock(&counted);
             match change {
-                Change::Connected(..) => told.came += 1,
+                Change::Connected(..) => counted.accepted += 1,
                 Change::NameLost(_) => {}
                 Change::Closed(_, error) => {
-                    told.ended.push(error.map(|error| error.code().as_str()));
+                    counted.ended.push(error.map(|error| error.code().as_str()));
                 }
             }
         }
     });
-    lock(&agent.servers).insert(name, Serving { server, connections });
+    lock(&state.servers).insert(name, Serving { server, connections });
     Ok(Value::Null)
 }
 
-pub fn connections(agent: &Agent, server: &str) -> Answer {
-    let servers = lock(&agent.servers);
+pub fn connections(state: &State, server: &str) -> Answer {
+    let servers = lock(&state.servers);
     let serving = servers.get(server).ok_or_else(|| Failure::mistake("no such server"))?;
     let connections = lock(&serving.connections).clone();
-    let Connections { came, ended } = connections;
+    let Connections { accepted, ended } = connections;
     let lost_wakeups = serving.server.engine_stats().lost_wakeups;
     let mut dropped = [0; 4];
     for (link, _) in serving.server.peers() {
@@ -56,23 +56,23 @@ pub fn connections(agent: &Agent, server: &str) -> Answer {
         dropped.iter_mut().zip(stats.peer_dropped).for_each(|(sum, count)| *sum += count);
     }
     Ok(json!({
-        "came": came,
+        "accepted": accepted,
         "ended": ended,
         "lostWakeups": lost_wakeups,
         "peerDropped": dropped,
     }))
 }
 
-/// Only the api for threads that wait lets a handler answer again.
-pub fn answer_twice(agent: &Arc<Agent>, name: &str, options: &Chosen) -> Answer {
+/// Only the blocking API lets a handler answer again.
+pub fn answer_twice(state: &Arc<State>, name: &str, options: &Chosen) -> Answer {
     let mut server = blocking::Server::bind(name, &ServerConfig::from(&options.options()))?;
     let tickets = Arc::new(Mutex::new(Vec::new()));
-    let asked = Arc::clone(&tickets);
+    let taken = Arc::clone(&tickets);
     server.handle("twice", move |request, _| {
-        lock(&asked).push(request.ticket());
+        lock(&taken).push(request.ticket());
         Ok(blocking::Answer::Later)
     });
-    let agent = Arc::clone(agent);
+    let state = Arc::clone(state);
     std::thread::spawn(move || {
         let until = Instant::now() + Duration::from_secs(10);
         while Instant::now() < until {
@@ -81,7 +81,7 @@ pub fn answer_twice(agent: &Arc<Agent>, name: &str, options: &Chosen) -> Answer 
                 let (first, second) = (Reply::bytes(b"first"), Reply::bytes(b"second"));
                 server.answer(&ticket, Ok(&first)).expect("the answer");
                 if server.answer(&ticket, Ok(&second)).ok() == Some(Sent::Unwanted) {
-                    lock(&agent.log).count("unwanted");
+                    lock(&state.log).count("unwanted");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Streams: what the agent answers, and what it is told to ask for.
+//! Streams: the handlers of the test peer, and the execution of a stream command.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use ringpost::{CallOptions, Code, Codec, Error, RemoteError, Reply};
 use serde_json::{Value, json};
 
 use crate::methods::{decode, encode};
-use crate::wire::{Answer, Failure, StreamAsk, pattern};
-use crate::{Agent, lock};
+use crate::wire::{Answer, Failure, StreamOrder, pattern};
+use crate::{State, lock};
 
-/// Notes that a stream was being answered and is not any more.
-struct Streamed(Arc<Agent>);
+/// Counts the end of a handler of an endless stream.
+struct Streamed(Arc<State>);
 
 impl Drop for Streamed {
     fn drop(&mut self) {
@@ -21,8 +21,8 @@ impl Drop for Streamed {
     }
 }
 
-pub fn handle(agent: &Arc<Agent>, handlers: Handlers) -> Handlers {
-    let agent = Arc::clone(agent);
+pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
+    let state = Arc::clone(state);
     handlers
         .handle("count", |mut request: Request| async move {
             let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
@@ -38,7 +38,7 @@ pub fn handle(agent: &Arc<Agent>, handlers: Handlers) -> Handlers {
             }
             encode(json!(sum))
         })
-        .handle("deaf", |mut request: Request| async move {
+        .handle("unread", |mut request: Request| async move {
             let _items = request.take_stream()?;
             std::future::pending().await
         })
@@ -55,14 +55,14 @@ pub fn handle(agent: &Arc<Agent>, handlers: Handlers) -> Handlers {
             for number in 0..3 {
                 items.send(&number_bytes(number)).await?;
             }
-            Err(RemoteError::new("E_BROKEN", "as it was asked to"))
+            Err(RemoteError::new("E_BROKEN", "failed on purpose"))
         })
         .handle("endless", move |mut request: Request| {
-            let agent = Arc::clone(&agent);
+            let state = Arc::clone(&state);
             async move {
                 let items = request.take_stream()?;
-                lock(&agent.log).count("streaming");
-                let _streamed = Streamed(agent);
+                lock(&state.log).count("streaming");
+                let _streamed = Streamed(state);
                 for number in 0.. {
                     items.send(&number_bytes(number)).await?;
                     tokio::task::consume_budget().await;
@@ -82,17 +82,17 @@ pub fn handle(agent: &Arc<Agent>, handlers: Handlers) -> Handlers {
         })
 }
 
-pub async fn ask(agent: &Agent, ask: StreamAsk) -> Answer {
-    let client = agent.client(ask.connection)?;
-    Ok(run(&client, &ask).await)
+pub async fn run_one(state: &State, order: StreamOrder) -> Answer {
+    let client = state.client(order.connection)?;
+    Ok(run(&client, &order).await)
 }
 
-pub async fn ask_many(agent: &Agent, count: u32, ask: StreamAsk) -> Answer {
-    let client = agent.client(ask.connection)?;
+pub async fn run_many(state: &State, count: u32, order: StreamOrder) -> Answer {
+    let client = state.client(order.connection)?;
     let streams: Vec<_> = (0..count)
         .map(|_| {
-            let (client, ask) = (client.clone(), ask.clone());
-            tokio::spawn(async move { run(&client, &ask).await })
+            let (client, order) = (client.clone(), order.clone());
+            tokio::spawn(async move { run(&client, &order).await })
         })
         .collect();
     let (mut ended, mut failed) = (0, BTreeMap::<String, u32>::new());
@@ -106,9 +106,9 @@ pub async fn ask_many(agent: &Agent, count: u32, ask: StreamAsk) -> Answer {
     Ok(json!({ "ended": ended, "failed": failed }))
 }
 
-async fn run(client: &Client, ask: &StreamAsk) -> Value {
+async fn run(client: &Client, order: &StreamOrder) -> Value {
     let mut seen = Seen { items: 0, in_order: true };
-    let outcome = read(client, ask, &mut seen).await;
+    let outcome = read(client, order, &mut seen).await;
     let (result, failure) = match outcome {
         Ok(result) => (result, Value::Null),
         Err(error) => {
@@ -124,37 +124,37 @@ struct Seen {
     in_order: bool,
 }
 
-async fn read(client: &Client, ask: &StreamAsk, seen: &mut Seen) -> Result<Value, Error> {
-    let is_bulk = ask.method == "bulk";
+async fn read(client: &Client, order: &StreamOrder, seen: &mut Seen) -> Result<Value, Error> {
+    let is_bulk = order.method == "bulk";
     let codec = if is_bulk { Codec::Bytes } else { Codec::MessagePack };
     let payload = match codec {
-        Codec::Bytes => ask.value.to_string().into_bytes(),
-        _ => rmp_serde::to_vec_named(&ask.value).expect("values encode"),
+        Codec::Bytes => order.value.to_string().into_bytes(),
+        _ => rmp_serde::to_vec_named(&order.value).expect("values encode"),
     };
     let mut options = CallOptions::new()
         .codec(codec)
-        .lane(ask.lane.into())
-        .timeout(ask.timeout_ms.map(Duration::from_millis));
-    options.window = ask.window;
-    let stream = client.stream(&ask.method, &payload, &options)?;
-    let (expected, factor) = (pattern(ask.length), if ask.method == "double" { 2 } else { 1 });
+        .lane(order.lane.into())
+        .timeout(order.timeout_ms.map(Duration::from_millis));
+    options.window = order.window;
+    let stream = client.stream(&order.method, &payload, &options)?;
+    let (expected, factor) = (pattern(order.length), if order.method == "double" { 2 } else { 1 });
     let read = async {
         while let Some(item) = stream.next().await? {
             let payload = item.payload;
             seen.in_order &=
                 if is_bulk { payload == expected } else { number(&payload) == seen.items * factor };
             seen.items += 1;
-            if Some(seen.items) == ask.take {
+            if Some(seen.items) == order.take {
                 return Ok(false);
             }
-            if seen.items == 1 && ask.pause_ms > 0 {
-                tokio::time::sleep(Duration::from_millis(ask.pause_ms)).await;
+            if seen.items == 1 && order.pause_ms > 0 {
+                tokio::time::sleep(Duration::from_millis(order.pause_ms)).await;
             }
         }
         Ok::<_, Error>(true)
     };
-    // What ends the stream is told to whoever reads.
-    let (is_whole, _) = tokio::join!(read, upload(&stream, ask.up));
+    // A failure also ends the reading, which reports it.
+    let (is_whole, _) = tokio::join!(read, upload(&stream, order.up));
     if !is_whole? {
         return Ok(Value::Null);
     }

@@ -1,4 +1,5 @@
-//! What the agent is told and what it says, as values.
+//! The commands of the test peer and its answers; `conformance/wire.mts` says the same in
+//! TypeScript.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use ringpost::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::rogue::Order;
+use crate::malicious::Order;
 
 pub type Answer = Result<Value, Failure>;
 
@@ -24,30 +25,29 @@ pub struct Line {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Command {
     Listen(Listen),
-    /// How many connections have come to a server, what those that are over have ended with, and
-    /// whether a wake-up was lost.
+    /// Connections a server has accepted, the codes with which they have ended, and lost wake-ups.
     Connections {
         server: String,
     },
     CloseServer {
         server: String,
     },
-    /// A server whose method `twice` is answered twice; what the second answer came to.
+    /// A server whose method `twice` is answered twice; counts a refused second answer.
     AnswerTwice {
         server: String,
         options: Chosen,
     },
     Connect(Connect),
-    Request(Ask),
-    /// Many requests at once, and how many came to what.
+    Request(RequestOrder),
+    /// Sends many requests at once and counts the outcomes.
     Many(Many),
-    Stream(StreamAsk),
-    /// Many streams at once, and how many came to what.
+    Stream(StreamOrder),
+    /// Opens many streams at once and counts the outcomes.
     Streams {
         count: u32,
-        request: StreamAsk,
+        request: StreamOrder,
     },
-    /// Ends the request that the command of this number made.
+    /// Cancels the request made by the command with this number.
     Cancel {
         request: u64,
     },
@@ -65,24 +65,24 @@ pub enum Command {
     Close {
         connection: u32,
     },
-    /// Lets go of a connection altogether.
+    /// Closes a connection and drops it.
     Forget {
         connection: u32,
     },
-    /// How often handlers have noted something.
+    /// How often handlers have counted this event.
     Counted {
         what: String,
     },
-    /// What has come of a stream of one-way messages.
+    /// One-way messages received in a series.
     Notes {
         stream: u32,
     },
-    /// Keeps everything else in the process from happening.
+    /// Blocks the thread of the runtime.
     Block {
         ms: u64,
     },
-    /// Descriptors and mappings of this process.
-    Holds {},
+    /// Open descriptors and mapped segments of the process.
+    Resources {},
     Exit {
         code: i32,
     },
@@ -91,7 +91,7 @@ pub enum Command {
         point: String,
         passages: u32,
     },
-    Rogue(Order),
+    Malicious(Order),
 }
 
 #[derive(Deserialize)]
@@ -108,28 +108,28 @@ pub struct Connect {
     pub server: String,
     #[serde(default)]
     pub options: Chosen,
-    /// For requests that wait without doing anything else.
+    /// For synchronous requests.
     #[serde(default)]
     pub waiting: bool,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Ask {
+pub struct RequestOrder {
     pub connection: u32,
     pub method: String,
     #[serde(default)]
     pub codec: Encoding,
     #[serde(default)]
     pub value: Value,
-    /// With bytes as codec: so many, which have to come back.
+    /// With the codec `bytes`: length of the payload, which must be echoed.
     #[serde(default)]
     pub length: usize,
     #[serde(default)]
     pub lane: Urgency,
     pub timeout_ms: Option<u64>,
     pub traceparent: Option<String>,
-    /// Given up before it is looked at.
+    /// Cancelled before it is sent.
     #[serde(default)]
     pub aborted: bool,
     #[serde(default)]
@@ -138,7 +138,7 @@ pub struct Ask {
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StreamAsk {
+pub struct StreamOrder {
     pub connection: u32,
     pub method: String,
     #[serde(default)]
@@ -147,14 +147,14 @@ pub struct StreamAsk {
     pub lane: Urgency,
     pub timeout_ms: Option<u64>,
     pub window: Option<u32>,
-    /// So many numbers go with the request.
+    /// How many numbers to send.
     pub up: Option<u32>,
-    /// Bytes of each item that has to come, of streams of bytes.
+    /// Expected length of each item, for streams of bytes.
     #[serde(default)]
     pub length: usize,
-    /// No more items are wanted after so many.
+    /// Stop reading after so many items.
     pub take: Option<u32>,
-    /// How long nothing is read after the first item.
+    /// How long to pause reading after the first item.
     #[serde(default)]
     pub pause_ms: u64,
 }
@@ -163,8 +163,8 @@ pub struct StreamAsk {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Many {
     pub count: u32,
-    pub request: Ask,
-    /// The connection is closed as soon as all are on their way.
+    pub request: RequestOrder,
+    /// Close the connection as soon as all are sent.
     #[serde(default)]
     pub close: bool,
 }
@@ -178,10 +178,10 @@ pub struct Notify {
     pub length: usize,
     #[serde(default)]
     pub lane: Urgency,
-    /// Waits with each until it is being written.
+    /// Wait until each message is being written before sending the next.
     #[serde(default)]
     pub awaiting: bool,
-    /// Sends so long, whatever the count.
+    /// Send for so long, regardless of the count.
     pub for_ms: Option<u64>,
 }
 
@@ -339,11 +339,11 @@ impl From<Urgency> for Lane {
     }
 }
 
-/// What a command has failed with.
+/// The failure a command reports.
 pub struct Failure(pub Value);
 
 impl Failure {
-    /// A row asks for what cannot be.
+    /// A row orders something impossible.
     pub fn mistake(message: &str) -> Self {
         Self(json!({ "code": "MISTAKE", "message": message }))
     }
@@ -373,13 +373,13 @@ impl From<Error> for Failure {
     }
 }
 
-/// Bytes that differ wherever one looks, the same ones in both languages.
+/// Non-repeating bytes, the same in both languages.
 pub fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + (at >> 8) * 13 + (at >> 16)).to_le_bytes()[0]).collect()
 }
 
-/// Descriptors by kind, and mappings of segments.
-pub fn holds() -> Value {
+/// Counts open descriptors and mapped segments.
+pub fn resources() -> Value {
     let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let ours = |line: &&str| line.contains("memfd:ringpost") || line.contains("/dev/shm/ringpost.");

@@ -1,10 +1,10 @@
 //! `iceoryx2` the way it is fastest, which is that of its own benchmark: publish-subscribe with a
 //! service each way, messages written into loaned memory and read where they lie, the next loan
-//! taken while nobody waits for it, and both sides polling without ever sleeping. Its
+//! taken while no message waits for it, and both sides polling without ever sleeping. Its
 //! request-response takes twice as long, and its events go through sockets.
 //!
-//! One-way messages take the way of the requests, so that an answer tells that those before it have
-//! been read. Nothing is lost: what finds a full queue is tried again.
+//! One-way messages take the way of the requests, so an answer means that those before it have been
+//! read. Nothing is lost: what finds a full queue is tried again.
 
 use std::fs;
 use std::mem::MaybeUninit;
@@ -46,9 +46,9 @@ const REQUEST: Kind = 0;
 const ONE_WAY: Kind = 1;
 const GOODBYE: Kind = 2;
 
-/// Looks without news, after which a server looks for new clients, and after which anyone lets the
-/// others on this core have their turn. While messages come, nobody looks that often.
-const LOOKS: u32 = 1 << 12;
+/// Polls without news after which a server checks for new clients, and after which either side
+/// yields its core. While messages arrive, the count stays below it.
+const POLLS: u32 = 1 << 12;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Node = iceoryx2::node::Node<ipc::Service>;
@@ -148,11 +148,11 @@ impl Outlet {
         *loan.user_header_mut() = kind;
         match loan.write_from_slice(payload).send()? {
             1 => Ok(()),
-            _ => Err("nobody was there to take a message".into()),
+            _ => Err("no server was there to take a message".into()),
         }
     }
 
-    /// Takes the memory for the next message, while nobody waits for it.
+    /// Takes the memory for the next message, while no message waits for it.
     #[inline]
     fn prepare(&mut self, len: usize) -> Result<()> {
         if self.loan.is_none() {
@@ -193,14 +193,14 @@ type Inlet = Subscriber<ipc::Service, [u8], Kind>;
 /// The next message, however long that takes.
 #[inline]
 fn await_message(inlet: &Inlet) -> Result<Sample<ipc::Service, [u8], Kind>> {
-    let mut looks = 0;
+    let mut polls = 0;
     loop {
         if let Some(sample) = inlet.receive()? {
             return Ok(sample);
         }
-        looks += 1;
-        if looks == LOOKS {
-            looks = 0;
+        polls += 1;
+        if polls == POLLS {
+            polls = 0;
             thread::yield_now();
         }
     }
@@ -257,15 +257,15 @@ impl Serving {
         Ok(Self { clients: Vec::new(), door, place, reader, node })
     }
 
-    /// Serves until there has been nothing to do for some time, and then looks for new clients.
+    /// Serves until there has been nothing to do for some time, and then checks for new clients.
     fn turn(&mut self) -> Result<()> {
-        let mut looks = 0;
-        while looks < LOOKS {
-            looks += 1;
+        let mut polls = 0;
+        while polls < POLLS {
+            polls += 1;
             let mut gone = None;
             for (index, client) in self.clients.iter_mut().enumerate() {
                 let Some(sample) = client.inlet.receive()? else { continue };
-                looks = 0;
+                polls = 0;
                 let payload = sample.payload();
                 match *sample.user_header() {
                     REQUEST => {
@@ -312,7 +312,7 @@ fn connect(address: &str, settings: &Settings) -> Result<Box<dyn Measured>> {
     let end = Instant::now() + CONNECT_TIMEOUT;
     while welcome.receive()?.is_none() {
         if Instant::now() > end {
-            return Err("nobody opens".into());
+            return Err("no server opens the service".into());
         }
         thread::yield_now();
     }

@@ -3,7 +3,7 @@
 //! thread for each of the first two.
 //!
 //! A client connects to a one-shot server, which takes one client. The next of them is named in a
-//! file in the run's folder; whoever renames that file has it.
+//! file in the run's folder; the client that renames that file has it.
 
 use std::fs;
 use std::io;
@@ -22,11 +22,11 @@ use crate::version;
 
 pub const ADAPTER: Adapter = Adapter { name: "ipc-channel", serve, connect };
 
-/// What a client brings: its requests, its messages, and the way for answers. Nothing: the side
-/// that serves tells itself to stop.
+/// What a client brings: its requests, its messages, and the way for answers. Nothing: the server
+/// stops itself.
 type Connection = Option<(IpcBytesReceiver, IpcBytesReceiver, IpcBytesSender)>;
 
-/// Until a server is named that nobody has taken.
+/// Until a free server is named.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
@@ -72,7 +72,7 @@ fn announce(path: &Path) -> Result<IpcOneShotServer<Connection>> {
     Ok(server)
 }
 
-/// The name of a one-shot server nobody else will connect to.
+/// The name of a one-shot server, which no other client will connect to.
 fn take(path: &Path) -> io::Result<String> {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     let number = TAKEN.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,5 @@
 //! The least two processes can do, which is the floor for everything else: slots of one size each
-//! way, a position each way, and nothing else. Nobody sleeps, and there is one client.
+//! way, a position each way, and nothing else. Neither side sleeps, and there is one client.
 //!
 //! ```text
 //! FORTH position · length · kind | BACK position | slots forth ... | slots back ...
@@ -56,9 +56,9 @@ const MESSAGE_MAX: usize = WAY / SLOTS_MIN;
 const BY_WORDS_MAX: usize = 512;
 /// One-way messages after which the other side is shown them.
 const BATCH: u64 = 64;
-/// Looks without news after which the others on this core have their turn. While messages come,
-/// nobody looks that often.
-const LOOKS: u32 = 1 << 16;
+/// Polls without news after which the thread yields its core. While messages arrive, the count
+/// stays below it.
+const POLLS: u32 = 1 << 16;
 
 const REQUESTS: u64 = 0;
 const ONE_WAY: u64 = 1;
@@ -130,7 +130,7 @@ impl Memory {
     ///
     /// # Safety
     ///
-    /// The other side does not write it before it is told that this one is done with it.
+    /// The other side does not write it before this one has released it.
     #[inline]
     unsafe fn slot(&self, way: Way, shape: Shape, position: u64) -> &[u8] {
         // SAFETY: in bounds, since lengths are no greater than MESSAGE_MAX; unchanged meanwhile, as
@@ -179,15 +179,15 @@ impl Memory {
     /// Waits until a word has another value than this one.
     #[inline]
     fn wait(&self, offset: usize, old: u64) -> u64 {
-        let mut looks = 0;
+        let mut polls = 0;
         loop {
             let value = self.word(offset).load(Ordering::Acquire);
             if value != old {
                 return value;
             }
-            looks += 1;
-            if looks == LOOKS {
-                looks = 0;
+            polls += 1;
+            if polls == POLLS {
+                polls = 0;
                 thread::yield_now();
             }
             spin_loop();
@@ -236,7 +236,7 @@ fn answer(memory: &Memory, mut reader: Reader) {
                 reader.got(payload);
             } else {
                 reader.touch(payload);
-                // SAFETY: the client does not look at it before it sees BACK.
+                // SAFETY: the client does not read it before it sees BACK.
                 unsafe { memory.fill(Way::Back, shape, position, payload) };
             }
         }

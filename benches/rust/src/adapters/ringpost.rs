@@ -23,8 +23,8 @@ pub const ADAPTER: Adapter = Adapter { name: "ringpost", serve, connect };
 const ECHO: &str = "echo";
 const DROP: &str = "drop";
 const FLOW: &str = "flow";
-/// How often the thread that serves looks whether it is to stop.
-const STOP_LOOKS: Duration = Duration::from_secs(1);
+/// How often the server's thread checks whether it has to stop.
+const STOP_POLL: Duration = Duration::from_secs(1);
 
 /// How long to wait for a side that does not read.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
     let stop = Arc::clone(&stops);
     let serving = thread::spawn(move || {
         while !stop.load(Ordering::Relaxed) {
-            server.turn(STOP_LOOKS)?;
+            server.turn(STOP_POLL)?;
             server.changes();
             while let Ok((ticket, params)) = asked.try_recv() {
                 flow(&mut server, &ticket, params)?;

@@ -1,5 +1,5 @@
 //! What the targets that drive an engine share: an application that answers every request with its
-//! own bytes, and keeps count of what it was told.
+//! own bytes, and counts what it received.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

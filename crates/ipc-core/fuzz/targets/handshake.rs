@@ -1,5 +1,5 @@
-//! What an arbitrary peer says before the first frame: to the decoders, to a server, and to a
-//! client. Whatever it says, a connection comes to exactly one end.
+//! What an arbitrary peer sends before the first frame: to the decoders, to a server, and to a
+//! client. Whatever it sends, a connection has exactly one outcome.
 
 #![no_main]
 
@@ -72,7 +72,7 @@ struct Meeting {
     options: Options,
     server: Engine,
     client: Engine,
-    /// Whom the client connects to.
+    /// The server the client connects to.
     listener: UnixListener,
 }
 
@@ -154,7 +154,7 @@ fn talk_to_client(meeting: &mut Meeting, frames: &[Frame]) {
     assert_eq!(application.closed.get(&link), Some(&1));
 }
 
-/// Says everything, one frame after the other, and hangs up.
+/// Sends everything, one frame after the other, and closes.
 fn say(
     mut stream: UnixStream,
     frames: &[Frame],
@@ -163,7 +163,7 @@ fn say(
 ) {
     engine.drive(application);
     for frame in frames {
-        // Whoever has heard enough hangs up.
+        // The other side closes when it has received enough.
         let _ = stream.write_all(&frame.encode());
         engine.drive(application);
     }

@@ -1,5 +1,5 @@
 //! Headers, option blocks and errors as they come from a peer: understood or refused, and what is
-//! understood says the same when it is written again.
+//! understood is the same when it is written again.
 
 #![no_main]
 

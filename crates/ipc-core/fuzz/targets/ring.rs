@@ -1,5 +1,5 @@
 //! A ring whose other side does what it likes to positions, headers and payloads, also between two
-//! looks of the reader: nothing leaves the ring, and what was not touched comes out as it went in.
+//! loads of the reader: nothing leaves the ring, and what was not touched comes out as it went in.
 
 #![no_main]
 
@@ -62,7 +62,7 @@ fn scribble(memory: &Memory, scribble: &Scribble) {
     }
 }
 
-/// What was written and not read yet, while nobody has scribbled.
+/// What was written and not read yet, while the memory was not overwritten.
 #[derive(Default)]
 struct Expected {
     written: VecDeque<Vec<u8>>,

@@ -196,8 +196,8 @@ pub trait Host {
         Readiness::All
     }
 
-    /// Whether requests or one-way messages of this name may come compressed: to unpack them takes more
-    /// memory and time than their author has put in.
+    /// Whether requests or one-way messages of this name may come compressed: to unpack them takes
+    /// more memory and time than their author has put in.
     fn accepts_packed(&mut self, link: LinkId, name: &str) -> bool {
         let _ = (link, name);
         false

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shares_a_core_with_others_sleeps_longer_and_longer() {
+    fn contention_doubles_the_time_without_spinning() {
         let mut contention = Contention::default();
         let slice = Duration::from_millis(4);
         let mut now = Duration::from_secs(1);

@@ -114,7 +114,7 @@ fn impossible_geometry_is_refused() {
 }
 
 #[test]
-fn a_wish_beyond_what_the_server_gives_is_cut_down_to_it() {
+fn a_request_for_larger_rings_is_cut_to_the_limit_of_the_server() {
     let wish = |rings| Hello { rings, ..hello() };
     let agreed = |policy: &Policy, hello: &Hello| {
         policy.negotiate(&hello.encode()).unwrap().agreement.geometry.rings

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_the_name_but_is_no_file_of_memory_is_refused() {
+    fn a_name_that_is_no_memory_file_is_refused() {
         let address = Address { name: "ringpost.cccccccccccccccccccc".into(), nonce: [0; 16] };
         let at = path(&address.name);
         let _ = fs::remove_file(&at);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_of_what_was_made_shorter_is_lost_and_reads_as_zeros() {
+    fn a_truncated_mapping_is_lost_and_reads_as_zeros() {
         let (segment, address) = create(Object::of_len(8192)).unwrap();
         let file = open(&address.name).unwrap();
         segment.word64(4096).store(7, Ordering::Relaxed);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_is_replaced_and_nothing_that_comes_and_goes_beside_it() {
+    fn a_lost_mapping_is_replaced_and_no_other() {
         let over = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn cleaning_up_beside_it_disturbs_nobody_who_creates() {
+    fn segments_can_be_created_while_others_are_reclaimed() {
         let cleaning = std::thread::spawn(|| {
             for _ in 0..2000 {
                 reclaim();
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_of_the_living_stays_and_one_of_the_dead_goes() {
+    fn only_segments_of_dead_processes_are_removed() {
         let (segment, address) = create(Object::of_len(4096)).unwrap();
         reclaim();
         assert!(exists(&address));

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_change_its_size_is_sealed_enough() {
+    fn seals_against_resizing_are_enough() {
         let file = |seals| {
             let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
             let fd = rustix::fs::memfd_create("seals", flags).unwrap();

@@ -479,7 +479,7 @@ fn a_header_checksum_notices_every_flipped_bit_of_the_header_and_no_other() {
 }
 
 #[test]
-fn without_a_checksum_only_what_makes_no_sense_is_noticed() {
+fn without_a_checksum_only_impossible_fields_are_refused() {
     let (header, payload) = unnoticed_flips(CrcMode::Off, 64);
     // Magic and version are always checked; the code, the id and the checksum never.
     assert_eq!(payload, 64 * 8);

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_granted_is_noticed() {
+    fn an_item_without_credit_is_refused() {
         let mut stream = Stream::new(WINDOW);
         assert_eq!(stream.grant(u64::from(WINDOW) + 1), None);
         assert_eq!(stream.grant(0), Some(u64::from(WINDOW)), "an old word takes nothing back");

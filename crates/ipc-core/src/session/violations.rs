@@ -155,7 +155,7 @@ fn a_sender_may_give_a_message_up() {
 }
 
 #[test]
-fn an_answer_nobody_waits_for_any_more_is_abandoned_midway_and_counted_once() {
+fn a_late_answer_is_abandoned_midway_and_counted_once() {
     let mut session = session();
     let draft = Draft {
         kind: Kind::Request,
@@ -199,7 +199,7 @@ fn a_name_is_defined_before_it_is_used() {
 }
 
 #[test]
-fn a_definition_keeps_to_what_was_agreed() {
+fn a_definition_outside_of_the_agreement_is_refused() {
     let mut session = session();
     let long = [b'x'; METHOD_LEN_MAX + 1];
     for (code, name) in [(2, &b"name"[..]), (1, b""), (1, b"\xff"), (1, &long)] {
@@ -213,7 +213,7 @@ fn a_definition_keeps_to_what_was_agreed() {
 }
 
 #[test]
-fn slots_beyond_the_agreement_and_generations_that_are_nobodys_are_refused() {
+fn slots_beyond_the_agreement_and_unused_generations_are_refused() {
     for id in [join(4, 1), join(u32::MAX, 1), join(1, 0)] {
         #[expect(clippy::cast_possible_truncation, reason = "the low half is the slot")]
         let refused = Err(Corrupt::Slot { slot: id as u32, pending_max: 4 });

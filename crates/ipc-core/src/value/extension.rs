@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_and_no_array_of_that_kind_is_none() {
+    fn other_extensions_decode_to_none() {
         let wrong = |data: &[u8]| Extension { kind: TIMESTAMP, data: data.to_vec() };
         assert_eq!(wrong(&[1]).as_time(), None);
         assert_eq!(wrong(&[0xff; 8]).as_time(), None, "more nanoseconds than a second has");

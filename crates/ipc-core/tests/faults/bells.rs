@@ -1,4 +1,4 @@
-//! Bells of peers that want them to block or to keep somebody busy.
+//! Bells of peers that try to block this side or to keep it busy.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use ipc_core::{Draft, Engine, Kind, ListenOptions, Options, Transport, id};
 use rustix::fs::OFlags;
 
 use super::engines::{Side, answer_all, request, rest};
-use super::rogue::{self, Rogue};
+use super::malicious_peer::{self, MaliciousPeer};
 use super::{Meeting, alone};
 
 /// Within this everything has to be over that might block.
@@ -32,43 +32,43 @@ fn a_bell_never_blocks_whatever_a_peer_does_to_its_descriptors() {
         let meeting = Meeting::new("full-bell");
         let options = meeting.options(transport);
         let path = meeting.0.join("server.sock");
-        let rings = in_time("ringing", move || ring_a_rogue(&options, &path));
+        let rings = in_time("ringing", move || ring_a_malicious_peer(&options, &path));
         assert!(rings >= 2000, "{rings} bells under {transport:?}");
     }
 }
 
 /// Rings for a peer that has filled up whatever takes bells and reads nothing. Returns how often.
-fn ring_a_rogue(options: &Options, path: &std::path::Path) -> u64 {
+fn ring_a_malicious_peer(options: &Options, path: &std::path::Path) -> u64 {
     let (mut server, mut serving) = (Engine::new().unwrap(), Side::default());
     server.listen("server", options, &ListenOptions::default()).unwrap();
-    let hello = rogue::hello(options.transport.unwrap());
-    let mut rogue = Rogue::meet(path, &hello, || {
+    let hello = malicious_peer::hello(options.transport.unwrap());
+    let mut malicious_peer = MaliciousPeer::meet(path, &hello, || {
         server.drive(&mut serving);
     });
-    for fd in rogue.given() {
+    for fd in malicious_peer.given() {
         // The flags are of the open file description, which both may hold.
         rustix::fs::fcntl_setfl(fd, OFlags::empty()).unwrap();
     }
-    for counter in &rogue.descriptors {
+    for counter in &malicious_peer.descriptors {
         rustix::io::write(counter, &(u64::MAX - 1).to_ne_bytes()).unwrap();
     }
     let link = serving.connected.unwrap();
     let code = server.code("tick").unwrap();
     let tick = Draft { kind: Kind::OneWay, id: 0, timeout: None, ..request(code) };
     for _ in 0..2000 {
-        rogue.pretend_to_sleep();
+        malicious_peer.pretend_to_sleep();
         server.send(link, &tick, b"tick").unwrap();
         server.flush();
         server.drive(&mut serving);
     }
     assert!(serving.closed.is_empty(), "closed: {:?}", serving.closed);
     // What is there wakes it.
-    assert!(rustix::io::ioctl_fionread(&rogue.socket).unwrap() > 0);
+    assert!(rustix::io::ioctl_fionread(&malicious_peer.socket).unwrap() > 0);
     server.link_stats(link).unwrap().rings
 }
 
 #[test]
-fn a_flood_of_bells_keeps_nobody_from_its_neighbors() {
+fn a_flood_of_bells_does_not_delay_other_connections() {
     let _alone = alone();
     for transport in TRANSPORTS {
         let meeting = Meeting::new("flood");
@@ -81,18 +81,18 @@ fn a_flood_of_bells_keeps_nobody_from_its_neighbors() {
 fn ask_beside_a_flood(options: &Options, path: &std::path::Path) {
     let (mut server, mut serving) = (Engine::new().unwrap(), Side::default());
     server.listen("server", options, &ListenOptions::default()).unwrap();
-    let hello = rogue::hello(options.transport.unwrap());
-    let rogues: Vec<_> = (0..4)
+    let hello = malicious_peer::hello(options.transport.unwrap());
+    let attackers: Vec<_> = (0..4)
         .map(|_| {
-            Rogue::meet(path, &hello, || {
+            MaliciousPeer::meet(path, &hello, || {
                 server.drive(&mut serving);
             })
         })
         .collect();
     let over = Arc::new(AtomicBool::new(false));
-    let floods: Vec<_> = rogues
+    let floods: Vec<_> = attackers
         .iter()
-        .map(|rogue| flood(rogue.socket.try_clone().unwrap(), Arc::clone(&over)))
+        .map(|malicious_peer| flood(malicious_peer.socket.try_clone().unwrap(), Arc::clone(&over)))
         .collect();
     let (mut client, mut asking) = (Engine::new().unwrap(), Side::default());
     let link = client.connect("server", options, BOUND).unwrap();
@@ -125,7 +125,7 @@ fn ask_beside_a_flood(options: &Options, path: &std::path::Path) {
 fn flood(socket: UnixStream, over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         while !over.load(Ordering::Relaxed) {
-            rogue::send(&socket, &[1; 4096], &[]);
+            malicious_peer::send(&socket, &[1; 4096], &[]);
         }
     })
 }

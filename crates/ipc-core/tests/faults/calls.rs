@@ -1,4 +1,4 @@
-//! System calls that fail, one after the other: nobody panics, nobody hangs, nothing leaks.
+//! System calls that fail, one after the other: no panic, no hang, no leak.
 //!
 //! A connection is made, used and closed; the first time the first system call that may fail does,
 //! the next time the second, and so on until none is left to fail. Each time it fails once, and
@@ -90,7 +90,7 @@ fn converse(options: &Options, span: Duration) -> Result<Side, Error> {
     let (mut sent, mut closing) = (false, false);
     let until = Instant::now() + BOUND / 2;
     while asking.closed.is_empty() {
-        assert!(Instant::now() < until, "the client never hears of its end");
+        assert!(Instant::now() < until, "the client never learns of its end");
         client.drive(&mut asking);
         server.drive(&mut serving);
         answer_all(&mut server, &mut serving);
@@ -111,7 +111,7 @@ fn converse(options: &Options, span: Duration) -> Result<Side, Error> {
     assert!(client.links().is_empty());
     // A connection the server has is one it loses.
     while serving.connected.is_some() && serving.closed.is_empty() {
-        assert!(Instant::now() < until, "the server never hears of the end");
+        assert!(Instant::now() < until, "the server never learns of the end");
         server.drive(&mut serving);
         if server.arm() {
             rest([&server, &client]);

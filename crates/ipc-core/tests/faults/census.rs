@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use super::geometry;
 
 /// What a process holds: descriptors, mappings of ours, files in the directory, and named segments
-/// of its own that nobody alive has locked.
+/// of its own that no living process has locked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Census {
     descriptors: BTreeMap<String, usize>,

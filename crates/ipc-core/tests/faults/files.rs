@@ -10,7 +10,7 @@ use ipc_core::{Code, Engine, Event, Host, LinkId, ListenOptions, Options, Transp
 use super::engines::{Side, rest};
 use super::{Meeting, alone};
 
-/// A server and what it was told.
+/// A server and the events it received.
 struct Serving {
     engine: Engine,
     side: Watching,
@@ -89,7 +89,7 @@ impl Serving {
         }
     }
 
-    /// A client comes, after having been told as often as it takes that there is no server.
+    /// A client connects, after as many attempts as it takes.
     fn is_reached(&mut self) {
         let (mut client, mut asking) = (Engine::new().unwrap(), Side::default());
         let mut link = None;
@@ -134,7 +134,7 @@ fn a_server_whose_files_are_removed_is_found_again() {
 }
 
 #[test]
-fn clients_at_a_socket_that_is_removed_are_let_in_all_the_same() {
+fn clients_waiting_at_a_removed_socket_are_accepted() {
     let _alone = alone();
     let meeting = Meeting::new("queue-removed");
     let mut serving = Serving::new(&meeting);
@@ -149,7 +149,7 @@ fn clients_at_a_socket_that_is_removed_are_let_in_all_the_same() {
 }
 
 #[test]
-fn a_server_is_told_that_another_has_taken_its_name() {
+fn a_server_reports_that_another_has_taken_its_name() {
     let _alone = alone();
     let meeting = Meeting::new("taken-over");
     let mut old = Serving::new(&meeting);
@@ -158,7 +158,7 @@ fn a_server_is_told_that_another_has_taken_its_name() {
         fs::remove_file(old.path(file)).unwrap();
     }
     let mut young = Serving::new(&meeting);
-    old.until("told", |old| !old.side.lost.is_empty());
+    old.until("reported", |old| !old.side.lost.is_empty());
     assert_eq!(old.side.lost, [Code::NameInUse]);
     young.is_reached();
     drop(old);
@@ -168,13 +168,13 @@ fn a_server_is_told_that_another_has_taken_its_name() {
 }
 
 #[test]
-fn a_name_whose_place_is_squatted_meanwhile_is_lost() {
+fn a_name_whose_file_another_process_took_is_lost() {
     let _alone = alone();
     let meeting = Meeting::new("squatted");
     let mut serving = Serving::new(&meeting);
     fs::remove_dir_all(&serving.directory).unwrap();
     fs::write(&serving.directory, "").unwrap();
-    serving.until("told", |serving| !serving.side.lost.is_empty());
+    serving.until("reported", |serving| !serving.side.lost.is_empty());
     assert_eq!(serving.side.lost, [Code::UnsafeDirectory]);
     fs::remove_file(&serving.directory).unwrap();
 }
@@ -203,7 +203,7 @@ fn a_server_that_is_left_alone_sleeps() {
 }
 
 #[test]
-fn what_dead_servers_left_goes_with_the_next_attempt_to_connect() {
+fn the_next_attempt_to_connect_removes_leftovers() {
     let _alone = alone();
     let meeting = Meeting::new("left");
     let options = meeting.options(Transport::Sealed);

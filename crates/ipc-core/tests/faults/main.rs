@@ -3,11 +3,11 @@
 mod bells;
 mod calls;
 mod census;
-mod crowds;
 mod engines;
 mod files;
+mod malicious_peer;
+mod many_clients;
 mod peers;
-mod rogue;
 mod truncated;
 
 use std::fs;

@@ -71,7 +71,7 @@ fn a_server_without_memory_waits_before_it_accepts_again() {
                 rest([&pair.server, &pair.server]);
             }
         }
-        assert!(faults::stop(), "nobody was accepted");
+        assert!(faults::stop(), "no client was accepted");
         // Each rest takes a millisecond, unless something is there at once, again and again.
         assert!(turns < 200, "{turns} turns with {errno:?}");
         if errno == Errno::MFILE {
@@ -82,7 +82,7 @@ fn a_server_without_memory_waits_before_it_accepts_again() {
     }
 }
 
-/// Connects without ever saying anything, or says that the queue is full.
+/// Connects without ever sending anything, or reports that the queue is full.
 fn crowd(path: &Path) -> Option<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket =
@@ -203,7 +203,7 @@ fn every_flipped_bit_of_a_cancel_ends_the_session() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_reply_nobody_waits_for_ends_the_session() {
+fn every_flipped_bit_of_a_late_reply_ends_the_session() {
     let _alone = alone();
     let meeting = Meeting::new("reply");
     let rings = [4096; 5];

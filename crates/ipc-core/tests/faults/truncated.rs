@@ -7,8 +7,8 @@ use ipc_core::{Code, CrcMode, Draft, Engine, ListenOptions, Options, Transport, 
 
 use super::bells::in_time;
 use super::engines::{Side, answer_all, request, rest};
+use super::malicious_peer::{self, MaliciousPeer};
 use super::peers::Pair;
-use super::rogue::{self, Rogue};
 use super::{Meeting, alone, geometry};
 
 #[test]
@@ -21,19 +21,19 @@ fn a_client_that_makes_the_memory_shorter_loses_its_connection_and_no_other() {
         let mut pair = Pair::connected(&options);
         let Pair { server, serving, .. } = &mut pair;
         let path = meeting.0.join("server.sock");
-        let hello = rogue::hello(Transport::Portable);
-        let rogue = Rogue::meet(&path, &hello, || {
+        let hello = malicious_peer::hello(Transport::Portable);
+        let malicious_peer = MaliciousPeer::meet(&path, &hello, || {
             server.drive(serving);
         });
         let link = serving.connected.unwrap();
-        rogue.memory.set_len(length).unwrap();
+        malicious_peer.memory.set_len(length).unwrap();
         let code = server.code("echo").unwrap();
         if writes {
             let draft = Draft { id: id::join(0, 1), ..request(code) };
             let _ = server.send(link, &draft, &[7; 1000]);
             server.flush();
         }
-        rogue::send(&rogue.socket, &[1], &[]);
+        malicious_peer::send(&malicious_peer.socket, &[1], &[]);
         pair.drive_until("closed", |pair| !pair.serving.closed.is_empty());
         assert_eq!(pair.serving.closed, [Some(Code::Corrupt)], "{length} {writes}");
         assert_eq!(pair.server.stats().links, 1);
@@ -60,7 +60,7 @@ fn still_answers(pair: &mut Pair) {
     }
 }
 
-/// The segment of a connection that is being made: its length is nobody else's.
+/// The segment of a connection that is being made: no other segment has its length.
 fn segment() -> PathBuf {
     let rings: u32 = geometry().rings.iter().sum();
     let len = 4096 + 2 * u64::from(rings);
@@ -77,7 +77,7 @@ fn segment() -> PathBuf {
 fn pair_with_file(options: &Options) -> (Pair, File) {
     let mut pair = Pair::meet(options);
     while std::panic::catch_unwind(segment).is_err() {
-        // The server alone, so that nobody says READY and the name stays.
+        // The server alone, so that READY is not sent and the name stays.
         pair.server.drive(&mut pair.serving);
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
@@ -89,7 +89,7 @@ fn pair_with_file(options: &Options) -> (Pair, File) {
 }
 
 #[test]
-fn both_ends_survive_that_the_memory_between_them_goes_in_mid_traffic() {
+fn both_ends_survive_truncation_during_traffic() {
     let _alone = alone();
     for crc in [CrcMode::Off, CrcMode::Header, CrcMode::Full] {
         for length in [0, 4096] {
@@ -120,7 +120,7 @@ fn both_ends_survive_that_the_memory_between_them_goes_in_mid_traffic() {
 }
 
 #[test]
-fn a_side_that_was_asleep_hears_of_it_when_it_wakes_up() {
+fn a_side_that_was_asleep_learns_of_it_when_it_wakes_up() {
     let _alone = alone();
     let meeting = Meeting::new("asleep");
     let (mut pair, file) = pair_with_file(&meeting.options(Transport::Portable));
@@ -164,12 +164,12 @@ fn a_server_offers_named_segments_only_when_it_is_asked_to() {
     let (mut server, mut serving) = (Engine::new().unwrap(), Side::default());
     server.listen("server", &options, &ListenOptions::default()).unwrap();
     let socket = std::os::unix::net::UnixStream::connect(meeting.0.join("server.sock")).unwrap();
-    let hello = rogue::hello(Transport::Portable);
-    rogue::say(&socket, ipc_core::testing::control::HELLO, &hello.encode(), &[]);
+    let hello = malicious_peer::hello(Transport::Portable);
+    malicious_peer::send_frame(&socket, ipc_core::testing::control::HELLO, &hello.encode(), &[]);
     let (code, payload, _) = loop {
         server.drive(&mut serving);
-        if let Some(heard) = rogue::hear(&socket) {
-            break heard;
+        if let Some(received) = malicious_peer::receive(&socket) {
+            break received;
         }
     };
     assert_eq!(code, ipc_core::testing::control::REJECT);

@@ -54,7 +54,7 @@ impl Meeting {
         Process(command.spawn().expect("another process"))
     }
 
-    /// A file for a process to write into or to look for.
+    /// A file for a process to write or to wait for.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
@@ -84,7 +84,7 @@ pub fn role() -> Option<(String, Options)> {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(3);
     });
-    let variable = |name| std::env::var(name).expect("set by whoever set the role");
+    let variable = |name| std::env::var(name).expect("set together with the role");
     let transport = match variable(TRANSPORT).as_str() {
         "portable" => Transport::Portable,
         _ => Transport::Sealed,
@@ -172,7 +172,7 @@ pub fn watch_dog() {
     });
 }
 
-/// Bytes that look like nothing else, the same for the same seed.
+/// Random bytes, the same for the same seed.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(len + 8);

@@ -1,4 +1,4 @@
-//! What a handler's outcome becomes on its way back.
+//! From a handler's outcome to the answer that is sent.
 
 use ipc_core::{Code, Codec, Draft, Engine, Kind, LinkId, Message, RemoteError, Result, Sent};
 
@@ -27,13 +27,13 @@ pub(crate) fn send_answer(
     }
 }
 
-/// What a request for a name without a handler is answered with.
+/// The error of a request for a name without a handler.
 pub(crate) fn unknown_method(name: Option<&str>) -> RemoteError {
     let message = format!("there is no handler for the method \"{}\"", name.unwrap_or_default());
     RemoteError::new(Code::UnknownMethod.as_str(), message)
 }
 
-/// What a request is answered with whose handler panicked. Why is nobody's business over there.
+/// The error of a request whose handler panicked. The reason stays in this process.
 pub(crate) fn panicked() -> RemoteError {
     RemoteError::new(Code::Handler.as_str(), "the handler panicked")
 }

@@ -1,4 +1,4 @@
-//! Requests of a api in flight, each with whoever waits for it.
+//! Requests in flight, each with its waiter.
 
 use ipc_core::id::{generation_of, join, slot_of};
 
@@ -21,13 +21,13 @@ impl<T> Calls<T> {
             u32::try_from(self.slots.len() - 1).expect("bounded by what a session allows")
         });
         let (generation, entry) = &mut self.slots[slot as usize];
-        // Generation 0 is nobody's.
+        // Generation 0 is never used.
         *generation = generation.wrapping_add(1).max(1);
         *entry = Some(waiter);
         join(slot, *generation)
     }
 
-    /// Whoever waits for `id`.
+    /// The waiter of `id`.
     #[inline]
     pub fn get_mut(&mut self, id: u64) -> Option<&mut T> {
         match self.slots.get_mut(slot_of(id) as usize) {

@@ -1,23 +1,24 @@
-//! Connections that came and went, until somebody asks.
+//! Connections that opened and ended, until the application asks for them.
 
 use std::collections::VecDeque;
 
 use ipc_core::{Code, Error, LinkId, Peer};
 
-/// A connection that came or went, or what has become of a server's name.
+/// A connection that opened or ended, or the loss of a server's name.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Change {
     /// It is open.
     Connected(LinkId, Peer),
-    /// It is over, with the reason unless it was closed in good order.
+    /// It is over, with the reason unless it was closed gracefully.
     Closed(LinkId, Option<Error>),
-    /// Clients do not find this server any more: its files were removed, and another has taken its name
-    /// or they could not be put back. The connections there are stay.
+    /// Clients do not find this server any more: its files were removed, and another server has taken
+    /// its name or they could not be restored. Existing connections stay.
     NameLost(Error),
 }
 
-/// Changes in order, each told once. A connection that went before anybody was told that it had
-/// come is not told of at all, so this holds no more than there are connections open or told of.
+/// Changes in order, each returned once. A connection that ended before its opening was returned is
+/// left out, so this holds no more changes than there are connections.
 #[derive(Default)]
 pub(crate) struct Changes(VecDeque<Change>);
 
@@ -42,14 +43,14 @@ impl Changes {
         self.0.pop_front()
     }
 
-    /// What will be told next.
+    /// The change that is returned next.
     #[cfg(feature = "tokio")]
     pub fn peek(&self) -> Option<&Change> {
         self.0.front()
     }
 }
 
-/// The error of a client whose connection came and went before it could be told of either.
+/// The error of a client whose connection ended as soon as it was open.
 pub(crate) fn closed_at_once() -> Error {
     Error::new(Code::Handshake, "the server closed the connection at once")
 }
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_and_went_unseen_is_not_told() {
+    fn a_connection_that_ends_unseen_is_left_out() {
         let mut changes = Changes::default();
         changes.came(LinkId(1), peer());
         changes.came(LinkId(2), peer());

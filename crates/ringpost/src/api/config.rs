@@ -7,10 +7,7 @@ use ipc_core::{
     Codec, Draft, Kind, Lane, ListenOptions, Options, Trace, WINDOW_DEFAULT, WaitPolicy,
 };
 
-/// When a request is given up unless it says otherwise: 30 seconds.
-pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
-/// When connecting is given up unless the client says otherwise: 5 seconds.
-pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+pub use ipc_core::{CONNECT_TIMEOUT_DEFAULT, TIMEOUT_DEFAULT};
 
 /// How a client connects and behaves.
 ///

@@ -1,4 +1,4 @@
-//! Ends of streams: the items that came and wait for whoever reads, and how they ended.
+//! Ends of streams: items that have arrived and are not read yet, and how they ended.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -27,7 +27,7 @@ impl FlowKey {
         Self { link, ours: kind == Kind::RequestItem, id }
     }
 
-    /// The end of whoever works on a request of the peer.
+    /// The end at the handler of a request of the peer.
     pub fn served(link: LinkId, id: u64) -> Self {
         Self { link, ours: false, id }
     }
@@ -43,7 +43,7 @@ impl FlowKey {
     }
 }
 
-/// What one end has, and `W`, who waits for it.
+/// What one end has, and `W`, the tasks that wait for it.
 #[derive(Default)]
 pub(crate) struct Flow<W> {
     items: VecDeque<Item>,
@@ -57,7 +57,7 @@ enum FlowEnd {
     #[default]
     Open,
     Ended(Result<Reply>),
-    /// The same, and somebody has heard of it.
+    /// The same, and the application has received it.
     Told,
 }
 
@@ -106,7 +106,7 @@ impl<W: Default> Flows<W> {
         Self(HashMap::new())
     }
 
-    /// From now on this end is waited for.
+    /// Opens this end.
     pub fn open(&mut self, key: FlowKey) {
         self.0.insert(key, Flow::default());
     }
@@ -115,7 +115,7 @@ impl<W: Default> Flows<W> {
         self.0.get_mut(&key)
     }
 
-    /// Nobody waits for it any more. Returns what may have to be dropped elsewhere.
+    /// Forgets this end. Returns what may have to be dropped elsewhere.
     pub fn forget(&mut self, key: FlowKey) -> Option<Flow<W>> {
         self.0.remove(&key)
     }
@@ -124,7 +124,7 @@ impl<W: Default> Flows<W> {
         self.0.contains_key(&key)
     }
 
-    /// An item has come. Returns who waits for it; where nobody reads, nothing is granted for it.
+    /// An item has arrived. Returns its waiters; a stream that is not read any more grants nothing.
     pub fn push(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) -> Option<&mut W> {
         let flow = self.0.get_mut(&FlowKey::of_item(link, message))?;
         flow.items.push_back(Item { codec: message.codec, payload });
@@ -140,7 +140,7 @@ impl<W: Default> Flows<W> {
         Some(&mut flow.waiting)
     }
 
-    /// Everybody who waits on a link.
+    /// The waiters of all streams of a link.
     #[cfg(feature = "tokio")]
     pub fn of_link(&mut self, link: LinkId) -> impl Iterator<Item = &mut W> {
         let of_link = self.0.iter_mut().filter(move |(key, _)| key.link == link);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn items_come_in_order_and_before_the_end_which_is_told_once() {
+    fn items_arrive_in_order_and_before_the_end_which_is_returned_once() {
         each_seed(200, |random| {
             let mut flows = Flows::<u32>::new();
             let key = FlowKey { link: LINK, ours: true, id: 3 };
@@ -205,7 +205,7 @@ mod tests {
                         let flow = flows.get(key).unwrap();
                         let reply = flow.take_reply();
                         let expected = replies == 0 && failures == 0;
-                        assert_eq!(reply.is_some(), expected, "an outcome is told once");
+                        assert_eq!(reply.is_some(), expected, "an outcome is returned once");
                         assert!(reply.is_none_or(|reply| reply.is_err() == (end == Some(true))));
                         replies += 1;
                     }

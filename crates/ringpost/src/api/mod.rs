@@ -1,5 +1,5 @@
-//! What the Rust APIs share: options, calls in flight, handlers by name, answers, connections that
-//! come and go, and payload buffers.
+//! What the APIs share: configurations, calls in flight, handlers by name, answers, changes of
+//! connections, and payload buffers.
 
 mod answers;
 mod buffers;
@@ -25,9 +25,10 @@ pub(crate) use turns::Turns;
 
 use ipc_core::{Body, Codec, LinkId, Message};
 
-/// A one-way message that is read where it lies, in the memory shared with its author.
+/// A one-way message that is read where it lies, in the memory shared with its sender.
+#[non_exhaustive]
 pub struct Arrival<'a> {
-    /// What its author calls it.
+    /// Its event name.
     pub name: &'a str,
     /// The connection it came on.
     pub link: LinkId,
@@ -50,7 +51,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An answer of bytes.
+    /// A reply of bytes.
+    ///
+    /// ```
+    /// use ringpost::{Codec, Reply};
+    ///
+    /// assert_eq!(Reply::bytes("done").codec, Codec::Bytes);
+    /// ```
     pub fn bytes(payload: impl Into<Vec<u8>>) -> Self {
         Self { codec: Codec::Bytes, payload: payload.into(), compress: false }
     }

@@ -1,4 +1,4 @@
-//! From a peer's code for a name to the handler of that name, and to those who listen to it.
+//! From a peer's code for a name to the handler and the listeners of that name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,16 +13,16 @@ pub(crate) struct Router<H> {
     subscriptions: u64,
     /// Names whose payloads may come compressed.
     packed: HashSet<Box<str>>,
-    /// By the place of a link in its engine, and there by the route of a message; the id says whose it is
-    /// now.
+    /// By the place of a link in its engine, and there by the route of a message; the id says which
+    /// link has the place now.
     links: Vec<Option<(LinkId, Vec<Option<Route>>)>>,
 }
 
-/// One who listens to one-way messages of a name, as what stops it again.
+/// A listener, to be passed to `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subscription(u64);
 
-/// One who listens.
+/// A listener of a name.
 pub(crate) struct Listener<H> {
     subscription: Subscription,
     /// To the next message only.
@@ -62,7 +62,7 @@ impl<H> Router<H> {
         None
     }
 
-    /// One more listens to a name.
+    /// Adds a listener.
     pub fn listen(&mut self, name: &str, once: bool, handler: H) -> Subscription {
         self.subscriptions += 1;
         let subscription = Subscription(self.subscriptions);
@@ -96,7 +96,7 @@ impl<H> Router<H> {
         self.packed.contains(name)
     }
 
-    /// Who listens to what a message is called, in the order in which they came.
+    /// The listeners of a message's name, in the order in which they were added.
     #[inline]
     pub fn listeners(&mut self, link: LinkId, message: &Message) -> Option<&mut Vec<Listener<H>>> {
         let index = self.route(link, message)?.listeners?;
@@ -108,7 +108,7 @@ impl<H> Router<H> {
         routes.filter(move |route| *route.name == *name)
     }
 
-    /// Takes all handlers away.
+    /// Removes all handlers and listeners.
     #[cfg(feature = "tokio")]
     pub fn clear(&mut self) -> Vec<H> {
         self.by_name.clear();
@@ -157,7 +157,7 @@ impl<H> Router<H> {
         self.handlers.get_mut(index)
     }
 
-    /// What its author calls a message.
+    /// The name of a message.
     pub fn name(&self, link: LinkId, message: &Message) -> Option<&str> {
         self.route(link, message).map(|route| &*route.name)
     }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_listens_to_a_name_known_or_not() {
+    fn a_name_has_any_number_of_listeners_before_and_after_it_is_known() {
         let (mut router, link) = (Router::new(), LinkId(3));
         let first = router.listen("tick", false, "a");
         router.named(link, LANE, 7, "tick".into());

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_only_looks_at_hot_links_lets_newcomers_in() {
+    fn an_engine_that_only_drives_hot_links_accepts_newcomers() {
         let name = format!("ringpost-turns-{}", std::process::id());
         let directory = Some(std::env::temp_dir().join(name));
         let options = Options { directory, ..Options::default() };
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn one_whose_lanes_are_all_full_sleeps_until_there_is_room() {
+    fn an_engine_whose_lanes_are_all_full_sleeps_until_there_is_room() {
         let name = format!("ringpost-full-{}", std::process::id());
         let directory = Some(std::env::temp_dir().join(name));
         let rings = [512 << 10, 512 << 10, 512 << 10, 512 << 10, 0];

@@ -1,27 +1,36 @@
-//! A client that waits.
+//! A client that blocks.
 
 use std::time::Duration;
 
 use ipc_core::{
-    Codec, Corrupt, Draft, EngineStats, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time,
+    Codec, Corrupt, EngineStats, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time,
 };
 
 use super::endpoint::Endpoint;
-use super::{Answer, Change, Loan, Request, RequestLoan, Stopper, Streaming, Ticket};
+use super::{Answer, Change, Request, Stopper, Streaming, Ticket};
 use crate::api::{Arrival, CallOptions, ClientConfig, Reply, Subscription, closed_at_once};
-
-/// Messages of a batch after which the peer is shown them.
-const BATCH_MESSAGES: u32 = 64;
 
 /// A connection to a server, used by one thread at a time.
 pub struct Client {
-    endpoint: Endpoint,
-    link: LinkId,
+    pub(super) endpoint: Endpoint,
+    pub(super) link: LinkId,
     peer: Peer,
 }
 
 impl Client {
-    /// Connects to the server of that name.
+    /// Connects to the server of that name, and waits until that is done.
+    ///
+    /// ```
+    /// # use ringpost::Result;
+    /// # fn example() -> Result<()> {
+    /// use ringpost::ClientConfig;
+    /// use ringpost::blocking::Client;
+    ///
+    /// let client = Client::connect("demo", &ClientConfig::new())?;
+    /// assert!(!client.is_closed());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connect(name: &str, config: &ClientConfig) -> Result<Self> {
         let mut endpoint = Endpoint::new(config.timeout, config.wait_policy)?;
         let link = endpoint.engine.connect(name, &config.options, config.connect_timeout)?;
@@ -41,13 +50,34 @@ impl Client {
         }
     }
 
-    /// Who is at the other end.
+    /// The process at the other end, and what was agreed with it.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// assert!(client.peer().pid > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Calls `handler` for each request or one-way message of that name the server sends, while this
+    /// Calls `handler` for each request or one-way message of that name from the server, while this
     /// client waits for something: in [`Self::request`], [`Self::turn`] or [`Self::drain`].
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// client.handle("name", |_, reply| {
+    ///     reply.payload.extend_from_slice(b"a client");
+    ///     Ok(Answer::Now)
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn handle<H>(&mut self, name: &str, handler: H)
     where
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
@@ -55,7 +85,17 @@ impl Client {
         self.endpoint.handle(name, Box::new(handler));
     }
 
-    /// Calls `listener` for each one-way message of that name, beside whatever else is called for it.
+    /// Calls `listener` for each one-way message of that name, in addition to its handler and to other
+    /// listeners.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// client.on("tick", |event| println!("{} bytes", event.payload.len()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on<L>(&mut self, event: &str, listener: L) -> Subscription
     where
         L: FnMut(&Request<'_>) + Send + 'static,
@@ -63,7 +103,16 @@ impl Client {
         self.endpoint.listen(event, false, listener)
     }
 
-    /// The same for the next one only.
+    /// As [`Self::on`], for the next message only.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// client.once("ready", |_| println!("ready"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn once<L>(&mut self, event: &str, listener: L) -> Subscription
     where
         L: FnMut(&Request<'_>) + Send + 'static,
@@ -71,18 +120,47 @@ impl Client {
         self.endpoint.listen(event, true, listener)
     }
 
-    /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
+    /// Removes what [`Self::on`] or [`Self::once`] added; a second call does nothing.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let ticks = client.on("tick", |_| {});
+    /// client.off(ticks);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn off(&mut self, subscription: Subscription) {
         self.endpoint.dispatcher.router.stop_listening(subscription);
     }
 
-    /// Lets the server send requests and one-way messages of this name compressed: what it takes to
-    /// unpack them is up to 64 times what the server has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64 times
+    /// what the server has put in.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// client.accept_compressed("document");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn accept_compressed(&mut self, name: &str) {
         self.endpoint.accept_compressed(name);
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request, and waits for its outcome.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let reply = client.request("shout", b"hello", &CallOptions::new())?;
+    /// assert_eq!(reply.payload, b"HELLO");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request(
         &mut self,
         method: &str,
@@ -94,8 +172,20 @@ impl Client {
         Ok(reply)
     }
 
-    /// Asks, and waits for the answer, which replaces what is in `answer`: a buffer that is used
-    /// again makes a request without any allocation.
+    /// As [`Self::request`], with the reply in place of what is in `answer`: a buffer that is used again
+    /// makes a request that allocates nothing.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut answer = Vec::new();
+    /// for _ in 0..3 {
+    ///     client.request_into("shout", b"hello", &CallOptions::new(), &mut answer)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request_into(
         &mut self,
         method: &str,
@@ -107,7 +197,19 @@ impl Client {
         self.endpoint.request(self.link, code, payload, options, answer)
     }
 
-    /// Asks for a stream: a request with items, in either direction.
+    /// Sends a request with items in either direction.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut stream = client.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = stream.next()? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(
         &mut self,
         method: &str,
@@ -117,81 +219,108 @@ impl Client {
         Streaming::ask(&mut self.endpoint, self.link, method, payload, options)
     }
 
-    /// The items of a request of the server that was put off, if it is a stream.
+    /// The items of a request of the server that is answered later, if it is a stream.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let (tickets, streams) = std::sync::mpsc::channel();
+    /// client.handle("count", move |request, _| {
+    ///     tickets.send(request.ticket()).expect("it is received below");
+    ///     Ok(Answer::Later)
+    /// });
+    /// if let Ok(ticket) = streams.try_recv() {
+    ///     client.serve_stream(&ticket).send(b"one")?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn serve_stream(&mut self, ticket: &Ticket) -> Streaming<'_> {
         Streaming::serve(&mut self.endpoint, ticket)
     }
 
-    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as long as
-    /// its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by the lane's
-    /// [`Overflow`](crate::Overflow).
+    /// Sends a one-way message without waiting. It is in the ring, or waits in private memory for room as
+    /// long as its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), as the
+    /// [`Overflow`](crate::Overflow) of its lane says.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// client.notify("tick", b"1", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn notify(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
-        let mut batch = self.batch(event, options)?;
-        batch.notify(payload)
+        let draft = options.one_way(self.endpoint.engine.code(event)?);
+        let sent = self.endpoint.engine.send(self.link, &draft, payload);
+        self.endpoint.engine.flush();
+        sent
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
-    /// lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
+    /// its lane has dropped it.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// client.send("tick", b"1", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
         let draft = options.one_way(self.endpoint.engine.code(event)?);
         self.endpoint.send(self.link, &draft, payload)
     }
 
-    /// For many one-way messages in a row: the peer is shown them some at a time.
-    pub fn batch(&mut self, event: &str, options: &CallOptions) -> Result<Batch<'_>> {
-        let draft = options.one_way(self.endpoint.engine.code(event)?);
-        Ok(Batch { client: self, draft, unseen: 0 })
-    }
-
-    /// Finds room for a one-way message of `len` bytes in the memory shared with the server, to be
-    /// filled there instead of being copied there. It has to fit into one frame, a quarter of its
-    /// lane's ring less a few bytes, or it is refused with [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full
-    /// it is refused with [`Code::Full`](crate::Code::Full).
+    /// Waits until nothing waits for room in private memory any more.
     ///
     /// ```
-    /// # use ringpost::blocking::{Client, Server};
-    /// # use ringpost::{CallOptions, ClientConfig, ServerConfig};
-    /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
-    /// # let mut server = Server::bind("demo", &ServerConfig::new().directory(&directory))?;
-    /// # let stopper = server.stopper();
-    /// # let serving = std::thread::spawn(move || server.run());
-    /// # let mut client = Client::connect("demo", &ClientConfig::new().directory(&directory))?;
-    /// let mut image = client.loan("image", 64 << 10, &CallOptions::default())?;
-    /// for row in 0..64 {
-    ///     image.write(row << 10, &[0x7f; 1 << 10]);
-    /// }
-    /// image.send()?;
-    /// # stopper.stop();
-    /// # serving.join().unwrap()?;
-    /// # std::fs::remove_dir_all(directory).unwrap();
-    /// # Ok::<(), ringpost::Error>(())
+    /// # use std::time::Duration;
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// client.drain(Duration::from_secs(1))?;
+    /// # Ok(())
+    /// # }
     /// ```
-    pub fn loan(&mut self, event: &str, len: usize, options: &CallOptions) -> Result<Loan<'_>> {
-        Loan::new(&mut self.endpoint, self.link, event, len, options)
-    }
-
-    /// The same for a request.
-    pub fn loan_request(
-        &mut self,
-        method: &str,
-        len: usize,
-        options: &CallOptions,
-    ) -> Result<RequestLoan<'_>> {
-        RequestLoan::new(&mut self.endpoint, self.link, method, len, options)
-    }
-
-    /// Waits until nothing waits for room in private memory any more.
     pub fn drain(&mut self, timeout: Duration) -> Result<()> {
         self.endpoint.drain(self.link, Time::now() + timeout)
     }
 
-    /// Waits for messages of the server and handles them. Returns whether any came in time.
+    /// Waits for messages of the server and handles them. Returns whether any arrived in time.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// while client.turn(Duration::from_secs(1))? {}
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn turn(&mut self, timeout: Duration) -> Result<bool> {
         self.endpoint.turn(Time::now() + timeout)
     }
 
-    /// As [`Self::turn`], but one-way messages that lie in one frame are shown to `read` where they
-    /// lie, instead of being copied out for a handler. Longer ones have their handlers as ever.
+    /// As [`Self::turn`], but `read` is called with one-way messages that lie in one frame where they lie,
+    /// instead of a handler with a copy. Longer ones go to their handlers.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = vec![0; 1 << 16];
+    /// client.turn_in_place(Duration::from_secs(1), |arrival| {
+    ///     let len = arrival.body.len();
+    ///     arrival.body.copy_to(&mut image[..len])
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn turn_in_place(
         &mut self,
         timeout: Duration,
@@ -200,7 +329,16 @@ impl Client {
         self.endpoint.turn_in_place(Time::now() + timeout, read)
     }
 
-    /// Answers a request of the server that was put off.
+    /// Answers a request of the server later than its handler; see [`Answer::Later`].
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Client, Ticket};
+    /// # use ringpost::{Reply, Result};
+    /// # fn example(client: &mut Client, ticket: &Ticket) -> Result<()> {
+    /// client.answer(ticket, Ok(&Reply::bytes("done")))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn answer(
         &mut self,
         ticket: &Ticket,
@@ -210,77 +348,108 @@ impl Client {
     }
 
     /// Whether the server still waits for this answer, as of now.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Client, Ticket};
+    /// # fn example(client: &mut Client, ticket: &Ticket) {
+    /// if !client.is_awaited(ticket) {
+    ///     return; // it has cancelled
+    /// }
+    /// # }
+    /// ```
     pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
         self.endpoint.is_awaited(ticket)
     }
 
-    /// Makes this client return from whatever it waits for, from another thread.
+    /// What makes this client return from its wait, from another thread.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let stopper = client.stopper();
+    /// std::thread::spawn(move || stopper.stop());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stopper(&self) -> Stopper {
         self.endpoint.stopper()
     }
 
     /// Whether the connection is over.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// assert!(!client.is_closed());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.endpoint.engine.peer(self.link).is_none()
     }
 
-    /// What the connection has counted; `None` when it is over.
+    /// The counters of the connection; `None` when it is over.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let sent = client.link_stats().map(|stats| stats.sent);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn link_stats(&self) -> Option<LinkStats> {
         self.endpoint.engine.link_stats(self.link)
     }
 
-    /// What the engine has counted.
+    /// The counters of the engine.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// assert_eq!(client.engine_stats().lost_wakeups, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn engine_stats(&self) -> EngineStats {
         self.endpoint.engine.stats()
     }
 
-    /// One-way messages of the server nobody handled.
+    /// One-way messages of the server without a handler.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// assert_eq!(client.unhandled(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unhandled(&self) -> u64 {
         self.endpoint.unhandled()
     }
 
-    /// Closes in good order and waits until what waited for room is written, or a second is over.
+    /// Closes the connection gracefully: waits until what waited for room is written, or for a second.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Client;
+    /// # use ringpost::Result;
+    /// # fn example(client: Client) -> Result<()> {
+    /// client.close()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(mut self) -> Result<()> {
         self.endpoint.close(self.link)
     }
 }
 
 impl Drop for Client {
-    /// The server hears that this was on purpose; what still waits for room is lost.
+    /// Closes the connection without waiting; what still waits for room is lost.
     fn drop(&mut self) {
         self.endpoint.say_goodbye(self.link);
-    }
-}
-
-/// One-way messages of one name, from [`Client::batch`]. The rest is shown when it is dropped.
-pub struct Batch<'a> {
-    client: &'a mut Client,
-    draft: Draft,
-    unseen: u32,
-}
-
-impl Batch<'_> {
-    /// Sends one more.
-    #[inline]
-    pub fn notify(&mut self, payload: &[u8]) -> Result<Sent> {
-        let Client { endpoint, link, .. } = &mut *self.client;
-        let sent = endpoint.engine.send(*link, &self.draft, payload)?;
-        self.unseen += 1;
-        if self.unseen == BATCH_MESSAGES || sent == Sent::Queued {
-            self.unseen = 0;
-            endpoint.engine.flush();
-        }
-        Ok(sent)
-    }
-
-    /// Waits until nothing waits for room in private memory any more.
-    pub fn drain(&mut self, timeout: Duration) -> Result<()> {
-        self.client.drain(timeout)
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        self.client.endpoint.engine.flush();
     }
 }

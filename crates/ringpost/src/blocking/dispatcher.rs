@@ -1,4 +1,4 @@
-//! What the engine of a blocking client or server is driven into.
+//! The host that the engine of a blocking client or server is driven with.
 
 use ipc_core::{
     Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId, Message,
@@ -19,11 +19,11 @@ pub(super) struct Dispatcher {
     buffers: Buffers,
     /// What handlers answered, to be sent when the engine has been driven.
     answers: Vec<(LinkId, Draft, Vec<u8>)>,
-    /// Connections that came and went and nobody has asked about yet.
+    /// Connections that opened and ended, and that the application has not asked for yet.
     pub changes: Changes,
-    /// One-way messages nobody handled.
+    /// One-way messages without a handler.
     pub unhandled: u64,
-    /// One-way messages somebody waits for to be sent.
+    /// One-way messages whose sender waits until they are written.
     pub sends: Calls<Option<Result<()>>>,
     /// Something arrived since this was last set to false.
     pub busy: bool,
@@ -63,7 +63,7 @@ impl Dispatcher {
     #[inline]
     pub fn send_answers(&mut self, engine: &mut Engine) {
         for (link, draft, payload) in self.answers.drain(..) {
-            // Whoever asked may be gone by now, and hears of that in its own way.
+            // A caller that is gone by now needs no answer.
             drop(send_answer(engine, link, &draft, &payload));
             self.buffers.put(payload);
         }
@@ -85,7 +85,7 @@ impl Dispatcher {
         reply.payload.clear();
         let request = Request { payload, message, link };
         if message.kind == Kind::OneWay {
-            self.tell(&request, &mut reply);
+            self.deliver(&request, &mut reply);
             return self.buffers.put(reply.payload);
         }
         let answer = match self.router.handler(link, message) {
@@ -106,9 +106,9 @@ impl Dispatcher {
         }
     }
 
-    /// Tells everybody who wants to hear of a one-way message. What one of them does is no business of
-    /// the others, and what they write is dropped.
-    fn tell(&mut self, request: &Request<'_>, reply: &mut Reply) {
+    /// Calls the handler and the listeners of a one-way message. A panic of one does not concern the
+    /// others, and what they write is dropped.
+    fn deliver(&mut self, request: &Request<'_>, reply: &mut Reply) {
         let (link, message) = (request.link, request.message);
         let handler = self.router.handler(link, message);
         let mut is_heard = handler.is_some();
@@ -131,7 +131,7 @@ impl Dispatcher {
         self.settled(FlowKey { link, ours: true, id: message.id });
     }
 
-    /// What a stream of ours has come to is for whoever reads it.
+    /// The outcome of a stream of ours is kept for its reader.
     fn settled(&mut self, key: FlowKey) {
         if !self.flows.contains(key) {
             return;

@@ -123,7 +123,7 @@ impl Endpoint {
         }
     }
 
-    /// Sends a message nobody answers, and waits until it is written or its lane has given up.
+    /// Sends a one-way message, and waits until it is written or its lane has dropped it.
     pub fn send(&mut self, link: LinkId, draft: &Draft, payload: &[u8]) -> Result<()> {
         let id = self.dispatcher.sends.insert(None);
         let sent = self.engine.send(link, &Draft { id, ..*draft }, payload);
@@ -149,7 +149,7 @@ impl Endpoint {
         }
     }
 
-    /// Answers a request that was put off.
+    /// Answers a request later than its handler.
     pub fn answer(
         &mut self,
         ticket: &Ticket,
@@ -165,7 +165,7 @@ impl Endpoint {
         sent
     }
 
-    /// Whether whoever asked still waits for this answer.
+    /// Whether the caller still waits for this answer.
     pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
         self.engine.read_cancels(ticket.link, &mut self.dispatcher);
         self.engine.is_serving(ticket.link, ticket.message.id)
@@ -205,7 +205,7 @@ impl Endpoint {
         self.engine.close(link, &mut self.dispatcher);
     }
 
-    /// Closes a link in good order and waits until it is.
+    /// Closes a link gracefully and waits until it is over.
     pub fn close(&mut self, link: LinkId) -> Result<()> {
         self.say_goodbye(link);
         while self.engine.is_open(link) {

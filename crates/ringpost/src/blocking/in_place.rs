@@ -1,4 +1,4 @@
-//! Driving an engine for someone who reads payloads where they lie.
+//! Driving an engine for a caller that reads payloads where they lie.
 
 use ipc_core::{Body, BufferId, Corrupt, Event, Host, Kind, LinkId, Message};
 

@@ -1,15 +1,66 @@
-//! Messages that are written where they will lie.
+//! Messages that are written in place, in shared memory.
 
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 use ipc_core::{Draft, LinkId, Reservation, Result};
 
+use super::Client;
 use super::endpoint::Endpoint;
 use crate::api::{CallOptions, Reply};
 
-/// Reservation for a one-way message, on loan in the memory shared with the peer, which sees nothing of it
-/// before [`Loan::send`]. Dropping it sends nothing.
+impl Client {
+    /// Finds room for a one-way message of `len` bytes in the memory shared with the server, to be
+    /// filled there instead of being copied there. It has to fit into one frame, a quarter of its
+    /// lane's ring less a few bytes, or it is refused with [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full
+    /// it is refused with [`Code::Full`](crate::Code::Full).
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Client, Server};
+    /// # use ringpost::{CallOptions, ClientConfig, ServerConfig};
+    /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
+    /// # let mut server = Server::bind("demo", &ServerConfig::new().directory(&directory))?;
+    /// # let stopper = server.stopper();
+    /// # let serving = std::thread::spawn(move || server.run());
+    /// # let mut client = Client::connect("demo", &ClientConfig::new().directory(&directory))?;
+    /// let mut image = client.loan("image", 64 << 10, &CallOptions::default())?;
+    /// for row in 0..64 {
+    ///     image.write(row << 10, &[0x7f; 1 << 10]);
+    /// }
+    /// image.send()?;
+    /// # stopper.stop();
+    /// # serving.join().unwrap()?;
+    /// # std::fs::remove_dir_all(directory).unwrap();
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    pub fn loan(&mut self, event: &str, len: usize, options: &CallOptions) -> Result<Loan<'_>> {
+        Loan::new(&mut self.endpoint, self.link, event, len, options)
+    }
+
+    /// As [`Self::loan`], for a request.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = client.loan_request("resize", 64 << 10, &CallOptions::new())?;
+    /// image.write(0, &[0x7f; 64 << 10]);
+    /// let reply = image.request()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn loan_request(
+        &mut self,
+        method: &str,
+        len: usize,
+        options: &CallOptions,
+    ) -> Result<RequestLoan<'_>> {
+        RequestLoan::new(&mut self.endpoint, self.link, method, len, options)
+    }
+}
+
+/// Space for a one-way message in the memory shared with the peer, which sees nothing of it before
+/// [`Loan::send`]. Dropping it sends nothing.
 pub struct Loan<'a> {
     endpoint: &'a mut Endpoint,
     link: LinkId,
@@ -31,17 +82,38 @@ impl<'a> Loan<'a> {
     }
 
     /// Bytes of the message.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let image = client.loan("image", 4096, &CallOptions::new())?;
+    /// assert_eq!(image.len(), 4096);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(clippy::len_without_is_empty, reason = "it is as long as was asked for")]
     pub fn len(&self) -> usize {
         self.reservation.len
     }
 
-    /// Copies `bytes` to `offset` of the message. Panics where they would not fit.
+    /// Copies `bytes` to `offset` of the message. Panics where they do not fit.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = client.loan("image", 4096, &CallOptions::new())?;
+    /// image.write(1024, &[0x7f; 1024]);
+    /// image.send()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
         self.endpoint.engine.fill(self.link, &self.reservation, offset, bytes);
     }
 
-    /// Where the message lies, for those who make it in place: [`Self::len`] bytes, valid while
+    /// Where the message lies, for callers that make it in place: [`Self::len`] bytes, valid while
     /// this loan is, with anything in them until they are written. The peer can write there too, so
     /// they are reached through this pointer and never through a reference.
     pub fn as_ptr(&self) -> NonNull<u8> {
@@ -49,12 +121,23 @@ impl<'a> Loan<'a> {
     }
 
     /// Sends the message as it lies there now.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = client.loan("image", 4096, &CallOptions::new())?;
+    /// image.write(0, &[0x7f; 4096]);
+    /// image.send()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send(self) -> Result<()> {
         self.endpoint.engine.send_reserved(self.link, &self.draft, &self.reservation)
     }
 }
 
-/// Reservation for a request, as [`Loan`].
+/// Space for a request, as [`Loan`].
 pub struct RequestLoan<'a> {
     loan: Loan<'a>,
 }
@@ -74,7 +157,18 @@ impl<'a> RequestLoan<'a> {
         Ok(Self { loan: Loan { endpoint, link, draft, reservation } })
     }
 
-    /// Sends the request as it lies there now, and waits for the answer.
+    /// Sends the request as it lies there now, and waits for its outcome.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut image = client.loan_request("resize", 4096, &CallOptions::new())?;
+    /// image.write(0, &[0x7f; 4096]);
+    /// let reply = image.request()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request(self) -> Result<Reply> {
         let Loan { endpoint, link, mut draft, reservation } = self.loan;
         let mut reply = Reply::default();

@@ -1,4 +1,4 @@
-//! The api for threads that wait: each call returns when it is done.
+//! The API for threads that wait: each call returns when it is done.
 //!
 //! ```
 //! use ringpost::blocking::{Answer, Client, Server};
@@ -25,6 +25,8 @@
 //! # Ok::<(), ringpost::Error>(())
 //! ```
 
+mod asking;
+mod batch;
 mod client;
 mod dispatcher;
 mod endpoint;
@@ -44,7 +46,8 @@ use ipc_core::{LinkId, Message, RemoteError, StopSignal, Time};
 use crate::api::Reply;
 
 pub use crate::api::Change;
-pub use client::{Batch, Client};
+pub use batch::Batch;
+pub use client::Client;
 pub use loan::{Loan, RequestLoan};
 #[cfg(feature = "typed")]
 pub use requester::Items;
@@ -54,6 +57,7 @@ pub use stream::Streaming;
 
 /// A request or one-way message a handler is called with.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Request<'a> {
     /// What was sent.
     pub payload: &'a [u8],
@@ -64,12 +68,28 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// What it takes to answer later.
+    /// What it takes to answer later; see [`Answer::Later`].
+    ///
+    /// ```
+    /// # use ringpost::blocking::Request;
+    /// # fn example(request: &Request<'_>) {
+    /// let ticket = request.ticket();
+    /// # }
+    /// ```
     pub fn ticket(&self) -> Ticket {
         Ticket { link: self.link, message: *self.message }
     }
 
-    /// How long whoever asked will go on waiting; `None`: for ever.
+    /// How long the caller will go on waiting; `None`: without end.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Request;
+    /// # fn example(request: &Request<'_>) {
+    /// if request.remaining().is_some_and(|left| left.is_zero()) {
+    ///     return; // too late to begin
+    /// }
+    /// # }
+    /// ```
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = self.message.deadline;
         (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
@@ -83,7 +103,7 @@ pub struct Ticket {
     message: Message,
 }
 
-/// What a handler has done about a request.
+/// Whether a handler has answered a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The answer is in the reply it was given.
@@ -101,7 +121,17 @@ pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteE
 pub struct Stopper(Arc<StopSignal>);
 
 impl Stopper {
-    /// From now on, whatever it does.
+    /// Makes it return, now or when it next waits.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Server;
+    /// # fn example(mut server: Server) {
+    /// let stopper = server.stopper();
+    /// let serving = std::thread::spawn(move || server.run());
+    /// stopper.stop();
+    /// serving.join().expect("it does not panic").expect("it has served");
+    /// # }
+    /// ```
     pub fn stop(&self) {
         self.0.set();
     }

@@ -6,15 +6,15 @@ use super::Ticket;
 use super::endpoint::Endpoint;
 use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
 
-/// One end of a stream: a request whose maker and whose handler send each other items.
+/// One end of a stream: a request whose caller and handler send each other items.
 ///
-/// On the side that asked, the other side's items end with the reply, which [`Self::reply`] hands
-/// over, or with an error, and dropping this cancels the request. On the side that works they end
-/// when whoever asked has said so; the items sent there end with the answer.
+/// At the caller the items end with the reply, which [`Self::reply`] returns, or with an error, and
+/// dropping this cancels the request. At the handler they end when the caller calls
+/// [`Self::finish`]; the items sent there end with the answer.
 pub struct Streaming<'a> {
     endpoint: &'a mut Endpoint,
     key: FlowKey,
-    /// What our items look like.
+    /// What the frames of our items say.
     draft: Draft,
 }
 
@@ -45,6 +45,18 @@ impl<'a> Streaming<'a> {
     }
 
     /// Waits for the next item of the other side; `None`: it has sent its last.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut stream = client.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = stream.next()? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results goes on after an error"
@@ -69,8 +81,22 @@ impl<'a> Streaming<'a> {
         }
     }
 
-    /// The same into an item that is used again, so that reading many makes nothing anew. False: the
-    /// other side has sent its last.
+    /// As [`Self::next`], into an item that is used again, so that reading many allocates nothing. False:
+    /// the other side has sent its last.
+    ///
+    /// ```
+    /// # use ringpost::Item;
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut stream = client.stream("count", b"", &CallOptions::new())?;
+    /// let mut item = Item::default();
+    /// while stream.next_into(&mut item)? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn next_into(&mut self, item: &mut Item) -> Result<bool> {
         let next = self.next()?;
         let any = next.is_some();
@@ -81,7 +107,20 @@ impl<'a> Streaming<'a> {
         Ok(any)
     }
 
-    /// Sends an item, and waits for it while the other side does not keep up.
+    /// Sends an item, and waits while the other side does not keep up.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut stream = client.stream("upload", b"", &CallOptions::new())?;
+    /// for part in [b"one", b"two"] {
+    ///     stream.send(part)?;
+    /// }
+    /// let reply = stream.reply()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send(&mut self, payload: &[u8]) -> Result<()> {
         let (FlowKey { link, id, .. }, lane) = (self.key, self.draft.lane);
         loop {
@@ -97,8 +136,22 @@ impl<'a> Streaming<'a> {
         if sent == Sent::Unwanted { Err(over()) } else { Ok(()) }
     }
 
-    /// Says that no more items go with this request; its reply is still to come. On the side that
-    /// works the answer says so, and this says nothing.
+    /// Ends the items that go with this request; its reply is still to come. At the handler, where the
+    /// answer ends them, this does nothing.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut stream = client.stream("upload", b"", &CallOptions::new())?;
+    /// stream.send(b"all")?;
+    /// stream.finish();
+    /// while let Some(item) = stream.next()? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn finish(&mut self) {
         let FlowKey { link, ours, id } = self.key;
         if ours {
@@ -107,8 +160,18 @@ impl<'a> Streaming<'a> {
         }
     }
 
-    /// Waits for the reply, and drops the items that still come before it. On the side that works,
-    /// waits until whoever asked has sent its last.
+    /// Waits for the reply, and drops the items that still come before it. At the handler, waits until
+    /// the caller has sent its last.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Answer, Client};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let stream = client.stream("count", b"", &CallOptions::new())?;
+    /// let reply = stream.reply()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reply(mut self) -> Result<Reply> {
         self.finish();
         while self.next()?.is_some() {}
@@ -136,5 +199,5 @@ impl Drop for Streaming<'_> {
 }
 
 fn over() -> Error {
-    Error::new(Code::Cancelled, "nobody waits for items of this stream any more")
+    Error::new(Code::Cancelled, "the stream is over")
 }

@@ -1,4 +1,4 @@
-//! What the engine of a real-time link is driven into.
+//! The hosts that the engine of a real-time link is driven with.
 
 use ipc_core::{
     Body, BufferId, Corrupt, Error, Event, Host, Kind, LinkId, Message, Peer, Readiness,
@@ -14,7 +14,7 @@ pub(super) struct Dispatcher {
     pub opened: Option<(LinkId, Peer)>,
     /// The peer's names, by the routes of messages.
     pub names: Vec<Option<Box<str>>>,
-    /// Requests nobody here can answer.
+    /// Requests, which have no handlers here.
     pub requests: Vec<(Message, RemoteError)>,
     pub skipped: u64,
     pub is_over: bool,

@@ -1,4 +1,4 @@
-//! Messages that are written where they will lie.
+//! Messages that are written in place, in shared memory.
 
 use std::ptr::NonNull;
 
@@ -6,7 +6,7 @@ use ipc_core::Reservation;
 
 use super::{Link, Method, Wake};
 
-/// Reservation for one message in the ring. Dropping it sends nothing.
+/// Space for one message in the ring. Dropping it sends nothing.
 pub struct Loan<'a> {
     pub(super) link: &'a mut Link,
     pub(super) method: Method,
@@ -15,12 +15,35 @@ pub struct Loan<'a> {
 
 impl Loan<'_> {
     /// Bytes of the message.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// if let Ok(samples) = link.loan(block, 512) {
+    ///     assert_eq!(samples.len(), 512);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(clippy::len_without_is_empty, reason = "it is as long as was asked for")]
     pub fn len(&self) -> usize {
         self.reservation.len
     }
 
-    /// Copies `bytes` to `offset` of the message. Panics where they would not fit.
+    /// Copies `bytes` to `offset` of the message. Panics where they do not fit.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// if let Ok(mut samples) = link.loan(block, 512) {
+    ///     samples.write(256, &[0; 256]);
+    ///     samples.send();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
         self.link.engine.fill(self.link.link, &self.reservation, offset, bytes);
     }
@@ -31,6 +54,18 @@ impl Loan<'_> {
     }
 
     /// Shows the message to the peer as it lies there now.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// if let Ok(mut samples) = link.loan(block, 512) {
+    ///     samples.write(0, &[0; 512]);
+    ///     assert!(matches!(samples.send(), Wake::Needed | Wake::NotNeeded));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send(self) -> Wake {
         let Self { link, method, reservation } = self;
         // Lengths and the state of the connection were looked at when the room was found.

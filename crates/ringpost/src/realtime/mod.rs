@@ -1,12 +1,12 @@
-//! The api for threads under a deadline: what they call makes no system call, takes no lock and asks
-//! for no memory.
+//! The API for threads under a deadline: what they call makes no system call, takes no lock and
+//! allocates nothing.
 //!
 //! An audio callback cannot wait and must not be made to. So a [`Link`] is set up by a thread that
 //! may do anything, and is then *polled*: [`Link::try_send`] and [`Link::try_recv`] touch the shared
 //! rings and nothing else. Three things they leave to a moment or a thread that may do more:
 //!
 //! - waking a peer that sleeps, which is [`Waker::wake`];
-//! - everything rare, which is [`Link::maintenance`]: the peer's death, its words about names, requests;
+//! - everything rare, which is [`Link::maintenance`]: the death of the peer, its definitions of names, requests;
 //! - learning a name, which is [`Link::method`].
 //!
 //! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds it one
@@ -37,7 +37,7 @@
 //! // In the callback.
 //! let samples = [0; 512];
 //! match link.try_send(&block, &samples) {
-//!     Ok(Wake::Needed) => {} // whoever holds the waker will see to it
+//!     Ok(Wake::Needed) => {} // the thread with the waker wakes the peer
 //!     Ok(Wake::NotNeeded) => {}
 //!     Err(_) => {} // the block is lost: the next one is due already
 //! }
@@ -79,17 +79,17 @@ pub struct Link {
     broken: Option<Corrupt>,
 }
 
-/// A name the peer has been told, and how messages of that name travel. Of the link it comes from.
+/// A name that is defined for the peer, and how its messages travel. It belongs to one link.
 #[derive(Clone, Copy, Debug)]
 pub struct Method(Draft);
 
 /// Whether a message wakes its reader by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// The peer sleeps: someone has to call [`Waker::wake`], within the tenth of a second after which
+    /// The peer sleeps: [`Waker::wake`] has to be called, within the tenth of a second after which
     /// the peer counts a wake-up as lost.
     Needed,
-    /// The peer looks.
+    /// The peer is awake.
     NotNeeded,
 }
 
@@ -119,11 +119,22 @@ pub enum TryRecvError {
 }
 
 impl Link {
-    /// Connects to the server of that name, whatever its api. Waits.
+    /// Connects to the server of that name, whatever its API. Waits.
     ///
-    /// So that every message comes in one piece, its length is agreed to be at most what a frame of
-    /// the *smallest* lane holds: a quarter of its ring. Where that is too little, `options.rings`
+    /// So that every message arrives in one piece, the agreed length is at most what a frame of the
+    /// *smallest* lane holds: a quarter of its ring. Where that is too little, `config.options.rings`
     /// makes the lanes larger; [`Code::NoSpace`]: the server does not give as much.
+    ///
+    /// ```
+    /// # use ringpost::Result;
+    /// # fn example() -> Result<()> {
+    /// use ringpost::ClientConfig;
+    /// use ringpost::realtime::Link;
+    ///
+    /// let link = Link::connect("speaker", &ClientConfig::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connect(name: &str, config: &ClientConfig) -> Result<Self> {
         let mut engine = Engine::new()?;
         engine.connect(name, &in_one_piece(&config.options), config.connect_timeout)?;
@@ -144,9 +155,21 @@ impl Link {
         ))
     }
 
-    /// Serves that name for one client, whatever its api: waits for the first that comes, and then
-    /// gives the name up. With a client that asks for smaller lanes than `options.rings` shorter messages
-    /// are agreed on.
+    /// Serves that name for one client, whatever its API: waits for the first that connects, and then
+    /// gives the name up. With a client that asks for smaller lanes than those of the configuration,
+    /// shorter messages are agreed on.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::Result;
+    /// # fn example() -> Result<()> {
+    /// use ringpost::ServerConfig;
+    /// use ringpost::realtime::Link;
+    ///
+    /// let link = Link::accept("speaker", &ServerConfig::new(), Duration::from_secs(60))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn accept(name: &str, config: &ServerConfig, timeout: Duration) -> Result<Self> {
         let mut engine = Engine::new()?;
         let listen = ListenOptions { connections_max: 1, ..config.listen };
@@ -179,13 +202,31 @@ impl Link {
         }
     }
 
-    /// Who is at the other end.
+    /// The process at the other end, and what was agreed with it.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// assert!(link.peer().pid > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Resolves a name beforehand: tells it to the peer. Of the options, the lane, the codec and the
-    /// trace context count. May do anything.
+    /// Resolves a name in advance, and defines it for the peer. Of the options, the lane, the codec and the
+    /// trace context count. May wait and allocate.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// let block = link.method("block", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn method(&mut self, name: &str, options: &CallOptions) -> Result<Method> {
         let draft = options.one_way(self.engine.code(name)?);
         self.engine.register(self.link, &draft)?;
@@ -195,14 +236,41 @@ impl Link {
 
     // ---- what a thread under a deadline may call ----
 
-    /// Writes a message into the ring and shows it to the peer, or says at once why not.
+    /// Writes a message into the ring and shows it to the peer, or returns at once with the reason why
+    /// not.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// match link.try_send(block, &[0; 512]) {
+    ///     Ok(Wake::Needed) => {} // the thread with the waker wakes the peer
+    ///     Ok(Wake::NotNeeded) => {}
+    ///     Err(TrySendError::Full) => {} // this block is lost
+    ///     Err(_) => {}
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_send(&mut self, method: &Method, payload: &[u8]) -> Result<Wake, TrySendError> {
         let mut loan = self.loan(method, payload.len())?;
         loan.write(0, payload);
         Ok(loan.send())
     }
 
-    /// Finds room for a message of `len` bytes in the ring, to be filled there.
+    /// Reserves space for a message of `len` bytes in the ring, to be filled there.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// if let Ok(mut samples) = link.loan(block, 512) {
+    ///     samples.write(0, &[0; 512]);
+    ///     samples.send();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn loan(&mut self, method: &Method, len: usize) -> Result<Loan<'_>, TrySendError> {
         if self.broken.is_some() {
             return Err(TrySendError::Closed);
@@ -219,8 +287,18 @@ impl Link {
         }
     }
 
-    /// Shows the next one-way message to `read`, where it lies, and gives its space back. False:
-    /// there is none now. What `read` allocates or waits for is its own affair.
+    /// Calls `read` with the next one-way message, where it lies, and gives its space back. False: there
+    /// is none now. The time `read` takes is part of this call.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// let mut samples = [0; 512];
+    /// while let Ok(true) = link.try_recv(|arrival| arrival.body.copy_to(&mut samples)) {}
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_recv(
         &mut self,
         mut read: impl FnMut(Arrival<'_>) -> Result<(), Corrupt>,
@@ -243,15 +321,41 @@ impl Link {
 
     // ---- what has to be called now and then, by a thread that may ----
 
-    /// A handle to wake the peer with, for another thread.
+    /// A handle that wakes the peer, for another thread.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// let waker = link.waker();
+    /// std::thread::spawn(move || {
+    ///     loop {
+    ///         waker.wake();
+    ///         std::thread::sleep(std::time::Duration::from_millis(1));
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
     /// Does what takes system calls and memory: notices the end of the peer, learns its names, writes
     /// what waited for room, answers requests, for which there are no handlers here, and wakes the
-    /// peer if that is needed. The error says why the connection is over; what came before the end can
-    /// still be received.
+    /// peer if needed. The error says why the connection is over; what arrived before can still be
+    /// received.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// if let Err(error) = link.maintenance() {
+    ///     println!("the connection is over: {error}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn maintenance(&mut self) -> Result<()> {
         self.engine.take_others(self.link, self.broken.take(), &mut self.dispatcher);
         self.engine.drive(&mut self.dispatcher);
@@ -270,20 +374,37 @@ impl Link {
         })
     }
 
-    /// Messages that came in more than one piece, which a link that keeps no memory cannot put
-    /// together.
+    /// Messages that arrived in more than one piece, which a link that keeps no memory cannot assemble.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// assert_eq!(link.skipped(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn skipped(&self) -> u64 {
         self.dispatcher.skipped
     }
 
-    /// What the connection has counted; `None` when it is over.
+    /// The counters of the connection; `None` when it is over.
+    ///
+    /// ```
+    /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(link: &mut Link, block: &Method) -> Result<()> {
+    /// let sent = link.link_stats().map(|stats| stats.sent);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn link_stats(&self) -> Option<LinkStats> {
         self.engine.link_stats(self.link)
     }
 }
 
 impl Drop for Link {
-    /// The peer hears that this was on purpose.
+    /// Closes the connection without waiting.
     fn drop(&mut self) {
         self.engine.close(self.link, &mut self.dispatcher);
         self.waker.wake();

@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::api::Reply;
 
 /// A request that was sent, as the future of its outcome. Dropping it before that cancels the
-/// request: the peer hears of it, and a handler that works on it is dropped there.
+/// request, and its handler at the peer is dropped.
 #[must_use = "a request that is dropped is cancelled"]
 pub struct Call {
     shared: Arc<Shared>,

@@ -28,11 +28,30 @@ struct Connection {
 
 impl Client {
     /// Connects to the server of that name.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let client = Client::connect("demo", &ClientConfig::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(name: &str, config: &ClientConfig) -> Result<Self> {
         Self::connect_with(name, config, Handlers::new()).await
     }
 
     /// As [`Self::connect`], with handlers that are in place before the server can send anything.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let handlers = Handlers::new().handle("name", |_| async { Ok(Reply::bytes("a client")) });
+    /// let client = Client::connect_with("demo", &ClientConfig::new(), handlers).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect_with(
         name: &str,
         config: &ClientConfig,
@@ -42,8 +61,22 @@ impl Client {
         Self::connect_on(&engine, name, config, handlers).await
     }
 
-    /// As [`Self::connect_with`], on an engine that other clients and servers use too. Its wait policy
-    /// takes the place of the client's.
+    /// As [`Self::connect_with`], on an engine that other clients and servers use too; see
+    /// [`SharedEngine`]. Its wait policy takes the place of the client's.
+    ///
+    /// ```
+    /// # use ringpost::WaitPolicy;
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// use ringpost::tokio::SharedEngine;
+    ///
+    /// let (engine, config) = (SharedEngine::new(WaitPolicy::DEFAULT)?, ClientConfig::new());
+    /// let one = Client::connect_on(&engine, "one", &config, Handlers::new()).await?;
+    /// let two = Client::connect_on(&engine, "two", &config, Handlers::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect_on(
         engine: &SharedEngine,
         name: &str,
@@ -76,13 +109,33 @@ impl Client {
         self.0.owner.line(self.0.link)
     }
 
-    /// Who is at the other end.
+    /// The process at the other end, and what was agreed with it.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// assert!(client.peer().pid > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peer(&self) -> &Peer {
         &self.0.peer
     }
 
-    /// Calls `handler` for each request or one-way message of that name the server sends from now
-    /// on. What the server may send at once has its handler in [`Self::connect_with`].
+    /// Calls `handler` for each request or one-way message of that name from now on. Messages that the
+    /// server may send at once have their handlers in [`Self::connect_with`].
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.handle("shout", |request: Request| async move {
+    ///     Ok(Reply::bytes(request.payload.to_ascii_uppercase()))
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn handle<H, F>(&self, name: &str, handler: H)
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
@@ -91,14 +144,34 @@ impl Client {
         self.0.owner.handle(name, erase(handler));
     }
 
-    /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
-    /// unpack them is up to 64 times what their author has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64 times
+    /// what their sender has put in.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.accept_compressed("document");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn accept_compressed(&self, name: &str) {
         self.0.owner.accept_compressed(name);
     }
 
-    /// Calls `listener` for each one-way message of that name from now on, beside whatever else is
-    /// called for it, one after the other.
+    /// Calls `listener` for each one-way message of that name from now on, in addition to its handler and
+    /// to other listeners, one after the other.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.on("tick", |event: Request| async move {
+    ///     println!("{} bytes", event.payload.len());
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on<L, F>(&self, event: &str, listener: L) -> Subscription
     where
         L: Fn(Request) -> F + Send + Sync + 'static,
@@ -107,7 +180,16 @@ impl Client {
         self.0.owner.listen(event, false, erase_listener(listener))
     }
 
-    /// The same for the next one only.
+    /// As [`Self::on`], for the next message only.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.once("ready", |_| async { println!("ready") });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn once<L, F>(&self, event: &str, listener: L) -> Subscription
     where
         L: Fn(Request) -> F + Send + Sync + 'static,
@@ -116,41 +198,112 @@ impl Client {
         self.0.owner.listen(event, true, erase_listener(listener))
     }
 
-    /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
+    /// Removes what [`Self::on`] or [`Self::once`] added; a second call does nothing.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let ticks = client.on("tick", |_| async {});
+    /// client.off(ticks);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn off(&self, subscription: Subscription) {
         self.0.owner.stop_listening(subscription);
     }
 
-    /// Asks. The request is on its way when this returns; awaiting the call gives its outcome, and
+    /// Sends a request. It is on its way when this returns; awaiting the call gives its outcome, and
     /// dropping the call cancels it.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let reply = client.request("shout", b"hello", &CallOptions::new()).await?;
+    /// assert_eq!(reply.payload, b"HELLO");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request(&self, method: &str, payload: &[u8], options: &CallOptions) -> Call {
         self.line().request(method, payload, options)
     }
 
-    /// Asks for a stream: a request with items, in either direction.
+    /// Sends a request with items in either direction.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let stream = client.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = stream.next().await? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
         self.line().stream(method, payload, options)
     }
 
-    /// Sends a message nobody answers. It is in the ring, or waits in private memory for room as long as
-    /// its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), by the lane's
-    /// [`Overflow`](crate::Overflow).
+    /// Sends a one-way message without waiting. It is in the ring, or waits in private memory for room as
+    /// long as its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), as the
+    /// [`Overflow`](crate::Overflow) of its lane says.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.notify("tick", b"1", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
         self.line().notify(event, payload, options)
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
-    /// lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
+    /// its lane has dropped it.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.send("tick", b"1", &CallOptions::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
         self.line().send(event, payload, options).await
     }
 
     /// Waits until nothing waits for room in private memory any more.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.drain(Duration::from_secs(1)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn drain(&self, timeout: Duration) -> Result<()> {
         self.0.owner.shared().drain(self.0.link, timeout).await
     }
 
-    /// Waits until the connection is over; the error says why, unless it was closed in good order.
+    /// Waits until the connection is over; the error says why, unless it was closed gracefully.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// if let Some(error) = client.closed().await {
+    ///     println!("lost the server: {error}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn closed(&self) -> Option<Error> {
         let over = |error: &Error| Error::new(error.code(), error.to_string());
         let group = self.0.owner.group;
@@ -164,27 +317,72 @@ impl Client {
     }
 
     /// Whether the connection is over.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// assert!(!client.is_closed());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.0.owner.shared().with(|state| state.engine.peer(self.0.link).is_none())
     }
 
-    /// What the connection has counted; `None` when it is over.
+    /// The counters of the connection; `None` when it is over.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let sent = client.link_stats().map(|stats| stats.sent);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn link_stats(&self) -> Option<LinkStats> {
         self.0.owner.shared().with(|state| state.engine.link_stats(self.0.link))
     }
 
-    /// What the engine has counted.
+    /// The counters of the engine.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// assert_eq!(client.engine_stats().lost_wakeups, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn engine_stats(&self) -> EngineStats {
         self.0.owner.shared().with(|state| state.engine.stats())
     }
 
-    /// One-way messages of the server nobody handled.
+    /// One-way messages of the server without a handler.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// assert_eq!(client.unhandled(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unhandled(&self) -> u64 {
         self.0.owner.unhandled()
     }
 
-    /// Closes in good order, for all clones, and waits until what waited for room is written, or a
-    /// second is over. Requests in flight end with [`Code::Closed`](crate::Code::Closed).
+    /// Closes the connection gracefully, for all clones: waits until what waited for room is written, or
+    /// for a second. Requests in flight end with [`Code::Closed`](crate::Code::Closed).
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// client.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn close(&self) {
         self.0.owner.shared().close(self.0.owner.group).await;
     }

@@ -1,4 +1,4 @@
-//! The asynchronous api: handles that are shared between tasks, and handlers that are futures.
+//! The API for tokio: handles that are shared between tasks, and handlers that are futures.
 //!
 //! ```
 //! use ringpost::tokio::{Client, Handlers, Request, Server};
@@ -25,15 +25,16 @@
 //! # }).unwrap();
 //! ```
 //!
-//! One task per client or server, the *driver*, owns the waiting. Everything else takes a lock that
-//! is never held while anything waits or while code of the application runs:
+//! One task for each engine, the *driver*, waits for it. Everything else takes a lock that is never
+//! held while anything waits or while code of the application runs. A client or server has an engine
+//! of its own, or shares one with others: [`SharedEngine`].
 //!
 //! ```text
 //!   request, notify, cancel ---+
 //!                              v
 //!   driver ----- drive ----> engine --- collected under the lock ---> run after it was released:
 //!     ^  ^                                                            handlers spawned, tasks woken
-//!     |  +-- nudge: something to do that no descriptor tells
+//!     |  +-- nudge: work that makes no descriptor readable
 //!     +----- descriptor: a peer rang, a timer, a client
 //! ```
 //!

@@ -21,7 +21,7 @@ pub struct Request {
     pub message: Message,
     /// The connection it came on.
     pub link: LinkId,
-    /// Who sent it.
+    /// The process it came from.
     pub peer: Arc<Peer>,
     cancellation: Cancellation,
     timeout: Duration,
@@ -45,6 +45,17 @@ impl Request {
     }
 
     /// How long the caller will go on waiting; `None`: without end.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// if request.remaining().is_some_and(|left| left.is_zero()) {
+    ///     return Ok(()); // too late to begin
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = self.message.deadline;
         (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
@@ -52,6 +63,16 @@ impl Request {
 
     /// The options of a request that is made to answer this one: it has no more time than this has
     /// left, and carries the same trace context.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// let options = request.within(&CallOptions::new());
+    /// let reply = request.request("name", b"", &options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn within(&self, options: &CallOptions) -> CallOptions {
         let timeout = match (options.timeout, self.remaining()) {
@@ -67,22 +88,71 @@ impl Request {
     /// The handler's future is dropped then, at the place where it waits; this is for work that does
     /// not wait, and for what the handler has started elsewhere. It costs little and looks at shared
     /// memory itself, so that a handler that never waits sees a cancel too.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// for part in 0..1000 {
+    ///     if request.is_cancelled() {
+    ///         return Ok(());
+    ///     }
+    ///     // ... compute a part
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
     }
 
     /// Waits until [`Self::is_cancelled`].
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// request.cancelled().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn cancelled(&self) {
         self.cancellation.cancelled().await;
     }
 
     /// The same for other tasks and threads.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// let cancellation = request.cancellation();
+    /// std::thread::spawn(move || {
+    ///     while !cancellation.is_cancelled() {
+    ///         // ... compute a part
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cancellation(&self) -> Cancellation {
         self.cancellation.clone()
     }
 
     /// The items of a request that is a stream, once. The error, for a request that is none, is meant for
     /// the caller.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Handlers;
+    /// # use ringpost::Reply;
+    /// let handlers = Handlers::new().handle("upload", |mut request| async move {
+    ///     let items = request.take_stream()?;
+    ///     while let Some(item) = items.next().await? {
+    ///         println!("{} bytes", item.payload.len());
+    ///     }
+    ///     Ok(Reply::default())
+    /// });
+    /// ```
     pub fn take_stream(&mut self) -> Result<Streaming, RemoteError> {
         self.stream.take().ok_or_else(|| {
             let message = "this method is a stream, and was called as none";
@@ -90,18 +160,45 @@ impl Request {
         })
     }
 
-    /// Sends the peer a one-way message.
+    /// Sends the peer a one-way message without waiting.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// request.notify("progress", b"50", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
         self.line().notify(event, payload, options)
     }
 
-    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
-    /// lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
+    /// its lane has dropped it.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// request.send("progress", b"50", &CallOptions::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
         self.line().send(event, payload, options).await
     }
 
     /// Sends the peer a request.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// let reply = request.request("name", b"", &CallOptions::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request(&self, method: &str, payload: &[u8], options: &CallOptions) -> Call {
         self.line().request(method, payload, options)
     }

@@ -22,18 +22,51 @@ pub struct Server(Arc<Owner>);
 impl Server {
     /// Takes the name and listens. A client that connects before its method has a handler is refused
     /// the method; [`Self::bind_with`] has handlers in place first.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// let server = Server::bind("demo", &ServerConfig::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn bind(name: &str, config: &ServerConfig) -> Result<Self> {
         Self::bind_with(name, config, Handlers::new()).await
     }
 
     /// As [`Self::bind`], with handlers that are in place before the first client is accepted.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// let handlers = Handlers::new().handle("ping", |_| async { Ok(Reply::default()) });
+    /// let server = Server::bind_with("demo", &ServerConfig::new(), handlers).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn bind_with(name: &str, config: &ServerConfig, handlers: Handlers) -> Result<Self> {
         let engine = SharedEngine::new(config.wait_policy)?;
         Self::bind_on(&engine, name, config, handlers).await
     }
 
-    /// As [`Self::bind_with`], on an engine that other clients and servers use too. Its wait policy
-    /// takes the place of the server's.
+    /// As [`Self::bind_with`], on an engine that other clients and servers use too; see
+    /// [`SharedEngine`]. Its wait policy takes the place of the server's.
+    ///
+    /// ```
+    /// # use ringpost::WaitPolicy;
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// use ringpost::tokio::SharedEngine;
+    ///
+    /// let (engine, config) = (SharedEngine::new(WaitPolicy::DEFAULT)?, ServerConfig::new());
+    /// let one = Server::bind_on(&engine, "one", &config, Handlers::new()).await?;
+    /// let two = Server::bind_on(&engine, "two", &config, Handlers::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     // Nothing in it waits, but it needs the runtime it is called in, as everything asynchronous does.
     #[expect(clippy::unused_async, reason = "so that it is only called where a runtime is")]
     pub async fn bind_on(
@@ -55,7 +88,18 @@ impl Server {
         &self.0
     }
 
-    /// Calls `handler` for each request or one-way message of that name that comes from now on.
+    /// Calls `handler` for each request or one-way message of that name from now on.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.handle("shout", |request: Request| async move {
+    ///     Ok(Reply::bytes(request.payload.to_ascii_uppercase()))
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn handle<H, F>(&self, name: &str, handler: H)
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
@@ -64,14 +108,34 @@ impl Server {
         self.0.handle(name, erase(handler));
     }
 
-    /// Lets the other side send requests and one-way messages of this name compressed: what it takes to
-    /// unpack them is up to 64 times what their author has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64 times
+    /// what their sender has put in.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.accept_compressed("document");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn accept_compressed(&self, name: &str) {
         self.0.accept_compressed(name);
     }
 
-    /// Calls `listener` for each one-way message of that name from now on, beside whatever else is
-    /// called for it, one after the other.
+    /// Calls `listener` for each one-way message of that name from now on, in addition to its handler and
+    /// to other listeners, one after the other.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.on("tick", |event: Request| async move {
+    ///     println!("{} bytes", event.payload.len());
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on<L, F>(&self, event: &str, listener: L) -> Subscription
     where
         L: Fn(Request) -> F + Send + Sync + 'static,
@@ -80,7 +144,16 @@ impl Server {
         self.0.listen(event, false, erase_listener(listener))
     }
 
-    /// The same for the next one only.
+    /// As [`Self::on`], for the next message only.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.once("ready", |_| async { println!("ready") });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn once<L, F>(&self, event: &str, listener: L) -> Subscription
     where
         L: Fn(Request) -> F + Send + Sync + 'static,
@@ -89,15 +162,38 @@ impl Server {
         self.0.listen(event, true, erase_listener(listener))
     }
 
-    /// Ends what [`Self::on`] or [`Self::once`] began; twice does nothing.
+    /// Removes what [`Self::on`] or [`Self::once`] added; a second call does nothing.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// let ticks = server.on("tick", |_| async {});
+    /// server.off(ticks);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn off(&self, subscription: Subscription) {
         self.0.stop_listening(subscription);
     }
 
-    /// Waits for the next connection that comes or goes, or for the loss of the name; `None` when the
-    /// server is closed. Each
-    /// change is told once, whoever asks, and a connection that goes before anybody was told that it
-    /// had come is not told of.
+    /// Waits for the next connection that opens or ends, or for the loss of the name; `None` when the
+    /// server is closed. Each change is returned once, to one caller, and a connection that ends before its
+    /// opening was returned is left out.
+    ///
+    /// ```
+    /// # use ringpost::Change;
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// while let Some(change) = server.next_change().await {
+    ///     if let Change::Connected(link, peer) = change {
+    ///         println!("{link:?} is process {}", peer.pid);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next_change(&self) -> Option<Change> {
         let group = self.0.group;
         let change = self.0.shared().until(Topic::Group(group), |state| {
@@ -111,8 +207,18 @@ impl Server {
         change.await
     }
 
-    /// Asks a client. The request is on its way when this returns; awaiting the call gives its
-    /// outcome, and dropping the call cancels it.
+    /// Sends a client a request. It is on its way when this returns; awaiting the call gives its outcome, and
+    /// dropping the call cancels it.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// let reply = server.request(link, "shout", b"hello", &CallOptions::new()).await?;
+    /// assert_eq!(reply.payload, b"HELLO");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request(
         &self,
         link: LinkId,
@@ -123,7 +229,19 @@ impl Server {
         self.0.line(link).request(method, payload, options)
     }
 
-    /// Asks a client for a stream: a request with items, in either direction.
+    /// Sends a client a request with items in either direction.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// let stream = server.stream(link, "count", b"", &CallOptions::new())?;
+    /// while let Some(item) = stream.next().await? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(
         &self,
         link: LinkId,
@@ -134,7 +252,16 @@ impl Server {
         self.0.line(link).stream(method, payload, options)
     }
 
-    /// Sends a client a message nobody answers.
+    /// Sends a client a one-way message without waiting.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.notify(link, "tick", b"1", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn notify(
         &self,
         link: LinkId,
@@ -145,8 +272,17 @@ impl Server {
         self.0.line(link).notify(event, payload, options)
     }
 
-    /// The same, and waits until the message is being written. [`Code::Full`](crate::Code::Full): its
-    /// lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
+    /// its lane has dropped it.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.send(link, "tick", b"1", &CallOptions::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn send(
         &self,
         link: LinkId,
@@ -158,6 +294,17 @@ impl Server {
     }
 
     /// The peers that are connected.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// for (link, peer) in server.peers() {
+    ///     println!("{link:?} is process {}", peer.pid);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peers(&self) -> Vec<(LinkId, Peer)> {
         self.0.shared().with(|state| {
             let links = state.dispatcher.groups.links(self.0.group).into_iter();
@@ -167,6 +314,17 @@ impl Server {
 
     /// Sends some clients, or all [`Self::peers`], a one-way message. Returns those it could not be
     /// sent to, with the reason.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// let all = server.peers().into_iter().map(|(link, _)| link);
+    /// let failed = server.notify_each(all, "tick", b"1", &CallOptions::new())?;
+    /// assert!(failed.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn notify_each(
         &self,
         links: impl IntoIterator<Item = LinkId>,
@@ -182,38 +340,103 @@ impl Server {
     }
 
     /// Waits until nothing waits for room towards a client any more.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.drain(link, Duration::from_secs(1)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn drain(&self, link: LinkId, timeout: Duration) -> Result<()> {
         self.0.shared().drain(link, timeout).await
     }
 
-    /// What a connection has counted; `None` when it is over.
+    /// The counters of a connection; `None` when it is over.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// let received = server.link_stats(link).map(|stats| stats.received);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
         self.0.shared().with(|state| state.engine.link_stats(link))
     }
 
-    /// What the engine has counted.
+    /// The counters of the engine.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// assert_eq!(server.engine_stats().lost_wakeups, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn engine_stats(&self) -> EngineStats {
         self.0.shared().with(|state| state.engine.stats())
     }
 
-    /// One-way messages of clients nobody handled.
+    /// One-way messages of clients without a handler.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// assert_eq!(server.unhandled(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unhandled(&self) -> u64 {
         self.0.unhandled()
     }
 
-    /// Closes a connection gracefully and waits until it is over, which is a [`Change`] too.
+    /// Closes a connection gracefully and waits until it is over, which is a
+    /// [`Change`](crate::Change) too.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.disconnect(link).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn disconnect(&self, link: LinkId) -> Result<()> {
         self.0.shared().disconnect(link).await;
         Ok(())
     }
 
     /// Stops accepting; connections stay.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.close_listener();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close_listener(&self) {
         self.0.shared().with(|state| state.close_listener(self.0.group));
     }
 
-    /// Closes all connections in good order, for all clones, and waits until what waited for room is
-    /// written, or a second is over. Handlers that are at work are dropped.
+    /// Closes all connections gracefully, for all clones: waits until what waited for room is written, or
+    /// for a second. Running handlers are dropped.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Handlers, Request, Server};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// server.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn close(&self) {
         self.0.shared().close(self.0.group).await;
     }

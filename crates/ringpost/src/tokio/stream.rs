@@ -25,7 +25,7 @@ use crate::api::{FlowKey, Item, Reading, Reply};
 pub struct Streaming {
     shared: Arc<Shared>,
     key: FlowKey,
-    /// What our items look like.
+    /// What the frames of our items say.
     draft: Draft,
 }
 
@@ -35,11 +35,36 @@ impl Streaming {
     }
 
     /// Waits for the next item of the other side; `None`: it has sent its last.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let stream = client.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = stream.next().await? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&self) -> Result<Option<Item>> {
         poll_fn(|context| self.poll_item(context)).await.transpose()
     }
 
-    /// Sends an item, as soon as the other side keeps up.
+    /// Sends an item, and waits while the other side does not keep up.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let stream = client.stream("upload", b"", &CallOptions::new())?;
+    /// for part in [b"one", b"two"] {
+    ///     stream.send(part).await?;
+    /// }
+    /// let reply = stream.reply().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn send(&self, payload: &[u8]) -> Result<()> {
         poll_fn(|context| self.poll_room(context)).await?;
         self.send_now(payload)
@@ -47,6 +72,20 @@ impl Streaming {
 
     /// Ends the items that go with this request; its reply is still to come. At the handler, where the
     /// answer ends them, this does nothing.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let stream = client.stream("upload", b"", &CallOptions::new())?;
+    /// stream.send(b"all").await?;
+    /// stream.finish();
+    /// while let Some(item) = stream.next().await? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn finish(&self) {
         if self.key.ours {
             let FlowKey { link, id, .. } = self.key;
@@ -56,6 +95,16 @@ impl Streaming {
 
     /// Waits for the reply, and drops the items that still come before it. At the handler, waits until
     /// the caller has sent its last.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let stream = client.stream("count", b"", &CallOptions::new())?;
+    /// let reply = stream.reply().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn reply(self) -> Result<Reply> {
         self.finish();
         while self.next().await?.is_some() {}
@@ -64,6 +113,18 @@ impl Streaming {
     }
 
     /// Whether the other side still wants our items.
+    ///
+    /// ```
+    /// # use ringpost::tokio::{Client, Handlers, Request};
+    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// let stream = client.stream("upload", b"", &CallOptions::new())?;
+    /// while stream.is_open() {
+    ///     stream.send(b"more").await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_open(&self) -> bool {
         let FlowKey { link, id, .. } = self.key;
         self.shared.with(|state| state.engine.credit(link, self.key.sent(), id).is_some())

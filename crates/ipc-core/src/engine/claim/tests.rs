@@ -45,7 +45,7 @@ fn a_name_is_held_once_and_free_again_afterwards() {
 }
 
 #[test]
-fn what_a_dead_server_of_the_name_left_is_cleared_away() {
+fn files_of_a_dead_server_of_the_name_are_replaced() {
     let scratch = Scratch::new("stale");
     let directory = directory(&scratch);
     die(listen(&directory, "demo").unwrap());
@@ -89,7 +89,7 @@ fn only_files_that_are_its_own_are_removed() {
 }
 
 #[test]
-fn one_whose_lock_was_taken_removes_its_socket_if_no_other_has_the_name() {
+fn a_server_whose_lock_was_taken_removes_its_socket_if_no_other_has_the_name() {
     let scratch = Scratch::new("lockless");
     let directory = directory(&scratch);
     let held = listen(&directory, "demo").unwrap();
@@ -115,7 +115,7 @@ fn one_without_its_lock_serves_clients_until_another_takes_the_name() {
 }
 
 #[test]
-fn what_is_gone_is_put_back() {
+fn removed_files_are_restored() {
     let scratch = Scratch::new("back");
     let directory = directory(&scratch);
     let (mut claim, _socket) = listen(&directory, "demo").unwrap();
@@ -145,7 +145,7 @@ fn what_is_gone_is_put_back() {
 }
 
 #[test]
-fn what_another_holds_by_then_is_not_put_back() {
+fn files_of_a_name_that_another_took_are_not_restored() {
     let scratch = Scratch::new("taken");
     let directory = directory(&scratch);
     let (mut claim, _socket) = listen(&directory, "demo").unwrap();
@@ -159,7 +159,7 @@ fn what_another_holds_by_then_is_not_put_back() {
 }
 
 #[test]
-fn what_the_dead_left_is_known_by_its_lock_and_its_mark() {
+fn leftovers_are_recognised_by_lock_and_mark() {
     let scratch = Scratch::new("dead");
     let directory = directory(&scratch);
     let living = listen(&directory, "living").unwrap();

@@ -75,7 +75,7 @@ fn a_link_a_file_and_an_open_directory_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn what_a_umask_took_from_its_owner_is_given_back() {
+fn modes_that_a_umask_took_are_restored() {
     let scratch = Scratch::new("umask");
     fs::create_dir(&*scratch).unwrap();
     for missing in [0, 0o100, 0o500, 0o600] {
@@ -140,7 +140,7 @@ fn a_name_that_is_held_in_a_later_place_is_held() {
 }
 
 #[test]
-fn where_nothing_can_be_used_all_reasons_are_told() {
+fn where_no_directory_can_be_used_all_reasons_are_reported() {
     let (first, second) = (Scratch::new("neither"), Scratch::new("nor"));
     fs::write(&*first, "").unwrap();
     fs::create_dir(&*second).unwrap();

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_has_no_other_end() {
+    fn a_file_that_is_no_socket_has_no_peer() {
         let file = std::fs::File::open("/dev/null").unwrap();
         assert_eq!(of_peer(file.as_fd()), Err(Errno::NOTSOCK));
     }

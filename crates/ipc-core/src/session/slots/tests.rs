@@ -162,7 +162,7 @@ fn some_use(twin: &Twin, random: &mut Random) -> (u32, u64) {
 }
 
 #[test]
-fn slots_are_what_their_twin_is() {
+fn slots_behave_like_their_model() {
     each_seed(400, |random| {
         let first = random.pick(&[0, 1, u32::MAX - 1, u32::MAX - 4, 1 << 31, (1 << 31) - 3]);
         let (mut slots, mut twin) = (Slots::new(SLOTS), Twin { first, ..Twin::default() });

@@ -1,4 +1,4 @@
-//! Connections of the agent.
+//! Connections of the test peer, and requests on them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::methods::{PACKED, handlers, hex};
-use crate::wire::{Answer, Ask, Connect, Encoding, Failure, Many, Notify, pattern};
-use crate::{Agent, Connection, lock};
+use crate::wire::{Answer, Connect, Encoding, Failure, Many, Notify, RequestOrder, pattern};
+use crate::{Connection, State, lock};
 
-pub async fn connect(agent: &Arc<Agent>, connect: Connect) -> Answer {
+pub async fn connect(state: &Arc<State>, connect: Connect) -> Answer {
     let Connect { server, options, waiting } = connect;
     let config = options.client();
     let (connection, peer) = if waiting {
@@ -26,16 +26,16 @@ pub async fn connect(agent: &Arc<Agent>, connect: Connect) -> Answer {
         let peer = client.peer().clone();
         (Connection::Waiting(Arc::new(Mutex::new(client))), peer)
     } else {
-        let client = Client::connect_with(&server, &config, handlers(agent, None)).await?;
+        let client = Client::connect_with(&server, &config, handlers(state, None)).await?;
         let peer = client.peer().clone();
         (Connection::Async(client), peer)
     };
-    let number = agent.number();
-    lock(&agent.connections).insert(number, connection);
+    let number = state.number();
+    lock(&state.connections).insert(number, connection);
     Ok(json!({ "connection": number, "peer": describe(&peer) }))
 }
 
-/// What a client that waits can be asked meanwhile.
+/// The handler of a blocking client, which runs while the client waits.
 fn add(
     request: &blocking::Request<'_>,
     reply: &mut Reply,
@@ -69,35 +69,35 @@ fn describe(peer: &Peer) -> Value {
 
 // ---- requests ----
 
-pub async fn request(agent: &Arc<Agent>, id: u64, ask: Ask) -> Answer {
-    let (payload, options) = prepare(&ask)?;
-    let connection = agent.connection(ask.connection)?;
-    if ask.waiting != matches!(connection, Connection::Waiting(_)) {
-        return Err(Failure::mistake("this connection is for the other way of asking"));
+pub async fn request(state: &Arc<State>, id: u64, order: RequestOrder) -> Answer {
+    let (payload, options) = prepare(&order)?;
+    let connection = state.connection(order.connection)?;
+    if order.waiting != matches!(connection, Connection::Waiting(_)) {
+        return Err(Failure::mistake("the connection has the other API"));
     }
     match connection {
         Connection::Waiting(client) => {
-            let asked = tokio::task::spawn_blocking(move || {
-                let reply = lock(&client).request(&ask.method, &payload, &options)?;
+            let outcome = tokio::task::spawn_blocking(move || {
+                let reply = lock(&client).request(&order.method, &payload, &options)?;
                 result(&payload, &reply)
             });
-            asked.await.expect("no panic")
+            outcome.await.expect("no panic")
         }
         Connection::Async(client) => {
             let (cancel, cancelled) = oneshot::channel();
-            if ask.aborted {
+            if order.aborted {
                 let _ = cancel.send(());
             } else {
-                lock(&agent.cancels).insert(id, cancel);
+                lock(&state.cancels).insert(id, cancel);
             }
-            let call = client.request(&ask.method, &payload, &options);
+            let call = client.request(&order.method, &payload, &options);
             let outcome = tokio::select! {
                 biased;
                 // Dropping the call is what cancels it.
                 Ok(()) = cancelled => None,
                 outcome = call => Some(outcome),
             };
-            lock(&agent.cancels).remove(&id);
+            lock(&state.cancels).remove(&id);
             match outcome {
                 Some(reply) => result(&payload, &reply?),
                 None => Err(Failure(json!({ "name": "AbortError", "code": "ABORTED" }))),
@@ -106,10 +106,10 @@ pub async fn request(agent: &Arc<Agent>, id: u64, ask: Ask) -> Answer {
     }
 }
 
-/// Starts them all before the first is waited for.
-pub async fn many(agent: &Arc<Agent>, many: Many) -> Answer {
-    let Connection::Async(client) = agent.connection(many.request.connection)? else {
-        return Err(Failure::mistake("a connection that waits asks one by one"));
+/// Starts all requests before waiting for the first.
+pub async fn many(state: &Arc<State>, many: Many) -> Answer {
+    let Connection::Async(client) = state.connection(many.request.connection)? else {
+        return Err(Failure::mistake("a blocking connection sends one request at a time"));
     };
     let (payload, options) = prepare(&many.request)?;
     let start = |_| client.request(&many.request.method, &payload, &options);
@@ -127,22 +127,22 @@ pub async fn many(agent: &Arc<Agent>, many: Many) -> Answer {
     Ok(json!({ "answered": answered, "failed": failed }))
 }
 
-fn prepare(ask: &Ask) -> Result<(Vec<u8>, CallOptions), Failure> {
-    let payload = match ask.codec {
-        Encoding::Bytes => pattern(ask.length),
-        Encoding::Json => ask.value.to_string().into_bytes(),
-        Encoding::MessagePack => rmp_serde::to_vec_named(&ask.value).expect("values encode"),
+fn prepare(order: &RequestOrder) -> Result<(Vec<u8>, CallOptions), Failure> {
+    let payload = match order.codec {
+        Encoding::Bytes => pattern(order.length),
+        Encoding::Json => order.value.to_string().into_bytes(),
+        Encoding::MessagePack => rmp_serde::to_vec_named(&order.value).expect("values encode"),
     };
-    let trace = ask.traceparent.as_deref().map(parse_trace).transpose()?;
-    let timeout = ask.timeout_ms.map(Duration::from_millis);
+    let trace = order.traceparent.as_deref().map(parse_trace).transpose()?;
+    let timeout = order.timeout_ms.map(Duration::from_millis);
     Ok((
         payload,
         CallOptions::new()
-            .lane(ask.lane.into())
-            .codec(ask.codec.into())
+            .lane(order.lane.into())
+            .codec(order.codec.into())
             .timeout(timeout)
             .trace(trace)
-            .compress(ask.method == PACKED),
+            .compress(order.method == PACKED),
     ))
 }
 
@@ -164,15 +164,15 @@ fn parse_trace(text: &str) -> Result<Trace, Failure> {
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
     let trace = bytes.and_then(|bytes| Trace::try_from(bytes.as_slice()).ok());
-    trace.ok_or_else(|| Failure::mistake("no traceparent"))
+    trace.ok_or_else(|| Failure::mistake("not a traceparent"))
 }
 
-// ---- the rest ----
+// ---- everything else ----
 
 /// Sends numbered messages until one is refused.
-pub async fn notify(agent: &Agent, notify: &Notify) -> Answer {
-    let Connection::Async(client) = agent.connection(notify.connection)? else {
-        return Err(Failure::mistake("a connection that waits only asks"));
+pub async fn notify(state: &State, notify: &Notify) -> Answer {
+    let Connection::Async(client) = state.connection(notify.connection)? else {
+        return Err(Failure::mistake("a blocking connection only sends requests"));
     };
     let options = CallOptions::new().lane(notify.lane.into());
     let mut payload = vec![0; notify.length.max(8)];
@@ -201,9 +201,9 @@ pub async fn notify(agent: &Agent, notify: &Notify) -> Answer {
     Ok(json!({ "sent": sent, "refused": refused }))
 }
 
-pub fn stats(agent: &Agent, connection: u32) -> Answer {
-    let Connection::Async(client) = agent.connection(connection)? else {
-        return Err(Failure::mistake("a connection that waits is not looked into"));
+pub fn stats(state: &State, connection: u32) -> Answer {
+    let Connection::Async(client) = state.connection(connection)? else {
+        return Err(Failure::mistake("a blocking connection has no stats"));
     };
     let stats = client.link_stats().unwrap_or_default();
     Ok(json!({
@@ -218,8 +218,8 @@ pub fn stats(agent: &Agent, connection: u32) -> Answer {
     }))
 }
 
-pub async fn close(agent: &Agent, connection: u32) -> Answer {
-    if let Connection::Async(client) = agent.connection(connection)? {
+pub async fn close(state: &State, connection: u32) -> Answer {
+    if let Connection::Async(client) = state.connection(connection)? {
         client.close().await;
     }
     Ok(Value::Null)

@@ -1,4 +1,4 @@
-// Agents: processes of either language that do what rows tell them.
+// Test peers: processes written in TypeScript or Rust that execute the commands of the rows.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
@@ -8,8 +8,8 @@ import type { Answer, Commands, Failure, Order } from './wire.mjs'
 
 export type Language = 'ts' | 'rust'
 
-/** What a command has failed with. */
-export class AgentError extends Error {
+/** The failure a command reported. */
+export class CommandError extends Error {
   readonly code: string | undefined
   readonly failure: Failure
 
@@ -22,9 +22,9 @@ export class AgentError extends Error {
 
 export interface How {
   directory: string
-  /** Another user to run as. */
+  /** User to run as, instead of the current one. */
   uid?: number
-  /** A command in front, which runs it. */
+  /** A command placed in front, which executes the rest. */
   prefix?: readonly string[]
 }
 
@@ -34,25 +34,25 @@ interface Waiting {
 }
 
 const ROOT = new URL('../../', import.meta.url)
-const TS_AGENT = fileURLToPath(new URL('./agent.mjs', import.meta.url))
+const TS_TEST_PEER = fileURLToPath(new URL('./test-peer.mjs', import.meta.url))
 
-/** The newest build of the agent in Rust. */
-export function findRustAgent(given: string | undefined): string {
+/** The most recent build of the Rust test peer. */
+export function findRustTestPeer(given: string | undefined): string {
   if (given !== undefined) return given
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('target', ROOT))
   const builds = ['release', 'ci', 'debug'].map((profile) => `${target}/${profile}/test-peer`)
   const built = builds.filter((path) => existsSync(path))
   const [newest] = built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
   if (newest !== undefined) return newest
-  const how = 'cargo build --profile ci --package test-peer'
-  throw new Error(`the agent in Rust is not built: ${how}`)
+  const how = 'cargo build --profile ci -p test-peer'
+  throw new Error(`the Rust test peer is not built: ${how}`)
 }
 
-export class Agent {
-  /** What it has written to its standard error. */
+export class TestPeer {
+  /** Everything it has written to standard error. */
   errors = ''
   isAlive = true
-  /** Resolves to its exit code, or to the signal that ended it. */
+  /** Resolves to the exit code, or to the signal that ended the process. */
   readonly ended: Promise<number | string>
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, Waiting>()
@@ -60,21 +60,21 @@ export class Agent {
 
   constructor(
     readonly language: Language,
-    rustAgent: string,
+    rustTestPeer: string,
     { directory, uid, prefix = [] }: How,
   ) {
-    const program = language === 'rust' ? [rustAgent] : [process.execPath, TS_AGENT]
+    const program = language === 'rust' ? [rustTestPeer] : [process.execPath, TS_TEST_PEER]
     const [command, ...args] = [...prefix, ...program]
     const env = { ...process.env, RINGPOST_DIR: directory, RUST_BACKTRACE: '0' }
     this.#child = spawn(command, args, { env, uid, gid: uid, stdio: 'pipe' })
     this.#child.stdin!.on('error', () => {})
     this.#child.stderr!.on('data', (text: Buffer) => (this.errors += text.toString()))
-    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#heard(line))
+    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#received(line))
     this.ended = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(String(error)))
       this.#child.once('exit', (code, signal) => resolve(signal ?? code!))
     })
-    void this.ended.then((how) => this.#over(how))
+    void this.ended.then((how) => this.#exited(how))
   }
 
   get pid(): number {
@@ -85,15 +85,15 @@ export class Agent {
     return this.begin(name, order).outcome
   }
 
-  /** The same, with the number by which the command can be referred to. */
+  /** Like `do`, and also returns the number other commands refer to this one by. */
   begin<K extends keyof Commands>(name: K, order: Order<K>) {
     const number = ++this.#commands
     const outcome = new Promise<Answer<K>>((resolve, reject) => {
-      if (!this.isAlive) return reject(new Error(`the ${this.language} agent has ended`))
+      if (!this.isAlive) return reject(new Error(`the ${this.language} test peer has exited`))
       this.#waiting.set(number, { resolve, reject })
       this.#child.stdin!.write(JSON.stringify({ id: number, do: { [name]: order } }) + '\n')
     })
-    // Rows that kill an agent need not look at what they had told it.
+    // A row that kills a test peer need not handle the commands that fail with it.
     outcome.catch(() => {})
     return { number, outcome }
   }
@@ -103,27 +103,27 @@ export class Agent {
     await this.ended
   }
 
-  /** Halts it; its sockets and memory stay. */
+  /** Suspends the process; its sockets and memory stay. */
   stop(): void {
     this.#child.kill('SIGSTOP')
   }
 
-  /** Lets it go on. */
-  goOn(): void {
+  /** Resumes a suspended process. */
+  resume(): void {
     this.#child.kill('SIGCONT')
   }
 
-  #heard(line: string): void {
+  #received(line: string): void {
     const { id, ok, error } = JSON.parse(line) as { id: number; ok?: unknown; error?: Failure }
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
-    if (error) waiting?.reject(new AgentError(error))
+    if (error) waiting?.reject(new CommandError(error))
     else waiting?.resolve(ok)
   }
 
-  #over(how: number | string): void {
+  #exited(how: number | string): void {
     this.isAlive = false
-    const error = new Error(`the ${this.language} agent has ended (${how}): ${this.errors}`)
+    const error = new Error(`the ${this.language} test peer has exited (${how}): ${this.errors}`)
     for (const waiting of this.#waiting.values()) waiting.reject(error)
     this.#waiting.clear()
   }

@@ -20,7 +20,7 @@ use rustix::net::{
 /// Descriptors one of its messages may have beside it, in either direction.
 const DESCRIPTORS: usize = 8;
 
-pub struct Rogue {
+pub struct MaliciousPeer {
     pub socket: UnixStream,
     pub memory: File,
     /// What came beside the memory.
@@ -44,7 +44,7 @@ pub fn hello(transport: Transport) -> Hello {
 }
 
 /// Sends a frame of the handshake.
-pub fn say(socket: &UnixStream, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) {
+pub fn send_frame(socket: &UnixStream, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) {
     let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
     send(socket, &[&header.to_bytes(payload), payload].concat(), descriptors);
 }
@@ -57,12 +57,12 @@ pub fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
         ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
     }
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    // A victim that hung up is what a test may look for.
+    // A victim that hung up is what a test may expect.
     let _ = rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, flags);
 }
 
 /// The next frame of the handshake that has come: its code, its payload and its descriptors.
-pub fn hear(socket: &UnixStream) -> Option<(u16, Vec<u8>, Vec<OwnedFd>)> {
+pub fn receive(socket: &UnixStream) -> Option<(u16, Vec<u8>, Vec<OwnedFd>)> {
     let mut head = [0; HEADER_LEN];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -96,15 +96,15 @@ pub fn is_hung_up(mut socket: &UnixStream) -> bool {
     }
 }
 
-impl Rogue {
+impl MaliciousPeer {
     /// Connects to the server whose socket is at `path` and lets `drive` drive it meanwhile.
     pub fn meet(path: &Path, hello: &Hello, mut drive: impl FnMut()) -> Self {
         let socket = UnixStream::connect(path).unwrap();
-        say(&socket, control::HELLO, &hello.encode(), &[]);
+        send_frame(&socket, control::HELLO, &hello.encode(), &[]);
         let (code, payload, mut descriptors) = loop {
             drive();
-            if let Some(heard) = hear(&socket) {
-                break heard;
+            if let Some(received) = receive(&socket) {
+                break received;
             }
         };
         assert_eq!(code, control::WELCOME);
@@ -116,7 +116,7 @@ impl Rogue {
             }
             None => File::from(descriptors.remove(0)),
         };
-        say(&socket, control::READY, &[], &[]);
+        send_frame(&socket, control::READY, &[], &[]);
         drive();
         Self { socket, memory, descriptors, armings: 0 }
     }
@@ -131,7 +131,7 @@ impl Rogue {
         self.memory.write_all_at(&word.to_le_bytes(), offset as u64).unwrap();
     }
 
-    /// Says that it sleeps and has read everything, without having looked at any of it.
+    /// Claims to sleep and to have read everything, without having read any of it.
     pub fn pretend_to_sleep(&mut self) {
         self.armings += 1;
         for ring in 0..RINGS {

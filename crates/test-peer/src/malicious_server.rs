@@ -1,4 +1,4 @@
-//! A server that answers a HELLO in its own way.
+//! A malicious server: it answers a HELLO with an invalid WELCOME, or not at all.
 
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Result, Write};
@@ -13,55 +13,55 @@ use ringpost::{Agreement, Code, EngineId, Kind, SessionId, Transport};
 use rustix::fs::{FlockOperation, MemfdFlags, SealFlags};
 use serde_json::{Value, json};
 
-use crate::rogue::{Rogue, Shared, rejection};
-use crate::{Agent, lock, wire};
+use crate::malicious::{MaliciousPeer, Shared, rejection};
+use crate::{State, lock, wire};
 
-/// What it calls its session and its engine.
+/// The session and engine it claims.
 type Names = (SessionId, EngineId);
 
-/// Listens, and returns the number under which the rogue is found once a client has come.
+/// Listens, and returns the number of the malicious peer that exists once a client has connected.
 pub fn serve(
     path: &str,
     transport: &str,
     answer: &str,
     names: Names,
-    agent: Arc<Agent>,
+    state: Arc<State>,
 ) -> Result<Value> {
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
     let (number, transport, answer) =
-        (agent.number(), wire::transport(transport), answer.to_owned());
+        (state.number(), wire::transport(transport), answer.to_owned());
     std::thread::spawn(move || {
         let Ok((socket, _)) = listener.accept() else { return };
-        let mut rogue = Rogue::new(socket).expect("a socket");
-        // What goes wrong is what the client makes of it.
-        let played = play(&mut rogue, transport, &answer, names);
+        let mut peer = MaliciousPeer::new(socket).expect("a socket");
+        // The row checks how the client fails.
+        let played = play(&mut peer, transport, &answer, names);
         if played.is_ok() {
-            lock(&agent.rogues).insert(number, Arc::new(Mutex::new(rogue)));
+            lock(&state.malicious).insert(number, Arc::new(Mutex::new(peer)));
         }
     });
-    Ok(json!({ "rogue": number }))
+    Ok(json!({ "peer": number }))
 }
 
-fn play(rogue: &mut Rogue, transport: Transport, answer: &str, names: Names) -> Result<()> {
-    let Some((_, hello, _)) = rogue.hear()? else { return Ok(()) };
+fn play(peer: &mut MaliciousPeer, transport: Transport, answer: &str, names: Names) -> Result<()> {
+    let Some((_, hello, _)) = peer.receive()? else { return Ok(()) };
     let hello = Hello::decode(&hello).map_err(std::io::Error::other)?;
     match answer {
-        "version" => rogue.say(control::REJECT, &rejection(Code::Version).encode(), &[]),
-        "feature" => rogue.say(control::REJECT, &rejection(Code::Feature).encode(), &[]),
-        "garbage" => rogue.socket.write_all(&[0xa5; 200]),
+        "version" => peer.send_frame(control::REJECT, &rejection(Code::Version).encode(), &[]),
+        "feature" => peer.send_frame(control::REJECT, &rejection(Code::Feature).encode(), &[]),
+        "garbage" => peer.socket.write_all(&[0xa5; 200]),
         "silence" => {
-            // Until the client has had enough.
-            let _ = rogue.hear();
+            // Until the client hangs up.
+            let _ = peer.receive();
             Ok(())
         }
-        "goodbye" => rogue.socket.shutdown(std::net::Shutdown::Both),
-        _ => welcome(rogue, &hello, transport, answer, names),
+        "hangUp" => peer.socket.shutdown(std::net::Shutdown::Both),
+        _ => welcome(peer, &hello, transport, answer, names),
     }
 }
 
 fn welcome(
-    rogue: &mut Rogue,
+    peer: &mut MaliciousPeer,
     hello: &Hello,
     transport: Transport,
     answer: &str,
@@ -86,16 +86,16 @@ fn welcome(
     };
     let len = layout::segment_len(&geometry) as u64;
     let memory = match transport {
-        Transport::Sealed => sealed(rogue, &welcome(None), len, answer)?,
-        Transport::Portable => named(rogue, welcome, len, answer)?,
+        Transport::Sealed => sealed(peer, &welcome(None), len, answer)?,
+        Transport::Portable => named(peer, welcome, len, answer)?,
     };
-    rogue.share(Shared::new(memory, Side::Server, agreement));
+    peer.share(Shared::new(memory, Side::Server, agreement));
     // READY, or a client that has hung up.
-    rogue.hear()?;
+    peer.receive()?;
     Ok(())
 }
 
-fn sealed(rogue: &Rogue, welcome: &Welcome, len: u64, answer: &str) -> Result<File> {
+fn sealed(peer: &MaliciousPeer, welcome: &Welcome, len: u64, answer: &str) -> Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memory = rustix::fs::memfd_create("ringpost", flags)?;
     rustix::fs::ftruncate(&memory, if answer == "otherSize" { len / 2 } else { len })?;
@@ -115,29 +115,29 @@ fn sealed(rogue: &Rogue, welcome: &Welcome, len: u64, answer: &str) -> Result<Fi
         let payload = welcome.encode();
         let header = Header::new(Kind::Control, control::WELCOME, 0).with_len(payload.len());
         let frame = [&header.to_bytes(&payload), &payload[..]].concat();
-        rogue.send(&frame[..40], &[])?;
-        // Until the client has read that.
-        while unread(&rogue.socket) > 0 {
+        peer.send(&frame[..40], &[])?;
+        // Until the client has read the first part.
+        while unread(&peer.socket) > 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        rogue.send(&frame[40..], &descriptors)?;
+        peer.send(&frame[40..], &descriptors)?;
     } else {
-        rogue.say(control::WELCOME, &welcome.encode(), &descriptors)?;
+        peer.send_frame(control::WELCOME, &welcome.encode(), &descriptors)?;
     }
     Ok(File::from(memory))
 }
 
-/// Memory of the kernel's in which lies what the other side has not read.
+/// Bytes in the kernel's buffers that the other side has not read.
 #[allow(unsafe_code)]
 fn unread(socket: &impl AsRawFd) -> libc::c_int {
     let mut unread = 0;
-    // SAFETY: an open socket, and room for the number that is asked for.
+    // SAFETY: the socket is open, and the ioctl writes one `c_int`.
     unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
     unread
 }
 
 fn named(
-    rogue: &Rogue,
+    peer: &MaliciousPeer,
     welcome: impl Fn(Option<Address>) -> Welcome,
     len: u64,
     answer: &str,
@@ -153,7 +153,7 @@ fn named(
     }
     let mode = if answer == "openToAll" { 0o666 } else { 0o600 };
     memory.set_permissions(Permissions::from_mode(mode))?;
-    // So that nobody takes it for something a dead process has left.
+    // Locked, so that it does not count as left behind by a dead process.
     rustix::fs::flock(&memory, FlockOperation::LockExclusive)?;
     memory.set_len(if answer == "otherSize" { len / 2 } else { len })?;
     let nonce = [5; layout::NONCE_LEN];
@@ -166,10 +166,14 @@ fn named(
     };
     let null = File::open("/dev/null")?;
     let descriptors = if answer == "tooMany" { vec![null.as_fd()] } else { vec![] };
-    rogue.say(control::WELCOME, &welcome(Some(Address { name, nonce })).encode(), &descriptors)?;
-    // The client holds it, or wants nothing of it, once it has said READY or has hung up.
+    peer.send_frame(
+        control::WELCOME,
+        &welcome(Some(Address { name, nonce })).encode(),
+        &descriptors,
+    )?;
+    // Once READY or an end of file arrives, the client has mapped the segment or rejected it.
     let mut peek = [0];
-    let _ = rustix::net::recv(&rogue.socket, &mut peek, rustix::net::RecvFlags::PEEK);
+    let _ = rustix::net::recv(&peer.socket, &mut peek, rustix::net::RecvFlags::PEEK);
     if answer == "linked" {
         fs::remove_file(format!("{path}.link"))?;
     }

@@ -1,4 +1,4 @@
-// Lives and deaths: a client or a server that does what its verb says, and reports what it saw.
+// A client or a server with the lifecycle its verb names; it reports what it observes.
 
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
@@ -11,41 +11,41 @@ import {
   type IpcError,
   type Registration,
 } from 'ringpost'
-import { Echo, Never, TellBack, TickBytes, Wait } from '../helpers/contracts.mjs'
+import { Echo, Never, NotifyBack, TickBytes, Wait } from '../helpers/contracts.mjs'
 
-interface Life {
+interface Run {
   verb: keyof typeof verbs
-  /** Of the server to connect to, or to be. */
+  /** Name of the server to connect to or to start. */
   name: string
   options?: ClientOptions
 }
 
-const life = JSON.parse(process.argv[2]) as Life
-const join = () => connect(life.name, life.options)
+const run = JSON.parse(process.argv[2]) as Run
+const join = () => connect(run.name, run.options)
 const report = (value: unknown) => process.send!(value)
 const descriptors = () => readdirSync('/proc/self/fd').length
 
 const verbs = {
-  /** Has nothing to do after one request, and does not close. */
+  /** Sends one request and does not close. */
   async idle() {
     report(await (await join()).request(Echo, 'done'))
   },
 
-  /** Stays for its handler, until that is asked to go. */
-  async linger() {
+  /** Is kept alive by a handler until that is removed. */
+  async handled() {
     const client = await join()
     const registration: Registration = client.handle('leave', () => registration.dispose())
     report('here')
   },
 
-  /** Stays because it said so, until it says otherwise. */
+  /** Is kept alive by `ref()` until `unref()`. */
   async referenced() {
     const client = (await join()).ref()
     client.handle('leave', () => void client.unref())
     report('here')
   },
 
-  /** Does not stay for its handler, but for the request in flight. */
+  /** Is not kept alive by its handler after `unref()`, but by the request in flight. */
   async unreferenced() {
     const client = await join()
     client.handle('never-asked', () => 0)
@@ -53,16 +53,16 @@ const verbs = {
     report(await client.request(Wait, 100))
   },
 
-  /** Serves, but not for long. */
+  /** Is not kept alive by a server after `unref()`. */
   async 'unreferenced-server'() {
-    const server = await createServer(life.name)
+    const server = await createServer(run.name)
     server.handle(Echo, (value) => value)
     server.unref()
     report('up')
   },
 
   async 'closed-server'() {
-    const server = await createServer(life.name)
+    const server = await createServer(run.name)
     const accepted = once(server, 'connection')
     const client = (await join()).ref()
     await accepted
@@ -75,10 +75,10 @@ const verbs = {
 
   throw: () =>
     inMidTraffic(() => {
-      throw new Error('uncaught, as it should be')
+      throw new Error('uncaught on purpose')
     }),
 
-  /** Leaves with requests in flight and messages that wait, by coming to an end. */
+  /** Ends with requests in flight and messages queued. */
   async 'fall-through'() {
     const client = await join()
     client.request(Never, 'fallen', { timeoutMs: 100 }).catch((error: IpcError) => {
@@ -87,20 +87,20 @@ const verbs = {
     for (let sent = 0; sent < 1000; sent++) client.notify(TickBytes, new Uint8Array(1000))
   },
 
-  /** Has listeners that throw while other messages come. */
-  async careless() {
+  /** Has listeners that throw while other messages arrive. */
+  async throwing() {
     const thrown: string[] = []
     process.on('uncaughtException', (error) => thrown.push(error.message))
-    const careless = () => {
-      throw new Error('a careless listener')
+    const throwing = () => {
+      throw new Error('a throwing listener')
     }
     const [client, other, closing] = await Promise.all([join(), join(), join()])
-    closing.on('close', careless)
-    client.on('error', careless)
-    client.handle(event('boom'), careless)
+    closing.on('close', throwing)
+    client.on('error', throwing)
+    client.handle(event('boom'), throwing)
     const asked: Promise<unknown>[] = []
     for (let at = 0; at < 100; at++) {
-      if (at % 10 === 0) void client.request(TellBack, { name: 'boom', count: 1 })
+      if (at % 10 === 0) void client.request(NotifyBack, { name: 'boom', count: 1 })
       asked.push(client.request(Echo, at, { timeoutMs: 30_000 }))
       asked.push(other.request(Echo, at, { timeoutMs: 30_000 }))
       if (at === 50) void closing.close()
@@ -111,7 +111,7 @@ const verbs = {
     await Promise.all([client.close(), other.close()])
   },
 
-  /** Many connections opened and closed: what is left of them. */
+  /** Opens and closes many connections, and reports what is left of them. */
   async collected() {
     let gone = 0
     const registry = new FinalizationRegistry<number>(() => gone++)
@@ -150,4 +150,4 @@ async function inMidTraffic(end: () => void): Promise<void> {
   setImmediate(end)
 }
 
-await verbs[life.verb]()
+await verbs[run.verb]()

@@ -1,5 +1,5 @@
-// One side of the suite in TypeScript: a process that is told by lines of JSON what to do. Its twin
-// is crates/test-peer; what both understand is listed in wire.mts.
+// One side of the suite in TypeScript: a process that executes commands, one line of JSON each. Its
+// counterpart is crates/test-peer; wire.mts lists the commands both understand.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -8,12 +8,12 @@ import { Worker } from 'node:worker_threads'
 import { connect, createServer, type Client, type IpcError, type Server } from 'ringpost'
 import { wrongArguments } from './arguments.mjs'
 import { contract, handleAll, log, toFailure, Note, toOptions } from './methods.mjs'
-import { ask as askStream, handleStreams } from './streams.mjs'
-import { pattern, type Ask, type Commands, type StreamAsk } from './wire.mjs'
+import { handleStreams, runStream } from './streams.mjs'
+import { pattern, type RequestOrder, type Commands, type StreamOrder } from './wire.mjs'
 
 interface Serving {
   server: Server
-  came: number
+  accepted: number
   ended: (string | null)[]
 }
 
@@ -22,15 +22,15 @@ const connections = new Map<number, Client>()
 const cancels = new Map<number, AbortController>()
 let connected = 0
 let worker: Worker | undefined
-/** The command that is being obeyed. */
+/** Number of the command being executed. */
 let current = 0
 
 const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   async listen({ server: name, options }) {
     const server = await createServer(name, toOptions(options))
-    const serving: Serving = { server, came: 0, ended: [] }
+    const serving: Serving = { server, accepted: 0, ended: [] }
     server.on('connection', (connection) => {
-      serving.came++
+      serving.accepted++
       connection.on('error', () => {})
       connection.on('close', (reason) => serving.ended.push(reason?.code ?? null))
     })
@@ -39,11 +39,11 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     servers.set(name, serving)
   },
   connections({ server }) {
-    const { came, ended, server: serving } = servers.get(server)!
+    const { accepted, ended, server: serving } = servers.get(server)!
     const [any] = serving.connections
     const dropped = [...serving.connections].map((one) => Object.values(one.stats().peerDropped))
     const peerDropped = [0, 1, 2, 3].map((lane) => dropped.reduce((sum, one) => sum + one[lane], 0))
-    return { came, ended, lostWakeups: any?.stats().lostWakeups ?? 0, peerDropped }
+    return { accepted, ended, lostWakeups: any?.stats().lostWakeups ?? 0, peerDropped }
   },
   closeServer({ server: name }) {
     const serving = servers.get(name)
@@ -64,13 +64,13 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const signal = AbortSignal.timeout(100)
     await connect(server, { ...toOptions(options), signal })
   },
-  request: (ask: Ask) => (ask.waiting ? requestSync(ask) : request(ask, current)),
+  request: (order: RequestOrder) => (order.waiting ? requestSync(order) : request(order, current)),
   cancel({ request }) {
     cancels.get(request)?.abort()
     return cancels.has(request)
   },
-  async many({ count, request: ask, close }) {
-    const [client, method, payload, options] = prepare(ask)
+  async many({ count, request: order, close }) {
+    const [client, method, payload, options] = prepare(order)
     const calls = Array.from({ length: count }, () => client.request(method, payload, options))
     const outcomes = Promise.allSettled(calls)
     if (close) await client.close()
@@ -83,10 +83,10 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const failures = Object.values(failed).reduce((sum, one) => sum + one, 0)
     return { answered: count - failures, failed }
   },
-  stream: (ask: StreamAsk) => askStream(connections.get(ask.connection)!, ask),
-  async streams({ count, request: ask }) {
-    const client = connections.get(ask.connection)!
-    const all = await Promise.all(Array.from({ length: count }, () => askStream(client, ask)))
+  stream: (order: StreamOrder) => runStream(connections.get(order.connection)!, order),
+  async streams({ count, request: order }) {
+    const client = connections.get(order.connection)!
+    const all = await Promise.all(Array.from({ length: count }, () => runStream(client, order)))
     const failed: Record<string, number> = {}
     for (const { failure } of all) if (failure) failed[failure] = (failed[failure] ?? 0) + 1
     return { ended: all.filter(({ failure }) => !failure).length, failed }
@@ -129,7 +129,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const end = performance.now() + ms
     while (performance.now() < end);
   },
-  holds() {
+  resources() {
     const descriptors = readdirSync('/proc/self/fd').length
     const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
     const ours = /memfd:ringpost|\/dev\/shm\/ringpost\./
@@ -138,7 +138,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   exit: ({ code }) => process.exit(code),
   crash() {
     setImmediate(() => {
-      throw new Error('nobody catches this')
+      throw new Error('uncaught on purpose')
     })
     return new Promise(() => {})
   },
@@ -151,17 +151,17 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   terminate: () => worker?.terminate(),
 }
 
-function prepare(ask: Ask) {
-  const { codec = 'messagePack', length = 0, value, lane, timeoutMs, traceparent } = ask
+function prepare(order: RequestOrder) {
+  const { codec = 'messagePack', length = 0, value, lane, timeoutMs, traceparent } = order
   const payload = codec === 'bytes' ? pattern(length) : value
-  const client = connections.get(ask.connection)!
-  return [client, contract(ask.method, codec), payload, { lane, timeoutMs, traceparent }] as const
+  const client = connections.get(order.connection)!
+  return [client, contract(order.method, codec), payload, { lane, timeoutMs, traceparent }] as const
 }
 
-async function request(ask: Ask, id: number): Promise<unknown> {
-  const [client, method, payload, options] = prepare(ask)
+async function request(order: RequestOrder, id: number): Promise<unknown> {
+  const [client, method, payload, options] = prepare(order)
   const controller = new AbortController()
-  if (ask.aborted) controller.abort()
+  if (order.aborted) controller.abort()
   cancels.set(id, controller)
   try {
     const { signal } = controller
@@ -171,8 +171,8 @@ async function request(ask: Ask, id: number): Promise<unknown> {
   }
 }
 
-function requestSync(ask: Ask): unknown {
-  const [client, method, payload, { lane, timeoutMs }] = prepare(ask)
+function requestSync(order: RequestOrder): unknown {
+  const [client, method, payload, { lane, timeoutMs }] = prepare(order)
   return toResult(payload, client.requestSync(method, payload, { lane, timeoutMs }))
 }
 
@@ -182,21 +182,23 @@ function toResult(sent: unknown, answer: unknown): unknown {
   return { length: answer.length, same }
 }
 
-async function obey(line: string): Promise<void> {
-  const { id, do: order } = JSON.parse(line) as { id: number; do: Record<string, unknown> }
-  const [name] = Object.keys(order)
-  const say = (outcome: object) => process.stdout.write(JSON.stringify({ id, ...outcome }) + '\n')
+async function execute(line: string): Promise<void> {
+  const { id, do: command } = JSON.parse(line) as { id: number; do: Record<string, unknown> }
+  const [name] = Object.keys(command)
+  const answer = (outcome: object) => {
+    process.stdout.write(JSON.stringify({ id, ...outcome }) + '\n')
+  }
   try {
-    const command = commands[name as keyof Commands]
-    if (command === undefined) throw new Error(`nobody knows how to ${name}`)
+    const run = commands[name as keyof Commands]
+    if (run === undefined) throw new Error(`unknown command ${name}`)
     current = id
-    say({ ok: (await command(order[name])) ?? null })
+    answer({ ok: (await run(command[name])) ?? null })
   } catch (error) {
-    say({ error: toFailure(error) })
+    answer({ error: toFailure(error) })
   }
 }
 
 const lines = createInterface({ input: process.stdin })
-lines.on('line', (line) => void obey(line))
-// Whoever started this process is gone.
+lines.on('line', (line) => void execute(line))
+// The process that started this one has exited.
 lines.on('close', () => process.exit())

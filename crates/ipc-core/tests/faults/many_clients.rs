@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::engines::{Side, rest};
-use super::rogue::{self, hear, is_hung_up, say};
+use super::malicious_peer::{self, is_hung_up, receive, send_frame};
 use super::{Meeting, alone};
 
 fn serve(options: &Options, listen: &ListenOptions) -> (Engine, Side) {
@@ -26,9 +26,9 @@ fn settle(server: &mut Engine, serving: &mut Side) {
     while server.drive(serving) || !server.arm() {}
 }
 
-/// What a client was told.
-fn told(socket: &UnixStream) -> Option<Result<(), Code>> {
-    let (code, payload, _) = hear(socket)?;
+/// The outcome of a handshake, for the client.
+fn outcome(socket: &UnixStream) -> Option<Result<(), Code>> {
+    let (code, payload, _) = receive(socket)?;
     Some(match code {
         control::WELCOME => Ok(()),
         _ => Err(Reject::decode(&payload).unwrap().code),
@@ -36,7 +36,7 @@ fn told(socket: &UnixStream) -> Option<Result<(), Code>> {
 }
 
 #[test]
-fn no_more_are_welcomed_than_there_may_be_however_many_come_at_once() {
+fn no_more_clients_are_welcomed_than_the_limit_allows() {
     let _alone = alone();
     let meeting = Meeting::new("at-once");
     let options = meeting.options(Transport::Sealed);
@@ -47,23 +47,24 @@ fn no_more_are_welcomed_than_there_may_be_however_many_come_at_once() {
     };
     let (mut server, mut serving) = serve(&options, &listen);
     let path = meeting.0.join("server.sock");
-    let hello = rogue::hello(Transport::Sealed).encode();
+    let hello = malicious_peer::hello(Transport::Sealed).encode();
     let clients: Vec<_> = (0..200)
         .map(|_| {
             let socket = UnixStream::connect(&path).unwrap();
-            say(&socket, control::HELLO, &hello, &[]);
+            send_frame(&socket, control::HELLO, &hello, &[]);
             socket
         })
         .collect();
     settle(&mut server, &mut serving);
-    let outcomes: Vec<_> = clients.iter().map(|socket| told(socket).expect("an answer")).collect();
+    let outcomes: Vec<_> =
+        clients.iter().map(|socket| outcome(socket).expect("an answer")).collect();
     let welcomed: Vec<_> = (0..200).filter(|at| outcomes[*at].is_ok()).collect();
     assert_eq!(welcomed.len(), 3);
     let refused = outcomes.iter().filter(|it| **it == Err(Code::TooManyConnections)).count();
     assert_eq!(refused, 197);
     // Two of them go on, and one never does: its place is free again when its time is up.
     for at in &welcomed[..2] {
-        say(&clients[*at], control::READY, &[], &[]);
+        send_frame(&clients[*at], control::READY, &[], &[]);
     }
     let until = Instant::now() + Duration::from_secs(10);
     while !is_hung_up(&clients[welcomed[2]]) {
@@ -75,9 +76,9 @@ fn no_more_are_welcomed_than_there_may_be_however_many_come_at_once() {
     }
     assert_eq!(server.stats().links, 2);
     let next = UnixStream::connect(&path).unwrap();
-    say(&next, control::HELLO, &hello, &[]);
+    send_frame(&next, control::HELLO, &hello, &[]);
     settle(&mut server, &mut serving);
-    assert_eq!(told(&next), Some(Ok(())));
+    assert_eq!(outcome(&next), Some(Ok(())));
 }
 
 #[test]
@@ -89,14 +90,14 @@ fn clients_that_say_nothing_go_in_turn_and_not_those_that_were_welcomed() {
     let (mut server, mut serving) = serve(&options, &listen);
     let path = meeting.0.join("server.sock");
     let welcomed = UnixStream::connect(&path).unwrap();
-    say(&welcomed, control::HELLO, &rogue::hello(Transport::Sealed).encode(), &[]);
+    send_frame(&welcomed, control::HELLO, &malicious_peer::hello(Transport::Sealed).encode(), &[]);
     settle(&mut server, &mut serving);
-    assert_eq!(told(&welcomed), Some(Ok(())));
+    assert_eq!(outcome(&welcomed), Some(Ok(())));
     let silent: Vec<_> = (0..30).map(|_| UnixStream::connect(&path).unwrap()).collect();
     settle(&mut server, &mut serving);
     let hung_up = silent.iter().filter(|socket| is_hung_up(socket)).count();
     assert_eq!(hung_up, 20);
-    say(&welcomed, control::READY, &[], &[]);
+    send_frame(&welcomed, control::READY, &[], &[]);
     settle(&mut server, &mut serving);
     assert!(serving.connected.is_some());
 }
@@ -138,12 +139,12 @@ fn sockets(count: usize) -> Vec<OwnedFd> {
 fn connect(socket: OwnedFd, path: &Path) -> UnixStream {
     rustix::net::connect(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
     let socket = UnixStream::from(socket);
-    say(&socket, control::HELLO, &rogue::hello(Transport::Sealed).encode(), &[]);
+    send_frame(&socket, control::HELLO, &malicious_peer::hello(Transport::Sealed).encode(), &[]);
     socket
 }
 
 #[test]
-fn without_descriptors_all_that_wait_are_told_at_once_and_nobody_spins() {
+fn without_descriptors_all_waiting_clients_are_refused_at_once() {
     let _alone = alone();
     let meeting = Meeting::new("descriptors");
     let options = meeting.options(Transport::Sealed);
@@ -155,14 +156,14 @@ fn without_descriptors_all_that_wait_are_told_at_once_and_nobody_spins() {
     // One turn is enough for all.
     server.drive(&mut serving);
     for socket in &early {
-        assert_eq!(told(socket), Some(Err(Code::NoDescriptors)));
+        assert_eq!(outcome(socket), Some(Err(Code::NoDescriptors)));
     }
     // And the next one in its turn, while nothing is done in between.
     let turns = turns_within(&mut server, &mut serving, Duration::from_millis(200));
     assert!(turns < 300, "{turns} turns while nothing could be done");
     let late = connect(late.into_iter().next().unwrap(), &path);
     server.drive(&mut serving);
-    assert_eq!(told(&late), Some(Err(Code::NoDescriptors)));
+    assert_eq!(outcome(&late), Some(Err(Code::NoDescriptors)));
     // As soon as there are descriptors again, clients are let in.
     drop(exhausted);
     let next = connect(last.into_iter().next().unwrap(), &path);
@@ -170,8 +171,8 @@ fn without_descriptors_all_that_wait_are_told_at_once_and_nobody_spins() {
     while serving.connected.is_none() {
         assert!(since.elapsed() < Duration::from_secs(5), "it never recovers");
         server.drive(&mut serving);
-        if told(&next) == Some(Ok(())) {
-            say(&next, control::READY, &[], &[]);
+        if outcome(&next) == Some(Ok(())) {
+            send_frame(&next, control::READY, &[], &[]);
         }
         if server.arm() {
             rest([&server, &server]);

@@ -1,5 +1,5 @@
-//! A peer that goes by the letter of the handshake, or not, and then writes into the shared memory
-//! whatever it likes.
+//! A malicious peer: it follows the handshake or violates it, and then writes arbitrary data into
+//! the shared memory.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Read, Result, Write};
@@ -22,58 +22,58 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::wire::{Answer, Failure};
-use crate::{Agent, lock, rogue_server, wire};
+use crate::{State, lock, malicious_server, wire};
 
-/// How long a rogue waits for its victim.
-const WAIT_POLICY: Duration = Duration::from_secs(5);
+/// How long a malicious peer waits for its victim.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const DESCRIPTORS: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Order {
-    /// Goes so far in a handshake: `connected`, `hello`, `welcome` or `ready`.
+    /// Connects up to a step of the handshake: `connected`, `hello`, `welcome` or `ready`.
     Connect {
         path: String,
         transport: String,
         until: String,
         hello: HelloOrder,
     },
-    /// Is the server of a socket, once, and answers a HELLO in a way of its own.
+    /// Accepts one connection and answers its HELLO in the given way.
     Serve {
         path: String,
         transport: String,
         answer: String,
-        /// The names of a session and of an engine, in hexadecimal, that are not its own.
+        /// The identities of another session and engine, in hexadecimal.
         session: Option<String>,
         engine: Option<String>,
     },
     Frame(FrameOrder),
-    ControlMessage {
-        rogue: u32,
+    Word {
+        peer: u32,
         word: String,
         ring: usize,
         value: String,
     },
-    /// Makes the shared memory so long.
+    /// Resizes the shared memory.
     Resize {
-        rogue: u32,
+        peer: u32,
         length: u64,
     },
-    /// Rings so often, with descriptors beside the bytes.
+    /// Rings the bell so often, with descriptors attached.
     Bells {
-        rogue: u32,
+        peer: u32,
         count: usize,
         descriptors: usize,
     },
-    /// Random words anywhere, each with a ring of the bell.
+    /// Writes random words at random positions, and rings the bell after each.
     Storm {
-        rogue: u32,
+        peer: u32,
         seed: u64,
         rounds: u32,
     },
-    /// Waits whether the victim hangs up.
+    /// Waits until the victim hangs up, so long at most.
     Watch {
-        rogue: u32,
+        peer: u32,
         ms: u64,
     },
 }
@@ -84,15 +84,15 @@ pub struct HelloOrder {
     versions: [u16; 2],
     required: u64,
     rings: u32,
-    /// Descriptors beside HELLO, beside its last byte, and beside READY.
+    /// Numbers of descriptors attached to HELLO, to its last byte, and to READY.
     descriptors: usize,
     descriptors_late: usize,
     descriptors_ready: usize,
     crc: bool,
     garbage: bool,
-    /// What its header has that none of the handshake does: `id`, `more`, `codec` or `options`.
+    /// A field its header must not have: `id`, `more`, `codec` or `options`.
     header: Option<String>,
-    /// READY has a payload.
+    /// Sends READY with a payload.
     appended: bool,
 }
 
@@ -116,7 +116,7 @@ impl Default for HelloOrder {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FrameOrder {
-    rogue: u32,
+    peer: u32,
     ring: usize,
     kind: u8,
     code: u16,
@@ -129,13 +129,13 @@ pub struct FrameOrder {
     spoil: Option<String>,
 }
 
-pub struct Rogue {
+pub struct MaliciousPeer {
     pub socket: UnixStream,
-    /// Shared memory, and what was agreed, once there is any.
+    /// The shared memory and the agreement, once attached.
     shared: Option<Shared>,
 }
 
-/// A frame of the handshake: its code, its payload and what came along.
+/// A frame of the handshake: its code, its payload and its descriptors.
 pub type Received = (u16, Vec<u8>, Vec<OwnedFd>);
 
 pub struct Shared {
@@ -146,75 +146,75 @@ pub struct Shared {
     pub published: u64,
 }
 
-pub async fn obey(agent: &Arc<Agent>, order: Order) -> Answer {
+pub async fn execute(state: &Arc<State>, order: Order) -> Answer {
     match order {
         Order::Connect { path, transport, until, hello } => {
-            connect(agent, &path, &transport, &until, &hello).map_err(failed)
+            connect(state, &path, &transport, &until, &hello).map_err(failed)
         }
         Order::Serve { path, transport, answer, session, engine } => {
             let name = |given: Option<String>| given.map_or([9; 16], |name| bytes_of(&name));
             let names = (name(session), name(engine));
-            let agent = Arc::clone(agent);
-            rogue_server::serve(&path, &transport, &answer, names, agent).map_err(failed)
+            let state = Arc::clone(state);
+            malicious_server::serve(&path, &transport, &answer, names, state).map_err(failed)
         }
         Order::Frame(order) => {
-            let rogue = agent.rogue(order.rogue)?;
-            frame(&mut lock(&rogue), &order).map(|()| Value::Null).map_err(failed)
+            let peer = state.malicious(order.peer)?;
+            frame(&mut lock(&peer), &order).map(|()| Value::Null).map_err(failed)
         }
-        Order::ControlMessage { rogue, word, ring, value } => {
-            let rogue = agent.rogue(rogue)?;
+        Order::Word { peer, word, ring, value } => {
+            let peer = state.malicious(peer)?;
             let value = value.parse().expect("a word of 64 bits");
-            let mut rogue = lock(&rogue);
-            rogue.store(&word, ring, value).map(|()| Value::Null).map_err(failed)
+            let mut peer = lock(&peer);
+            peer.store(&word, ring, value).map(|()| Value::Null).map_err(failed)
         }
-        Order::Storm { rogue, seed, rounds } => {
-            let rogue = agent.rogue(rogue)?;
-            storm(&mut lock(&rogue), seed, rounds).map(Value::from).map_err(failed)
+        Order::Storm { peer, seed, rounds } => {
+            let peer = state.malicious(peer)?;
+            storm(&mut lock(&peer), seed, rounds).map(Value::from).map_err(failed)
         }
-        Order::Resize { rogue, length } => {
-            let rogue = agent.rogue(rogue)?;
-            lock(&rogue).resize(length).map(|()| Value::Null).map_err(failed)
+        Order::Resize { peer, length } => {
+            let peer = state.malicious(peer)?;
+            lock(&peer).resize(length).map(|()| Value::Null).map_err(failed)
         }
-        Order::Bells { rogue, count, descriptors } => {
-            let rogue = agent.rogue(rogue)?;
-            lock(&rogue).ring_with(count, descriptors).map(|()| Value::Null).map_err(failed)
+        Order::Bells { peer, count, descriptors } => {
+            let peer = state.malicious(peer)?;
+            lock(&peer).ring_with(count, descriptors).map(|()| Value::Null).map_err(failed)
         }
-        Order::Watch { rogue, ms } => {
-            let rogue = agent.rogue(rogue)?;
-            let hangs_up = lock(&rogue).hangs_up(Duration::from_millis(ms)).map_err(failed)?;
+        Order::Watch { peer, ms } => {
+            let peer = state.malicious(peer)?;
+            let hangs_up = lock(&peer).hangs_up(Duration::from_millis(ms)).map_err(failed)?;
             Ok(if hangs_up { "closed" } else { "open" }.into())
         }
     }
 }
 
 fn failed(error: Error) -> Failure {
-    Failure(json!({ "code": "ROGUE", "message": error.to_string() }))
+    Failure(json!({ "code": "MALICIOUS", "message": error.to_string() }))
 }
 
 // ---- handshake ----
 
 fn connect(
-    agent: &Agent,
+    state: &State,
     path: &str,
     transport: &str,
     until: &str,
     order: &HelloOrder,
 ) -> Result<Value> {
     let socket = UnixStream::connect(path)?;
-    let mut rogue = Rogue::new(socket)?;
+    let mut peer = MaliciousPeer::new(socket)?;
     if until == "connected" {
-        return Ok(json!({ "rogue": agent.keep(rogue) }));
+        return Ok(json!({ "peer": state.keep(peer) }));
     }
     if order.garbage {
-        rogue.socket.write_all(&[0xa5; 200])?;
+        peer.socket.write_all(&[0xa5; 200])?;
     } else {
         let hello = hello(wire::transport(transport), order);
-        rogue.say_hello(&hello, order)?;
+        peer.send_hello(&hello, order)?;
     }
     if until == "hello" {
-        return Ok(json!({ "rogue": agent.keep(rogue) }));
+        return Ok(json!({ "peer": state.keep(peer) }));
     }
-    let Some((code, payload, descriptors)) = rogue.hear()? else {
+    let Some((code, payload, descriptors)) = peer.receive()? else {
         return Ok(json!({ "closed": true }));
     };
     if code == control::REJECT {
@@ -223,16 +223,16 @@ fn connect(
         return Ok(json!({ "rejected": reject.code.as_str(), "reason": reason }));
     }
     let welcome = Welcome::decode(&payload).map_err(Error::other)?;
-    rogue.shared = Some(attach(&welcome, descriptors)?);
+    peer.shared = Some(attach(&welcome, descriptors)?);
     let name = welcome.address.map(|address| address.name);
     let (session, engine) = (hex_of(welcome.session), hex_of(welcome.engine));
     if until == "ready" {
         let null = File::open("/dev/null")?;
         let payload: &[u8] = if order.appended { b"from later" } else { b"" };
-        rogue.say(control::READY, payload, &vec![null.as_fd(); order.descriptors_ready])?;
+        peer.send_frame(control::READY, payload, &vec![null.as_fd(); order.descriptors_ready])?;
     }
-    let rogue = agent.keep(rogue);
-    Ok(json!({ "rogue": rogue, "segment": name, "session": session, "engine": engine }))
+    let peer = state.keep(peer);
+    Ok(json!({ "peer": peer, "segment": name, "session": session, "engine": engine }))
 }
 
 fn hex_of(name: [u8; 16]) -> String {
@@ -275,9 +275,9 @@ impl Shared {
     }
 }
 
-impl Rogue {
+impl MaliciousPeer {
     pub fn new(socket: UnixStream) -> Result<Self> {
-        socket.set_read_timeout(Some(WAIT_POLICY))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self { socket, shared: None })
     }
 
@@ -285,12 +285,17 @@ impl Rogue {
         self.shared = Some(shared);
     }
 
-    pub fn say(&self, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+    pub fn send_frame(
+        &self,
+        code: u16,
+        payload: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<()> {
         let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
         self.send(&[&header.to_bytes(payload), payload].concat(), descriptors)
     }
 
-    fn say_hello(&self, hello: &Hello, order: &HelloOrder) -> Result<()> {
+    fn send_hello(&self, hello: &Hello, order: &HelloOrder) -> Result<()> {
         let payload = hello.encode();
         let spoilt = order.header.as_deref().unwrap_or_default();
         let header = Header::new(Kind::Control, control::HELLO, u64::from(spoilt == "id"))
@@ -305,7 +310,7 @@ impl Rogue {
         self.send(last, &vec![null.as_fd(); order.descriptors_late])
     }
 
-    /// Sends bytes, and descriptors beside the first of them.
+    /// Sends bytes, with descriptors attached to the first of them.
     pub fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -314,14 +319,14 @@ impl Rogue {
         }
         let parts = [IoSlice::new(bytes)];
         match rustix::net::sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL) {
-            // A victim that hung up at once is heard of when there is nothing to hear.
+            // A victim that has hung up is noticed by the next read.
             Ok(_) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The next frame; `None` when the victim has hung up.
-    pub fn hear(&mut self) -> Result<Option<Received>> {
+    /// The next frame, or `None` if the victim has hung up.
+    pub fn receive(&mut self) -> Result<Option<Received>> {
         let mut head = [0; HEADER_LEN];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -347,8 +352,8 @@ impl Rogue {
         Ok(Some((header.code(), payload, descriptors)))
     }
 
-    fn hangs_up(&mut self, wait_policy: Duration) -> Result<bool> {
-        self.socket.set_read_timeout(Some(wait_policy))?;
+    fn hangs_up(&mut self, timeout: Duration) -> Result<bool> {
+        self.socket.set_read_timeout(Some(timeout))?;
         let mut bytes = [0; 64];
         loop {
             match self.socket.read(&mut bytes) {
@@ -373,7 +378,7 @@ impl Rogue {
             "published" => layout::published(side),
             "armed" => layout::armed(side),
             "syncWait" => layout::sync_wait(side),
-            // What only the victim writes.
+            // Only the victim may write this one.
             "victims" => layout::write_position(side.peer(), ring),
             _ => return Err(ErrorKind::InvalidInput.into()),
         };
@@ -384,7 +389,7 @@ impl Rogue {
         self.ring()
     }
 
-    /// Tells the victim to look.
+    /// Publishes, so that the victim reads.
     fn publish(&mut self) -> Result<()> {
         let shared = self.shared.as_mut().ok_or(ErrorKind::NotConnected)?;
         shared.published += 1;
@@ -392,7 +397,7 @@ impl Rogue {
         shared.memory.write_all_at(&shared.published.to_le_bytes(), offset)
     }
 
-    /// The victim may have hung up already, which is what the row then looks at.
+    /// Succeeds even if the victim has hung up, which the row checks separately.
     fn ring(&mut self) -> Result<()> {
         self.send(&[1], &[])
     }
@@ -407,8 +412,8 @@ impl Rogue {
     }
 }
 
-fn frame(rogue: &mut Rogue, order: &FrameOrder) -> Result<()> {
-    let shared = rogue.shared.as_mut().ok_or(ErrorKind::NotConnected)?;
+fn frame(peer: &mut MaliciousPeer, order: &FrameOrder) -> Result<()> {
+    let shared = peer.shared.as_mut().ok_or(ErrorKind::NotConnected)?;
     let kinds = [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay, Kind::Control];
     let kind = kinds[usize::from(order.kind) - 1];
     let byte = |at| u8::from_str_radix(&order.payload[at..at + 2], 16).expect("two digits");
@@ -437,28 +442,28 @@ fn frame(rogue: &mut Rogue, order: &FrameOrder) -> Result<()> {
     let len = (HEADER_LEN + payload.len()).next_multiple_of(8);
     shared.written[order.ring] += len as u64;
     let written = shared.written[order.ring];
-    rogue.store("write", order.ring, written)
+    peer.store("write", order.ring, written)
 }
 
-/// Returns after how many rounds the victim had hung up.
-fn storm(rogue: &mut Rogue, seed: u64, rounds: u32) -> Result<u32> {
-    let mut state = seed | 1;
+/// Returns the number of rounds after which the victim had hung up.
+fn storm(peer: &mut MaliciousPeer, seed: u64, rounds: u32) -> Result<u32> {
+    let mut random = seed | 1;
     let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
     };
     for round in 0..rounds {
-        let shared = rogue.shared.as_ref().ok_or(ErrorKind::NotConnected)?;
+        let shared = peer.shared.as_ref().ok_or(ErrorKind::NotConnected)?;
         let len = layout::segment_len(&shared.agreement.geometry) as u64;
-        // Mostly where the words are, and small numbers as often as large ones.
+        // Mostly in the range of the shared words, and small values as often as large ones.
         let within = if next() % 4 == 0 { len } else { 4096 };
         let value = next() >> (next() % 64);
         let offset = next() % (within / 8) * 8;
         shared.memory.write_all_at(&value.to_le_bytes(), offset)?;
-        rogue.ring()?;
-        if rogue.hangs_up(Duration::from_millis(1))? {
+        peer.ring()?;
+        if peer.hangs_up(Duration::from_millis(1))? {
             return Ok(round);
         }
     }
