@@ -114,7 +114,7 @@ test('a validator that throws or is asynchronous rejects', async (t) => {
   const checkedBy = (validate: (value: unknown) => any) =>
     client.request(method<any, any>('echo', { result: { '~standard': { validate } } }), 1)
   const slow = checkedBy(async (value) => ({ value }))
-  await t.throwsAsync(slow, { code: 'ERR_INVALID_PAYLOAD', message: /not answer at once/ })
+  await t.throwsAsync(slow, { code: 'ERR_INVALID_PAYLOAD', message: /it is asynchronous/ })
   const broken = checkedBy(() => {
     throw new Error('broken')
   })

@@ -105,7 +105,7 @@ test('a loop ends with its signal, with too many events, and with its connection
   const crowded = client.events(Tick, { waitingMax: 2 })
   await client.request(SendTicks, { label: 'g', count: 3 })
   t.deepEqual([(await crowded.next()).value, (await crowded.next()).value], [['g', 0], ['g', 1]])
-  await t.throwsAsync(crowded.next(), { code: 'ERR_FULL', message: /2 events "tick" wait/ })
+  await t.throwsAsync(crowded.next(), { code: 'ERR_FULL', message: /2 events "tick" are queued/ })
 
   const ended = client.events(Tick)
   const waiting = ended.next()

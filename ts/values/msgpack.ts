@@ -251,7 +251,7 @@ function writeDate(value: Date): void {
 }
 
 function writeView(value: ArrayBufferView): void {
-  // One that is empty may have been given away.
+  // One that is empty may have been transferred.
   if (value instanceof Uint8Array && value.length > 0) return writeBytes(value)
   const name = nameOfView(value)
   const bytes = bytesOf(value.buffer, value.byteOffset, value.byteLength)
@@ -263,7 +263,7 @@ function writeView(value: ArrayBufferView): void {
 
 function bytesOf(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array {
   if (length === 0 && isDetached(buffer)) {
-    throw new Refusal('ArrayBuffer that was given away cannot be sent')
+    throw new Refusal('ArrayBuffer with transferred memory cannot be sent')
   }
   return new Uint8Array(buffer, offset, length)
 }
