@@ -22,6 +22,7 @@ const STEPS = {
   eslint: npx('eslint', '.'),
   tsc: node('node_modules/typescript/bin/tsc', '--noEmit'),
   arrows: node('ci/arrows.mjs'),
+  limits: node('ci/limits.mjs'),
   licenses: node('ci/licenses.mjs'),
   // Only that every planted fault has its place; `npm run nightly` checks that each is caught.
   faults: node('ci/mutations.mjs', '--places'),

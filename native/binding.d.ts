@@ -23,10 +23,10 @@ export declare class NativeEngine {
    * `submitOutside(payload)` the same where the payload of the last record is not in it,
    * `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
    * answer to the request the state names, `settle()` takes notice of what was written into the
-   * state, and `lookAbandoned()` checks whether the reply to the request the state names is still wanted.
-   * `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
-   * much, `uncaught(error)` makes anything an uncaught exception, and `flushAtExit()` writes what can
-   * be written before the process ends.
+   * state, and `lookAbandoned()` checks whether the reply to the request the state names is
+   * still wanted. `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called
+   * when it reads so much, `uncaught(error)` makes anything an uncaught exception, and
+   * `flushAtExit()` writes what can be written before the process ends.
    */
   hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void, now(): number, wakeAt(ms: number): void, uncaught(error: unknown): void, flushAtExit(): void }
   /** Serves a name. Returns the listener. */
@@ -37,7 +37,10 @@ export declare class NativeEngine {
   connect(name: string, options: NativeOptions, timeoutMs: number): number
   /** Closes a connection; its end is an event. */
   close(link: number): void
-  /** Ends a connection that JavaScript cannot go on with; its end is an event, if it is still open. */
+  /**
+   * Ends a connection that JavaScript cannot go on with; its end is an event, if it is still
+   * open.
+   */
   breakOff(link: number): void
   /** Gives a request up. Returns whether it was in flight. */
   cancel(link: number, slot: number, generation: number): boolean
@@ -88,7 +91,10 @@ export declare const EVENT_ABANDONED: number
 /** A client has connected to the listener it is about; the payload describes the peer, in JSON. */
 export declare const EVENT_ACCEPTED: number
 
-/** A connection is over; the payload gives the reason, if there is one: code, line feed, message. */
+/**
+ * A connection is over; the payload gives the reason, if there is one: code, line feed,
+ * message.
+ */
 export declare const EVENT_CLOSED: number
 
 /** A connection that was requested is open; the payload describes the peer, in JSON. */
@@ -110,8 +116,8 @@ export declare const EVENT_GRANTED: number
 export declare const EVENT_ITEMS_END: number
 
 /**
- * Clients can no longer find the server of the listener this is about; the payload gives the reason.
- * It belongs to no link, and may be in the arena of any.
+ * Clients can no longer find the server of the listener this is about; the payload gives the
+ * reason. It belongs to no link, and may be in the arena of any.
  */
 export declare const EVENT_NAME_LOST: number
 
@@ -122,8 +128,8 @@ export declare const EVENT_NAMED: number
 export declare const EVENT_REFUSED: number
 
 /**
- * A one-way message with an id is being written, or the payload gives the reason why not, as when a
- * connection is over.
+ * A one-way message with an id is being written, or the payload gives the reason why not, as
+ * when a connection is over.
  */
 export declare const EVENT_SENT: number
 
@@ -131,21 +137,21 @@ export declare const EVENT_SENT: number
 export declare const EVENT_UNREAD: number
 
 /**
- * A one-way message of the peer, of the route this is about, was not accepted; the payload gives the
- * reason, as when a connection is over.
+ * A one-way message of the peer, of the route this is about, was not accepted; the payload
+ * gives the reason, as when a connection is over.
  */
 export declare const EVENT_UNREADABLE: number
 
 /**
  * Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
- * incoming, its place holds the number of the extra it is, and that is `null` if the memory was taken
- * away while it was filled.
+ * incoming, its place holds the number of the extra it is, and that is `null` if the memory was
+ * taken away while it was filled.
  */
 export declare const FLAG_OUTSIDE: number
 
 /**
- * Flag of a record that has arrived: the request is a stream, and its window precedes the payload and
- * the trace context.
+ * Flag of a record that has arrived: the request is a stream, and its window precedes the payload
+ * and the trace context.
  */
 export declare const FLAG_STREAM: number
 
@@ -193,8 +199,8 @@ export declare const KIND_REQUEST_ITEM: number
 export declare const LARGE: number
 
 /**
- * Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether more
- * items wait to be read than may.
+ * Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether
+ * more items wait to be read than may.
  *
  * ```text
  *   0          1      2        3     4
@@ -367,7 +373,10 @@ export declare const SPIN_RECENT_US_DEFAULT: number
 /** 1 if the reply to the request in question is no longer wanted. */
 export declare const STATE_ABANDONED: number
 
-/** One-way messages dropped as they were sent, because their lane was full and drops the newest. */
+/**
+ * One-way messages dropped as they were sent, because their lane was full and drops the
+ * newest.
+ */
 export declare const STATE_DROPPED: number
 
 /** 1 while the binding has entered JavaScript and will read the outbox afterwards. */
@@ -400,8 +409,8 @@ export declare const STATE_SYNC_HEAD: number
 export declare const STATE_SYNC_LEN: number
 
 /**
- * The request that is waited for synchronously or asked about: its link and the halves of its id;
- * JavaScript says so.
+ * The request that is waited for synchronously or asked about: its link and the halves of its
+ * id; JavaScript says so.
  */
 export declare const STATE_SYNC_LINK: number
 

@@ -15,10 +15,13 @@ function load(): typeof binding {
   }
 }
 
-/** Of all that was tried in vain, what one has to know. The loader keeps the words and not the codes. */
+/** Of all that was tried in vain, what one has to know. The loader keeps the words and not the
+ * codes. */
 function unloadable(error: unknown): Error {
   const tried: Error[] = []
-  for (let one = error; one && tried.length < 100; one = (one as Error).cause) tried.push(one as Error)
+  for (let one = error; one && tried.length < 100; one = (one as Error).cause) {
+    tried.push(one as Error)
+  }
   const disabled = tried.find(({ message }) => message.includes('loading addons is disabled'))
   if (disabled) {
     // A line that is whole on a small screen.
@@ -26,7 +29,9 @@ function unloadable(error: unknown): Error {
     return Object.assign(new Error(message, { cause: disabled }), { code: 'ERR_DLOPEN_DISABLED' })
   }
   const failed = tried.find(({ message }) => !/^(Cannot find|Unsupported)/.test(message))
-  if (failed) return new Error(`ringpost's binding does not load: ${failed.message}`, { cause: error })
+  if (failed) {
+    return new Error(`ringpost's binding does not load: ${failed.message}`, { cause: error })
+  }
   const { platform, arch } = process
   const message =
     `ringpost has no binding for ${platform}-${arch}. In a checkout run \`npm run build\`; ` +

@@ -8,8 +8,8 @@ import { kindOf } from '../values/kinds.js'
 
 type Either = api.ClientStream | api.ServerStream
 
-// Both of Node's modules are loaded when they are asked for: each is as large as all of this library.
-// Not by process.getBuiltinModule(), which not every version has.
+// Both of Node's modules are loaded when they are asked for: each is as large as all of this
+// library. Not by process.getBuiltinModule(), which not every version has.
 /* eslint-disable @typescript-eslint/no-require-imports */
 const loadNode = () => require('node:stream') as typeof nodeStream
 const loadWeb = () => require('node:stream/web') as typeof webStream

@@ -6,7 +6,8 @@ import { Connection, type Served } from '../connection/connection.js'
 import { asEvent } from '../values/contract.js'
 import { parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
-import { broadcastOptions, checkServerName, serverOptions, type Settings } from '../values/options.js'
+import { broadcastOptions, checkServerName, serverOptions } from '../values/options.js'
+import type { Settings } from '../values/options.js'
 import { Endpoint } from '../connection/endpoint.js'
 import { makePeer } from '../connection/peer.js'
 import { warn } from '../values/report.js'
@@ -32,7 +33,10 @@ export async function createServer(
   return server
 }
 
-class Server extends Endpoint<api.ServerEvents> implements api.Server, Acceptor<Connection>, Served {
+class Server
+  extends Endpoint<api.ServerEvents>
+  implements api.Server, Acceptor<Connection>, Served
+{
   readonly name: string
   readonly connections = new Set<Connection>()
   readonly handlers: Handlers

@@ -290,7 +290,11 @@ function inherit({ parent, signal, ...own }: api.RequestOptions, defaultMs: numb
 }
 
 /** The answer's value; bytes are the payload itself, which has to be kept then. */
-function decode(contract: MethodContract | StreamContract, payload: Uint8Array, codec: number): unknown {
+function decode(
+  contract: MethodContract | StreamContract,
+  payload: Uint8Array,
+  codec: number,
+): unknown {
   const { result } = contract.options
   if (codec === BYTES && contract.codecNumber === BYTES && result === undefined) return payload
   return decodeWith(contract.codec, contract.codecNumber, result, payload, codec, 'result')

@@ -144,7 +144,8 @@ export class Connection
   ): boolean {
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.sendEncoded(contract, encodeWith(contract.codec, payload, 'payload'), lane, traceparent)
+    const encoded = encodeWith(contract.codec, payload, 'payload')
+    return this.sendEncoded(contract, encoded, lane, traceparent)
   }
 
   async send<Payload>(
@@ -431,5 +432,6 @@ function wasDropped(count: number): IpcError {
 }
 
 function isFull(pid: number): IpcError {
-  return new IpcError('ERR_FULL', `process ${pid} does not read, and too many bytes wait for it already`)
+  const message = `process ${pid} does not read, and too many bytes wait for it already`
+  return new IpcError('ERR_FULL', message)
 }

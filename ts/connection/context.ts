@@ -1,5 +1,5 @@
-// What a handler knows about its message. Most handlers use little of it, so everything that has a cost
-// is made on first use.
+// What a handler knows about its message. Most handlers use little of it, so everything that has a
+// cost is made on first use.
 
 import type * as api from '../../index.js'
 import { LANES } from '../values/options.js'

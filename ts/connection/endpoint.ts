@@ -1,5 +1,5 @@
-// What connections and servers have in common: they emit events of their own, and those of the peer by
-// contract or by name.
+// What connections and servers have in common: they emit events of their own, and those of the peer
+// by contract or by name.
 
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index.js'
@@ -13,7 +13,9 @@ type Listener = (...details: any[]) => void
 /** Emitted by emitters of any kind. Helpers of Node.js always listen to `error` as well. */
 const EVERY_EMITTERS = ['error', 'newListener', 'removeListener']
 
-export abstract class Endpoint<Events extends Record<keyof Events, any[]>> extends EventEmitter<Events> {
+export abstract class Endpoint<
+  Events extends Record<keyof Events, any[]>,
+> extends EventEmitter<Events> {
   abstract readonly handlers: Handlers
   /** The events it emits itself, which are never events of the peer. */
   readonly #own: ReadonlySet<unknown>
@@ -133,7 +135,8 @@ export abstract class Endpoint<Events extends Record<keyof Events, any[]>> exten
   override emit(name: any, ...details: any): boolean {
     const contract = this.#event(name)
     if (contract === undefined) return super.emit(name, ...details)
-    const message = `the event "${contract.name}" is sent by the peer: use notify() to send one to it`
+    const event = `the event "${contract.name}"`
+    const message = `${event} is sent by the peer: use notify() to send one to it`
     throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARGUMENT' })
   }
 

@@ -45,7 +45,8 @@ export class EventQueue implements AsyncIterableIterator<any> {
       return this.#asking.shift().resolve({ value: event, done: false })
     }
     if (this.#events.length < this.#waitingMax) return this.#events.push(event)
-    const message = `${this.#waitingMax} events "${this.#contract.name}" are queued, and the loop does not take them`
+    const events = `${this.#waitingMax} events "${this.#contract.name}"`
+    const message = `${events} are queued, and the loop does not take them`
     this.end(new IpcError('ERR_FULL', message))
   }
 

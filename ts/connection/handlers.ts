@@ -20,14 +20,15 @@ const NONE: readonly Route[] = []
 
 export class Handlers {
   readonly #methods = new Map<string, Route>()
-  /** Lists that are replaced and never changed, so that they can be walked while handlers come and go. */
+  /** Lists that are replaced and never changed, so that they can be walked while handlers come and
+   * go. */
   readonly #events = new Map<string, readonly Route[]>()
   readonly #changed: () => void
   readonly #acceptPacked: (name: string) => void
   #isClosed = false
 
-  /** `changed` is called when a name has got another handler or one less, `acceptPacked` when one of
-   * a name takes payloads that come compressed. */
+  /** `changed` is called when a name has got another handler or one less, `acceptPacked` when one
+   * of a name takes payloads that come compressed. */
   constructor(changed: () => void, acceptPacked: (name: string) => void) {
     this.#changed = changed
     this.#acceptPacked = acceptPacked
@@ -96,7 +97,8 @@ export class Handlers {
   /** Nothing will come any more: handlers are let go, and let go of their signals. */
   close(): void {
     this.#isClosed = true
-    for (const route of [...this.#methods.values(), ...[...this.#events.values()].flat()]) route.remove()
+    const events = [...this.#events.values()].flat()
+    for (const route of [...this.#methods.values(), ...events]) route.remove()
   }
 
   #add(route: Route, first: boolean): void {

@@ -49,7 +49,9 @@ export class Parking {
 
   /** Lets a message wait, if it has to and there is room. Returns whether it does. */
   waits(inbox: Inbox, at: number, kind: number, extras: Extras): boolean {
-    if (kind === KIND_REQUEST_ITEM) return this.#parked.length > 0 && this.#itemWaits(inbox, at, extras)
+    if (kind === KIND_REQUEST_ITEM) {
+      return this.#parked.length > 0 && this.#itemWaits(inbox, at, extras)
+    }
     const name = this.#host.nameOf(inbox.code(at))
     // What came before goes before, if there is a handler by now.
     if (this.#parked.some((parked) => parked.name === name)) this.#deliverHandled()
@@ -88,7 +90,8 @@ export class Parking {
     if (found !== undefined) this.#take((parked) => parked === found)
   }
 
-  /** Handlers have changed. They are not called before the code that registers them has returned. */
+  /** Handlers have changed. They are not called before the code that registers them has
+   * returned. */
   changed(): void {
     if (this.#parked.length === 0 || this.#isChecking) return
     this.#isChecking = true

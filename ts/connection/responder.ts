@@ -3,7 +3,8 @@
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/codec.js'
 import { Context, type Owner } from './context.js'
-import { MethodContract, StreamContract, type Contract, type EventContract } from '../values/contract.js'
+import { MethodContract, StreamContract } from '../values/contract.js'
+import type { Contract, EventContract } from '../values/contract.js'
 import { IpcError } from '../values/errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -156,7 +157,8 @@ export class Responder {
 
   #stream(slot: number, generation: number): ServerStream | undefined {
     const context = this.#serving[slot]
-    return context instanceof ServerStream && context.generation === generation ? context : undefined
+    if (!(context instanceof ServerStream)) return undefined
+    return context.generation === generation ? context : undefined
   }
 
   /** The reply is no longer wanted. */

@@ -26,7 +26,8 @@ export class ServerStream extends Context implements api.ServerStream {
     super(connection, connectionEnd, slot, generation, code, lane, deadline, trace)
     this.writer = new ItemWriter(address, KIND_REPLY_ITEM)
     const { upload } = address.contract.options
-    // Unread uploads stay with the caller, which gets no more credit; an undecodable one ends the stream.
+    // Unread uploads stay with the caller, which gets no more credit; an undecodable one ends the
+    // stream.
     this.reader = new ItemReader(address, KIND_REQUEST_ITEM, upload, (reason) => {
       if (reason !== undefined) this.reader.end(reason)
     })

@@ -1,6 +1,6 @@
-// Delivers what has arrived, record by record. An exception affects only its own message, and becomes an
-// uncaught exception when all others are delivered; a store entered with AsyncLocalStorage ends with the
-// message.
+// Delivers what has arrived, record by record. An exception affects only its own message, and
+// becomes an uncaught exception when all others are delivered; a store entered with
+// AsyncLocalStorage ends with the message.
 
 import { Fifo } from '../values/fifo.js'
 import { Inbox } from './inbox.js'
@@ -42,7 +42,8 @@ export class Delivery {
   readonly #noticed = new Fifo<Noticing>()
   #thrown: unknown[] = []
   #isDelivering = false
-  // How far the batch has been delivered: the run, and the place in it, or -1 in front of its first.
+  // How far the batch has been delivered: the run, and the place in it, or -1 in front of its
+  // first.
   #run = 0
   #at = -1
   #end = 0
@@ -94,7 +95,8 @@ export class Delivery {
     this.isolation.run(() => this.guard(work))
   }
 
-  /** Runs code of others. What it throws becomes an uncaught exception when the batch is delivered. */
+  /** Runs code of others. What it throws becomes an uncaught exception when the batch is
+   * delivered. */
   guard(work: () => void): void {
     try {
       work()

@@ -1,4 +1,5 @@
-// The exit flush: before a process ends, what it has sent is written, or a warning says what was not.
+// The exit flush: before a process ends, what it has sent is written, or a warning says what was
+// not.
 
 import type { Alarm, Alarms } from './alarms.js'
 import type { Receiver } from './receiver.js'

@@ -149,7 +149,8 @@ export class Inbox {
     return size + this.#words[(this.#start(at) >>> 2) + 1]
   }
 
-  /** A record of its own, to be looked at later: its place in that is 0, and its extras are these. */
+  /** A record of its own, to be looked at later: its place in that is 0, and its extras are
+   * these. */
   copy(at: number, extras: Extras): { inbox: Inbox; extras: Extras } {
     const outside = (this.#flags(at) & FLAG_OUTSIDE) !== 0
     const inbox = new Inbox(this.link, this.#memory.slice(at << 2, this.next(at) << 2), this)

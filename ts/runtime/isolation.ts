@@ -1,11 +1,12 @@
-// The async context of a message is its own: what a handler enters with AsyncLocalStorage.enterWith()
-// is seen by nothing that is delivered after it.
+// The async context of a message is its own: what a handler enters with
+// AsyncLocalStorage.enterWith() is seen by nothing that is delivered after it.
 //
 // To run each message in a context of its own would cost every message something, and nearly all of
 // them enter nothing. The binding enters JavaScript in one context
-// for a whole batch, which notices when something is entered; then the rest of the batch is run anew. How that is noticed depends on what keeps stores: until Node 22 an
-// async resource, as properties that are symbols, since Node 24 a map that is copied for each change.
-// Where neither is found to work each message is run by itself.
+// for a whole batch, which notices when something is entered; then the rest of the batch is run
+// anew. How that is noticed depends on what keeps stores: until Node 22 an async resource, as
+// properties that are symbols, since Node 24 a map that is copied for each change. Where neither is
+// found to work each message is run by itself.
 
 import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { types } from 'node:util'
@@ -75,8 +76,8 @@ function onNothing(): Scope {
   return { resource: new AsyncResource(NAME), clean: () => {}, isCurrent: () => false }
 }
 
-/** Stores are properties of the resource that is current; a prototype notices new ones. `undefined`: they
- * are not. */
+/** Stores are properties of the resource that is current; a prototype notices new ones.
+ * `undefined`: they are not. */
 function onResource(spoil: () => void): Scope | undefined {
   const entered: (string | symbol)[] = []
   const noticing = new Proxy(AsyncResource.prototype, {
@@ -105,8 +106,8 @@ function onResource(spoil: () => void): Scope | undefined {
   return { resource, clean, isCurrent: () => executionAsyncId() > 0 }
 }
 
-/** Stores are entries of the map that is current, which is copied before another is added: then it is
- * iterated over. `undefined`: they are not. */
+/** Stores are entries of the map that is current, which is copied before another is added: then it
+ * is iterated over. `undefined`: they are not. */
 function onFrame(spoil: () => void): Scope | undefined {
   const storage = new AsyncLocalStorage<boolean>()
   const resource = storage.run(true, () => new AsyncResource(NAME))

@@ -1,5 +1,6 @@
-// The messages to send: records appended to memory that the binding reads. One native call sends them
-// all; none is needed while the binding has entered JavaScript, because it reads the outbox afterwards.
+// The messages to send: records appended to memory that the binding reads. One native call sends
+// them all; none is needed while the binding has entered JavaScript, because it reads the outbox
+// afterwards.
 
 import type { NativeEngine } from '../../native/binding.js'
 import { isSharedArrayBuffer } from '../values/kinds.js'
@@ -41,7 +42,8 @@ export class Outbox {
   isLast = false
   #hot!: ReturnType<NativeEngine['hot']>
   #scheduled = false
-  /** Where the record that was begun lies, in words, and its payload if that is memory of its own. */
+  /** Where the record that was begun lies, in words, and its payload if that is memory of its
+   * own. */
   #at = 0
   #outside: Uint8Array | undefined
 
@@ -54,8 +56,8 @@ export class Outbox {
   }
 
   /**
-   * Begins a record with this payload: of a message, or of an order about items. Its fields are 0 until
-   * they are set; then {@link Outbox.append} ends it. Nothing else may be called in between.
+   * Begins a record with this payload: of a message, or of an order about items. Its fields are 0
+   * until they are set; then {@link Outbox.append} ends it. Nothing else may be called in between.
    */
   begin(kind: number, payload: Uint8Array, trace: Uint8Array | undefined): void {
     const { length } = payload

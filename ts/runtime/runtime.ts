@@ -34,8 +34,9 @@ export class Runtime {
   readonly engine: NativeEngine
   readonly outbox: Outbox
   readonly state = new Uint32Array(STATE_WORDS)
-  /** How each link stands, by its lower half: what waits for room in each lane, and whether more items
-   * wait to be read than may. The binding updates it; pages that are never touched take no memory. */
+  /** How each link stands, by its lower half: what waits for room in each lane, and whether more
+   * items wait to be read than may. The binding updates it; pages that are never touched take no
+   * memory. */
   readonly standing = new Uint32Array(LINKS_MAX * LINK_WORDS)
   readonly syncArena: SyncArena
   readonly alarms: Alarms

@@ -1,20 +1,22 @@
-// What all copies of the package in one thread share: its one engine. A copy is made by another folder
-// of node_modules, by `import` beside `require`, by a cache of modules that was emptied, and by every
-// test file of a test runner, each with a realm of its own. They all have to find the same engine, so that
-// there is one descriptor to wait for, and a request that would wait for its own thread is detected.
+// What all copies of the package in one thread share: its one engine. A copy is made by another
+// folder of node_modules, by `import` beside `require`, by a cache of modules that was emptied, and
+// by every test file of a test runner, each with a realm of its own. They all have to find the same
+// engine, so that there is one descriptor to wait for, and a request that would wait for its own
+// thread is detected.
 //
-// Their globals are not the same, nor are their `process` objects: test runners hand out copies. What is
-// the same are the modules that are built in, of which every thread has its own. So what is shared is
-// asked for on a channel of `node:diagnostics_channel` with a name of `Symbol.for`; the first copy
-// answers, and its subscription keeps it. Nothing is written to objects of others, and it works with
-// frozen intrinsics, in workers, and in Bun and Deno.
+// Their globals are not the same, nor are their `process` objects: test runners hand out copies.
+// What is the same are the modules that are built in, of which every thread has its own. So what is
+// shared is asked for on a channel of `node:diagnostics_channel` with a name of `Symbol.for`; the
+// first copy answers, and its subscription keeps it. Nothing is written to objects of others, and
+// it works with frozen intrinsics, in workers, and in Bun and Deno.
 
 import { channel, subscribe } from 'node:diagnostics_channel'
 import type * as workerThreads from 'node:worker_threads'
 import type * as api from '../../index.js'
 import { native } from '../native.js'
 
-/** That of package.json, which a test sees to. Only copies of the same version understand each other. */
+/** That of package.json, which a test sees to. Only copies of the same version understand each
+ * other. */
 export const VERSION = '0.1.0'
 
 /** What is shared. */
@@ -22,8 +24,8 @@ export interface Thread {
   waiting: api.WaitingOptions
   /** The `Runtime`, of whatever copy has made it; `undefined` until there is one. */
   runtime: unknown
-  /** Loads a module of Node's that is larger than all of this library. The copy that came last does so:
-   * a test runner lets no code of a file that is over load anything. */
+  /** Loads a module of Node's that is larger than all of this library. The copy that came last does
+   * so: a test runner lets no code of a file that is over load anything. */
   workerThreads(): typeof workerThreads
 }
 

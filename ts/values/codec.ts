@@ -10,7 +10,8 @@ import { Refusal, refusalOf, said } from './refusal.js'
 import { isThenable } from './thenable.js'
 import * as unpack from './unpack.js'
 
-/** By this the built-in codecs of every copy of the package are known, and their numbers in a header. */
+/** By this the built-in codecs of every copy of the package are known, and their numbers in a
+ * header. */
 const NUMBER = Symbol.for('ringpost.codec')
 /** The number of {@link bytes}. */
 export const BYTES = native.CODEC_BYTES
@@ -22,7 +23,8 @@ const NAMES = ['bytes', 'messagePack', 'json', 'a custom codec']
 
 const EMPTY = new Uint8Array(0)
 
-/** What connections use of the built-in codecs, by number: the bytes are valid until the next call. */
+/** What connections use of the built-in codecs, by number: the bytes are valid until the next
+ * call. */
 const WORKING: readonly api.Codec<any>[] = [
   {
     name: 'bytes',
@@ -86,7 +88,8 @@ export function encodeWith(codec: api.Codec<any>, value: unknown, what: string):
     throw unencodable(codec, error, what)
   }
   if (!isUint8Array(payload)) {
-    throw invalid(`${what}: the codec ${codec.name} returned ${kindOf(payload)} instead of a Uint8Array`, undefined)
+    const returned = `the codec ${codec.name} returned ${kindOf(payload)}`
+    throw invalid(`${what}: ${returned} instead of a Uint8Array`, undefined)
   }
   if (payload.length === 0 && isDetached(payload.buffer)) {
     throw invalid(`${what}: Uint8Array with transferred memory cannot be sent`, undefined)
@@ -112,7 +115,8 @@ export function decodeWith(
   what: string,
 ): unknown {
   if (found !== number) {
-    throw invalid(`${what}: encoded as ${NAMES[found]}, but the contract's codec is ${codec.name}`, undefined)
+    const mismatch = `encoded as ${NAMES[found]}, but the contract's codec is ${codec.name}`
+    throw invalid(`${what}: ${mismatch}`, undefined)
   }
   let value
   try {

@@ -30,7 +30,8 @@ export class IpcError extends Error implements api.IpcError {
 /** Causes below each other that are shown. */
 const SHOWN_MAX = 8
 
-/** What JSON and logs show of an error: all but its stack. JSON itself would leave away what counts. */
+/** What JSON and logs show of an error: all but its stack. JSON itself would leave away what
+ * counts. */
 function shown(error: unknown, depth: number): unknown {
   if (!isError(error)) return error
   const { name, message, cause, ...rest } = error as Error & { errors?: unknown }
@@ -60,9 +61,9 @@ export function parseError(description: string): IpcError {
 }
 
 /**
- * Rejects with an error that is made a moment later, when V8 can see who awaits the promise that was
- * resolved to this one: their frames are in its stack then ("at async …"). A stack taken when a request
- * is made would show as much, and cost every request more than everything else.
+ * Rejects with an error that is made a moment later, when V8 can see who awaits the promise that
+ * was resolved to this one: their frames are in its stack then ("at async …"). A stack taken when a
+ * request is made would show as much, and cost every request more than everything else.
  */
 export async function rejected(make: (hide: Hidden) => Error): Promise<never> {
   // In the first of these moments the outer promise starts to wait for this one.

@@ -9,7 +9,8 @@ export const { isArrayBuffer, isBoxedPrimitive, isDate, isMap, isSharedArrayBuff
 type Named = (this: unknown) => string | undefined
 
 const prototypeOfAll = Object.getPrototypeOf(Uint8Array.prototype) as object
-/** Of any realm's typed array its name; `undefined` of anything else, whatever it says of itself. */
+/** Of any realm's typed array its name; `undefined` of anything else, whatever it says of
+ * itself. */
 const typedName = Object.getOwnPropertyDescriptor(prototypeOfAll, Symbol.toStringTag)!.get as Named
 const toText = Object.prototype.toString
 
@@ -33,7 +34,8 @@ export function isDetached(buffer: ArrayBufferLike): boolean {
   }
 }
 
-/** Errors, those of the web included, and what was made to look like one before there were classes. */
+/** Errors, those of the web included, and what was made to look like one before there were
+ * classes. */
 export function isError(value: unknown): value is Error {
   if (typeof value !== 'object' || value === null) return false
   return isNativeError(value) || value instanceof Error || tagOf(value) === 'DOMException'
@@ -68,12 +70,16 @@ export function isRecord(value: object): boolean {
 /** Whether it holds something that is no field, so that its fields would not be all of it. */
 export function holdsMore(value: object): boolean {
   return (
-    isError(value) || isSharedArrayBuffer(value) || isBoxedPrimitive(value) || HOLDERS.has(tagOf(value))
+    isError(value) ||
+    isSharedArrayBuffer(value) ||
+    isBoxedPrimitive(value) ||
+    HOLDERS.has(tagOf(value))
   )
 }
 const HOLDERS = new Set([
   ...['Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'RegExp', 'Generator', 'AsyncGenerator'],
-  ...['Map Iterator', 'Set Iterator', 'Array Iterator', 'String Iterator', 'RegExp String Iterator'],
+  ...['Map Iterator', 'Set Iterator', 'Array Iterator'],
+  ...['String Iterator', 'RegExp String Iterator'],
 ])
 
 /** What to call a value that cannot be sent. */

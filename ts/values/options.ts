@@ -82,7 +82,10 @@ const BROADCAST = { ...NOTIFY, to: isIterable }
 const EVENTS = { signal: isSignal, waitingMax: whole(1, 2 ** 32 - 1) }
 const HANDLE = { borrowed: isBoolean, once: isBoolean, signal: isSignal }
 const STREAM_CALL = { ...REQUEST, windowBytes: whole(WINDOW_MIN, WINDOW_MAX) }
-const STREAM = { codec: isCodec, params: isSchema, item: isSchema, upload: isSchema, result: isSchema }
+const STREAM = {
+  ...{ codec: isCodec, params: isSchema, item: isSchema, upload: isSchema },
+  result: isSchema,
+}
 const METHOD = { codec: isCodec, params: isSchema, result: isSchema, compress: isBoolean }
 const EVENT = { codec: isCodec, payload: isSchema, compress: isBoolean }
 const WAITING = {
@@ -95,7 +98,8 @@ type Check = (name: string, value: unknown) => void
 
 export function clientOptions(options: api.ClientOptions | undefined) {
   const given = check('client', CLIENT, options)
-  return { ...settings(given), connectTimeoutMs: given.connectTimeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT }
+  const { connectTimeoutMs = CONNECT_TIMEOUT_MS_DEFAULT } = given
+  return { ...settings(given), connectTimeoutMs }
 }
 
 export function serverOptions(options: api.ServerOptions | undefined) {
@@ -144,7 +148,9 @@ export function checkName(name: unknown): asserts name is string {
     throw wrongRange('name', `of 1 to ${METHOD_LEN_MAX} bytes`, `${length} bytes`)
   }
   // What a peer would take for a broken protocol, or read as another name.
-  if (CONTROL.test(name)) throw wrongRange('name', 'without control characters', JSON.stringify(name))
+  if (CONTROL.test(name)) {
+    throw wrongRange('name', 'without control characters', JSON.stringify(name))
+  }
   checkWellFormed('name', name)
 }
 

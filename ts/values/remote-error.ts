@@ -1,5 +1,6 @@
 // How an error crosses to the other side and back. Anything can be thrown, and anything it is asked
-// for can throw in turn: what cannot be learned or carried is left out, and an error arrives anyway.
+// for can throw in turn: what cannot be learned or carried is left out, and an error arrives
+// anyway.
 
 import { IpcError, type Hidden } from './errors.js'
 import { isDomException, isError, kindOf } from './kinds.js'
@@ -99,7 +100,8 @@ class Writer {
   /** Its code. A DOMException is identified by its name instead; its numbers are historical. */
   #code(error: object): string | number | null {
     const code = attempt(() => (isDomException(error) ? null : (error as { code?: unknown }).code))
-    return typeof code === 'string' || (typeof code === 'number' && !Number.isNaN(code)) ? code : null
+    const isNumber = typeof code === 'number' && !Number.isNaN(code)
+    return isNumber || typeof code === 'string' ? code : null
   }
 
   /** A cause, or one of several: an error, or whatever else was said to be one. */

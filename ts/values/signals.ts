@@ -18,7 +18,8 @@ class Listener {
 
 const listeners = new WeakMap<AbortSignal, Listener>()
 
-/** Calls `callback` when the signal is aborted, which it is not yet. Returns what takes that back. */
+/** Calls `callback` when the signal is aborted, which it is not yet. Returns what takes that
+ * back. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   let listener = listeners.get(signal)
   if (listener === undefined) listeners.set(signal, (listener = new Listener(signal)))

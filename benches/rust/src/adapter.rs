@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_file_tells_versions() {
+    fn versions_come_from_the_lock_file() {
         let lock = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n\n\
             [[package]]\nname = \"b\"\nversion = \"4.5.6\"\n";
         assert_eq!(version_in(lock, "b"), "4.5.6");

@@ -21,7 +21,7 @@ fn ringpost() {
 }
 
 #[test]
-fn ringpost_without_looking() {
+fn ringpost_without_spinning() {
     play(["ringpost", "ringpost"], false);
 }
 

@@ -73,8 +73,8 @@ impl Arena {
         Self { link, memory, used: 0, exposed: false, seen: 0, known: false, ended: false }
     }
 
-    /// Whether there is room for so many bytes more, in this turn. While JavaScript is `reading`, it may
-    /// show its arenas to user code.
+    /// Whether there is room for so many bytes more, in this turn. While JavaScript is `reading`,
+    /// it may show its arenas to user code.
     #[inline]
     pub fn has_room(&mut self, len: usize, turn: u32, reading: bool) -> bool {
         self.used + len <= self.memory.len() && (!(self.exposed || reading) || self.is_there(turn))

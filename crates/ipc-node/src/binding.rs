@@ -2,10 +2,10 @@
 //! JavaScript.
 //!
 //! ```text
-//!   loop about to wait (prepare) --> submit the outbox --> poll a while, as long as it pays    
+//!   loop about to wait (prepare) --> submit the outbox --> poll as long as it pays ------+
 //!   descriptor readable (poll)   --> drive -+                                             |
 //!                                           v                                             v
-//!                          JavaScript entered once per batch <--------------------- drive the rings
+//!                          JavaScript entered once per batch <--------------------- drive rings
 //!                                           |
 //!                                           +--> submit the outbox again, without being called
 //! ```
@@ -216,8 +216,8 @@ impl Binding {
         }
     }
 
-    /// Checks whether the reply to the request the state names is still wanted. Returns whether that has
-    /// produced events.
+    /// Checks whether the reply to the request the state names is still wanted. Returns whether
+    /// that has produced events.
     pub fn look_abandoned(&self) -> bool {
         let Inner { engine, inbox, state, .. } = &mut *self.inner();
         let word = |index: u32| state.word(index as usize);
@@ -229,15 +229,16 @@ impl Binding {
         is_changed
     }
 
-    /// Wakes JavaScript at `time`, at the latest, once; a later call takes the place of an earlier one.
+    /// Wakes JavaScript at `time`, at the latest, once; a later call takes the place of an earlier
+    /// one.
     pub fn wake_at(&self, time: Time) {
         self.alarm.set(time);
         self.inner().engine.wake_at(time);
         self.settle();
     }
 
-    /// Sends what is in the outbox, and writes what waits as far as there is room: the environment comes
-    /// to its end. Nothing can be done about what fails now.
+    /// Sends what is in the outbox, and writes what waits as far as there is room: the environment
+    /// comes to its end. Nothing can be done about what fails now.
     pub fn flush_at_exit(&self) {
         let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
         let Some(inner) = &mut *inner else { return };
@@ -333,8 +334,8 @@ impl Binding {
         self.update_references();
     }
 
-    /// Enters JavaScript with `count` runs, and with the time it wanted to be woken at if that has come.
-    /// Returns whether it came back in good order.
+    /// Enters JavaScript with `count` runs, and with the time it wanted to be woken at if that has
+    /// come. Returns whether it came back in good order.
     fn enter(&self, count: usize, rang: bool) -> bool {
         let extras = {
             let mut inner = self.inner();

@@ -1,7 +1,8 @@
-//! Limits and defaults of the engine, for JavaScript to check and complete its options with: each is
-//! written once, in the engine.
+//! Limits and defaults of the engine, for JavaScript to check and complete its options with: each
+//! is written once, in the engine.
 
 #![allow(missing_docs, reason = "the names say it; index.d.ts explains each")]
+#![cfg_attr(test, allow(dead_code, reason = "tests register nothing with Node.js"))]
 #![expect(clippy::cast_possible_truncation, reason = "small numbers, known when this is compiled")]
 
 use ipc_core::{Bounds, HEADER_LEN, Limits, ListenOptions, WaitPolicy};

@@ -24,7 +24,10 @@ pub fn register(peer: &Peer) -> String {
     };
     let agreement = &peer.agreement;
     format!(
-        r#"{{"pid":{},"uid":{},"session":"{}","isSelf":{},"transport":"{}","crc":"{}","rings":{:?},"messageLenMax":{},"pendingMax":{}}}"#,
+        concat!(
+            r#"{{"pid":{},"uid":{},"session":"{}","isSelf":{},"transport":"{}","crc":"{}","#,
+            r#""rings":{:?},"messageLenMax":{},"pendingMax":{}}}"#,
+        ),
         peer.pid,
         peer.uid,
         hex(&peer.session),

@@ -84,8 +84,9 @@ impl Entrance {
         }
     }
 
-    /// Calls `deliver` with its extras, if there are any, then `answer`, and then closes the context. An
-    /// exception becomes an uncaught one. `Err(false)`: the environment runs no JavaScript any more.
+    /// Calls `deliver` with its extras, if there are any, then `answer`, and then closes the
+    /// context. An exception becomes an uncaught one. `Err(false)`: the environment runs no
+    /// JavaScript any more.
     pub fn call(&self, extras: &[Option<Rc<Memory>>], answer: impl FnOnce()) -> Result<(), bool> {
         if !self.open() {
             return Err(false);

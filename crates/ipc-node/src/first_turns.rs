@@ -1,7 +1,7 @@
 //! The first turn of a connection is JavaScript's.
 //!
-//! Code that gets a connection registers handlers in that turn at the earliest. Messages that arrive
-//! before are not read, and events that happen before are reported after that turn.
+//! Code that gets a connection registers handlers in that turn at the earliest. Messages that
+//! arrive before are not read, and events that happen before are reported after that turn.
 
 use ipc_core::LinkId;
 

@@ -141,8 +141,8 @@ unsafe extern "C" fn settle(env: sys::napi_env, info: sys::napi_callback_info) -
     })
 }
 
-/// `lookAbandoned()`: checks whether the reply is still wanted to the request of the peer that the state
-/// names, and writes the answer into the state.
+/// `lookAbandoned()`: checks whether the reply is still wanted to the request of the peer that the
+/// state names, and writes the answer into the state.
 unsafe extern "C" fn look_abandoned(
     env: sys::napi_env,
     info: sys::napi_callback_info,

@@ -76,7 +76,8 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// An inbox that lists its runs in `runs`, and the state of each link, by its place, in `standing`.
+    /// An inbox that lists its runs in `runs`, and the state of each link, by its place, in
+    /// `standing`.
     pub fn new(env: sys::napi_env, runs: Memory, standing: Memory) -> Self {
         Self {
             env,
@@ -162,8 +163,8 @@ impl Inbox {
         !self.first_turns.is_empty()
     }
 
-    /// JavaScript has come to the end of a turn: links it got in that turn can be read, and further events
-    /// of theirs can be reported.
+    /// JavaScript has come to the end of a turn: links it got in that turn can be read, and further
+    /// events of theirs can be reported.
     #[inline]
     pub fn end_first_turns(&mut self) {
         if !self.first_turns.is_empty() {

@@ -5,6 +5,7 @@
 
 mod arena;
 mod binding;
+#[cfg_attr(test, allow(dead_code, reason = "only the addon registers them"))]
 mod defaults;
 mod describe;
 mod entrance;
@@ -15,6 +16,7 @@ mod large;
 mod memory;
 mod options;
 mod outbox;
+#[cfg_attr(test, allow(dead_code, reason = "only the addon registers all of them"))]
 mod records;
 mod synchronous;
 mod throw;
@@ -111,10 +113,10 @@ impl NativeEngine {
     /// `submitOutside(payload)` the same where the payload of the last record is not in it,
     /// `syncArena(memory)` says where small synchronous answers go, `requestSync()` waits for the
     /// answer to the request the state names, `settle()` takes notice of what was written into the
-    /// state, and `lookAbandoned()` checks whether the reply to the request the state names is still wanted.
-    /// `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called when it reads so
-    /// much, `uncaught(error)` makes anything an uncaught exception, and `flushAtExit()` writes what can
-    /// be written before the process ends.
+    /// state, and `lookAbandoned()` checks whether the reply to the request the state names is
+    /// still wanted. `now()` is the monotonic clock in milliseconds, `wakeAt(ms)` asks to be called
+    /// when it reads so much, `uncaught(error)` makes anything an uncaught exception, and
+    /// `flushAtExit()` writes what can be written before the process ends.
     #[napi(
         catch_unwind,
         ts_return_type = "{ submit(): void, submitOutside(payload: Uint8Array): void, \
@@ -186,7 +188,8 @@ impl NativeEngine {
         Ok(())
     }
 
-    /// Ends a connection that JavaScript cannot go on with; its end is an event, if it is still open.
+    /// Ends a connection that JavaScript cannot go on with; its end is an event, if it is still
+    /// open.
     #[napi(catch_unwind)]
     pub fn break_off(&self, link: u32) {
         let message = "memory that was only lent was taken away";

@@ -7,9 +7,9 @@ use std::ptr::{self, NonNull};
 use ipc_core::Deferred;
 use napi::sys;
 
-/// An `ArrayBuffer`, or the array over one that `Buffer` is, kept alive by a reference. What user code
-/// gets to see of it may be detached, and then its bytes belong to other code: before writing to such
-/// memory, ask [`Self::is_whole`] whenever JavaScript may have run in between.
+/// An `ArrayBuffer`, or the array over one that `Buffer` is, kept alive by a reference. What user
+/// code gets to see of it may be detached, and then its bytes belong to other code: before writing
+/// to such memory, ask [`Self::is_whole`] whenever JavaScript may have run in between.
 #[derive(Debug)]
 pub struct Memory {
     env: sys::napi_env,
@@ -80,13 +80,13 @@ impl Memory {
         value
     }
 
-    /// Bytes to be filled; JavaScript does not run while they are borrowed, and no two places of one
-    /// memory are borrowed at once.
+    /// Bytes to be filled; JavaScript does not run while they are borrowed, and no two places of
+    /// one memory are borrowed at once.
     #[allow(clippy::mut_from_ref, reason = "the bytes are JavaScript's, not this value's")]
     pub fn bytes_mut(&self, start: usize, len: usize) -> &mut [u8] {
         assert!(start <= self.len && len <= self.len - start, "outside of {} bytes", self.len);
-        // SAFETY: in bounds of memory the reference keeps in place; only this thread touches it, and
-        // it is here, not in JavaScript, for as long as the borrow lasts.
+        // SAFETY: in bounds of memory the reference keeps in place; only this thread touches it,
+        // and it is here, not in JavaScript, for as long as the borrow lasts.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(start), len) }
     }
 
@@ -111,14 +111,14 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: on the environment's thread; the reference is given back once. An environment that
-        // is ending refuses, and has dropped the reference itself.
+        // SAFETY: on the environment's thread; the reference is given back once. An environment
+        // that is ending refuses, and has dropped the reference itself.
         unsafe { sys::napi_delete_reference(self.env, self.reference) };
     }
 }
 
-/// A payload of the application's, in an array that it may detach or make smaller at any time, though
-/// not while this is looked into.
+/// A payload of the application's, in an array that it may detach or make smaller at any time,
+/// though not while this is looked into.
 pub struct Payload {
     array: Memory,
 }

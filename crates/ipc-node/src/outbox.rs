@@ -23,8 +23,8 @@ use crate::records::{COMPRESS, FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
 
-/// Payloads at least this long are not copied before there is room for them, if the sender waits for the
-/// outcome: a shorter copy takes no time worth saving.
+/// Payloads at least this long are not copied before there is room for them, if the sender waits
+/// for the outcome: a shorter copy takes no time worth saving.
 const DEFERRED_LEN_MIN: usize = 1 << 20;
 
 /// A payload that lies in an array of its own.
@@ -33,8 +33,8 @@ pub struct Outside<'a> {
     pub array: sys::napi_value,
 }
 
-/// Sends the records in the outbox; the payload of the last may be `outside`. What cannot be sent is
-/// reported through the inbox, so that every request ends.
+/// Sends the records in the outbox; the payload of the last may be `outside`. What cannot be sent
+/// is reported through the inbox, so that every request ends.
 pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Result<()> {
     let Inner { engine, inbox, outbox, state, .. } = inner;
     let used = state.word(STATE_USED as usize) as usize;

@@ -5,6 +5,7 @@
 //! are exported, so that each is written once.
 
 #![allow(missing_docs, reason = "the drawings say what the numbers are")]
+#![cfg_attr(test, allow(dead_code, reason = "tests register nothing with Node.js"))]
 
 use ipc_core::{Codec, Kind};
 use napi_derive::napi;
@@ -12,13 +13,14 @@ use napi_derive::napi;
 /// A record in the outbox: a message to send, or an order.
 ///
 /// ```text
-///   0     1      2                       3      4 5  6             7        8 9            10
-///   | len | link | kind lane codec flags | code | id | payload len | window | timeout: f64 | payload
-///   | len | link | kind lane             | item | id |             |        | count: f64   |
+/// 0     1      2                       3      4 5  6             7        8 9            10
+/// | len | link | kind lane codec flags | code | id | payload len | window | timeout: f64 | payload
+/// | len | link | kind lane             | item | id |             |        | count: f64   |
 /// ```
 ///
-/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none. A window
-/// makes a request a stream; 0 does not. An order is about items, of which it has the kind and a count.
+/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none. A
+/// window makes a request a stream; 0 does not. An order is about items, of which it has the kind
+/// and a count.
 pub mod out {
     use super::napi;
 
@@ -56,9 +58,9 @@ pub mod out {
 ///   | len | kind lane             | about | payload len | id | count: f64    | payload
 /// ```
 ///
-/// The code of a message is a route: four times the peer's code in that lane, plus the lane. The deadline
-/// is in milliseconds of the monotonic clock, 0 for never. What an event is about, and what it counts, is
-/// said where the event is.
+/// The code of a message is a route: four times the peer's code in that lane, plus the lane. The
+/// deadline is in milliseconds of the monotonic clock, 0 for never. What an event is about, and
+/// what it counts, is said where the event is.
 pub mod inward {
     use super::napi;
 
@@ -85,15 +87,15 @@ pub mod inward {
 }
 
 /// Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
-/// incoming, its place holds the number of the extra it is, and that is `null` if the memory was taken
-/// away while it was filled.
+/// incoming, its place holds the number of the extra it is, and that is `null` if the memory was
+/// taken away while it was filled.
 #[napi]
 pub const FLAG_OUTSIDE: u32 = 1;
 /// Flag of a record: a trace context precedes the payload.
 #[napi]
 pub const FLAG_TRACED: u32 = 2;
-/// Flag of a record that has arrived: the request is a stream, and its window precedes the payload and
-/// the trace context.
+/// Flag of a record that has arrived: the request is a stream, and its window precedes the payload
+/// and the trace context.
 #[napi]
 pub const FLAG_STREAM: u32 = 4;
 /// Bytes of a window in a record: a word, and one that is empty.
@@ -129,8 +131,8 @@ pub const RUN_EXPOSED: u32 = 2;
 #[napi]
 pub const RUNS_MAX: u32 = 1024;
 
-/// Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether more
-/// items wait to be read than may.
+/// Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether
+/// more items wait to be read than may.
 ///
 /// ```text
 ///   0          1      2        3     4
@@ -166,8 +168,8 @@ pub mod state {
     /// One-way messages refused because their lane was full and refuses.
     #[napi]
     pub const STATE_REFUSED: u32 = 5;
-    /// The request that is waited for synchronously or asked about: its link and the halves of its id;
-    /// JavaScript says so.
+    /// The request that is waited for synchronously or asked about: its link and the halves of its
+    /// id; JavaScript says so.
     #[napi]
     pub const STATE_SYNC_LINK: u32 = 6;
     #[napi]
@@ -183,7 +185,8 @@ pub mod state {
     /// Of which epoch the codes of names have to be: what is in their upper halves.
     #[napi]
     pub const STATE_NAMES_EPOCH: u32 = 11;
-    /// One-way messages dropped as they were sent, because their lane was full and drops the newest.
+    /// One-way messages dropped as they were sent, because their lane was full and drops the
+    /// newest.
     #[napi]
     pub const STATE_DROPPED: u32 = 12;
     /// 1 if the time has come that JavaScript asked to be woken at; it sets it back to 0.
@@ -250,7 +253,8 @@ pub mod event {
     /// A client has connected to the listener it is about; the payload describes the peer, in JSON.
     #[napi]
     pub const EVENT_ACCEPTED: u32 = 17;
-    /// A connection is over; the payload gives the reason, if there is one: code, line feed, message.
+    /// A connection is over; the payload gives the reason, if there is one: code, line feed,
+    /// message.
     #[napi]
     pub const EVENT_CLOSED: u32 = 18;
     /// From now on the peer uses the route this is about for the name in the payload.
@@ -274,22 +278,22 @@ pub mod event {
     /// No more items follow with a request of the peer.
     #[napi]
     pub const EVENT_ITEMS_END: u32 = 25;
-    /// A one-way message with an id is being written, or the payload gives the reason why not, as when a
-    /// connection is over.
+    /// A one-way message with an id is being written, or the payload gives the reason why not, as
+    /// when a connection is over.
     #[napi]
     pub const EVENT_SENT: u32 = 26;
     /// This lane was full and has dropped a count of one-way messages.
     #[napi]
     pub const EVENT_DROPPED: u32 = 27;
-    /// A one-way message of the peer, of the route this is about, was not accepted; the payload gives the
-    /// reason, as when a connection is over.
+    /// A one-way message of the peer, of the route this is about, was not accepted; the payload
+    /// gives the reason, as when a connection is over.
     #[napi]
     pub const EVENT_UNREADABLE: u32 = 28;
     /// More items are unread than may be: consumed ones have to be reported at once.
     #[napi]
     pub const EVENT_UNREAD: u32 = 29;
-    /// Clients can no longer find the server of the listener this is about; the payload gives the reason.
-    /// It belongs to no link, and may be in the arena of any.
+    /// Clients can no longer find the server of the listener this is about; the payload gives the
+    /// reason. It belongs to no link, and may be in the arena of any.
     #[napi]
     pub const EVENT_NAME_LOST: u32 = 30;
 }

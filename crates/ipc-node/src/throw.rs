@@ -47,7 +47,8 @@ pub fn rethrow(env: sys::napi_env, object: sys::napi_ref) -> bool {
         {
             return false;
         }
-        // What a terminated worker leaves behind is no value at all; but such a thing can be thrown, too.
+        // What a terminated worker leaves behind is no value at all; but such a thing can be
+        // thrown, too.
         let is_none = matches!(kind, sys::ValueType::napi_null | sys::ValueType::napi_undefined);
         if is_none && is_terminating(env, object) {
             return false;

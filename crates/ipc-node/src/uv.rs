@@ -134,7 +134,8 @@ impl<T: Turns> Watch<T> {
         let this = Self(shared);
         let [poll, prepare, idle] = this.handles.map(NonNull::as_ptr);
         let raw = event_loop.as_ptr();
-        // SAFETY: the handle has the size libuv names, and its address is its own until it is closed.
+        // SAFETY: the handle has the size libuv names, and its address is its own until it is
+        // closed.
         if unsafe { (uv.poll_init)(raw, poll, fd) } != 0 {
             // SAFETY: no handle is in the loop, so nothing refers to this any more.
             unsafe { free(shared) };
@@ -264,7 +265,8 @@ unsafe fn shared<T>(handle: *mut Handle) -> NonNull<Shared<T>> {
 }
 
 unsafe extern "C" fn on_readable<T: Turns>(handle: *mut Handle, _status: c_int, _events: c_int) {
-    // SAFETY: called by libuv for an open handle of a watch, whose target is there until `on_closed`.
+    // SAFETY: called by libuv for an open handle of a watch, whose target is there until
+    // `on_closed`.
     unsafe { shared::<T>(handle).as_ref().target.as_ref() }.on_readable();
 }
 

@@ -1,7 +1,7 @@
 //! Contracts that both ends share: a name, and the types that travel under it.
 //!
-//! Values are MessagePack with named fields, as `rmp-serde` writes what `serde` derives. That is what
-//! the TypeScript package reads and writes by default, so a contract in Rust matches
+//! Values are MessagePack with named fields, as `rmp-serde` writes what `serde` derives. That is
+//! what the TypeScript package reads and writes by default, so a contract in Rust matches
 //! `method<Params, Result>('name')` there: structs are objects, `Option::None` is `null`, and `()`
 //! is a request without parameters.
 //!
@@ -95,7 +95,8 @@ contract! {
     /// use ringpost::{CallOptions, Lane, Method};
     ///
     /// const ADD: Method<(i64, i64), i64> = Method::new("add");
-    /// const STOP: Method<(), ()> = Method::with_options("stop", CallOptions::new().lane(Lane::Critical));
+    /// const CRITICAL: CallOptions = CallOptions::new().lane(Lane::Critical);
+    /// const STOP: Method<(), ()> = Method::with_options("stop", CRITICAL);
     /// assert_eq!((ADD.name(), STOP.options().lane), ("add", Lane::Critical));
     /// ```
     Method<P, R>

@@ -33,10 +33,10 @@ pub async fn listen(state: &Arc<State>, listen: Listen) -> Answer {
             let mut counted = lock(&counted);
             match change {
                 Change::Connected(..) => counted.accepted += 1,
-                Change::NameLost(_) => {}
                 Change::Closed(_, error) => {
                     counted.ended.push(error.map(|error| error.code().as_str()));
                 }
+                _ => {}
             }
         }
     });

@@ -70,7 +70,7 @@ unsafe extern "C" fn on_thread_cleanup(data: *mut c_void) {
     if let Some(Waiting::Thread(waker)) = binding.waiting.get() {
         waker.stop();
     }
-    // SAFETY: leaked in `open`; the thread has ended and the function is released, so that nothing calls
-    // back any more.
+    // SAFETY: leaked in `open`; the thread has ended and the function is released, so that nothing
+    // calls back any more.
     drop(unsafe { Box::from_raw(target.as_ptr()) });
 }

@@ -21,8 +21,8 @@ impl Buffers {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// A buffer of this length with arbitrary content. One that has the length already is not zeroed
-    /// first, and a new long one consists of pages that come zeroed.
+    /// A buffer of this length with arbitrary content. One that has the length already is not
+    /// zeroed first, and a new long one consists of pages that come zeroed.
     #[inline]
     pub fn get_of(&mut self, len: usize) -> Vec<u8> {
         let mut buffer = self.get();

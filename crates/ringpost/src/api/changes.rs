@@ -12,8 +12,8 @@ pub enum Change {
     Connected(LinkId, Peer),
     /// It is over, with the reason unless it was closed gracefully.
     Closed(LinkId, Option<Error>),
-    /// Clients do not find this server any more: its files were removed, and another server has taken
-    /// its name or they could not be restored. Existing connections stay.
+    /// Clients do not find this server any more: its files were removed, and another server has
+    /// taken its name or they could not be restored. Existing connections stay.
     NameLost(Error),
 }
 

@@ -184,8 +184,8 @@ pub struct CallOptions {
     /// [`WINDOW_MIN`](crate::WINDOW_MIN) to [`WINDOW_MAX`](crate::WINDOW_MAX); `None` takes
     /// [`WINDOW_DEFAULT`].
     pub window: Option<u32>,
-    /// Compresses the payload where that makes it shorter and the peer accepts it. Pays where memory
-    /// is scarcer than time.
+    /// Compresses the payload where that makes it shorter and the peer accepts it. Pays where
+    /// memory is scarcer than time.
     pub compress: bool,
 }
 

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use ipc_core::{Lane, LinkId, Message, route};
 
-/// Handlers by name, one for each, and listeners, any number; and per link what its peer's codes mean.
+/// Handlers by name, one for each, and listeners, any number; and per link what its peer's codes
+/// mean.
 pub(crate) struct Router<H> {
     handlers: Vec<H>,
     by_name: HashMap<Box<str>, usize>,

@@ -5,8 +5,8 @@ use ipc_core::{Engine, Host};
 /// Drives of hot links in a row before a whole one. A whole one costs a system call, some 300 ns.
 const HOT_IN_A_ROW: u32 = 32;
 
-/// Mostly the drive that costs no system call, and now and then the whole one: a link that is always
-/// busy must not keep out newcomers, deadlines, and the ends of others.
+/// Mostly the drive that costs no system call, and now and then the whole one: a link that is
+/// always busy must not keep out newcomers, deadlines, and the ends of others.
 #[derive(Default)]
 pub(crate) struct Turns {
     hot: u32,
@@ -102,7 +102,8 @@ mod tests {
             server.drive(&mut porter);
             client.drive(&mut visitor);
         }
-        // As long as a frame gets, so that what waits in few lanes is as much as is written at once.
+        // As long as a frame gets, so that what waits in few lanes is as much as is written at
+        // once.
         let payload = vec![7; 127 << 10];
         let options_of = |lane| CallOptions { lane, ..CallOptions::default() };
         let code = client.code("full").unwrap();

@@ -96,8 +96,8 @@ impl Server {
         sent
     }
 
-    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written.
+    /// [`Code::Full`](crate::Code::Full): its lane has dropped it.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};

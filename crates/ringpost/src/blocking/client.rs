@@ -85,8 +85,8 @@ impl Client {
         self.endpoint.handle(name, Box::new(handler));
     }
 
-    /// Calls `listener` for each one-way message of that name, in addition to its handler and to other
-    /// listeners.
+    /// Calls `listener` for each one-way message of that name, in addition to its handler and to
+    /// other listeners.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -135,8 +135,8 @@ impl Client {
         self.endpoint.dispatcher.router.stop_listening(subscription);
     }
 
-    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64 times
-    /// what the server has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
+    /// times what the server has put in.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -172,8 +172,8 @@ impl Client {
         Ok(reply)
     }
 
-    /// As [`Self::request`], with the reply in place of what is in `answer`: a buffer that is used again
-    /// makes a request that allocates nothing.
+    /// As [`Self::request`], with the reply in place of what is in `answer`: a buffer that is used
+    /// again makes a request that allocates nothing.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -240,9 +240,9 @@ impl Client {
         Streaming::serve(&mut self.endpoint, ticket)
     }
 
-    /// Sends a one-way message without waiting. It is in the ring, or waits in private memory for room as
-    /// long as its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), as the
-    /// [`Overflow`](crate::Overflow) of its lane says.
+    /// Sends a one-way message without waiting. It is in the ring, or waits in private memory for
+    /// room as long as its lane allows, or is dropped or refused with
+    /// [`Code::Full`](crate::Code::Full), as the [`Overflow`](crate::Overflow) of its lane says.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -259,8 +259,8 @@ impl Client {
         sent
     }
 
-    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written.
+    /// [`Code::Full`](crate::Code::Full): its lane has dropped it.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -305,8 +305,8 @@ impl Client {
         self.endpoint.turn(Time::now() + timeout)
     }
 
-    /// As [`Self::turn`], but `read` is called with one-way messages that lie in one frame where they lie,
-    /// instead of a handler with a copy. Longer ones go to their handlers.
+    /// As [`Self::turn`], but `read` is called with one-way messages that lie in one frame where
+    /// they lie, instead of a handler with a copy. Longer ones go to their handlers.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -432,7 +432,8 @@ impl Client {
         self.endpoint.unhandled()
     }
 
-    /// Closes the connection gracefully: waits until what waited for room is written, or for a second.
+    /// Closes the connection gracefully: waits until what waited for room is written, or for a
+    /// second.
     ///
     /// ```
     /// # use ringpost::blocking::Client;

@@ -106,8 +106,8 @@ impl Dispatcher {
         }
     }
 
-    /// Calls the handler and the listeners of a one-way message. A panic of one does not concern the
-    /// others, and what they write is dropped.
+    /// Calls the handler and the listeners of a one-way message. A panic of one does not concern
+    /// the others, and what they write is dropped.
     fn deliver(&mut self, request: &Request<'_>, reply: &mut Reply) {
         let (link, message) = (request.link, request.message);
         let handler = self.router.handler(link, message);

@@ -12,13 +12,15 @@ use crate::api::{CallOptions, Reply};
 impl Client {
     /// Finds room for a one-way message of `len` bytes in the memory shared with the server, to be
     /// filled there instead of being copied there. It has to fit into one frame, a quarter of its
-    /// lane's ring less a few bytes, or it is refused with [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full
-    /// it is refused with [`Code::Full`](crate::Code::Full).
+    /// lane's ring less a few bytes, or it is refused with
+    /// [`Code::TooLarge`](crate::Code::TooLarge); while the ring is full it is refused with
+    /// [`Code::Full`](crate::Code::Full).
     ///
     /// ```
     /// # use ringpost::blocking::{Client, Server};
     /// # use ringpost::{CallOptions, ClientConfig, ServerConfig};
-    /// # let directory = std::env::temp_dir().join(format!("ringpost-loan-{}", std::process::id()));
+    /// # let name = format!("ringpost-loan-{}", std::process::id());
+    /// # let directory = std::env::temp_dir().join(name);
     /// # let mut server = Server::bind("demo", &ServerConfig::new().directory(&directory))?;
     /// # let stopper = server.stopper();
     /// # let serving = std::thread::spawn(move || server.run());

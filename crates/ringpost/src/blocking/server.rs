@@ -57,8 +57,8 @@ impl Server {
         self.endpoint.handle(name, Box::new(handler));
     }
 
-    /// Calls `listener` for each one-way message of that name, in addition to its handler and to other
-    /// listeners.
+    /// Calls `listener` for each one-way message of that name, in addition to its handler and to
+    /// other listeners.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};
@@ -107,8 +107,8 @@ impl Server {
         self.endpoint.dispatcher.router.stop_listening(subscription);
     }
 
-    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64 times
-    /// what a client has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
+    /// times what a client has put in.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};
@@ -157,8 +157,8 @@ impl Server {
         self.endpoint.turn(Time::now() + timeout)
     }
 
-    /// As [`Self::turn`], but `read` is called with one-way messages that lie in one frame where they lie,
-    /// instead of a handler with a copy. Longer ones go to their handlers.
+    /// As [`Self::turn`], but `read` is called with one-way messages that lie in one frame where
+    /// they lie, instead of a handler with a copy. Longer ones go to their handlers.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -218,7 +218,8 @@ impl Server {
         self.endpoint.answer(ticket, answer)
     }
 
-    /// Whether the caller still waits for this answer, as of now: long work sees a cancel without a turn.
+    /// Whether the caller still waits for this answer, as of now: long work sees a cancel without a
+    /// turn.
     ///
     /// ```
     /// # use ringpost::blocking::{Server, Ticket};

@@ -22,8 +22,8 @@ macro_rules! serving {
                 self.handle(method.name(), answering(method, handler));
             }
 
-            /// Calls `listener` for each event, with its payload; see [`typed`](crate::typed). One that
-            /// cannot be decoded is dropped.
+            /// Calls `listener` for each event, with its payload; see [`typed`](crate::typed). One
+            /// that cannot be decoded is dropped.
             pub fn listen<P, L>(&mut self, event: &Event<P>, mut listener: L) -> Subscription
             where
                 P: DeserializeOwned + 'static,

@@ -81,8 +81,8 @@ impl<'a> Streaming<'a> {
         }
     }
 
-    /// As [`Self::next`], into an item that is used again, so that reading many allocates nothing. False:
-    /// the other side has sent its last.
+    /// As [`Self::next`], into an item that is used again, so that reading many allocates nothing.
+    /// False: the other side has sent its last.
     ///
     /// ```
     /// # use ringpost::Item;
@@ -136,8 +136,8 @@ impl<'a> Streaming<'a> {
         if sent == Sent::Unwanted { Err(over()) } else { Ok(()) }
     }
 
-    /// Ends the items that go with this request; its reply is still to come. At the handler, where the
-    /// answer ends them, this does nothing.
+    /// Ends the items that go with this request; its reply is still to come. At the handler, where
+    /// the answer ends them, this does nothing.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -160,8 +160,8 @@ impl<'a> Streaming<'a> {
         }
     }
 
-    /// Waits for the reply, and drops the items that still come before it. At the handler, waits until
-    /// the caller has sent its last.
+    /// Waits for the reply, and drops the items that still come before it. At the handler, waits
+    /// until the caller has sent its last.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};

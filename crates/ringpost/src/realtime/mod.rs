@@ -2,15 +2,16 @@
 //! allocates nothing.
 //!
 //! An audio callback cannot wait and must not be made to. So a [`Link`] is set up by a thread that
-//! may do anything, and is then *polled*: [`Link::try_send`] and [`Link::try_recv`] touch the shared
-//! rings and nothing else. Three things they leave to a moment or a thread that may do more:
+//! may do anything, and is then *polled*: [`Link::try_send`] and [`Link::try_recv`] touch the
+//! shared rings and nothing else. Three things they leave to a moment or a thread that may do more:
 //!
 //! - waking a peer that sleeps, which is [`Waker::wake`];
-//! - everything rare, which is [`Link::maintenance`]: the death of the peer, its definitions of names, requests;
+//! - everything rare, which is [`Link::maintenance`]: the death of the peer, its definitions of
+//!   names, requests;
 //! - learning a name, which is [`Link::method`].
 //!
-//! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds it one
-//! system call, in a signal handler; the connection is over then.
+//! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds
+//! it one system call, in a signal handler; the connection is over then.
 //!
 //! ```
 //! use ringpost::realtime::{Link, Wake};
@@ -122,8 +123,9 @@ impl Link {
     /// Connects to the server of that name, whatever its API. Waits.
     ///
     /// So that every message arrives in one piece, the agreed length is at most what a frame of the
-    /// *smallest* lane holds: a quarter of its ring. Where that is too little, `config.options.rings`
-    /// makes the lanes larger; [`Code::NoSpace`]: the server does not give as much.
+    /// *smallest* lane holds: a quarter of its ring. Where that is too little,
+    /// `config.options.rings` makes the lanes larger; [`Code::NoSpace`]: the server does not give
+    /// as much.
     ///
     /// ```
     /// # use ringpost::Result;
@@ -155,9 +157,9 @@ impl Link {
         ))
     }
 
-    /// Serves that name for one client, whatever its API: waits for the first that connects, and then
-    /// gives the name up. With a client that asks for smaller lanes than those of the configuration,
-    /// shorter messages are agreed on.
+    /// Serves that name for one client, whatever its API: waits for the first that connects, and
+    /// then gives the name up. With a client that asks for smaller lanes than those of the
+    /// configuration, shorter messages are agreed on.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -216,8 +218,8 @@ impl Link {
         &self.peer
     }
 
-    /// Resolves a name in advance, and defines it for the peer. Of the options, the lane, the codec and the
-    /// trace context count. May wait and allocate.
+    /// Resolves a name in advance, and defines it for the peer. Of the options, the lane, the codec
+    /// and the trace context count. May wait and allocate.
     ///
     /// ```
     /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
@@ -236,8 +238,8 @@ impl Link {
 
     // ---- what a thread under a deadline may call ----
 
-    /// Writes a message into the ring and shows it to the peer, or returns at once with the reason why
-    /// not.
+    /// Writes a message into the ring and shows it to the peer, or returns at once with the reason
+    /// why not.
     ///
     /// ```
     /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
@@ -287,8 +289,8 @@ impl Link {
         }
     }
 
-    /// Calls `read` with the next one-way message, where it lies, and gives its space back. False: there
-    /// is none now. The time `read` takes is part of this call.
+    /// Calls `read` with the next one-way message, where it lies, and gives its space back. False:
+    /// there is none now. The time `read` takes is part of this call.
     ///
     /// ```
     /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
@@ -341,10 +343,10 @@ impl Link {
         self.waker.clone()
     }
 
-    /// Does what takes system calls and memory: notices the end of the peer, learns its names, writes
-    /// what waited for room, answers requests, for which there are no handlers here, and wakes the
-    /// peer if needed. The error says why the connection is over; what arrived before can still be
-    /// received.
+    /// Does what takes system calls and memory: notices the end of the peer, learns its names,
+    /// writes what waited for room, answers requests, for which there are no handlers here, and
+    /// wakes the peer if needed. The error says why the connection is over; what arrived before can
+    /// still be received.
     ///
     /// ```
     /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
@@ -374,7 +376,8 @@ impl Link {
         })
     }
 
-    /// Messages that arrived in more than one piece, which a link that keeps no memory cannot assemble.
+    /// Messages that arrived in more than one piece, which a link that keeps no memory cannot
+    /// assemble.
     ///
     /// ```
     /// # use ringpost::realtime::{Link, Method, TrySendError, Wake};

@@ -41,8 +41,8 @@ impl Future for Call {
             State::Failed(error) => return Poll::Ready(Err(error)),
             State::Done => panic!("a request has one outcome, and it was handed over already"),
         };
-        // Wakers may run code of the application when they are cloned and dropped, which is why both
-        // are done without the lock.
+        // Wakers may run code of the application when they are cloned and dropped, which is why
+        // both are done without the lock.
         let waker = context.waker().clone();
         let (outcome, displaced) =
             self.shared.with(|state| match state.dispatcher.take_outcome(id) {

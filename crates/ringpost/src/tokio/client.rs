@@ -15,8 +15,8 @@ use super::stream::Streaming;
 use super::waits::Topic;
 use crate::api::{CallOptions, Change, ClientConfig, Reply, Subscription, closed_at_once};
 
-/// A connection to a server, shared by as many tasks and threads as have a clone of it. It is closed
-/// when the last clone is dropped; what still waits for room is written all the same.
+/// A connection to a server, shared by as many tasks and threads as have a clone of it. It is
+/// closed when the last clone is dropped; what still waits for room is written all the same.
 #[derive(Clone)]
 pub struct Client(Arc<Connection>);
 
@@ -123,8 +123,8 @@ impl Client {
         &self.0.peer
     }
 
-    /// Calls `handler` for each request or one-way message of that name from now on. Messages that the
-    /// server may send at once have their handlers in [`Self::connect_with`].
+    /// Calls `handler` for each request or one-way message of that name from now on. Messages that
+    /// the server may send at once have their handlers in [`Self::connect_with`].
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -144,8 +144,8 @@ impl Client {
         self.0.owner.handle(name, erase(handler));
     }
 
-    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64 times
-    /// what their sender has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
+    /// times what their sender has put in.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -159,8 +159,8 @@ impl Client {
         self.0.owner.accept_compressed(name);
     }
 
-    /// Calls `listener` for each one-way message of that name from now on, in addition to its handler and
-    /// to other listeners, one after the other.
+    /// Calls `listener` for each one-way message of that name from now on, in addition to its
+    /// handler and to other listeners, one after the other.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -213,8 +213,8 @@ impl Client {
         self.0.owner.stop_listening(subscription);
     }
 
-    /// Sends a request. It is on its way when this returns; awaiting the call gives its outcome, and
-    /// dropping the call cancels it.
+    /// Sends a request. It is on its way when this returns; awaiting the call gives its outcome,
+    /// and dropping the call cancels it.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -246,9 +246,9 @@ impl Client {
         self.line().stream(method, payload, options)
     }
 
-    /// Sends a one-way message without waiting. It is in the ring, or waits in private memory for room as
-    /// long as its lane allows, or is dropped or refused with [`Code::Full`](crate::Code::Full), as the
-    /// [`Overflow`](crate::Overflow) of its lane says.
+    /// Sends a one-way message without waiting. It is in the ring, or waits in private memory for
+    /// room as long as its lane allows, or is dropped or refused with
+    /// [`Code::Full`](crate::Code::Full), as the [`Overflow`](crate::Overflow) of its lane says.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -262,8 +262,8 @@ impl Client {
         self.line().notify(event, payload, options)
     }
 
-    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written.
+    /// [`Code::Full`](crate::Code::Full): its lane has dropped it.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -372,8 +372,8 @@ impl Client {
         self.0.owner.unhandled()
     }
 
-    /// Closes the connection gracefully, for all clones: waits until what waited for room is written, or
-    /// for a second. Requests in flight end with [`Code::Closed`](crate::Code::Closed).
+    /// Closes the connection gracefully, for all clones: waits until what waited for room is
+    /// written, or for a second. Requests in flight end with [`Code::Closed`](crate::Code::Closed).
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};

@@ -111,7 +111,8 @@ impl Dispatcher {
         Some(outcome)
     }
 
-    /// Registers the waker for the outcome. Returns the one it replaces, to be dropped without the lock.
+    /// Registers the waker for the outcome. Returns the one it replaces, to be dropped without the
+    /// lock.
     pub fn await_outcome(&mut self, id: u64, waker: Waker) -> Option<Waker> {
         match self.calls.get_mut(id) {
             Some(waiting) => waiting.waker.replace(waker),

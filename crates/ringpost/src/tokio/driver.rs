@@ -1,8 +1,8 @@
 //! The task that waits for an engine.
 //!
 //! It drives the engine, polls a little longer after traffic and while an answer is outstanding, as
-//! [`crate::WaitPolicy`] explains, and then sleeps until the engine's descriptor becomes readable or
-//! it is nudged. Between two polls it lets the other tasks of its runtime run, and the peer too,
+//! [`crate::WaitPolicy`] explains, and then sleeps until the engine's descriptor becomes readable
+//! or it is nudged. Between two polls it lets the other tasks of its runtime run, and the peer too,
 //! which may share the processor with it.
 
 use std::hint;

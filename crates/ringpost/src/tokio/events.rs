@@ -37,8 +37,8 @@ impl Events {
         self.len < WAITING_MAX
     }
 
-    /// The last batch has been handled; moves the next one to `batch`. Returns whether there is one:
-    /// if not, the task that handles them ends.
+    /// The last batch has been handled; moves the next one to `batch`. Returns whether there is
+    /// one: if not, the task that handles them ends.
     pub fn next_batch(&mut self, batch: &mut Vec<Job>) -> bool {
         self.len -= self.batch_len;
         batch.extend(self.waiting.drain(..self.waiting.len().min(BATCH)));

@@ -37,8 +37,8 @@ impl Handlers {
         Self::default()
     }
 
-    /// Adds `handler` for each request or one-way message of that name. What it returns for a one-way
-    /// message is dropped.
+    /// Adds `handler` for each request or one-way message of that name. What it returns for a
+    /// one-way message is dropped.
     #[must_use]
     pub fn handle<H, F>(self, name: &str, handler: H) -> Self
     where
@@ -78,7 +78,8 @@ impl std::fmt::Debug for Handlers {
     }
 }
 
-/// The engine that messages come from. A handler in it keeps it alive no longer than its handles do.
+/// The engine that messages come from. A handler in it keeps it alive no longer than its handles
+/// do.
 pub(super) struct Binding {
     pub shared: Weak<Shared>,
     /// When a request of a handler is given up unless it says otherwise.

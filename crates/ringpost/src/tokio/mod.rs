@@ -26,22 +26,22 @@
 //! ```
 //!
 //! One task for each engine, the *driver*, waits for it. Everything else takes a lock that is never
-//! held while anything waits or while code of the application runs. A client or server has an engine
-//! of its own, or shares one with others: [`SharedEngine`].
+//! held while anything waits or while code of the application runs. A client or server has an
+//! engine of its own, or shares one with others: [`SharedEngine`].
 //!
 //! ```text
 //!   request, notify, cancel ---+
 //!                              v
 //!   driver ----- drive ----> engine --- collected under the lock ---> run after it was released:
-//!     ^  ^                                                            handlers spawned, tasks woken
+//!     ^  ^                                                          handlers spawned, tasks woken
 //!     |  +-- nudge: work that makes no descriptor readable
 //!     +----- descriptor: a peer rang, a timer, a client
 //! ```
 //!
 //! **Requests** of a peer are handled side by side, each in a task of its own, at most
-//! [`Bounds::serving_max`](crate::Bounds) of them; beyond that they stay in the ring. **One-way messages**
-//! of a connection are handled one after the other, in the order in which they came; a handler that
-//! is slow lets them wait, some in private memory, then in the ring, then at the peer.
+//! [`Bounds::serving_max`](crate::Bounds) of them; beyond that they stay in the ring. **One-way
+//! messages** of a connection are handled one after the other, in the order in which they came; a
+//! handler that is slow lets them wait, some in private memory, then in the ring, then at the peer.
 //!
 //! A client or server is closed when the last of its handles is dropped. A handler that holds a
 //! handle of its own client or server keeps it open until it is closed; [`Request::notify`] and

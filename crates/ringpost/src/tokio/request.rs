@@ -85,9 +85,9 @@ impl Request {
     /// Whether the answer is not needed any more, because the caller has cancelled, has waited long
     /// enough, or is gone; for a one-way message, whether this side has closed the connection.
     ///
-    /// The handler's future is dropped then, at the place where it waits; this is for work that does
-    /// not wait, and for what the handler has started elsewhere. It costs little and looks at shared
-    /// memory itself, so that a handler that never waits sees a cancel too.
+    /// The handler's future is dropped then, at the place where it waits; this is for work that
+    /// does not wait, and for what the handler has started elsewhere. It costs little and looks at
+    /// shared memory itself, so that a handler that never waits sees a cancel too.
     ///
     /// ```
     /// # use ringpost::tokio::Request;
@@ -139,8 +139,8 @@ impl Request {
         self.cancellation.clone()
     }
 
-    /// The items of a request that is a stream, once. The error, for a request that is none, is meant for
-    /// the caller.
+    /// The items of a request that is a stream, once. The error, for a request that is none, is
+    /// meant for the caller.
     ///
     /// ```
     /// # use ringpost::tokio::Handlers;
@@ -174,8 +174,8 @@ impl Request {
         self.line().notify(event, payload, options)
     }
 
-    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written.
+    /// [`Code::Full`](crate::Code::Full): its lane has dropped it.
     ///
     /// ```
     /// # use ringpost::tokio::Request;

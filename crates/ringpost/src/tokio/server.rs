@@ -20,8 +20,8 @@ use crate::api::{CallOptions, Change, Reply, ServerConfig, Subscription};
 pub struct Server(Arc<Owner>);
 
 impl Server {
-    /// Takes the name and listens. A client that connects before its method has a handler is refused
-    /// the method; [`Self::bind_with`] has handlers in place first.
+    /// Takes the name and listens. A client that connects before its method has a handler is
+    /// refused the method; [`Self::bind_with`] has handlers in place first.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};
@@ -67,7 +67,8 @@ impl Server {
     /// # Ok(())
     /// # }
     /// ```
-    // Nothing in it waits, but it needs the runtime it is called in, as everything asynchronous does.
+    // Nothing in it waits, but it needs the runtime it is called in, as everything asynchronous
+    // does.
     #[expect(clippy::unused_async, reason = "so that it is only called where a runtime is")]
     pub async fn bind_on(
         engine: &SharedEngine,
@@ -108,8 +109,8 @@ impl Server {
         self.0.handle(name, erase(handler));
     }
 
-    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64 times
-    /// what their sender has put in.
+    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
+    /// times what their sender has put in.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};
@@ -123,8 +124,8 @@ impl Server {
         self.0.accept_compressed(name);
     }
 
-    /// Calls `listener` for each one-way message of that name from now on, in addition to its handler and
-    /// to other listeners, one after the other.
+    /// Calls `listener` for each one-way message of that name from now on, in addition to its
+    /// handler and to other listeners, one after the other.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};
@@ -177,9 +178,9 @@ impl Server {
         self.0.stop_listening(subscription);
     }
 
-    /// Waits for the next connection that opens or ends, or for the loss of the name; `None` when the
-    /// server is closed. Each change is returned once, to one caller, and a connection that ends before its
-    /// opening was returned is left out.
+    /// Waits for the next connection that opens or ends, or for the loss of the name; `None` when
+    /// the server is closed. Each change is returned once, to one caller, and a connection that
+    /// ends before its opening was returned is left out.
     ///
     /// ```
     /// # use ringpost::Change;
@@ -207,8 +208,8 @@ impl Server {
         change.await
     }
 
-    /// Sends a client a request. It is on its way when this returns; awaiting the call gives its outcome, and
-    /// dropping the call cancels it.
+    /// Sends a client a request. It is on its way when this returns; awaiting the call gives its
+    /// outcome, and dropping the call cancels it.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};
@@ -272,8 +273,8 @@ impl Server {
         self.0.line(link).notify(event, payload, options)
     }
 
-    /// As [`Self::notify`], and waits until the message is being written. [`Code::Full`](crate::Code::Full):
-    /// its lane has dropped it.
+    /// As [`Self::notify`], and waits until the message is being written.
+    /// [`Code::Full`](crate::Code::Full): its lane has dropped it.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};
@@ -426,8 +427,8 @@ impl Server {
         self.0.shared().with(|state| state.close_listener(self.0.group));
     }
 
-    /// Closes all connections gracefully, for all clones: waits until what waited for room is written, or
-    /// for a second. Running handlers are dropped.
+    /// Closes all connections gracefully, for all clones: waits until what waited for room is
+    /// written, or for a second. Running handlers are dropped.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};

@@ -115,8 +115,8 @@ macro_rules! serving {
 serving!(Client);
 serving!(Server);
 
-/// What a handler of a stream may fail with: an error of its own, or that of an item it sent, which it
-/// passes on with `?`.
+/// What a handler of a stream may fail with: an error of its own, or that of an item it sent, which
+/// it passes on with `?`.
 #[derive(Debug)]
 pub struct StreamError(RemoteError);
 

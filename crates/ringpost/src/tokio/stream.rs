@@ -70,8 +70,8 @@ impl Streaming {
         self.send_now(payload)
     }
 
-    /// Ends the items that go with this request; its reply is still to come. At the handler, where the
-    /// answer ends them, this does nothing.
+    /// Ends the items that go with this request; its reply is still to come. At the handler, where
+    /// the answer ends them, this does nothing.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -93,8 +93,8 @@ impl Streaming {
         }
     }
 
-    /// Waits for the reply, and drops the items that still come before it. At the handler, waits until
-    /// the caller has sent its last.
+    /// Waits for the reply, and drops the items that still come before it. At the handler, waits
+    /// until the caller has sent its last.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};

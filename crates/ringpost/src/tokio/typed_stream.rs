@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use super::stream::Streaming;
 use crate::typed;
 
-/// The items of a typed stream, from [`Requester::open`](super::Requester::open). Dropping it cancels
-/// the stream.
+/// The items of a typed stream, from [`Requester::open`](super::Requester::open). Dropping it
+/// cancels the stream.
 #[must_use = "a stream that is dropped is cancelled"]
 pub struct Items<I> {
     streaming: Streaming,

@@ -27,7 +27,9 @@ const STALL_MAX: Duration = Duration::from_secs(1);
 /// How often to poll for the space a fragment needs before it waits in private memory: some 50 µs.
 const SPACE_POLLS: u32 = 2000;
 
-/// A payload on its way out.
+/// A payload on its way out. Passed by value, so that it lives in registers where it is not cut into
+/// fragments.
+#[derive(Clone, Copy)]
 struct Outbound<'a> {
     options: Options,
     bytes: &'a [u8],
@@ -95,13 +97,13 @@ impl<C: Carrier> Link<C> {
         match &packed {
             None => {
                 let outbound = Outbound { options, bytes: payload, len, may_defer };
-                self.send_as(draft, &outbound, names)
+                self.send_as(draft, outbound, names)
             }
             Some(packed) => {
                 let unpacked_len = u32::try_from(len).ok().and_then(NonZeroU32::new);
                 let options = Options { unpacked_len, ..options };
                 let outbound = Outbound { options, bytes: packed, len, may_defer: false };
-                self.send_as(draft, &outbound, names)
+                self.send_as(draft, outbound, names)
             }
         }
     }
@@ -116,7 +118,7 @@ impl<C: Carrier> Link<C> {
     }
 
     #[inline]
-    fn send_as(&mut self, draft: &Draft, outbound: &Outbound<'_>, names: &Names) -> Result<Sent> {
+    fn send_as(&mut self, draft: &Draft, outbound: Outbound<'_>, names: &Names) -> Result<Sent> {
         let ring = draft.lane as usize;
         // Answers are always taken: they free what the peer waits with, and their number is bounded
         // by what it was allowed to ask. They carry their request's code, which its maker knows.
@@ -165,9 +167,9 @@ impl<C: Carrier> Link<C> {
         &mut self,
         header: Header,
         draft: &Draft,
-        outbound: &Outbound<'_>,
+        outbound: Outbound<'_>,
     ) -> Result<Sent> {
-        let Outbound { bytes: payload, may_defer, .. } = *outbound;
+        let Outbound { options, bytes: payload, may_defer, .. } = outbound;
         let ring = draft.lane as usize;
         let fragment_max = self.carrier.payload_max(ring).min(FRAGMENT_LEN);
         let crc = self.peer.agreement.crc;
@@ -176,7 +178,7 @@ impl<C: Carrier> Link<C> {
         let mut is_begun = false;
         // What is deferred need not be written at once, and then it does not keep others waiting.
         let at_once = if may_defer { WRITTEN_MAX } else { usize::MAX };
-        let mut fragments = Fragments::new(header, outbound.options, payload.len(), fragment_max);
+        let mut fragments = Fragments::new(header, options, payload.len(), fragment_max);
         while let Some(fragment) = fragments.next() {
             let parts = [fragment.options.as_bytes(), &payload[fragment.range.clone()]];
             let sealed = fragment.header.sealed(crc, &parts);
