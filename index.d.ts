@@ -1245,4 +1245,4 @@ export declare class IpcError extends Error {
   toJSON(): Record<string, unknown>
 }
 
-//# sourceMappingURL=dist/index.d.ts.map
+//# sourceMappingURL=dist/ts/index.d.ts.map

@@ -1,5 +1,5 @@
 // Leads editors from index.d.ts, which is written by hand, to the sources: "go to definition" of
-// `connect` or of a method of a connection opens ts/. Writes dist/index.d.ts.map; a name without a source
+// `connect` or of a method of a connection opens ts/. Writes dist/ts/index.d.ts.map; a name without a source
 // of its own, as that of an option, is marked as such, or it would lead to its neighbor.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -36,14 +36,14 @@ if (missing.length > 0) throw new Error(`not found in ts/: ${missing}`)
 
 const map = {
   version: 3,
-  file: 'index.d.ts',
+  file: '../../index.d.ts',
   sourceRoot: '',
-  sources: files.map((file) => `../${file}`),
+  sources: files.map((file) => `../../${file}`),
   names: [],
   mappings: encode([...segments()]),
 }
-mkdirSync(join(ROOT, 'dist'), { recursive: true })
-writeFileSync(join(ROOT, 'dist/index.d.ts.map'), JSON.stringify(map))
+mkdirSync(join(ROOT, 'dist/ts'), { recursive: true })
+writeFileSync(join(ROOT, 'dist/ts/index.d.ts.map'), JSON.stringify(map))
 
 function parse(file) {
   const text = readFileSync(join(ROOT, file), 'utf8')
