@@ -27,8 +27,8 @@ const STALL_MAX: Duration = Duration::from_secs(1);
 /// How often to poll for the space a fragment needs before it waits in private memory: some 50 µs.
 const SPACE_POLLS: u32 = 2000;
 
-/// A payload on its way out. Passed by value, so that it lives in registers where it is not cut into
-/// fragments.
+/// A payload on its way out. Passed by value, so that it lives in registers where it is not cut
+/// into fragments.
 #[derive(Clone, Copy)]
 struct Outbound<'a> {
     options: Options,
