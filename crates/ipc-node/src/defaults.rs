@@ -2,7 +2,6 @@
 //! is written once, in the engine.
 
 #![allow(missing_docs, reason = "the names say it; index.d.ts explains each")]
-#![cfg_attr(test, allow(dead_code, reason = "tests register nothing with Node.js"))]
 #![expect(clippy::cast_possible_truncation, reason = "small numbers, known when this is compiled")]
 
 use ipc_core::{Bounds, HEADER_LEN, Limits, ListenOptions, WaitPolicy};

@@ -5,7 +5,6 @@
 //! are exported, so that each is written once.
 
 #![allow(missing_docs, reason = "the drawings say what the numbers are")]
-#![cfg_attr(test, allow(dead_code, reason = "tests register nothing with Node.js"))]
 
 use ipc_core::{Codec, Kind};
 use napi_derive::napi;
