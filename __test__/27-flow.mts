@@ -32,46 +32,34 @@ interface Record {
   payload: Uint8Array
 }
 
-/** An outbox that keeps what is appended, with every field that was set. */
+/** An outbox that keeps what is appended. */
 class FakeOutbox {
-  #record = {} as Record
+  kind = 0
+  link = 0
+  lane = 0
+  format = 0
+  code = 0
+  slot = 0
+  generation = 0
+  item = 0
+  count = 0
 
   constructor(readonly target: FakeLink) {}
 
-  begin(kind: number, bytes: Uint8Array, trace: unknown): void {
+  append(bytes: Uint8Array, trace: unknown): void {
     assert.equal(trace, undefined)
-    const payload = new Uint8Array(bytes)
-    const none = { lane: 0, codec: 0, code: 0, slot: 0, generation: 0, amount: 0 }
-    this.#record = { kind, ...none, payload }
+    this.#keep(this.format, this.code, 0, new Uint8Array(bytes))
   }
 
-  set link(link: number) {
+  appendOrder(): void {
+    this.#keep(0, this.item, this.count, NOTHING)
+  }
+
+  #keep(codec: number, code: number, amount: number, payload: Uint8Array): void {
+    const { kind, link, lane, slot, generation } = this
     assert.equal(link, this.target.number)
-  }
-  set lane(lane: number) {
-    this.#record.lane = lane
-  }
-  set format(codec: number) {
-    this.#record.codec = codec
-  }
-  set code(code: number) {
-    this.#record.code = code
-  }
-  set item(kind: number) {
-    this.#record.code = kind
-  }
-  set slot(slot: number) {
-    this.#record.slot = slot
-  }
-  set generation(generation: number) {
-    this.#record.generation = generation
-  }
-  set count(amount: number) {
-    this.#record.amount = amount
-  }
-
-  append(): void {
-    this.target.records.push(this.#record)
+    this.target.records.push({ kind, lane, codec, code, slot, generation, amount, payload })
+    this.code = this.slot = this.generation = this.item = this.count = 0
   }
 }
 

@@ -64,7 +64,7 @@ function writing(size: number): MicroCase {
   const payload = pattern(size)
   const write = () => {
     for (let slot = 0; slot < MANY; slot++) {
-      outbox.begin(KIND_REQUEST, payload, undefined)
+      outbox.kind = KIND_REQUEST
       outbox.link = 1
       outbox.lane = NORMAL
       outbox.format = BYTES
@@ -72,7 +72,7 @@ function writing(size: number): MicroCase {
       outbox.slot = slot
       outbox.generation = 2
       outbox.timeoutMs = TIMEOUT_MS
-      outbox.append()
+      outbox.append(payload, undefined)
     }
   }
   return {

@@ -229,7 +229,7 @@ export class Caller {
     link.runtime.addReferences(1)
     const { outbox } = link.runtime
     const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
-    outbox.begin(KIND_REQUEST, payload, trace)
+    outbox.kind = KIND_REQUEST
     outbox.link = link.number
     outbox.lane = lane
     outbox.format = contract.format
@@ -238,7 +238,7 @@ export class Caller {
     outbox.generation = this.#pending.generation(slot)
     outbox.timeoutMs = nativeSpan(call.timeoutMs)
     outbox.window = window
-    outbox.append()
+    outbox.append(payload, trace)
     return slot
   }
 

@@ -199,14 +199,14 @@ export class Connection
     const code = link.code(contract)
     const { outbox } = link.runtime
     const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
-    outbox.begin(KIND_ONE_WAY, bytes, trace)
+    outbox.kind = KIND_ONE_WAY
     outbox.link = link.number
     outbox.lane = lane
     outbox.format = contract.format
     outbox.code = code
     outbox.slot = slot
     outbox.generation = generation
-    outbox.append()
+    outbox.append(bytes, trace)
   }
 
   async drained(options?: api.WaitOptions): Promise<void> {

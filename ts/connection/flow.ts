@@ -17,7 +17,6 @@ const { ITEM_OVERHEAD, ORDER_CONSUMED, ORDER_END } = native
 
 /** What an item takes of the credit: what its frame takes in a ring. */
 const itemCost = (length: number): number => (length + ITEM_OVERHEAD + 7) & ~7
-const NOTHING = new Uint8Array(0)
 
 /** By this streams of every copy of the package are known; its value says which end they are. */
 export const STREAM = Symbol.for('ringpost.stream')
@@ -73,14 +72,14 @@ export class ItemWriter {
     if (this.#sent >= this.#granted) throw tooMany()
     this.#sent += itemCost(payload.length)
     const { outbox } = link.runtime
-    outbox.begin(this.#kind, payload, undefined)
+    outbox.kind = this.#kind
     outbox.link = link.number
     outbox.lane = lane
     outbox.format = codecNumber
     outbox.code = code
     outbox.slot = slot
     outbox.generation = generation
-    outbox.append()
+    outbox.append(payload, undefined)
     return this.isReady
   }
 
@@ -109,12 +108,12 @@ export class ItemWriter {
     const { link, lane, slot, generation } = this.#address
     if (link.end !== undefined) return
     const { outbox } = link.runtime
-    outbox.begin(ORDER_END, NOTHING, undefined)
+    outbox.kind = ORDER_END
     outbox.link = link.number
     outbox.lane = lane
     outbox.slot = slot
     outbox.generation = generation
-    outbox.append()
+    outbox.appendOrder()
   }
 
   /** The peer grants credit, so much in all. */
@@ -336,14 +335,14 @@ export class ItemReader implements AsyncIterableIterator<any> {
     const isUseless = this.#end !== undefined && !link.hasUnread
     if (this.#consumed === 0 || isUseless || link.end !== undefined) return
     const { outbox } = link.runtime
-    outbox.begin(ORDER_CONSUMED, NOTHING, undefined)
+    outbox.kind = ORDER_CONSUMED
     outbox.link = link.number
     outbox.lane = lane
     outbox.item = this.#kind
     outbox.slot = slot
     outbox.generation = generation
     outbox.count = this.#consumed
-    outbox.append()
+    outbox.appendOrder()
     this.#consumed = 0
   }
 }

@@ -304,13 +304,13 @@ export class Responder {
     if (end !== undefined) return
     const { laneNumber, slot, generation } = context
     const { outbox } = runtime
-    outbox.begin(kind, payload, undefined)
+    outbox.kind = kind
     outbox.link = number
     outbox.lane = laneNumber
     outbox.format = codec
     outbox.slot = slot
     outbox.generation = generation
-    outbox.append()
+    outbox.append(payload, undefined)
   }
 
   /** Returns whether the answer is still waited for. */

@@ -32,6 +32,11 @@ const SETTLED = Promise.resolve()
 const OUTBOX_BYTES = 256 << 10
 const RECORD_BYTES = OUT_WORDS * 4
 
+/**
+ * A record is written by setting its fields, which are plain properties because each setter would
+ * be a call, and then appending it. Nothing else may be called in between. Fields that are not set
+ * are 0.
+ */
 export class Outbox {
   readonly memory = new ArrayBuffer(OUTBOX_BYTES)
   readonly #words = new Uint32Array(this.memory)
@@ -42,10 +47,24 @@ export class Outbox {
   isLast = false
   #hot!: ReturnType<NativeEngine['hot']>
   #scheduled = false
-  /** Where the record that was begun lies, in words, and its payload if that is memory of its
-   * own. */
-  #at = 0
-  #outside: Uint8Array | undefined
+
+  /** Of a message, or of an order about items. */
+  kind = 0
+  link = 0
+  lane = 0
+  /** The codec's number, and what asks for compression. */
+  format = 0
+  code = 0
+  slot = 0
+  generation = 0
+  /** Makes a request a stream: its window in bytes. */
+  window = 0
+  /** Of a request: milliseconds, 0 for no end. */
+  timeoutMs = 0
+  /** Of an order: the kind of the items. */
+  item = 0
+  /** Of an order: bytes of credit. */
+  count = 0
 
   constructor(state: Uint32Array) {
     this.#state = state
@@ -55,22 +74,15 @@ export class Outbox {
     this.#hot = hot
   }
 
-  /**
-   * Begins a record with this payload: of a message, or of an order about items. Its fields are 0
-   * until they are set; then {@link Outbox.append} ends it. Nothing else may be called in between.
-   */
-  begin(kind: number, payload: Uint8Array, trace: Uint8Array | undefined): void {
+  /** Appends a message. It is sent at the end of this turn at the latest. */
+  append(payload: Uint8Array, trace: Uint8Array | undefined): void {
     const { length } = payload
     const outside = length >= LARGE
     let bytes = RECORD_BYTES
     if (!outside) bytes += length
     if (trace !== undefined) bytes += TRACE_BYTES
     bytes = (bytes + 7) & ~7
-    let used = this.#state[STATE_USED]
-    if (used + bytes > OUTBOX_BYTES) {
-      this.submit()
-      used = 0
-    }
+    const used = this.#reserve(bytes)
     let flags = 0
     let start = used + RECORD_BYTES
     if (trace !== undefined) {
@@ -78,77 +90,50 @@ export class Outbox {
       this.#bytes.set(trace, start)
       start += TRACE_BYTES
     }
-    if (outside) {
-      flags |= FLAG_OUTSIDE
-      this.#outside = payload
-    } else {
-      this.#bytes.set(payload, start)
-    }
-    const at = used >>> 2
+    if (outside) flags |= FLAG_OUTSIDE
+    else this.#bytes.set(payload, start)
     const words = this.#words
+    const at = used >>> 2
     words[at + OUT_LEN] = bytes
-    words[at + OUT_HEAD] = kind | (flags << 24)
-    words[at + OUT_CODE] = 0
-    words[at + OUT_ID] = 0
-    words[at + OUT_ID + 1] = 0
+    words[at + OUT_LINK] = this.link
+    words[at + OUT_HEAD] = this.kind | (this.lane << 8) | (this.format << 16) | (flags << 24)
+    words[at + OUT_CODE] = this.code
+    words[at + OUT_ID] = this.slot
+    words[at + OUT_ID + 1] = this.generation
     words[at + OUT_PAYLOAD_LEN] = length
+    words[at + OUT_WINDOW] = this.window
+    this.#floats[(at + OUT_TIMEOUT) >>> 1] = this.timeoutMs
+    this.code = this.slot = this.generation = this.window = this.timeoutMs = 0
+    this.#state[STATE_USED] = used + bytes
+    if (outside) this.#hot.submitOutside(unshared(payload))
+    else this.#schedule()
+  }
+
+  /** Appends an order, which goes the same way. */
+  appendOrder(): void {
+    const used = this.#reserve(RECORD_BYTES)
+    const words = this.#words
+    const at = used >>> 2
+    words[at + OUT_LEN] = RECORD_BYTES
+    words[at + OUT_LINK] = this.link
+    words[at + OUT_HEAD] = this.kind | (this.lane << 8)
+    words[at + OUT_ITEM] = this.item
+    words[at + OUT_ID] = this.slot
+    words[at + OUT_ID + 1] = this.generation
+    words[at + OUT_PAYLOAD_LEN] = 0
     words[at + OUT_WINDOW] = 0
-    this.#floats[(at + OUT_TIMEOUT) >>> 1] = 0
-    this.#at = at
+    this.#floats[(at + OUT_COUNT) >>> 1] = this.count
+    this.slot = this.generation = this.item = this.count = 0
+    this.#state[STATE_USED] = used + RECORD_BYTES
+    this.#schedule()
   }
 
-  set link(link: number) {
-    this.#words[this.#at + OUT_LINK] = link
-  }
-
-  set lane(lane: number) {
-    this.#bytes[((this.#at + OUT_HEAD) << 2) + 1] = lane
-  }
-
-  /** The codec's number, and what asks for compression. */
-  set format(format: number) {
-    this.#bytes[((this.#at + OUT_HEAD) << 2) + 2] = format
-  }
-
-  set code(code: number) {
-    this.#words[this.#at + OUT_CODE] = code
-  }
-
-  /** Of an order: the kind of the items. */
-  set item(kind: number) {
-    this.#words[this.#at + OUT_ITEM] = kind
-  }
-
-  set slot(slot: number) {
-    this.#words[this.#at + OUT_ID] = slot
-  }
-
-  set generation(generation: number) {
-    this.#words[this.#at + OUT_ID + 1] = generation
-  }
-
-  /** Makes a request a stream. */
-  set window(bytes: number) {
-    this.#words[this.#at + OUT_WINDOW] = bytes
-  }
-
-  /** Of a request: milliseconds, 0 for no end. */
-  set timeoutMs(ms: number) {
-    this.#floats[(this.#at + OUT_TIMEOUT) >>> 1] = ms
-  }
-
-  /** Of an order: bytes of credit. */
-  set count(bytes: number) {
-    this.#floats[(this.#at + OUT_COUNT) >>> 1] = bytes
-  }
-
-  /** Ends the record that was begun. It is sent at the end of this turn at the latest. */
-  append(): void {
-    this.#state[STATE_USED] += this.#words[this.#at + OUT_LEN]
-    const outside = this.#outside
-    if (outside === undefined) return this.#schedule()
-    this.#outside = undefined
-    this.#hot.submitOutside(unshared(outside))
+  /** Where a record of so many bytes begins. */
+  #reserve(bytes: number): number {
+    const used = this.#state[STATE_USED]
+    if (used + bytes <= OUTBOX_BYTES) return used
+    this.submit()
+    return 0
   }
 
   /** Bytes in use. */
