@@ -263,9 +263,13 @@ impl Body<'_> {
 
     /// Copies all of it to the end of `bytes`.
     pub fn append_to(self, bytes: &mut Vec<u8>) -> Result<(), Corrupt> {
-        let start = bytes.len();
-        bytes.resize(start + self.len(), 0);
-        self.copy_to(&mut bytes[start..])
+        match self.0 {
+            Source::Ring(payload) => payload.append_to(bytes),
+            Source::Private(own) => {
+                bytes.extend_from_slice(own);
+                Ok(())
+            }
+        }
     }
 
     /// Where the bytes lie in shared memory, valid while this body is. The author may change them

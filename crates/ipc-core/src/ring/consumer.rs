@@ -193,7 +193,7 @@ pub(crate) struct Payload<'r, R> {
     offset: usize,
     len: usize,
     /// The checksum over what was taken from the frame so far.
-    running: u32,
+    pub(super) running: u32,
     /// The checksum of the whole frame, where one covers it.
     expected: Option<u32>,
 }
@@ -260,6 +260,22 @@ impl<R: Region> Payload<'_, R> {
     pub fn copy_to(mut self, bytes: &mut [u8]) -> Result<(), Corrupt> {
         assert!(bytes.len() == self.len, "{} bytes for {}", bytes.len(), self.len);
         self.take(bytes);
+        self.verdict()
+    }
+
+    /// The same at the end of `bytes`, which need not be filled with zeros first.
+    pub fn append_to(mut self, bytes: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let start = bytes.len();
+        self.region.append_out(self.offset, self.len, bytes);
+        if self.expected.is_some() {
+            self.running = crc32c::crc32c_append(self.running, &bytes[start..]);
+        }
+        self.verdict()
+    }
+
+    /// Whether the checksum over all that was taken is the one of the frame.
+    #[inline]
+    fn verdict(&self) -> Result<(), Corrupt> {
         match self.expected {
             Some(found) if found != self.running => {
                 Err(Corrupt::Checksum { found, expected: self.running })

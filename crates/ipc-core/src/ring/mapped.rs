@@ -139,4 +139,16 @@ impl Region for MappedRegion {
         // an insane one makes the copy meaningless, and whatever it contains is checked afterwards.
         unsafe { source.as_ptr().copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
     }
+    #[inline]
+    fn append_out(&self, offset: usize, len: usize, bytes: &mut Vec<u8>) {
+        let source = self.pointer(offset, len);
+        bytes.reserve(len);
+        let start = bytes.len();
+        // SAFETY: as in `copy_out`; the target was reserved, and all of it is written before the
+        // length says so.
+        unsafe {
+            source.as_ptr().copy_to_nonoverlapping(bytes.as_mut_ptr().add(start), len);
+            bytes.set_len(start + len);
+        }
+    }
 }

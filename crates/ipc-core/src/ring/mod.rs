@@ -55,6 +55,12 @@ pub(crate) trait Region {
     fn copy_in(&self, offset: usize, bytes: &[u8]);
     /// Copies from `offset` into private memory.
     fn copy_out(&self, offset: usize, bytes: &mut [u8]);
+    /// Copies `len` bytes from `offset` to the end of `bytes`.
+    fn append_out(&self, offset: usize, len: usize, bytes: &mut Vec<u8>) {
+        let start = bytes.len();
+        bytes.resize(start + len, 0);
+        self.copy_out(offset, &mut bytes[start..]);
+    }
 }
 
 /// First half of a pad's only word; the other half is its length.

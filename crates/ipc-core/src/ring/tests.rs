@@ -287,6 +287,29 @@ fn a_frame_is_taken_off_in_pieces_and_checked_as_a_whole() {
 }
 
 #[test]
+fn a_payload_is_appended_behind_what_is_there_and_checked() {
+    fn appended<B: Backing>(backing: &B) {
+        let (mut producer, mut consumer) = ends(backing, CrcMode::Full, 0);
+        let bytes: Vec<u8> = (0..200).collect();
+        for fault in [0, 1] {
+            assert!(push(&mut producer, CrcMode::Full, 1, &bytes).unwrap());
+            producer.publish();
+            consumer.refresh().unwrap();
+            assert!(consumer.peek().unwrap());
+            let mut payload = consumer.payload();
+            payload.running ^= fault;
+            let mut all = vec![7; 3];
+            let outcome = payload.append_to(&mut all);
+            assert_eq!(outcome.is_ok(), fault == 0, "{outcome:?}");
+            assert_eq!(all, [&[7; 3][..], &bytes].concat());
+            consumer.advance();
+        }
+    }
+    appended(&HeapRegion::new(1024));
+    appended(&SealedRing::new(4096));
+}
+
+#[test]
 fn full_ring_returns_the_message() {
     let backing = SealedRing::new(4096);
     let (mut producer, mut consumer) = ends(&backing, CrcMode::Header, 0);
