@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import test from 'ava'
 import { messagePack } from 'ringpost'
 
-/** A thread with so little memory that whoever believes a claim ends it. */
+/** A thread with so little memory that believing a claim ends it. */
 const RESOURCES = { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 8 }
 
 /** Decodes in such a thread. Resolves to what each of the payloads came to. */

@@ -27,7 +27,7 @@ test('a generator is a stream, and its return value the result', async (t) => {
   t.deepEqual(await all(numbers), [0, 1, 2, 3, 4])
   t.is(await numbers.result, 'whole')
   t.is(await client.request(Abandoned, 'a'), 'ended')
-  // Whoever iterates again finds nothing.
+  // A second iteration finds nothing.
   t.deepEqual(await all(numbers), [])
 })
 

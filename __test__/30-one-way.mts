@@ -1,4 +1,4 @@
-// Messages nobody answers: order, backpressure, and what becomes of those nobody wants.
+// One-way messages: order, backpressure, and messages without a handler.
 
 import { once } from 'node:events'
 import ava from 'ava'
@@ -218,7 +218,7 @@ test('a method whose name is an event of the peer is unknown', async (t) => {
   await t.throwsAsync(client.request('tick', ['x', 1]), { code: 'ERR_UNKNOWN_METHOD' })
 })
 
-// ---- failures nobody waits for ----
+// ---- failures that no caller waits for ----
 
 const Boom = event<string>('boom')
 

@@ -130,7 +130,7 @@ test('detaching borrowed memory affects only the handler that does it', async (t
   t.true(client.isOpen && other.isOpen)
 })
 
-/** Only Node 22 has a way to take away what is marked as nobody's to take. */
+/** Only Node 22 has a way to transfer what is marked as untransferable. */
 function canBeTaken(): boolean {
   const marked = new Uint8Array(8)
   markAsUntransferable(marked.buffer)

@@ -76,7 +76,7 @@ test('calls with an aborted signal reject with its reason and do nothing else', 
     t.is(await t.throwsAsync(promise), reason)
   }
   t.is(t.throws(() => client.stream(Items, null, given)), reason)
-  // What would have come of them comes now, and is heard by nobody.
+  // Their outcomes arrive now, and no listener is left.
   await client.close()
   await setTimeout(10)
   t.is(listening(given.signal), 0)
@@ -295,7 +295,7 @@ test('a cancel and a rejection in one turn cause no error event', async (t) => {
   server.handle(Items, () => new Promise(() => {}))
   const errors: Error[] = []
   client.on('error', (error) => errors.push(error))
-  // More waits than may, so that the engine refuses; and nobody waits for it any more.
+  // More waits than is allowed, so the engine refuses; and no caller waits for it any more.
   const name = `${server.name}-narrow`
   const narrow = await createServer(name)
   const full = await connect(name, { backlogMax: 0, overflow: { normal: 'fail' } })
@@ -367,7 +367,7 @@ test('synchronous requests in both directions over two connections do not deadlo
   }
   t.is(outcome.code, 'ERR_WOULD_DEADLOCK')
   t.true(performance.now() - start < 4000)
-  // Where one of the two does not block, nobody is told that.
+  // Where one of the two does not block, neither gets that error.
   t.deepEqual(await one.request('cross'), { answer: 1 })
   await Promise.all([one.close(), other.close()])
 })

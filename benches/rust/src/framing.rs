@@ -24,7 +24,7 @@ const COPIED_MAX: usize = 16 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {
-    /// Nobody answers.
+    /// Not answered.
     OneWay = 0,
     /// To be answered with the same id.
     Request = 1,

@@ -124,9 +124,9 @@ fn pass(ring: &mut Ring, count: usize, payload: &[u8], bytes: &mut [u8]) {
 
 fn doorbell(criterion: &mut Criterion) {
     let mut bell = Doorbell::new().expect("a memory file can be made");
-    assert!(!bell.publish(), "nobody sleeps");
+    assert!(!bell.publish(), "the peer is awake");
     assert!(bell.arm());
-    assert!(bell.publish(), "somebody sleeps");
+    assert!(bell.publish(), "the peer sleeps");
     assert!(!bell.publish(), "it was rung for that already");
     assert_eq!(bell.look(), 3);
     bell.disarm();
@@ -156,7 +156,7 @@ fn doorbell(criterion: &mut Criterion) {
     assert!(alarm.has_rung() && !alarm.has_rung(), "each ring is heard once");
     group.bench_function("ring", |b| b.iter(|| alarm.ring()));
     assert!(alarm.has_rung());
-    group.bench_function("ring-and-hear", |b| {
+    group.bench_function("ring-and-receive", |b| {
         b.iter(|| {
             alarm.ring();
             assert!(alarm.has_rung());

@@ -23,7 +23,7 @@ fn in_another_process() {
     let Some((role, options)) = role() else { return };
     match role.as_str() {
         "reader" => read_in_place(&options),
-        role => panic!("nobody knows how to be a {role}"),
+        role => panic!("unknown role {role}"),
     }
 }
 

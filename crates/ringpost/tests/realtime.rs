@@ -152,7 +152,7 @@ fn in_another_process() {
             std::fs::write(options.directory.unwrap().join("said"), "").unwrap();
             std::thread::sleep(WAIT_POLICY);
         }
-        role => panic!("nobody knows how to be a {role}"),
+        role => panic!("unknown role {role}"),
     }
 }
 
@@ -385,7 +385,7 @@ fn welcome(server: &mut blocking::Server) -> LinkId {
 fn a_callback_whose_lanes_are_full_makes_no_system_call() {
     rarely("callback with a peer that does not read", |server| {
         while server.peers().is_empty() {
-            assert!(server.turn(WAIT_POLICY).unwrap(), "nobody comes");
+            assert!(server.turn(WAIT_POLICY).unwrap(), "no client connects");
         }
     });
 }
@@ -570,7 +570,7 @@ fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
                 wake == Wake::Needed || hearing.recv_timeout(WAIT_POLICY) != Ok(len)
             });
             assert!(sleeps && waker.is_needed());
-            assert!(hearing.recv_timeout(Duration::from_millis(5)).is_err(), "nobody rang");
+            assert!(hearing.recv_timeout(Duration::from_millis(5)).is_err(), "no bell was rung");
             waker.wake();
             assert_eq!(hearing.recv_timeout(WAIT_POLICY), Ok(len));
         }

@@ -41,7 +41,7 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
                 return Ok(());
             }
             next = announce(&named)?;
-            // Whoever came may be gone already.
+            // The client may be gone already.
             let Ok((_, Some((requests, messages, answers)))) = accepted else { continue };
             let (reader, also) = (sink.reader(), answers.clone());
             thread::spawn(move || answer(&requests, &answers, &reader));

@@ -58,7 +58,7 @@ enum FlowEnd {
     Open,
     Ended(Result<Reply>),
     /// The same, and the application has received it.
-    Told,
+    Received,
 }
 
 /// What there is to read.
@@ -77,7 +77,7 @@ impl<W> Flow<W> {
         if let Some(item) = self.items.pop_front() {
             return Reading::Item(item);
         }
-        match std::mem::replace(&mut self.end, FlowEnd::Told) {
+        match std::mem::replace(&mut self.end, FlowEnd::Received) {
             FlowEnd::Open => {
                 self.end = FlowEnd::Open;
                 Reading::Nothing
@@ -92,7 +92,7 @@ impl<W> Flow<W> {
 
     /// What the stream came to, once, when its last item was read.
     pub fn take_reply(&mut self) -> Option<Result<Reply>> {
-        match std::mem::replace(&mut self.end, FlowEnd::Told) {
+        match std::mem::replace(&mut self.end, FlowEnd::Received) {
             FlowEnd::Ended(outcome) => Some(outcome),
             _ => None,
         }

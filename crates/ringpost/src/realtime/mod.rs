@@ -362,7 +362,7 @@ impl Link {
         self.engine.take_others(self.link, self.broken.take(), &mut self.dispatcher);
         self.engine.drive(&mut self.dispatcher);
         for (request, error) in self.dispatcher.requests.drain(..) {
-            // Whoever asked may have gone meanwhile.
+            // The caller may be gone by now.
             drop(self.engine.send(self.link, &Draft::error(&request), &error.encode()));
         }
         self.engine.flush();

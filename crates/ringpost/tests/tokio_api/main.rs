@@ -36,7 +36,7 @@ fn in_another_process() {
         }
         "deaf server" => be_deaf(&options),
         "waiting server" => streams::serve_waiting(&options),
-        role => panic!("nobody knows how to be a {role}"),
+        role => panic!("unknown role {role}"),
     }
 }
 

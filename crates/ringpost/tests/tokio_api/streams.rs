@@ -1,4 +1,4 @@
-//! Streams, with the traits everybody knows and without, from tasks and from threads that wait.
+//! Streams, with the traits of futures and without, from tasks and from threads that wait.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -82,7 +82,7 @@ pub fn serve_waiting(options: &Options) {
         };
         drop(items);
         let served = served.map_err(RemoteError::from);
-        // Whoever asked may be gone by now.
+        // The caller may be gone by now.
         let _ = server.answer(&ticket, served.as_ref());
     }
 }
