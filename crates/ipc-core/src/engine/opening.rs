@@ -17,7 +17,7 @@ use crate::time::Time;
 const CLEARING_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Serves `name`: clients come as [`Event::Accepted`].
+    /// Serves `name`: clients come as [`Event::Accepted`](super::host::Event::Accepted).
     pub fn listen(
         &mut self,
         name: &str,
@@ -102,6 +102,9 @@ impl Engine {
     /// Connects to the server of that name. The outcome is [`Event::Connected`] or
     /// [`Event::Closed`], at the latest when `timeout` has passed; what is known at once to be
     /// impossible is an error here.
+    ///
+    /// [`Event::Connected`]: super::host::Event::Connected
+    /// [`Event::Closed`]: super::host::Event::Closed
     pub fn connect(&mut self, name: &str, options: &Options, timeout: Duration) -> Result<LinkId> {
         options.check()?;
         let places = Places::of(options)?;

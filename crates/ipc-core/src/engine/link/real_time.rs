@@ -14,7 +14,7 @@ pub enum Taken {
     Message,
     /// There is none.
     Nothing,
-    /// The next frame is none that costs nothing: [`Link::take_others`] has to take it.
+    /// The next frame is none that costs nothing: `take_others` has to take it.
     Other,
 }
 
