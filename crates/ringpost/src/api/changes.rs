@@ -5,6 +5,20 @@ use std::collections::VecDeque;
 use ipc_core::{Code, Error, LinkId, Peer};
 
 /// A connection that opened or ended, or the loss of a server's name.
+///
+/// ```
+/// use ringpost::Change;
+///
+/// fn describe(change: &Change) -> String {
+///     match change {
+///         Change::Connected(_, peer) => format!("process {} is connected", peer.pid),
+///         Change::Closed(_, None) => "a client has closed its connection".into(),
+///         Change::Closed(_, Some(error)) => format!("a connection ended: {error}"),
+///         Change::NameLost(error) => format!("clients do not find this server: {error}"),
+///         _ => "something else".into(),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Change {

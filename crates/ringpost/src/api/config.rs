@@ -13,13 +13,17 @@ pub use ipc_core::{CONNECT_TIMEOUT_DEFAULT, TIMEOUT_DEFAULT};
 ///
 /// ```
 /// use std::time::Duration;
-/// use ringpost::{ClientConfig, WaitPolicy};
+/// use ringpost::{ClientConfig, CrcMode, Options, WaitPolicy};
 ///
+/// let options = Options { crc: CrcMode::Header, ..Options::default() };
 /// let config = ClientConfig::new()
+///     .options(options) // all at once, before single ones
+///     .directory("/run/user/1000/app")
 ///     .token("secret")
 ///     .timeout(Duration::from_secs(1))
+///     .connect_timeout(Duration::from_millis(200))
 ///     .wait_policy(WaitPolicy::NONE);
-/// assert_eq!(config.connect_timeout, Duration::from_secs(5));
+/// assert_eq!(config.options.crc, CrcMode::Header);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -163,10 +167,16 @@ impl ServerConfig {
 ///
 /// ```
 /// use std::time::Duration;
-/// use ringpost::{CallOptions, Lane};
+/// use ringpost::{CallOptions, Codec, Lane, Trace};
 ///
-/// let options = CallOptions::new().lane(Lane::High).timeout(Duration::from_millis(5));
-/// assert_eq!(options.lane, Lane::High);
+/// let request = CallOptions::new()
+///     .lane(Lane::High)
+///     .codec(Codec::Json)
+///     .timeout(Duration::from_millis(5))
+///     .trace(Trace([1; 26]))
+///     .compress(true);
+/// let stream = CallOptions::new().window(64 << 10);
+/// assert_eq!((request.lane, stream.lane), (Lane::High, Lane::Normal));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -26,6 +26,18 @@ pub(crate) use turns::Turns;
 use ipc_core::{Body, Codec, LinkId, Message};
 
 /// A one-way message that is read where it lies, in the memory shared with its sender.
+///
+/// ```
+/// use ringpost::{Arrival, Corrupt};
+///
+/// /// Keeps the payloads of one event.
+/// fn keep(arrival: Arrival<'_>, kept: &mut Vec<u8>) -> Result<(), Corrupt> {
+///     match arrival.name {
+///         "sample" => arrival.body.append_to(kept),
+///         _ => Ok(()),
+///     }
+/// }
+/// ```
 #[non_exhaustive]
 pub struct Arrival<'a> {
     /// Its event name.
@@ -40,6 +52,13 @@ pub struct Arrival<'a> {
 }
 
 /// An answer.
+///
+/// ```
+/// use ringpost::{Codec, Reply};
+///
+/// let reply = Reply { codec: Codec::Json, payload: b"{}".to_vec(), compress: false };
+/// assert_ne!(reply, Reply::bytes("{}"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// How the payload is encoded.
@@ -64,6 +83,13 @@ impl Reply {
 }
 
 /// One of the many messages of a stream.
+///
+/// ```
+/// use ringpost::{Codec, Item};
+///
+/// let item = Item { codec: Codec::Bytes, payload: vec![1, 2, 3] };
+/// assert_eq!(item.payload.len(), 3);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
     /// How the payload is encoded.

@@ -178,6 +178,18 @@ pub struct Items<'a, I> {
 #[cfg(feature = "typed")]
 impl<I: serde::de::DeserializeOwned> Items<'_, I> {
     /// Waits for the next item; `None`: the stream has ended.
+    ///
+    /// ```
+    /// use ringpost::{Result, blocking::Items};
+    ///
+    /// fn sum(mut items: Items<'_, u64>) -> Result<u64> {
+    ///     let mut sum = 0;
+    ///     while let Some(item) = items.next()? {
+    ///         sum += item;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    /// ```
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results goes on after an error"

@@ -13,6 +13,15 @@ macro_rules! serving {
         impl $endpoint {
             /// Calls `handler` for each request of a method, with its parameters; see
             /// [`typed`](crate::typed). Parameters that cannot be decoded fail the request before.
+            ///
+            /// ```
+            /// use ringpost::{Method, blocking::Server};
+            ///
+            /// const ADD: Method<(i64, i64), i64> = Method::new("add");
+            /// fn add(server: &mut Server) {
+            ///     server.serve(&ADD, |(a, b), _| Ok(a + b));
+            /// }
+            /// ```
             pub fn serve<P, R, H>(&mut self, method: &Method<P, R>, handler: H)
             where
                 P: DeserializeOwned + 'static,
@@ -24,6 +33,15 @@ macro_rules! serving {
 
             /// Calls `listener` for each event, with its payload; see [`typed`](crate::typed). One
             /// that cannot be decoded is dropped.
+            ///
+            /// ```
+            /// use ringpost::{Event, blocking::Server};
+            ///
+            /// const TICK: Event<u64> = Event::new("tick");
+            /// fn print(server: &mut Server) {
+            ///     server.listen(&TICK, |tick, _| println!("{tick}"));
+            /// }
+            /// ```
             pub fn listen<P, L>(&mut self, event: &Event<P>, mut listener: L) -> Subscription
             where
                 P: DeserializeOwned + 'static,

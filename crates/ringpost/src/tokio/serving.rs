@@ -90,6 +90,15 @@ macro_rules! serving {
 
             /// Calls `listener` for each event from now on, with its payload; see
             /// [`typed`](crate::typed). One that cannot be decoded is dropped.
+            ///
+            /// ```
+            /// use ringpost::{Event, tokio::Server};
+            ///
+            /// const TICK: Event<u64> = Event::new("tick");
+            /// fn print(server: &Server) {
+            ///     server.listen(&TICK, |tick, _| async move { println!("{tick}") });
+            /// }
+            /// ```
             pub fn listen<P, L, F>(&self, event: &Event<P>, listener: L) -> Subscription
             where
                 P: DeserializeOwned + Send + 'static,

@@ -26,6 +26,18 @@ impl<I> Items<I> {
 
 impl<I: DeserializeOwned> Items<I> {
     /// Waits for the next item; `None`: the stream has ended.
+    ///
+    /// ```
+    /// use ringpost::{Result, tokio::Items};
+    ///
+    /// async fn sum(items: Items<u64>) -> Result<u64> {
+    ///     let mut sum = 0;
+    ///     while let Some(item) = items.next().await? {
+    ///         sum += item;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    /// ```
     pub async fn next(&self) -> Result<Option<I>> {
         self.streaming.next().await?.map(|item| typed::item_of(&item, self.name)).transpose()
     }
@@ -46,6 +58,17 @@ impl<I> ItemSender<I> {
 
 impl<I: Serialize> ItemSender<I> {
     /// Sends an item, and waits while the caller does not keep up.
+    ///
+    /// ```
+    /// use ringpost::tokio::{ItemSender, StreamError};
+    ///
+    /// async fn count(from: u64, items: ItemSender<u64>) -> Result<(), StreamError> {
+    ///     for number in from..from + 10 {
+    ///         items.send(&number).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn send(&self, item: &I) -> Result<()> {
         let payload = typed::encode(item, self.name);
         self.streaming.send(&payload?).await
