@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use ipc_core::{
-    Codec, Corrupt, EngineStats, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time,
-};
+use ipc_core::{Codec, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time};
 
 use super::endpoint::Endpoint;
-use super::{Answer, Change, Request, Stopper, Streaming, Ticket};
-use crate::api::{Arrival, CallOptions, ClientConfig, Reply, Subscription, closed_at_once};
+use super::{Answer, Change, Request, Streaming, Ticket};
+use crate::api::{CallOptions, ClientConfig, Reply, closed_at_once};
 
 /// A connection to a server, used by one thread at a time.
 pub struct Client {
@@ -83,71 +81,6 @@ impl Client {
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
     {
         self.endpoint.handle(name, Box::new(handler));
-    }
-
-    /// Calls `listener` for each one-way message of that name, in addition to its handler and to
-    /// other listeners.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// client.on("tick", |event| println!("{} bytes", event.payload.len()));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn on<L>(&mut self, event: &str, listener: L) -> Subscription
-    where
-        L: FnMut(&Request<'_>) + Send + 'static,
-    {
-        self.endpoint.listen(event, false, listener)
-    }
-
-    /// As [`Self::on`], for the next message only.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// client.once("ready", |_| println!("ready"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn once<L>(&mut self, event: &str, listener: L) -> Subscription
-    where
-        L: FnMut(&Request<'_>) + Send + 'static,
-    {
-        self.endpoint.listen(event, true, listener)
-    }
-
-    /// Removes what [`Self::on`] or [`Self::once`] added; a second call does nothing.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// let ticks = client.on("tick", |_| {});
-    /// client.off(ticks);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn off(&mut self, subscription: Subscription) {
-        self.endpoint.dispatcher.router.stop_listening(subscription);
-    }
-
-    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
-    /// times what the server has put in.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// client.accept_compressed("document");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn accept_compressed(&mut self, name: &str) {
-        self.endpoint.accept_compressed(name);
     }
 
     /// Sends a request, and waits for its outcome.
@@ -305,77 +238,6 @@ impl Client {
         self.endpoint.turn(Time::now() + timeout)
     }
 
-    /// As [`Self::turn`], but `read` is called with one-way messages that lie in one frame where
-    /// they lie, instead of a handler with a copy. Longer ones go to their handlers.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// let mut image = vec![0; 1 << 16];
-    /// client.turn_in_place(Duration::from_secs(1), |arrival| {
-    ///     let len = arrival.body.len();
-    ///     arrival.body.copy_to(&mut image[..len])
-    /// })?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn turn_in_place(
-        &mut self,
-        timeout: Duration,
-        read: impl FnMut(Arrival<'_>) -> Result<(), Corrupt>,
-    ) -> Result<bool> {
-        self.endpoint.turn_in_place(Time::now() + timeout, read)
-    }
-
-    /// Answers a request of the server later than its handler; see [`Answer::Later`].
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Client, Ticket};
-    /// # use ringpost::{Reply, Result};
-    /// # fn example(client: &mut Client, ticket: &Ticket) -> Result<()> {
-    /// client.answer(ticket, Ok(&Reply::bytes("done")))?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn answer(
-        &mut self,
-        ticket: &Ticket,
-        answer: Result<&Reply, &RemoteError>,
-    ) -> Result<Sent> {
-        self.endpoint.answer(ticket, answer)
-    }
-
-    /// Whether the server still waits for this answer, as of now.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Client, Ticket};
-    /// # fn example(client: &mut Client, ticket: &Ticket) {
-    /// if !client.is_awaited(ticket) {
-    ///     return; // it has cancelled
-    /// }
-    /// # }
-    /// ```
-    pub fn is_awaited(&mut self, ticket: &Ticket) -> bool {
-        self.endpoint.is_awaited(ticket)
-    }
-
-    /// What makes this client return from its wait, from another thread.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// let stopper = client.stopper();
-    /// std::thread::spawn(move || stopper.stop());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn stopper(&self) -> Stopper {
-        self.endpoint.stopper()
-    }
-
     /// Whether the connection is over.
     ///
     /// ```
@@ -402,34 +264,6 @@ impl Client {
     /// ```
     pub fn link_stats(&self) -> Option<LinkStats> {
         self.endpoint.engine.link_stats(self.link)
-    }
-
-    /// The counters of the engine.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// assert_eq!(client.engine_stats().lost_wakeups, 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn engine_stats(&self) -> EngineStats {
-        self.endpoint.engine.stats()
-    }
-
-    /// One-way messages of the server without a handler.
-    ///
-    /// ```
-    /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
-    /// # fn example(client: &mut Client) -> Result<()> {
-    /// assert_eq!(client.unhandled(), 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn unhandled(&self) -> u64 {
-        self.endpoint.unhandled()
     }
 
     /// Closes the connection gracefully: waits until what waited for room is written, or for a

@@ -28,6 +28,7 @@
 mod asking;
 mod batch;
 mod client;
+mod common;
 mod dispatcher;
 mod endpoint;
 mod in_place;

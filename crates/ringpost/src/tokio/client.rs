@@ -4,16 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{EngineStats, Error, LinkId, LinkStats, Peer, RemoteError, Result, Sent};
+use ipc_core::{Error, LinkId, LinkStats, Peer, RemoteError, Result, Sent};
 
 use super::asking::Line;
 use super::call::Call;
 use super::engine::{Owner, SharedEngine};
-use super::handler::{Handlers, erase, erase_listener};
+use super::handler::{Handlers, erase};
 use super::request::Request;
 use super::stream::Streaming;
 use super::waits::Topic;
-use crate::api::{CallOptions, Change, ClientConfig, Reply, Subscription, closed_at_once};
+use crate::api::{CallOptions, Change, ClientConfig, Reply, closed_at_once};
 
 /// A connection to a server, shared by as many tasks and threads as have a clone of it. It is
 /// closed when the last clone is dropped; what still waits for room is written all the same.
@@ -100,7 +100,6 @@ impl Client {
         Ok(Self(Arc::new(Connection { owner, link, peer })))
     }
 
-    #[cfg(feature = "typed")]
     pub(super) fn owner(&self) -> &Owner {
         &self.0.owner
     }
@@ -142,75 +141,6 @@ impl Client {
         F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
     {
         self.0.owner.handle(name, erase(handler));
-    }
-
-    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
-    /// times what their sender has put in.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Client, Handlers, Request};
-    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
-    /// # async fn example(client: &Client) -> Result<()> {
-    /// client.accept_compressed("document");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn accept_compressed(&self, name: &str) {
-        self.0.owner.accept_compressed(name);
-    }
-
-    /// Calls `listener` for each one-way message of that name from now on, in addition to its
-    /// handler and to other listeners, one after the other.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Client, Handlers, Request};
-    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
-    /// # async fn example(client: &Client) -> Result<()> {
-    /// client.on("tick", |event: Request| async move {
-    ///     println!("{} bytes", event.payload.len());
-    /// });
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn on<L, F>(&self, event: &str, listener: L) -> Subscription
-    where
-        L: Fn(Request) -> F + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.0.owner.listen(event, false, erase_listener(listener))
-    }
-
-    /// As [`Self::on`], for the next message only.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Client, Handlers, Request};
-    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
-    /// # async fn example(client: &Client) -> Result<()> {
-    /// client.once("ready", |_| async { println!("ready") });
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn once<L, F>(&self, event: &str, listener: L) -> Subscription
-    where
-        L: Fn(Request) -> F + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.0.owner.listen(event, true, erase_listener(listener))
-    }
-
-    /// Removes what [`Self::on`] or [`Self::once`] added; a second call does nothing.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Client, Handlers, Request};
-    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
-    /// # async fn example(client: &Client) -> Result<()> {
-    /// let ticks = client.on("tick", |_| async {});
-    /// client.off(ticks);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn off(&self, subscription: Subscription) {
-        self.0.owner.stop_listening(subscription);
     }
 
     /// Sends a request. It is on its way when this returns; awaiting the call gives its outcome,
@@ -342,34 +272,6 @@ impl Client {
     /// ```
     pub fn link_stats(&self) -> Option<LinkStats> {
         self.0.owner.shared().with(|state| state.engine.link_stats(self.0.link))
-    }
-
-    /// The counters of the engine.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Client, Handlers, Request};
-    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
-    /// # async fn example(client: &Client) -> Result<()> {
-    /// assert_eq!(client.engine_stats().lost_wakeups, 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn engine_stats(&self) -> EngineStats {
-        self.0.owner.shared().with(|state| state.engine.stats())
-    }
-
-    /// One-way messages of the server without a handler.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Client, Handlers, Request};
-    /// # use ringpost::{CallOptions, ClientConfig, Reply, Result};
-    /// # async fn example(client: &Client) -> Result<()> {
-    /// assert_eq!(client.unhandled(), 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn unhandled(&self) -> u64 {
-        self.0.owner.unhandled()
     }
 
     /// Closes the connection gracefully, for all clones: waits until what waited for room is

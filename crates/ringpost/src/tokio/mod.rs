@@ -50,6 +50,7 @@
 mod asking;
 mod call;
 mod client;
+mod common;
 mod dispatcher;
 mod driver;
 mod engine;

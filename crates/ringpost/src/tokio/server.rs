@@ -4,15 +4,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{EngineStats, Error, LinkId, LinkStats, Peer, RemoteError, Result, Sent};
+use ipc_core::{Error, LinkId, LinkStats, Peer, RemoteError, Result, Sent};
 
 use super::call::Call;
 use super::engine::{Owner, SharedEngine};
-use super::handler::{Handlers, erase, erase_listener};
+use super::handler::{Handlers, erase};
 use super::request::Request;
 use super::stream::Streaming;
 use super::waits::Topic;
-use crate::api::{CallOptions, Change, Reply, ServerConfig, Subscription};
+use crate::api::{CallOptions, Change, Reply, ServerConfig};
 
 /// A server, shared by as many tasks and threads as have a clone of it. It is closed, with all its
 /// connections, when the last clone is dropped.
@@ -84,7 +84,6 @@ impl Server {
         Ok(Self(Arc::new(owner)))
     }
 
-    #[cfg(feature = "typed")]
     pub(super) fn owner(&self) -> &Owner {
         &self.0
     }
@@ -107,75 +106,6 @@ impl Server {
         F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
     {
         self.0.handle(name, erase(handler));
-    }
-
-    /// Accepts requests and one-way messages of this name compressed: unpacking them takes up to 64
-    /// times what their sender has put in.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Handlers, Request, Server};
-    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
-    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
-    /// server.accept_compressed("document");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn accept_compressed(&self, name: &str) {
-        self.0.accept_compressed(name);
-    }
-
-    /// Calls `listener` for each one-way message of that name from now on, in addition to its
-    /// handler and to other listeners, one after the other.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Handlers, Request, Server};
-    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
-    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
-    /// server.on("tick", |event: Request| async move {
-    ///     println!("{} bytes", event.payload.len());
-    /// });
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn on<L, F>(&self, event: &str, listener: L) -> Subscription
-    where
-        L: Fn(Request) -> F + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.0.listen(event, false, erase_listener(listener))
-    }
-
-    /// As [`Self::on`], for the next message only.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Handlers, Request, Server};
-    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
-    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
-    /// server.once("ready", |_| async { println!("ready") });
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn once<L, F>(&self, event: &str, listener: L) -> Subscription
-    where
-        L: Fn(Request) -> F + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.0.listen(event, true, erase_listener(listener))
-    }
-
-    /// Removes what [`Self::on`] or [`Self::once`] added; a second call does nothing.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Handlers, Request, Server};
-    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
-    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
-    /// let ticks = server.on("tick", |_| async {});
-    /// server.off(ticks);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn off(&self, subscription: Subscription) {
-        self.0.stop_listening(subscription);
     }
 
     /// Waits for the next connection that opens or ends, or for the loss of the name; `None` when
@@ -367,34 +297,6 @@ impl Server {
     /// ```
     pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
         self.0.shared().with(|state| state.engine.link_stats(link))
-    }
-
-    /// The counters of the engine.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Handlers, Request, Server};
-    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
-    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
-    /// assert_eq!(server.engine_stats().lost_wakeups, 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn engine_stats(&self) -> EngineStats {
-        self.0.shared().with(|state| state.engine.stats())
-    }
-
-    /// One-way messages of clients without a handler.
-    ///
-    /// ```
-    /// # use ringpost::tokio::{Handlers, Request, Server};
-    /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
-    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
-    /// assert_eq!(server.unhandled(), 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn unhandled(&self) -> u64 {
-        self.0.unhandled()
     }
 
     /// Closes a connection gracefully and waits until it is over, which is a
