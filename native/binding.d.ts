@@ -195,6 +195,8 @@ export declare const KIND_REQUEST: number
 
 export declare const KIND_REQUEST_ITEM: number
 
+export declare const LANE_SHARE: number
+
 /** Payloads from this many bytes on get memory of their own, on both ways. */
 export declare const LARGE: number
 

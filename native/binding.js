@@ -886,6 +886,7 @@ module.exports.KIND_REPLY = nativeBinding.KIND_REPLY
 module.exports.KIND_REPLY_ITEM = nativeBinding.KIND_REPLY_ITEM
 module.exports.KIND_REQUEST = nativeBinding.KIND_REQUEST
 module.exports.KIND_REQUEST_ITEM = nativeBinding.KIND_REQUEST_ITEM
+module.exports.LANE_SHARE = nativeBinding.LANE_SHARE
 module.exports.LARGE = nativeBinding.LARGE
 module.exports.LINK_UNREAD = nativeBinding.LINK_UNREAD
 module.exports.LINK_WORDS = nativeBinding.LINK_WORDS

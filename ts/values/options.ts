@@ -10,6 +10,7 @@ const {
   CONNECTIONS_DEFAULT,
   CONNECT_TIMEOUT_MS_DEFAULT,
   HELLO_TIMEOUT_MS_DEFAULT,
+  LANE_SHARE,
   MESSAGE_LEN_DEFAULT,
   METHOD_LEN_MAX,
   PENDING_MAX,
@@ -35,8 +36,6 @@ const OVERFLOW_DEFAULT: Record<api.Lane, api.Overflow> = {
   ...{ critical: PATIENT, high: PATIENT, normal: PATIENT },
   low: 'dropNewest',
 }
-/** Of `backlogMax`, each lane has this part for itself. */
-const LANE_SHARE = 16
 
 /** Options of both sides, complete. */
 export interface Settings {

@@ -32,6 +32,8 @@ pub const PENDING_MAX: u32 = Limits::DEFAULT.pending_max;
 #[napi]
 pub const BACKLOG_DEFAULT: f64 = Bounds::DEFAULT.backlog_max as f64;
 #[napi]
+pub const LANE_SHARE: u32 = Bounds::LANE_SHARE as u32;
+#[napi]
 pub const SERVING_DEFAULT: u32 = Bounds::DEFAULT.serving_max;
 #[napi]
 pub const UNREAD_DEFAULT: f64 = Bounds::DEFAULT.unread_max as f64;

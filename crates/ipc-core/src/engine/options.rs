@@ -188,6 +188,9 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// Of `backlog_max`, each lane has this part for itself, so that none waits for another.
+    pub const LANE_SHARE: usize = 16;
+
     /// What a connection has by default.
     pub const DEFAULT: Self = Self {
         overflow: [

@@ -7,7 +7,7 @@ use super::deferred::{Deferred, WRITTEN_MAX};
 use super::{Carrier, Link, Sent, Waits, control_header};
 use crate::compression;
 use crate::engine::names::{Names, epoch_of, number_of};
-use crate::engine::options::Overflow;
+use crate::engine::options::{Bounds, Overflow};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Header, Kind};
 use crate::limits::{FRAME_LEN_MAX, Lane};
@@ -18,8 +18,6 @@ use crate::time::Time;
 
 /// Bytes of a fragment: the peer copies one out while the next is copied in.
 const FRAGMENT_LEN: usize = 64 << 10;
-/// Of the backlog's limit, each lane has this part for itself, so that none waits for another.
-const LANE_SHARE: usize = 16;
 /// A connection ends when answers and items have made more wait than so many times the backlog's
 /// limit, and the peer reads nothing of it for so long.
 const BOUND_FACTOR: usize = 4;
@@ -27,8 +25,7 @@ const STALL_MAX: Duration = Duration::from_secs(1);
 /// How often to poll for the space a fragment needs before it waits in private memory: some 50 µs.
 const SPACE_POLLS: u32 = 2000;
 
-/// A payload on its way out. Passed by value, so that it lives in registers where it is not cut
-/// into fragments.
+/// A payload on its way out.
 #[derive(Clone, Copy)]
 struct Outbound<'a> {
     options: Options,
@@ -290,7 +287,7 @@ impl<C: Carrier> Link<C> {
     #[cold]
     fn may_wait(&self, ring: usize) -> bool {
         let max = self.bounds.backlog_max;
-        self.waiting_len() <= max || self.writing.backlogs[ring].len() <= max / LANE_SHARE
+        self.waiting_len() <= max || self.writing.backlogs[ring].len() <= max / Bounds::LANE_SHARE
     }
 
     #[cold]
