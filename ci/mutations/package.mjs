@@ -5,11 +5,11 @@ const FLOW = { file: 'ts/connection/flow.ts', by: '27-flow' }
 
 const WAIT = { file: 'ts/connection/wait.ts', by: '27-flow' }
 
-const LENDING = { file: 'crates/ipc-node/src/outbox.rs', by: '37-lending' }
+const DEFERRED = { file: 'crates/ipc-node/src/outbox.rs', by: '37-deferred-sends' }
 
 export const PACKAGE = [
   {
-    ...LENDING,
+    ...DEFERRED,
     what: 'deferred sends: a payload is copied',
     from: '                is_outside\n                    && waits',
     to: '                false\n                    && waits',
