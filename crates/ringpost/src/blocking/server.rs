@@ -55,7 +55,7 @@ impl Server {
         self.endpoint.handle(name, Box::new(handler));
     }
 
-    /// Serves until its [`Stopper`] is used.
+    /// Serves until its [`Stopper`](crate::blocking::Stopper) is used.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};
