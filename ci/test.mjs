@@ -6,10 +6,8 @@
 import { execFileSync } from 'node:child_process'
 import { ROOT, giveUp, step } from './step.mjs'
 
-/** The core, in a profile that is optimized and builds quickly; see Cargo.toml. */
-const TESTED = ['--profile', 'ci', '--package', 'ipc-core']
-/** What Rust users depend on, and the engine under it. */
-const CRATES = [...TESTED, '--package', 'ringpost', '--all-features']
+/** A profile that is optimized and builds quickly; see Cargo.toml. */
+const TESTED = ['--profile', 'ci', '--all-features']
 
 /** Steps by name: a command, its arguments, and its environment variables. */
 const STEPS = {
@@ -26,16 +24,17 @@ const STEPS = {
   licenses: node('ci/licenses.mjs'),
   // Only that every planted fault has its place; `npm run nightly` checks that each is caught.
   faults: node('ci/mutations.mjs', '--places'),
-  rust: cargo('test', ...CRATES),
+  // Builds the conformance suite's test peer as well.
+  rust: cargo('test', ...TESTED, '--workspace', '--exclude', 'ipc-node'),
   'rust-package': node('ci/crates.mjs'),
-  'rust-bench': cargo('test', ...TESTED, '--all-features', '--bench', 'micro'),
-  'rust-worker': cargo('test', '--profile', 'ci', '--package', 'ringpost-bench'),
   loom: [
-    ...cargo('test', ...TESTED, '--lib', '--target-dir', 'target/loom', 'model'),
+    ...cargo(
+      ...['test', ...TESTED, '--package', 'ipc-core', '--lib'],
+      ...['--target-dir', 'target/loom', 'model'],
+    ),
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
   ],
   typescript: npx('ava'),
-  'test-peer': cargo('build', '--profile', 'ci', '--package', 'test-peer'),
   conformance: node('dist/conformance/run.mjs'),
   tour: node('examples/tour/test.mjs'),
   benches: node(
