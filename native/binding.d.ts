@@ -338,6 +338,9 @@ export declare const OUT_WINDOW: number
 
 export declare const OUT_WORDS: number
 
+/** What each lane does by default when it is full, in the form of the option. */
+export declare function overflowDefault(): Array<number | string>
+
 /** The default is as much as there may be. */
 export declare const PENDING_MAX: number
 

@@ -906,6 +906,7 @@ module.exports.OUT_PAYLOAD_LEN = nativeBinding.OUT_PAYLOAD_LEN
 module.exports.OUT_TIMEOUT = nativeBinding.OUT_TIMEOUT
 module.exports.OUT_WINDOW = nativeBinding.OUT_WINDOW
 module.exports.OUT_WORDS = nativeBinding.OUT_WORDS
+module.exports.overflowDefault = nativeBinding.overflowDefault
 module.exports.PENDING_MAX = nativeBinding.PENDING_MAX
 module.exports.RING_LEN_MAX = nativeBinding.RING_LEN_MAX
 module.exports.RING_LEN_MIN = nativeBinding.RING_LEN_MIN

@@ -31,11 +31,7 @@ const NORMAL = 2
 /** Longer spans are none: no timer reaches them. */
 const TIMEOUT_MAX = 1e12
 
-const PATIENT = { waitMs: Infinity }
-const OVERFLOW_DEFAULT: Record<api.Lane, api.Overflow> = {
-  ...{ critical: PATIENT, high: PATIENT, normal: PATIENT },
-  low: 'dropNewest',
-}
+const OVERFLOW_DEFAULT = engine.overflowDefault()
 
 /** Options of both sides, complete. */
 export interface Settings {
@@ -170,8 +166,10 @@ export function checkFunction(name: string, value: unknown): void {
 }
 
 function settings(given: api.EndpointOptions): Settings {
-  const overflow = LANES.map((lane) => given.overflow?.[lane] ?? OVERFLOW_DEFAULT[lane])
-  const unsure = overflow.map((one) => (one as api.OverflowWait).waitMs !== Infinity)
+  const overflow = LANES.map((lane, index) => {
+    const policy = given.overflow?.[lane] ?? OVERFLOW_DEFAULT[index]
+    return typeof policy === 'object' ? policy.waitMs : policy
+  })
   const backlogMax = given.backlogMax ?? BACKLOG_DEFAULT
   const native: NativeOptions = {
     // Read here: a worker has an environment of its own, which native code does not see.
@@ -182,12 +180,13 @@ function settings(given: api.EndpointOptions): Settings {
     messageLenMax: given.messageLenMax ?? MESSAGE_LEN_DEFAULT,
     pendingMax: given.pendingMax ?? PENDING_MAX,
     token: given.token === undefined ? null : Buffer.from(given.token as Uint8Array),
-    overflow: overflow.map((one) => (typeof one === 'string' ? one : one.waitMs)),
+    overflow,
     backlogMax,
     servingMax: given.servingMax ?? SERVING_DEFAULT,
     unreadMax: given.unreadMax ?? UNREAD_DEFAULT,
   }
   const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0 } = given
+  const unsure = overflow.map((policy) => policy !== Infinity)
   return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, unsure, handlerWaitMs }
 }
 

@@ -98,6 +98,23 @@ fn overflow(policy: &Either<f64, String>) -> Option<Overflow> {
     }
 }
 
+/// What each lane does by default when it is full, in the form of the option.
+#[napi]
+#[must_use]
+pub fn overflow_default() -> Vec<Either<f64, String>> {
+    Bounds::DEFAULT.overflow.iter().map(|policy| in_words(*policy)).collect()
+}
+
+fn in_words(policy: Overflow) -> Either<f64, String> {
+    match policy {
+        Overflow::Wait(Duration::MAX) => Either::A(f64::INFINITY),
+        Overflow::Wait(span) => Either::A(span.as_secs_f64() * 1000.0),
+        Overflow::Fail => Either::B("fail".to_owned()),
+        Overflow::DropNewest => Either::B("dropNewest".to_owned()),
+        Overflow::DropOldest => Either::B("dropOldest".to_owned()),
+    }
+}
+
 /// What only a server can choose.
 #[napi(object, use_nullable = true)]
 pub struct NativeListenOptions {

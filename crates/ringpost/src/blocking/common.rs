@@ -101,7 +101,8 @@ macro_rules! common {
                 self.endpoint.turn_in_place(Time::now() + timeout, read)
             }
 
-            /// Answers a request later than its handler; see [`Answer::Later`](crate::blocking::Answer::Later).
+            /// Answers a request later than its handler; see
+            /// [`Answer::Later`](crate::blocking::Answer::Later).
             ///
             /// ```
             /// # use ringpost::blocking::{Server, Ticket};
