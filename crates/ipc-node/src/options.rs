@@ -101,6 +101,7 @@ fn overflow(policy: &Either<f64, String>) -> Option<Overflow> {
 /// What each lane does by default when it is full, in the form of the option.
 #[napi]
 #[must_use]
+#[cfg_attr(test, allow(dead_code, reason = "only JavaScript calls it"))]
 pub fn overflow_default() -> Vec<Either<f64, String>> {
     Bounds::DEFAULT.overflow.iter().map(|policy| in_words(*policy)).collect()
 }
