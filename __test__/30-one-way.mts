@@ -12,6 +12,7 @@ const test = ava.serial
 const server = await serve()
 const LANES = ['critical', 'high', 'normal', 'low'] as const
 const KIB = 1024
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 /** For tests in which nothing is to be lost, however slow the machine. */
 const PATIENT = { overflow: { normal: { waitMs: Infinity } } }
 
@@ -28,6 +29,32 @@ test('messages of a lane arrive in the order they were sent, mixed with requests
     t.is(steps.length, count, lane)
     t.true(steps.every((step, at) => step === at), lane)
   }
+})
+
+test('messages that are alike, and others between them, each arrive as what they are', async (t) => {
+  const { client } = await pair(t)
+  const other = event<[string, number]>('not-a-tick')
+  const sends: Promise<void>[] = []
+  let [ticks, bytes] = [0, 0]
+  const tickBytes = (length: number) => {
+    client.notify(TickBytes, new Uint8Array(length))
+    bytes += length
+  }
+  for (let round = 0; round < 500; round++) {
+    for (let step = 0; step < 3; step++) client.notify(Tick, ['alike', ticks++])
+    if (round % 2 === 0) client.notify(other, ['alike', -1])
+    client.notify(Tick, ['alike', ticks++], { traceparent: TRACEPARENT })
+    sends.push(client.send(Tick, ['alike', ticks++]))
+    client.notify(Tick, ['beside', round], { lane: 'high' })
+    for (const length of [round % 100, round % 100, 0]) tickBytes(length)
+    if (round % 50 === 0) for (const length of [9000, 200_000]) tickBytes(length)
+  }
+  await Promise.all(sends)
+  t.deepEqual(await client.request(Ticks, 'alike'), Array.from({ length: ticks }, (_, at) => at))
+  const beside = await client.request(Ticks, 'beside', { lane: 'high' })
+  t.deepEqual(beside, Array.from({ length: 500 }, (_, at) => at))
+  t.is(await client.request(TickedBytes), bytes)
+  t.is(client.stats().sent, ticks + 250 + 500 + 1500 + 20 + 3)
 })
 
 test('long messages and short ones of a lane keep their order', async (t) => {

@@ -26,6 +26,7 @@ const CHECKS = {
   api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
   tokio_api: rust(['--test', 'tokio_api'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
+  host: rust(['--test', 'host']),
   realtime: rust(['--test', 'realtime'], { crate: 'ringpost', profile: 'ci' }),
   loans: rust(['--test', 'loans'], { crate: 'ringpost' }),
   asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),

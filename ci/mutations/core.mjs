@@ -369,4 +369,18 @@ export const CORE = [
         self.link.engine.reserved_pointer(self.link.link, &self.reservation)`,
     by: 'realtime',
   },
+  {
+    what: 'run: what waits is overtaken',
+    file: 'crates/ipc-core/src/engine/link/run.rs',
+    from: '            && !self.writing.is_waiting();',
+    to: ';',
+    by: 'host',
+  },
+  {
+    what: 'run: messages that are to carry a trace do not',
+    file: 'crates/ipc-core/src/engine/link/run.rs',
+    from: '            && draft.trace.is_none()\n',
+    to: '',
+    by: 'host',
+  },
 ]

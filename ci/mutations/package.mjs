@@ -5,6 +5,8 @@ const FLOW = { file: 'ts/connection/flow.ts', by: '27-flow' }
 
 const WAIT = { file: 'ts/connection/wait.ts', by: '27-flow' }
 
+const ALIKE = { file: 'crates/ipc-node/src/outbox.rs', by: '30-one-way' }
+
 const DEFERRED = { file: 'crates/ipc-node/src/outbox.rs', by: '37-deferred-sends' }
 
 export const PACKAGE = [
@@ -13,6 +15,24 @@ export const PACKAGE = [
     what: 'deferred sends: a payload is copied',
     from: '                is_outside\n                    && waits',
     to: '                false\n                    && waits',
+  },
+  {
+    ...ALIKE,
+    what: 'outbox: a run goes on over another name',
+    from: '            && word(OUT_CODE) == self.code_or_item\n',
+    to: '',
+  },
+  {
+    ...ALIKE,
+    what: 'outbox: a run goes on over another lane',
+    from: '            && word(OUT_HEAD) == self.head\n',
+    to: '',
+  },
+  {
+    ...ALIKE,
+    what: 'outbox: a run goes on over a message whose outcome is awaited',
+    from: 'word(OUT_ID) | word(OUT_ID + 1) | word(OUT_WINDOW) == 0',
+    to: 'word(OUT_WINDOW) == 0',
   },
   {
     ...FLOW,

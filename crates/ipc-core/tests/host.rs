@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ipc_core::{
     Body, BufferId, Code, Codec, Corrupt, Deferred, Draft, Engine, Error, Event, Host, Kind, Lane,
-    LinkId, ListenOptions, Message, Options, Overflow, Sent, Time, id,
+    LinkId, ListenOptions, Message, Options, Overflow, Sent, TRACE_LEN, Time, Trace, id,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -16,12 +16,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 struct Side {
     links: Vec<LinkId>,
     messages: Vec<(LinkId, u64)>,
+    /// Of those that came as one frame.
+    payloads: Vec<Vec<u8>>,
     closed: Vec<(LinkId, Option<Code>)>,
 }
 
 impl Host for Side {
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        body.append_to(&mut Vec::new())?;
+        let mut payload = Vec::new();
+        body.append_to(&mut payload)?;
+        self.payloads.push(payload);
         self.messages.push((link, message.id));
         Ok(())
     }
@@ -137,6 +141,61 @@ fn a_deferred_payload_is_released_when_its_message_is_written_or_withdrawn() {
     pair.client.flush();
     pair.drive_until("received", |pair| !pair.serving.messages.is_empty());
     assert!(pair.serving.closed.is_empty() && pair.asking.closed.is_empty());
+}
+
+// ---- runs ----
+
+/// A payload of a kilobyte that begins with its number.
+fn numbered(number: u32) -> Vec<u8> {
+    let mut payload = vec![7; 1024];
+    payload[..4].copy_from_slice(&number.to_le_bytes());
+    payload
+}
+
+#[test]
+fn a_run_ends_where_the_ring_is_full_and_overtakes_nothing_that_waits() {
+    let mut pair = Pair::connected("run", 1);
+    let link = pair.asking.links[0];
+    let tick = draft(Kind::OneWay, pair.client.code("tick").unwrap(), 0);
+    assert!(pair.client.run(link, &tick).is_none(), "the peer does not know the name");
+    assert_eq!(pair.client.send(link, &tick, &numbered(0)).unwrap(), Sent::Written);
+    let mut count = 1;
+    let mut run = pair.client.run(link, &tick).expect("nothing else is needed");
+    assert!(!run.push(&vec![0; 8 << 20]), "it takes more than one frame");
+    while run.push(&numbered(count)) {
+        count += 1;
+    }
+    assert_eq!(pair.client.send(link, &tick, &numbered(count)).unwrap(), Sent::Queued);
+    count += 1;
+    pair.client.flush();
+    pair.server.drive(&mut pair.serving);
+    assert!(pair.client.run(link, &tick).is_none(), "there is room, but one waits for it");
+    pair.drive_until("received", |pair| pair.serving.payloads.len() == count as usize);
+    assert!(pair.client.run(link, &tick).is_some_and(|mut run| run.push(&numbered(count))));
+    pair.client.flush();
+    pair.drive_until("received", |pair| pair.serving.payloads.len() > count as usize);
+    assert!((0..=count).map(numbered).eq(pair.serving.payloads.iter().cloned()));
+    assert_eq!(pair.client.link_stats(link).unwrap().sent, u64::from(count) + 1);
+}
+
+#[test]
+fn messages_that_need_more_than_to_be_written_are_no_run() {
+    let mut pair = Pair::connected("no-run", 1);
+    let link = pair.asking.links[0];
+    let tick = draft(Kind::OneWay, pair.client.code("tick").unwrap(), 0);
+    pair.client.send(link, &tick, &[]).unwrap();
+    assert!(pair.client.run(link, &tick).is_some());
+    for other in [
+        Draft { kind: Kind::Request, id: id::join(0, 1), ..tick },
+        Draft { id: 1, ..tick },
+        Draft { trace: Some(Trace::try_from(&[1; TRACE_LEN][..]).unwrap()), ..tick },
+        Draft { compress: true, ..tick },
+        Draft { lane: Lane::High, ..tick },
+    ] {
+        assert!(pair.client.run(link, &other).is_none(), "{other:?}");
+    }
+    pair.client.close(link, &mut pair.asking);
+    assert!(pair.client.run(link, &tick).is_none(), "it is closing");
 }
 
 /// Asks, and has the other side take the request.

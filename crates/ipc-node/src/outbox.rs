@@ -81,7 +81,7 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             }
             Ok(Sent::Dropped) => count(state, STATE_DROPPED),
             Ok(_) if awaited => inbox.sent(record.link, draft.id, None),
-            Ok(_) => {}
+            Ok(_) => rest = send_alike(engine, &record, &draft, rest),
             Err(error) if awaited => inbox.sent(record.link, draft.id, Some(&error)),
             Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
                 count(state, STATE_REFUSED);
@@ -95,6 +95,28 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
     }
     engine.flush();
     Ok(())
+}
+
+/// Sends the records that differ from the one before them in nothing but their payload, as long as
+/// that takes no more than writing them. Returns what is left.
+#[inline]
+fn send_alike<'a>(
+    engine: &mut Engine,
+    first: &Record<'_>,
+    draft: &Draft,
+    mut rest: &'a [u8],
+) -> &'a [u8] {
+    if rest.is_empty() || draft.kind != Kind::OneWay || first.flags != 0 {
+        return rest;
+    }
+    let Some(mut run) = engine.run(first.link, draft) else { return rest };
+    while let Some((payload, behind)) = first.payload_alike(rest) {
+        if !run.push(payload) {
+            break;
+        }
+        rest = behind;
+    }
+    rest
 }
 
 fn count(state: &Memory, word: u32) {
@@ -158,6 +180,27 @@ impl<'a> Record<'a> {
             payload,
         };
         Some((this, behind))
+    }
+
+    /// The payload of the first record of `bytes`, if in all else it is like this one, which has no
+    /// id, window or flags; and what comes behind it.
+    #[inline]
+    fn payload_alike<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
+        let (fixed, _) = bytes.split_first_chunk::<RECORD_LEN>()?;
+        let word = |index: u32| {
+            let at = index as usize * 4;
+            u32::from_ne_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
+        };
+        let is_alike = word(OUT_LINK) == self.link.0
+            && word(OUT_HEAD) == self.head
+            && word(OUT_CODE) == self.code_or_item
+            && word(OUT_ID) | word(OUT_ID + 1) | word(OUT_WINDOW) == 0;
+        if !is_alike {
+            return None;
+        }
+        let (record, behind) = bytes.split_at_checked(word(OUT_LEN) as usize)?;
+        let payload = record.get(RECORD_LEN..RECORD_LEN + word(OUT_PAYLOAD_LEN) as usize)?;
+        Some((payload, behind))
     }
 
     /// It is no message.

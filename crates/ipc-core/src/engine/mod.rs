@@ -52,7 +52,7 @@ use crate::time::Time;
 
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
-pub use link::{Deferred, LinkStats, Refusal, Reservation, Sent, Taken};
+pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Taken};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
 pub use os::bell::Waker;
 pub use os::stop_signal::StopSignal;
@@ -192,6 +192,18 @@ impl Engine {
         payload: Box<dyn Deferred>,
     ) -> Result<Sent> {
         self.send_by(link, draft, |found, names| found.send_deferred(draft, payload, names))
+    }
+
+    /// Begins a run of one-way messages that differ in nothing but their payload, if they need
+    /// nothing but to be written. The peer sees them after the next [`Self::flush`].
+    #[inline]
+    pub fn run(&mut self, link: LinkId, draft: &Draft) -> Option<Run<'_>> {
+        let Some(Entry::Link(found)) = self.entries.get_mut(link.0) else { return None };
+        if !found.unflushed {
+            found.unflushed = true;
+            self.unflushed.push(link.0);
+        }
+        found.run(draft)
     }
 
     #[inline]

@@ -236,6 +236,12 @@ impl Session {
         Ok(Some(Header::new(draft.kind, code, id).with_codec(draft.codec)))
     }
 
+    /// A one-way message was sent that was checked before.
+    #[inline]
+    pub fn count_sent(&mut self) {
+        self.counters.sent += 1;
+    }
+
     /// The peer's code for our name of that number in a lane. `None`: it has to be defined first.
     #[inline]
     pub fn code(&self, lane: Lane, number: u16) -> Option<u16> {

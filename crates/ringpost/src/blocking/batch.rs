@@ -52,7 +52,11 @@ impl Batch<'_> {
     #[inline]
     pub fn notify(&mut self, payload: &[u8]) -> Result<Sent> {
         let Client { endpoint, link, .. } = &mut *self.client;
-        let sent = endpoint.engine.send(*link, &self.draft, payload)?;
+        let run = endpoint.engine.run(*link, &self.draft);
+        let sent = match run.is_some_and(|mut run| run.push(payload)) {
+            true => Sent::Written,
+            false => endpoint.engine.send(*link, &self.draft, payload)?,
+        };
         self.unseen += 1;
         if self.unseen == BATCH_MESSAGES || sent == Sent::Queued {
             self.unseen = 0;

@@ -13,6 +13,7 @@ mod reading;
 mod real_time;
 mod receiving;
 mod reservation;
+mod run;
 mod sending;
 mod unpacking;
 mod writing;
@@ -37,6 +38,7 @@ use life::Life;
 use reading::Reading;
 pub use real_time::Taken;
 pub use reservation::{Refusal, Reservation};
+pub use run::Run;
 use writing::{Waits, Writing};
 
 /// What became of a message that was sent.
