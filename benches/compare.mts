@@ -13,13 +13,22 @@ export interface Row {
   /** Medians over all turns. */
   ours: number
   reference: number
+  /** What a plain Unix socket did in the same turns, where that was measured. */
+  plain?: number
   /** How much better ours is: above 1 it is. */
   ratio: number
   /** The lowest and the highest ratio of all turns. */
   spread: [number, number]
   /** Processor time of both sides together, in share of one core. */
-  cpu?: { ours: number; reference: number }
-  turns: { ours: number; reference: number }[]
+  cpu?: Turn<number>
+  turns: Turn<number>[]
+}
+
+/** What all sides did in one turn. */
+export interface Turn<T> {
+  ours: T
+  reference: T
+  plain?: T
 }
 
 /** One measurement: the figure, and what it cost. */
@@ -28,23 +37,22 @@ export interface Figure {
   cpu: number
 }
 
-/** Measures both `turns` times, alternating which goes first. */
+/** Measures both `turns` times, alternating which goes first, and the plain socket after them. */
 export async function alternate<T>(
   turns: number,
   ours: () => Promise<T>,
   reference: () => Promise<T>,
-  onTurn: () => void = () => {},
-): Promise<{ ours: T; reference: T }[]> {
-  const results = []
+  plain?: () => Promise<T>,
+): Promise<Turn<T>[]> {
+  const results: Turn<T>[] = []
   for (let turn = 0; turn < turns; turn++) {
-    if (turn % 2 === 0) {
-      const first = await ours()
-      results.push({ ours: first, reference: await reference() })
-    } else {
-      const first = await reference()
-      results.push({ ours: await ours(), reference: first })
-    }
-    onTurn()
+    const forward = turn % 2 === 0
+    const first = await (forward ? ours : reference)()
+    const second = await (forward ? reference : ours)()
+    const both = forward
+      ? { ours: first, reference: second }
+      : { ours: second, reference: first }
+    results.push(plain === undefined ? both : { ...both, plain: await plain() })
   }
   return results
 }
@@ -55,24 +63,29 @@ export function row(
   name: string,
   unit: string,
   better: 'less' | 'more',
-  turns: { ours: Figure; reference: Figure }[],
+  turns: Turn<Figure>[],
 ): Row {
-  const ratio = ({ ours, reference }: { ours: Figure; reference: Figure }) =>
+  const ratio = ({ ours, reference }: Turn<Figure>) =>
     better === 'less' ? reference.value / ours.value : ours.value / reference.value
   const ratios = turns.map(ratio).sort((a, b) => a - b)
+  const middle = (of: (turn: Turn<Figure>) => number) => median(turns.map(of))
+  const hasPlain = turns.every(({ plain }) => plain !== undefined)
   return {
-    id,
-    name,
-    unit,
-    ours: median(turns.map((turn) => turn.ours.value)),
-    reference: median(turns.map((turn) => turn.reference.value)),
+    ...{ id, name, unit },
+    ours: middle(({ ours }) => ours.value),
+    reference: middle(({ reference }) => reference.value),
+    ...(hasPlain ? { plain: middle(({ plain }) => plain!.value) } : {}),
     ratio: median(ratios),
     spread: [ratios[0], ratios[ratios.length - 1]],
     cpu: {
-      ours: median(turns.map((turn) => turn.ours.cpu)),
-      reference: median(turns.map((turn) => turn.reference.cpu)),
+      ours: middle(({ ours }) => ours.cpu),
+      reference: middle(({ reference }) => reference.cpu),
+      ...(hasPlain ? { plain: middle(({ plain }) => plain!.cpu) } : {}),
     },
-    turns: turns.map(({ ours, reference }) => ({ ours: ours.value, reference: reference.value })),
+    turns: turns.map(({ ours, reference, plain }) => ({
+      ...{ ours: ours.value, reference: reference.value },
+      ...(plain === undefined ? {} : { plain: plain.value }),
+    })),
   }
 }
 

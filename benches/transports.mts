@@ -53,14 +53,14 @@ const crate = (name: string, label: string): TransportEntry => ({
 /** In the order in which reports show them. The first is ours, the second the reference. */
 export const TRANSPORTS: readonly TransportEntry[] = [
   { ...node('ringpost', 'Ringpost', 'ringpost'), rust: 'worker' },
-  { ...node('uds', 'Unix socket', 'uds'), rust: 'worker' },
+  { ...node('expert', 'Unix socket, by an expert', 'expert'), rust: 'worker' },
+  { ...node('uds', 'Unix socket, plain', 'uds'), rust: 'worker' },
   // Sleeps without spinning first: what is left is memory against sockets.
   {
     ...node('ringpost-asleep', 'Ringpost, no spinning', 'ringpost', { spin: false }),
     rust: 'worker',
   },
-  { ...node('uds-batch', 'Unix socket, writes gathered', 'uds', { batch: true }), rust: 'worker' },
-  { ...node('uds-busy', 'Unix socket, loops kept turning', 'uds', { busy: true }), busy: true },
+  { ...node('uds-busy', 'Unix socket, plain, loops kept turning', 'uds', { busy: true }), busy: true },
   node('child-json', 'child_process, json', 'child-process', { serialization: 'json' }),
   node('child-advanced', 'child_process, advanced', 'child-process', { serialization: 'advanced' }),
   node('message-port', 'MessagePort, worker thread', 'message-port'),
@@ -71,7 +71,6 @@ export const TRANSPORTS: readonly TransportEntry[] = [
   npm('socket.io', 'Socket.IO'),
   // No more than a line that crosses: what is left of a ring without a library around it.
   { ...crate('bare', 'bare ring'), rust: 'worker', busy: true, lacks: ['reconnect'] },
-  { ...crate('tokio-uds', 'tokio Unix socket, writes gathered'), rust: 'worker' },
   crate('ipc-channel', 'ipc-channel'),
   { ...crate('iceoryx2', 'iceoryx2'), busy: true },
   crate('interprocess', 'interprocess'),

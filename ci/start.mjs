@@ -1,4 +1,4 @@
-// Sets everything up, shows a tour, and measures against a Unix socket in the same run.
+// Sets everything up, shows a tour, and measures against Unix sockets in the same run.
 
 import './setup.mjs'
 import { become, step } from './step.mjs'

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import test from 'ava'
 import { parse, print, summarize } from '../record.mjs'
 import { document } from '../report/document.mjs'
+import { firstFigures, specification, withFigures } from '../report/specification.mjs'
 import { fixture } from './helpers/fixture.mjs'
 
 const ROOT = new URL('../../../', import.meta.url)
@@ -43,4 +44,14 @@ test('docs/benchmarks.md and its plots are those of the newest summary', (t) => 
   for (const { file, svg } of plots) t.is(read(`docs/${file}`), svg)
   const files = plots.map(({ file }) => file.replace('plots/', '')).sort()
   t.deepEqual(readdirSync(new URL('docs/plots', ROOT)).sort(), files)
+})
+
+test('the figures of SPECIFICATION.md and README.md are those of the summary', (t) => {
+  const results = parse(read('benches/record/engine.json'))
+  for (const [name, figures] of [
+    ['SPECIFICATION.md', specification(results)],
+    ['README.md', firstFigures(results)],
+  ] as const) {
+    t.is(withFigures(read(name), figures), read(name))
+  }
 })

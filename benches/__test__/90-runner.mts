@@ -57,7 +57,7 @@ for (const [words, sentence] of [
   [['bench', '--duration', '5'], /--duration must be a span like 500ms.*, got '5'/],
   [['bench', '--repeats', '0'], /--repeats must be a whole number from 1 to 1000, got '0'/],
   [['bench', '--rates', '1,'], /--rates must be a whole number .*, got ''/],
-  [['bench', '--peers', 'pigeons'], /no 'pigeons', only uds/],
+  [['bench', '--peers', 'pigeons'], /no 'pigeons', only expert/],
   [['bench', '--pin', '1'], /--pin must be two cores/],
   [['bench', '--pin', '0,4096'], /--pin must be a whole number from 0 to \d+, got '4096'/],
   [['bench', 'scenarios', '--only', 'mixd'], /--only: there is no 'mixd', only mixed/],

@@ -85,7 +85,7 @@ async function openSides(options: RunOptions, pairs: Pair[]): Promise<Side[]> {
   }
   const sides = [
     await open('candidate', 'ringpost', { library: builds.candidate }),
-    await open('reference', 'uds'),
+    await open('reference', 'expert'),
   ]
   if (builds.base !== undefined) {
     sides.push(await open('base', 'ringpost', { library: builds.base }))

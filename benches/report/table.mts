@@ -57,9 +57,9 @@ export class Table {
 
   row(row: Row): void {
     if (!this.#hasRows) {
-      const names = ['Ringpost', 'reference', 'ratio', '', 'cores used']
+      const names = ['Ringpost', 'expert', 'ratio', '', 'plain', 'cores used']
       const titles = names.map((title) => title.padStart(12))
-      this.#print(`\n${'beside the reference'.padEnd(NAME)} ${titles.join(' ')}  bar / aim`)
+      this.#print(`\n${'beside Unix sockets'.padEnd(NAME)} ${titles.join(' ')}  bar / aim`)
       this.#hasRows = true
     }
     this.#print(rowLine(row))
@@ -111,7 +111,8 @@ export function rowLine(row: Row): string {
   const spread = alone ? '' : `${round(row.spread[0])}–${round(row.spread[1])}`
   const used = row.cpu !== undefined && row.cpu.ours > 0
   const cpu = used ? `${round(row.cpu!.ours)} / ${round(row.cpu!.reference)}` : ''
-  const cells = [figure(row.ours), figure(row.reference), ratio, spread, cpu]
+  const plain = row.plain === undefined ? '' : figure(row.plain)
+  const cells = [figure(row.ours), figure(row.reference), ratio, spread, plain, cpu]
   const padded = cells.map((cell) => cell.padStart(12)).join(' ')
   if (budget === undefined) return `${row.name.padEnd(NAME)} ${padded}`.trimEnd()
   const { sign, word } = judge(row, budget)

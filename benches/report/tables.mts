@@ -192,7 +192,8 @@ export function engineSheet({ rows }: Results): Sheet {
   return {
     columns: [
       words('row'),
-      ...figures('Ringpost', 'reference', 'ratio', 'lowest–highest', 'cores of both', 'bar', 'aim'),
+      ...figures('Ringpost', 'reference', 'ratio', 'lowest–highest', 'plain socket'),
+      ...figures('cores, Ringpost / reference', 'bar', 'aim'),
       words(''),
     ],
     groups: [{ title: null, lines: rows.map(engineLine) }],
@@ -210,6 +211,7 @@ function engineLine(row: Row): Line {
     cells: [
       ...[row.name, figure(row.ours, row.unit), isAlone ? '' : figure(row.reference, row.unit)],
       ...(isAlone ? ['', ''] : [`${round(row.ratio)}×`, `${round(low)}–${round(high)}`]),
+      row.plain === undefined ? '' : figure(row.plain, row.unit),
       used ? `${round(row.cpu!.ours)} / ${round(row.cpu!.reference)}` : '',
       ...(budget === undefined ? ['', '', ''] : [`${sign} ${budget.bar}`, `${sign} ${budget.aim}`]),
       ...(budget === undefined ? [] : [verdict(judge(row, budget).word)]),

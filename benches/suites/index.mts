@@ -3,7 +3,7 @@
 import type { SuiteName } from '../run.mjs'
 import { burst } from './burst.mjs'
 import { connect } from './connect.mjs'
-import { engine } from './engine.mjs'
+import { engine } from './engine/index.mjs'
 import { latency } from './latency.mjs'
 import { micro } from './micro.mjs'
 import { scenarios } from './scenarios.mjs'

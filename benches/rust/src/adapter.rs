@@ -90,9 +90,6 @@ pub struct Settings {
     /// Whether to spin before going to sleep, where there is a choice.
     #[serde(default = "yes")]
     pub spin: bool,
-    /// Whether to gather messages without answers into long writes, where there is a choice.
-    #[serde(default)]
-    pub batch: bool,
 }
 
 impl Settings {

@@ -18,7 +18,7 @@ const BUFFER_LEN: usize = 256 << 10;
 /// Gathered before it is written.
 const GATHERED: usize = 64 << 10;
 /// Longer payloads are written from where they lie.
-const COPIED_MAX: usize = 16 << 10;
+pub const COPIED_MAX: usize = 16 << 10;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

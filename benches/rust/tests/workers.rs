@@ -31,15 +31,15 @@ fn uds() {
 }
 
 #[test]
-fn tokio_uds() {
-    play(["tokio-uds", "tokio-uds"], true);
+fn expert() {
+    play(["expert", "expert"], true);
 }
 
 /// They speak the same, so that each can be the other side of the TypeScript one.
 #[test]
-fn uds_and_tokio_uds() {
-    play(["uds", "tokio-uds"], true);
-    play(["tokio-uds", "uds"], true);
+fn uds_and_expert() {
+    play(["uds", "expert"], true);
+    play(["expert", "uds"], true);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn bare() {
 
 #[test]
 fn many_in_flight_where_there_is_such_a_thing() {
-    let mut pair = Pair::open(PROGRAM, ["uds", "tokio-uds"], true);
+    let mut pair = Pair::open(PROGRAM, ["uds", "expert"], true);
     for (size, in_flight) in [(64, 256), (100_000, 16), (64, 1)] {
         let order = json!({ "do": "pipelined", "size": size, "ms": 20, "inFlight": in_flight });
         assert!(pair.asks.call(&order)["count"].as_u64() > Some(0));

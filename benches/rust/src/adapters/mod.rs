@@ -1,8 +1,8 @@
 //! The transports that come with the repository.
 
 pub mod bare;
+pub mod expert;
 pub mod ringpost;
-pub mod tokio_uds;
 pub mod uds;
 
 /// The version of what is nothing but the system.

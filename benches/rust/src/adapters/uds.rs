@@ -1,4 +1,4 @@
-//! The reference: a Unix socket of the standard library's, with a thread for each connection.
+//! A plain Unix socket of the standard library's, with a thread for each connection.
 
 use std::fs;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -32,5 +32,5 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
 fn connect(address: &str, settings: &Settings) -> Result<Box<dyn Measured>> {
     let stream = UnixStream::connect(settings.file(address, "uds"))?;
     let description = json!({ "version": system_version() });
-    Ok(Box::new(FramedChannel::new(stream, settings.batch, description)))
+    Ok(Box::new(FramedChannel::new(stream, false, description)))
 }

@@ -1,8 +1,9 @@
-//! A Unix socket of tokio's, both sides on runtimes of one thread, and messages without answers
-//! gathered into long writes. It speaks what `uds` speaks.
+//! The reference in Rust: a Unix socket of tokio's as an expert writes it, both sides on runtimes of
+//! one thread. Frames are read into one buffer and gathered into one write a turn; long payloads are
+//! written from where they lie. It speaks what `uds` speaks.
 
 use std::fs;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::net;
 use std::thread;
 
@@ -12,12 +13,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::adapter::{Adapter, Channel, Result, Service, Settings, version_in};
-use crate::framing::{Frame, GONE, Incoming, Kind, next_id, put_header};
+use crate::framing::{COPIED_MAX, Frame, GONE, Incoming, Kind, next_id, put_header};
 use crate::measured::{Measured, Messages};
 use crate::payload::{Reader, Sink};
 
-/// `tokio-uds`.
-pub const ADAPTER: Adapter = Adapter { name: "tokio-uds", serve, connect };
+/// `expert`.
+pub const ADAPTER: Adapter = Adapter { name: "expert", serve, connect };
 
 /// Gathered before it is written.
 const GATHERED: usize = 64 << 10;
@@ -50,8 +51,7 @@ async fn answer(mut stream: UnixStream, mut reader: Reader) -> io::Result<()> {
         while let Some(Frame { kind, id, payload }) = incoming.next() {
             if kind == Kind::Request as u32 {
                 reader.touch(payload);
-                put_header(&mut outgoing, Kind::Reply, id, payload.len());
-                outgoing.extend_from_slice(payload);
+                put(&stream, &mut outgoing, Kind::Reply, id, payload).await?;
             } else {
                 reader.got(payload);
             }
@@ -111,7 +111,7 @@ struct Link {
 
 impl Link {
     async fn request(&mut self, payload: &[u8], read: impl FnOnce(&[u8])) -> Result<()> {
-        self.put(Kind::Request, payload);
+        self.put(Kind::Request, payload).await?;
         self.flush().await?;
         loop {
             if let Some(frame) = self.incoming.next() {
@@ -131,7 +131,7 @@ impl Link {
 
     async fn send_all(&mut self, messages: &mut Messages) -> Result<()> {
         while let Some(payload) = messages.next() {
-            self.put(Kind::OneWay, payload);
+            self.put(Kind::OneWay, payload).await?;
             if self.outgoing.len() >= GATHERED {
                 self.flush().await?;
             }
@@ -154,7 +154,10 @@ impl Link {
                 && self.outgoing.len() < GATHERED
                 && let Some(payload) = messages.next()
             {
-                self.put(Kind::Request, payload);
+                // Copied however long: a write that waits would keep answers from being read.
+                self.last = next_id(self.last);
+                put_header(&mut self.outgoing, Kind::Request, self.last, payload.len());
+                self.outgoing.extend_from_slice(payload);
                 open += 1;
             }
             if open == 0 {
@@ -183,10 +186,9 @@ impl Link {
         }
     }
 
-    fn put(&mut self, kind: Kind, payload: &[u8]) {
+    async fn put(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
         self.last = next_id(self.last);
-        put_header(&mut self.outgoing, kind, self.last, payload.len());
-        self.outgoing.extend_from_slice(payload);
+        put(&self.stream, &mut self.outgoing, kind, self.last, payload).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -194,6 +196,30 @@ impl Link {
         self.outgoing.clear();
         Ok(())
     }
+}
+
+/// Gathers a frame, or writes it with all that was gathered before.
+async fn put(
+    stream: &UnixStream,
+    gathered: &mut Vec<u8>,
+    kind: Kind,
+    id: u32,
+    payload: &[u8],
+) -> io::Result<()> {
+    put_header(gathered, kind, id, payload.len());
+    if payload.len() <= COPIED_MAX {
+        gathered.extend_from_slice(payload);
+        return Ok(());
+    }
+    let mut slices = [IoSlice::new(gathered), IoSlice::new(payload)];
+    let mut left = &mut slices[..];
+    while !left.is_empty() {
+        stream.writable().await?;
+        let written = would_block(stream.try_write_vectored(left))?;
+        IoSlice::advance_slices(&mut left, written);
+    }
+    gathered.clear();
+    Ok(())
 }
 
 /// Readiness is only a hint: nothing done is no failure.
