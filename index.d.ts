@@ -286,7 +286,7 @@ export interface StreamCallOptions extends RequestOptions {
   /**
    * Bytes of items that may be in flight or unread, in each direction, before their sender has to
    * wait: 4,096 to 16,777,216. An item counts as its payload and about 28 bytes. Credit is returned
-   * whenever half of the window has been read. @default 262,144
+   * whenever an eighth of the window has been read. @default 262,144
    */
   windowBytes?: number
 }

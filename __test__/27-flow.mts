@@ -10,7 +10,8 @@ import { eachSeed, type Random } from './helpers/random.mjs'
 
 const { ORDER_CONSUMED, ORDER_END } = native
 const WINDOW = 4096
-const HALF = WINDOW / 2
+/** Credit is given back in eighths. */
+const PART = WINDOW / 8
 const KIND = 7
 const [LANE, CODE, SLOT, GENERATION] = [2, 5, 3, 9]
 const MESSAGE_LEN_MAX = 20_000
@@ -332,17 +333,17 @@ class Reading {
     for (const reader of noticed) reader.arrived()
   }
 
-  /** What is owed to the other side: less than half a window, as long as it may still send. */
+  /** What is owed to the other side: less than a part, as long as it may still send. */
   checkCredit(): void {
     for (const { amount, codec, code, payload } of this.link.take(ORDER_CONSUMED)) {
       assert.deepEqual([codec, code, payload], [0, KIND, NOTHING])
-      assert.ok(amount >= HALF, 'a word for less than half a window')
+      assert.ok(amount >= PART, 'a word for less than a part of a window')
       assert.equal(this.ended, undefined, 'a word behind the end')
       this.told += amount
     }
     const consumed = this.costs.slice(0, this.handed).reduce((sum, cost) => sum + cost, 0)
     assert.ok(this.told <= consumed, 'more is given back than was read')
-    if (this.ended === undefined) assert.ok(consumed - this.told < HALF, 'costs are not given back')
+    if (this.ended === undefined) assert.ok(consumed - this.told < PART, 'costs are not given back')
   }
 }
 

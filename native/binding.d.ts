@@ -158,6 +158,8 @@ export declare const FLAG_STREAM: number
 /** Flag of a record: a trace context precedes the payload. */
 export declare const FLAG_TRACED: number
 
+export declare const GRANTS_PER_WINDOW: number
+
 export declare const HELLO_TIMEOUT_MS_DEFAULT: number
 
 /** Of an event, in place of a code. */

@@ -869,6 +869,7 @@ module.exports.EVENT_UNREADABLE = nativeBinding.EVENT_UNREADABLE
 module.exports.FLAG_OUTSIDE = nativeBinding.FLAG_OUTSIDE
 module.exports.FLAG_STREAM = nativeBinding.FLAG_STREAM
 module.exports.FLAG_TRACED = nativeBinding.FLAG_TRACED
+module.exports.GRANTS_PER_WINDOW = nativeBinding.GRANTS_PER_WINDOW
 module.exports.HELLO_TIMEOUT_MS_DEFAULT = nativeBinding.HELLO_TIMEOUT_MS_DEFAULT
 module.exports.IN_ABOUT = nativeBinding.IN_ABOUT
 module.exports.IN_CODE = nativeBinding.IN_CODE

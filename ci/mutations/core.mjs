@@ -248,7 +248,7 @@ export const CORE = [
   {
     what: 'credit: a grant is written for every item',
     file: 'crates/ipc-core/src/session/stream.rs',
-    from: '>= self.window / 2;',
+    from: '>= self.window / u64::from(GRANTS_PER_WINDOW);',
     to: '>= 1;',
     by: 'session',
   },
@@ -379,8 +379,15 @@ export const CORE = [
   {
     what: 'run: messages that are to carry a trace do not',
     file: 'crates/ipc-core/src/engine/link/run.rs',
-    from: '            && draft.trace.is_none()\n',
+    from: 'draft.trace.is_none()\n            && ',
     to: '',
+    by: 'host',
+  },
+  {
+    what: 'run: items are sent without credit',
+    file: 'crates/ipc-core/src/session/items.rs',
+    from: '!stream.ended && stream.credit() > 0',
+    to: '!stream.ended',
     by: 'host',
   },
 ]

@@ -31,8 +31,8 @@ export const PACKAGE = [
   {
     ...ALIKE,
     what: 'outbox: a run goes on over a message whose outcome is awaited',
-    from: 'word(OUT_ID) | word(OUT_ID + 1) | word(OUT_WINDOW) == 0',
-    to: 'word(OUT_WINDOW) == 0',
+    from: '== self.id;',
+    to: '== self.id || true;',
   },
   {
     ...FLOW,
@@ -79,13 +79,13 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: credit is given for every item',
-    from: 'this.#consumed >= window >>> 1',
+    from: 'this.#consumed >= window / GRANTS_PER_WINDOW',
     to: 'this.#consumed > 0',
   },
   {
     ...FLOW,
-    what: 'flow: credit is given when a whole window was read, and not when half was',
-    from: 'this.#consumed >= window >>> 1',
+    what: 'flow: credit is given when a whole window was read, and not in parts',
+    from: 'this.#consumed >= window / GRANTS_PER_WINDOW',
     to: 'this.#consumed >= window',
   },
   {

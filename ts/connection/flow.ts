@@ -13,7 +13,7 @@ import { waitOptions } from '../values/options.js'
 import { promised } from '../values/thenable.js'
 import { Waiters } from './wait.js'
 
-const { ITEM_OVERHEAD, ORDER_CONSUMED, ORDER_END } = native
+const { GRANTS_PER_WINDOW, ITEM_OVERHEAD, ORDER_CONSUMED, ORDER_END } = native
 
 /** What an item takes of the credit: what its frame takes in a ring. */
 const itemCost = (length: number): number => (length + ITEM_OVERHEAD + 7) & ~7
@@ -321,11 +321,12 @@ export class ItemReader implements AsyncIterableIterator<any> {
     this.close(error)
   }
 
-  /** The application has consumed items: at half a window, the credit is returned. */
+  /** The application has consumed items: the credit is returned, some parts of a window at a
+   * time. */
   #done(cost: number): void {
     this.#consumed += cost
     const { link, window } = this.#address
-    if (this.#consumed >= window >>> 1 || link.hasUnread) this.report()
+    if (this.#consumed >= window / GRANTS_PER_WINDOW || link.hasUnread) this.report()
   }
 
   /** Says what was read since the last time. */

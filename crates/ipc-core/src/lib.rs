@@ -124,6 +124,6 @@ pub use limits::{
 };
 pub use option_block::{TRACE_LEN, Trace};
 pub use remote_error::RemoteError;
-pub use session::{Draft, Ending, Message, id, item_cost, route};
+pub use session::{Draft, Ending, GRANTS_PER_WINDOW, Message, id, item_cost, route};
 pub use time::Time;
 pub use value::{Element, Extension, Record, Value};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ipc_core::{
     Body, BufferId, Code, Codec, Corrupt, Deferred, Draft, Engine, Error, Event, Host, Kind, Lane,
-    LinkId, ListenOptions, Message, Options, Overflow, Sent, TRACE_LEN, Time, Trace, id,
+    LinkId, ListenOptions, Message, Options, Overflow, Sent, TRACE_LEN, Time, Trace, id, item_cost,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -19,6 +19,7 @@ struct Side {
     /// Of those that came as one frame.
     payloads: Vec<Vec<u8>>,
     closed: Vec<(LinkId, Option<Code>)>,
+    abandoned: Vec<u64>,
 }
 
 impl Host for Side {
@@ -48,6 +49,7 @@ impl Host for Side {
             Event::Closed { link, error } => {
                 self.closed.push((link, error.map(|error| error.code())));
             }
+            Event::Abandoned { id, .. } => self.abandoned.push(id),
             _ => {}
         }
     }
@@ -176,6 +178,37 @@ fn a_run_ends_where_the_ring_is_full_and_overtakes_nothing_that_waits() {
     pair.drive_until("received", |pair| pair.serving.payloads.len() > count as usize);
     assert!((0..=count).map(numbered).eq(pair.serving.payloads.iter().cloned()));
     assert_eq!(pair.client.link_stats(link).unwrap().sent, u64::from(count) + 1);
+}
+
+#[test]
+fn a_run_of_items_ends_with_its_credit() {
+    let mut pair = Pair::connected("items", 1);
+    let (link, there) = (pair.asking.links[0], pair.serving.links[0]);
+    let code = pair.client.code("count").unwrap();
+    let request = Draft { window: Some(4096), ..draft(Kind::Request, code, id::join(0, 1)) };
+    pair.client.send(link, &request, &[]).unwrap();
+    pair.client.flush();
+    pair.drive_until("asked", |pair| !pair.serving.messages.is_empty());
+    let item = draft(Kind::ReplyItem, 0, request.id);
+    let payload = [7; 100];
+    assert_eq!(pair.server.send(there, &item, &payload).unwrap(), Sent::Written);
+    let mut count = 1;
+    let mut run = pair.server.run(there, &item).expect("nothing else is needed");
+    while run.push(&payload) {
+        count += 1;
+    }
+    assert_eq!(count, 4096 / item_cost(payload.len()));
+    assert_eq!(pair.server.credit(there, Kind::ReplyItem, request.id), Some(0));
+    let refused = pair.server.send(there, &item, &payload).unwrap_err();
+    assert_eq!(refused.code(), Code::Full);
+    pair.server.flush();
+    pair.drive_until("received", |pair| pair.asking.messages.len() as u64 == count);
+    assert!(pair.asking.payloads.iter().all(|one| *one == payload));
+    pair.client.cancel(link, request.id);
+    pair.client.flush();
+    pair.drive_until("cancelled", |pair| pair.serving.abandoned.contains(&request.id));
+    let gone = pair.server.run(there, &item).is_none_or(|mut run| !run.push(&payload));
+    assert!(gone, "it is not wanted any more");
 }
 
 #[test]

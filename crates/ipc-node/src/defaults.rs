@@ -21,6 +21,8 @@ pub const WINDOW_MIN: u32 = ipc_core::WINDOW_MIN;
 pub const WINDOW_MAX: u32 = ipc_core::WINDOW_MAX;
 #[napi]
 pub const WINDOW_DEFAULT: u32 = ipc_core::WINDOW_DEFAULT;
+#[napi]
+pub const GRANTS_PER_WINDOW: u32 = ipc_core::GRANTS_PER_WINDOW;
 /// What an item takes of a stream's credit besides its payload; the sum is rounded up to eight.
 #[napi]
 pub const ITEM_OVERHEAD: u32 = HEADER_LEN as u32;

@@ -106,7 +106,7 @@ fn send_alike<'a>(
     draft: &Draft,
     mut rest: &'a [u8],
 ) -> &'a [u8] {
-    if rest.is_empty() || draft.kind != Kind::OneWay || first.flags != 0 {
+    if rest.is_empty() || first.flags != 0 {
         return rest;
     }
     let Some(mut run) = engine.run(first.link, draft) else { return rest };
@@ -183,7 +183,7 @@ impl<'a> Record<'a> {
     }
 
     /// The payload of the first record of `bytes`, if in all else it is like this one, which has no
-    /// id, window or flags; and what comes behind it.
+    /// flags; and what comes behind it.
     #[inline]
     fn payload_alike<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
         let (fixed, _) = bytes.split_first_chunk::<RECORD_LEN>()?;
@@ -194,7 +194,7 @@ impl<'a> Record<'a> {
         let is_alike = word(OUT_LINK) == self.link.0
             && word(OUT_HEAD) == self.head
             && word(OUT_CODE) == self.code_or_item
-            && word(OUT_ID) | word(OUT_ID + 1) | word(OUT_WINDOW) == 0;
+            && (u64::from(word(OUT_ID + 1)) << 32 | u64::from(word(OUT_ID))) == self.id;
         if !is_alike {
             return None;
         }

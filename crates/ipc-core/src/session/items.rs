@@ -107,6 +107,24 @@ impl Session {
         Ok(true)
     }
 
+    /// Whether an item may be sent like the one before it.
+    #[inline]
+    pub fn may_send_item(&mut self, kind: Kind, id: u64) -> bool {
+        let stream = self.stream(kind, id, Direction::Out);
+        stream.is_some_and(|stream| !stream.ended && stream.credit() > 0)
+    }
+
+    /// A message like the one before it was sent: an item that may be, or a one-way message.
+    #[inline]
+    pub fn sent_alike(&mut self, kind: Kind, id: u64, len: usize) {
+        self.counters.sent += 1;
+        if kind.is_item()
+            && let Some(stream) = self.stream(kind, id, Direction::Out)
+        {
+            stream.take_credit(len);
+        }
+    }
+
     #[inline]
     pub(super) fn receive_item(&mut self) -> Result<bool, Corrupt> {
         let Message { kind, id, len, .. } = self.message;

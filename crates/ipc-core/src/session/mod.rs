@@ -37,7 +37,7 @@ use names::{Definition, Names};
 use slots::Slots;
 
 pub use message::{Draft, Message, route};
-pub use stream::item_cost;
+pub use stream::{GRANTS_PER_WINDOW, item_cost};
 
 /// Codes of control frames.
 pub mod control {
@@ -234,12 +234,6 @@ impl Session {
         // A message without an answer has an id on this side only.
         let id = if draft.kind == Kind::OneWay { 0 } else { draft.id };
         Ok(Some(Header::new(draft.kind, code, id).with_codec(draft.codec)))
-    }
-
-    /// A one-way message was sent that was checked before.
-    #[inline]
-    pub fn count_sent(&mut self) {
-        self.counters.sent += 1;
     }
 
     /// The peer's code for our name of that number in a lane. `None`: it has to be defined first.

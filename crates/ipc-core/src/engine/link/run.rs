@@ -1,5 +1,6 @@
-//! Runs of one-way messages that differ in nothing but their payload. What has to be known of such
-//! a message is found out once: whether it may be sent, under which code, and what its header says.
+//! Runs of one-way messages, or of items of a stream, that differ in nothing but their payload.
+//! What has to be known of such a message is found out once: whether it may be sent, under which
+//! code, and what its header says.
 
 use super::Link;
 use crate::engine::carrier::Carrier;
@@ -14,6 +15,8 @@ pub struct Run<'a> {
     ring: usize,
     /// Of each message, but for its length.
     header: Header,
+    /// Whether each takes credit of a stream.
+    is_item: bool,
     /// The longest payload that goes as one frame.
     len_max: usize,
 }
@@ -23,21 +26,27 @@ impl Link {
     /// may be dropped, or have a name that the peer does not know yet.
     #[inline]
     pub fn run(&mut self, draft: &Draft) -> Option<Run<'_>> {
-        let is_plain = draft.kind == Kind::OneWay
-            && draft.id == 0
-            && draft.trace.is_none()
+        let (kind, ring) = (draft.kind, draft.lane as usize);
+        let is_plain = draft.trace.is_none()
             && !draft.compress
             && self.life.may_send()
             && !self.writing.is_waiting();
-        let ring = draft.lane as usize;
-        if !is_plain || !matches!(self.bounds.overflow[ring], Overflow::Wait(_)) {
+        if !is_plain {
             return None;
         }
-        let header = Header::new(Kind::OneWay, self.code(draft)?, 0).with_codec(draft.codec);
+        let code = match kind {
+            Kind::OneWay if draft.id == 0 => {
+                matches!(self.bounds.overflow[ring], Overflow::Wait(_)).then_some(())?;
+                self.code(draft)?
+            }
+            kind if kind.is_item() => 0,
+            _ => return None,
+        };
+        let header = Header::new(kind, code, draft.id).with_codec(draft.codec);
         let agreed = self.peer.agreement.limits.message_len_max;
         let frame_max = self.carrier.payload_max(ring).min(FRAME_LEN_MAX);
         let len_max = usize::try_from(agreed).map_or(frame_max, |agreed| agreed.min(frame_max));
-        Some(Run { link: self, ring, header, len_max })
+        Some(Run { link: self, ring, header, is_item: kind.is_item(), len_max })
     }
 }
 
@@ -45,15 +54,16 @@ impl Run<'_> {
     /// Writes one more. False: it was not written, and is to be sent by itself.
     #[inline]
     pub fn push(&mut self, payload: &[u8]) -> bool {
-        if payload.len() > self.len_max {
+        let Self { link, ring, header, is_item, len_max } = self;
+        let (kind, id) = (header.kind(), header.id);
+        if payload.len() > *len_max || (*is_item && !link.session.may_send_item(kind, id)) {
             return false;
         }
-        let Self { link, ring, header, .. } = self;
         let header = header.with_len(payload.len()).sealed(link.peer.agreement.crc, &[payload]);
         // A ring that is corrupt is found again, and reported, when the message is sent by itself.
         let is_written = matches!(link.carrier.push(*ring, header, &[payload]), Ok(true));
         if is_written {
-            link.session.count_sent();
+            link.session.sent_alike(kind, id, payload.len());
         }
         is_written
     }
