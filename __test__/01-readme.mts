@@ -148,14 +148,3 @@ test('each program of the README is run by one of its sessions', (t) => {
   }
   t.true(sessions.length >= 2)
 })
-
-test('the figures of the README are those of SPECIFICATION.md', (t) => {
-  const specification = readFileSync(join(ROOT, 'SPECIFICATION.md'), 'utf8')
-  const [, table] = /^\| what \| Ringpost \|.*\n\|[-|]+\|\n((?:\|.*\n)+)/m.exec(README)!
-  const rows = table.trimEnd().split('\n')
-  t.true(rows.length > 0)
-  for (const row of rows) {
-    const quoted = row.replace(/ \|$/, ' ')
-    t.true(specification.includes(`\n${quoted}`), `SPECIFICATION.md has no row "${quoted}"`)
-  }
-})

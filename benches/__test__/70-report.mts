@@ -213,7 +213,7 @@ test('floors, bars and verdicts stand beside what was seen', (t) => {
   t.regex(page, /audio, p50<\/th><td>≤ 100 µs<\/td><td>61.0 µs<\/td><td class="good words">✓ met</)
   t.regex(page, /<td>≤ 50.0 µs<\/td><td>61.0 µs<\/td><td class="bad words">✗ missed</)
   t.regex(page, /growth of resident memory<\/th><td>≤ 1 MiB<\/td><td>−24 KiB<\/td>/)
-  t.regex(page, /one-way 64 B<\/th>.*<td>≥ 15<\/td><td>≥ 40<\/td><td class="bad words">✗ missed</)
+  t.regex(page, /one-way 64 B<\/th>.*<td>≥ 1.5<\/td><td>≥ 3<\/td><td class="bad words">✗ missed</)
   t.regex(page, /added to a bare Node process<\/th><td>3.70 MiB<\/td><td><\/td><td><\/td>/)
 })
 
