@@ -103,7 +103,7 @@ test.serial('a transport that was asked for and left out makes the exit code 3',
   } else {
     t.is(code, 3, out)
     t.deepEqual(leftOut.map((what) => what.split(':')[0]), [
-      ...['Ringpost, rust-rust', 'Unix socket, rust-rust', 'bare ring, rust-rust'],
+      ...['Ringpost, rust-rust', 'Unix socket, by an expert, rust-rust', 'bare ring, rust-rust'],
     ])
     t.true(transports.every(({ missing }) => missing !== null))
     t.regex(out, /LEFT OUT: bare ring, rust-rust: its Rust program is not built/)
