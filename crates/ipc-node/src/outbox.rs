@@ -106,7 +106,8 @@ fn send_alike<'a>(
     draft: &Draft,
     mut rest: &'a [u8],
 ) -> &'a [u8] {
-    if rest.is_empty() || first.flags != 0 {
+    // Requests and answers, each of which has an id of its own, end here.
+    if first.flags != 0 || first.payload_alike(rest).is_none() {
         return rest;
     }
     let Some(mut run) = engine.run(first.link, draft) else { return rest };
