@@ -47,7 +47,8 @@ class FakeOutbox {
 
   constructor(readonly target: FakeLink) {}
 
-  append(bytes: Uint8Array, trace: unknown): void {
+  append(bytes: Uint8Array, length: number, trace: unknown): void {
+    assert.equal(length, bytes.length)
     assert.equal(trace, undefined)
     this.#keep(this.format, this.code, 0, new Uint8Array(bytes))
   }
@@ -83,9 +84,10 @@ class FakeLink {
     return this.waiting
   }
 
-  check(length: number): void {
+  check({ length }: Uint8Array): number {
     if (this.end !== undefined) throw this.end
     if (length > MESSAGE_LEN_MAX) throw tooLong
+    return length
   }
 
   address(contract: unknown): Address {

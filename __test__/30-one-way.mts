@@ -342,6 +342,18 @@ test('the signal of an event is aborted when the connection is over', async (t) 
   t.like(signal.reason, { code: 'ERR_CLOSED' })
 })
 
+test('events and requests of one length are read where each of them begins', async (t) => {
+  const client = await server.connect(t)
+  const numbers = Array.from({ length: 20 }, (_, number) => number)
+  for (const number of numbers) {
+    // The event is the first of its batch, and the request alone is the first of the next.
+    client.notify(Tick, ['same', number])
+    t.deepEqual(await client.request(Echo, ['same', number]), ['same', number])
+    t.deepEqual(await client.request(Echo, ['same', number]), ['same', number])
+  }
+  t.deepEqual(await client.request(Ticks, 'same'), numbers)
+})
+
 test('an event may be sent from within a handler of any kind', async (t) => {
   const client = await server.connect(t)
   client.handle('relay', (label: string) => client.notify(Tick, [label, 1]))

@@ -149,13 +149,16 @@ export declare const EVENT_UNREADABLE: number
  */
 export declare const FLAG_OUTSIDE: number
 
-/**
- * Flag of a record that has arrived: the request is a stream, and its window precedes the payload
- * and the trace context.
- */
+/** Flag of a record: the request is a stream, and has a window. */
 export declare const FLAG_STREAM: number
 
-/** Flag of a record: a trace context precedes the payload. */
+/**
+ * Flag of a record: outgoing, the request has a timeout in milliseconds; incoming, it is a
+ * request, and has a deadline in milliseconds of the monotonic clock, 0 for never.
+ */
+export declare const FLAG_TIMED: number
+
+/** Flag of a record: it has a trace context. */
 export declare const FLAG_TRACED: number
 
 export declare const GRANTS_PER_WINDOW: number
@@ -166,11 +169,6 @@ export declare const HELLO_TIMEOUT_MS_DEFAULT: number
 export declare const IN_ABOUT: number
 
 export declare const IN_CODE: number
-
-/** Of an event, in place of a deadline. */
-export declare const IN_COUNT: number
-
-export declare const IN_DEADLINE: number
 
 export declare const IN_HEAD: number
 
@@ -318,25 +316,13 @@ export declare const ORDER_END: number
 
 export declare const OUT_CODE: number
 
-/** Of an order, in place of a timeout. */
-export declare const OUT_COUNT: number
-
 export declare const OUT_HEAD: number
 
 export declare const OUT_ID: number
 
-/** Of an order, in place of a code. */
-export declare const OUT_ITEM: number
-
-export declare const OUT_LEN: number
-
 export declare const OUT_LINK: number
 
 export declare const OUT_PAYLOAD_LEN: number
-
-export declare const OUT_TIMEOUT: number
-
-export declare const OUT_WINDOW: number
 
 export declare const OUT_WORDS: number
 
@@ -427,6 +413,9 @@ export declare const STATE_SYNC_SLOT: number
 export declare const STATE_USED: number
 
 export declare const STATE_WORDS: number
+
+/** Bytes of a span or a time in a record. */
+export declare const TIME_BYTES: number
 
 export declare const TIMEOUT_MS_DEFAULT: number
 

@@ -55,18 +55,24 @@ export class Border {
 /** An arena with these messages, one behind the other. */
 export function arena(messages: Incoming[]): ArrayBuffer {
   const { IN_CODE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS } = native
-  const lengths = messages.map(({ payload }) => (IN_WORDS * 4 + payload.length + 7) & ~7)
+  const { FLAG_TIMED, KIND_REQUEST, TIME_BYTES } = native
+  const timed = ({ kind }: Incoming) => (kind === KIND_REQUEST ? TIME_BYTES : 0)
+  const lengths = messages.map(
+    (message) => (IN_WORDS * 4 + timed(message) + message.payload.length + 7) & ~7,
+  )
   const memory = new ArrayBuffer(lengths.reduce((sum, length) => sum + length, 0))
   const words = new Uint32Array(memory)
   let at = 0
-  for (const [index, { kind, codec, code, slot, generation, payload }] of messages.entries()) {
+  for (const [index, message] of messages.entries()) {
+    const { kind, codec, code, slot, generation, payload } = message
+    const flags = timed(message) > 0 ? FLAG_TIMED : 0
     words[at + IN_LEN] = lengths[index]
-    words[at + IN_HEAD] = kind | (NORMAL << 8) | (codec << 16)
+    words[at + IN_HEAD] = kind | (NORMAL << 8) | (codec << 16) | (flags << 24)
     words[at + IN_CODE] = code
     words[at + IN_PAYLOAD_LEN] = payload.length
     words[at + IN_ID] = slot
     words[at + IN_ID + 1] = generation
-    new Uint8Array(memory).set(payload, (at + IN_WORDS) << 2)
+    new Uint8Array(memory).set(payload, ((at + IN_WORDS) << 2) + timed(message))
     at += lengths[index] >>> 2
   }
   return memory

@@ -72,7 +72,7 @@ function writing(size: number): MicroCase {
       outbox.slot = slot
       outbox.generation = 2
       outbox.timeoutMs = TIMEOUT_MS
-      outbox.append(payload, undefined)
+      outbox.append(payload, size, undefined)
     }
   }
   return {
@@ -95,17 +95,19 @@ function writing(size: number): MicroCase {
 }
 
 function proveWritten(words: Uint32Array, payload: Uint8Array): void {
-  const { OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_WORDS } = native
+  const { OUT_CODE, OUT_HEAD, OUT_ID, OUT_LINK, OUT_PAYLOAD_LEN, OUT_WORDS } = native
+  const { FLAG_TIMED, TIME_BYTES } = native
+  const head = KIND_REQUEST | (NORMAL << 8) | (BYTES << 16) | (FLAG_TIMED << 24)
   let at = 0
   for (let slot = 0; slot < MANY; slot++) {
     assert.equal(words[at + OUT_LINK], 1)
-    assert.equal(words[at + OUT_HEAD], KIND_REQUEST | (NORMAL << 8) | (BYTES << 16))
+    assert.equal(words[at + OUT_HEAD], head)
     assert.equal(words[at + OUT_CODE], 3)
     assert.deepEqual([...words.subarray(at + OUT_ID, at + OUT_ID + 2)], [slot, 2])
     assert.equal(words[at + OUT_PAYLOAD_LEN], payload.length)
-    const start = words.byteOffset + (at + OUT_WORDS) * 4
+    const start = words.byteOffset + (at + OUT_WORDS) * 4 + TIME_BYTES
     assert.deepEqual(new Uint8Array(words.buffer, start, payload.length), payload)
-    at += words[at + OUT_LEN] >>> 2
+    at += ((OUT_WORDS * 4 + TIME_BYTES + payload.length + 7) & ~7) >>> 2
   }
   assert.equal(at, words.length)
 }

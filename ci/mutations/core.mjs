@@ -386,8 +386,36 @@ export const CORE = [
   {
     what: 'run: items are sent without credit',
     file: 'crates/ipc-core/src/session/items.rs',
-    from: '!stream.ended && stream.credit() > 0',
-    to: '!stream.ended',
+    from: '!has_ended && stream.credit() > 0',
+    to: '!has_ended',
+    by: 'host',
+  },
+  {
+    what: 'run: what lay behind a payload goes with it',
+    file: 'crates/ipc-core/src/engine/link/run.rs',
+    from: 'payload[len..].fill(0);',
+    to: '',
+    by: 'host',
+  },
+  {
+    what: 'alike: a checksum is not looked at',
+    file: 'crates/ipc-core/src/engine/link/alike.rs',
+    from: 'found == self.sealed,',
+    to: 'true,',
+    by: 'unit',
+  },
+  {
+    what: 'alike: answers come that nothing waits for',
+    file: 'crates/ipc-core/src/session/receiving.rs',
+    from: 'kind if kind.is_answer() => self.calls.is_live(id),',
+    to: 'kind if kind.is_answer() => true,',
+    by: 'host',
+  },
+  {
+    what: 'alike: what is read together is not counted against the others',
+    file: 'crates/ipc-core/src/lanes/mod.rs',
+    from: '        self.rings[ring].skip(len);\n        self.spend(ring, cost);',
+    to: '        self.rings[ring].skip(len);',
     by: 'host',
   },
 ]

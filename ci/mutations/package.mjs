@@ -19,20 +19,27 @@ export const PACKAGE = [
   {
     ...ALIKE,
     what: 'outbox: a run goes on over another name',
-    from: '            && word(OUT_CODE) == self.code_or_item\n',
+    from: '            && fields.word(OUT_CODE) == self.code\n',
     to: '',
   },
   {
     ...ALIKE,
     what: 'outbox: a run goes on over another lane',
-    from: '            && word(OUT_HEAD) == self.head\n',
+    from: '            && fields.word(OUT_HEAD) == self.head\n',
     to: '',
   },
   {
     ...ALIKE,
     what: 'outbox: a run goes on over a message whose outcome is awaited',
-    from: '== self.id;',
-    to: '== self.id || true;',
+    from: 'fields.id() == self.id;',
+    to: 'fields.id() == self.id || true;',
+  },
+  {
+    what: 'inbox: a view of another payload in the same place is given out',
+    file: 'ts/runtime/inbox.ts',
+    from: ' && this.#starts[place] === start',
+    to: '',
+    by: '30-one-way',
   },
   {
     ...FLOW,
@@ -139,7 +146,7 @@ export const PACKAGE = [
   {
     ...FLOW,
     what: 'flow: what is written takes no credit',
-    from: 'this.#sent += itemCost(payload.length)\n',
+    from: 'this.#sent += itemCost(length)\n',
     to: '',
   },
   {

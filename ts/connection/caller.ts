@@ -218,7 +218,7 @@ export class Caller {
     const link = this.#link
     const { contract } = call
     const payload = encodeWith(contract.codec, params, 'params')
-    link.check(payload.length)
+    const length = link.check(payload)
     const code = link.code(contract)
     const slot = this.#pending.add(call)
     if (slot >= link.peer.pendingMax) {
@@ -238,7 +238,7 @@ export class Caller {
     outbox.generation = this.#pending.generation(slot)
     outbox.timeoutMs = nativeSpan(call.timeoutMs)
     outbox.window = window
-    outbox.append(payload, trace)
+    outbox.append(payload, length, trace)
     return slot
   }
 

@@ -156,9 +156,9 @@ export class Connection
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
     const bytes = encodeWith(contract.codec, payload, 'payload')
-    this.#link.check(bytes.length)
+    const length = this.#link.check(bytes)
     return this.#sends.wait((slot, generation) =>
-      this.#append(contract, bytes, laneNumber(lane), traceparent, slot, generation),
+      this.#append(contract, bytes, length, laneNumber(lane), traceparent, slot, generation),
     )
   }
 
@@ -171,17 +171,17 @@ export class Connection
   ): boolean {
     const link = this.#link
     const { outbox } = link.runtime
-    link.check(bytes.length)
+    const length = link.check(bytes)
     const number = laneNumber(lane)
     const { unsure, laneShare } = link.settings
     if (!unsure[number] && outbox.used + link.queued(number) <= laneShare) {
-      this.#append(contract, bytes, number, traceparent, 0, 0)
+      this.#append(contract, bytes, length, number, traceparent, 0, 0)
       return link.queued(number) === 0
     }
     // What came before goes first, so that what is refused or dropped now is this message.
     outbox.submit()
     const { refused, dropped } = outbox
-    this.#append(contract, bytes, number, traceparent, 0, 0)
+    this.#append(contract, bytes, length, number, traceparent, 0, 0)
     outbox.submit()
     if (outbox.refused !== refused) throw isFull(link.peer.pid)
     return outbox.dropped === dropped && link.queued(number) === 0
@@ -190,6 +190,7 @@ export class Connection
   #append(
     contract: EventContract,
     bytes: Uint8Array,
+    length: number,
     lane: number,
     traceparent: string | undefined,
     slot: number,
@@ -206,7 +207,7 @@ export class Connection
     outbox.code = code
     outbox.slot = slot
     outbox.generation = generation
-    outbox.append(bytes, trace)
+    outbox.append(bytes, length, trace)
   }
 
   async drained(options?: api.WaitOptions): Promise<void> {

@@ -68,9 +68,9 @@ export class ItemWriter {
     const payload = encodeWith(codec, item, 'item')
     // A getter of the item's may have ended the stream.
     if (this.#end !== undefined) throw this.#end
-    link.check(payload.length)
+    const length = link.check(payload)
     if (this.#sent >= this.#granted) throw tooMany()
-    this.#sent += itemCost(payload.length)
+    this.#sent += itemCost(length)
     const { outbox } = link.runtime
     outbox.kind = this.#kind
     outbox.link = link.number
@@ -79,7 +79,7 @@ export class ItemWriter {
     outbox.code = code
     outbox.slot = slot
     outbox.generation = generation
-    outbox.append(payload, undefined)
+    outbox.append(payload, length, undefined)
     return this.isReady
   }
 

@@ -44,14 +44,12 @@ export class Link {
     return contract.code
   }
 
-  /** Throws if a message of this length cannot be sent. */
-  check(length: number): void {
+  /** Throws if a message with this payload cannot be sent. Returns the payload's length. */
+  check(payload: Uint8Array): number {
     if (this.end !== undefined) throw this.end
-    const { messageLenMax } = this.peer
-    if (length > messageLenMax) {
-      const message = `a message of ${length} bytes, at most ${messageLenMax} were agreed`
-      throw new IpcError('ERR_TOO_LARGE', message)
-    }
+    const { length } = payload
+    if (length > this.peer.messageLenMax) throw tooLarge(length, this.peer.messageLenMax)
+    return length
   }
 
   /** Bytes that wait for room in a lane, as of the last time anything was sent there. */
@@ -69,4 +67,8 @@ export class Link {
     for (let lane = 0; lane < LINK_UNREAD; lane++) if (this.queued(lane) > 0) return true
     return false
   }
+}
+
+function tooLarge(length: number, max: number): IpcError {
+  return new IpcError('ERR_TOO_LARGE', `a message of ${length} bytes, at most ${max} were agreed`)
 }

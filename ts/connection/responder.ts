@@ -201,7 +201,7 @@ export class Responder {
     if (window > 0 || !(route?.contract instanceof MethodContract)) {
       return this.#serveOther(route, inbox, at, code, extras, window)
     }
-    const context = this.#context(inbox, at, code)
+    const context = this.#context(inbox, at, code, inbox.deadline(at))
     const { contract, handler } = route
     try {
       const params = decode(route, contract.options.params, inbox, at, extras)
@@ -247,7 +247,7 @@ export class Responder {
       const contract = route.contract
       return this.#serveStream(route, contract, inbox, at, code, extras, window)
     }
-    const context = this.#context(inbox, at, code)
+    const context = this.#context(inbox, at, code, inbox.deadline(at))
     if (route === undefined) {
       const message = `there is no handler for the method "${name}"`
       return this.#fail(context, new IpcError('ERR_UNKNOWN_METHOD', message))
@@ -285,21 +285,28 @@ export class Responder {
 
   #reply(context: Context, contract: MethodContract | StreamContract, value: unknown): void {
     let payload
+    let length
     try {
       payload = encodeWith(contract.codec, value, 'result')
-      this.#link.check(payload.length)
+      length = this.#link.check(payload)
     } catch (error) {
       return this.#fail(context, error)
     }
-    this.#answer(context, KIND_REPLY, contract.format, payload)
+    this.#answer(context, KIND_REPLY, contract.format, payload, length)
   }
 
   #fail(context: Context, error: unknown): void {
     const payload = encodeError(error, this.#link.peer.messageLenMax)
-    this.#answer(context, KIND_ERROR, MESSAGE_PACK, payload)
+    this.#answer(context, KIND_ERROR, MESSAGE_PACK, payload, payload.length)
   }
 
-  #answer(context: Context, kind: number, codec: number, payload: Uint8Array): void {
+  #answer(
+    context: Context,
+    kind: number,
+    codec: number,
+    payload: Uint8Array,
+    length: number,
+  ): void {
     const { number, runtime, end } = this.#link
     if (end !== undefined) return
     const { laneNumber, slot, generation } = context
@@ -310,7 +317,7 @@ export class Responder {
     outbox.format = codec
     outbox.slot = slot
     outbox.generation = generation
-    outbox.append(payload, undefined)
+    outbox.append(payload, length, undefined)
   }
 
   /** Returns whether the answer is still waited for. */
@@ -364,11 +371,11 @@ export class Responder {
 
   /** Events that carry no trace differ in nothing but their lane. */
   #eventContext(inbox: Inbox, at: number, code: number): Context {
-    if (inbox.trace(at) !== undefined) return this.#context(inbox, at, code)
-    return (this.#eventContexts[inbox.lane(at)] ??= this.#context(inbox, at, code))
+    if (inbox.trace(at) !== undefined) return this.#context(inbox, at, code, 0)
+    return (this.#eventContexts[inbox.lane(at)] ??= this.#context(inbox, at, code, 0))
   }
 
-  #context(inbox: Inbox, at: number, code: number): Context {
+  #context(inbox: Inbox, at: number, code: number, deadline: number): Context {
     return new Context(
       this.#connection,
       this.#ended,
@@ -376,7 +383,7 @@ export class Responder {
       inbox.generation(at),
       code,
       inbox.lane(at),
-      inbox.deadline(at),
+      deadline,
       inbox.trace(at),
     )
   }

@@ -8,11 +8,10 @@ import { untransferable } from './thread.js'
 const {
   FLAG_OUTSIDE,
   FLAG_STREAM,
+  FLAG_TIMED,
   FLAG_TRACED,
   IN_ABOUT,
   IN_CODE,
-  IN_COUNT,
-  IN_DEADLINE,
   IN_HEAD,
   IN_ID,
   IN_LEN,
@@ -20,11 +19,12 @@ const {
   IN_WORDS,
   RUN_EXPOSED,
   RUN_KEPT,
+  TIME_BYTES,
   TRACE_BYTES,
   WINDOW_BYTES,
 } = native
 
-/** No two records begin in the same so many words. */
+/** No two records with a payload begin in the same so many words. */
 const PLACE_SHIFT = 3
 
 /** Places are counted in words from the arena's start. */
@@ -37,8 +37,8 @@ export class Inbox {
   readonly #floats: Float64Array
   /** Views that were lent, by place. */
   readonly #views: (Uint8Array | undefined)[]
-  /** The records they were lent for: to ask a view where it begins costs as much as to make one. */
-  readonly #viewed: Uint32Array
+  /** Where they begin: to ask a view costs as much as to make one. */
+  readonly #starts: Uint32Array
   readonly #pool: Pool
 
   /** `earlier` is another arena that was read before, maybe of the same link. */
@@ -48,7 +48,7 @@ export class Inbox {
     this.#words = new Uint32Array(memory)
     this.#floats = new Float64Array(memory)
     this.#views = new Array(this.#words.length >>> PLACE_SHIFT)
-    this.#viewed = new Uint32Array(this.#views.length)
+    this.#starts = new Uint32Array(this.#views.length)
     this.#pool = earlier?.link === link ? earlier.#pool : new Pool()
   }
 
@@ -93,12 +93,12 @@ export class Inbox {
 
   /** The deadline of a request, in milliseconds of the monotonic clock; 0 for never. */
   deadline(at: number): number {
-    return this.#floats[(at + IN_DEADLINE) >>> 1]
+    return this.#floats[(at + IN_WORDS) >>> 1]
   }
 
   /** The window of a request that is a stream; 0 of any other. */
   window(at: number): number {
-    return (this.#flags(at) & FLAG_STREAM) === 0 ? 0 : this.#words[at + IN_WORDS]
+    return (this.#flags(at) & FLAG_STREAM) === 0 ? 0 : this.#words[this.#windowStart(at) >>> 2]
   }
 
   /** What an event is about: see the event. */
@@ -108,7 +108,7 @@ export class Inbox {
 
   /** What an event counts: see the event. */
   count(at: number): number {
-    return this.#floats[(at + IN_COUNT) >>> 1]
+    return this.#floats[(at + IN_WORDS) >>> 1]
   }
 
   /** The payload for a caller that keeps it. */
@@ -130,15 +130,17 @@ export class Inbox {
   /** The same for our own code. Making a view costs as much as everything else, so the one of an
    * earlier message in the same place is reused. */
   borrowed(at: number, extras: Extras): Uint8Array {
-    if (this.#flags(at) !== 0) return this.#special(at, extras)
+    const flags = this.#flags(at)
+    if ((flags & ~FLAG_TIMED) !== 0) return this.#special(at, extras)
     const length = this.#words[at + IN_PAYLOAD_LEN]
+    const start = ((at + IN_WORDS) << 2) + (flags === 0 ? 0 : TIME_BYTES)
     const place = at >>> PLACE_SHIFT
     const last = this.#views[place]
-    // Records of another round may begin elsewhere in the same place.
-    if (last !== undefined && last.length === length && this.#viewed[place] === at) return last
-    const view = new Uint8Array(this.#memory, (at + IN_WORDS) << 2, length)
+    // Payloads of another round may begin elsewhere in the same place.
+    if (last !== undefined && last.length === length && this.#starts[place] === start) return last
+    const view = new Uint8Array(this.#memory, start, length)
     this.#views[place] = view
-    this.#viewed[place] = at
+    this.#starts[place] = start
     return view
   }
 
@@ -168,9 +170,7 @@ export class Inbox {
 
   #special(at: number, extras: Extras): Uint8Array {
     if ((this.#flags(at) & FLAG_OUTSIDE) !== 0) return this.#outside(at, extras)
-    const start = this.#start(at)
-    const end = ((at + IN_WORDS) << 2) + this.#words[at + IN_PAYLOAD_LEN]
-    return new Uint8Array(this.#memory, start, end - start)
+    return new Uint8Array(this.#memory, this.#start(at), this.#words[at + IN_PAYLOAD_LEN])
   }
 
   #outside(at: number, extras: Extras): Uint8Array {
@@ -189,8 +189,14 @@ export class Inbox {
 
   /** Where the trace context begins, if there is one. */
   #traceStart(at: number): number {
-    const start = (at + IN_WORDS) << 2
+    const start = this.#windowStart(at)
     return (this.#flags(at) & FLAG_STREAM) === 0 ? start : start + WINDOW_BYTES
+  }
+
+  /** Where the window begins, if there is one. */
+  #windowStart(at: number): number {
+    const start = (at + IN_WORDS) << 2
+    return (this.#flags(at) & FLAG_TIMED) === 0 ? start : start + TIME_BYTES
   }
 
   /** The trace context, copied, if there is one. */

@@ -8,29 +8,30 @@ import { native } from '../native.js'
 
 const {
   FLAG_OUTSIDE,
+  FLAG_STREAM,
+  FLAG_TIMED,
   FLAG_TRACED,
   LARGE,
   OUT_CODE,
-  OUT_COUNT,
   OUT_HEAD,
   OUT_ID,
-  OUT_ITEM,
-  OUT_LEN,
   OUT_LINK,
   OUT_PAYLOAD_LEN,
-  OUT_TIMEOUT,
-  OUT_WINDOW,
   OUT_WORDS,
   STATE_DROPPED,
   STATE_INSIDE,
   STATE_REFUSED,
   STATE_USED,
+  TIME_BYTES,
   TRACE_BYTES,
+  WINDOW_BYTES,
 } = native
 
 const SETTLED = Promise.resolve()
 const OUTBOX_BYTES = 256 << 10
 const RECORD_BYTES = OUT_WORDS * 4
+/** Of an order. */
+const COUNT_BYTES = 8
 
 /**
  * A record is written by setting its fields, which are plain properties because each setter would
@@ -74,35 +75,49 @@ export class Outbox {
     this.#hot = hot
   }
 
-  /** Appends a message. It is sent at the end of this turn at the latest. */
-  append(payload: Uint8Array, trace: Uint8Array | undefined): void {
-    const { length } = payload
-    const outside = length >= LARGE
-    let bytes = RECORD_BYTES
-    if (!outside) bytes += length
-    if (trace !== undefined) bytes += TRACE_BYTES
-    bytes = (bytes + 7) & ~7
-    const used = this.#reserve(bytes)
-    let flags = 0
-    let start = used + RECORD_BYTES
-    if (trace !== undefined) {
-      flags |= FLAG_TRACED
-      this.#bytes.set(trace, start)
-      start += TRACE_BYTES
+  /**
+   * Appends a message. It is sent at the end of this turn at the latest. The payload's length is
+   * passed on, because to ask for it costs as much as to look up any property.
+   */
+  append(payload: Uint8Array, length: number, trace: Uint8Array | undefined): void {
+    if (length >= LARGE || trace !== undefined || this.window !== 0) {
+      return this.#appendAny(payload, length, trace)
     }
-    if (outside) flags |= FLAG_OUTSIDE
-    else this.#bytes.set(payload, start)
-    const words = this.#words
-    const at = used >>> 2
-    words[at + OUT_LEN] = bytes
-    words[at + OUT_LINK] = this.link
-    words[at + OUT_HEAD] = this.kind | (this.lane << 8) | (this.format << 16) | (flags << 24)
-    words[at + OUT_CODE] = this.code
-    words[at + OUT_ID] = this.slot
-    words[at + OUT_ID + 1] = this.generation
-    words[at + OUT_PAYLOAD_LEN] = length
-    words[at + OUT_WINDOW] = this.window
-    this.#floats[(at + OUT_TIMEOUT) >>> 1] = this.timeoutMs
+    const { timeoutMs } = this
+    const timed = timeoutMs === 0 ? 0 : TIME_BYTES
+    const bytes = (RECORD_BYTES + timed + length + 7) & ~7
+    const used = this.#reserve(bytes)
+    if (timed > 0) this.#floats[(used + RECORD_BYTES) >>> 3] = timeoutMs
+    this.#bytes.set(payload, used + RECORD_BYTES + timed)
+    this.#write(used, timed > 0 ? FLAG_TIMED : 0, length)
+    this.code = this.slot = this.generation = this.timeoutMs = 0
+    this.#state[STATE_USED] = used + bytes
+    this.#schedule()
+  }
+
+  /** The same with any options, and payloads of any length. */
+  #appendAny(payload: Uint8Array, length: number, trace: Uint8Array | undefined): void {
+    const { timeoutMs, window } = this
+    const outside = length >= LARGE
+    const timed = timeoutMs === 0 ? 0 : TIME_BYTES
+    const streamed = window === 0 ? 0 : WINDOW_BYTES
+    const traced = trace === undefined ? 0 : TRACE_BYTES
+    const options = timed + streamed + traced
+    const bytes = (RECORD_BYTES + options + (outside ? 0 : length) + 7) & ~7
+    const used = this.#reserve(bytes)
+    let start = used + RECORD_BYTES
+    if (timed > 0) this.#floats[start >>> 3] = timeoutMs
+    start += timed
+    if (streamed > 0) this.#words[start >>> 2] = window
+    start += streamed
+    if (trace !== undefined) this.#bytes.set(trace, start)
+    if (!outside) this.#bytes.set(payload, start + traced)
+    const flags =
+      (timed > 0 ? FLAG_TIMED : 0) |
+      (streamed > 0 ? FLAG_STREAM : 0) |
+      (traced > 0 ? FLAG_TRACED : 0) |
+      (outside ? FLAG_OUTSIDE : 0)
+    this.#write(used, flags, length)
     this.code = this.slot = this.generation = this.window = this.timeoutMs = 0
     this.#state[STATE_USED] = used + bytes
     if (outside) this.#hot.submitOutside(unshared(payload))
@@ -111,21 +126,26 @@ export class Outbox {
 
   /** Appends an order, which goes the same way. */
   appendOrder(): void {
-    const used = this.#reserve(RECORD_BYTES)
+    const used = this.#reserve(RECORD_BYTES + COUNT_BYTES)
+    // In the place of a code.
+    this.code = this.item
+    this.#write(used, 0, COUNT_BYTES)
+    this.#floats[(used + RECORD_BYTES) >>> 3] = this.count
+    this.code = this.slot = this.generation = this.item = this.count = 0
+    this.#state[STATE_USED] = used + RECORD_BYTES + COUNT_BYTES
+    this.#schedule()
+  }
+
+  /** Writes what all records have. */
+  #write(used: number, flags: number, length: number): void {
     const words = this.#words
     const at = used >>> 2
-    words[at + OUT_LEN] = RECORD_BYTES
     words[at + OUT_LINK] = this.link
-    words[at + OUT_HEAD] = this.kind | (this.lane << 8)
-    words[at + OUT_ITEM] = this.item
+    words[at + OUT_HEAD] = this.kind | (this.lane << 8) | (this.format << 16) | (flags << 24)
+    words[at + OUT_CODE] = this.code
+    words[at + OUT_PAYLOAD_LEN] = length
     words[at + OUT_ID] = this.slot
     words[at + OUT_ID + 1] = this.generation
-    words[at + OUT_PAYLOAD_LEN] = 0
-    words[at + OUT_WINDOW] = 0
-    this.#floats[(at + OUT_COUNT) >>> 1] = this.count
-    this.slot = this.generation = this.item = this.count = 0
-    this.#state[STATE_USED] = used + RECORD_BYTES
-    this.#schedule()
   }
 
   /** Where a record of so many bytes begins. */

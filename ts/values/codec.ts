@@ -81,6 +81,11 @@ export function workingCodec(codec: api.Codec<any>): api.Codec<any> {
 export function encodeWith(codec: api.Codec<any>, value: unknown, what: string): Uint8Array {
   // What is bytes and not empty is looked at once.
   if (codec === WORKING[BYTES] && isUint8Array(value) && value.length > 0) return value
+  return encodeAny(codec, value, what)
+}
+
+/** In a function of its own, so that the compiler inlines the one above. */
+function encodeAny(codec: api.Codec<any>, value: unknown, what: string): Uint8Array {
   let payload: unknown
   try {
     payload = codec.encode(value)

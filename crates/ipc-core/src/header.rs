@@ -199,6 +199,12 @@ impl Header {
         self.flags() & OPTIONS != 0
     }
 
+    /// Whether two headers differ in nothing but their ids and the length of what follows them.
+    #[inline]
+    pub const fn is_like(&self, other: &Self) -> bool {
+        self.first == other.first
+    }
+
     /// Method, event or control code.
     #[inline]
     pub const fn code(&self) -> u16 {
@@ -249,6 +255,15 @@ impl Header {
         Ok((header, low32(last >> 32)))
     }
 
+    /// Decodes three words that are like this header in all but the id and the length. Returns the
+    /// checksum they carry as well. The length is *not* checked here either.
+    #[inline]
+    pub fn alike(&self, words: [u64; 3]) -> Option<(Self, u32)> {
+        let [first, id, last] = words;
+        let header = Self { first, id, len: low32(last) };
+        header.is_like(self).then_some((header, low32(last >> 32)))
+    }
+
     /// The 24 bytes of a whole frame on a socket, where the checksum always covers everything.
     pub fn to_bytes(self, payload: &[u8]) -> [u8; HEADER_LEN] {
         words_to_bytes(self.sealed(CrcMode::Full, &[payload]))
@@ -287,6 +302,7 @@ pub const fn frame_len(len: usize) -> usize {
 }
 
 /// Three words as the 24 bytes they stand for.
+#[inline]
 pub fn words_to_bytes(words: [u64; 3]) -> [u8; HEADER_LEN] {
     let mut bytes = [0; HEADER_LEN];
     for (chunk, word) in bytes.chunks_exact_mut(8).zip(words) {
@@ -295,7 +311,15 @@ pub fn words_to_bytes(words: [u64; 3]) -> [u8; HEADER_LEN] {
     bytes
 }
 
+/// The id and the bytes of the payload of a frame that was checked and has no options.
+#[inline]
+pub fn id_and_len(header: &[u8; HEADER_LEN]) -> (u64, usize) {
+    let [_, id, last] = bytes_to_words(header);
+    (id, low32(last) as usize)
+}
+
 /// 24 bytes as three words.
+#[inline]
 pub fn bytes_to_words(bytes: &[u8; HEADER_LEN]) -> [u64; 3] {
     let mut words = [0; 3];
     for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipc_core::{
-    Body, BufferId, Code, Codec, Corrupt, Deferred, Draft, Engine, Error, Event, Host, Kind, Lane,
-    LinkId, ListenOptions, Message, Options, Overflow, Sent, TRACE_LEN, Time, Trace, id, item_cost,
+    Body, BufferId, Code, Codec, Corrupt, CrcMode, Deferred, Draft, Engine, Error, Event,
+    HEADER_LEN, Host, Kind, Lane, LinkId, ListenOptions, Message, Options, Overflow, Sent,
+    TRACE_LEN, Time, Trace, id, id_and_len, item_cost,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -20,6 +21,11 @@ struct Side {
     payloads: Vec<Vec<u8>>,
     closed: Vec<(LinkId, Option<Code>)>,
     abandoned: Vec<u64>,
+    /// Memory for messages that are alike; none is offered if it is empty.
+    room: Vec<u8>,
+    /// How many came there, and what lay behind their payloads.
+    alike: usize,
+    behind: Vec<u8>,
 }
 
 impl Host for Side {
@@ -29,6 +35,24 @@ impl Host for Side {
         self.payloads.push(payload);
         self.messages.push((link, message.id));
         Ok(())
+    }
+
+    fn room_for_alike(&mut self, _: LinkId, _: &Message, len: usize) -> Option<&mut [u8]> {
+        self.room.get_mut(..len)
+    }
+
+    fn received_alike(&mut self, link: LinkId, _: &Message, len: usize) {
+        let mut rest = &self.room[..len];
+        while let Some((header, behind)) = rest.split_first_chunk::<HEADER_LEN>() {
+            let (id, payload_len) = id_and_len(header);
+            let (payload, behind) = behind.split_at(payload_len);
+            let (padding, next) = behind.split_at((HEADER_LEN + payload_len).wrapping_neg() % 8);
+            self.payloads.push(payload.to_vec());
+            self.messages.push((link, id));
+            self.behind.extend(padding);
+            self.alike += 1;
+            rest = next;
+        }
     }
 
     fn open(&mut self, _: LinkId, _: &Message) -> BufferId {
@@ -67,9 +91,14 @@ struct Pair {
 impl Pair {
     /// With so many connections between the two.
     fn connected(name: &str, connections: usize) -> Self {
+        Self::connected_with(name, connections, CrcMode::Header)
+    }
+
+    fn connected_with(name: &str, connections: usize, crc: CrcMode) -> Self {
         let directory = std::env::temp_dir().join(format!("ringpost-host-{}", std::process::id()));
         let mut options = Options { directory: Some(directory.join(name)), ..Options::default() };
         options.bounds.overflow = [Overflow::Wait(Duration::MAX); Lane::ALL.len()];
+        options.crc = crc;
         std::fs::create_dir_all(&directory).unwrap();
         let (mut server, client) = (Engine::new().unwrap(), Engine::new().unwrap());
         server.listen("host", &options, &ListenOptions::default()).unwrap();
@@ -189,6 +218,10 @@ fn a_run_of_items_ends_with_its_credit() {
     pair.client.send(link, &request, &[]).unwrap();
     pair.client.flush();
     pair.drive_until("asked", |pair| !pair.serving.messages.is_empty());
+    // The end of the items that go with a request is none of those that come back.
+    pair.client.end_items(link, Lane::Normal, request.id);
+    pair.client.flush();
+    pair.server.drive(&mut pair.serving);
     let item = draft(Kind::ReplyItem, 0, request.id);
     let payload = [7; 100];
     assert_eq!(pair.server.send(there, &item, &payload).unwrap(), Sent::Written);
@@ -229,6 +262,96 @@ fn messages_that_need_more_than_to_be_written_are_no_run() {
     }
     pair.client.close(link, &mut pair.asking);
     assert!(pair.client.run(link, &tick).is_none(), "it is closing");
+}
+
+#[test]
+fn messages_that_are_alike_are_copied_together_and_in_order() {
+    for (crc, name) in [(CrcMode::Off, "off"), (CrcMode::Header, "head"), (CrcMode::Full, "full")] {
+        let mut pair = Pair::connected_with(name, 1, crc);
+        let link = pair.asking.links[0];
+        pair.serving.room = vec![1; 64 << 10];
+        let (tick, tock) = (pair.client.code("tick").unwrap(), pair.client.code("tock").unwrap());
+        let payload = |number: usize| vec![number.to_le_bytes()[0]; number % 300 * (number % 7)];
+        for number in 0..2000 {
+            // Now and then another comes between, or one that is too long to be copied ahead.
+            let code = if number % 50 == 49 { tock } else { tick };
+            let one = if number % 400 == 399 { vec![7; 60_000] } else { payload(number) };
+            pair.client.send(link, &draft(Kind::OneWay, code, 0), &one).unwrap();
+        }
+        pair.client.flush();
+        pair.drive_until("received", |pair| pair.serving.payloads.len() == 2000);
+        for (number, found) in pair.serving.payloads.iter().enumerate() {
+            let is_long = number % 400 == 399;
+            assert!(*found == if is_long { vec![7; 60_000] } else { payload(number) }, "{number}");
+        }
+        assert!(pair.serving.alike > 1000, "{} together", pair.serving.alike);
+        assert_eq!(pair.server.link_stats(pair.serving.links[0]).unwrap().received, 2000);
+    }
+}
+
+#[test]
+fn messages_that_are_alike_leave_the_other_lanes_their_turn() {
+    let mut pair = Pair::connected("turns", 1);
+    let link = pair.asking.links[0];
+    pair.serving.room = vec![1; 64 << 10];
+    let code = pair.client.code("tick").unwrap();
+    for (lane, count) in [(Lane::Normal, 500), (Lane::Low, 10)] {
+        let tick = Draft::one_way(code, lane, Codec::Bytes);
+        for _ in 0..count {
+            pair.client.send(link, &tick, &[lane as u8]).unwrap();
+        }
+    }
+    pair.client.flush();
+    pair.drive_until("received", |pair| pair.serving.payloads.len() == 510);
+    let first = pair.serving.payloads.iter().position(|payload| payload[0] == Lane::Low as u8);
+    assert!(first.is_some_and(|first| first < 100), "{first:?}");
+}
+
+#[test]
+fn a_frame_that_is_made_where_its_payload_lies_carries_nothing_else_that_lay_there() {
+    let mut pair = Pair::connected("sealed", 1);
+    let link = pair.asking.links[0];
+    pair.serving.room = vec![1; 64 << 10];
+    let tick = draft(Kind::OneWay, pair.client.code("tick").unwrap(), 0);
+    pair.client.send(link, &tick, &[0; 3]).unwrap();
+    let mut frames = vec![0xee; 20 * 32];
+    let mut run = pair.client.run(link, &tick).unwrap();
+    assert_eq!(run.room(frames.len()), frames.len());
+    for frame in frames.chunks_exact_mut(32) {
+        frame[HEADER_LEN..HEADER_LEN + 3].copy_from_slice(b"own");
+        assert!(run.seal(frame, 3));
+    }
+    run.push_frames(&frames);
+    pair.client.flush();
+    pair.drive_until("received", |pair| pair.serving.payloads.len() == 21);
+    assert!(pair.serving.payloads[1..].iter().all(|one| one == b"own"));
+    assert!(pair.serving.alike > 0 && pair.serving.behind.iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn answers_that_are_alike_end_only_the_requests_that_wait_for_them() {
+    let mut pair = Pair::connected("answers", 1);
+    let (link, there) = (pair.asking.links[0], pair.serving.links[0]);
+    pair.asking.room = vec![1; 64 << 10];
+    let code = pair.client.code("work").unwrap();
+    let ids: Vec<_> = (0..100).map(|slot| id::join(slot, 1)).collect();
+    for id in &ids {
+        pair.client.send(link, &draft(Kind::Request, code, *id), &[]).unwrap();
+    }
+    pair.client.flush();
+    pair.drive_until("asked", |pair| pair.serving.messages.len() == ids.len());
+    for id in &ids {
+        pair.server.send(there, &draft(Kind::Reply, 0, *id), &id.to_le_bytes()).unwrap();
+    }
+    pair.server.flush();
+    let (given_up, awaited): (Vec<_>, Vec<_>) = ids.iter().copied().partition(|id| id % 10 == 3);
+    assert!(given_up.iter().all(|id| pair.client.cancel(link, *id)));
+    pair.drive_until("answered", |pair| pair.asking.messages.len() == awaited.len());
+    assert!(pair.asking.messages.iter().map(|(_, id)| *id).eq(awaited.iter().copied()));
+    assert!(pair.asking.alike > 0);
+    let stats = pair.client.link_stats(link).unwrap();
+    assert_eq!(stats.late_replies, given_up.len() as u64);
+    assert!(awaited.iter().all(|id| !pair.client.cancel(link, *id)), "they have ended");
 }
 
 /// Asks, and has the other side take the request.

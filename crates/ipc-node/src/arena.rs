@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use ipc_core::{Lane, LinkId, Message, Time};
+use ipc_core::{HEADER_LEN, Lane, LinkId, Message, Time, id_and_len};
 
 use crate::memory::Memory;
-use crate::records::inward::{
-    IN_CODE, IN_DEADLINE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS,
-};
+use crate::records::inward::{IN_CODE, IN_HEAD, IN_ID, IN_LEN, IN_PAYLOAD_LEN, IN_WORDS};
 
 pub const RECORD_LEN: usize = IN_WORDS as usize * 4;
+
+const _: () = assert!(RECORD_LEN == HEADER_LEN, "a record takes the place of a frame");
 
 pub struct Arena {
     pub link: LinkId,
@@ -25,15 +25,13 @@ pub struct Arena {
     pub ended: bool,
 }
 
-/// What a record says besides its payload.
+/// What a record says besides its options and its payload.
 #[derive(Clone, Copy, Default)]
 pub struct Head {
     pub head: u32,
     /// The code of a message, or what an event is about.
     code_or_about: u32,
     pub id: u64,
-    /// The deadline of a message, or the count of an event.
-    deadline_or_count: f64,
 }
 
 impl Head {
@@ -58,8 +56,8 @@ impl Head {
     }
 
     #[must_use]
-    pub fn with_count(self, count: f64) -> Self {
-        Self { deadline_or_count: count, ..self }
+    pub fn with_flags(self, flags: u32) -> Self {
+        Self { head: self.head | flags << 24, ..self }
     }
 
     /// The kind of an event, if it is one.
@@ -87,37 +85,53 @@ impl Arena {
         is_there
     }
 
-    /// Writes a record of `len` bytes at `start` and returns where its payload goes.
+    /// Puts a record of `len` bytes behind the last one and returns where its options and its
+    /// payload go.
     #[inline]
-    pub fn write(&mut self, start: usize, len: usize, head: Head, payload_len: usize) -> &mut [u8] {
+    pub fn write(&mut self, len: usize, head: Head, payload_len: usize) -> &mut [u8] {
+        let start = self.used;
         self.used = start + len;
-        let bytes = self.memory.bytes_mut(start, RECORD_LEN + payload_len);
-        let (fields, payload) = bytes.split_at_mut(RECORD_LEN);
+        let bytes = self.memory.bytes_mut(start, len);
+        let (fields, rest) = bytes.split_at_mut(RECORD_LEN);
+        head.write(fields, len, payload_len);
+        rest
+    }
+
+    /// Makes records of the frames that were copied behind the last one.
+    #[inline]
+    pub fn write_alike(&mut self, len: usize, mut head: Head) {
+        let mut frames = self.memory.bytes_mut(self.used, len);
+        self.used += len;
+        while let Some((fields, _)) = frames.split_first_chunk_mut::<HEADER_LEN>() {
+            let payload_len;
+            (head.id, payload_len) = id_and_len(fields);
+            let len = (RECORD_LEN + payload_len).next_multiple_of(8);
+            head.write(fields, len, payload_len);
+            frames = &mut frames[len..];
+        }
+    }
+}
+
+impl Head {
+    #[inline]
+    fn write(self, fields: &mut [u8], len: usize, payload_len: usize) {
         let mut word = |index: u32, value: u32| {
             let at = index as usize * 4;
             fields[at..at + 4].copy_from_slice(&value.to_ne_bytes());
         };
         word(IN_LEN, narrow(len));
-        word(IN_HEAD, head.head);
-        word(IN_CODE, head.code_or_about);
+        word(IN_HEAD, self.head);
+        word(IN_CODE, self.code_or_about);
         word(IN_PAYLOAD_LEN, narrow(payload_len));
         let at = IN_ID as usize * 4;
-        fields[at..at + 8].copy_from_slice(&head.id.to_ne_bytes());
-        let at = IN_DEADLINE as usize * 4;
-        fields[at..at + 8].copy_from_slice(&head.deadline_or_count.to_ne_bytes());
-        payload
+        fields[at..at + 8].copy_from_slice(&self.id.to_ne_bytes());
     }
 }
 
 #[inline]
-pub fn head_of(message: &Message, flags: u32) -> Head {
-    let head = message.kind as u32
-        | (message.lane as u32) << 8
-        | (message.codec as u32) << 16
-        | flags << 24;
-    let code = narrow(message.route());
-    let deadline = millis(message.deadline);
-    Head { head, code_or_about: code, id: message.id, deadline_or_count: deadline }
+pub fn head_of(message: &Message) -> Head {
+    let head = message.kind as u32 | (message.lane as u32) << 8 | (message.codec as u32) << 16;
+    Head { head, code_or_about: narrow(message.route()), id: message.id }
 }
 
 /// Milliseconds of the monotonic clock; 0 for never.

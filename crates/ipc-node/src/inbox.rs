@@ -22,15 +22,15 @@ use std::rc::Rc;
 use ipc_core::{Ending, Engine, Error, Kind, Lane, LinkId, Message, Peer};
 use napi::sys;
 
-use crate::arena::{Arena, Head, RECORD_LEN, head_of, narrow};
+use crate::arena::{Arena, Head, RECORD_LEN, head_of, millis, narrow};
 use crate::describe::{describe, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
 use crate::memory::Memory;
 use crate::records::event::{EVENT_CLOSED, EVENT_REFUSED, EVENT_SENT};
 use crate::records::{
-    FLAG_OUTSIDE, FLAG_STREAM, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED, RUN_KEPT, RUN_WORDS, RUNS_MAX,
-    TRACE_BYTES, WINDOW_BYTES,
+    FLAG_OUTSIDE, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED, RUN_KEPT,
+    RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES, WINDOW_BYTES,
 };
 use crate::synchronous::{Outcome, SyncCall};
 
@@ -258,7 +258,7 @@ impl Inbox {
     }
 
     fn put(&mut self, link: LinkId, head: Head, payload: &[u8]) {
-        if let Some(place) = self.place(link, head, payload.len()) {
+        if let Some(place) = self.place(link, head, 0, payload.len()) {
             place.copy_from_slice(payload);
         }
         if head.kind() == EVENT_CLOSED
@@ -268,20 +268,28 @@ impl Inbox {
         }
     }
 
-    /// Puts a record down and returns where its payload goes; `None` when there is no memory left,
-    /// which the environment does not survive anyway.
+    /// Puts a record down and returns where its options and its payload go; `None` when there is no
+    /// memory left, which the environment does not survive anyway.
     #[inline]
-    fn place(&mut self, link: LinkId, head: Head, payload_len: usize) -> Option<&mut [u8]> {
-        let len = (RECORD_LEN + payload_len).next_multiple_of(8);
-        let start = self.room(link, len)?;
-        self.waiting += len;
+    fn place(
+        &mut self,
+        link: LinkId,
+        head: Head,
+        options_len: usize,
+        payload_len: usize,
+    ) -> Option<&mut [u8]> {
+        let end = RECORD_LEN + options_len + payload_len;
+        let len = end.next_multiple_of(8);
+        self.make_room(link, len)?;
+        self.extend_run(link, len)?;
         let arena = self.arenas[link.place()].as_mut()?;
-        Some(arena.write(start, len, head, payload_len))
+        let rest = arena.write(len, head, payload_len);
+        Some(&mut rest[..options_len + payload_len])
     }
 
-    /// Finds room for `len` bytes in the link's arena, or in a new one, and puts them into a run.
+    /// Sees to it that there is room for `len` bytes in the link's arena, or in a new one.
     #[inline]
-    fn room(&mut self, link: LinkId, len: usize) -> Option<usize> {
+    fn make_room(&mut self, link: LinkId, len: usize) -> Option<&mut Arena> {
         let place = link.place();
         let fits = match self.arenas.get_mut(place) {
             Some(Some(arena)) => {
@@ -292,7 +300,14 @@ impl Inbox {
         if !fits {
             self.renew(link, len)?;
         }
-        let arena = self.arenas[place].as_mut()?;
+        self.arenas[place].as_mut()
+    }
+
+    /// Adds the next `len` bytes of the link's arena to the last run, or to a new one.
+    #[inline]
+    fn extend_run(&mut self, link: LinkId, len: usize) -> Option<()> {
+        self.waiting += len;
+        let arena = self.arenas[link.place()].as_mut()?;
         let start = arena.used;
         let words = RUN_WORDS as usize;
         // The last run goes on if it is of the same arena, which it ends where this starts.
@@ -300,7 +315,7 @@ impl Inbox {
             let last = (self.run_count - 1) * words;
             if self.runs.word(last) == link.0 && self.runs.word(last + 2) == narrow(start) {
                 self.runs.set_word(last + 2, narrow(start + len));
-                return Some(start);
+                return Some(());
             }
         }
         let mut fresh = 0;
@@ -315,7 +330,7 @@ impl Inbox {
         self.runs.set_word(run + 2, narrow(start + len));
         self.runs.set_word(run + 3, fresh);
         self.run_count += 1;
-        Some(start)
+        Some(())
     }
 
     #[cold]
@@ -339,7 +354,7 @@ impl Inbox {
         payload: Option<Rc<Memory>>,
         len: usize,
     ) {
-        let head = head_of(message, FLAG_OUTSIDE);
+        let head = head_of(message).with_flags(FLAG_OUTSIDE);
         if self.is_sync(link, message.id) && is_answer(message) {
             if let Some(call) = &mut self.sync {
                 call.outcome = Some(match payload {
@@ -362,7 +377,7 @@ impl Inbox {
         }
     }
 
-    /// As [`Self::place`], with a stream's window and the trace context in front.
+    /// Puts a message down with its options, and returns where its payload goes.
     #[inline]
     fn place_message(
         &mut self,
@@ -371,10 +386,16 @@ impl Inbox {
         message: &Message,
         len: usize,
     ) -> Option<&mut [u8]> {
-        if message.window.is_none() && message.trace.is_none() {
-            return self.place(link, head, len);
+        if message.window.is_some() || message.trace.is_some() {
+            return self.place_with_options(link, head, message, len);
         }
-        self.place_with_options(link, head, message, len)
+        if message.kind != Kind::Request {
+            return self.place(link, head, 0, len);
+        }
+        let place = self.place(link, head.with_flags(FLAG_TIMED), TIME_BYTES as usize, len)?;
+        let (time, payload) = place.split_at_mut(TIME_BYTES as usize);
+        time.copy_from_slice(&millis(message.deadline).to_ne_bytes());
+        Some(payload)
     }
 
     #[cold]
@@ -385,21 +406,25 @@ impl Inbox {
         message: &Message,
         len: usize,
     ) -> Option<&mut [u8]> {
-        let mut options = [0; (WINDOW_BYTES + TRACE_BYTES) as usize];
-        let mut used = 0;
+        let mut options = Vec::with_capacity((TIME_BYTES + WINDOW_BYTES + TRACE_BYTES) as usize);
+        if message.kind == Kind::Request {
+            head = head.with_flags(FLAG_TIMED);
+            options.extend(millis(message.deadline).to_ne_bytes());
+        }
         if let Some(window) = message.window {
-            head.head |= FLAG_STREAM << 24;
-            options[..4].copy_from_slice(&window.to_ne_bytes());
-            used = WINDOW_BYTES as usize;
+            head = head.with_flags(FLAG_STREAM);
+            options.extend(u64::from(window).to_ne_bytes());
         }
         if let Some(trace) = &message.trace {
-            head.head |= FLAG_TRACED << 24;
-            options[used..used + trace.0.len()].copy_from_slice(&trace.0);
-            used += TRACE_BYTES as usize;
+            head = head.with_flags(FLAG_TRACED);
+            options.extend_from_slice(&trace.0);
+            // The rest of its place.
+            let missing = TRACE_BYTES as usize - trace.0.len();
+            options.extend(std::iter::repeat_n(0, missing));
         }
-        let place = self.place(link, head, used + len)?;
-        let (front, payload) = place.split_at_mut(used);
-        front.copy_from_slice(&options[..used]);
+        let place = self.place(link, head, options.len(), len)?;
+        let (front, payload) = place.split_at_mut(options.len());
+        front.copy_from_slice(&options);
         Some(payload)
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ipc_core::{
-    Code, Codec, Draft, Engine, Error, Kind, Lane, LinkId, Result, Sent, TRACE_LEN, Trace,
+    Code, Codec, Draft, Engine, Error, HEADER_LEN, Kind, Lane, LinkId, Result, Sent, TRACE_LEN,
+    Trace,
 };
 
 use napi::sys;
@@ -14,14 +15,16 @@ use crate::records::kind::{
     KIND_ERROR, KIND_ONE_WAY, KIND_REPLY, KIND_REPLY_ITEM, KIND_REQUEST, KIND_REQUEST_ITEM,
 };
 use crate::records::order::{ORDER_CONSUMED, ORDER_END};
-use crate::records::out::{
-    OUT_CODE, OUT_HEAD, OUT_ID, OUT_LEN, OUT_LINK, OUT_PAYLOAD_LEN, OUT_TIMEOUT, OUT_WINDOW,
-    OUT_WORDS,
-};
+use crate::records::out::{OUT_CODE, OUT_HEAD, OUT_ID, OUT_LINK, OUT_PAYLOAD_LEN, OUT_WORDS};
 use crate::records::state::{STATE_DROPPED, STATE_REFUSED, STATE_USED};
-use crate::records::{COMPRESS, FLAG_OUTSIDE, FLAG_TRACED, TRACE_BYTES};
+use crate::records::{
+    COMPRESS, FLAG_OUTSIDE, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, TIME_BYTES, TRACE_BYTES,
+    WINDOW_BYTES,
+};
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
+
+const _: () = assert!(RECORD_LEN == HEADER_LEN, "a record becomes a frame where it lies");
 
 /// Payloads at least this long are not copied before there is room for them, if the sender waits
 /// for the outcome: a shorter copy takes no time worth saving.
@@ -42,13 +45,12 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
         return Ok(());
     }
     state.set_word(STATE_USED as usize, 0);
-    let mut rest = outbox.bytes(0, used);
-    while !rest.is_empty() {
-        let Some((record, behind)) = Record::take(rest) else {
-            let at = used - rest.len();
+    let mut at = 0;
+    while at < used {
+        let Some((record, len)) = Record::read(outbox.bytes(at, used - at)) else {
             return Err(Error::new(Code::Internal, format!("no record at {at} of the outbox")));
         };
-        rest = behind;
+        at += len;
         if record.is_order() {
             record.obey(engine);
             continue;
@@ -81,7 +83,11 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             }
             Ok(Sent::Dropped) => count(state, STATE_DROPPED),
             Ok(_) if awaited => inbox.sent(record.link, draft.id, None),
-            Ok(_) => rest = send_alike(engine, &record, &draft, rest),
+            Ok(_) if record.flags == 0 => {
+                let alike = record.alike();
+                at += send_alike(engine, alike, &draft, outbox.bytes_mut(at, used - at));
+            }
+            Ok(_) => {}
             Err(error) if awaited => inbox.sent(record.link, draft.id, Some(&error)),
             Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
                 count(state, STATE_REFUSED);
@@ -98,26 +104,38 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
 }
 
 /// Sends the records that differ from the one before them in nothing but their payload, as long as
-/// that takes no more than writing them. Returns what is left.
+/// that takes no more than writing them. As many as there is room for become frames where they lie,
+/// and are written together. Returns how many bytes they are.
 #[inline]
-fn send_alike<'a>(
-    engine: &mut Engine,
-    first: &Record<'_>,
-    draft: &Draft,
-    mut rest: &'a [u8],
-) -> &'a [u8] {
+fn send_alike(engine: &mut Engine, alike: Alike, draft: &Draft, rest: &mut [u8]) -> usize {
     // Requests and answers, each of which has an id of its own, end here.
-    if first.flags != 0 || first.payload_alike(rest).is_none() {
-        return rest;
+    if alike.next(rest).is_none() {
+        return 0;
     }
-    let Some(mut run) = engine.run(first.link, draft) else { return rest };
-    while let Some((payload, behind)) = first.payload_alike(rest) {
-        if !run.push(payload) {
-            break;
+    let Some(mut run) = engine.run(alike.link, draft) else { return 0 };
+    let mut sent = 0;
+    loop {
+        let room = run.room(rest.len() - sent);
+        let start = sent;
+        while let Some((payload_len, len)) = alike.next(&rest[sent..]) {
+            let end = sent + len;
+            if end - start > room || !run.seal(&mut rest[sent..end], payload_len) {
+                break;
+            }
+            sent = end;
         }
-        rest = behind;
+        run.push_frames(&rest[start..sent]);
+        if sent > start {
+            continue;
+        }
+        // It may find room in the next lap, of which it is the first then.
+        match alike.next(&rest[sent..]) {
+            Some((payload_len, len)) if run.push(&rest[sent + RECORD_LEN..][..payload_len]) => {
+                sent += len
+            }
+            _ => return sent,
+        }
     }
-    rest
 }
 
 fn count(state: &Memory, word: u32) {
@@ -129,6 +147,47 @@ fn is_end(error: &Error) -> bool {
     matches!(error.code(), Code::Closed | Code::PeerLost)
 }
 
+/// What records have in common that differ in nothing but their payload.
+#[derive(Clone, Copy)]
+struct Alike {
+    link: LinkId,
+    head: u32,
+    code: u32,
+    id: u64,
+}
+
+impl Alike {
+    /// The lengths of the payload and of the whole of the first record of `bytes`, if it is one of
+    /// them.
+    #[inline]
+    fn next(self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let fields = Fields(bytes.first_chunk()?);
+        let is_alike = fields.word(OUT_LINK) == self.link.0
+            && fields.word(OUT_HEAD) == self.head
+            && fields.word(OUT_CODE) == self.code
+            && fields.id() == self.id;
+        let payload_len = fields.word(OUT_PAYLOAD_LEN) as usize;
+        let len = (RECORD_LEN + payload_len).next_multiple_of(8);
+        (is_alike && len <= bytes.len()).then_some((payload_len, len))
+    }
+}
+
+/// What every record has.
+struct Fields<'a>(&'a [u8; RECORD_LEN]);
+
+impl Fields<'_> {
+    #[inline]
+    fn word(&self, index: u32) -> u32 {
+        let at = index as usize * 4;
+        u32::from_ne_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    #[inline]
+    fn id(&self) -> u64 {
+        u64::from(self.word(OUT_ID + 1)) << 32 | u64::from(self.word(OUT_ID))
+    }
+}
+
 struct Record<'a> {
     link: LinkId,
     head: u32,
@@ -136,72 +195,40 @@ struct Record<'a> {
     /// The code of a message, or the kind of the items an order is about.
     code_or_item: u32,
     id: u64,
-    window: u32,
-    /// The timeout of a message, or the count of an order.
-    timeout_or_count: f64,
-    trace: Option<&'a [u8]>,
+    options: &'a [u8],
     payload: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    /// The first record of `bytes`, and what comes behind it.
+    /// The first record of `bytes`, and its length.
     #[inline]
-    fn take(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let word = |index: u32| {
-            let at = index as usize * 4;
-            Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-        };
-        let wide = |index: u32| {
-            let at = index as usize * 4;
-            Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
-        };
-        let (record, behind) = bytes.split_at_checked(word(OUT_LEN)? as usize)?;
-        let head = word(OUT_HEAD)?;
+    fn read(bytes: &'a [u8]) -> Option<(Self, usize)> {
+        let (fields, rest) = bytes.split_first_chunk::<RECORD_LEN>()?;
+        let fields = Fields(fields);
+        let head = fields.word(OUT_HEAD);
         let flags = head >> 24;
-        let mut body = record.get(RECORD_LEN..)?;
-        let mut trace = None;
-        if flags & FLAG_TRACED != 0 {
-            let (context, rest) = body.split_at_checked(TRACE_BYTES as usize)?;
-            (trace, body) = (Some(context), rest);
-        }
-        let payload = if flags & FLAG_OUTSIDE != 0 {
-            &[][..]
-        } else {
-            body.get(..word(OUT_PAYLOAD_LEN)? as usize)?
-        };
-        let this = Self {
-            link: LinkId(word(OUT_LINK)?),
+        let has = |flag: u32| flags & flag != 0;
+        let options_len = if has(FLAG_TIMED) { TIME_BYTES } else { 0 }
+            + if has(FLAG_STREAM) { WINDOW_BYTES } else { 0 }
+            + if has(FLAG_TRACED) { TRACE_BYTES } else { 0 };
+        let (options, rest) = rest.split_at_checked(options_len as usize)?;
+        let payload_len = if has(FLAG_OUTSIDE) { 0 } else { fields.word(OUT_PAYLOAD_LEN) as usize };
+        let record = Self {
+            link: LinkId(fields.word(OUT_LINK)),
             head,
             flags,
-            code_or_item: word(OUT_CODE)?,
-            id: wide(OUT_ID)?,
-            window: word(OUT_WINDOW)?,
-            timeout_or_count: f64::from_bits(wide(OUT_TIMEOUT)?),
-            trace,
-            payload,
+            code_or_item: fields.word(OUT_CODE),
+            id: fields.id(),
+            options,
+            payload: rest.get(..payload_len)?,
         };
-        Some((this, behind))
+        let len = (RECORD_LEN + options.len() + payload_len).next_multiple_of(8);
+        (len <= bytes.len()).then_some((record, len))
     }
 
-    /// The payload of the first record of `bytes`, if in all else it is like this one, which has no
-    /// flags; and what comes behind it.
     #[inline]
-    fn payload_alike<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
-        let (fixed, _) = bytes.split_first_chunk::<RECORD_LEN>()?;
-        let word = |index: u32| {
-            let at = index as usize * 4;
-            u32::from_ne_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
-        };
-        let is_alike = word(OUT_LINK) == self.link.0
-            && word(OUT_HEAD) == self.head
-            && word(OUT_CODE) == self.code_or_item
-            && (u64::from(word(OUT_ID + 1)) << 32 | u64::from(word(OUT_ID))) == self.id;
-        if !is_alike {
-            return None;
-        }
-        let (record, behind) = bytes.split_at_checked(word(OUT_LEN) as usize)?;
-        let payload = record.get(RECORD_LEN..RECORD_LEN + word(OUT_PAYLOAD_LEN) as usize)?;
-        Some((payload, behind))
+    fn alike(&self) -> Alike {
+        Alike { link: self.link, head: self.head, code: self.code_or_item, id: self.id }
     }
 
     /// It is no message.
@@ -215,8 +242,8 @@ impl<'a> Record<'a> {
         let [order, lane, ..] = self.head.to_ne_bytes();
         match u32::from(order) {
             ORDER_CONSUMED => {
-                let (item, count) = (self.code_or_item, self.timeout_or_count);
-                let kind = kind_of(item).unwrap_or(Kind::ReplyItem);
+                let kind = kind_of(self.code_or_item).unwrap_or(Kind::ReplyItem);
+                let count = self.payload.try_into().map_or(0.0, f64::from_ne_bytes);
                 engine.consumed(self.link, kind, self.id, whole(count));
             }
             ORDER_END => {
@@ -230,24 +257,41 @@ impl<'a> Record<'a> {
     fn draft(&self) -> Option<Draft> {
         let [kind, lane, codec, _] = self.head.to_ne_bytes();
         let kind = kind_of(u32::from(kind))?;
-        let timeout = (kind == Kind::Request && self.timeout_or_count > 0.0)
-            .then(|| Duration::try_from_secs_f64(self.timeout_or_count / 1e3).ok())
-            .flatten();
-        let trace = match self.trace {
-            Some(context) => Some(Trace::try_from(context.get(..TRACE_LEN)?).ok()?),
-            None => None,
-        };
-        Some(Draft {
+        let mut draft = Draft {
             kind,
             lane: Lane::from_number(lane)?,
             codec: Codec::from_bits(codec & 3),
             code: self.code_or_item,
             id: self.id,
-            timeout,
-            trace,
-            window: (self.window != 0).then_some(self.window),
+            timeout: None,
+            trace: None,
+            window: None,
             compress: u32::from(codec) & COMPRESS != 0,
-        })
+        };
+        if self.flags & (FLAG_TIMED | FLAG_STREAM | FLAG_TRACED) != 0 {
+            self.read_options(&mut draft)?;
+        }
+        Some(draft)
+    }
+
+    /// They lie one behind the other, in this order.
+    #[inline]
+    fn read_options(&self, draft: &mut Draft) -> Option<()> {
+        let mut options = self.options;
+        if self.flags & FLAG_TIMED != 0 {
+            let (span, rest) = options.split_first_chunk()?;
+            draft.timeout = Some(Duration::from_micros(whole(f64::from_ne_bytes(*span) * 1e3)));
+            options = rest;
+        }
+        if self.flags & FLAG_STREAM != 0 {
+            let (window, rest) = options.split_at_checked(WINDOW_BYTES as usize)?;
+            draft.window = Some(u32::from_ne_bytes(*window.first_chunk()?));
+            options = rest;
+        }
+        if self.flags & FLAG_TRACED != 0 {
+            draft.trace = Some(Trace::try_from(options.get(..TRACE_LEN)?).ok()?);
+        }
+        Some(())
     }
 }
 
@@ -268,8 +312,8 @@ fn kind_of(number: u32) -> Option<Kind> {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a number of bytes; what is no such thing becomes one"
+    reason = "a number of bytes or microseconds; what is no such thing becomes one"
 )]
-fn whole(bytes: f64) -> u64 {
-    bytes as u64
+fn whole(number: f64) -> u64 {
+    number as u64
 }

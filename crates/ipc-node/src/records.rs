@@ -12,54 +12,43 @@ use napi_derive::napi;
 /// A record in the outbox: a message to send, or an order.
 ///
 /// ```text
-/// 0     1      2                       3      4 5  6             7        8 9            10
-/// | len | link | kind lane codec flags | code | id | payload len | window | timeout: f64 | payload
-/// | len | link | kind lane             | item | id |             |        | count: f64   |
+///   0      1                       2      3             4 5  6
+///   | link | kind lane codec flags | code | payload len | id | options | payload
+///   | link | kind lane             | item | 8           | id | count: f64
 /// ```
 ///
-/// `len` counts all of it and is a multiple of eight; the timeout is in milliseconds, 0 for none. A
-/// window makes a request a stream; 0 does not. An order is about items, of which it has the kind
-/// and a count.
+/// Behind the payload it is filled up to a multiple of eight. Its flags say which options it has,
+/// in this order: a timeout, a window, a trace context. Without any it is as long as its frame, and
+/// becomes that where it lies. An order is about items, of which it has the kind and a count.
 pub mod out {
     use super::napi;
 
     #[napi]
-    pub const OUT_LEN: u32 = 0;
+    pub const OUT_LINK: u32 = 0;
     #[napi]
-    pub const OUT_LINK: u32 = 1;
+    pub const OUT_HEAD: u32 = 1;
     #[napi]
-    pub const OUT_HEAD: u32 = 2;
+    pub const OUT_CODE: u32 = 2;
     #[napi]
-    pub const OUT_CODE: u32 = 3;
-    /// Of an order, in place of a code.
-    #[napi]
-    pub const OUT_ITEM: u32 = 3;
+    pub const OUT_PAYLOAD_LEN: u32 = 3;
     #[napi]
     pub const OUT_ID: u32 = 4;
     #[napi]
-    pub const OUT_PAYLOAD_LEN: u32 = 6;
-    #[napi]
-    pub const OUT_WINDOW: u32 = 7;
-    #[napi]
-    pub const OUT_TIMEOUT: u32 = 8;
-    /// Of an order, in place of a timeout.
-    #[napi]
-    pub const OUT_COUNT: u32 = 8;
-    #[napi]
-    pub const OUT_WORDS: u32 = 10;
+    pub const OUT_WORDS: u32 = 6;
 }
 
 /// A record in a link's arena: a message that has arrived, or an event.
 ///
 /// ```text
-///   0     1                       2       3             4 5  6 7             8
-///   | len | kind lane codec flags | code  | payload len | id | deadline: f64 | payload
-///   | len | kind lane             | about | payload len | id | count: f64    | payload
+///   0     1                       2       3             4 5  6
+///   | len | kind lane codec flags | code  | payload len | id | options | payload
+///   | len | kind lane             | about | payload len | id | payload, or count: f64
 /// ```
 ///
-/// The code of a message is a route: four times the peer's code in that lane, plus the lane. The
-/// deadline is in milliseconds of the monotonic clock, 0 for never. What an event is about, and
-/// what it counts, is said where the event is.
+/// `len` counts all of it and is a multiple of eight. The code of a message is a route: four times
+/// the peer's code in that lane, plus the lane. Its flags say which options it has, in this order:
+/// a deadline, a window, a trace context. Without any it is as long as the frame it came in, and
+/// takes its place. What an event is about, and what it counts, is said where the event is.
 pub mod inward {
     use super::napi;
 
@@ -77,12 +66,7 @@ pub mod inward {
     #[napi]
     pub const IN_ID: u32 = 4;
     #[napi]
-    pub const IN_DEADLINE: u32 = 6;
-    /// Of an event, in place of a deadline.
-    #[napi]
-    pub const IN_COUNT: u32 = 6;
-    #[napi]
-    pub const IN_WORDS: u32 = 8;
+    pub const IN_WORDS: u32 = 6;
 }
 
 /// Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
@@ -90,13 +74,19 @@ pub mod inward {
 /// taken away while it was filled.
 #[napi]
 pub const FLAG_OUTSIDE: u32 = 1;
-/// Flag of a record: a trace context precedes the payload.
+/// Flag of a record: it has a trace context.
 #[napi]
 pub const FLAG_TRACED: u32 = 2;
-/// Flag of a record that has arrived: the request is a stream, and its window precedes the payload
-/// and the trace context.
+/// Flag of a record: the request is a stream, and has a window.
 #[napi]
 pub const FLAG_STREAM: u32 = 4;
+/// Flag of a record: outgoing, the request has a timeout in milliseconds; incoming, it is a
+/// request, and has a deadline in milliseconds of the monotonic clock, 0 for never.
+#[napi]
+pub const FLAG_TIMED: u32 = 8;
+/// Bytes of a span or a time in a record.
+#[napi]
+pub const TIME_BYTES: u32 = 8;
 /// Bytes of a window in a record: a word, and one that is empty.
 #[napi]
 pub const WINDOW_BYTES: u32 = 8;

@@ -207,6 +207,21 @@ pub trait Host {
     /// that copy is to be passed on.
     fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt>;
 
+    /// Private memory for messages that are like this one in all but their id and payload: `len`
+    /// bytes, to which they are copied as frames, one behind the other. `None`: each is passed by
+    /// itself.
+    fn room_for_alike(&mut self, link: LinkId, message: &Message, len: usize) -> Option<&mut [u8]> {
+        let _ = (link, message, len);
+        None
+    }
+
+    /// The first `len` bytes of that memory are whole frames now, all of them checked: each is
+    /// [`HEADER_LEN`](crate::HEADER_LEN) bytes, of which [`id_and_len`](crate::id_and_len) reads
+    /// what is its own, then the payload, and what makes it a multiple of eight.
+    fn received_alike(&mut self, link: LinkId, message: &Message, len: usize) {
+        let _ = (link, message, len);
+    }
+
     /// A message of several frames starts: make room for `message.len` bytes.
     fn open(&mut self, link: LinkId, message: &Message) -> BufferId;
 

@@ -21,6 +21,13 @@ use crate::sys::kill_point;
 /// what is not gets its turn in every round, so that it cannot starve.
 const QUOTA: [i64; RINGS] = [256 << 10, 128 << 10, 64 << 10, 16 << 10, i64::MAX];
 const FRAME_COST: i64 = 1 << 10;
+
+/// What a frame with `len` bytes behind its header costs of a quota.
+#[inline]
+pub(crate) fn frame_cost(len: u32) -> i64 {
+    FRAME_COST + i64::from(len)
+}
+
 const CONTROL_BIT: u8 = 1 << CONTROL;
 
 /// The end of a direction that writes.
@@ -48,6 +55,19 @@ impl<R: Region, W: Flags> Outgoing<R, W> {
         let pushed = self.rings[ring].push(header, parts)?;
         self.dirty |= u8::from(pushed) << ring;
         Ok(pushed)
+    }
+
+    /// Bytes of whole frames there is room for in one piece, up to `want`.
+    #[inline]
+    pub fn room(&mut self, ring: usize, want: usize) -> Result<usize, Corrupt> {
+        self.rings[ring].room(want)
+    }
+
+    /// Writes whole frames there is room for.
+    #[inline]
+    pub fn push_frames(&mut self, ring: usize, frames: &[u8]) {
+        self.rings[ring].push_frames(frames);
+        self.dirty |= 1 << ring;
     }
 
     /// Whether a message of `len` bytes would fit into a ring as a whole.
@@ -161,6 +181,14 @@ impl<R: Region, W: Flags> Incoming<R, W> {
         }
     }
 
+    /// Whether another frame of this ring may be read before those of the others: some of its quota
+    /// is left, and nothing more urgent was seen in this round.
+    #[inline]
+    pub fn next_in(&mut self, ring: usize) -> Result<bool, Corrupt> {
+        let turn = self.ready & self.in_turn;
+        Ok(turn & 1 << ring != 0 && self.rings[ring].peek()?)
+    }
+
     /// The frame [`Self::next`] found in a ring.
     #[inline]
     pub fn frame(&self, ring: usize) -> &Frame {
@@ -177,13 +205,38 @@ impl<R: Region, W: Flags> Incoming<R, W> {
     #[inline]
     pub fn advance(&mut self, ring: usize) {
         let consumer = &mut self.rings[ring];
+        let cost = frame_cost(consumer.frame().header.len);
+        consumer.advance();
+        self.spend(ring, cost);
+    }
+
+    /// What is left to a ring in this round.
+    #[inline]
+    pub fn quota(&self, ring: usize) -> i64 {
+        self.quota[ring]
+    }
+
+    /// Copies what was seen of a ring, from the next frame on. Returns how much that is.
+    #[inline]
+    pub fn copy_ahead(&self, ring: usize, bytes: &mut [u8]) -> usize {
+        self.rings[ring].copy_ahead(bytes)
+    }
+
+    /// Steps over `len` bytes of frames that were read in a copy; they cost so much of the quota.
+    #[inline]
+    pub fn skip(&mut self, ring: usize, len: usize, cost: i64) {
+        self.rings[ring].skip(len);
+        self.spend(ring, cost);
+    }
+
+    #[inline]
+    fn spend(&mut self, ring: usize, cost: i64) {
         let quota = &mut self.quota[ring];
-        *quota -= FRAME_COST + i64::from(consumer.frame().header.len);
+        *quota -= cost;
         if *quota <= 0 {
             self.in_turn &= !(1 << ring);
         }
-        consumer.advance();
-        if consumer.is_exhausted() {
+        if self.rings[ring].is_exhausted() {
             self.ready &= !(1 << ring);
         }
     }

@@ -91,6 +91,24 @@ impl<R: Region> Consumer<R> {
         self.read = self.read.wrapping_add(frame_len(len) as u64);
     }
 
+    /// Copies as much as fits of what was seen, from the next frame on and up to the end of the
+    /// lap. Returns how much that is. None of it was checked.
+    #[inline]
+    pub fn copy_ahead(&self, bytes: &mut [u8]) -> usize {
+        let offset = self.offset(self.read);
+        let seen = usize::try_from(self.write_seen.wrapping_sub(self.read)).unwrap_or(usize::MAX);
+        let len = bytes.len().min(seen).min(self.capacity() - offset);
+        self.region.copy_out(offset, &mut bytes[..len]);
+        len
+    }
+
+    /// Steps over so many bytes of frames that were read in a copy.
+    #[inline]
+    pub fn skip(&mut self, len: usize) {
+        debug_assert!(len as u64 <= self.write_seen.wrapping_sub(self.read), "seen before");
+        self.read = self.read.wrapping_add(len as u64);
+    }
+
     /// Gives the space of everything read so far back to the producer. Returns whether there was
     /// any.
     #[inline]

@@ -113,6 +113,29 @@ impl<R: Region> Producer<R> {
         Ok(true)
     }
 
+    /// Bytes there is room for in one piece, behind what was written; `want` is worth a look at how
+    /// far the peer has read.
+    #[inline]
+    pub fn room(&mut self, want: usize) -> Result<usize, Corrupt> {
+        let lap_rest = self.capacity() - self.offset(self.write);
+        let want = want.min(lap_rest);
+        if !self.has_room(want)? {
+            let free = (self.capacity() as u64).saturating_sub(self.unread());
+            return Ok(usize::try_from(free).unwrap_or(lap_rest).min(lap_rest));
+        }
+        Ok(want)
+    }
+
+    /// Writes whole frames that lie one behind the other; there is room for them.
+    #[inline]
+    pub fn push_frames(&mut self, frames: &[u8]) {
+        debug_assert!(frames.len() <= self.capacity() - self.offset(self.write), "in one piece");
+        kill_point("payload");
+        self.region.copy_in(self.offset(self.write), frames);
+        kill_point("header");
+        self.write = self.write.wrapping_add(frames.len() as u64);
+    }
+
     /// Shows the peer everything written since the last time.
     #[inline]
     pub fn publish(&mut self) {

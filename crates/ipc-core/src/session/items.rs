@@ -110,8 +110,10 @@ impl Session {
     /// Whether an item may be sent like the one before it.
     #[inline]
     pub fn may_send_item(&mut self, kind: Kind, id: u64) -> bool {
-        let stream = self.stream(kind, id, Direction::Out);
-        stream.is_some_and(|stream| !stream.ended && stream.credit() > 0)
+        let Some(stream) = self.stream(kind, id, Direction::Out) else { return false };
+        // The end of the items that go with a request is no end of those that come back.
+        let has_ended = stream.ended && kind == Kind::RequestItem;
+        !has_ended && stream.credit() > 0
     }
 
     /// A message like the one before it was sent: an item that may be, or a one-way message.
@@ -139,6 +141,17 @@ impl Session {
         }
         self.slots_of(kind, Direction::In).item_arrived(item_cost(len));
         Ok(true)
+    }
+
+    /// Takes in an item that is wanted and has credit. False: it is not, or has none.
+    #[inline]
+    pub(super) fn receive_plain_item(&mut self, kind: Kind, id: u64, len: usize) -> bool {
+        let Some(stream) = self.stream(kind, id, Direction::In) else { return false };
+        if (stream.ended && kind == Kind::RequestItem) || !stream.receive(len) {
+            return false;
+        }
+        self.slots_of(kind, Direction::In).item_arrived(item_cost(len));
+        true
     }
 
     /// It is not wanted any more; but a request that is in flight has no items it was not made for.

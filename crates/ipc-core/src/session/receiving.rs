@@ -81,6 +81,44 @@ impl Session {
         Ok(if self.complete()? { Step::Deliver } else { Step::Skip })
     }
 
+    /// Whether frames like this one need no more than [`Self::receive_alike`]: answers, items, and
+    /// one-way messages of a name that is known, of one frame and without options. Then
+    /// [`Self::message`] is one of them.
+    #[inline]
+    pub fn receives_alike(&mut self, ring: usize, header: &Header) -> bool {
+        let (kind, code) = (header.kind(), header.code());
+        let Some(lane) = Lane::ALL.get(ring).copied() else { return false };
+        let is_eligible = (kind == Kind::OneWay || kind.is_answer() || kind.is_item())
+            && !header.more()
+            && !header.options()
+            && self.closed_lanes & 1 << ring == 0
+            && self.assemblies[ring].is_none()
+            && (!kind.has_name() || self.names.is_defined(lane, code));
+        if is_eligible {
+            let (codec, id) = (header.codec(), header.id);
+            self.message = Message { kind, lane, codec, code, id, ..Message::NONE };
+        }
+        is_eligible
+    }
+
+    /// Takes in another message like the one before it. False: there is something about it that
+    /// takes [`Self::receive`] to say.
+    #[inline]
+    pub fn receive_alike(&mut self, id: u64, len: usize) -> bool {
+        if len as u64 > self.limits.message_len_max {
+            return false;
+        }
+        let is_wanted = match self.message.kind {
+            Kind::OneWay => true,
+            kind if kind.is_answer() => self.calls.is_live(id),
+            kind => self.receive_plain_item(kind, id, len),
+        };
+        if is_wanted {
+            (self.message.id, self.message.len) = (id, len);
+        }
+        is_wanted
+    }
+
     #[inline]
     fn continue_message(
         &mut self,

@@ -50,7 +50,7 @@ impl Host for Inbox {
         if self.sync.is_some() && self.is_sync(link, message.id) && is_answer(message) {
             return self.sync_answer(message, body);
         }
-        let head = head_of(message, 0);
+        let head = head_of(message);
         let (used, waiting) = (self.arena_of(link).map(|arena| arena.used), self.waiting);
         let Some(place) = self.place_message(link, head, message, len) else { return Ok(()) };
         let copied = body.copy_to(place);
@@ -58,6 +58,25 @@ impl Host for Inbox {
             self.take_back(link, used, waiting);
         }
         copied
+    }
+
+    #[inline]
+    fn room_for_alike(&mut self, link: LinkId, message: &Message, len: usize) -> Option<&mut [u8]> {
+        // One of the answers may be the one that is waited for.
+        if self.sync.is_some() && is_answer(message) {
+            return None;
+        }
+        let arena = self.make_room(link, len)?;
+        Some(arena.memory.bytes_mut(arena.used, len))
+    }
+
+    #[inline]
+    fn received_alike(&mut self, link: LinkId, message: &Message, len: usize) {
+        if self.extend_run(link, len).is_some()
+            && let Some(arena) = self.arena_of(link)
+        {
+            arena.write_alike(len, head_of(message));
+        }
     }
 
     fn open(&mut self, link: LinkId, message: &Message) -> BufferId {
@@ -107,15 +126,15 @@ impl Host for Inbox {
             }
             Event::Granted { link, kind, id, granted } => {
                 let head = Head::event(EVENT_GRANTED).about(kind as u32).with_id(id);
-                self.record(link, head.with_count(count(granted)), &[]);
+                self.record(link, head, &count(granted).to_ne_bytes());
             }
             Event::ItemsEnd { link, id } => {
                 self.record(link, Head::event(EVENT_ITEMS_END).with_id(id), &[]);
             }
             Event::Sent { link, id, error } => self.sent(link, id, error.as_ref()),
             Event::Dropped { link, lane, count: dropped } => {
-                let head = Head::event(EVENT_DROPPED).in_lane(lane).with_count(count(dropped));
-                self.record(link, head, &[]);
+                let head = Head::event(EVENT_DROPPED).in_lane(lane);
+                self.record(link, head, &count(dropped).to_ne_bytes());
             }
             Event::Unread { link, is_too_much } => {
                 self.standing.set_word(standing_at(link, LINK_UNREAD), u32::from(is_too_much));
@@ -143,7 +162,7 @@ impl Host for Inbox {
 impl Inbox {
     fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
-        let head = head_of(message, 0).head;
+        let head = head_of(message).head;
         let Some(call) = &mut self.sync else { return Ok(()) };
         let arena = self.sync_arena.as_ref().filter(|arena| call.free + len <= arena.len());
         if let Some(arena) = arena {

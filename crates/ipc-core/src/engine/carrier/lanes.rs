@@ -56,8 +56,28 @@ impl Carrier for SharedLanes {
     }
 
     #[inline]
+    fn next_in(&mut self, ring: usize) -> Result<bool, Corrupt> {
+        self.lanes.incoming.next_in(ring)
+    }
+
+    #[inline]
     fn header(&self, ring: usize) -> &Header {
         &self.lanes.incoming.frame(ring).header
+    }
+
+    #[inline]
+    fn quota(&self, ring: usize) -> i64 {
+        self.lanes.incoming.quota(ring)
+    }
+
+    #[inline]
+    fn copy_ahead(&self, ring: usize, bytes: &mut [u8]) -> usize {
+        self.lanes.incoming.copy_ahead(ring, bytes)
+    }
+
+    #[inline]
+    fn skip(&mut self, ring: usize, len: usize, cost: i64) {
+        self.lanes.incoming.skip(ring, len, cost);
     }
 
     #[inline]
@@ -73,6 +93,16 @@ impl Carrier for SharedLanes {
     #[inline]
     fn push(&mut self, ring: usize, header: [u64; 3], parts: &[&[u8]]) -> Result<bool, Corrupt> {
         self.lanes.outgoing.push(ring, header, parts)
+    }
+
+    #[inline]
+    fn room(&mut self, ring: usize, want: usize) -> Result<usize, Corrupt> {
+        self.lanes.outgoing.room(ring, want)
+    }
+
+    #[inline]
+    fn push_frames(&mut self, ring: usize, frames: &[u8]) {
+        self.lanes.outgoing.push_frames(ring, frames);
     }
 
     #[inline]

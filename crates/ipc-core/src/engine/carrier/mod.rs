@@ -37,9 +37,20 @@ pub(in crate::engine) trait Carrier {
     fn has_controls(&self) -> bool;
     /// The ring in which the next frame by priority lies; [`Self::advance`] steps over it.
     fn next(&mut self, scope: Scope) -> Result<Option<usize>, Corrupt>;
-    /// The header of the frame [`Self::next`] found in a ring, copied and checked.
+    /// Whether there is a frame in this ring that may be read before any other.
+    fn next_in(&mut self, ring: usize) -> Result<bool, Corrupt>;
+    /// The header of the frame that was found in a ring, copied and checked.
     fn header(&self, ring: usize) -> &Header;
-    /// Its payload.
+    /// What a ring may still be read in this round; a frame costs [`frame_cost`].
+    ///
+    /// [`frame_cost`]: crate::lanes::frame_cost
+    fn quota(&self, ring: usize) -> i64;
+    /// Copies what was seen of a ring, from the next frame on, as far as it lies in one piece and
+    /// `bytes` goes. Returns how much that is; none of it was checked.
+    fn copy_ahead(&self, ring: usize, bytes: &mut [u8]) -> usize;
+    /// Steps over `len` bytes of frames that were read in a copy, which cost so much.
+    fn skip(&mut self, ring: usize, len: usize, cost: i64);
+    /// The payload of the frame that was found.
     fn payload(&self, ring: usize) -> Self::Payload<'_>;
     /// Steps over it.
     fn advance(&mut self, ring: usize);
@@ -48,6 +59,10 @@ pub(in crate::engine) trait Carrier {
 
     /// Writes a frame whose payload lies in `parts`. Returns whether there was room.
     fn push(&mut self, ring: usize, header: [u64; 3], parts: &[&[u8]]) -> Result<bool, Corrupt>;
+    /// Bytes of whole frames there is room for in one piece, up to `want`.
+    fn room(&mut self, ring: usize, want: usize) -> Result<usize, Corrupt>;
+    /// Writes whole frames there is room for.
+    fn push_frames(&mut self, ring: usize, frames: &[u8]);
     /// Whether a frame of `len` bytes would fit now.
     fn has_room_for(&mut self, ring: usize, len: usize) -> Result<bool, Corrupt>;
     /// Whether the peer has made space in a ring since it was found full.

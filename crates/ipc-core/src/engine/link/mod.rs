@@ -6,6 +6,7 @@
 //!   life       open, closing, over: the one place that decides
 //! ```
 
+mod alike;
 mod deferred;
 mod life;
 mod parked;

@@ -77,6 +77,12 @@ impl Reading {
         self.has_work = !self.is_drained();
     }
 
+    /// Whether all that is read is delivered at once.
+    #[inline]
+    pub fn delivers_all(&self) -> bool {
+        self.gate.delivers_all() && self.is_drained()
+    }
+
     /// Whether nothing that was read is kept from the host.
     #[inline]
     pub fn is_drained(&self) -> bool {

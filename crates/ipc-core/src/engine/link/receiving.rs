@@ -92,14 +92,23 @@ impl<C: Carrier> Link<C> {
             }
             let Some(ring) = self.carrier.next(self.reading.scope())? else { break };
             self.take_frame(ring, host)?;
-            self.carrier.advance(ring);
-            let len = self.carrier.header(ring).len;
-            *frames += 1 + len / FRAME_BYTES;
-            if len >= LARGE_FRAME {
-                self.commit();
+            *frames += self.step_over(ring);
+            if self.reading.delivers_all() {
+                self.read_alike(ring, budget, frames, host)?;
             }
         }
         Ok(())
+    }
+
+    /// Steps over the frame that was read. Returns what it counts in the budget.
+    #[inline]
+    pub(super) fn step_over(&mut self, ring: usize) -> u32 {
+        self.carrier.advance(ring);
+        let len = self.carrier.header(ring).len;
+        if len >= LARGE_FRAME {
+            self.commit();
+        }
+        budget_of(len)
     }
 
     /// Goes on with what is in private memory. Returns whether there was anything to be done.
@@ -212,6 +221,12 @@ impl<C: Carrier> Link<C> {
         }
         Ok(())
     }
+}
+
+/// What a frame with `len` bytes behind its header counts in the budget of what is read at once.
+#[inline]
+pub(super) fn budget_of(len: u32) -> u32 {
+    1 + len / FRAME_BYTES
 }
 
 /// Adds a frame to a message of several, in a buffer of the host's. Returns the buffer when the

@@ -3,9 +3,10 @@
 //! code, and what its header says.
 
 use super::Link;
+use crate::checksum::CrcMode;
 use crate::engine::carrier::Carrier;
 use crate::engine::options::Overflow;
-use crate::header::{Header, Kind};
+use crate::header::{HEADER_LEN, Header, Kind, words_to_bytes};
 use crate::limits::FRAME_LEN_MAX;
 use crate::session::Draft;
 
@@ -19,6 +20,9 @@ pub struct Run<'a> {
     is_item: bool,
     /// The longest payload that goes as one frame.
     len_max: usize,
+    /// The header sealed last, which is that of all payloads as long.
+    sealed: [u64; 3],
+    sealed_len: usize,
 }
 
 impl Link {
@@ -46,7 +50,8 @@ impl Link {
         let agreed = self.peer.agreement.limits.message_len_max;
         let frame_max = self.carrier.payload_max(ring).min(FRAME_LEN_MAX);
         let len_max = usize::try_from(agreed).map_or(frame_max, |agreed| agreed.min(frame_max));
-        Some(Run { link: self, ring, header, is_item: kind.is_item(), len_max })
+        let (is_item, sealed, sealed_len) = (kind.is_item(), [0; 3], usize::MAX);
+        Some(Run { link: self, ring, header, is_item, len_max, sealed, sealed_len })
     }
 }
 
@@ -54,17 +59,62 @@ impl Run<'_> {
     /// Writes one more. False: it was not written, and is to be sent by itself.
     #[inline]
     pub fn push(&mut self, payload: &[u8]) -> bool {
-        let Self { link, ring, header, is_item, len_max } = self;
-        let (kind, id) = (header.kind(), header.id);
-        if payload.len() > *len_max || (*is_item && !link.session.may_send_item(kind, id)) {
+        if !self.may_write(payload.len()) {
             return false;
         }
-        let header = header.with_len(payload.len()).sealed(link.peer.agreement.crc, &[payload]);
+        let header = self.sealed(payload);
         // A ring that is corrupt is found again, and reported, when the message is sent by itself.
-        let is_written = matches!(link.carrier.push(*ring, header, &[payload]), Ok(true));
+        let is_written = matches!(self.link.carrier.push(self.ring, header, &[payload]), Ok(true));
         if is_written {
-            link.session.sent_alike(kind, id, payload.len());
+            self.link.session.sent_alike(self.header.kind(), self.header.id, payload.len());
         }
         is_written
+    }
+
+    /// Bytes of frames there is room for in one piece, up to `want`. 0 is no reason not to
+    /// [`Self::push`]: one frame may find room elsewhere.
+    #[inline]
+    pub fn room(&mut self, want: usize) -> usize {
+        self.link.carrier.room(self.ring, want).unwrap_or(0)
+    }
+
+    /// Makes a frame of a payload of `len` bytes that lies between [`HEADER_LEN`] bytes and those
+    /// that make it a multiple of eight, which are overwritten. It has to be written next, by
+    /// [`Self::push_frames`], and there has to be room. False: it may not be written.
+    #[inline]
+    pub fn seal(&mut self, frame: &mut [u8], len: usize) -> bool {
+        if !self.may_write(len) {
+            return false;
+        }
+        let (head, payload) = frame.split_at_mut(HEADER_LEN);
+        // What lies there may be the end of another peer's message.
+        if payload.len() > len {
+            payload[len..].fill(0);
+        }
+        head.copy_from_slice(&words_to_bytes(self.sealed(&payload[..len])));
+        self.link.session.sent_alike(self.header.kind(), self.header.id, len);
+        true
+    }
+
+    /// Writes frames that were sealed.
+    #[inline]
+    pub fn push_frames(&mut self, frames: &[u8]) {
+        self.link.carrier.push_frames(self.ring, frames);
+    }
+
+    #[inline]
+    fn may_write(&mut self, len: usize) -> bool {
+        let (kind, id) = (self.header.kind(), self.header.id);
+        len <= self.len_max && (!self.is_item || self.link.session.may_send_item(kind, id))
+    }
+
+    #[inline]
+    fn sealed(&mut self, payload: &[u8]) -> [u64; 3] {
+        let (crc, len) = (self.link.peer.agreement.crc, payload.len());
+        if len != self.sealed_len || crc == CrcMode::Full {
+            self.sealed = self.header.with_len(len).sealed(crc, &[payload]);
+            self.sealed_len = len;
+        }
+        self.sealed
     }
 }
