@@ -88,7 +88,7 @@ const TS_ROOMS = {
     ['contract'],
     ['codec', 'remote-error', 'report'],
     ['json', 'msgpack'],
-    ['errors', 'options', 'unpack'],
+    ['costs', 'errors', 'options', 'unpack'],
     ['extensions', 'fifo', 'refusal', 'signals', 'thenable', 'trace', 'kinds'],
   ],
   native: [['native']],

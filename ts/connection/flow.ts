@@ -4,6 +4,7 @@
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, OWN } from '../values/codec.js'
 import type { StreamContract } from '../values/contract.js'
+import { Costs } from '../values/costs.js'
 import { IpcError } from '../values/errors.js'
 import { Fifo } from '../values/fifo.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -151,7 +152,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
   /** What is to be done when the reader wants no more. */
   readonly #close: (reason?: unknown) => void
   readonly #items = new Fifo<unknown>()
-  readonly #costs = new Fifo<number>()
+  readonly #costs = new Costs()
   /** What was read and not reported. */
   #consumed = 0
   #end: { error: unknown } | undefined
@@ -283,8 +284,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
   #give(taker: Taker): void {
     while (!this.#busy && this.#items.length > 0) {
       const items = this.#items.takeAll()
-      let cost = 0
-      for (const one of this.#costs.takeAll()) cost += one
+      const cost = this.#costs.takeAll()
       let result
       try {
         result = promised(taker.take(items))

@@ -16,6 +16,11 @@ export class Fifo<T> {
   }
 
   /** The first of those that are left, of which there has to be one. */
+  first(): T {
+    return this.#items[this.#taken] as T
+  }
+
+  /** The same, taken. */
   shift(): T {
     const items = this.#items
     const item = items[this.#taken] as T

@@ -26,9 +26,10 @@ const BACKSTOPS: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_secs(1),
 ];
-/// How long something may be unread without a ring before that counts as a lost wake-up: far longer
-/// than a peer ever takes from its publish to its ring.
-const LOST_AFTER: Duration = Duration::from_millis(100);
+/// How long something may be unread without a ring before that counts as a lost wake-up: longer
+/// than a peer takes from its publish to its ring, even where it loses its core between the two to
+/// a dozen others.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Does what is ready: reads rings, accepts clients, continues handshakes, ends what is due.
