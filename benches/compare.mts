@@ -22,6 +22,8 @@ export interface Row {
   /** Processor time of both sides together, in share of one core. */
   cpu?: Turn<number>
   turns: Turn<number>[]
+  /** Why it does not count: a rate missed. */
+  fault?: string
 }
 
 /** What all sides did in one turn. */

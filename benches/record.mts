@@ -54,9 +54,10 @@ export function expand({ measurements, rows, ...about }: Summary): Results {
 /** Reads a summary, or the results of a run. */
 export function parse(text: string): Results {
   const content = JSON.parse(text) as Summary | Results
-  if (content.format === SUMMARY_FORMAT) return expand(content)
-  // Older results have no list of what was left out.
-  if (content.format === FORMAT) return { ...content, leftOut: content.leftOut ?? [] }
+  // Older files have no list of what was left out, or of what was missed.
+  const lists = { leftOut: content.leftOut ?? [], missed: content.missed ?? [] }
+  if (content.format === SUMMARY_FORMAT) return expand({ ...content, ...lists })
+  if (content.format === FORMAT) return { ...content, ...lists }
   throw new TypeError('neither the results of a run nor their summary')
 }
 

@@ -30,6 +30,8 @@ export interface Results {
   soak: Soak | null
   /** What failed, each with what and why; a run with any ends with an exit code of its own. */
   failures: string[]
+  /** What was measured and misses what it is held to: floors, bars, the verdict of a soak. */
+  missed: string[]
   /** What was asked for and could not be measured, with the reason. */
   leftOut: string[]
   /** Whether it was ended before it was done. */

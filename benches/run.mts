@@ -2,6 +2,7 @@
 
 import type { Row } from './compare.mjs'
 import { Watch, machine } from './machine.mjs'
+import { missed } from './missed.mjs'
 import {
   FORMAT,
   type Languages,
@@ -95,6 +96,7 @@ export class Run {
       rows: [],
       soak: null,
       failures: [],
+      missed: [],
       leftOut: [],
       interrupted: false,
     }
@@ -136,6 +138,7 @@ export class Run {
 
   addRow(row: Row): void {
     this.results.rows.push(row)
+    if (row.fault !== undefined) this.results.failures.push(`${row.name}: ${row.fault}`)
     this.#observer.row(row)
   }
 
@@ -171,6 +174,7 @@ export class Run {
   finish(): Results {
     this.results.seconds = (performance.now() - this.#start) / 1e3
     this.results.state = this.watch.state
+    this.results.missed = missed(this.results)
     this.results.interrupted = this.stopped
     return this.results
   }

@@ -156,9 +156,9 @@ function labelsOf({ measurements, transports }, { name, suite, pair, kind }) {
 
 async function checkWords(results, page) {
   const words = (await page.textContent('body')).replaceAll('\u00a0', ' ')
-  const { failures, machine, transports } = results
+  const { failures, missed, machine, transports } = results
   const labels = transports.map(({ label }) => label)
-  for (const word of [...failures, machine.processor, machine.commit, ...labels]) {
+  for (const word of [...failures, ...missed, machine.processor, machine.commit, ...labels]) {
     expect(words.includes(word), `it does not say "${word}"`)
   }
   const embedded = JSON.parse(await page.textContent('#results'))

@@ -49,7 +49,7 @@ function hostile(word: string): Results {
   for (const row of rows) row.name = word
   transports[3].missing = word
   Object.assign(machine, { processor: word, kernel: word, commit: word })
-  Object.assign(results, { failures: [word], command: [word], started: word })
+  Object.assign(results, { failures: [word], missed: [word], command: [word], started: word })
   return results
 }
 

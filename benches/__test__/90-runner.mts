@@ -1,7 +1,7 @@
 // The runner as a program of its own: its output, its files and its exit codes. What it measures is
 // not tested, because timings belong to benchmarks.
 
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -145,6 +145,15 @@ test.serial('a rate that is not kept is reported as a failure', async (t) => {
   t.regex(out, /FAILED: .*missed its rate/)
   const missed = resultsIn(json).measurements.filter(({ failed }) => failed !== null)
   t.deepEqual(missed.map(({ id }) => id), ['latency.open.64.10000000', 'latency.open.64.10000000'])
+})
+
+test.serial('fewer connections than asked for are missed, also in the exit code', async (t) => {
+  const scenario = ['bench', 'scenarios', '--quick', '--only', 'thousand-connections']
+  // The runner and all of its processes may open so few files.
+  const shell = spawn('sh', ['-c', 'ulimit -n 160 && exec "$0" "$@"', process.execPath, COMMAND, ...scenario])
+  const [[code], out] = await Promise.all([once(shell, 'exit'), text(shell.stdout)])
+  t.is(code, 5, out)
+  t.regex(out, /\nMISSED: .*connections that open files allow: 90.0, wanted ≥ 1000\n/)
 })
 
 test.serial('an interruption ends the run with the figures known by then', async (t) => {

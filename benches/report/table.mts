@@ -3,6 +3,7 @@
 import { budgets, judge } from '../budgets.mjs'
 import { median, timesBetter, type Row } from '../compare.mjs'
 import type { MachineState } from '../machine.mjs'
+import { checkInWords } from '../missed.mjs'
 import type { Measurement, Results, Soak } from '../results.mjs'
 import { TRANSPORTS } from '../transports.mjs'
 import { human, round } from '../words.mjs'
@@ -48,9 +49,8 @@ export class Table {
       this.#ours === undefined || this.#ours === one ? '' : ratioOf(this.#ours, one)
     const figures = one.repeats.length > 0 ? columns(cells(one)) : ''
     this.#print(`  ${label.padEnd(NAME - 2)}${figures}  ${ratio}`.trimEnd())
-    for (const { what, unit, floor, atMost, seen, ok } of one.checks) {
-      const wanted = `${atMost ? '≤' : '≥'} ${human(floor, unit)}`
-      this.#print(`    ${ok ? 'met   ' : 'MISSED'} ${what}: ${human(seen, unit)}, wanted ${wanted}`)
+    for (const check of one.checks) {
+      this.#print(`    ${check.ok ? 'met   ' : 'MISSED'} ${checkInWords(check)}`)
     }
     if (one.failed !== null) this.#print(`    FAILED: ${one.failed}`)
   }
@@ -104,6 +104,7 @@ const STOLEN_MUCH = 0.01
 const FARTHER = 1.5
 
 export function rowLine(row: Row): string {
+  if (row.fault !== undefined) return `${row.name.padEnd(NAME)}  FAILED: ${row.fault}`
   const budget = budgets.find(({ id }) => id === row.id)
   const figure = (value: number) => (Number.isNaN(value) ? '' : human(value, row.unit))
   const alone = Number.isNaN(row.reference)

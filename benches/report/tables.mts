@@ -216,6 +216,7 @@ function engineLine(row: Row): Line {
       ...(budget === undefined ? ['', '', ''] : [`${sign} ${budget.bar}`, `${sign} ${budget.aim}`]),
       ...(budget === undefined ? [] : [verdict(judge(row, budget).word)]),
     ],
+    failed: row.fault,
   }
 }
 

@@ -5,6 +5,7 @@ import type { Command } from '../commands.mjs'
 import type { Latency, Measurement, Repeat } from '../results.mjs'
 import type { Plan, Run, SuiteName } from '../run.mjs'
 import { sweep, turns } from '../sweep.mjs'
+import { human } from '../words.mjs'
 
 export interface Suite {
   /** For people. */
@@ -55,4 +56,15 @@ export function rated<T extends { perSecond: number; bytesPerSecond: number } & 
 ): Played {
   const { perSecond, bytesPerSecond } = result
   return { value: perSecond, perSecond, bytesPerSecond, cost: result }
+}
+
+/** Below this share of the wanted rate a run has not kept it. */
+const RATE_KEPT = 0.99
+/** The last answers come after the last send. */
+const GRACE_MS = 5
+
+/** Why an open loop of so long does not count, or null if it has kept its rate. */
+export function missedRate(perSecond: number, rate: number, ms: number): string | null {
+  const kept = perSecond >= rate * RATE_KEPT * (ms / (ms + GRACE_MS))
+  return kept ? null : `missed its rate: ${human(perSecond, '/s')} of ${human(rate, '/s')}`
 }

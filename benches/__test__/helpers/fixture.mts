@@ -1,6 +1,7 @@
 // Made-up results of a run: reports are tested without measuring anything.
 
 import { row } from '../../compare.mjs'
+import { missed } from '../../missed.mjs'
 import {
   FORMAT,
   type Check,
@@ -50,8 +51,10 @@ const SPEEDS: Record<Languages, Record<string, [number, number]>> = {
 export function fixture(): Results {
   const measurements = [...compared(), ...scenarios(), ...micro()]
   const failed = measurements.filter((one) => one.failed !== null)
+  const measured = { measurements, rows: rows(), soak: soak(60) }
   return {
     ...empty(),
+    ...measured,
     seconds: 1_934,
     command: ['all', '--json', 'all.json'],
     settings: { repeats: TURNS, ms: 500, quick: false, cores: { client: '0', server: '1' } },
@@ -60,10 +63,8 @@ export function fixture(): Results {
       const missing = took ? null : 'its package could not be loaded'
       return { name, label, version: took ? '1.2.3' : '', missing }
     }),
-    measurements,
-    rows: rows(),
-    soak: soak(60),
     failures: failed.map((one) => `${one.name}, ${one.transport} ${one.pair}: ${one.failed}`),
+    missed: missed(measured),
   }
 }
 
@@ -77,7 +78,7 @@ export function empty(): Results {
       ...{ kernel: '6.1.0-18-amd64', node: 'v20.20.0', commit: '1a2b3c4 and changes' },
     },
     state: { load: 1.42, stolen: 0.003, linePings: [112, 118, 109, 131, 115] },
-    ...{ transports: [], measurements: [], rows: [], soak: null, failures: [],
+    ...{ transports: [], measurements: [], rows: [], soak: null, failures: [], missed: [],
     leftOut: [], interrupted: false },
   }
 }
