@@ -15,6 +15,10 @@ export interface Cost {
   wallMs: number
 }
 
+/** Of both sides, and of a broker. */
+export const processorMs = ({ clientCpuMs, serverCpuMs, othersCpuMs }: Cost): number =>
+  clientCpuMs + serverCpuMs + othersCpuMs
+
 /** How a pair is started. */
 export interface PairOptions {
   settings: Settings
@@ -140,8 +144,8 @@ export class Pair {
     return { client, server }
   }
 
-  bystander(options: Options<'bystander'>): Promise<Bystander> {
-    return this.#client.call({ do: 'bystander', ...options })
+  bystander(options: Options<'bystander'>): Promise<Bystander & Cost> {
+    return this.#measured<Bystander>({ do: 'bystander', ...options })
   }
 
   /** What it costs to be connected and to do nothing. */

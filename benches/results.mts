@@ -82,6 +82,9 @@ export interface Repeat {
   bytesPerSecond?: number
   /** Processor time, in cores. */
   cpu?: { client: number; server: number; others: number }
+  /** Processor time of both sides, and of a broker, for one round trip or message, in
+   * nanoseconds. */
+  cpuEach?: number
   /** Anything else worth a line, by name. */
   details?: Record<string, number>
 }

@@ -1,7 +1,7 @@
 // Cases measured under all transports in turns: in every repeat each transport has one turn, and
 // each repeat begins with another, so that a change of the machine affects all of them.
 
-import { Pair, type Cost } from './pair.mjs'
+import { processorMs, Pair, type Cost } from './pair.mjs'
 import type { Languages, Measurement, Repeat } from './results.mjs'
 import type { Run } from './run.mjs'
 import type { Case } from './suites/suite.mjs'
@@ -112,8 +112,9 @@ class Field {
     try {
       if (entrant.busy) pair.resume()
       if (measurement.repeats.length === 0) await this.#limited(pair, one.warmUp(pair))
-      const { cost, ...repeat } = await this.#limited(pair, one.play(pair))
-      measurement.repeats.push({ ...repeat, cpu: cores(cost) })
+      const { cost, count, ...repeat } = await this.#limited(pair, one.play(pair))
+      const cpuEach = (processorMs(cost) * 1e6) / count
+      measurement.repeats.push({ ...repeat, cpu: cores(cost), cpuEach })
       measurement.failed = one.fault?.(repeat) ?? null
       if (entrant.busy) pair.pause()
     } catch (error) {

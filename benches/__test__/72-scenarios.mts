@@ -29,7 +29,7 @@ for (const scenario of PLAYED) {
   test.serial(scenario.title, async (t) => {
     const { failed, repeats, checks, shares } = await played(scenario)
     t.is(failed, null)
-    for (const { value } of repeats) t.true(value > 0)
+    for (const { value, cpu } of repeats) t.true(value > 0 && cpu!.client > 0 && cpu!.server > 0)
     t.true(repeats.length > 0)
     t.true(checks.length > 0 && checks.every(({ seen }) => Number.isFinite(seen)))
     t.true(shares.length > 0 && shares.every((share) => share >= 0 && share <= 1))

@@ -123,7 +123,8 @@ function glanceSection(results: Results): Section[] {
 
 const GLANCE =
   'How many times better Ringpost is, in the median of turns: of median round trips, or of ' +
-  'messages a second. Where it says ▼, the other is better.'
+  'messages a second. Where it says ▼, the other is better; where another is better is said of ' +
+  '99th percentiles too, and of the processor time of both sides for one round trip or message.'
 
 function pairPart(results: Results, suite: string, pair: Languages, plots: Chart[]): string {
   const ofKind = (kind: Chart['kind']) => plotsToHtml(plots.filter((one) => one.kind === kind))

@@ -7,7 +7,7 @@ import type { Results } from '../results.mjs'
 import { human, round } from '../words.mjs'
 import { sheetToMarkdown } from './sheet.mjs'
 import { caution } from './table.mjs'
-import { engineSheet } from './tables.mjs'
+import { coresInWords, engineSheet } from './tables.mjs'
 
 /** What a newcomer sees: where it is strong, and where it is not. */
 const FIRST = [
@@ -35,11 +35,13 @@ export function specification(results: Results): string {
 
 /** The first table of README.md. */
 export function firstFigures({ rows }: Results): string {
-  const titles = ['what', 'Ringpost', "an expert's socket", 'a plain socket', 'ratio']
+  const transports = ['Ringpost', "an expert's socket", 'a plain socket']
+  const titles = ['what', ...transports, 'ratio', 'cores of each']
   const lines = FIRST.map((id) => {
-    const { name, unit, ours, reference, plain, ratio } = rowOf(rows, id)
+    const row = rowOf(rows, id)
+    const { name, unit, ours, reference, plain, ratio } = row
     const figures = [ours, reference, plain!].map((figure) => human(figure, unit))
-    return { cells: [name, ...figures, `${round(ratio)}×`] }
+    return { cells: [name, ...figures, `${round(ratio)}×`, coresInWords(row)] }
   })
   const columns = titles.map((title) => ({ title }))
   return `${sheetToMarkdown({ columns, groups: [{ title: null, lines }] })}\n`

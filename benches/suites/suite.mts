@@ -1,7 +1,7 @@
 // A suite: what `npm run bench` runs by name.
 
 import type { Cost, Pair } from '../pair.mjs'
-import type { Command } from '../commands.mjs'
+import type { Command, Rate } from '../commands.mjs'
 import type { Latency, Measurement, Repeat } from '../results.mjs'
 import type { Plan, Run, SuiteName } from '../run.mjs'
 import { sweep, turns } from '../sweep.mjs'
@@ -26,7 +26,8 @@ export interface Case extends Pick<Measurement, 'suite' | 'id' | 'name' | 'metri
   fault?(repeat: Repeat): string | null
 }
 
-export type Played = Repeat & { cost: Cost }
+/** `count` is how many round trips or messages the cost was for. */
+export type Played = Repeat & { cost: Cost; count: number }
 
 /** A suite of cases that all transports take part in. */
 export function comparison(suite: SuiteName, about: string, cases: (plan: Plan) => Case[]): Suite {
@@ -48,14 +49,12 @@ export const MESSAGES = { name: 'messages', unit: '/s', better: 'more' } as cons
 export function timed<T extends Latency & Cost>(result: T): Played {
   const { count, mean, stddev, p50, p90, p99, p999, p9999, max } = result
   const latency = { count, mean, stddev, p50, p90, p99, p999, p9999, max }
-  return { value: p50, latency, cost: result }
+  return { value: p50, latency, cost: result, count }
 }
 
-export function rated<T extends { perSecond: number; bytesPerSecond: number } & Cost>(
-  result: T,
-): Played {
-  const { perSecond, bytesPerSecond } = result
-  return { value: perSecond, perSecond, bytesPerSecond, cost: result }
+export function rated<T extends Rate & Cost>(result: T): Played {
+  const { count, perSecond, bytesPerSecond } = result
+  return { value: perSecond, perSecond, bytesPerSecond, cost: result, count }
 }
 
 /** Below this share of the wanted rate a run has not kept it. */

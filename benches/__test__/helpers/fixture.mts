@@ -113,7 +113,8 @@ const timed =
   (roundTrip: number, seed: number): Repeat => {
     const spans = latency(Math.round(roundTrip * factor), seed)
     const cpu = { client: 0.91 + 0.05 * noise(seed), server: 0.88, others: 0 }
-    return { value: spans.p50, latency: spans, cpu }
+    const cpuEach = (cpu.client + cpu.server) * spans.mean
+    return { value: spans.p50, latency: spans, cpu, cpuEach }
   }
 
 const rated =
@@ -121,7 +122,8 @@ const rated =
   (roundTrip: number, seed: number): Repeat => {
     const perSecond = (1e9 / roundTrip) * atOnce * (1 + 0.1 * noise(seed + 2))
     const cpu = { client: 0.97, server: 0.82 + 0.1 * noise(seed), others: 0 }
-    return { value: perSecond, perSecond, bytesPerSecond: perSecond * size, cpu }
+    const cpuEach = ((cpu.client + cpu.server) / perSecond) * 1e9
+    return { value: perSecond, perSecond, bytesPerSecond: perSecond * size, cpu, cpuEach }
   }
 
 const words = (size: number) =>

@@ -5,9 +5,10 @@ import net from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { alternate, row, type Figure, type Row } from '../../compare.mjs'
-import type { Pair } from '../../pair.mjs'
+import type { Bystander } from '../../commands.mjs'
+import type { Cost, Pair } from '../../pair.mjs'
 import { bytes } from '../../words.mjs'
-import { compare, percentiles, perSecond, type Effort, type Sides } from './sides.mjs'
+import { compare, cpu, percentiles, perSecond, type Effort, type Sides } from './sides.mjs'
 
 /** With a process that computes on every core: a side that only polls and yields would wait for its
  * time slices. */
@@ -62,9 +63,9 @@ export async function bystanders(
   )
   await new Promise((done) => echo.close(done))
   return (['timer', 'socket'] as const).map((what) => {
-    const figure = (result: { timerP99: number; socketP99: number }): Figure => ({
+    const figure = (result: Bystander & Cost): Figure => ({
       value: what === 'timer' ? result.timerP99 : result.socketP99,
-      cpu: 0,
+      cpu: cpu(result),
     })
     const names = {
       timer: 'timer of 1 ms, p99, rings hot against idle',

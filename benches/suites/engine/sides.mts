@@ -89,8 +89,15 @@ export const perSecond = (id: string, name: string): Column<{ perSecond: number 
   ...({ unit: '/s', better: 'more', figure: (result) => result.perSecond } as const),
 })
 
-/** A figure that stands for itself. */
-export const single = (id: string, name: string, unit: string, value: number): Row => ({
+/** A figure that stands for itself, with the processor time of both sides in cores. */
+export const single = (
+  id: string,
+  name: string,
+  unit: string,
+  value: number,
+  cores?: number,
+): Row => ({
   ...{ id, name, unit },
+  ...(cores === undefined ? {} : { cpu: { ours: cores, reference: NaN } }),
   ...{ ours: value, reference: NaN, ratio: value, spread: [value, value], turns: [] },
 })
