@@ -17,7 +17,9 @@ export type Command =
   | { do: 'pipelined'; size: number; ms: number; inFlight: number }
   /** Messages without answers, as fast as they are taken. */
   | { do: 'one-way'; size: number; ms: number }
-  /** The same, so many. */
+  /** The same, of objects. */
+  | { do: 'items'; ms: number }
+  /** Messages without answers, so many. */
   | { do: 'burst'; size: number; count: number }
   /** Items of streams from the side that serves, as fast as they are read. */
   | { do: 'stream'; size: number; ms: number; iterated?: boolean }

@@ -116,6 +116,11 @@ export class Pair {
   }
 
   /** Fails likewise. */
+  async items(options: Options<'items'>): Promise<Rate & Cost> {
+    return this.#counted(await this.#measured<Rate>({ do: 'items', ...options }))
+  }
+
+  /** Fails likewise. */
   async burst(options: Options<'burst'>): Promise<Rate & Cost> {
     return this.#counted(await this.#measured<Rate>({ do: 'burst', ...options }))
   }

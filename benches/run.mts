@@ -138,7 +138,11 @@ export class Run {
 
   addRow(row: Row): void {
     this.results.rows.push(row)
-    if (row.fault !== undefined) this.results.failures.push(`${row.name}: ${row.fault}`)
+    const { failures } = this.results
+    // Rows of one measurement fail together, and once is enough to say it.
+    if (row.fault !== undefined && !failures.some((failure) => failure.endsWith(row.fault!))) {
+      failures.push(`${row.name}: ${row.fault}`)
+    }
     this.#observer.row(row)
   }
 

@@ -12,6 +12,7 @@ import {
 import { KEPT_ABOVE, type Adapter, type Channel, type Service } from './adapter.mjs'
 import type { Bystander, Command, Description, OpenLoop, Rate, Soaked } from './commands.mjs'
 import { histogram, latencyOf, record } from './histogram.mjs'
+import { ITEM_LEN, makeItem } from './item.mjs'
 import { COMPARED_EVERY, compare, Sink, stamp, touch } from './payload.mjs'
 import type { Latency } from './results.mjs'
 
@@ -121,6 +122,20 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
     const start = performance.now()
     const end = start + ms
     return oneWay(size, (count) => count % 64 !== 0 || performance.now() < end)
+  },
+
+  async items({ ms }): Promise<Rate> {
+    const item = makeItem(0)
+    const start = performance.now()
+    const end = start + ms
+    let count = 0
+    while (count % 64 !== 0 || performance.now() < end) {
+      item.number = count++
+      const room = channel.sendItem!(item)
+      if (room) await room
+    }
+    await channel.request(new Uint8Array(64))
+    return rateOf(count, ITEM_LEN, start)
   },
 
   burst: ({ size, count }) => oneWay(size, (sent) => sent < count),

@@ -35,6 +35,15 @@ test('of every turn a summary has what is compared, and an older one puts it in 
   t.true(middle(one, ({ latency }) => latency?.p99)! > 0)
 })
 
+test('a row that is newer than the record is named, and has no figure', (t) => {
+  const results = parse(read('benches/record/engine.json'))
+  results.rows = results.rows.filter(({ id }) => id !== 'connect.p50')
+  const [about, table] = specification(results).split('\n\n')
+  t.regex(about, /Not in that run: .*`connect\.p50`/)
+  t.notRegex(about, /`latency\.64\.p50`/)
+  t.notRegex(table, /connect, one round trip/)
+})
+
 test('a summary has a line for each measurement', (t) => {
   const results = fixture()
   const lines = print(summarize(results)).split('\n')

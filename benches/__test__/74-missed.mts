@@ -79,6 +79,7 @@ test('a run collects what was missed, and a row at fault has failed instead', (t
   const run = startedRun()
   run.addRow(rowOf('one-way.64', 1.4))
   run.addRow({ ...rowOf('open.200.p50', 0.5), fault: 'ours: missed its rate' })
+  run.addRow({ ...rowOf('open.200.p99', 0.5), fault: 'ours: missed its rate' })
   const { missed, failures } = run.finish()
   t.deepEqual(missed, ['one-way.64: 1.40×, bar ≥ 1.5'])
   t.deepEqual(failures, ['open.200.p50: ours: missed its rate'])

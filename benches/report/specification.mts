@@ -22,15 +22,18 @@ export function withFigures(document: string, figures: string): string {
   return parts[0] + figures + parts[2]
 }
 
-/** All rows: first those that are held to something. */
+/** All rows: first those that are held to something. Those that are newer than the run are named. */
 export function specification(results: Results): string {
   const { machine, state, rows } = results
-  const held = budgets.map(({ id }) => rowOf(rows, id))
+  const held = budgets.flatMap(({ id }) => rows.find((row) => row.id === id) ?? [])
+  const newer = budgets.filter(({ id }) => !held.some((row) => row.id === id))
   const others = rows.filter((row) => !held.includes(row))
   const about =
     `Measured on ${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}, ` +
     `Node ${machine.node}, commit ${machine.commit}; ${caution(state).join('; ')}.`
-  return `${about}\n\n${sheetToMarkdown(engineSheet({ ...results, rows: [...held, ...others] }))}\n`
+  const names = newer.map(({ id }) => `\`${id}\``).join(', ')
+  const without = newer.length === 0 ? '' : ` Not in that run: ${names}.`
+  return `${about}${without}\n\n${sheetToMarkdown(engineSheet({ ...results, rows: [...held, ...others] }))}\n`
 }
 
 /** The first table of README.md. */
