@@ -137,6 +137,15 @@ export class Pair {
     return this.#measured<Latency>({ do: 'reconnect', times })
   }
 
+  /** Opens connections, which stay open like the first. */
+  async connectUpTo(connections: number): Promise<void> {
+    await this.#client.call({ do: 'connect-up-to', connections })
+  }
+
+  askEach(options: Options<'ask-each'>): Promise<Latency & Cost> {
+    return this.#measured<Latency>({ do: 'ask-each', ...options })
+  }
+
   async soak(options: Options<'soak'>): Promise<Soaked & Cost> {
     return this.#measured<Soaked>({ do: 'soak', ...options })
   }

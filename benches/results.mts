@@ -53,7 +53,7 @@ export type Languages = 'ts-ts' | 'ts-rust' | 'rust-rust'
 
 /** One thing measured under one transport, again and again. */
 export interface Measurement {
-  suite: 'latency' | 'throughput' | 'burst' | 'connect' | 'scenarios' | 'micro'
+  suite: 'latency' | 'throughput' | 'burst' | 'connect' | 'scale' | 'scenarios' | 'micro'
   /** The same for all transports that are comparable: `latency.closed.64`. */
   id: string
   /** For people: `round trip 64 B, one at a time`. */

@@ -19,6 +19,7 @@ export type SuiteName =
   | 'burst'
   | 'connect'
   | 'scenarios'
+  | 'scale'
   | 'soak'
   | 'engine'
   | 'micro'

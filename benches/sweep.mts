@@ -3,14 +3,21 @@
 
 import { processorMs, Pair, type Cost } from './pair.mjs'
 import type { Languages, Measurement, Repeat } from './results.mjs'
-import type { Run } from './run.mjs'
+import type { Plan, Run } from './run.mjs'
 import type { Case } from './suites/suite.mjs'
 import { missing, speaks, type TransportEntry } from './transports.mjs'
 
-/** Measures `cases` in the languages and transports of the run. */
-export async function sweep(run: Run, cases: Case[]): Promise<void> {
-  for (const languages of run.plan.languages) {
-    const field = new Field(run, languages)
+/** Who takes part. */
+export type Entrants = Pick<Plan, 'languages' | 'transports'>
+
+/** Measures `cases` in the languages and transports of the run, or in others. */
+export async function sweep(
+  run: Run,
+  cases: Case[],
+  { languages: all, transports }: Entrants = run.plan,
+): Promise<void> {
+  for (const languages of all) {
+    const field = new Field(run, languages, transports)
     try {
       await field.open()
       for (const one of cases) {
@@ -26,17 +33,21 @@ export async function sweep(run: Run, cases: Case[]): Promise<void> {
 }
 
 /** How many turns `sweep` will take, for the progress of the run. */
-export function turns(run: Run, cases: Case[]): number {
-  const taken = run.plan.languages.map((languages) => {
-    const entrants = entries(run, languages).length
+export function turns(
+  run: Run,
+  cases: Case[],
+  { languages: all, transports }: Entrants = run.plan,
+): number {
+  const taken = all.map((languages) => {
+    const entrants = entries(transports, languages).length
     const played = cases.filter((one) => !(one.asksInTypeScript && languages === 'rust-rust'))
     return entrants * played.length * run.plan.repeats
   })
   return taken.reduce((sum, count) => sum + count, 0)
 }
 
-function entries(run: Run, languages: Languages): TransportEntry[] {
-  return run.plan.transports.filter(
+function entries(transports: TransportEntry[], languages: Languages): TransportEntry[] {
+  return transports.filter(
     (transport) => speaks(transport, languages) && missing(transport, languages) === null,
   )
 }
@@ -45,16 +56,17 @@ function entries(run: Run, languages: Languages): TransportEntry[] {
 class Field {
   readonly #run: Run
   readonly #languages: Languages
+  readonly #transports: TransportEntry[]
   readonly #pairs = new Map<TransportEntry, Pair>()
 
-  constructor(run: Run, languages: Languages) {
+  constructor(run: Run, languages: Languages, transports: TransportEntry[]) {
     this.#run = run
     this.#languages = languages
+    this.#transports = transports
   }
 
   async open(): Promise<void> {
-    const { transports } = this.#run.plan
-    for (const transport of transports.filter((one) => speaks(one, this.#languages))) {
+    for (const transport of this.#transports.filter((one) => speaks(one, this.#languages))) {
       const reason = missing(transport, this.#languages)
       if (reason === null) await this.#enter(transport)
       else this.#run.lacks(transport, this.#languages, reason)
@@ -143,7 +155,7 @@ class Field {
     const { suite, id, name: what, metric, settings } = one
     return {
       ...{ suite, id, name: what, transport: name, pair: this.#languages, metric, settings },
-      ...{ repeats: [], checks: [], failed: null },
+      ...{ repeats: [], checks: one.checks ?? [], failed: null },
     }
   }
 }

@@ -18,6 +18,8 @@ import type { Latency } from './results.mjs'
 
 let service: Service | undefined
 let channel: Channel
+/** All connections of a client that has many, the first among them. */
+let channels: Channel[] = []
 /** Opens another connection like the first. */
 let reconnect: () => Promise<Channel>
 let sequence = 0
@@ -27,6 +29,9 @@ let loopDelay: IntervalHistogram | undefined
 /** What one stream under measurement has at most. */
 const STREAM_ITEMS = 50_000
 const STREAM_BYTES = 32 << 20
+
+/** Connections that are made at the same time: each has more descriptors then than later. */
+const CONNECTING_AT_ONCE = 16
 
 /** How often the delay of the event loop is sampled. */
 const LOOP_SAMPLE_MS = 10
@@ -45,6 +50,7 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
     const { connect } = await load(adapter)
     reconnect = () => connect(address, settings)
     channel = await reconnect()
+    channels = [channel]
     return { version: process.version, others: [], ...channel.describe() }
   },
 
@@ -176,6 +182,28 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
     return latencyOf(spans)
   },
 
+  async 'connect-up-to'({ connections }) {
+    while (channels.length < connections) {
+      const more = Math.min(CONNECTING_AT_ONCE, connections - channels.length)
+      channels.push(...(await Promise.all(Array.from({ length: more }, () => reconnect()))))
+    }
+  },
+
+  async 'ask-each'({ size, connections, ms }): Promise<Latency> {
+    const payload = new Uint8Array(size)
+    const spans = histogram()
+    const end = performance.now() + ms
+    for (let count = 0; count < connections || performance.now() < end; count++) {
+      stamp(payload, ++sequence)
+      const start = performance.now()
+      const answer = await channels[count % connections].request(payload)
+      record(spans, start)
+      touch(answer)
+      if (count % COMPARED_EVERY === 0) compare(answer, payload)
+    }
+    return latencyOf(spans)
+  },
+
   async soak({ size, ms, rate }): Promise<Soaked> {
     const spans = histogram()
     const start = performance.now()
@@ -243,7 +271,7 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   },
 
   async stop() {
-    await channel?.close()
+    for (const one of channels) await one.close()
     await service?.close()
     setImmediate(() => process.disconnect())
   },

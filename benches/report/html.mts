@@ -4,6 +4,7 @@
 import type { Languages, Results } from '../results.mjs'
 import { charts, type Chart } from './charts.mjs'
 import { facts, headline, notices, type Notice } from './facts.mjs'
+import { curves } from './scale.mjs'
 import { SCRIPT } from './script.mjs'
 import { isEmpty, sheetToHtml, type Sheet } from './sheet.mjs'
 import { soakInWords } from './soak.mjs'
@@ -93,6 +94,7 @@ function sectionsOf(results: Results): Section[] {
     return { id: suite, title, body: [`<p>${about}</p>`, ...parts].join('\n') }
   })
   const others = [
+    scaleSection(results),
     tableSection('scenarios', 'Scenarios', SCENARIOS, scenarioSheet(results), detailPart(results)),
     soakSection(results, plots.filter(({ suite }) => suite === 'soak')),
     tableSection('engine', 'What the engine is held to', ENGINE, engineSheet(results)),
@@ -156,6 +158,21 @@ function detailPart(results: Results): string {
   const table = sheetToHtml(sheet, 'What else was seen')
   return `<details><summary>What else was seen (times in nanoseconds)</summary>${table}</details>`
 }
+
+function scaleSection(results: Results): Section[] {
+  const parts = curves(results).map(({ title, reason, charts, sheet }) =>
+    [
+      `<h3>${escape(title)}</h3><p>${escape(reason)}</p>`,
+      ...[plotsToHtml(charts), sheetToHtml(sheet, title)],
+    ].join('\n'),
+  )
+  if (parts.length === 0) return []
+  return [{ id: 'scale', title: 'How it scales', body: [`<p>${SCALE}</p>`, ...parts].join('\n') }]
+}
+
+const SCALE =
+  'Ringpost beside the reference, with more of one thing at a time. Above each plot is where its ' +
+  'curves bend.'
 
 function soakSection({ soak }: Results, plots: Chart[]): Section[] {
   if (soak === null) return []

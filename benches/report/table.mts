@@ -39,6 +39,8 @@ export class Table {
   }
 
   measurement(one: Measurement): void {
+    // A curve is one table, which its suite prints.
+    if (one.suite === 'scale') return
     const about = `${one.id} ${one.pair}`
     if (about !== this.#id) {
       this.#id = about

@@ -106,8 +106,8 @@ export interface Ratio {
 export const ratios = (results: Results): Ratio[] =>
   compared(results).flatMap((measurement) => ratiosIn(results, measurement, []))
 
-const compared = (results: Results) =>
-  COMPARED.flatMap((suite) => measurementsOf(results, suite))
+const compared = (results: Results, more: string[] = []) =>
+  [...COMPARED, ...more].flatMap((suite) => measurementsOf(results, suite))
 
 function ratiosIn(results: Results, measurement: Measurement, further: Figure[]): Ratio[] {
   return [mainFigure(measurement), ...further].flatMap((figure) => {
@@ -124,7 +124,7 @@ const NO_RIVALS = ['ringpost-asleep', 'bare']
 /** Ratios to alternatives, in the median or the rate, in the 99th percentile, and in processor
  * time. */
 export const rivalRatios = (results: Results): Ratio[] =>
-  compared(results)
+  compared(results, ['scale'])
     .filter(({ transport }) => !NO_RIVALS.includes(transport))
     .flatMap((measurement) => ratiosIn(results, measurement, FURTHER))
 

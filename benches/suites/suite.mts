@@ -17,6 +17,8 @@ export interface Suite {
 export interface Case extends Pick<Measurement, 'suite' | 'id' | 'name' | 'metric' | 'settings'> {
   /** What it asks of a worker. */
   command: Command['do']
+  /** What is known to be missed, or not, before it is played. */
+  checks?: Measurement['checks']
   /** Only a worker in TypeScript can do it. */
   asksInTypeScript?: boolean
   /** Before the first repeat, so that compilers have done their work. */

@@ -49,7 +49,7 @@ const SPEEDS: Record<Languages, Record<string, [number, number]>> = {
 
 /** Results of all suites, with a rate that was missed and a floor that was not reached. */
 export function fixture(): Results {
-  const measurements = [...compared(), ...scenarios(), ...micro()]
+  const measurements = [...compared(), ...scaled(), ...scenarios(), ...micro()]
   const failed = measurements.filter((one) => one.failed !== null)
   const measured = { measurements, rows: rows(), soak: soak(60) }
   return {
@@ -194,6 +194,42 @@ function measured(
       : { name: 'p50', unit: 'ns', better: 'less' },
     failed: missed ? 'missed its rate: 1.31 k/s of 2.00 k/s' : null,
   }
+}
+
+/** Curves that bend where figures have three times their first value, or no longer double. */
+function scaled(): Measurement[] {
+  const curves: [string, number[], (base: number, at: number, seed: number) => Repeat][] = [
+    ['connections', [1, 32, 1_000], (base, at, seed) => timed(1 + at / 200)(base, seed)],
+    ['payload', [16, 4_096, 262_144, 4_194_304], (base, at, seed) => {
+      const one = timed(1)(base + at * 0.2, seed)
+      return { ...one, bytesPerSecond: (at * 1e9) / one.value }
+    }],
+    ['in-flight', [1, 32, 1_024], (base, at, seed) => rated(64, Math.min(at, 40))(base, seed)],
+    ['neighbours', [0, 1, 2], (base, at, seed) => timed(1 + at)(base, seed)],
+  ]
+  const one = (
+    transport: string,
+    curve: string,
+    at: number,
+    repeat: (turn: number) => Repeat,
+  ): Measurement => ({
+    ...({ suite: 'scale', pair: 'ts-ts', failed: null } as const),
+    ...{ transport, checks: [] },
+    ...{ id: `scale.${curve}.${at}`, name: `${curve} ${at}`, settings: { curve, at } },
+    repeats: Array.from({ length: TURNS }, (_, turn) => repeat(turn)),
+    metric:
+      curve === 'in-flight'
+        ? ({ name: 'messages', unit: '/s', better: 'more' } as const)
+        : ({ name: 'p50', unit: 'ns', better: 'less' } as const),
+  })
+  return curves.flatMap(([curve, points, repeat]) =>
+    points.flatMap((at) =>
+      ['ringpost', 'expert'].map((transport) => {
+        const [base] = SPEEDS['ts-ts'][transport]
+        return one(transport, curve, at, (turn) => repeat(base, at, turn))
+      }),
+    ),
+  )
 }
 
 function scenarios(): Measurement[] {

@@ -1,9 +1,9 @@
 // Other programs of the machine, and others in the same process.
 
-import { spawn } from 'node:child_process'
 import net from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { amongBusy } from '../../busy.mjs'
 import { alternate, row, type Figure, type Row } from '../../compare.mjs'
 import type { Bystander } from '../../commands.mjs'
 import type { Cost, Pair } from '../../pair.mjs'
@@ -14,9 +14,6 @@ import { compare, cpu, percentiles, perSecond, type Effort, type Sides } from '.
  * time slices. */
 export async function contended(effort: Effort, sides: Sides): Promise<Row[]> {
   const { ms } = effort
-  const computing = Array.from({ length: availableParallelism() }, () =>
-    spawn(process.execPath, ['-e', 'const end = Date.now() + 120_000; while (Date.now() < end);']),
-  )
   const name = 'others compute on every core'
   const trips = (size: number) =>
     compare(
@@ -25,26 +22,22 @@ export async function contended(effort: Effort, sides: Sides): Promise<Row[]> {
       percentiles(`contended.${size}`, `${name}, ${bytes(size)}`, ['p50', 'p99']),
       (pair) => pair.latency({ size, ms }),
     )
-  try {
-    return [
-      ...(await trips(64)),
-      ...(await trips(1024)),
-      ...(await compare(
-        effort,
-        sides,
-        percentiles('contended.asleep.64', `${name}, a request every 3 ms`, ['p50']),
-        (pair) => pair.latency({ size: 64, ms: ms * 3, pauseMs: 3 }),
-      )),
-      ...(await compare(
-        effort,
-        sides,
-        [perSecond('contended.one-way.64', `${name}, one-way 64 B`)],
-        (pair) => pair.oneWay({ size: 64, ms }),
-      )),
-    ]
-  } finally {
-    for (const child of computing) child.kill('SIGKILL')
-  }
+  return amongBusy(availableParallelism(), async () => [
+    ...(await trips(64)),
+    ...(await trips(1024)),
+    ...(await compare(
+      effort,
+      sides,
+      percentiles('contended.asleep.64', `${name}, a request every 3 ms`, ['p50']),
+      (pair) => pair.latency({ size: 64, ms: ms * 3, pauseMs: 3 }),
+    )),
+    ...(await compare(
+      effort,
+      sides,
+      [perSecond('contended.one-way.64', `${name}, one-way 64 B`)],
+      (pair) => pair.oneWay({ size: 64, ms }),
+    )),
+  ])
 }
 
 /** How others in a process fare while its rings are hot, beside the same while they are idle. */
