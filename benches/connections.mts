@@ -19,8 +19,8 @@ export interface ManyConnections {
   cores: number
 }
 
-/** Connects to the server at `address`, which is that process, from several processes, and makes round trips on all
- * connections in turn while all stay open. */
+/** Connects to the server at `address`, which is that process, from several processes, and makes
+ * round trips on all connections in turn while all stay open. */
 export async function connectMany(
   address: string,
   settings: Settings,

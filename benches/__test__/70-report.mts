@@ -247,7 +247,8 @@ test('every table that shows latency shows processor time', (t) => {
   const used = { client: 0.5, server: 0.25, others: 0 }
   const audio = results.measurements.find(({ id }) => id === 'scenarios.audio')!
   audio.repeats = audio.repeats.map((repeat) => ({ ...repeat, cpu: used, details: { p95: 1 } }))
-  const cells = (sheet: Sheet) => sheet.groups.flatMap(({ lines }) => lines.map((line) => line.cells))
+  const cells = ({ groups }: Sheet) =>
+    groups.flatMap(({ lines }) => lines.map((line) => line.cells))
   for (const sheet of [scenarioSheet(results), detailSheet(results)]) {
     const [line] = cells(sheet).filter(([what]) => what === 'cores, client / server / others')
     t.true(line.includes('0.50 / 0.25 / 0.00'))

@@ -118,7 +118,7 @@ for (const transport of ['ringpost', 'expert']) {
   }
 }
 
-test.serial('neighbours compute while something is measured, and are gone afterwards', async (t) => {
+test.serial('neighbours compute while something is measured, and end with it', async (t) => {
   const pids = await amongBusy(2, async () => {
     const children = childrenOf(process.pid)
     const before = children.map(cpuMs)

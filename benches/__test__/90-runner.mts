@@ -151,13 +151,14 @@ test.serial('a rate that is not kept is reported as a failure', async (t) => {
 test.serial('fewer connections than asked for are missed, also in the exit code', async (t) => {
   const scenario = ['bench', 'scenarios', '--quick', '--only', 'thousand-connections']
   // The runner and all of its processes may open so few files.
-  const shell = spawn('sh', ['-c', 'ulimit -n 160 && exec "$0" "$@"', process.execPath, COMMAND, ...scenario])
+  const limited = ['-c', 'ulimit -n 160 && exec "$0" "$@"']
+  const shell = spawn('sh', [...limited, process.execPath, COMMAND, ...scenario])
   const [[code], out] = await Promise.all([once(shell, 'exit'), text(shell.stdout)])
   t.is(code, 5, out)
   t.regex(out, /\nMISSED: .*connections that open files allow: 90.0, wanted ≥ 1000\n/)
 })
 
-test.serial('the curves of both transports are measured, and printed with their bends', async (t) => {
+test.serial('curves of both transports are measured, and printed with their bends', async (t) => {
   const [json, page] = [join(directory, 'scale.json'), join(directory, 'scale.html')]
   const { code, out } = await play('bench', 'scale', ...TINY, '--json', json, '--html', page)
   const results = resultsIn(json)

@@ -107,7 +107,8 @@ function sectionsOf(results: Results): Section[] {
 const SCENARIOS = 'Workloads of real systems, each beside the figures it has to reach.'
 const ENGINE =
   'Medians of turns beside the reference, a Unix socket as an expert writes it, and a plain one; ' +
-  'some rows about Rust have a bare ring or a copy in memory beside them. The bar is required, the aim is the goal; both apply to the ratio, or to the ' +
+  'some rows about Rust have a bare ring or a copy in memory beside them. The bar is required, ' +
+  'the aim is the goal; both apply to the ratio, or to the ' +
   'figure where there is no reference.'
 const TRANSPORTS = 'The transports that were measured, and those that were left out.'
 const MICRO = 'What one operation takes, in the median of turns.'

@@ -69,8 +69,8 @@ const ABOUT: Record<CurveName, About> = {
       'A short round trip costs the same whatever its size: headers, entering JavaScript, and ' +
       'over the socket system calls and wake-ups. Of a long one the bytes are what counts: they ' +
       'are copied into the ring and out of it, or into the kernel and out of it. Above 128 KiB ' +
-      'Ringpost sends fragments of 64 KiB, so that one is copied out while the next is copied in; ' +
-      'memory for an answer that is kept is fresh, and its pages have to be faulted in.',
+      'Ringpost sends fragments of 64 KiB, so that one is copied out while the next is copied ' +
+      'in; memory for an answer that is kept is fresh, and its pages have to be faulted in.',
   },
   'in-flight': {
     title: 'Requests in flight',
@@ -90,8 +90,8 @@ const ABOUT: Record<CurveName, About> = {
     reason:
       'While both sides have a core to themselves they poll, and no answer needs a wake-up. With ' +
       'a process that computes on the same core a yield returns only after whole time slices of ' +
-      'the scheduler. A yield that takes half a millisecond stops polling for 2 ms, and for up to ' +
-      '50 ms if that was too short. Meanwhile it sleeps, as a side of a socket does whenever it ' +
+      'the scheduler. A yield that takes half a millisecond stops polling for 2 ms, and for up ' +
+      'to 50 ms if that was too short. Meanwhile it sleeps, as a side of a socket does whenever it ' +
       'waits, and the 99th percentile is the time for which a woken side waits for a core.',
   },
 }

@@ -22,7 +22,7 @@ export function withFigures(document: string, figures: string): string {
   return parts[0] + figures + parts[2]
 }
 
-/** All rows: first those that are held to something. Those that are newer than the run are named. */
+/** All rows: first those that are held to something; those newer than the run are only named. */
 export function specification(results: Results): string {
   const { machine, state, rows } = results
   const held = budgets.flatMap(({ id }) => rows.find((row) => row.id === id) ?? [])
@@ -33,7 +33,8 @@ export function specification(results: Results): string {
     `Node ${machine.node}, commit ${machine.commit}; ${caution(state).join('; ')}.`
   const names = newer.map(({ id }) => `\`${id}\``).join(', ')
   const without = newer.length === 0 ? '' : ` Not in that run: ${names}.`
-  return `${about}${without}\n\n${sheetToMarkdown(engineSheet({ ...results, rows: [...held, ...others] }))}\n`
+  const sheet = engineSheet({ ...results, rows: [...held, ...others] })
+  return `${about}${without}\n\n${sheetToMarkdown(sheet)}\n`
 }
 
 /** The first table of README.md. */

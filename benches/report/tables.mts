@@ -122,7 +122,8 @@ export function glance(results: Results, pair: Languages): Sheet {
 export function worse(results: Results): Sheet {
   const label = labelOf(results, OURS)
   const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
-  const lines = worse.map(({ measurement: theirs, label, figure: { name, unit, of }, ...ratio }) => {
+  const lines = worse.map(({ measurement: theirs, label, figure: compared, ...ratio }): Line => {
+    const { name, unit, of } = compared
     const { id, pair } = theirs
     const ours = results.measurements.find(
       (one) => one.transport === OURS && one.id === id && one.pair === pair,
