@@ -2,6 +2,7 @@
 // messages, and nothing else, so that all are measured doing the same.
 
 import type { Counters, Description } from './commands.mjs'
+import type { Item } from './item.mjs'
 import type { Sink } from './payload.mjs'
 
 /** The server's side. */
@@ -18,6 +19,9 @@ export interface Channel {
   /** Sends a payload without answer; a promise resolves when to go on. It may be reused at once
    * unless it is longer than `KEPT_ABOVE`. */
   send(payload: Uint8Array): Promise<void> | undefined
+  /** Sends an object likewise, as a program would that has objects. A socket needs the setting
+   * `items` for it, by which its server knows what comes. */
+  sendItem?(item: Item): Promise<void> | undefined
   /** Makes the server send so many items of so many bytes, numbered from 0, and passes them to
    * `got`: one by one if iterated, else all that arrived together. Only where there are streams. */
   download?(

@@ -17,7 +17,9 @@ export type Command =
   | { do: 'pipelined'; size: number; ms: number; inFlight: number }
   /** Messages without answers, as fast as they are taken. */
   | { do: 'one-way'; size: number; ms: number }
-  /** The same, so many. */
+  /** The same, of objects. */
+  | { do: 'items'; ms: number }
+  /** Messages without answers, so many. */
   | { do: 'burst'; size: number; count: number }
   /** Items of streams from the side that serves, as fast as they are read. */
   | { do: 'stream'; size: number; ms: number; iterated?: boolean }
@@ -27,6 +29,10 @@ export type Command =
   | { do: 'received' }
   /** Connections one after the other, each with one round trip. */
   | { do: 'reconnect'; times: number }
+  /** Opens further connections like the first, until there are so many. */
+  | { do: 'connect-up-to'; connections: number }
+  /** Round trips one after the other on so many of them in turn, on each at least one. */
+  | { do: 'ask-each'; size: number; connections: number; ms: number }
   /** Round trips at a fixed rate by a timer, so that both sides rest in between. */
   | { do: 'soak'; size: number; ms: number; rate: number }
   /** How late the event loop has been since the last time: 99th percentile, in nanoseconds. */

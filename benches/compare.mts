@@ -1,7 +1,7 @@
 // Comparing two things fairly on a machine that is not quiet: turn by turn, each pair of turns a
 // ratio of its own, and of the ratios the median.
 
-import type { Measurement } from './results.mjs'
+import type { Measurement, Repeat } from './results.mjs'
 
 /** What one row of a report says. */
 export interface Row {
@@ -22,6 +22,8 @@ export interface Row {
   /** Processor time of both sides together, in share of one core. */
   cpu?: Turn<number>
   turns: Turn<number>[]
+  /** Why it does not count: a rate missed. */
+  fault?: string
 }
 
 /** What all sides did in one turn. */
@@ -34,6 +36,7 @@ export interface Turn<T> {
 /** One measurement: the figure, and what it cost. */
 export interface Figure {
   value: number
+  /** Of both sides together, in cores. */
   cpu: number
 }
 
@@ -90,18 +93,21 @@ export function row(
 }
 
 /** How many times better `ours` is, repeat by repeat, which were measured in turns; null if there
- * is nothing to compare. */
+ * is nothing to compare, in particular if some repeat has no such figure. */
 export function timesBetter(
   ours: Measurement,
   theirs: Measurement,
+  better = ours.metric.better,
+  figure: (repeat: Repeat) => number | undefined = ({ value }) => value,
 ): { ratio: number; low: number; high: number } | null {
-  const less = ours.metric.better === 'less'
+  const less = better === 'less'
   const count = Math.min(ours.repeats.length, theirs.repeats.length)
   if (count === 0 || ours.failed !== null || theirs.failed !== null) return null
   const ratios = Array.from({ length: count }, (_, index) => {
-    const [mine, other] = [ours.repeats[index].value, theirs.repeats[index].value]
+    const [mine = NaN, other = NaN] = [ours, theirs].map(({ repeats }) => figure(repeats[index]))
     return less ? other / mine : mine / other
   })
+  if (ratios.some((ratio) => Number.isNaN(ratio))) return null
   return { ratio: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) }
 }
 

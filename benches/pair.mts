@@ -15,6 +15,10 @@ export interface Cost {
   wallMs: number
 }
 
+/** Of both sides, and of a broker. */
+export const processorMs = ({ clientCpuMs, serverCpuMs, othersCpuMs }: Cost): number =>
+  clientCpuMs + serverCpuMs + othersCpuMs
+
 /** How a pair is started. */
 export interface PairOptions {
   settings: Settings
@@ -112,6 +116,11 @@ export class Pair {
   }
 
   /** Fails likewise. */
+  async items(options: Options<'items'>): Promise<Rate & Cost> {
+    return this.#counted(await this.#measured<Rate>({ do: 'items', ...options }))
+  }
+
+  /** Fails likewise. */
   async burst(options: Options<'burst'>): Promise<Rate & Cost> {
     return this.#counted(await this.#measured<Rate>({ do: 'burst', ...options }))
   }
@@ -128,6 +137,15 @@ export class Pair {
     return this.#measured<Latency>({ do: 'reconnect', times })
   }
 
+  /** Opens connections, which stay open like the first. */
+  async connectUpTo(connections: number): Promise<void> {
+    await this.#client.call({ do: 'connect-up-to', connections })
+  }
+
+  askEach(options: Options<'ask-each'>): Promise<Latency & Cost> {
+    return this.#measured<Latency>({ do: 'ask-each', ...options })
+  }
+
   async soak(options: Options<'soak'>): Promise<Soaked & Cost> {
     return this.#measured<Soaked>({ do: 'soak', ...options })
   }
@@ -140,8 +158,8 @@ export class Pair {
     return { client, server }
   }
 
-  bystander(options: Options<'bystander'>): Promise<Bystander> {
-    return this.#client.call({ do: 'bystander', ...options })
+  bystander(options: Options<'bystander'>): Promise<Bystander & Cost> {
+    return this.#measured<Bystander>({ do: 'bystander', ...options })
   }
 
   /** What it costs to be connected and to do nothing. */

@@ -1,5 +1,7 @@
 // The content of payloads under measurement, and how both sides prove that they have read it.
 
+import { compareItem, touchItem, type Item } from './item.mjs'
+
 /** One message in so many is compared whole, outside of the timed part. */
 export const COMPARED_EVERY = 64
 
@@ -32,6 +34,7 @@ export class Sink {
   /** Keeps the reading from being optimized away. */
   #sum = 0
   #kept: Uint8Array[] = []
+  #keptItems: Item[] = []
 
   /** Reads a message that is answered. */
   readonly touch = (payload: Uint8Array): void => {
@@ -44,6 +47,12 @@ export class Sink {
     if (this.#count++ % COMPARED_EVERY === 0) this.#kept.push(payload.slice())
   }
 
+  /** The same of objects. */
+  readonly gotItem = (item: Item): void => {
+    this.#sum += touchItem(item)
+    if (this.#count++ % COMPARED_EVERY === 0) this.#keptItems.push(item)
+  }
+
   /** How many have arrived since the last time; the kept ones are compared whole now. */
   received(): { count: number } {
     const expected = new Uint8Array(this.#kept[0]?.length ?? 0)
@@ -51,9 +60,11 @@ export class Sink {
       stamp(expected, index * COMPARED_EVERY)
       compare(payload, expected)
     }
+    for (const [index, item] of this.#keptItems.entries()) compareItem(item, index * COMPARED_EVERY)
     const count = this.#count
     this.#count = 0
     this.#kept = []
+    this.#keptItems = []
     return { count }
   }
 }

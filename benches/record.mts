@@ -1,6 +1,6 @@
 // The summary of a run: what stays of it in git, in benches/record/, and what the documents are
 // made from. Of each figure it has the median of all turns, and of the figure that is compared
-// every turn, because a ratio is of two turns.
+// every turn, and of those compared besides, because a ratio is of two turns.
 
 import { median } from './compare.mjs'
 import type { Row } from './compare.mjs'
@@ -20,6 +20,8 @@ interface MeasurementSummary extends Omit<Measurement, 'repeats'> {
   values: number[]
   /** Of all repeats. */
   medians: Omit<Repeat, 'value'>
+  /** Of every repeat, what else is compared. Older summaries have no such list. */
+  turns?: { p99?: number[]; cpuEach?: number[] }
 }
 
 export function summarize(results: Results): Summary {
@@ -31,6 +33,10 @@ export function summarize(results: Results): Summary {
       ...rest,
       values: repeats.map(({ value }) => value),
       medians: mediansOf(repeats),
+      turns: {
+        p99: ofAll(repeats, ({ latency }) => latency?.p99),
+        cpuEach: ofAll(repeats, ({ cpuEach }) => cpuEach),
+      },
     })),
     // Absent in JSON.
     rows: rows.map((row) => ({ ...row, turns: undefined })),
@@ -43,20 +49,44 @@ export function expand({ measurements, rows, ...about }: Summary): Results {
   return {
     ...about,
     format: FORMAT,
-    measurements: measurements.map(({ values, medians, ...rest }) => ({
+    measurements: measurements.map(({ values, medians, turns = {}, ...rest }) => ({
       ...rest,
-      repeats: values.map((value) => ({ value, ...medians })),
+      repeats: values.map((value, turn) => ({ value, ...repeatOf(medians, turns, turn) })),
     })),
     rows: rows.map((row) => ({ ...row, turns: [] })),
   }
 }
 
+/** What is not known of every turn is in the first only: there it is shown, and is in no ratio. */
+function repeatOf(
+  { latency, cpuEach, ...rest }: MeasurementSummary['medians'],
+  { p99, cpuEach: cpuOf }: NonNullable<MeasurementSummary['turns']>,
+  turn: number,
+): Omit<Repeat, 'value'> {
+  const known = p99 === undefined ? turn === 0 : true
+  return {
+    ...rest,
+    latency: known && latency ? { ...latency, p99: p99?.[turn] ?? latency.p99 } : undefined,
+    cpuEach: cpuOf?.[turn] ?? (turn === 0 ? cpuEach : undefined),
+  }
+}
+
+/** A figure of all repeats, where all have it. */
+function ofAll(
+  repeats: Repeat[],
+  figure: (repeat: Repeat) => number | undefined,
+): number[] | undefined {
+  const figures = repeats.map(figure).filter((value) => Number.isFinite(value)) as number[]
+  return figures.length > 0 && figures.length === repeats.length ? figures : undefined
+}
+
 /** Reads a summary, or the results of a run. */
 export function parse(text: string): Results {
   const content = JSON.parse(text) as Summary | Results
-  if (content.format === SUMMARY_FORMAT) return expand(content)
-  // Older results have no list of what was left out.
-  if (content.format === FORMAT) return { ...content, leftOut: content.leftOut ?? [] }
+  // Older files have no list of what was left out, or of what was missed.
+  const lists = { leftOut: content.leftOut ?? [], missed: content.missed ?? [] }
+  if (content.format === SUMMARY_FORMAT) return expand({ ...content, ...lists })
+  if (content.format === FORMAT) return { ...content, ...lists }
   throw new TypeError('neither the results of a run nor their summary')
 }
 
@@ -79,7 +109,9 @@ function mediansOf(repeats: Repeat[]): Omit<Repeat, 'value'> {
     })
     return groups.length === 0 ? undefined : (Object.fromEntries(figures) as Group)
   }
-  const rates = of(({ perSecond, bytesPerSecond }) => ({ perSecond, bytesPerSecond }))
+  const rates = of(({ perSecond, bytesPerSecond, cpuEach }) => {
+    return { perSecond, bytesPerSecond, cpuEach }
+  })
   return {
     ...rates,
     latency: of<Latency>(({ latency }) => latency),

@@ -30,6 +30,8 @@ export interface Results {
   soak: Soak | null
   /** What failed, each with what and why; a run with any ends with an exit code of its own. */
   failures: string[]
+  /** What was measured and misses what it is held to: floors, bars, the verdict of a soak. */
+  missed: string[]
   /** What was asked for and could not be measured, with the reason. */
   leftOut: string[]
   /** Whether it was ended before it was done. */
@@ -51,7 +53,7 @@ export type Languages = 'ts-ts' | 'ts-rust' | 'rust-rust'
 
 /** One thing measured under one transport, again and again. */
 export interface Measurement {
-  suite: 'latency' | 'throughput' | 'burst' | 'connect' | 'scenarios' | 'micro'
+  suite: 'latency' | 'throughput' | 'burst' | 'connect' | 'scale' | 'scenarios' | 'micro'
   /** The same for all transports that are comparable: `latency.closed.64`. */
   id: string
   /** For people: `round trip 64 B, one at a time`. */
@@ -80,6 +82,9 @@ export interface Repeat {
   bytesPerSecond?: number
   /** Processor time, in cores. */
   cpu?: { client: number; server: number; others: number }
+  /** Processor time of both sides, and of a broker, for one round trip or message, in
+   * nanoseconds. */
+  cpuEach?: number
   /** Anything else worth a line, by name. */
   details?: Record<string, number>
 }

@@ -2,6 +2,7 @@
 
 import type { Row } from './compare.mjs'
 import { Watch, machine } from './machine.mjs'
+import { missed } from './missed.mjs'
 import {
   FORMAT,
   type Languages,
@@ -18,6 +19,7 @@ export type SuiteName =
   | 'burst'
   | 'connect'
   | 'scenarios'
+  | 'scale'
   | 'soak'
   | 'engine'
   | 'micro'
@@ -95,6 +97,7 @@ export class Run {
       rows: [],
       soak: null,
       failures: [],
+      missed: [],
       leftOut: [],
       interrupted: false,
     }
@@ -136,6 +139,11 @@ export class Run {
 
   addRow(row: Row): void {
     this.results.rows.push(row)
+    const { failures } = this.results
+    // Rows of one measurement fail together, and once is enough to say it.
+    if (row.fault !== undefined && !failures.some((failure) => failure.endsWith(row.fault!))) {
+      failures.push(`${row.name}: ${row.fault}`)
+    }
     this.#observer.row(row)
   }
 
@@ -171,6 +179,7 @@ export class Run {
   finish(): Results {
     this.results.seconds = (performance.now() - this.#start) / 1e3
     this.results.state = this.watch.state
+    this.results.missed = missed(this.results)
     this.results.interrupted = this.stopped
     return this.results
   }

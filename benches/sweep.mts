@@ -1,16 +1,23 @@
 // Cases measured under all transports in turns: in every repeat each transport has one turn, and
 // each repeat begins with another, so that a change of the machine affects all of them.
 
-import { Pair, type Cost } from './pair.mjs'
+import { processorMs, Pair, type Cost } from './pair.mjs'
 import type { Languages, Measurement, Repeat } from './results.mjs'
-import type { Run } from './run.mjs'
+import type { Plan, Run } from './run.mjs'
 import type { Case } from './suites/suite.mjs'
 import { missing, speaks, type TransportEntry } from './transports.mjs'
 
-/** Measures `cases` in the languages and transports of the run. */
-export async function sweep(run: Run, cases: Case[]): Promise<void> {
-  for (const languages of run.plan.languages) {
-    const field = new Field(run, languages)
+/** Who takes part. */
+export type Entrants = Pick<Plan, 'languages' | 'transports'>
+
+/** Measures `cases` in the languages and transports of the run, or in others. */
+export async function sweep(
+  run: Run,
+  cases: Case[],
+  { languages: all, transports }: Entrants = run.plan,
+): Promise<void> {
+  for (const languages of all) {
+    const field = new Field(run, languages, transports)
     try {
       await field.open()
       for (const one of cases) {
@@ -26,17 +33,21 @@ export async function sweep(run: Run, cases: Case[]): Promise<void> {
 }
 
 /** How many turns `sweep` will take, for the progress of the run. */
-export function turns(run: Run, cases: Case[]): number {
-  const taken = run.plan.languages.map((languages) => {
-    const entrants = entries(run, languages).length
+export function turns(
+  run: Run,
+  cases: Case[],
+  { languages: all, transports }: Entrants = run.plan,
+): number {
+  const taken = all.map((languages) => {
+    const entrants = entries(transports, languages).length
     const played = cases.filter((one) => !(one.asksInTypeScript && languages === 'rust-rust'))
     return entrants * played.length * run.plan.repeats
   })
   return taken.reduce((sum, count) => sum + count, 0)
 }
 
-function entries(run: Run, languages: Languages): TransportEntry[] {
-  return run.plan.transports.filter(
+function entries(transports: TransportEntry[], languages: Languages): TransportEntry[] {
+  return transports.filter(
     (transport) => speaks(transport, languages) && missing(transport, languages) === null,
   )
 }
@@ -45,16 +56,17 @@ function entries(run: Run, languages: Languages): TransportEntry[] {
 class Field {
   readonly #run: Run
   readonly #languages: Languages
+  readonly #transports: TransportEntry[]
   readonly #pairs = new Map<TransportEntry, Pair>()
 
-  constructor(run: Run, languages: Languages) {
+  constructor(run: Run, languages: Languages, transports: TransportEntry[]) {
     this.#run = run
     this.#languages = languages
+    this.#transports = transports
   }
 
   async open(): Promise<void> {
-    const { transports } = this.#run.plan
-    for (const transport of transports.filter((one) => speaks(one, this.#languages))) {
+    for (const transport of this.#transports.filter((one) => speaks(one, this.#languages))) {
       const reason = missing(transport, this.#languages)
       if (reason === null) await this.#enter(transport)
       else this.#run.lacks(transport, this.#languages, reason)
@@ -112,8 +124,9 @@ class Field {
     try {
       if (entrant.busy) pair.resume()
       if (measurement.repeats.length === 0) await this.#limited(pair, one.warmUp(pair))
-      const { cost, ...repeat } = await this.#limited(pair, one.play(pair))
-      measurement.repeats.push({ ...repeat, cpu: cores(cost) })
+      const { cost, count, ...repeat } = await this.#limited(pair, one.play(pair))
+      const cpuEach = (processorMs(cost) * 1e6) / count
+      measurement.repeats.push({ ...repeat, cpu: cores(cost), cpuEach })
       measurement.failed = one.fault?.(repeat) ?? null
       if (entrant.busy) pair.pause()
     } catch (error) {
@@ -142,7 +155,7 @@ class Field {
     const { suite, id, name: what, metric, settings } = one
     return {
       ...{ suite, id, name: what, transport: name, pair: this.#languages, metric, settings },
-      ...{ repeats: [], checks: [], failed: null },
+      ...{ repeats: [], checks: one.checks ?? [], failed: null },
     }
   }
 }

@@ -12,11 +12,14 @@ import {
 import { KEPT_ABOVE, type Adapter, type Channel, type Service } from './adapter.mjs'
 import type { Bystander, Command, Description, OpenLoop, Rate, Soaked } from './commands.mjs'
 import { histogram, latencyOf, record } from './histogram.mjs'
+import { ITEM_LEN, makeItem } from './item.mjs'
 import { COMPARED_EVERY, compare, Sink, stamp, touch } from './payload.mjs'
 import type { Latency } from './results.mjs'
 
 let service: Service | undefined
 let channel: Channel
+/** All connections of a client that has many, the first among them. */
+let channels: Channel[] = []
 /** Opens another connection like the first. */
 let reconnect: () => Promise<Channel>
 let sequence = 0
@@ -26,6 +29,9 @@ let loopDelay: IntervalHistogram | undefined
 /** What one stream under measurement has at most. */
 const STREAM_ITEMS = 50_000
 const STREAM_BYTES = 32 << 20
+
+/** Connections that are made at the same time: each has more descriptors then than later. */
+const CONNECTING_AT_ONCE = 16
 
 /** How often the delay of the event loop is sampled. */
 const LOOP_SAMPLE_MS = 10
@@ -44,6 +50,7 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
     const { connect } = await load(adapter)
     reconnect = () => connect(address, settings)
     channel = await reconnect()
+    channels = [channel]
     return { version: process.version, others: [], ...channel.describe() }
   },
 
@@ -123,6 +130,20 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
     return oneWay(size, (count) => count % 64 !== 0 || performance.now() < end)
   },
 
+  async items({ ms }): Promise<Rate> {
+    const item = makeItem(0)
+    const start = performance.now()
+    const end = start + ms
+    let count = 0
+    while (count % 64 !== 0 || performance.now() < end) {
+      item.number = count++
+      const room = channel.sendItem!(item)
+      if (room) await room
+    }
+    await channel.request(new Uint8Array(64))
+    return rateOf(count, ITEM_LEN, start)
+  },
+
   burst: ({ size, count }) => oneWay(size, (sent) => sent < count),
 
   async stream({ size, ms, iterated = false }): Promise<Rate> {
@@ -157,6 +178,28 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
       touch(await other.request(payload))
       record(spans, start)
       await other.close()
+    }
+    return latencyOf(spans)
+  },
+
+  async 'connect-up-to'({ connections }) {
+    while (channels.length < connections) {
+      const more = Math.min(CONNECTING_AT_ONCE, connections - channels.length)
+      channels.push(...(await Promise.all(Array.from({ length: more }, () => reconnect()))))
+    }
+  },
+
+  async 'ask-each'({ size, connections, ms }): Promise<Latency> {
+    const payload = new Uint8Array(size)
+    const spans = histogram()
+    const end = performance.now() + ms
+    for (let count = 0; count < connections || performance.now() < end; count++) {
+      stamp(payload, ++sequence)
+      const start = performance.now()
+      const answer = await channels[count % connections].request(payload)
+      record(spans, start)
+      touch(answer)
+      if (count % COMPARED_EVERY === 0) compare(answer, payload)
     }
     return latencyOf(spans)
   },
@@ -228,7 +271,7 @@ const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   },
 
   async stop() {
-    await channel?.close()
+    for (const one of channels) await one.close()
     await service?.close()
     setImmediate(() => process.disconnect())
   },

@@ -46,6 +46,7 @@ const STEPS = {
   editor: node('ci/editor.mjs'),
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
   'gate-proof': node('ci/gate-proof.mjs'),
+  // A figure that misses what it is held to is a failure here, as its exit code says.
   bench: node('ci/bench.mjs', 'all'),
 }
 

@@ -24,6 +24,8 @@ const SCREENS = [
 const CONTRAST_MIN = 4.5
 const TICK = /^[\d.,]+ ?(ns|µs|ms|s|min|h|B|KiB|MiB|%|k?\/s|[MG]\/s|[kMG]?B\/s)$|^max$/
 const TIMES = /^[\d.]+×$/
+/** Curves over a number of something. */
+const COUNTED = /^scale\.(connections|in-flight|neighbours)$/
 
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-report-'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
@@ -103,7 +105,8 @@ function checkPlot(results, expected, seen) {
   } else {
     expectSame(seen.keys, names, is('has another legend'))
     expectSame(seen.series, names.length, is('has another number of series'))
-    const plain = expected.suite === 'burst' ? /^[\d,]+$/ : TICK
+    const isCount = expected.suite === 'burst' || COUNTED.test(seen.name)
+    const plain = isCount ? /^[\d,]+$/ : TICK
     for (const tick of seen.ticksX) expect(plain.test(tick), is(`has a tick "${tick}"`))
     for (const tick of seen.ticksY) expect(TICK.test(tick), is(`has a tick "${tick}"`))
     expect(seen.ticksX.length >= 2 && seen.ticksY.length >= 2, is('has too few ticks'))
@@ -139,6 +142,11 @@ function labelsOf({ measurements, transports }, { name, suite, pair, kind }) {
     (one) => one.suite === suite && one.pair === pair && one.failed === null,
   )
   const labels = (some) => transports.filter(some).map(({ label }) => label)
+  if (suite === 'scale') {
+    const shown = labels((transport) => counts.some((one) => one.transport === transport.name))
+    const hasBoth = name === 'scale.connections' || name === 'scale.neighbours'
+    return hasBoth ? shown.flatMap((label) => [`${label}, p50`, `${label}, p99`]) : shown
+  }
   if (kind === 'lines') {
     // Either one case, or all cases of a family by size.
     const cases = counts.filter(({ id }) => name === `${id}.${pair}`)
@@ -156,9 +164,9 @@ function labelsOf({ measurements, transports }, { name, suite, pair, kind }) {
 
 async function checkWords(results, page) {
   const words = (await page.textContent('body')).replaceAll('\u00a0', ' ')
-  const { failures, machine, transports } = results
+  const { failures, missed, machine, transports } = results
   const labels = transports.map(({ label }) => label)
-  for (const word of [...failures, machine.processor, machine.commit, ...labels]) {
+  for (const word of [...failures, ...missed, machine.processor, machine.commit, ...labels]) {
     expect(words.includes(word), `it does not say "${word}"`)
   }
   const embedded = JSON.parse(await page.textContent('#results'))

@@ -7,6 +7,10 @@ import { fileURLToPath } from 'node:url'
 /** The folder of the project. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
+/** How a benchmark run ends that has measured everything, with a figure that misses what it is held
+ * to: see benches/cli/bench.mts. */
+export const MISSED = 5
+
 /** Prints a message and exits with code 1. */
 export function giveUp(sentence) {
   console.error(sentence)
@@ -22,11 +26,11 @@ export async function step(name, command, args, options) {
 
 /**
  * Runs a command in the project's folder, and kills it with everything it has started after
- * `minutes`, if given. Output is shown as it arrives with `loud`, otherwise only on failure.
- * Returns whether the command succeeded.
+ * `minutes`, if given. Output is shown as it arrives with `loud`, otherwise only on failure. Exit
+ * codes in `accepted` are a success too. Returns whether the command succeeded.
  */
 export async function attempt(name, command, args, options = {}) {
-  const { env = {}, cwd = ROOT, loud = false, minutes = 0 } = options
+  const { env = {}, cwd = ROOT, loud = false, minutes = 0, accepted = [] } = options
   const start = Date.now()
   process.stdout.write(loud ? `\n=== ${name}\n` : `${name} ... `)
   const child = spawn(command, args, {
@@ -51,8 +55,9 @@ export async function attempt(name, command, args, options = {}) {
     })
   })
   const seconds = ((Date.now() - start) / 1000).toFixed(1)
-  if (code === 0) {
-    console.log(loud ? `=== ${name}: ${seconds} s` : `${seconds} s`)
+  if (code === 0 || accepted.includes(code)) {
+    const word = code === 0 ? '' : `, and ended with ${code}, which is accepted here`
+    console.log(`${loud ? `=== ${name}: ` : ''}${seconds} s${word}`)
     return true
   }
   console.log(`${loud ? `=== ${name}: ` : ''}failed after ${seconds} s (${code})`)
@@ -86,11 +91,12 @@ function endAfter(minutes, child, done) {
 
 /**
  * Runs one of our own programs in place of this one, with the same output and exit code.
- * Interruptions are left to it.
+ * Interruptions are left to it. Returns the exit code.
  */
 export async function become(...args) {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {})
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
   const [code] = await once(child, 'exit')
   process.exitCode = code ?? 1
+  return process.exitCode
 }

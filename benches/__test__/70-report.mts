@@ -7,7 +7,10 @@ import { document } from '../report/document.mjs'
 import { html } from '../report/html.mjs'
 import { plain } from '../report/axis.mjs'
 import { figure, ratios, rivalRatios, times } from '../report/view.mjs'
-import type { Measurement, Results } from '../results.mjs'
+import type { Sheet } from '../report/sheet.mjs'
+import { rowLine } from '../report/table.mjs'
+import { detailSheet, engineSheet, scenarioSheet } from '../report/tables.mjs'
+import type { Latency, Measurement, Repeat, Results } from '../results.mjs'
 import { eachSeed } from '../../__test__/helpers/random.mjs'
 import { empty, fixture, soak } from './helpers/fixture.mjs'
 
@@ -49,7 +52,7 @@ function hostile(word: string): Results {
   for (const row of rows) row.name = word
   transports[3].missing = word
   Object.assign(machine, { processor: word, kernel: word, commit: word })
-  Object.assign(results, { failures: [word], command: [word], started: word })
+  Object.assign(results, { failures: [word], missed: [word], command: [word], started: word })
   return results
 }
 
@@ -195,6 +198,64 @@ test('a better alternative is reported, however small the difference', (t) => {
   t.is(count(section, /▼/g), worse.length)
   t.is(times(0.9996), '0.999×')
   t.is(times(1), '1.00×')
+})
+
+/** Ringpost and a socket with these figures in every turn. */
+function besideSocket(ours: Partial<Repeat>, socket: Partial<Repeat>): Results {
+  const results = fixture()
+  results.measurements = results.measurements
+    .filter(({ id, pair, transport }) => {
+      return id === 'latency.closed.64' && pair === 'ts-ts' && /^(ringpost|uds)$/.test(transport)
+    })
+    .map((one) => {
+      const figures = one.transport === 'ringpost' ? ours : socket
+      const repeats = one.repeats.map((repeat) => {
+        const latency = { ...repeat.latency!, ...figures.latency }
+        return { ...repeat, value: 1_000, cpuEach: 1_000, ...figures, latency }
+      })
+      return { ...one, repeats }
+    })
+  return results
+}
+
+const p99 = (ns: number) => ({ latency: { p99: ns } as Latency })
+
+test('where another is better covers the 99th percentile and processor time', (t) => {
+  const lines = (results: Results) => {
+    const [, after] = document(results).markdown.split('## Where another is better')
+    return after.split('\n## ')[0].split('\n').filter((line) => line.includes('▼'))
+  }
+  const alike = besideSocket(p99(5_000), p99(5_000))
+  t.deepEqual(lines(alike), [])
+  t.is(rivalRatios(alike).length, 3)
+  const [later] = lines(besideSocket(p99(10_000), p99(5_000)))
+  t.regex(later, /one at a time: p99 .*\| 10.0 µs \| 5.00 µs \| 1.\d\d \/ 1.\d\d \| ▼ 0.50× /)
+  const [dearer] = lines(besideSocket({ ...p99(1), cpuEach: 4_000 }, p99(1)))
+  t.regex(dearer, /: processor time of each .*\| 4.00 µs \| 1.00 µs \|.*▼ 0.25×/)
+})
+
+test('what only some turns have is in no ratio', (t) => {
+  const results = besideSocket({}, {})
+  for (const { repeats } of results.measurements) {
+    for (const repeat of repeats.slice(1)) repeat.latency = repeat.cpuEach = undefined
+  }
+  t.deepEqual(rivalRatios(results).map(({ figure }) => figure.name), [null])
+})
+
+test('every table that shows latency shows processor time', (t) => {
+  const results = fixture()
+  const used = { client: 0.5, server: 0.25, others: 0 }
+  const audio = results.measurements.find(({ id }) => id === 'scenarios.audio')!
+  audio.repeats = audio.repeats.map((repeat) => ({ ...repeat, cpu: used, details: { p95: 1 } }))
+  const cells = ({ groups }: Sheet) =>
+    groups.flatMap(({ lines }) => lines.map((line) => line.cells))
+  for (const sheet of [scenarioSheet(results), detailSheet(results)]) {
+    const [line] = cells(sheet).filter(([what]) => what === 'cores, client / server / others')
+    t.true(line.includes('0.50 / 0.25 / 0.00'))
+  }
+  const [latency] = cells(engineSheet(results))
+  t.true(latency.includes('1.60 / 1.40 / 1.50'))
+  t.regex(rowLine(results.rows[0]), /1\.60 \/ 1\.40 \/ 1\.50/)
 })
 
 test('a document has tables of one width, and its plots beside it', (t) => {

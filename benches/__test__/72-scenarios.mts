@@ -7,9 +7,12 @@ import { stamp } from '../payload.mjs'
 import type { Form, Outcome, Scenario } from '../scenarios/scenario.mjs'
 import { scenarioSuite } from '../suites/scenarios.mjs'
 import { scenario as extremes } from '../scenarios/extremes.mjs'
+import { scenario as large } from '../scenarios/large-beside-small.mjs'
 import { scenario as manyToMany } from '../scenarios/many-to-many.mjs'
+import { scenario as underLoad } from '../scenarios/measured-under-load.mjs'
 import { scenario as oversized } from '../scenarios/oversized.mjs'
 import { scenario as tasks } from '../scenarios/tasks.mjs'
+import { scenario as thousand } from '../scenarios/thousand-connections.mjs'
 import { directory } from '../../__test__/helpers/directory.mjs'
 
 async function played(scenario: Scenario): Promise<Outcome & { shares: number[] }> {
@@ -21,12 +24,14 @@ async function played(scenario: Scenario): Promise<Outcome & { shares: number[] 
   return { ...(await scenario.run(form)), shares }
 }
 
-for (const scenario of [extremes, manyToMany, oversized, tasks]) {
+const PLAYED = [extremes, manyToMany, oversized, tasks, large, thousand, underLoad]
+for (const scenario of PLAYED) {
   test.serial(scenario.title, async (t) => {
-    const { failed, repeats, shares } = await played(scenario)
+    const { failed, repeats, checks, shares } = await played(scenario)
     t.is(failed, null)
-    for (const { value } of repeats) t.true(value > 0)
+    for (const { value, cpu } of repeats) t.true(value > 0 && cpu!.client > 0 && cpu!.server > 0)
     t.true(repeats.length > 0)
+    t.true(checks.length > 0 && checks.every(({ seen }) => Number.isFinite(seen)))
     t.true(shares.length > 0 && shares.every((share) => share >= 0 && share <= 1))
   })
 }

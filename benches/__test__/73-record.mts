@@ -5,6 +5,7 @@ import test from 'ava'
 import { parse, print, summarize } from '../record.mjs'
 import { document } from '../report/document.mjs'
 import { firstFigures, specification, withFigures } from '../report/specification.mjs'
+import { middle, rivalRatios } from '../report/view.mjs'
 import { fixture } from './helpers/fixture.mjs'
 
 const ROOT = new URL('../../../', import.meta.url)
@@ -21,6 +22,26 @@ test('a document is the same, whether it is made from a run or from its summary'
 test('the summary of a summary is the same', (t) => {
   const text = print(summarize(fixture()))
   t.is(print(summarize(parse(text))), text)
+})
+
+test('of every turn a summary has what is compared, and an older one puts it in no ratio', (t) => {
+  const summary = summarize(fixture())
+  t.deepEqual(rivalRatios(parse(print(summary))).length, rivalRatios(fixture()).length)
+  for (const measurement of summary.measurements) delete measurement.turns
+  const older = parse(print(summary))
+  const figures = new Set(rivalRatios(older).map(({ figure }) => figure.name))
+  t.deepEqual([...figures], [null])
+  const [one] = older.measurements
+  t.true(middle(one, ({ latency }) => latency?.p99)! > 0)
+})
+
+test('a row that is newer than the record is named, and has no figure', (t) => {
+  const results = parse(read('benches/record/engine.json'))
+  results.rows = results.rows.filter(({ id }) => id !== 'connect.p50')
+  const [about, table] = specification(results).split('\n\n')
+  t.regex(about, /Not in that run: .*`connect\.p50`/)
+  t.notRegex(about, /`latency\.64\.p50`/)
+  t.notRegex(table, /connect, one round trip/)
 })
 
 test('a summary has a line for each measurement', (t) => {

@@ -1,9 +1,9 @@
 // The runner as a program of its own: its output, its files and its exit codes. What it measures is
 // not tested, because timings belong to benchmarks.
 
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import test from 'ava'
 import type { Results } from '../results.mjs'
 import { RUST_PROGRAMS } from '../transports.mjs'
 import { directory } from '../../__test__/helpers/directory.mjs'
+import { childrenOf } from './helpers/children.mjs'
 
 const COMMAND = fileURLToPath(new URL('../cli/main.mjs', import.meta.url))
 /** As short as it can be. */
@@ -147,6 +148,31 @@ test.serial('a rate that is not kept is reported as a failure', async (t) => {
   t.deepEqual(missed.map(({ id }) => id), ['latency.open.64.10000000', 'latency.open.64.10000000'])
 })
 
+test.serial('fewer connections than asked for are missed, also in the exit code', async (t) => {
+  const scenario = ['bench', 'scenarios', '--quick', '--only', 'thousand-connections']
+  // The runner and all of its processes may open so few files.
+  const limited = ['-c', 'ulimit -n 160 && exec "$0" "$@"']
+  const shell = spawn('sh', [...limited, process.execPath, COMMAND, ...scenario])
+  const [[code], out] = await Promise.all([once(shell, 'exit'), text(shell.stdout)])
+  t.is(code, 5, out)
+  t.regex(out, /\nMISSED: .*connections that open files allow: 90.0, wanted ≥ 1000\n/)
+})
+
+test.serial('curves of both transports are measured, and printed with their bends', async (t) => {
+  const [json, page] = [join(directory, 'scale.json'), join(directory, 'scale.html')]
+  const { code, out } = await play('bench', 'scale', ...TINY, '--json', json, '--html', page)
+  const results = resultsIn(json)
+  t.is(code, 0, out)
+  t.deepEqual([...new Set(results.measurements.map(({ transport }) => transport))], [
+    ...['ringpost', 'expert'],
+  ])
+  for (const title of ['Connections', 'Payload', 'Requests in flight', 'Busy neighbours']) {
+    t.regex(out, new RegExp(`\\n${title}\\n  .*Ringpost, cores.*\\n`))
+    t.regex(readFileSync(page, 'utf8'), new RegExp(`<h3>${title}</h3>`))
+  }
+  t.is(out.match(/^Ringpost: .* Unix socket, by an expert: /gm)!.length, 5)
+})
+
 test.serial('an interruption ends the run with the figures known by then', async (t) => {
   const json = join(directory, 'interrupted.json')
   const long = ['--repeats', '1000', '--duration', '200ms', '--sizes', '64']
@@ -180,16 +206,6 @@ test.serial('a soak continues where it was interrupted', async (t) => {
 })
 
 const lines = (file: string) => readFileSync(file, 'utf8').split('\n').length - 1
-
-function childrenOf(pid: number): string[] {
-  return readdirSync('/proc').filter((entry) => {
-    try {
-      return readFileSync(`/proc/${entry}/stat`, 'utf8').split(') ')[1].split(' ')[1] === `${pid}`
-    } catch {
-      return false // not a process, or one that has ended
-    }
-  })
-}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((done) => setTimeout(done, 20))

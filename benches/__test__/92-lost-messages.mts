@@ -22,6 +22,7 @@ const MEASUREMENTS: Record<string, (pair: Pair) => Promise<{ count: number }>> =
   'a burst': (pair) => pair.burst({ size: 64, count: 1000 }),
   'round trips': (pair) => pair.latency({ size: 64, ms: 50 }),
   'requests in flight': (pair) => pair.pipelined({ size: 64, ms: 50, inFlight: 8 }),
+  objects: (pair) => pair.items({ ms: 50 }),
   'a stream': (pair) => pair.stream({ size: 64, ms: 10 }),
 }
 
@@ -44,13 +45,17 @@ const FAULTS: Record<string, [what: string, says: RegExp][]> = {
     ['round trips', /came out different/],
     ['requests in flight', /came out different/],
   ],
+  'changes an object': [['objects', /the object with number \d+ came out different/]],
+  'loses an object': [['objects', /messages were sent and \d+ received|came out different/]],
   'changes an item': [['a stream', /came out different/]],
   'loses an item': [['a stream', /\d+ of \d+ items came/]],
 }
 
+const settings = (what: string, fault: string) => ({ directory, fault, items: what === 'objects' })
+
 for (const [what, measure] of Object.entries(MEASUREMENTS)) {
   test.serial(`${what}: without a fault there is a figure`, async (t) => {
-    const pair = await Pair.open('lossy', { settings: { directory, fault: 'none' } })
+    const pair = await Pair.open('lossy', { settings: settings(what, 'none') })
     t.teardown(() => pair.kill())
     const { count } = await measure(pair)
     t.true(count > 0)
@@ -60,7 +65,7 @@ for (const [what, measure] of Object.entries(MEASUREMENTS)) {
 for (const [fault, found] of Object.entries(FAULTS)) {
   for (const [what, says] of found) {
     test.serial(`${what}: a transport that ${fault} is detected`, async (t) => {
-      const pair = await Pair.open('lossy', { settings: { directory, fault } })
+      const pair = await Pair.open('lossy', { settings: settings(what, fault) })
       t.teardown(() => pair.kill())
       await t.throwsAsync(MEASUREMENTS[what](pair), { message: says })
     })

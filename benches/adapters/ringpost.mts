@@ -3,11 +3,12 @@
 import { createRequire } from 'node:module'
 import type { ServerStream } from 'ringpost'
 import type { Adapter, Settings } from '../adapter.mjs'
+import type { Item } from '../item.mjs'
 import { stamp } from '../payload.mjs'
 
 const ringpost: Adapter = {
-  async serve(address, { touch, got }, settings) {
-    const { createServer, Echo, Drop, Flow } = await library(settings)
+  async serve(address, { touch, got, gotItem }, settings) {
+    const { createServer, Echo, Drop, Objects, Flow } = await library(settings)
     const server = await createServer(address, endpoint(settings))
     const echo = (payload: Uint8Array) => {
       touch(payload)
@@ -16,17 +17,19 @@ const ringpost: Adapter = {
     // Neither keeps its argument, and the reference passes views as well.
     server.handle(Echo, echo, { borrowed: true })
     server.handle(Drop, got, { borrowed: true })
+    server.handle(Objects, gotItem)
     if (Flow !== undefined) server.handle(Flow, flow)
     return server
   },
 
   async connect(address, settings) {
-    const { connect, Echo, Drop, Flow, version } = await library(settings)
+    const { connect, Echo, Drop, Objects, Flow, version } = await library(settings)
     const client = await connect(address, endpoint(settings))
     return {
       request: (payload) => client.request(Echo, payload),
       requestSync: (payload) => client.requestSync(Echo, payload),
       send: (payload) => (client.notify(Drop, payload) ? undefined : client.drained()),
+      sendItem: (item) => (client.notify(Objects, item) ? undefined : client.drained()),
       async download(count, size, iterated, got) {
         const items = client.stream(Flow, Buffer.from(JSON.stringify([count, size])))
         if (iterated) for await (const item of items) got(item)
@@ -70,9 +73,10 @@ async function library({ library = 'ringpost', spin = true }: Settings) {
   }
   const Echo = method<Uint8Array, Uint8Array>('echo', { codec: bytes })
   const Drop = event<Uint8Array>('drop', { codec: bytes })
+  const Objects = event<Item>('objects')
   // A build it is compared with may be older than streams.
   const Flow = stream?.<Uint8Array, Uint8Array, never, undefined>('flow', { codec: bytes })
-  return { ...build, Echo, Drop, Flow, version: ownVersion() }
+  return { ...build, Echo, Drop, Objects, Flow, version: ownVersion() }
 }
 
 function ownVersion(): string {

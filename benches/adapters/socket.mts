@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import type { Adapter, Settings } from '../adapter.mjs'
+import type { Item } from '../item.mjs'
 import { ROOT } from '../transports.mjs'
 
 interface Program {
@@ -23,11 +24,18 @@ export async function socket(file: string): Promise<Adapter> {
     new URL(`benches/peers/${file}`, ROOT).href
   )) as Program
   return {
-    serve: (address, { got }, settings) =>
-      serve(path(address, settings), { got, busy: settings.busy }),
+    serve(address, { got, gotItem }, settings) {
+      const parsed = (payload: Buffer) => gotItem(JSON.parse(payload.toString()) as Item)
+      const taken = settings.items ? parsed : got
+      return serve(path(address, settings), { got: taken, busy: settings.busy })
+    },
     async connect(address, settings) {
       const channel = await connect(path(address, settings), { busy: settings.busy })
-      return { ...channel, describe: () => ({}) }
+      return {
+        ...channel,
+        sendItem: (item) => channel.send(Buffer.from(JSON.stringify(item))),
+        describe: () => ({}),
+      }
     },
   }
 }

@@ -5,6 +5,7 @@ import { bytes } from '../words.mjs'
 import { plain, type Axis } from './axis.mjs'
 import { ratioPlot, type Bar } from './bars.mjs'
 import { linePlot, type Point, type Series } from './plot.mjs'
+import { curves } from './scale.mjs'
 import { soakCharts } from './soak.mjs'
 import { fileName } from './svg.mjs'
 import {
@@ -28,7 +29,7 @@ import {
 export interface Chart {
   /** Unique, and safe as the name of a file. */
   name: string
-  suite: Compared | 'soak'
+  suite: Compared | 'scale' | 'soak'
   pair: Languages
   kind: 'lines' | 'ratios'
   title: string
@@ -46,7 +47,8 @@ export function charts(results: Results): Chart[] {
       ...ratioCharts(results, suite, pair),
     ]),
   )
-  return [...compared, ...(results.soak === null ? [] : soakCharts(results.soak))]
+  const scaled = curves(results).flatMap(({ charts }) => charts)
+  return [...compared, ...scaled, ...(results.soak === null ? [] : soakCharts(results.soak))]
 }
 
 const LINES: Record<Compared, (results: Results, pair: Languages) => Chart[]> = {

@@ -4,6 +4,7 @@
 import type { Languages, Results } from '../results.mjs'
 import { charts, type Chart } from './charts.mjs'
 import { facts, headline, notices } from './facts.mjs'
+import { curves } from './scale.mjs'
 import { isEmpty, markdown, sheetToMarkdown, type Sheet } from './sheet.mjs'
 import { soakInWords } from './soak.mjs'
 import { escape } from './svg.mjs'
@@ -46,6 +47,7 @@ export function document(results: Results): Document {
     ...notices(results).map(({ title, lines }) => quote(title, lines)),
     ...betterPart(results),
     ...comparedSuites(results).flatMap((suite) => comparedPart(results, suite, plots)),
+    ...scalePart(results),
     ...part('Scenarios', scenarioSheet(results)),
     ...soakPart(results, plots),
     ...part('What the engine is held to', engineSheet(results)),
@@ -95,6 +97,15 @@ function comparedPart(results: Results, suite: keyof typeof TITLES, plots: Chart
     sheetToMarkdown(comparison(results, suite, pair)),
   ])
   return [`## ${TITLES[suite]}`, ...parts]
+}
+
+function scalePart(results: Results): string[] {
+  const parts = curves(results).flatMap(({ title, reason, bends, charts, sheet }) => [
+    `### ${title}`,
+    ...[markdown(reason), ...bends.map(markdown)],
+    ...[...images(charts), sheetToMarkdown(sheet)],
+  ])
+  return parts.length === 0 ? [] : ['## How it scales', ...parts]
 }
 
 function soakPart({ soak }: Results, plots: Chart[]): string[] {

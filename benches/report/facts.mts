@@ -13,11 +13,16 @@ export interface Notice {
 }
 
 /** What failed and what spoilt it, the worst first. */
-export function notices({ failures, interrupted, state }: Results): Notice[] {
+export function notices({ failures, missed, interrupted, state }: Results): Notice[] {
   const all: Notice[] = []
   if (failures.length > 0) {
     const title = failures.length === 1 ? 'One thing failed' : `${failures.length} things failed`
     all.push({ kind: 'failed', title, lines: failures })
+  }
+  if (missed.length > 0) {
+    const many = `${missed.length} figures missed their floors or bars`
+    const title = missed.length === 1 ? 'One figure missed its floor or bar' : many
+    all.push({ kind: 'failed', title, lines: missed })
   }
   if (interrupted) {
     const lines = ['It ended before it was done. This is what was known by then.']

@@ -4,6 +4,7 @@
 import type { Languages, Results } from '../results.mjs'
 import { charts, type Chart } from './charts.mjs'
 import { facts, headline, notices, type Notice } from './facts.mjs'
+import { curves } from './scale.mjs'
 import { SCRIPT } from './script.mjs'
 import { isEmpty, sheetToHtml, type Sheet } from './sheet.mjs'
 import { soakInWords } from './soak.mjs'
@@ -93,6 +94,7 @@ function sectionsOf(results: Results): Section[] {
     return { id: suite, title, body: [`<p>${about}</p>`, ...parts].join('\n') }
   })
   const others = [
+    scaleSection(results),
     tableSection('scenarios', 'Scenarios', SCENARIOS, scenarioSheet(results), detailPart(results)),
     soakSection(results, plots.filter(({ suite }) => suite === 'soak')),
     tableSection('engine', 'What the engine is held to', ENGINE, engineSheet(results)),
@@ -105,7 +107,8 @@ function sectionsOf(results: Results): Section[] {
 const SCENARIOS = 'Workloads of real systems, each beside the figures it has to reach.'
 const ENGINE =
   'Medians of turns beside the reference, a Unix socket as an expert writes it, and a plain one; ' +
-  'some rows about Rust have a bare ring or a copy in memory beside them. The bar is required, the aim is the goal; both apply to the ratio, or to the ' +
+  'some rows about Rust have a bare ring or a copy in memory beside them. The bar is required, ' +
+  'the aim is the goal; both apply to the ratio, or to the ' +
   'figure where there is no reference.'
 const TRANSPORTS = 'The transports that were measured, and those that were left out.'
 const MICRO = 'What one operation takes, in the median of turns.'
@@ -123,7 +126,8 @@ function glanceSection(results: Results): Section[] {
 
 const GLANCE =
   'How many times better Ringpost is, in the median of turns: of median round trips, or of ' +
-  'messages a second. Where it says ▼, the other is better.'
+  'messages a second. Where it says ▼, the other is better; where another is better is said of ' +
+  '99th percentiles too, and of the processor time of both sides for one round trip or message.'
 
 function pairPart(results: Results, suite: string, pair: Languages, plots: Chart[]): string {
   const ofKind = (kind: Chart['kind']) => plotsToHtml(plots.filter((one) => one.kind === kind))
@@ -155,6 +159,21 @@ function detailPart(results: Results): string {
   const table = sheetToHtml(sheet, 'What else was seen')
   return `<details><summary>What else was seen (times in nanoseconds)</summary>${table}</details>`
 }
+
+function scaleSection(results: Results): Section[] {
+  const parts = curves(results).map(({ title, reason, charts, sheet }) =>
+    [
+      `<h3>${escape(title)}</h3><p>${escape(reason)}</p>`,
+      ...[plotsToHtml(charts), sheetToHtml(sheet, title)],
+    ].join('\n'),
+  )
+  if (parts.length === 0) return []
+  return [{ id: 'scale', title: 'How it scales', body: [`<p>${SCALE}</p>`, ...parts].join('\n') }]
+}
+
+const SCALE =
+  'Ringpost beside the reference, with more of one thing at a time. Above each plot is where its ' +
+  'curves bend.'
 
 function soakSection({ soak }: Results, plots: Chart[]): Section[] {
   if (soak === null) return []

@@ -84,6 +84,21 @@ function cellToHtml(cell: Cell, { words }: Column): string {
 const failedCell = (reason: string, columns: number) =>
   `<td class="bad words wrap" colspan="${columns}">✗ failed: ${escape(reason)}</td>`
 
+// ---- as text ----
+
+/** In columns, for a terminal. */
+export function sheetToText({ columns, groups }: Sheet): string[] {
+  const rows = groups.flatMap(({ lines }) => lines.map(({ cells }) => cells.map(textOf)))
+  const table = [columns.map(({ title }) => title), ...rows]
+  const widths = columns.map((_, at) => Math.max(...table.map((cells) => cells[at].length)))
+  return table.map((cells) =>
+    cells
+      .map((cell, at) => (columns[at].words ? cell.padEnd(widths[at]) : cell.padStart(widths[at])))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
 // ---- as Markdown ----
 
 export function sheetToMarkdown({ columns, groups }: Sheet): string {

@@ -7,7 +7,7 @@ import type { Results } from '../results.mjs'
 import { human, round } from '../words.mjs'
 import { sheetToMarkdown } from './sheet.mjs'
 import { caution } from './table.mjs'
-import { engineSheet } from './tables.mjs'
+import { coresInWords, engineSheet } from './tables.mjs'
 
 /** What a newcomer sees: where it is strong, and where it is not. */
 const FIRST = [
@@ -22,24 +22,30 @@ export function withFigures(document: string, figures: string): string {
   return parts[0] + figures + parts[2]
 }
 
-/** All rows: first those that are held to something. */
+/** All rows: first those that are held to something; those newer than the run are only named. */
 export function specification(results: Results): string {
   const { machine, state, rows } = results
-  const held = budgets.map(({ id }) => rowOf(rows, id))
+  const held = budgets.flatMap(({ id }) => rows.find((row) => row.id === id) ?? [])
+  const newer = budgets.filter(({ id }) => !held.some((row) => row.id === id))
   const others = rows.filter((row) => !held.includes(row))
   const about =
     `Measured on ${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}, ` +
     `Node ${machine.node}, commit ${machine.commit}; ${caution(state).join('; ')}.`
-  return `${about}\n\n${sheetToMarkdown(engineSheet({ ...results, rows: [...held, ...others] }))}\n`
+  const names = newer.map(({ id }) => `\`${id}\``).join(', ')
+  const without = newer.length === 0 ? '' : ` Not in that run: ${names}.`
+  const sheet = engineSheet({ ...results, rows: [...held, ...others] })
+  return `${about}${without}\n\n${sheetToMarkdown(sheet)}\n`
 }
 
 /** The first table of README.md. */
 export function firstFigures({ rows }: Results): string {
-  const titles = ['what', 'Ringpost', "an expert's socket", 'a plain socket', 'ratio']
+  const transports = ['Ringpost', "an expert's socket", 'a plain socket']
+  const titles = ['what', ...transports, 'ratio', 'cores of each']
   const lines = FIRST.map((id) => {
-    const { name, unit, ours, reference, plain, ratio } = rowOf(rows, id)
+    const row = rowOf(rows, id)
+    const { name, unit, ours, reference, plain, ratio } = row
     const figures = [ours, reference, plain!].map((figure) => human(figure, unit))
-    return { cells: [name, ...figures, `${round(ratio)}×`] }
+    return { cells: [name, ...figures, `${round(ratio)}×`, coresInWords(row)] }
   })
   const columns = titles.map((title) => ({ title }))
   return `${sheetToMarkdown({ columns, groups: [{ title: null, lines }] })}\n`

@@ -3,9 +3,11 @@
 import { budgets, judge } from '../budgets.mjs'
 import { median, timesBetter, type Row } from '../compare.mjs'
 import type { MachineState } from '../machine.mjs'
+import { checkInWords } from '../missed.mjs'
 import type { Measurement, Results, Soak } from '../results.mjs'
 import { TRANSPORTS } from '../transports.mjs'
 import { human, round } from '../words.mjs'
+import { coresInWords } from './tables.mjs'
 
 const NAME = 56
 const COLUMN = 10
@@ -37,6 +39,8 @@ export class Table {
   }
 
   measurement(one: Measurement): void {
+    // A curve is one table, which its suite prints.
+    if (one.suite === 'scale') return
     const about = `${one.id} ${one.pair}`
     if (about !== this.#id) {
       this.#id = about
@@ -48,17 +52,16 @@ export class Table {
       this.#ours === undefined || this.#ours === one ? '' : ratioOf(this.#ours, one)
     const figures = one.repeats.length > 0 ? columns(cells(one)) : ''
     this.#print(`  ${label.padEnd(NAME - 2)}${figures}  ${ratio}`.trimEnd())
-    for (const { what, unit, floor, atMost, seen, ok } of one.checks) {
-      const wanted = `${atMost ? '≤' : '≥'} ${human(floor, unit)}`
-      this.#print(`    ${ok ? 'met   ' : 'MISSED'} ${what}: ${human(seen, unit)}, wanted ${wanted}`)
+    for (const check of one.checks) {
+      this.#print(`    ${check.ok ? 'met   ' : 'MISSED'} ${checkInWords(check)}`)
     }
     if (one.failed !== null) this.#print(`    FAILED: ${one.failed}`)
   }
 
   row(row: Row): void {
     if (!this.#hasRows) {
-      const names = ['Ringpost', 'expert', 'ratio', '', 'plain', 'cores used']
-      const titles = names.map((title) => title.padStart(12))
+      const names = ['Ringpost', 'expert', 'ratio', '', 'plain']
+      const titles = [...names.map((title) => title.padStart(12)), 'cores used'.padStart(18)]
       this.#print(`\n${'beside Unix sockets'.padEnd(NAME)} ${titles.join(' ')}  bar / aim`)
       this.#hasRows = true
     }
@@ -67,10 +70,13 @@ export class Table {
 
   soak({ rate, size, secondsSeen, samples, trends, verdict, throughputVariation }: Soak): void {
     const p99 = median(samples.map(({ latency }) => latency.p99))
+    const cores = (['client', 'server'] as const).map((side) =>
+      round(median(samples.map((sample) => sample[side].cpu))),
+    )
     this.#print(`\nsoak: ${rate}/s of ${size} B for ${secondsSeen} s: ${verdict}`)
     this.#print(
       `  p99 ${human(p99, 'ns')} in the median of samples, ` +
-        `throughput varies by ${round(throughputVariation * 100)} %`,
+        `cores ${cores.join(' / ')}, throughput varies by ${round(throughputVariation * 100)} %`,
     )
     for (const { of, unit, slope, low, high, verdict } of trends) {
       const words = [slope, low, high].map((value) => perHour(value, unit))
@@ -104,16 +110,16 @@ const STOLEN_MUCH = 0.01
 const FARTHER = 1.5
 
 export function rowLine(row: Row): string {
+  if (row.fault !== undefined) return `${row.name.padEnd(NAME)}  FAILED: ${row.fault}`
   const budget = budgets.find(({ id }) => id === row.id)
   const figure = (value: number) => (Number.isNaN(value) ? '' : human(value, row.unit))
   const alone = Number.isNaN(row.reference)
   const ratio = alone ? '' : `${round(row.ratio)}×`
   const spread = alone ? '' : `${round(row.spread[0])}–${round(row.spread[1])}`
-  const used = row.cpu !== undefined && row.cpu.ours > 0
-  const cpu = used ? `${round(row.cpu!.ours)} / ${round(row.cpu!.reference)}` : ''
+  const cpu = coresInWords(row)
   const plain = row.plain === undefined ? '' : figure(row.plain)
-  const cells = [figure(row.ours), figure(row.reference), ratio, spread, plain, cpu]
-  const padded = cells.map((cell) => cell.padStart(12)).join(' ')
+  const cells = [figure(row.ours), figure(row.reference), ratio, spread, plain]
+  const padded = [...cells.map((cell) => cell.padStart(12)), cpu.padStart(18)].join(' ')
   if (budget === undefined) return `${row.name.padEnd(NAME)} ${padded}`.trimEnd()
   const { sign, word } = judge(row, budget)
   return `${row.name.padEnd(NAME)} ${padded}  ${sign} ${budget.bar} / ${budget.aim}: ${word}`

@@ -117,30 +117,37 @@ export function glance(results: Results, pair: Languages): Sheet {
   return { columns: [words(''), ...figures(...labels)], groups }
 }
 
-/** Where an alternative is better, in the median of turns. */
+/** Where an alternative is better in any figure, in the median of turns, with what both take of the
+ * processor. */
 export function worse(results: Results): Sheet {
   const label = labelOf(results, OURS)
   const worse = rivalRatios(results).filter(({ ratio }) => ratio < 1)
-  const lines = worse.map(({ measurement: theirs, label, ...ratio }): Line => {
-    const { id, pair, metric, name } = theirs
+  const lines = worse.map(({ measurement: theirs, label, figure: compared, ...ratio }): Line => {
+    const { name, unit, of } = compared
+    const { id, pair } = theirs
     const ours = results.measurements.find(
       (one) => one.transport === OURS && one.id === id && one.pair === pair,
     )!
-    const [mine, other] = [ours, theirs].map((one) =>
-      figure(middle(one, ({ value }) => value), metric.unit),
-    )
+    const both = [ours, theirs]
+    const figures = both.map((one) => figure(middle(one, of), unit))
+    const cores = both.map((one) => figure(middle(one, coresOf), '')).join(' / ')
+    const what = name === null ? theirs.name : `${theirs.name}: ${name}`
     const often = ratio.high < 1 ? 'in every turn' : 'in most turns'
-    return { cells: [name, PAIRS[pair], label, mine, other, timesCell(ratio), often] }
+    return { cells: [what, PAIRS[pair], label, ...figures, cores, timesCell(ratio), often] }
   })
   return {
     columns: [
       ...[words('what'), words('languages'), words('better is')],
-      ...figures(label, 'the other', `${label} is better by`),
+      ...figures(label, 'the other', `cores, ${label} / the other`, `${label} is better by`),
       words(''),
     ],
     groups: [{ title: null, lines }],
   }
 }
+
+/** Of both sides, and of a broker. */
+const coresOf = ({ cpu }: Repeat) =>
+  cpu === undefined ? undefined : cpu.client + cpu.server + cpu.others
 
 /** How many comparisons there were, and in how many an alternative was better, in a sentence. */
 export function tally(results: Results): string {
@@ -149,7 +156,11 @@ export function tally(results: Results): string {
   if (all.length === 0) return 'Nothing was compared in this run.'
   const label = labelOf(results, OURS)
   const who = worse === 0 ? `${label} was better in each` : `another was better in ${count(worse)}`
-  return `${count(all.length)} comparisons of ${label} with another transport: ${who} of them.`
+  const names = [...new Set(all.map(({ figure }) => figure.name ?? 'median or rate'))].join(', ')
+  return (
+    `${count(all.length)} comparisons of ${label} with another transport, by ${names}: ` +
+    `${who} of them.`
+  )
 }
 
 // ---- what is held to something ----
@@ -163,9 +174,17 @@ export function scenarioSheet(results: Results): Sheet {
     const what = turns === 1 ? metric.name : `${metric.name}, median of ${turns} turns`
     const seen: Line[] = turns === 0 ? [] : [{ cells: [what, '', value, ''] }]
     const fault: Line[] = failed === null ? [] : [{ cells: ['all of it'], failed }]
-    return { title: name, lines: [...fault, ...seen, ...checks.map(checkLine)] }
+    const cores = coresLine(one).map(([what, value]): Line => ({ cells: [what, '', value, ''] }))
+    return { title: name, lines: [...fault, ...seen, ...checks.map(checkLine), ...cores] }
   })
   return { columns: [words('scenario'), ...figures('wanted', 'seen'), words('')], groups }
+}
+
+/** What the processes of each side took together, where that is known. */
+function coresLine(one: Measurement): [what: string, cores: string][] {
+  const used = SIDES.map((side) => middle(one, ({ cpu }) => cpu?.[side]))
+  if (used.includes(null)) return []
+  return [[`cores, ${SIDES.join(' / ')}`, used.map((value) => figure(value, '')).join(' / ')]]
 }
 
 function checkLine({ what, unit, floor, atMost, seen, ok }: Check): Line {
@@ -181,7 +200,8 @@ export function detailSheet(results: Results): Sheet {
       const value = middle(one, ({ details }) => details?.[name])
       return { cells: [name, value === null ? '–' : count(value)] }
     })
-    return { title: one.name, lines }
+    const cores = lines.length === 0 ? [] : coresLine(one).map((cells): Line => ({ cells }))
+    return { title: one.name, lines: [...lines, ...cores] }
   })
   const filled = groups.filter(({ lines }) => lines.length > 0)
   return { columns: [words('scenario'), ...figures('median of turns')], groups: filled }
@@ -193,7 +213,7 @@ export function engineSheet({ rows }: Results): Sheet {
     columns: [
       words('row'),
       ...figures('Ringpost', 'reference', 'ratio', 'lowest–highest', 'plain socket'),
-      ...figures('cores, Ringpost / reference', 'bar', 'aim'),
+      ...figures('cores, Ringpost / reference / plain', 'bar', 'aim'),
       words(''),
     ],
     groups: [{ title: null, lines: rows.map(engineLine) }],
@@ -205,18 +225,24 @@ function engineLine(row: Row): Line {
   // In JSON what has no reference has null there.
   const isAlone = row.reference === null || !Number.isFinite(row.reference)
   const [low, high] = row.spread
-  const used = row.cpu !== undefined && row.cpu.ours > 0
   const sign = budget?.atMost ? '≤' : '≥'
   return {
     cells: [
       ...[row.name, figure(row.ours, row.unit), isAlone ? '' : figure(row.reference, row.unit)],
       ...(isAlone ? ['', ''] : [`${round(row.ratio)}×`, `${round(low)}–${round(high)}`]),
       row.plain === undefined ? '' : figure(row.plain, row.unit),
-      used ? `${round(row.cpu!.ours)} / ${round(row.cpu!.reference)}` : '',
+      coresInWords(row),
       ...(budget === undefined ? ['', '', ''] : [`${sign} ${budget.bar}`, `${sign} ${budget.aim}`]),
       ...(budget === undefined ? [] : [verdict(judge(row, budget).word)]),
     ],
+    failed: row.fault,
   }
+}
+
+/** Of both sides together, for each transport of a row that was measured beside it. */
+export function coresInWords({ cpu }: Row): string {
+  const used = [cpu?.ours, cpu?.reference, cpu?.plain].filter((cores) => cores! > 0)
+  return used.map((cores) => round(cores!)).join(' / ')
 }
 
 function verdict(word: string): Cell {

@@ -72,9 +72,30 @@ export function middle(
   return values.length === 0 ? null : median(values)
 }
 
+/** A figure in which transports are compared. */
+export interface Figure {
+  /** Null for the one a measurement is about. */
+  name: string | null
+  unit: string
+  better: 'less' | 'more'
+  of(repeat: Repeat): number | undefined
+}
+
+const mainFigure = ({ metric: { unit, better } }: Measurement): Figure => ({
+  ...{ name: null, unit, better },
+  of: ({ value }) => value,
+})
+
+/** Where repeats have them. */
+const FURTHER: Figure[] = [
+  { name: 'p99', unit: 'ns', better: 'less', of: ({ latency }) => latency?.p99 },
+  { name: 'processor time of each', unit: 'ns', better: 'less', of: ({ cpuEach }) => cpuEach },
+]
+
 /** Ringpost beside another transport. */
 export interface Ratio {
   measurement: Measurement
+  figure: Figure
   label: string
   ratio: number
   low: number
@@ -82,11 +103,17 @@ export interface Ratio {
 }
 
 /** How many times better Ringpost is than others, wherever both were measured. */
-export function ratios(results: Results): Ratio[] {
-  return COMPARED.flatMap((suite) => measurementsOf(results, suite)).flatMap((measurement) => {
-    const times = ratioOf(results, measurement)
+export const ratios = (results: Results): Ratio[] =>
+  compared(results).flatMap((measurement) => ratiosIn(results, measurement, []))
+
+const compared = (results: Results, more: string[] = []) =>
+  [...COMPARED, ...more].flatMap((suite) => measurementsOf(results, suite))
+
+function ratiosIn(results: Results, measurement: Measurement, further: Figure[]): Ratio[] {
+  return [mainFigure(measurement), ...further].flatMap((figure) => {
+    const times = ratioOf(results, measurement, figure)
     if (times === null) return []
-    return [{ measurement, label: labelOf(results, measurement.transport), ...times }]
+    return [{ measurement, figure, label: labelOf(results, measurement.transport), ...times }]
   })
 }
 
@@ -94,18 +121,24 @@ export function ratios(results: Results): Ratio[] {
  * comparison, but not an alternative. */
 const NO_RIVALS = ['ringpost-asleep', 'bare']
 
-/** Ratios to alternatives. */
-export function rivalRatios(results: Results): Ratio[] {
-  return ratios(results).filter(({ measurement }) => !NO_RIVALS.includes(measurement.transport))
-}
+/** Ratios to alternatives, in the median or the rate, in the 99th percentile, and in processor
+ * time. */
+export const rivalRatios = (results: Results): Ratio[] =>
+  compared(results, ['scale'])
+    .filter(({ transport }) => !NO_RIVALS.includes(transport))
+    .flatMap((measurement) => ratiosIn(results, measurement, FURTHER))
 
-export function ratioOf(results: Results, theirs: Measurement): ReturnType<typeof timesBetter> {
+export function ratioOf(
+  results: Results,
+  theirs: Measurement,
+  { better, of }: Figure = mainFigure(theirs),
+): ReturnType<typeof timesBetter> {
   const { id, pair, transport } = theirs
   if (transport === OURS) return null
   const ours = results.measurements.find(
     (one) => one.transport === OURS && one.id === id && one.pair === pair,
   )
-  const times = ours === undefined ? null : timesBetter(ours, theirs)
+  const times = ours === undefined ? null : timesBetter(ours, theirs, better, of)
   if (times === null || ![times.ratio, times.low, times.high].every(isRatio)) return null
   return times
 }

@@ -3,7 +3,8 @@
 import { histogram, latencyOf } from '../histogram.mjs'
 import type { Latency } from '../results.mjs'
 import { common, theSenders } from './peers.mjs'
-import { amount, difference, progressing, withCrew, type Scenario } from './scenario.mjs'
+import { amount, atLeast, atMost, difference, progressing, withCrew } from './scenario.mjs'
+import type { Scenario } from './scenario.mjs'
 
 const LARGE = 500_000
 
@@ -31,7 +32,11 @@ export const scenario: Scenario = {
       return {
         settings: { sizes: [LARGE, 0], ms },
         repeats: [{ value: large.p50, latency: large, bytesPerSecond, details }],
-        checks: [],
+        checks: [
+          atMost('round trip of 500 KB, p50', 'ns', 250e3, large.p50),
+          atMost('empty round trip, p50', 'ns', 55e3, empty.p50),
+          atLeast('bytes a second', 'B/s', 3e9, bytesPerSecond),
+        ],
         failed: difference(sent, await server.tally()),
       }
     }),

@@ -1,8 +1,8 @@
 // Connections with messages of 4 KiB beside connections with messages of 1 MiB, all at once.
 
 import { common } from './peers.mjs'
-import { affordable, amount, difference, progressing, total, withCrew } from './scenario.mjs'
-import type { Scenario } from './scenario.mjs'
+import { affordable, amount, atLeast, difference, manyEnough } from './scenario.mjs'
+import { progressing, total, withCrew, type Scenario } from './scenario.mjs'
 
 interface Kind {
   size: number
@@ -11,6 +11,8 @@ interface Kind {
   connections: number
   count: number
 }
+
+const connectionsOf = ({ processes, connections }: Kind) => processes * connections
 
 export const scenario: Scenario = {
   name: 'large-beside-small',
@@ -21,8 +23,8 @@ export const scenario: Scenario = {
     withCrew(form, 'large-beside-small', 600, async (crew) => {
       const { short } = form
       // What is left for the large ones is more than they need wherever the small ones fit.
-      const { connections, note } = affordable(short ? 60 : 600)
-      const part = connections / (short ? 60 : 600)
+      const wanted = short ? 60 : 600
+      const part = affordable(wanted) / wanted
       const small: Kind = {
         ...{ size: 4_096, processes: short ? 2 : 5 },
         connections: Math.floor((short ? 25 : 100) * part),
@@ -64,9 +66,12 @@ export const scenario: Scenario = {
         'large messages a second, until theirs were read': (much.count / much.ms) * 1e3,
       }
       return {
-        settings: { small, large, note },
+        settings: { small, large },
         repeats: [{ value: bytesPerSecond, bytesPerSecond, details }],
-        checks: [],
+        checks: [
+          manyEnough(wanted, connectionsOf(small) + connectionsOf(large)),
+          atLeast('bytes a second', 'B/s', 0.6e9, bytesPerSecond),
+        ],
         failed: difference(sum, await server.tally()),
       }
     }),

@@ -4,8 +4,8 @@
 
 import { median } from '../compare.mjs'
 import { common, SETTLE_MS, type Usage } from './peers.mjs'
-import { affordable, amount, atMost, difference, total, withCrew } from './scenario.mjs'
-import type { Member, Scenario } from './scenario.mjs'
+import { affordable, amount, atMost, difference, manyEnough, total } from './scenario.mjs'
+import { withCrew, type Member, type Scenario } from './scenario.mjs'
 
 const PROCESSES = 4
 const SIZE = 1_024
@@ -22,7 +22,7 @@ export const scenario: Scenario = {
   run: (form) =>
     withCrew(form, 'leak-cycles', 600, async (crew) => {
       const [few, many] = form.short ? [50, 150] : [100, 500]
-      const { connections: most, note } = affordable(many)
+      const most = affordable(many)
       const cycles = Math.max(6, amount(form, 120, 18))
       const warmUp = amount(form, WARM_UP, 24)
       const server = await crew.serve()
@@ -52,6 +52,7 @@ export const scenario: Scenario = {
         atMost('growth of shared segments', '', 0, growth('segments')),
       ]
       const leaking = checks.slice(1).filter(({ ok }) => !ok)
+      checks.push(manyEnough(many, most))
       failed ??= leaking.map(({ what, seen }) => `${what}: ${seen}`).join('; ') || null
       const details = {
         'growth of memory of its own, B': growth('anonymousBytes'),
@@ -59,7 +60,7 @@ export const scenario: Scenario = {
         'resident at the end, B': seen.at(-1)?.residentBytes ?? NaN,
       }
       return {
-        settings: { cycles, warmUp, connections: [few, most], size: SIZE, count: COUNT, note },
+        settings: { cycles, warmUp, connections: [few, most], size: SIZE, count: COUNT },
         repeats: [{ value: resident, details }],
         checks,
         failed,

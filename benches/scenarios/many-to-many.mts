@@ -1,8 +1,9 @@
 // Ten producers and ten consumers, each a process of its own: every producer sends to every
 // consumer.
 
+import { median } from '../compare.mjs'
 import { common } from './peers.mjs'
-import { amount, total, withCrew, type Scenario } from './scenario.mjs'
+import { amount, atMost, total, withCrew, type Scenario } from './scenario.mjs'
 
 const SIDES = 10
 const COUNT = 100
@@ -50,7 +51,9 @@ export const scenario: Scenario = {
         }
       }
       const settings = { producers: sides, consumers: sides, count: COUNT, size: SIZE }
-      return { settings, repeats, checks: [], failed }
+      const usual = median(repeats.map(({ value }) => value))
+      const checks = [atMost('until all have all, in the median of rounds', 'ns', 50e6, usual)]
+      return { settings, repeats, checks, failed }
     }),
 }
 

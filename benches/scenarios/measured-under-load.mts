@@ -2,8 +2,8 @@
 
 import { stroll } from './pace.mjs'
 import { common, theSenders, type Sent } from './peers.mjs'
-import { affordable, amount, difference, progressing, total, withCrew } from './scenario.mjs'
-import type { Scenario } from './scenario.mjs'
+import { affordable, amount, atLeast, atMost, difference, manyEnough } from './scenario.mjs'
+import { progressing, total, withCrew, type Scenario } from './scenario.mjs'
 
 const PROCESSES = 9
 const SENDERS_EACH = 111
@@ -23,8 +23,7 @@ export const scenario: Scenario = {
     withCrew(form, 'measured-under-load', 120, async (crew) => {
       const ms = amount(form, 15_000, 1_500)
       const wanted = PROCESSES * amount(form, SENDERS_EACH, SENDERS_EACH) + 1
-      const { connections, note } = affordable(wanted)
-      const each = Math.floor((connections - 1) / PROCESSES)
+      const each = Math.floor((affordable(wanted) - 1) / PROCESSES)
       const server = await crew.serve({ options: { rings: RINGS } })
       const places = [server.place]
       const measured = await crew.join({ places, connections: 1 })
@@ -60,9 +59,15 @@ export const scenario: Scenario = {
       }
       const load = { senders: each * PROCESSES, senderRate: SENDER_RATE, senderSize: SENDER_SIZE }
       return {
-        settings: { ...PROBING, ...load, rings: RINGS, ms, note },
+        settings: { ...PROBING, ...load, rings: RINGS, ms },
         repeats: [{ value: among.p99, latency: among, details }],
-        checks: [],
+        checks: [
+          manyEnough(wanted, each * PROCESSES + 1),
+          // The load is part of what is measured.
+          atLeast('rate of the load', '/s', SENDER_RATE * each * PROCESSES * 0.95, perSecond),
+          atMost('p50 under load', '×', 2, among.p50 / alone.p50),
+          atMost('p99 under load', 'ns', 5e6, among.p99),
+        ],
         failed: difference(sent, await server.tally()),
       }
     }),

@@ -3,7 +3,8 @@
 
 import { IpcError, method, bytes } from 'ringpost'
 import { common, theSenders, theServer } from './peers.mjs'
-import { amount, difference, progressing, withCrew, type Scenario } from './scenario.mjs'
+import { amount, atLeast, difference, progressing, withCrew } from './scenario.mjs'
+import type { Scenario } from './scenario.mjs'
 
 const LENGTH_MAX = 65_536
 const SIZES = [64, 1_024, LENGTH_MAX]
@@ -46,7 +47,7 @@ export const scenario: Scenario = {
       return {
         settings: { count, messageLenMax: LENGTH_MAX, sizes: SIZES },
         repeats: [{ value: perSecond, perSecond, details }],
-        checks: [],
+        checks: [atLeast('messages a second', '/s', 25_000, perSecond)],
         failed: faults.join('; ') || null,
       }
     }),

@@ -31,7 +31,7 @@ export const scenario: Scenario = {
         form.progress(time / times, 'killing and replacing')
         const next = crew.member()
         await next.ready()
-        const standingBy = next.play('stand-by', { place })
+        const standingBy = next.play('serveWhenFree', { place })
         const recovering = client.play<Recovery>('recover', { place })
         // Until both are waiting for it.
         await setTimeout(10)
@@ -58,7 +58,7 @@ export const roles = {
   ...common,
 
   /** Serves as soon as the name is free. */
-  async 'stand-by'({ place }: { place: Place }): Promise<void> {
+  async serveWhenFree({ place }: { place: Place }): Promise<void> {
     for (;;) {
       try {
         return await common.serve({ place })

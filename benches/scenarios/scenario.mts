@@ -4,7 +4,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Check, Latency, Measurement, Repeat, Unit } from '../results.mjs'
-import { Process } from '../process.mjs'
+import { cpuMs, Process } from '../process.mjs'
 import type { Asked } from './pace.mjs'
 import type { Asking, Joining, Place, Probing, Sending, Sent, Serving } from './peers.mjs'
 import type { Tally, Usage } from './peers.mjs'
@@ -46,6 +46,8 @@ export interface Outcome {
 
 // ---- checks ----
 
+// A floor that nothing else gives is about half of what the run in benches/record/ has seen.
+
 export const atLeast = (what: string, unit: Unit, floor: number, seen: number): Check => ({
   ...{ what, unit, floor, atMost: false, seen },
   ok: seen >= floor,
@@ -79,14 +81,17 @@ const DESCRIPTORS_EACH = 1
 /** What a process has besides. */
 const DESCRIPTORS_OWN = 64
 
-/** As many connections as one process may have here, and a word if those are fewer. */
-export function affordable(wanted: number): { connections: number; note?: string } {
+/** As many connections as one process may have here; `manyEnough` says whether those are fewer. */
+export function affordable(wanted: number, limit = openFilesMax()): number {
+  return Math.min(wanted, Math.floor((limit - DESCRIPTORS_OWN) / DESCRIPTORS_EACH))
+}
+
+export const manyEnough = (wanted: number, connections: number): Check =>
+  atLeast('connections that open files allow', '', wanted, connections)
+
+function openFilesMax(): number {
   const limits = readFileSync('/proc/self/limits', 'utf8')
-  const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Infinity)
-  const connections = Math.min(wanted, Math.floor((limit - DESCRIPTORS_OWN) / DESCRIPTORS_EACH))
-  if (connections === wanted) return { connections }
-  const note = `${limit} open files allow ${connections} connections instead of ${wanted}`
-  return { connections, note }
+  return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Infinity)
 }
 
 /** Bytes of a process that are there: those of its own, and those in memory others have too. */
@@ -100,13 +105,14 @@ export const descriptors = (pid: number | 'self'): number => readdirSync(`/proc/
 
 // ---- processes ----
 
-/** Plays with some processes, which are all ended when it is over, however that comes to be. */
-export async function withCrew<T>(
+/** Plays with some processes, which are all ended when it is over, however that comes to be. What
+ * they take of the processor over all of it is noted in each repeat. */
+export async function withCrew(
   form: Form,
   scenario: string,
   secondsMax: number,
-  work: (crew: Crew) => Promise<T>,
-): Promise<T> {
+  work: (crew: Crew) => Promise<Outcome>,
+): Promise<Outcome> {
   form.signal.throwIfAborted()
   const crew = new Crew(form, scenario)
   // Every wait for a process ends with that process.
@@ -120,7 +126,9 @@ export async function withCrew<T>(
   const aborted = () => end(form.signal.reason)
   form.signal.addEventListener('abort', aborted, { once: true })
   try {
-    return await work(crew)
+    const outcome = await work(crew)
+    const cpu = crew.cores()
+    return { ...outcome, repeats: outcome.repeats.map((repeat) => ({ ...repeat, cpu })) }
   } catch (error) {
     throw reason ?? error
   } finally {
@@ -135,7 +143,8 @@ let names = 0
 export class Crew {
   readonly #form: Form
   readonly #scenario: string
-  readonly #processes: Process[] = []
+  readonly #members: Member[] = []
+  readonly #start = performance.now()
 
   constructor(form: Form, scenario: string) {
     this.#form = form
@@ -143,9 +152,9 @@ export class Crew {
   }
 
   member(): Member {
-    const process = new Process('ts')
-    this.#processes.push(process)
-    return new Member(process, this.#scenario)
+    const member = new Member(new Process('ts'), this.#scenario)
+    this.#members.push(member)
+    return member
   }
 
   /** A process that serves. */
@@ -167,14 +176,35 @@ export class Crew {
   }
 
   kill(): void {
-    for (const process of this.#processes) process.kill()
+    for (const member of this.#members) member.kill()
   }
+
+  /** Processor time of each side, starting included. */
+  cores(): NonNullable<Repeat['cpu']> {
+    const wallMs = performance.now() - this.#start
+    const of = (side: Side) => {
+      const spans = this.#members.filter((member) => member.side === side)
+      return spans.reduce((sum, member) => sum + member.cpuMs(), 0) / wallMs
+    }
+    return { client: of('client'), server: of('server'), others: of('others') }
+  }
+}
+
+type Side = keyof NonNullable<Repeat['cpu']>
+
+/** By its name: a role that serves begins with that word, and one that computes is on no side. */
+function sideOf(role: string): Side {
+  if (role.startsWith('serve')) return 'server'
+  return role === 'compute' ? 'others' : 'client'
 }
 
 /** One process, with what all of them can do. */
 export class Member {
   readonly #process: Process
   readonly #scenario: string
+  #cpuMs = 0
+  /** Of a process with several roles, the first that is not a client's. */
+  side: Side = 'client'
 
   constructor(process: Process, scenario: string) {
     this.#process = process
@@ -186,6 +216,7 @@ export class Member {
   }
 
   play<T>(role: string, parameters: object = {}): Promise<T> {
+    if (this.side === 'client') this.side = sideOf(role)
     const played = this.#process.call<T>({
       ...{ do: 'play', scenario: this.#scenario, role },
       with: parameters as Record<string, unknown>,
@@ -211,7 +242,19 @@ export class Member {
   settle = (): Promise<number> => this.play('settle')
   /** What it has of the machine, once garbage is gone. */
   usage = (): Promise<Usage> => this.play('usage')
-  kill = (): void => this.#process.kill()
+  kill = (): void => {
+    this.cpuMs()
+    this.#process.kill()
+  }
+  /** Processor time so far, or until it was killed. */
+  cpuMs(): number {
+    try {
+      this.#cpuMs = Math.max(this.#cpuMs, cpuMs(this.pid))
+    } catch {
+      // It is gone, and what was seen last counts.
+    }
+    return this.#cpuMs
+  }
   /** Keeps it from running, until it is killed. */
   freeze = (): void => void process.kill(this.pid, 'SIGSTOP')
 }

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { variation } from '../trend.mjs'
 import { keepPace } from './pace.mjs'
 import { common, countArrived, theSenders, type Sent } from './peers.mjs'
-import { amount, atMost, difference, progressing, total, withCrew } from './scenario.mjs'
+import { amount, atLeast, atMost, difference, progressing, total, withCrew } from './scenario.mjs'
 import type { Scenario } from './scenario.mjs'
 
 const SIZE = 1_024
@@ -44,7 +44,10 @@ export const scenario: Scenario = {
       return {
         settings: { size: SIZE, rate: RATE, ms, windowMs: WINDOW_MS },
         repeats: [{ value, perSecond: steady.sent.perSecond, details }],
-        checks: [atMost('variation of the rate', '%', 2, value)],
+        checks: [
+          atMost('variation of the rate', '%', 2, value),
+          atLeast('rate kept', '%', 99, (steady.sent.perSecond / RATE) * 100),
+        ],
         failed: difference(total([steady.sent, full.sent]), await server.tally()),
       }
     }),

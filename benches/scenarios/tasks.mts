@@ -2,8 +2,9 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { method } from 'ringpost'
+import { median } from '../compare.mjs'
 import { common, theSenders, theServer } from './peers.mjs'
-import { amount, withCrew, type Scenario } from './scenario.mjs'
+import { amount, atLeast, withCrew, type Scenario } from './scenario.mjs'
 
 const TASKS = 20
 const STEPS = 50
@@ -47,7 +48,9 @@ export const scenario: Scenario = {
         repeats.push({ value: rate(inTurn), perSecond: rate(inTurn), details })
       }
       const settings = { tasks: TASKS, steps: STEPS, rounds }
-      return { settings, repeats, checks: [], failed: faults.join('; ') || null }
+      const usual = median(repeats.map(({ value }) => value))
+      const checks = [atLeast('answers a second, in the median of rounds', '/s', 100_000, usual)]
+      return { settings, repeats, checks, failed: faults.join('; ') || null }
     }),
 }
 

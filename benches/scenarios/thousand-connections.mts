@@ -1,8 +1,8 @@
 // A thousand connections to one server, all of which send at once.
 
 import { common } from './peers.mjs'
-import { affordable, amount, descriptors, difference, memory, progressing } from './scenario.mjs'
-import { total, withCrew, type Scenario } from './scenario.mjs'
+import { affordable, amount, atLeast, atMost, descriptors, difference } from './scenario.mjs'
+import { manyEnough, memory, progressing, total, withCrew, type Scenario } from './scenario.mjs'
 
 const PROCESSES = 10
 const SIZE = 1_024
@@ -17,8 +17,8 @@ export const scenario: Scenario = {
   run: (form) =>
     withCrew(form, 'thousand-connections', 300, async (crew) => {
       const count = amount(form, 5_000, 100)
-      const { connections: all, note } = affordable(form.scale < 1 ? 100 : 1_000)
-      const connections = Math.floor(all / PROCESSES)
+      const wanted = form.scale < 1 ? 100 : 1_000
+      const connections = Math.floor(affordable(wanted) / PROCESSES)
       const server = await crew.serve({ options: { rings: RINGS } })
       const before = { ...memory(server.pid), descriptors: descriptors(server.pid) }
       form.progress(0, 'starting')
@@ -54,9 +54,13 @@ export const scenario: Scenario = {
       const failed = difference(sum, await server.tally())
       const expected = connections * PROCESSES * count
       return {
-        settings: { connections: connections * PROCESSES, count, size: SIZE, rings: RINGS, note },
+        settings: { connections: connections * PROCESSES, count, size: SIZE, rings: RINGS },
         repeats: [{ value: perSecond, perSecond, bytesPerSecond: perSecond * SIZE, details }],
-        checks: [],
+        checks: [
+          manyEnough(wanted, connections * PROCESSES),
+          atMost('until all are connected', 'ns', 500e6, connectMs * 1e6),
+          atLeast('messages a second', '/s', 100_000, perSecond),
+        ],
         failed: failed ?? (sum.count === expected ? null : `${sum.count} of ${expected} were sent`),
       }
     }),

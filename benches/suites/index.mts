@@ -6,6 +6,7 @@ import { connect } from './connect.mjs'
 import { engine } from './engine/index.mjs'
 import { latency } from './latency.mjs'
 import { micro } from './micro.mjs'
+import { scale } from './scale.mjs'
 import { scenarios } from './scenarios.mjs'
 import { soak } from './soak.mjs'
 import type { Suite } from './suite.mjs'
@@ -16,6 +17,7 @@ export const SUITES: Record<SuiteName, Suite> = {
   throughput,
   burst,
   connect,
+  scale,
   scenarios,
   soak,
   engine,

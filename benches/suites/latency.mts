@@ -2,12 +2,7 @@
 // it.
 
 import { bytes, human } from '../words.mjs'
-import { comparison, P50, timed, type Case } from './suite.mjs'
-
-/** Below this share of the wanted rate a run has not kept it. */
-const RATE_KEPT = 0.99
-/** The last answers come after the last send. */
-const GRACE_MS = 5
+import { comparison, missedRate, P50, timed, type Case } from './suite.mjs'
 
 export const latency = comparison(
   'latency',
@@ -41,8 +36,5 @@ const openLoop = (size: number, ms: number, rate: number): Case => ({
     const result = await pair.openLoop({ size, ms, rate })
     return { ...timed(result), perSecond: result.perSecond }
   },
-  fault({ perSecond }) {
-    const kept = perSecond! >= rate * RATE_KEPT * (ms / (ms + GRACE_MS))
-    return kept ? null : `missed its rate: ${human(perSecond!, '/s')} of ${human(rate, '/s')}`
-  },
+  fault: ({ perSecond }) => missedRate(perSecond!, rate, ms),
 })

@@ -1,6 +1,7 @@
 // Made-up results of a run: reports are tested without measuring anything.
 
 import { row } from '../../compare.mjs'
+import { missed } from '../../missed.mjs'
 import {
   FORMAT,
   type Check,
@@ -48,10 +49,12 @@ const SPEEDS: Record<Languages, Record<string, [number, number]>> = {
 
 /** Results of all suites, with a rate that was missed and a floor that was not reached. */
 export function fixture(): Results {
-  const measurements = [...compared(), ...scenarios(), ...micro()]
+  const measurements = [...compared(), ...scaled(), ...scenarios(), ...micro()]
   const failed = measurements.filter((one) => one.failed !== null)
+  const measured = { measurements, rows: rows(), soak: soak(60) }
   return {
     ...empty(),
+    ...measured,
     seconds: 1_934,
     command: ['all', '--json', 'all.json'],
     settings: { repeats: TURNS, ms: 500, quick: false, cores: { client: '0', server: '1' } },
@@ -60,10 +63,8 @@ export function fixture(): Results {
       const missing = took ? null : 'its package could not be loaded'
       return { name, label, version: took ? '1.2.3' : '', missing }
     }),
-    measurements,
-    rows: rows(),
-    soak: soak(60),
     failures: failed.map((one) => `${one.name}, ${one.transport} ${one.pair}: ${one.failed}`),
+    missed: missed(measured),
   }
 }
 
@@ -77,7 +78,7 @@ export function empty(): Results {
       ...{ kernel: '6.1.0-18-amd64', node: 'v20.20.0', commit: '1a2b3c4 and changes' },
     },
     state: { load: 1.42, stolen: 0.003, linePings: [112, 118, 109, 131, 115] },
-    ...{ transports: [], measurements: [], rows: [], soak: null, failures: [],
+    ...{ transports: [], measurements: [], rows: [], soak: null, failures: [], missed: [],
     leftOut: [], interrupted: false },
   }
 }
@@ -112,7 +113,8 @@ const timed =
   (roundTrip: number, seed: number): Repeat => {
     const spans = latency(Math.round(roundTrip * factor), seed)
     const cpu = { client: 0.91 + 0.05 * noise(seed), server: 0.88, others: 0 }
-    return { value: spans.p50, latency: spans, cpu }
+    const cpuEach = (cpu.client + cpu.server) * spans.mean
+    return { value: spans.p50, latency: spans, cpu, cpuEach }
   }
 
 const rated =
@@ -120,7 +122,8 @@ const rated =
   (roundTrip: number, seed: number): Repeat => {
     const perSecond = (1e9 / roundTrip) * atOnce * (1 + 0.1 * noise(seed + 2))
     const cpu = { client: 0.97, server: 0.82 + 0.1 * noise(seed), others: 0 }
-    return { value: perSecond, perSecond, bytesPerSecond: perSecond * size, cpu }
+    const cpuEach = ((cpu.client + cpu.server) / perSecond) * 1e9
+    return { value: perSecond, perSecond, bytesPerSecond: perSecond * size, cpu, cpuEach }
   }
 
 const words = (size: number) =>
@@ -191,6 +194,42 @@ function measured(
       : { name: 'p50', unit: 'ns', better: 'less' },
     failed: missed ? 'missed its rate: 1.31 k/s of 2.00 k/s' : null,
   }
+}
+
+/** Curves that bend where figures have three times their first value, or no longer double. */
+function scaled(): Measurement[] {
+  const curves: [string, number[], (base: number, at: number, seed: number) => Repeat][] = [
+    ['connections', [1, 32, 1_000], (base, at, seed) => timed(1 + at / 200)(base, seed)],
+    ['payload', [16, 4_096, 262_144, 4_194_304], (base, at, seed) => {
+      const one = timed(1)(base + at * 0.2, seed)
+      return { ...one, bytesPerSecond: (at * 1e9) / one.value }
+    }],
+    ['in-flight', [1, 32, 1_024], (base, at, seed) => rated(64, Math.min(at, 40))(base, seed)],
+    ['neighbours', [0, 1, 2], (base, at, seed) => timed(1 + at)(base, seed)],
+  ]
+  const one = (
+    transport: string,
+    curve: string,
+    at: number,
+    repeat: (turn: number) => Repeat,
+  ): Measurement => ({
+    ...({ suite: 'scale', pair: 'ts-ts', failed: null } as const),
+    ...{ transport, checks: [] },
+    ...{ id: `scale.${curve}.${at}`, name: `${curve} ${at}`, settings: { curve, at } },
+    repeats: Array.from({ length: TURNS }, (_, turn) => repeat(turn)),
+    metric:
+      curve === 'in-flight'
+        ? ({ name: 'messages', unit: '/s', better: 'more' } as const)
+        : ({ name: 'p50', unit: 'ns', better: 'less' } as const),
+  })
+  return curves.flatMap(([curve, points, repeat]) =>
+    points.flatMap((at) =>
+      ['ringpost', 'expert'].map((transport) => {
+        const [base] = SPEEDS['ts-ts'][transport]
+        return one(transport, curve, at, (turn) => repeat(base, at, turn))
+      }),
+    ),
+  )
 }
 
 function scenarios(): Measurement[] {

@@ -23,6 +23,11 @@ const lossy: Adapter = {
         if (fault === 'doubles the last of a thousand' && isLast) void channel.send(payload.slice())
         return channel.send(payload)
       },
+      sendItem(item) {
+        const isTime = item.number % 64 === 0
+        if (fault === 'changes an object' && isTime) return channel.sendItem!({ ...item, line: 1 })
+        return fault === 'loses an object' && isTime ? undefined : channel.sendItem!(item)
+      },
       async request(payload) {
         const answer = new Uint8Array(await channel.request(payload))
         if (fault === 'answers wrongly') answer[answer.length - 1] ^= 1

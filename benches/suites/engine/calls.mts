@@ -1,7 +1,9 @@
 // Requests: one at a time, many in flight, at a fixed rate, and from the first connection on.
 
+import type { OpenLoop } from '../../commands.mjs'
 import type { Row } from '../../compare.mjs'
 import { bytes, human } from '../../words.mjs'
+import { missedRate } from '../suite.mjs'
 import { compare, percentiles, perSecond, type Effort, type Sides } from './sides.mjs'
 
 /** Connections in a turn. */
@@ -60,13 +62,15 @@ export const oneCore = (effort: Effort, sides: Sides): Promise<Row[]> =>
 
 /** From when each should have been sent, so that a late one delays those behind it. */
 export const openLoop = (effort: Effort, sides: Sides, rate: number): Promise<Row[]> =>
-  compare(
+  compare<OpenLoop>(
     effort,
     sides,
     percentiles(`open.${rate}`, `64 B at ${human(rate, '/s')}, from the scheduled send`, [
       ...(['p50', 'p90', 'p99'] as const),
     ]),
     (pair) => pair.openLoop({ size: 64, ms: effort.ms, rate }),
+    undefined,
+    ({ perSecond }) => missedRate(perSecond, rate, effort.ms),
   )
 
 export const connecting = (effort: Effort, sides: Sides): Promise<Row[]> =>

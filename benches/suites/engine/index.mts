@@ -3,14 +3,14 @@
 
 import { existsSync } from 'node:fs'
 import type { Row } from '../../compare.mjs'
-import { Pair } from '../../pair.mjs'
+import { Pair, type PairOptions } from '../../pair.mjs'
 import type { Run } from '../../run.mjs'
 import { RUST_PROGRAMS } from '../../transports.mjs'
 import type { Suite } from '../suite.mjs'
 import * as calls from './calls.mjs'
 import * as messages from './messages.mjs'
 import { bystanders, contended } from './neighbours.mjs'
-import { idleCpu, memoryInNode, nativeServer } from './process.mjs'
+import { firstAnswer, idleCpu, memoryInNode, nativeServer } from './process.mjs'
 import { rustRows } from './rust.mjs'
 import type { Effort, Sides } from './sides.mjs'
 
@@ -29,7 +29,7 @@ export const engine: Suite = {
 }
 
 /** Rows, for the progress of the run. */
-const STEPS = { brief: 17, rust: 8, all: 64 }
+const STEPS = { brief: 17, rust: 8, all: 66 }
 
 async function play(run: Run, effort: Effort): Promise<void> {
   const add = (rows: Row[]) => {
@@ -52,11 +52,18 @@ async function play(run: Run, effort: Effort): Promise<void> {
     add(await calls.besideBusy(effort, sides))
   })
   if (effort.brief) return
-  const oneCore = { server: '0', client: '0' }
+  await withPairs(
+    run,
+    ['expert', 'uds'],
+    async (sides) => add(await messages.objects(effort, sides)),
+    { settings: { items: true } },
+  )
+  const cores = { server: '0', client: '0' }
   await withPairs(run, ['expert', 'uds'], async (sides) => {
     await warmUp(sides, effort)
     add(await calls.oneCore(effort, sides))
-  }, oneCore)
+  }, { cores })
+  add([await firstAnswer(effort, run.directory)])
   add([await memoryInNode(run.directory)])
   if (!effort.rust) return
   add(await rustRows(effort, run.directory))
@@ -88,14 +95,15 @@ async function withPairs(
   run: Run,
   [reference, plain]: [reference: string, plain?: string],
   work: (sides: Sides) => Promise<void>,
-  cores: { server?: string; client?: string } = {},
+  { cores, settings }: Partial<PairOptions> = {},
 ): Promise<void> {
   run.signal.throwIfAborted()
   const pairs: Pair[] = []
   const kill = () => pairs.forEach((pair) => pair.kill())
   run.signal.addEventListener('abort', kill)
   const open = async (name: string) => {
-    const pair = await Pair.open(name, { settings: { directory: run.directory }, cores })
+    const { directory } = run
+    const pair = await Pair.open(name, { settings: { directory, ...settings }, cores })
     pairs.push(pair)
     return pair
   }

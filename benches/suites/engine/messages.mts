@@ -2,7 +2,7 @@
 
 import type { Row } from '../../compare.mjs'
 import type { Rate } from '../../commands.mjs'
-import type { Cost } from '../../pair.mjs'
+import type { Cost, Pair } from '../../pair.mjs'
 import { bytes } from '../../words.mjs'
 import { compare, perSecond, type Column, type Effort, type Sides } from './sides.mjs'
 
@@ -23,6 +23,14 @@ export const oneWay = (effort: Effort, sides: Sides, size: number): Promise<Row[
     size === 64 ? [rate(size), cpuOfEach] : [rate(size)],
     (pair) => pair.oneWay({ size, ms: effort.ms }),
   )
+
+/** Objects: as MessagePack, which is the default, beside JSON over the sockets. */
+export const objects = async (effort: Effort, sides: Sides): Promise<Row[]> => {
+  const measure = (pair: Pair) => pair.items({ ms: effort.ms })
+  for (const pair of [sides.ours, sides.reference, sides.plain!]) await measure(pair)
+  const name = 'one-way, objects of 20 fields and 1 KiB; JSON over the sockets'
+  return compare(effort, sides, [perSecond('one-way.object', name)], measure)
+}
 
 /** Items from the other side, beside one-way messages to it: a socket has neither credit nor an
  * end of a stream. */

@@ -2,8 +2,10 @@
 // Rust, and beside copying in memory.
 
 import { alternate, row, type Figure, type Row } from '../../compare.mjs'
-import { Pair } from '../../pair.mjs'
-import { compare, perSecond, type Effort } from './sides.mjs'
+import type { Rate } from '../../commands.mjs'
+import { Pair, type Cost } from '../../pair.mjs'
+import type { Latency } from '../../results.mjs'
+import { compare, cpu, perSecond, type Effort } from './sides.mjs'
 
 export async function rustRows(effort: Effort, directory: string): Promise<Row[]> {
   const pairs: Pair[] = []
@@ -32,7 +34,10 @@ const besideSocket = (effort: Effort, ours: Pair, reference: Pair): Promise<Row[
   )
 
 async function besideBareRing({ turns, ms }: Effort, ours: Pair, bare: Pair): Promise<Row[]> {
-  const figure = (value: number): Figure => ({ value, cpu: 0 })
+  const figure = (value: number, cost: Cost): Figure => ({ value, cpu: cpu(cost) })
+  const p50Of = (result: Latency & Cost) => figure(result.p50, result)
+  const perSecondOf = (result: Rate & Cost) => figure(result.perSecond, result)
+  const bytesPerSecondOf = (result: Rate & Cost) => figure(result.bytesPerSecond, result)
   // The bare ring never sleeps: while it is not measured it would take a core from the other pair.
   bare.pause()
   const alone = async <T,>(measure: () => Promise<T>) => {
@@ -43,18 +48,18 @@ async function besideBareRing({ turns, ms }: Effort, ours: Pair, bare: Pair): Pr
   }
   const latency = await alternate(
     turns,
-    async () => figure((await ours.latency({ size: 64, ms })).p50),
-    async () => figure((await alone(() => bare.latency({ size: 64, ms }))).p50),
+    async () => p50Of(await ours.latency({ size: 64, ms })),
+    async () => p50Of(await alone(() => bare.latency({ size: 64, ms }))),
   )
   const oneWay = await alternate(
     turns,
-    async () => figure((await ours.oneWay({ size: 64, ms })).perSecond),
-    async () => figure((await alone(() => bare.oneWay({ size: 64, ms }))).perSecond),
+    async () => perSecondOf(await ours.oneWay({ size: 64, ms })),
+    async () => perSecondOf(await alone(() => bare.oneWay({ size: 64, ms }))),
   )
   const stream = await alternate(
     turns,
-    async () => figure((await ours.stream({ size: 65_536, ms })).bytesPerSecond),
-    async () => figure((await ours.memcpy({ size: 65_536, ms })).bytesPerSecond),
+    async () => bytesPerSecondOf(await ours.stream({ size: 65_536, ms })),
+    async () => bytesPerSecondOf(await ours.memcpy({ size: 65_536, ms })),
   )
   bare.resume()
   return [

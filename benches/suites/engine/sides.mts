@@ -33,13 +33,14 @@ export interface Column<T> {
 type Measure<T> = (pair: Pair) => Promise<T & Cost>
 
 /** Measures all sides in turns; each column is a row. The others are measured as ours is, unless
- * `theirs` says how. */
+ * `theirs` says how. `fault` says why a turn does not count, or null. */
 export async function compare<T>(
   { turns }: Effort,
   { ours, reference, plain }: Sides,
   columns: Column<T & Cost>[],
   measure: Measure<T>,
   theirs = measure,
+  fault: (result: T & Cost) => string | null = () => null,
 ): Promise<Row[]> {
   const results = await alternate(
     turns,
@@ -47,13 +48,19 @@ export async function compare<T>(
     () => theirs(reference),
     plain === undefined ? undefined : () => theirs(plain),
   )
+  const faults = results.flatMap((turn) =>
+    (['ours', 'reference'] as const).flatMap((side) => {
+      const why = fault(turn[side])
+      return why === null ? [] : [{ fault: `${side}: ${why}` }]
+    }),
+  )
   return columns.map(({ id, name, unit, better, figure }) => {
     const of = (result: T & Cost): Figure => ({ value: figure(result), cpu: cpu(result) })
     const figures = results.map(({ ours, reference, plain }) => ({
       ...{ ours: of(ours), reference: of(reference) },
       ...(plain === undefined ? {} : { plain: of(plain) }),
     }))
-    return row(id, name, unit, better, figures)
+    return { ...row(id, name, unit, better, figures), ...faults[0] }
   })
 }
 
@@ -82,8 +89,15 @@ export const perSecond = (id: string, name: string): Column<{ perSecond: number 
   ...({ unit: '/s', better: 'more', figure: (result) => result.perSecond } as const),
 })
 
-/** A figure that stands for itself. */
-export const single = (id: string, name: string, unit: string, value: number): Row => ({
+/** A figure that stands for itself, with the processor time of both sides in cores. */
+export const single = (
+  id: string,
+  name: string,
+  unit: string,
+  value: number,
+  cores?: number,
+): Row => ({
   ...{ id, name, unit },
+  ...(cores === undefined ? {} : { cpu: { ours: cores, reference: NaN } }),
   ...{ ours: value, reference: NaN, ratio: value, spread: [value, value], turns: [] },
 })
