@@ -63,7 +63,8 @@ impl Client {
     }
 
     /// Calls `handler` for each request or one-way message of that name from the server, while this
-    /// client waits for something: in [`Self::request`], [`Self::turn`] or [`Self::drain`].
+    /// client waits for something: in [`Self::request`], [`Self::turn`] or [`Self::drain`]. What it
+    /// writes for a one-way message is dropped.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -80,7 +81,7 @@ impl Client {
     where
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
     {
-        self.endpoint.handle(name, Box::new(handler));
+        self.endpoint.handle(name, handler);
     }
 
     /// Sends a request, and waits for its outcome.
@@ -152,11 +153,13 @@ impl Client {
         Streaming::ask(&mut self.endpoint, self.link, method, payload, options)
     }
 
-    /// The items of a request of the server that is answered later, if it is a stream.
+    /// The items of a request of the server that is answered later. The error, for a request that
+    /// is no stream, is meant for the caller. It may be called again, to go on with a stream after
+    /// something else.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
+    /// # use ringpost::{CallOptions, Reply, Result};
     /// # fn example(client: &mut Client) -> Result<()> {
     /// let (tickets, streams) = std::sync::mpsc::channel();
     /// client.handle("count", move |request, _| {
@@ -164,12 +167,16 @@ impl Client {
     ///     Ok(Answer::Later)
     /// });
     /// if let Ok(ticket) = streams.try_recv() {
-    ///     client.serve_stream(&ticket).send(b"one")?;
+    ///     let served = client.take_stream(&ticket).and_then(|mut items| {
+    ///         items.send(b"one")?;
+    ///         Ok(Reply::default())
+    ///     });
+    ///     client.answer(&ticket, served.as_ref())?;
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn serve_stream(&mut self, ticket: &Ticket) -> Streaming<'_> {
+    pub fn take_stream(&mut self, ticket: &Ticket) -> Result<Streaming<'_>, RemoteError> {
         Streaming::serve(&mut self.endpoint, ticket)
     }
 

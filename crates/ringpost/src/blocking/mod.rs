@@ -37,14 +37,13 @@ mod requester;
 mod server;
 #[cfg(feature = "typed")]
 mod serving;
+mod sources;
 mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{LinkId, Message, RemoteError, StopSignal, Time};
-
-use crate::api::Reply;
+use ipc_core::{LinkId, Message, StopSignal, Time};
 
 pub use crate::api::Change;
 pub use batch::Batch;
@@ -112,10 +111,6 @@ pub enum Answer {
     /// The answer will be given by its [`Ticket`], or never.
     Later,
 }
-
-/// A handler reads the request, writes the reply, and says whether that was the answer. For a
-/// one-way message what it writes is dropped.
-pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send;
 
 /// Makes a server or client that waits in another thread return.
 #[derive(Clone, Debug)]

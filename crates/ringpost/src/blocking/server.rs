@@ -35,7 +35,9 @@ impl Server {
         Ok(Self { endpoint, listener })
     }
 
-    /// Calls `handler` for each request or one-way message of that name.
+    /// Calls `handler` for each request or one-way message of that name. It reads the request,
+    /// writes the reply, and says whether that was the answer; for a one-way message what it writes
+    /// is dropped.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};
@@ -52,7 +54,7 @@ impl Server {
     where
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
     {
-        self.endpoint.handle(name, Box::new(handler));
+        self.endpoint.handle(name, handler);
     }
 
     /// Serves until its [`Stopper`](crate::blocking::Stopper) is used.

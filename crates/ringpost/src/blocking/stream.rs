@@ -1,10 +1,10 @@
 //! Both ends of a stream, for threads that wait.
 
-use ipc_core::{Code, Draft, Error, LinkId, Result, Sent, Time, item_cost};
+use ipc_core::{Code, Draft, Error, LinkId, RemoteError, Result, Sent, Time, item_cost};
 
 use super::Ticket;
 use super::endpoint::Endpoint;
-use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
+use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft, not_a_stream};
 
 /// One end of a stream: a request whose caller and handler send each other items.
 ///
@@ -38,10 +38,11 @@ impl<'a> Streaming<'a> {
         Ok(Self { endpoint, key, draft: item_draft(&request, key) })
     }
 
-    pub(super) fn serve(endpoint: &'a mut Endpoint, ticket: &Ticket) -> Self {
+    pub(super) fn serve(endpoint: &'a mut Endpoint, ticket: &Ticket) -> Result<Self, RemoteError> {
+        let Some(_) = ticket.message.window else { return Err(not_a_stream()) };
         let key = FlowKey::served(ticket.link, ticket.message.id);
         let draft = item_draft(&Draft::reply(&ticket.message, ticket.message.codec), key);
-        Self { endpoint, key, draft }
+        Ok(Self { endpoint, key, draft })
     }
 
     /// Waits for the next item of the other side; `None`: it has sent its last.

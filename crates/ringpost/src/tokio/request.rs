@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{Code, Draft, LinkId, Message, Peer, RemoteError, Result, Sent, Time};
+use ipc_core::{Draft, LinkId, Message, Peer, RemoteError, Result, Sent, Time};
 
 use super::asking::Line;
 use super::call::Call;
 use super::job::{Cancelled, Job};
 use super::shared::Shared;
 use super::stream::Streaming;
-use crate::api::{CallOptions, FlowKey, item_draft};
+use crate::api::{CallOptions, FlowKey, item_draft, not_a_stream};
 
 /// A request or one-way message of a peer.
 #[non_exhaustive]
@@ -154,10 +154,7 @@ impl Request {
     /// });
     /// ```
     pub fn take_stream(&mut self) -> Result<Streaming, RemoteError> {
-        self.stream.take().ok_or_else(|| {
-            let message = "this method is a stream, and was called as none";
-            RemoteError::new(Code::InvalidArgument.as_str(), message)
-        })
+        self.stream.take().ok_or_else(not_a_stream)
     }
 
     /// Sends the peer a one-way message without waiting.
