@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ringpost::tokio::{Handlers, ItemSender, Request, SharedEngine};
 use ringpost::{
-    CallOptions, Change, ClientConfig, Code, Event, Method, RemoteError, ServerConfig, Stream,
-    WINDOW_MIN, WaitPolicy, blocking,
+    CallOptions, Change, ClientConfig, Code, Codec, Event, Method, RemoteError, ServerConfig,
+    Stream, WINDOW_MIN, WaitPolicy, blocking,
 };
 use serde::{Deserialize, Serialize};
 
@@ -289,6 +289,35 @@ fn a_client_that_waits_for_an_answer_serves_a_stream() {
         read.notify_one();
         tokio::task::spawn_blocking(|| assert_eq!(waiting.join().unwrap(), 7)).await.unwrap();
     });
+}
+
+#[test]
+fn items_of_typed_streams_say_that_they_are_values_whatever_the_request_was() {
+    let meeting = meeting("labelled");
+    let mut server = blocking::Server::bind("waiting", &meeting.server()).unwrap();
+    server.serve_stream(&NUMBERS, |(), _| Ok((7..8).map(Ok)));
+    let stopper = server.stopper();
+    let serving = std::thread::spawn(move || server.run());
+    run(async {
+        let handlers =
+            Handlers::new().serve_stream(&NUMBERS, |(), items: ItemSender<u64>, _| async move {
+                items.send(&7).await?;
+                Ok(())
+            });
+        let config = meeting.server();
+        let _server =
+            ringpost::tokio::Server::bind_with("asking", &config, handlers).await.unwrap();
+        for name in ["waiting", "asking"] {
+            let config = meeting.client();
+            let client = ringpost::tokio::Client::connect(name, &config).await.unwrap();
+            // Without parameters, as bytes.
+            let items = client.stream(NUMBERS.name(), b"", &CallOptions::new()).unwrap();
+            let item = items.next().await.unwrap().unwrap();
+            assert_eq!((item.codec, item.payload.as_slice()), (Codec::MessagePack, &[7][..]));
+        }
+    });
+    stopper.stop();
+    serving.join().unwrap().unwrap();
 }
 
 #[test]

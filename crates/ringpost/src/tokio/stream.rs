@@ -34,6 +34,13 @@ impl Streaming {
         Self { shared, key, draft }
     }
 
+    /// Its items are values, whatever the request was encoded as.
+    #[cfg(feature = "typed")]
+    pub(super) fn typed(mut self) -> Self {
+        self.draft.codec = ipc_core::Codec::MessagePack;
+        self
+    }
+
     /// Waits for the next item of the other side; `None`: it has sent its last.
     ///
     /// ```

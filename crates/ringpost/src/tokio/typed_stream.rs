@@ -52,7 +52,7 @@ pub struct ItemSender<I> {
 
 impl<I> ItemSender<I> {
     pub(super) fn new(streaming: Streaming, name: &'static str) -> Self {
-        Self { streaming, name, types: PhantomData }
+        Self { streaming: streaming.typed(), name, types: PhantomData }
     }
 }
 
