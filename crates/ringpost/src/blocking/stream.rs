@@ -128,7 +128,7 @@ impl<'a> Streaming<'a> {
             match self.endpoint.engine.credit(link, self.key.sent(), id) {
                 None => return Err(over()),
                 // What the ring has no room for is not put on top of what waits for it already.
-                Some(credit) if credit > 0 && self.endpoint.engine.queued(link, lane) == 0 => break,
+                Some(credit) if credit > 0 && !self.endpoint.engine.want_drain(link, lane) => break,
                 Some(_) => self.wait()?,
             }
         }
