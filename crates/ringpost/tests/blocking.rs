@@ -1,12 +1,15 @@
-//! Clients and servers that wait, and whose lanes are full.
+//! Clients and servers that wait: full lanes, and how connections end.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ringpost::blocking::{Answer, Client, Requester, Server, Stopper, Ticket};
-use ringpost::{CallOptions, Change, ClientConfig, LinkId, Reply, Sent, ServerConfig, Stream};
+use ringpost::{
+    CallOptions, Change, ClientConfig, Code, LinkId, Reply, Sent, ServerConfig, Stream, Trace,
+};
 
 const PLAIN: CallOptions = CallOptions::new();
 const NUMBERS: Stream<u64, u64> = Stream::new("numbers");
@@ -134,4 +137,91 @@ fn a_stream_that_is_served_into_a_full_lane_goes_on_once_there_is_room() {
         stopper.stop();
         running.join().unwrap();
     });
+}
+
+#[test]
+fn a_handler_sees_that_its_reader_has_left() {
+    let meeting = Meeting::new("left");
+    let mut server = meeting.server();
+    let asking = ask_later(&mut server, "upload");
+    let (mut client, _) = meeting.client_of(&mut server);
+    let mut items = client.stream("upload", b"", &PLAIN).unwrap();
+    assert!(items.is_open());
+    server.turn(PATIENCE).unwrap();
+    let ticket = asking.try_recv().unwrap();
+    assert!(server.take_stream(&ticket).unwrap().is_open());
+    drop(items);
+    while server.take_stream(&ticket).unwrap().is_open() {
+        assert!(server.turn(PATIENCE).unwrap(), "it does not see it");
+    }
+
+    let calling = std::thread::spawn(move || client.request("upload", b"", &PLAIN));
+    server.turn(PATIENCE).unwrap();
+    let ticket = asking.try_recv().unwrap();
+    let refused = server.take_stream(&ticket).map(drop).unwrap_err();
+    server.answer(&ticket, Err(&refused)).unwrap();
+    let error = calling.join().unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+}
+
+#[test]
+fn a_server_that_closes_writes_what_waits_and_its_client_sees_a_graceful_end() {
+    let meeting = Meeting::new("close");
+    let mut server = meeting.server();
+    let (mut client, link) = meeting.client_of(&mut server);
+    let sent = fill(|payload| server.notify(link, "filler", payload, &PLAIN).unwrap());
+    let error = server.drain(link, Duration::from_millis(1)).unwrap_err();
+    assert_eq!(error.code(), Code::Timeout);
+    let received = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&received);
+    client.on("filler", move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let closing = std::thread::spawn(move || {
+        server.drain(link, PATIENCE)?;
+        server.close()
+    });
+    bounded(&mut client, |client| {
+        assert!(client.closed().is_none());
+        assert!(client.closed().is_none(), "it stays so");
+    });
+    closing.join().unwrap().unwrap();
+    assert!(client.is_closed());
+    assert_eq!(received.load(Ordering::SeqCst), sent);
+}
+
+#[test]
+fn a_wait_for_the_end_can_be_stopped() {
+    let meeting = Meeting::new("stopped");
+    let mut server = meeting.server();
+    let (mut client, _) = meeting.client_of(&mut server);
+    client.stopper().stop();
+    let error = client.closed().expect("the connection is not over");
+    assert_eq!(error.code(), Code::Cancelled);
+    assert!(!client.is_closed());
+}
+
+#[test]
+fn a_request_that_is_made_for_another_has_what_is_left_of_its_time_and_its_trace() {
+    let meeting = Meeting::new("within");
+    let mut server = meeting.server();
+    let asking = ask_later(&mut server, "later");
+    let (own, trace) = (Duration::from_millis(7), Trace([7; 26]));
+    server.handle("now", move |request, _| {
+        let (left, made) = (request.remaining(), request.within(&PLAIN));
+        assert!(made.timeout.is_some() && made.timeout <= left && made.trace == Some(trace));
+        assert_eq!(request.within(&PLAIN.timeout(own)).timeout, Some(own));
+        Ok(Answer::Now)
+    });
+    let (mut client, _) = meeting.client_of(&mut server);
+    let (stopper, running) = run(server);
+    let options = PLAIN.timeout(PATIENCE).trace(trace);
+    client.request("now", b"", &options).unwrap();
+    let _later = client.stream("later", b"", &options).unwrap();
+    let ticket = asking.recv_timeout(PATIENCE).unwrap();
+    let left = ticket.remaining();
+    assert!(ticket.within(&PLAIN).timeout.is_some_and(|made| Some(made) <= left));
+    assert_eq!(ticket.within(&options.trace(None)).trace, Some(trace));
+    stopper.stop();
+    running.join().unwrap();
 }

@@ -108,6 +108,12 @@ fn both_ends_of_a_connection_call_with_types() {
         client.emit(&SEEN, &ada()).unwrap();
         ask(&client).await;
         assert_eq!(seeing.try_recv(), Ok(ada()));
+        // A handler asks who asks it.
+        server.serve(&VERSION, |(), request| async move {
+            ask(&request).await;
+            Ok(7)
+        });
+        assert_eq!(client.call(&VERSION, &()).await.unwrap(), 7);
     });
 }
 

@@ -254,6 +254,16 @@ impl CallOptions {
         self
     }
 
+    /// The options of a request that is made to answer another, which has so much time left and
+    /// this trace context.
+    pub(crate) fn within(&self, left: Option<Duration>, trace: Option<Trace>) -> Self {
+        let timeout = match (self.timeout, left) {
+            (Some(own), Some(left)) => Some(own.min(left)),
+            (own, left) => own.or(left),
+        };
+        Self { timeout, trace: self.trace.or(trace), ..*self }
+    }
+
     /// A one-way message of the event `code`.
     pub(crate) fn one_way(&self, code: u32) -> Draft {
         let draft = Draft::one_way(code, self.lane, self.codec);

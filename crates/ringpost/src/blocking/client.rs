@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipc_core::{Codec, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time};
+use ipc_core::{Code, Codec, Error, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time};
 
 use super::endpoint::Endpoint;
 use super::{Answer, Change, Request, Streaming, Ticket};
@@ -243,6 +243,32 @@ impl Client {
     /// ```
     pub fn turn(&mut self, timeout: Duration) -> Result<bool> {
         self.endpoint.turn(Time::now() + timeout)
+    }
+
+    /// Waits until the connection is over, and handles messages of the server meanwhile; the error
+    /// says why it is, unless it was closed gracefully, or why this does not wait any longer.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Client;
+    /// # fn example(client: &mut Client) {
+    /// if let Some(error) = client.closed() {
+    ///     println!("lost the server: {error}");
+    /// }
+    /// # }
+    /// ```
+    pub fn closed(&mut self) -> Option<Error> {
+        loop {
+            if let Some(closed) = self.endpoint.dispatcher.changes.closed() {
+                return closed;
+            }
+            if self.endpoint.is_stopped() {
+                let message = "stopped while waiting for the end of the connection";
+                return Some(Error::new(Code::Cancelled, message));
+            }
+            if let Err(error) = self.endpoint.turn(Time::NEVER) {
+                return Some(error);
+            }
+        }
     }
 
     /// Whether the connection is over.

@@ -224,6 +224,16 @@ impl Endpoint {
         Ok(())
     }
 
+    /// The same for all links.
+    pub fn close_all(&mut self) -> Result<()> {
+        let links = self.links();
+        links.iter().for_each(|link| self.say_goodbye(*link));
+        while links.iter().any(|link| self.engine.is_open(*link)) {
+            self.turn(Time::NEVER)?;
+        }
+        Ok(())
+    }
+
     /// Waits for something to happen, until then at most, and deals with it. Returns whether
     /// anything did.
     #[inline]

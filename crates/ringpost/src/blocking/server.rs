@@ -123,10 +123,10 @@ impl Server {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn peers(&self) -> Vec<(LinkId, &Peer)> {
+    pub fn peers(&self) -> Vec<(LinkId, Peer)> {
         let engine = &self.endpoint.engine;
         let peers = engine.links().into_iter();
-        peers.filter_map(|link| engine.peer(link).map(|peer| (link, peer))).collect()
+        peers.filter_map(|link| Some((link, engine.peer(link)?.clone()))).collect()
     }
 
     /// The counters of a connection; `None` when it is over.
@@ -141,6 +141,21 @@ impl Server {
     /// ```
     pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
         self.endpoint.engine.link_stats(link)
+    }
+
+    /// Waits until nothing waits for room towards a client any more.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::blocking::Server;
+    /// # use ringpost::{LinkId, Result};
+    /// # fn example(server: &mut Server, link: LinkId) -> Result<()> {
+    /// server.drain(link, Duration::from_secs(1))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(&mut self, link: LinkId, timeout: Duration) -> Result<()> {
+        self.endpoint.drain(link, Time::now() + timeout)
     }
 
     /// Closes a connection gracefully and waits until it is over.
@@ -169,6 +184,22 @@ impl Server {
     /// ```
     pub fn close_listener(&mut self) {
         self.endpoint.engine.close_listener(self.listener);
+    }
+
+    /// Closes all connections gracefully: waits until what waited for room is written, or for a
+    /// second.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Server;
+    /// # use ringpost::Result;
+    /// # fn example(server: Server) -> Result<()> {
+    /// server.close()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn close(mut self) -> Result<()> {
+        self.close_listener();
+        self.endpoint.close_all()
     }
 }
 

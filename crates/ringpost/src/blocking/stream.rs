@@ -137,6 +137,24 @@ impl<'a> Streaming<'a> {
         if sent == Sent::Unwanted { Err(over()) } else { Ok(()) }
     }
 
+    /// Whether the other side still wants our items.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Client;
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut stream = client.stream("upload", b"", &CallOptions::new())?;
+    /// while stream.is_open() {
+    ///     stream.send(b"more")?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_open(&mut self) -> bool {
+        let FlowKey { link, id, .. } = self.key;
+        self.endpoint.engine.credit(link, self.key.sent(), id).is_some()
+    }
+
     /// Ends the items that go with this request; its reply is still to come. At the handler, where
     /// the answer ends them, this does nothing.
     ///

@@ -235,13 +235,10 @@ impl Client {
     /// # }
     /// ```
     pub async fn closed(&self) -> Option<Error> {
-        let over = |error: &Error| Error::new(error.code(), error.to_string());
         let group = self.0.owner.group;
         let closed = self.0.owner.shared().until(Topic::Group(group), |state| {
-            match state.dispatcher.groups.get(group).changes.peek() {
-                Some(Change::Closed(_, error)) => Some(error.as_ref().map(over)),
-                _ => state.over.then_some(None),
-            }
+            let closed = state.dispatcher.groups.get(group).changes.closed();
+            closed.or_else(|| state.over.then_some(None))
         });
         closed.await
     }

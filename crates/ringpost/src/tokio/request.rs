@@ -75,11 +75,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn within(&self, options: &CallOptions) -> CallOptions {
-        let timeout = match (options.timeout, self.remaining()) {
-            (Some(own), Some(left)) => Some(own.min(left)),
-            (own, left) => own.or(left),
-        };
-        CallOptions { timeout, trace: options.trace.or(self.message.trace), ..*options }
+        options.within(self.remaining(), self.message.trace)
     }
 
     /// Whether the answer is not needed any more, because the caller has cancelled, has waited long
@@ -184,6 +180,23 @@ impl Request {
     /// ```
     pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
         self.line().send(event, payload, options).await
+    }
+
+    /// Sends the peer a request with items in either direction.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// let items = request.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = items.next().await? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
+        self.line().stream(method, payload, options)
     }
 
     /// Sends the peer a request.

@@ -6,6 +6,7 @@ use ipc_core::{LinkId, Result, Sent};
 
 use super::call::Call;
 use super::client::Client;
+use super::request::Request;
 use super::server::Server;
 use super::stream::Streaming;
 #[cfg(feature = "typed")]
@@ -14,8 +15,9 @@ use crate::api::{CallOptions, Reply};
 #[cfg(feature = "typed")]
 use crate::typed::{self, Event, Method, Stream};
 
-/// Everything that requests and one-way messages can be sent over: a [`Client`], or one client of a
-/// [`Server`]. Code that is written for any of them need not know which it has.
+/// Everything that requests and one-way messages can be sent over: a [`Client`], one client of a
+/// [`Server`], or the peer of a [`Request`]. Code that is written for any of them need not know
+/// which it has.
 ///
 /// ```
 /// use ringpost::tokio::Requester;
@@ -103,6 +105,29 @@ pub trait Requester: Send + Sync {
 }
 
 impl Requester for Client {
+    fn request(
+        &self,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> impl Future<Output = Result<Reply>> + Send + use<> {
+        Self::request(self, method, payload, options)
+    }
+
+    fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
+        Self::stream(self, method, payload, options)
+    }
+
+    fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
+        Self::notify(self, event, payload, options)
+    }
+
+    async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
+        Self::send(self, event, payload, options).await
+    }
+}
+
+impl Requester for Request {
     fn request(
         &self,
         method: &str,
