@@ -9,6 +9,27 @@ use super::{Answer, Change, Request, Streaming, Ticket};
 use crate::api::{CallOptions, ClientConfig, Reply, closed_at_once};
 
 /// A connection to a server, used by one thread at a time.
+///
+/// ```
+/// use ringpost::blocking::{Client, Server};
+/// use ringpost::{CallOptions, ClientConfig, ServerConfig};
+/// # let directory = std::env::temp_dir().join(format!("ringpost-client-{}", std::process::id()));
+/// # let server_config = ServerConfig::new().directory(&directory);
+/// # let client_config = ClientConfig::new().directory(&directory);
+///
+/// # let mut server = Server::bind("demo", &server_config)?;
+/// # let stopper = server.stopper();
+/// # let serving = std::thread::spawn(move || server.run());
+/// let mut client = Client::connect("demo", &client_config)?;
+/// client.notify("tick", b"1", &CallOptions::new())?;
+/// let error = client.request("unknown", b"", &CallOptions::new()).unwrap_err();
+/// assert_eq!(error.code(), ringpost::Code::UnknownMethod);
+/// client.close()?;
+/// # stopper.stop();
+/// # serving.join().unwrap()?;
+/// # std::fs::remove_dir_all(directory).unwrap();
+/// # Ok::<(), ringpost::Error>(())
+/// ```
 pub struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) link: LinkId,

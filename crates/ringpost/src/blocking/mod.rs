@@ -58,6 +58,16 @@ pub use server::Server;
 pub use stream::Streaming;
 
 /// A request or one-way message a handler is called with.
+///
+/// ```
+/// # use ringpost::blocking::{Answer, Server};
+/// # fn example(server: &mut Server) {
+/// server.handle("upload", |request, _| {
+///     println!("{} bytes from {:?}", request.payload.len(), request.link);
+///     Ok(Answer::Now)
+/// });
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Request<'a> {
@@ -173,6 +183,20 @@ impl Ticket {
 }
 
 /// Whether a handler has answered a request.
+///
+/// ```
+/// # use ringpost::blocking::{Answer, Server, Ticket};
+/// # fn example(server: &mut Server, work: std::sync::mpsc::Sender<Ticket>) {
+/// server.handle("version", |_, reply| {
+///     reply.payload.extend(b"1.0");
+///     Ok(Answer::Now)
+/// });
+/// server.handle("render", move |request, _| {
+///     work.send(request.ticket()).expect("the loop of this server receives it");
+///     Ok(Answer::Later)
+/// });
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The answer is in the reply it was given.
@@ -182,6 +206,18 @@ pub enum Answer {
 }
 
 /// Makes a server or client that waits in another thread return.
+///
+/// ```
+/// # use ringpost::blocking::Server;
+/// # fn example(server: &mut Server) -> ringpost::Result<()> {
+/// let stopper = server.stopper();
+/// std::thread::spawn(move || {
+///     let _ = std::io::stdin().read_line(&mut String::new());
+///     stopper.stop();
+/// });
+/// server.run()
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stopper(Arc<StopSignal>);
 

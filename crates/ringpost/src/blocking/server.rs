@@ -9,6 +9,22 @@ use super::{Answer, Change, Request};
 use crate::api::{Reply, ServerConfig};
 
 /// A server, driven by one thread.
+///
+/// ```
+/// use std::time::Duration;
+/// use ringpost::ServerConfig;
+/// use ringpost::blocking::{Answer, Server};
+/// # let directory = std::env::temp_dir().join(format!("ringpost-server-{}", std::process::id()));
+/// # let config = ServerConfig::new().directory(&directory);
+///
+/// let mut server = Server::bind("demo", &config)?;
+/// server.handle("ping", |_, _| Ok(Answer::Now));
+/// // A loop of one's own in place of `run`: no client is there, so nothing happens in time.
+/// assert!(!server.turn(Duration::from_millis(1))?);
+/// assert!(server.peers().is_empty());
+/// # std::fs::remove_dir_all(directory).unwrap();
+/// # Ok::<(), ringpost::Error>(())
+/// ```
 pub struct Server {
     pub(super) endpoint: Endpoint,
     listener: ListenerId,

@@ -11,6 +11,23 @@ use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft, not_a_s
 /// At the caller the items end with the reply, which [`Self::reply`] returns, or with an error, and
 /// dropping this cancels the request. At the handler they end when the caller calls
 /// [`Self::finish`]; the items sent there end with the answer.
+///
+/// ```
+/// # use ringpost::blocking::Client;
+/// # use ringpost::{CallOptions, Result};
+/// # fn example(client: &mut Client) -> Result<()> {
+/// let mut lines = client.stream("sort", b"", &CallOptions::new())?;
+/// for line in [b"pear", b"plum"] {
+///     lines.send(line)?;
+/// }
+/// lines.finish();
+/// while let Some(line) = lines.next()? {
+///     println!("{} bytes", line.payload.len());
+/// }
+/// let reply = lines.reply()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Streaming<'a> {
     endpoint: &'a mut Endpoint,
     key: FlowKey,

@@ -13,6 +13,14 @@ use super::stream::Streaming;
 use crate::api::{CallOptions, FlowKey, item_draft, not_a_stream};
 
 /// A request or one-way message of a peer.
+///
+/// ```
+/// # use ringpost::tokio::{Handlers, Request};
+/// # use ringpost::Reply;
+/// let handlers = Handlers::new().handle("whoami", |request: Request| async move {
+///     Ok(Reply::bytes(format!("process {}", request.peer.pid)))
+/// });
+/// ```
 #[non_exhaustive]
 pub struct Request {
     /// What was sent.
@@ -215,6 +223,16 @@ impl Request {
 }
 
 /// Whether the outcome of a handler is not needed any more; see [`Request::is_cancelled`].
+///
+/// ```
+/// # use ringpost::tokio::Request;
+/// # async fn example(request: Request) {
+/// let cancellation = request.cancellation();
+/// let work = tokio::task::spawn_blocking(move || {
+///     (0..1_000_000_u64).take_while(|_| !cancellation.is_cancelled()).sum::<u64>()
+/// });
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Cancellation {
     cancelled: Cancelled,
