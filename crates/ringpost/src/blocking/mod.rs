@@ -198,6 +198,7 @@ impl Ticket {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer {
     /// The answer is in the reply it was given.
     Now,

@@ -148,6 +148,7 @@ pub enum Wake {
 /// assert!(!is_worth_another_try(TrySendError::TooLarge));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrySendError {
     /// The ring is full: the peer has to read on first.
     #[error("the lane has no room for this message now")]
