@@ -51,6 +51,11 @@ const CORE_RULES = [
     finds: /\brustix::(event|time|fs::inotify)\b/,
     where: /^ipc-core\/src\/(engine\/os\/|time\.rs)/,
   },
+  {
+    what: 'a socket of the operating system, a process or a thread',
+    finds: /\brustix::(net|process|thread)\b/,
+    where: /^ipc-core\/src\/(engine\/os\/|memory\/|sys\.rs)/,
+  },
   { what: 'a word about Node', finds: /\bnapi\b|\bnode\b|\bjavascript\b|\buv_/i, where: /^$/ },
   { what: 'a word about tokio', finds: /\btokio\b/, where: /^ringpost\// },
   { what: 'a door that is only for tests', finds: /\bipc_core::testing\b/, where: /^$/ },

@@ -1,10 +1,11 @@
-// Checks that every dependency, Rust and npm, has a permissive license, and that every direct one
-// has its reason in ARCHITECTURE.md. Needs no network: it reads cargo's metadata and the lock file
-// of npm.
+// Checks that every dependency, Rust and npm, has a permissive license, that every direct one has
+// its reason in ARCHITECTURE.md, and that the licenses of what is only measured against are listed.
+// Needs no network: it reads cargo's metadata and lock files.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { outdated } from './peer-licenses.mjs'
 import { ROOT } from './step.mjs'
 
 const ALLOWED = new Set([
@@ -21,7 +22,10 @@ const reasons = read('ARCHITECTURE.md')
 const unexplained = chosen().filter((name) => !reasons.includes(`\`${name}\``))
 for (const name of unexplained) console.error(`${name}: no reason in ARCHITECTURE.md`)
 
-if (refused.length + unexplained.length > 0) process.exit(1)
+const unlisted = outdated()
+for (const fault of unlisted) console.error(`benches/peers/LICENSES.md: ${fault}`)
+
+if (refused.length + unexplained.length + unlisted.length > 0) process.exit(1)
 console.log(`${dependencies.length} dependencies, all under allowed licenses`)
 
 /** Names of the dependencies in our own manifests. */

@@ -25,6 +25,8 @@ const CHECKS = {
   unit: rust(['--lib']),
   api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
   tokio_api: rust(['--test', 'tokio_api'], { crate: 'ringpost' }),
+  blocking: rust(['--test', 'blocking'], { crate: 'ringpost' }),
+  typed: rust(['--test', 'typed'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
   host: rust(['--test', 'host']),
   realtime: rust(['--test', 'realtime'], { crate: 'ringpost', profile: 'ci' }),

@@ -294,9 +294,30 @@ export const CORE = [
   {
     what: 'items: those of a thread are put on top of what waits for room',
     file: 'crates/ringpost/src/blocking/stream.rs',
-    from: 'credit > 0 && self.endpoint.engine.queued(link, lane) == 0',
+    from: 'credit > 0 && !self.endpoint.engine.want_drain(link, lane)',
     to: 'credit > 0',
     by: 'tokio_api',
+  },
+  {
+    what: 'items: those of a thread wait for room that they do not ask for',
+    file: 'crates/ringpost/src/blocking/stream.rs',
+    from: '!self.endpoint.engine.want_drain(link, lane)',
+    to: 'self.endpoint.engine.queued(link, lane) == 0',
+    by: 'blocking',
+  },
+  {
+    what: 'items: those of an iterator are not sent once there is room',
+    file: 'crates/ringpost/src/blocking/dispatcher.rs',
+    from: 'Event::Granted { .. } | Event::Drained { .. } => self.sources.wake(),',
+    to: 'Event::Granted { .. } => self.sources.wake(), Event::Drained { .. } => {}',
+    by: 'blocking',
+  },
+  {
+    what: 'items: those of an iterator outlive their reader',
+    file: 'crates/ringpost/src/blocking/sources.rs',
+    from: 'None => return Progress::Over,',
+    to: 'None => return Progress::Waiting,',
+    by: 'typed',
   },
   {
     what: 'items: each is read into memory made for it',

@@ -7,6 +7,7 @@ const HEADER_COVERED: usize = 20;
 /// of the two sides holds. Frames on a socket always carry [`CrcMode::Full`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum CrcMode {
     /// Nothing; the field is 0.
     Off = 0,

@@ -12,6 +12,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// What kind of failure an [`Error`] is. The text of a code never changes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
@@ -187,6 +188,7 @@ impl From<Corrupt> for Error {
 /// What was wrong with the bytes a peer wrote: both numbers, what was found and what was agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what the numbers are")]
+#[non_exhaustive]
 pub enum Corrupt {
     #[error("positions write {write} and read {read} in a ring of {capacity} bytes")]
     Positions { write: u64, read: u64, capacity: u64 },

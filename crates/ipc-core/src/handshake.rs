@@ -56,6 +56,7 @@ impl Features {
 
 /// How memory reaches the other side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Transport {
     /// A sealed memory file, passed by descriptor. The default on Linux.
     #[default]

@@ -59,11 +59,27 @@ macro_rules! contract {
 
         impl<$($type),+> $name<$($type),+> {
             /// A contract of this name, with the default options.
+            ///
+            /// ```
+            /// use ringpost::{Event, Method, Stream};
+            ///
+            /// const ADD: Method<(i64, i64), i64> = Method::new("add");
+            /// const COUNT: Stream<u32, u32> = Stream::new("count");
+            /// const TICK: Event<u64> = Event::new("tick");
+            /// ```
             pub const fn new(name: &'static str) -> Self {
                 Self::with_options(name, CallOptions::new())
             }
 
             /// A contract whose messages travel with these options; their codec does not count.
+            ///
+            /// ```
+            /// use ringpost::{CallOptions, Event, Lane};
+            ///
+            /// const ALARM: Event<String> =
+            ///     Event::with_options("alarm", CallOptions::new().lane(Lane::Critical));
+            /// assert_eq!(ALARM.options().lane, Lane::Critical);
+            /// ```
             pub const fn with_options(name: &'static str, options: CallOptions) -> Self {
                 let options = options.codec(Codec::MessagePack);
                 Self { name, options, types: PhantomData }

@@ -85,9 +85,10 @@ fn welcome(
         address,
     };
     let len = layout::segment_len(&geometry) as u64;
-    let memory = match transport {
-        Transport::Sealed => sealed(peer, &welcome(None), len, answer)?,
-        Transport::Portable => named(peer, welcome, len, answer)?,
+    let memory = if transport == Transport::Portable {
+        named(peer, welcome, len, answer)?
+    } else {
+        sealed(peer, &welcome(None), len, answer)?
     };
     peer.share(Shared::new(memory, Side::Server, agreement));
     // READY, or a client that has hung up.

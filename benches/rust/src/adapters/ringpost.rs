@@ -60,7 +60,7 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
             server.turn(STOP_POLL)?;
             server.changes();
             while let Ok((ticket, params)) = asked.try_recv() {
-                flow(&mut server, &ticket, params)?;
+                flow(&mut server, &ticket, params);
             }
         }
         Ok::<_, ringpost::Error>(())
@@ -74,17 +74,17 @@ fn serve(address: &str, sink: &Sink, settings: &Settings) -> Result<Service> {
 }
 
 /// Items of a download, for as long as they are wanted.
-fn flow(server: &mut Server, ticket: &Ticket, [count, size]: [u64; 2]) -> ringpost::Result<()> {
+fn flow(server: &mut Server, ticket: &Ticket, [count, size]: [u64; 2]) {
     let mut payload = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
-    let mut items = server.serve_stream(ticket);
-    for number in 0..count {
-        stamp(&mut payload, number);
-        if items.send(&payload).is_err() {
-            return Ok(());
+    let served = server.take_stream(ticket).and_then(|mut items| {
+        for number in 0..count {
+            stamp(&mut payload, number);
+            items.send(&payload)?;
         }
-    }
-    drop(items);
-    server.answer(ticket, Ok(&Reply::default())).map(drop)
+        Ok(Reply::default())
+    });
+    // The reader may be gone by now.
+    let _ = server.answer(ticket, served.as_ref());
 }
 
 fn connect(address: &str, settings: &Settings) -> Result<Box<dyn Measured>> {

@@ -1,6 +1,5 @@
 //! Connections on their way to being one: accepting clients and going on with handshakes.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::connecting::{self, Handshaking, Progress, Reception};
@@ -8,6 +7,7 @@ use super::host::{Event, Host, LinkId, ListenerId, Peer};
 use super::link::Link;
 use super::options::Bounds;
 use super::os::poller::Source;
+use super::os::socket::HandshakeSocket;
 use super::slab::Key;
 use super::{Engine, Entry, too_many};
 use crate::error::{Code, Error, Result};
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// Begins handshakes with clients that were accepted. One that cannot be served is refused.
-    pub(super) fn start_handshakes(&mut self, key: Key, accepted: Vec<OwnedFd>, now: &Now) {
+    pub(super) fn start_handshakes(&mut self, key: Key, accepted: Vec<HandshakeSocket>, now: &Now) {
         for socket in accepted {
             let Some(listener) = self.listeners.get(key) else { return };
             let (timeout, bounds) = (listener.options.hello_timeout, listener.bounds);

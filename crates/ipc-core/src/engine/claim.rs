@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::directory::Directory;
+use super::os::socket;
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
@@ -29,8 +29,6 @@ const MARK: &[u8] = b"ringpost\n";
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// How often to make room for a socket: what is removed may be put back once.
 const BINDS: usize = 4;
-/// Connections the kernel holds for a listener that is busy.
-const BACKLOG: i32 = 4096;
 /// How long a lock may be held by a process that only checks whether it is held, before it is taken
 /// for a server's: such a check takes microseconds.
 const PAUSES: [Duration; 4] = [
@@ -125,17 +123,17 @@ impl Claim {
         let path = self.socket_path();
         let failed = |cause| Error::system(listening_at(&path), cause);
         let address = self.directory.address(&self.name)?;
-        let socket = stream_socket().map_err(failed)?;
+        let socket = socket::stream().map_err(failed)?;
         // The mode goes with the socket into its name, so there is no moment with a wider one. What
         // a umask takes from it is given back before anything can connect.
         rustix::fs::fchmod(&socket, MODE).map_err(failed)?;
-        match sys::fault().and_then(|()| rustix::net::bind(&socket, &address)) {
+        match socket::bind(&socket, &address) {
             Err(Errno::ADDRINUSE) => return Ok(None),
             bound => bound.map_err(failed)?,
         }
         self.bound = FileId::at(&path);
         rustix::fs::chmod(&path, MODE).map_err(failed)?;
-        sys::fault().and_then(|()| rustix::net::listen(&socket, BACKLOG)).map_err(failed)?;
+        socket::listen(&socket).map_err(failed)?;
         Ok(Some(socket))
     }
 
@@ -340,13 +338,6 @@ impl FileId {
         let stat = rustix::fs::fstat(file)?;
         Ok(Self { device: stat.st_dev, inode: stat.st_ino })
     }
-}
-
-/// A socket that never blocks and no child inherits.
-pub(super) fn stream_socket() -> rustix::io::Result<OwnedFd> {
-    sys::fault()?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
 fn listening_at(path: &Path) -> String {

@@ -1,19 +1,12 @@
 //! A connection in the making: the handshake's frames on the socket, in both roles.
 
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
-
-use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
-};
 
 use super::directory::Door;
 use super::host::Peer;
 use super::os::credentials;
+use super::os::socket::{Attempt, HandshakeSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::handshake::{EngineId, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Welcome};
@@ -21,11 +14,7 @@ use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
 use crate::session::control;
-use crate::sys;
 use crate::time::Time;
-
-/// Descriptors beside a WELCOME: the memory file. No other frame has any.
-const DESCRIPTORS: usize = 1;
 
 /// Everything a link is made of once both sides agree.
 pub(super) struct Agreed {
@@ -62,7 +51,7 @@ impl Reception<'_> {
 }
 
 pub(super) struct Handshaking {
-    socket: OwnedFd,
+    socket: HandshakeSocket,
     pid: i32,
     uid: u32,
     /// Given up then.
@@ -91,7 +80,7 @@ enum Stage {
 impl Handshaking {
     /// A client's first step.
     pub fn connect(
-        socket: OwnedFd,
+        socket: HandshakeSocket,
         name: String,
         doors: Vec<Door>,
         hello: Hello,
@@ -103,30 +92,30 @@ impl Handshaking {
     }
 
     /// A server's first step: checks the client's user before reading a byte.
-    pub fn accept(socket: OwnedFd, deadline: Time) -> Result<Self> {
+    pub fn accept(socket: HandshakeSocket, deadline: Time) -> Result<Self> {
         let mut this = Self::new(socket, deadline, Stage::AwaitingHello);
         this.check_user("the client")?;
         Ok(this)
     }
 
     /// Refuses a client before reading anything from it. It may or may not read the reason.
-    pub fn refuse(socket: &OwnedFd, error: &Error) {
-        let _ = send(socket, control::REJECT, &Reject::of(error).encode(), &[]);
+    pub fn refuse(socket: &HandshakeSocket, error: &Error) {
+        let _ = send(socket, control::REJECT, &Reject::of(error).encode(), None);
     }
 
-    fn new(socket: OwnedFd, deadline: Time, stage: Stage) -> Self {
+    fn new(socket: HandshakeSocket, deadline: Time, stage: Stage) -> Self {
         let (incoming, memory) = (Vec::new(), None);
         Self { socket, pid: 0, uid: 0, deadline, incoming, memory, stage, is_welcomed: false }
     }
 
     /// The control socket.
-    pub fn socket(&self) -> &OwnedFd {
+    pub fn socket(&self) -> &HandshakeSocket {
         &self.socket
     }
 
     /// The control socket of a handshake that is over.
     pub fn into_socket(self) -> OwnedFd {
-        self.socket
+        self.socket.into()
     }
 
     /// Whether this is a client that could not even connect yet.
@@ -158,14 +147,15 @@ impl Handshaking {
         let mut barred = None;
         let through = loop {
             let Some(door) = doors.first() else { break false };
-            match sys::fault().and_then(|()| rustix::net::connect(&self.socket, &door.address)) {
-                Ok(()) => break true,
-                Err(Errno::AGAIN) => return Ok(()),
-                Err(Errno::NOENT | Errno::CONNREFUSED) => {}
-                Err(Errno::ACCESS | Errno::PERM) => barred = Some(barred_by(door, name)),
-                Err(cause) => {
-                    return Err(Error::system(format_args!("connecting to \"{name}\""), cause));
-                }
+            let attempt = self
+                .socket
+                .connect(&door.address)
+                .map_err(|cause| Error::system(format_args!("connecting to \"{name}\""), cause))?;
+            match attempt {
+                Attempt::Connected => break true,
+                Attempt::QueueFull => return Ok(()),
+                Attempt::NoServer => {}
+                Attempt::Barred => barred = Some(barred_by(door, name)),
             }
             doors.remove(0);
         };
@@ -175,7 +165,7 @@ impl Handshaking {
         }
         let hello = hello.clone();
         self.check_user("the server")?;
-        match send(&self.socket, control::HELLO, &hello.encode(), &[]) {
+        match send(&self.socket, control::HELLO, &hello.encode(), None) {
             // A server that closed at once may have left the reason to read.
             Err(error) if error.code() == Code::Handshake => {}
             sent => sent?,
@@ -206,7 +196,7 @@ impl Handshaking {
                 }
                 (Stage::AwaitingWelcome(hello), control::WELCOME) => {
                     let (segment, peer) = self.attach(&payload, &hello)?;
-                    send(&self.socket, control::READY, &[], &[])?;
+                    send(&self.socket, control::READY, &[], None)?;
                     return Ok(agreed(Side::Client, segment, peer));
                 }
                 (Stage::AwaitingWelcome(_), control::REJECT) => {
@@ -241,7 +231,7 @@ impl Handshaking {
             engine,
             address: handle.address().cloned(),
         };
-        send(&self.socket, control::WELCOME, &welcome.encode(), handle.descriptor().as_slice())?;
+        send(&self.socket, control::WELCOME, &welcome.encode(), handle.descriptor())?;
         let peer = self.peer(session, hello.engine, &welcome);
         Ok(Stage::AwaitingReady { segment, peer })
     }
@@ -273,9 +263,10 @@ impl Handshaking {
     }
 
     fn check_user(&mut self, who: &str) -> Result<()> {
-        let credentials = credentials::of_peer(self.socket.as_fd())
+        let credentials = self.socket.peer();
+        let credentials = credentials
             .map_err(|cause| Error::system("reading the credentials of the peer", cause))?;
-        let (uid, own) = (credentials.uid, rustix::process::geteuid().as_raw());
+        let (uid, own) = (credentials.uid, credentials::own_uid());
         if uid != own {
             let message = format!("{who} belongs to user {uid}, not to user {own}");
             return Err(Error::new(Code::ForeignUser, message));
@@ -292,16 +283,8 @@ impl Handshaking {
             if let Some(frame) = self.frame()? {
                 return Ok(Some(frame));
             }
-            match self.read_more() {
-                Ok(0) => return Err(gone()),
-                Ok(_) => {}
-                Err(Unread::System(Errno::AGAIN)) => return Ok(None),
-                Err(Unread::System(Errno::INTR)) => {}
-                Err(Unread::System(Errno::CONNRESET)) => return Err(gone()),
-                Err(Unread::System(cause)) => {
-                    return Err(Error::system("reading a handshake frame", cause));
-                }
-                Err(Unread::Descriptors) => return Err(beside("other descriptors than belong")),
+            if !self.read_more()? {
+                return Ok(None);
             }
         }
     }
@@ -332,41 +315,23 @@ impl Handshaking {
     }
 
     /// Reads on. A descriptor is taken in the one place where one belongs, beside the first bytes
-    /// of a WELCOME; elsewhere there is no room for any, and the kernel closes what comes.
-    fn read_more(&mut self) -> Result<usize, Unread> {
+    /// of a WELCOME. Returns whether anything has come.
+    fn read_more(&mut self) -> Result<bool> {
         let mut bytes = [0; HEADER_LEN + PAYLOAD_LEN_MAX];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let takes_one = matches!(self.stage, Stage::AwaitingWelcome(_))
             && self.incoming.is_empty()
             && self.memory.is_none();
-        let mut ancillary = match takes_one {
-            true => RecvAncillaryBuffer::new(&mut space),
-            false => RecvAncillaryBuffer::default(),
-        };
-        sys::fault()?;
-        let received = rustix::net::recvmsg(
-            &self.socket,
-            &mut [IoSliceMut::new(&mut bytes)],
-            &mut ancillary,
-            RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
-        )?;
-        // What is not kept here is closed when this returns.
-        let mut came = ancillary.drain().flat_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-            _ => None,
-        });
-        let mut came = came.by_ref().flatten();
-        let (first, second) = (came.next(), came.next());
-        if received.flags.contains(ReturnFlags::CTRUNC) && takes_one && first.is_none() {
-            // There was room for one, but this process may have no more.
-            return Err(Errno::MFILE.into());
+        let received = self.socket.receive(&mut bytes, takes_one);
+        match received.map_err(|cause| Error::system("reading a handshake frame", cause))? {
+            Received::Bytes(len, descriptor) => {
+                self.memory = descriptor.or(self.memory.take());
+                self.incoming.extend_from_slice(&bytes[..len]);
+                Ok(true)
+            }
+            Received::Nothing => Ok(false),
+            Received::End => Err(gone()),
+            Received::Excess => Err(beside("other descriptors than belong")),
         }
-        if received.flags.contains(ReturnFlags::CTRUNC) || second.is_some() {
-            return Err(Unread::Descriptors);
-        }
-        self.memory = first.or(self.memory.take());
-        self.incoming.extend_from_slice(&bytes[..received.bytes]);
-        Ok(received.bytes)
     }
 }
 
@@ -374,38 +339,19 @@ fn agreed(side: Side, segment: Segment, peer: Peer) -> Progress {
     Progress::Agreed(Agreed { side, segment: Arc::new(segment), peer })
 }
 
-/// Why nothing was read.
-enum Unread {
-    System(Errno),
-    /// More came along than belongs there.
-    Descriptors,
-}
-
-impl From<Errno> for Unread {
-    fn from(cause: Errno) -> Self {
-        Self::System(cause)
-    }
-}
-
-/// Sends a frame. It is far smaller than any socket's buffer and the first or second thing
-/// in it, so anything but "all of it" means that the peer is gone.
-fn send(socket: &OwnedFd, code: u16, payload: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+/// Sends a frame.
+fn send(
+    socket: &HandshakeSocket,
+    code: u16,
+    payload: &[u8],
+    descriptor: Option<BorrowedFd<'_>>,
+) -> Result<()> {
     let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
-    let header = header.to_bytes(payload);
-    let parts = [IoSlice::new(&header), IoSlice::new(payload)];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() {
-        ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+    let sent = socket.send([&header.to_bytes(payload), payload], descriptor);
+    match sent.map_err(|cause| Error::system("sending a handshake frame", cause))? {
+        true => Ok(()),
+        false => Err(gone()),
     }
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    let sent = sys::fault()
-        .and_then(|()| rustix::net::sendmsg(socket, &parts, &mut ancillary, flags))
-        .map_err(|cause| match cause {
-            Errno::PIPE | Errno::CONNRESET => gone(),
-            cause => Error::system("sending a handshake frame", cause),
-        })?;
-    if sent == HEADER_LEN + payload.len() { Ok(()) } else { Err(gone()) }
 }
 
 #[cold]

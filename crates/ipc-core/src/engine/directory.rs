@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::net::SocketAddrUnix;
 
 use super::claim::{self, Claim, Listening};
 use super::options::Options;
+use super::os::credentials::own_uid;
+use super::os::socket::Address;
 use crate::error::{Code, Error, Result};
 use crate::limits::check_server_name;
 
@@ -129,7 +130,7 @@ fn known_places() -> Vec<PathBuf> {
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     pub directory: Directory,
-    pub address: SocketAddrUnix,
+    pub address: Address,
 }
 
 /// A directory that was checked: owned by this user and closed to all others. Its path is absolute.
@@ -188,9 +189,9 @@ impl Directory {
     }
 
     /// The address of a server's socket.
-    pub fn address(&self, name: &str) -> Result<SocketAddrUnix> {
+    pub fn address(&self, name: &str) -> Result<Address> {
         let path = self.socket_path(name);
-        SocketAddrUnix::new(&path).map_err(|_| {
+        Address::new(&path).map_err(|_| {
             let (len, path) = (path.as_os_str().len(), path.display());
             let message = format!(
                 "{path} has {len} bytes, and the address of a socket at most 107: choose a shorter \
@@ -199,10 +200,6 @@ impl Directory {
             Error::new(Code::InvalidName, message)
         })
     }
-}
-
-fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 /// Checked, not trusted: a real directory, ours, closed to all others. If it is ours, and only its

@@ -5,19 +5,17 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
 
 use super::claim::{Claim, Listening};
 use super::connecting::Handshaking;
 use super::maintenance::Maintenance;
 use super::options::{Bounds, ListenOptions};
+use super::os::socket::{self, HandshakeSocket};
 use super::slab::Key;
 use super::workload::Workload;
 use crate::error::{Code, Error, Result};
 use crate::handshake::Policy;
-use crate::sys;
 use crate::time::Time;
 
 /// Clients taken in at once; the kernel holds the others until the next drive.
@@ -69,7 +67,7 @@ impl Listener {
             welcomed: 0,
             awaiting_hello: VecDeque::new(),
             paused_until: None,
-            reserve: spare_descriptor(),
+            reserve: socket::spare_descriptor(),
         }
     }
 
@@ -79,10 +77,10 @@ impl Listener {
     }
 
     /// Takes in the clients that wait, as many as fit. An error means that none ever will be.
-    pub fn accept(&mut self, now: Time) -> Result<Vec<OwnedFd>> {
+    pub fn accept(&mut self, now: Time) -> Result<Vec<HandshakeSocket>> {
         let mut accepted = Vec::new();
         while accepted.len() < ACCEPTS_MAX {
-            match accept_from(&self.socket) {
+            match socket::accept(&self.socket) {
                 Ok(socket) if self.connections() >= self.options.connections_max => {
                     let max = self.options.connections_max;
                     let message = format!("the server has its {max} connections");
@@ -107,8 +105,8 @@ impl Listener {
     }
 
     /// The clients that wait at a socket this listener had before.
-    pub fn accept_all(former: &Listening) -> Vec<OwnedFd> {
-        std::iter::from_fn(|| accept_from(former).ok()).collect()
+    pub fn accept_all(former: &Listening) -> Vec<HandshakeSocket> {
+        std::iter::from_fn(|| socket::accept(former).ok()).collect()
     }
 
     /// Refuses all waiting clients because there are no descriptors for them. Returns whether that
@@ -121,7 +119,7 @@ impl Listener {
             if self.reserve.take().is_none() {
                 break;
             }
-            let accepted = accept_from(&self.socket);
+            let accepted = socket::accept(&self.socket);
             if let Ok(socket) = &accepted {
                 Handshaking::refuse(socket, &Error::new(Code::NoDescriptors, message));
             }
@@ -129,7 +127,7 @@ impl Listener {
             let is_over = !matches!(accepted, Ok(_) | Err(Errno::INTR | Errno::CONNABORTED));
             let is_last = matches!(accepted, Err(Errno::AGAIN));
             drop(accepted);
-            self.reserve = spare_descriptor();
+            self.reserve = socket::spare_descriptor();
             if is_over {
                 return is_last && self.reserve.is_some();
             }
@@ -170,19 +168,9 @@ impl Listener {
         if over {
             self.paused_until = None;
             if self.reserve.is_none() {
-                self.reserve = spare_descriptor();
+                self.reserve = socket::spare_descriptor();
             }
         }
         over
     }
-}
-
-fn accept_from(socket: &Listening) -> rustix::io::Result<OwnedFd> {
-    sys::fault()?;
-    rustix::net::accept_with(socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
-}
-
-fn spare_descriptor() -> Option<OwnedFd> {
-    sys::fault().ok()?;
-    rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
 }

@@ -72,6 +72,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What an engine has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EngineStats {
     /// Open connections.
     pub links: usize,

@@ -8,7 +8,8 @@ use super::host::{LinkId, ListenerId};
 use super::listener::Listener;
 use super::options::{ListenOptions, Options};
 use super::os::poller::Source;
-use super::{Engine, Entry, claim, leftovers, too_many};
+use super::os::socket::HandshakeSocket;
+use super::{Engine, Entry, leftovers, too_many};
 use crate::error::{Code, Error, Result};
 use crate::handshake::{Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
 use crate::time::Time;
@@ -121,7 +122,7 @@ impl Engine {
             token: options.token.clone().unwrap_or_default(),
         };
         let socket =
-            claim::stream_socket().map_err(|cause| Error::system("creating a socket", cause))?;
+            HandshakeSocket::new().map_err(|cause| Error::system("creating a socket", cause))?;
         let now = Time::now();
         let connecting = Handshaking::connect(socket, name.into(), doors, hello, now + timeout);
         let connecting = connecting.map_err(|error| match error.code() {

@@ -93,7 +93,7 @@ impl Engine {
     /// have so much to do that spinning is no use for now.
     pub fn yield_now(&mut self) -> bool {
         let from = Time::now();
-        rustix::thread::sched_yield();
+        std::thread::yield_now();
         self.yielded(from, Time::now())
     }
 
@@ -137,7 +137,7 @@ impl Engine {
             if now >= until {
                 return false;
             }
-            rustix::thread::sched_yield();
+            std::thread::yield_now();
             let back = Time::now();
             if self.yielded(now, back) {
                 return self.poll();

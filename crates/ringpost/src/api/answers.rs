@@ -33,6 +33,12 @@ pub(crate) fn unknown_method(name: Option<&str>) -> RemoteError {
     RemoteError::new(Code::UnknownMethod.as_str(), message)
 }
 
+/// The error of a request for a stream that is called as a method.
+pub(crate) fn not_a_stream() -> RemoteError {
+    let message = "this method is a stream, and was called as none";
+    RemoteError::new(Code::InvalidArgument.as_str(), message)
+}
+
 /// The error of a request whose handler panicked. The reason stays in this process.
 pub(crate) fn panicked() -> RemoteError {
     RemoteError::new(Code::Handler.as_str(), "the handler panicked")

@@ -57,10 +57,13 @@ impl Changes {
         self.0.pop_front()
     }
 
-    /// The change that is returned next.
-    #[cfg(feature = "tokio")]
-    pub fn peek(&self) -> Option<&Change> {
-        self.0.front()
+    /// Of a client: whether its connection is over, and why. The change stays.
+    pub fn closed(&self) -> Option<Option<Error>> {
+        let again = |error: &Error| Error::new(error.code(), error.to_string());
+        match self.0.front()? {
+            Change::Closed(_, error) => Some(error.as_ref().map(again)),
+            _ => None,
+        }
     }
 }
 

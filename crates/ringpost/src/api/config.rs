@@ -87,11 +87,24 @@ macro_rules! common {
     ($config:ident) => {
         impl $config {
             /// The defaults.
+            ///
+            /// ```
+            /// use ringpost::{ClientConfig, TIMEOUT_DEFAULT};
+            ///
+            /// assert_eq!(ClientConfig::new().timeout, TIMEOUT_DEFAULT);
+            /// ```
             pub fn new() -> Self {
                 Self::default()
             }
 
             /// Sets all that is negotiated with the other side at once.
+            ///
+            /// ```
+            /// use ringpost::{ClientConfig, CrcMode, Options};
+            ///
+            /// let options = Options { crc: CrcMode::Full, ..Options::default() };
+            /// assert_eq!(ClientConfig::new().options(options).options.crc, CrcMode::Full);
+            /// ```
             #[must_use]
             pub fn options(mut self, options: Options) -> Self {
                 self.options = options;
@@ -99,6 +112,14 @@ macro_rules! common {
             }
 
             /// Sets the directory where both sides meet; see [`Options::directory`].
+            ///
+            /// ```
+            /// use std::path::Path;
+            /// use ringpost::ServerConfig;
+            ///
+            /// let config = ServerConfig::new().directory("/run/app");
+            /// assert_eq!(config.options.directory.as_deref(), Some(Path::new("/run/app")));
+            /// ```
             #[must_use]
             pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
                 self.options.directory = Some(directory.into());
@@ -106,6 +127,14 @@ macro_rules! common {
             }
 
             /// Sets a secret that both sides have to know.
+            ///
+            /// ```
+            /// use ringpost::{ClientConfig, ServerConfig};
+            ///
+            /// let server = ServerConfig::new().token("secret");
+            /// let client = ClientConfig::new().token("secret");
+            /// assert_eq!(server.options.token, client.options.token);
+            /// ```
             #[must_use]
             pub fn token(mut self, token: impl Into<Vec<u8>>) -> Self {
                 self.options.token = Some(token.into());
@@ -113,6 +142,14 @@ macro_rules! common {
             }
 
             /// Sets when a request is given up unless it says otherwise.
+            ///
+            /// ```
+            /// use std::time::Duration;
+            /// use ringpost::ClientConfig;
+            ///
+            /// let config = ClientConfig::new().timeout(Duration::from_millis(200));
+            /// assert_eq!(config.timeout, Duration::from_millis(200));
+            /// ```
             #[must_use]
             pub fn timeout(mut self, timeout: Duration) -> Self {
                 self.timeout = timeout;
@@ -120,6 +157,13 @@ macro_rules! common {
             }
 
             /// Sets how long to poll before sleeping.
+            ///
+            /// ```
+            /// use ringpost::{ServerConfig, WaitPolicy};
+            ///
+            /// // Sleeps at once, for a process that is not to use a processor for its latency.
+            /// let config = ServerConfig::new().wait_policy(WaitPolicy::NONE);
+            /// ```
             #[must_use]
             pub fn wait_policy(mut self, wait_policy: WaitPolicy) -> Self {
                 self.wait_policy = wait_policy;
@@ -146,6 +190,14 @@ common!(ServerConfig);
 
 impl ClientConfig {
     /// Sets when connecting is given up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ringpost::ClientConfig;
+    ///
+    /// let config = ClientConfig::new().connect_timeout(Duration::from_secs(2));
+    /// assert_eq!(config.connect_timeout, Duration::from_secs(2));
+    /// ```
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -155,6 +207,15 @@ impl ClientConfig {
 
 impl ServerConfig {
     /// Sets the limits for clients that connect.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ringpost::{ListenOptions, ServerConfig};
+    ///
+    /// let hello_timeout = Duration::from_secs(1);
+    /// let listen = ListenOptions { hello_timeout, ..ListenOptions::default() };
+    /// assert_eq!(ServerConfig::new().listen(listen).listen.hello_timeout, hello_timeout);
+    /// ```
     #[must_use]
     pub fn listen(mut self, listen: ListenOptions) -> Self {
         self.listen = listen;
@@ -201,6 +262,13 @@ pub struct CallOptions {
 
 impl CallOptions {
     /// The defaults.
+    ///
+    /// ```
+    /// use ringpost::{CallOptions, Lane};
+    ///
+    /// const URGENT: CallOptions = CallOptions::new().lane(Lane::Critical);
+    /// assert_eq!(URGENT.lane, Lane::Critical);
+    /// ```
     pub const fn new() -> Self {
         Self {
             lane: Lane::Normal,
@@ -227,6 +295,14 @@ impl CallOptions {
     }
 
     /// Sets when a request is given up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ringpost::CallOptions;
+    ///
+    /// let options = CallOptions::new().timeout(Duration::from_millis(5));
+    /// assert_eq!(options.timeout(None).timeout, None);
+    /// ```
     #[must_use]
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
@@ -241,6 +317,14 @@ impl CallOptions {
     }
 
     /// Sets the window of a stream, in bytes.
+    ///
+    /// ```
+    /// use ringpost::{CallOptions, Stream, WINDOW_MIN};
+    ///
+    /// // A reader that is slow, and that is to have little in memory.
+    /// const SLOW: CallOptions = CallOptions::new().window(WINDOW_MIN);
+    /// const FRAMES: Stream<(), Vec<u8>> = Stream::with_options("frames", SLOW);
+    /// ```
     #[must_use]
     pub const fn window(mut self, window: u32) -> Self {
         self.window = Some(window);
@@ -252,6 +336,16 @@ impl CallOptions {
     pub const fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
         self
+    }
+
+    /// The options of a request that is made to answer another, which has so much time left and
+    /// this trace context.
+    pub(crate) fn within(&self, left: Option<Duration>, trace: Option<Trace>) -> Self {
+        let timeout = match (self.timeout, left) {
+            (Some(own), Some(left)) => Some(own.min(left)),
+            (own, left) => own.or(left),
+        };
+        Self { timeout, trace: self.trace.or(trace), ..*self }
     }
 
     /// A one-way message of the event `code`.

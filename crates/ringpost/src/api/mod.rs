@@ -10,7 +10,7 @@ mod flows;
 mod router;
 mod turns;
 
-pub(crate) use answers::{answer_draft, panicked, send_answer, unknown_method};
+pub(crate) use answers::{answer_draft, not_a_stream, panicked, send_answer, unknown_method};
 pub(crate) use buffers::Buffers;
 pub(crate) use calls::Calls;
 pub use changes::Change;

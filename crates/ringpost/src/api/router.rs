@@ -20,6 +20,15 @@ pub(crate) struct Router<H> {
 }
 
 /// A listener, to be passed to `off`.
+///
+/// ```
+/// # use ringpost::Subscription;
+/// # use ringpost::blocking::Client;
+/// # fn example(client: &mut Client) {
+/// let ticks: Subscription = client.on("tick", |_| println!("tick"));
+/// client.off(ticks);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subscription(u64);
 

@@ -1,6 +1,6 @@
 //! What a server sends to its clients.
 
-use ipc_core::{Error, LinkId, Result, Sent};
+use ipc_core::{Error, LinkId, RemoteError, Result, Sent};
 
 use super::{Loan, RequestLoan, Server, Streaming, Ticket};
 use crate::api::{CallOptions, Reply};
@@ -52,11 +52,13 @@ impl Server {
         Streaming::ask(&mut self.endpoint, link, method, payload, options)
     }
 
-    /// The items of a request that is answered later, if it is a stream.
+    /// The items of a request that is answered later. The error, for a request that is no
+    /// stream, is meant for the caller. It may be called again, to go on with a stream after
+    /// something else.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};
-    /// # use ringpost::{CallOptions, LinkId, Result};
+    /// # use ringpost::{CallOptions, LinkId, Reply, Result};
     /// # fn example(server: &mut Server, link: LinkId) -> Result<()> {
     /// let (tickets, streams) = std::sync::mpsc::channel();
     /// server.handle("count", move |request, _| {
@@ -64,12 +66,16 @@ impl Server {
     ///     Ok(Answer::Later)
     /// });
     /// if let Ok(ticket) = streams.try_recv() {
-    ///     server.serve_stream(&ticket).send(b"one")?;
+    ///     let served = server.take_stream(&ticket).and_then(|mut items| {
+    ///         items.send(b"one")?;
+    ///         Ok(Reply::default())
+    ///     });
+    ///     server.answer(&ticket, served.as_ref())?;
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn serve_stream(&mut self, ticket: &Ticket) -> Streaming<'_> {
+    pub fn take_stream(&mut self, ticket: &Ticket) -> Result<Streaming<'_>, RemoteError> {
         Streaming::serve(&mut self.endpoint, ticket)
     }
 

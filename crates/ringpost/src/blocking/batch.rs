@@ -31,6 +31,19 @@ impl Client {
 }
 
 /// One-way messages of one name, from [`Client::batch`]. The rest is shown when it is dropped.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use ringpost::blocking::Client;
+/// # use ringpost::{CallOptions, Result};
+/// # fn example(client: &mut Client) -> Result<()> {
+/// let mut samples = client.batch("sample", &CallOptions::new())?;
+/// samples.notify(b"1")?;
+/// samples.notify(b"2")?;
+/// samples.drain(Duration::from_secs(1))?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Batch<'a> {
     client: &'a mut Client,
     draft: Draft,

@@ -2,13 +2,34 @@
 
 use std::time::Duration;
 
-use ipc_core::{Codec, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time};
+use ipc_core::{Code, Codec, Error, LinkId, LinkStats, Peer, RemoteError, Result, Sent, Time};
 
 use super::endpoint::Endpoint;
 use super::{Answer, Change, Request, Streaming, Ticket};
 use crate::api::{CallOptions, ClientConfig, Reply, closed_at_once};
 
 /// A connection to a server, used by one thread at a time.
+///
+/// ```
+/// use ringpost::blocking::{Client, Server};
+/// use ringpost::{CallOptions, ClientConfig, ServerConfig};
+/// # let directory = std::env::temp_dir().join(format!("ringpost-client-{}", std::process::id()));
+/// # let server_config = ServerConfig::new().directory(&directory);
+/// # let client_config = ClientConfig::new().directory(&directory);
+///
+/// # let mut server = Server::bind("demo", &server_config)?;
+/// # let stopper = server.stopper();
+/// # let serving = std::thread::spawn(move || server.run());
+/// let mut client = Client::connect("demo", &client_config)?;
+/// client.notify("tick", b"1", &CallOptions::new())?;
+/// let error = client.request("unknown", b"", &CallOptions::new()).unwrap_err();
+/// assert_eq!(error.code(), ringpost::Code::UnknownMethod);
+/// client.close()?;
+/// # stopper.stop();
+/// # serving.join().unwrap()?;
+/// # std::fs::remove_dir_all(directory).unwrap();
+/// # Ok::<(), ringpost::Error>(())
+/// ```
 pub struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) link: LinkId,
@@ -63,7 +84,8 @@ impl Client {
     }
 
     /// Calls `handler` for each request or one-way message of that name from the server, while this
-    /// client waits for something: in [`Self::request`], [`Self::turn`] or [`Self::drain`].
+    /// client waits for something: in [`Self::request`], [`Self::turn`] or [`Self::drain`]. What it
+    /// writes for a one-way message is dropped.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
@@ -80,7 +102,7 @@ impl Client {
     where
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
     {
-        self.endpoint.handle(name, Box::new(handler));
+        self.endpoint.handle(name, handler);
     }
 
     /// Sends a request, and waits for its outcome.
@@ -152,11 +174,13 @@ impl Client {
         Streaming::ask(&mut self.endpoint, self.link, method, payload, options)
     }
 
-    /// The items of a request of the server that is answered later, if it is a stream.
+    /// The items of a request of the server that is answered later. The error, for a request that
+    /// is no stream, is meant for the caller. It may be called again, to go on with a stream after
+    /// something else.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Client};
-    /// # use ringpost::{CallOptions, Result};
+    /// # use ringpost::{CallOptions, Reply, Result};
     /// # fn example(client: &mut Client) -> Result<()> {
     /// let (tickets, streams) = std::sync::mpsc::channel();
     /// client.handle("count", move |request, _| {
@@ -164,12 +188,16 @@ impl Client {
     ///     Ok(Answer::Later)
     /// });
     /// if let Ok(ticket) = streams.try_recv() {
-    ///     client.serve_stream(&ticket).send(b"one")?;
+    ///     let served = client.take_stream(&ticket).and_then(|mut items| {
+    ///         items.send(b"one")?;
+    ///         Ok(Reply::default())
+    ///     });
+    ///     client.answer(&ticket, served.as_ref())?;
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn serve_stream(&mut self, ticket: &Ticket) -> Streaming<'_> {
+    pub fn take_stream(&mut self, ticket: &Ticket) -> Result<Streaming<'_>, RemoteError> {
         Streaming::serve(&mut self.endpoint, ticket)
     }
 
@@ -236,6 +264,32 @@ impl Client {
     /// ```
     pub fn turn(&mut self, timeout: Duration) -> Result<bool> {
         self.endpoint.turn(Time::now() + timeout)
+    }
+
+    /// Waits until the connection is over, and handles messages of the server meanwhile; the error
+    /// says why it is, unless it was closed gracefully, or why this does not wait any longer.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Client;
+    /// # fn example(client: &mut Client) {
+    /// if let Some(error) = client.closed() {
+    ///     println!("lost the server: {error}");
+    /// }
+    /// # }
+    /// ```
+    pub fn closed(&mut self) -> Option<Error> {
+        loop {
+            if let Some(closed) = self.endpoint.dispatcher.changes.closed() {
+                return closed;
+            }
+            if self.endpoint.is_stopped() {
+                let message = "stopped while waiting for the end of the connection";
+                return Some(Error::new(Code::Cancelled, message));
+            }
+            if let Err(error) = self.endpoint.turn(Time::NEVER) {
+                return Some(error);
+            }
+        }
     }
 
     /// Whether the connection is over.

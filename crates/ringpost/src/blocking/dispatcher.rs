@@ -5,17 +5,32 @@ use ipc_core::{
     Readiness, RemoteError, Result,
 };
 
-use super::{Answer, Handler, Request};
+use super::sources::{Items, Sources};
+use super::{Answer, Request};
 use crate::api::{
     Buffers, Calls, Changes, FlowKey, Flows, Reply, Router, answer_draft, panicked, send_answer,
     unknown_method,
 };
+
+/// A handler of the application whose type is erased.
+pub(super) type Handler =
+    dyn FnMut(&Request<'_>, &mut Reply) -> Result<Outcome, RemoteError> + Send;
+
+/// What a handler has done about a request.
+pub(super) enum Outcome {
+    Answered(Answer),
+    /// Its items are sent from now on, and its answer behind them.
+    #[cfg_attr(not(feature = "typed"), expect(dead_code, reason = "only typed streams have them"))]
+    Items(Items),
+}
 
 /// Handlers run while the engine is driven; what they answer is collected here and sent afterwards.
 pub(super) struct Dispatcher {
     pub router: Router<Box<Handler>>,
     pub calls: Calls<Waiting>,
     pub flows: Flows<()>,
+    /// Requests of the peers that are answered by the items of iterators.
+    pub sources: Sources,
     buffers: Buffers,
     /// What handlers answered, to be sent when the engine has been driven.
     answers: Vec<(LinkId, Draft, Vec<u8>)>,
@@ -44,6 +59,7 @@ impl Dispatcher {
             router: Router::new(),
             calls: Calls::new(),
             flows: Flows::new(),
+            sources: Sources::default(),
             buffers: Buffers::default(),
             answers: Vec::new(),
             changes: Changes::default(),
@@ -90,20 +106,22 @@ impl Dispatcher {
         }
         let answer = match self.router.handler(link, message) {
             Some(handler) => run_handler(handler, &request, &mut reply),
-            None => Some(Err(unknown_method(self.router.name(link, message)))),
+            None => Err(unknown_method(self.router.name(link, message))),
         };
         match answer {
-            Some(Ok(())) => {
+            Ok(Outcome::Answered(Answer::Now)) => {
                 self.answers.push((link, answer_draft(message, &reply), reply.payload));
+                return;
             }
-            Some(Err(error)) => self.answers.push((link, Draft::error(message), error.encode())),
-            None => {
+            Ok(Outcome::Answered(Answer::Later)) => {
                 if message.window.is_some() {
                     self.flows.open(FlowKey::served(link, message.id));
                 }
-                self.buffers.put(reply.payload);
             }
+            Ok(Outcome::Items(items)) => self.sources.open(link, message, items),
+            Err(error) => self.answers.push((link, Draft::error(message), error.encode())),
         }
+        self.buffers.put(reply.payload);
     }
 
     /// Calls the handler and the listeners of a one-way message. A panic of one does not concern
@@ -194,7 +212,10 @@ impl Host for Dispatcher {
                     self.settled(FlowKey { link, ours: true, id });
                 }
             }
-            Event::Abandoned { link, id } => drop(self.flows.forget(FlowKey::served(link, id))),
+            Event::Abandoned { link, id } => {
+                self.flows.forget(FlowKey::served(link, id));
+                self.sources.wake();
+            }
             Event::ItemsEnd { link, id } => {
                 self.flows.end(FlowKey::served(link, id), Ok(Reply::default()));
             }
@@ -204,6 +225,7 @@ impl Host for Dispatcher {
             }
             Event::Closed { link, error } => {
                 self.router.forget(link);
+                self.sources.wake();
                 self.changes.went(link, error);
             }
             Event::Sent { id, error, .. } => {
@@ -212,10 +234,8 @@ impl Host for Dispatcher {
                 }
             }
             Event::Unreadable { .. } => self.unhandled += 1,
-            Event::Granted { .. }
-            | Event::Drained { .. }
-            | Event::Dropped { .. }
-            | Event::Unread { .. } => {}
+            Event::Granted { .. } | Event::Drained { .. } => self.sources.wake(),
+            Event::Dropped { .. } | Event::Unread { .. } => {}
         }
     }
 }
@@ -231,18 +251,12 @@ impl Waiting {
     }
 }
 
-/// Lets the handler answer; `None`: it will do so later. A handler that panics fails its request
-/// and nothing else.
+/// Lets the handler do its work. A handler that panics fails its request and nothing else.
 fn run_handler(
     handler: &mut Handler,
     request: &Request<'_>,
     reply: &mut Reply,
-) -> Option<Result<(), RemoteError>> {
+) -> Result<Outcome, RemoteError> {
     let run = std::panic::AssertUnwindSafe(|| handler(request, reply));
-    match std::panic::catch_unwind(run) {
-        Ok(Ok(Answer::Now)) => Some(Ok(())),
-        Ok(Ok(Answer::Later)) => None,
-        Ok(Err(error)) => Some(Err(error)),
-        Err(_) => Some(Err(panicked())),
-    }
+    std::panic::catch_unwind(run).unwrap_or_else(|_| Err(panicked()))
 }

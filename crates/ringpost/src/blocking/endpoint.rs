@@ -9,9 +9,9 @@ use ipc_core::{
     StopSignal, Time, WaitPolicy,
 };
 
-use super::dispatcher::{Dispatcher, Waiting};
+use super::dispatcher::{Dispatcher, Handler, Outcome, Waiting};
 use super::in_place::InPlace;
-use super::{Answer, Change, Handler, Request, Stopper, Ticket};
+use super::{Answer, Change, Request, Stopper, Ticket};
 use crate::api::{
     Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft, send_answer,
 };
@@ -34,7 +34,17 @@ impl Endpoint {
         Ok(Self { engine, timeout, wait_policy, dispatcher, turns, stop, stopped: false })
     }
 
-    pub fn handle(&mut self, name: &str, handler: Box<Handler>) {
+    pub fn handle<H>(&mut self, name: &str, mut handler: H)
+    where
+        H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
+    {
+        self.serve(
+            name,
+            Box::new(move |request, reply| handler(request, reply).map(Outcome::Answered)),
+        );
+    }
+
+    pub fn serve(&mut self, name: &str, handler: Box<Handler>) {
         self.dispatcher.router.handle(name, handler);
     }
 
@@ -44,7 +54,7 @@ impl Endpoint {
     {
         let handler = move |request: &Request<'_>, _: &mut Reply| {
             listener(request);
-            Ok(Answer::Now)
+            Ok(Outcome::Answered(Answer::Now))
         };
         self.dispatcher.router.listen(event, once, Box::new(handler))
     }
@@ -214,6 +224,16 @@ impl Endpoint {
         Ok(())
     }
 
+    /// The same for all links.
+    pub fn close_all(&mut self) -> Result<()> {
+        let links = self.links();
+        links.iter().for_each(|link| self.say_goodbye(*link));
+        while links.iter().any(|link| self.engine.is_open(*link)) {
+            self.turn(Time::NEVER)?;
+        }
+        Ok(())
+    }
+
     /// Waits for something to happen, until then at most, and deals with it. Returns whether
     /// anything did.
     #[inline]
@@ -241,7 +261,7 @@ impl Endpoint {
         mut drive: impl FnMut(Reach, &mut Turns, &mut Engine, &mut Dispatcher),
     ) -> Result<bool> {
         loop {
-            if self.engine.spin(&self.wait_policy, until) {
+            if self.dispatcher.sources.is_due() || self.engine.spin(&self.wait_policy, until) {
                 drive(Reach::Hot, &mut self.turns, &mut self.engine, &mut self.dispatcher);
                 if self.settle() {
                     return Ok(true);
@@ -262,9 +282,13 @@ impl Endpoint {
         }
     }
 
-    /// Sends what the handlers answered. Returns whether anything arrived.
+    /// Sends what the handlers answered, and items of the streams they serve. Returns whether
+    /// anything arrived, or there is more to send.
     fn settle(&mut self) -> bool {
         self.dispatcher.send_answers(&mut self.engine);
+        if self.dispatcher.sources.is_due() {
+            self.dispatcher.busy |= self.dispatcher.sources.send_some(&mut self.engine);
+        }
         self.engine.flush();
         std::mem::take(&mut self.dispatcher.busy)
     }

@@ -63,6 +63,17 @@ impl Client {
 
 /// Space for a one-way message in the memory shared with the peer, which sees nothing of it before
 /// [`Loan::send`]. Dropping it sends nothing.
+///
+/// ```
+/// # use ringpost::blocking::Client;
+/// # use ringpost::{CallOptions, Result};
+/// # fn example(client: &mut Client, pixels: &[u8]) -> Result<()> {
+/// let mut image = client.loan("image", pixels.len(), &CallOptions::new())?;
+/// image.write(0, pixels);
+/// image.send()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Loan<'a> {
     endpoint: &'a mut Endpoint,
     link: LinkId,
@@ -140,6 +151,17 @@ impl<'a> Loan<'a> {
 }
 
 /// Space for a request, as [`Loan`].
+///
+/// ```
+/// # use ringpost::blocking::Client;
+/// # use ringpost::{CallOptions, Result};
+/// # fn example(client: &mut Client, pixels: &[u8]) -> Result<()> {
+/// let mut image = client.loan_request("resize", pixels.len(), &CallOptions::new())?;
+/// image.write(0, pixels);
+/// let smaller = image.request()?.payload;
+/// # Ok(())
+/// # }
+/// ```
 pub struct RequestLoan<'a> {
     loan: Loan<'a>,
 }

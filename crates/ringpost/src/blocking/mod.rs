@@ -37,14 +37,15 @@ mod requester;
 mod server;
 #[cfg(feature = "typed")]
 mod serving;
+mod sources;
 mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{LinkId, Message, RemoteError, StopSignal, Time};
+use ipc_core::{LinkId, Message, StopSignal, Time};
 
-use crate::api::Reply;
+use crate::api::CallOptions;
 
 pub use crate::api::Change;
 pub use batch::Batch;
@@ -57,6 +58,16 @@ pub use server::Server;
 pub use stream::Streaming;
 
 /// A request or one-way message a handler is called with.
+///
+/// ```
+/// # use ringpost::blocking::{Answer, Server};
+/// # fn example(server: &mut Server) {
+/// server.handle("upload", |request, _| {
+///     println!("{} bytes from {:?}", request.payload.len(), request.link);
+///     Ok(Answer::Now)
+/// });
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Request<'a> {
@@ -92,20 +103,102 @@ impl Request<'_> {
     /// # }
     /// ```
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = self.message.deadline;
-        (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
+        self.ticket().remaining()
+    }
+
+    /// The options of a request that is made to answer this one: it has no more time than this has
+    /// left, and carries the same trace context.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Request;
+    /// # use ringpost::CallOptions;
+    /// # fn example(request: &Request<'_>) {
+    /// let options = request.within(&CallOptions::new());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn within(&self, options: &CallOptions) -> CallOptions {
+        self.ticket().within(options)
     }
 }
 
 /// A request to be answered later, with `answer`. Work that goes on for long may ask `is_awaited`.
+///
+/// ```
+/// use ringpost::blocking::{Answer, Server, Ticket};
+/// use ringpost::{Reply, Result};
+///
+/// fn serve(server: &mut Server) -> Result<()> {
+///     let (asked, asking) = std::sync::mpsc::channel::<Ticket>();
+///     server.handle("measure", move |request, _| {
+///         asked.send(request.ticket()).expect("it is received below");
+///         Ok(Answer::Later)
+///     });
+///     loop {
+///         server.turn(std::time::Duration::from_secs(1))?;
+///         while let Ok(ticket) = asking.try_recv() {
+///             server.answer(&ticket, Ok(&Reply::bytes("21 degrees")))?;
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
     link: LinkId,
     message: Message,
 }
 
+impl Ticket {
+    /// How long the caller will go on waiting; `None`: without end.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Ticket;
+    /// # fn example(ticket: &Ticket) {
+    /// if ticket.remaining().is_some_and(|left| left.is_zero()) {
+    ///     return; // too late to answer
+    /// }
+    /// # }
+    /// ```
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = self.message.deadline;
+        (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
+    }
+
+    /// As [`Request::within`], for a request that is made later.
+    ///
+    /// ```
+    /// # use ringpost::blocking::{Server, Ticket};
+    /// # use ringpost::{CallOptions, LinkId, Result};
+    /// # fn example(server: &mut Server, other: LinkId, ticket: &Ticket) -> Result<()> {
+    /// let options = ticket.within(&CallOptions::new());
+    /// let reply = server.request(other, "measure", b"", &options)?;
+    /// server.answer(ticket, Ok(&reply))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn within(&self, options: &CallOptions) -> CallOptions {
+        options.within(self.remaining(), self.message.trace)
+    }
+}
+
 /// Whether a handler has answered a request.
+///
+/// ```
+/// # use ringpost::blocking::{Answer, Server, Ticket};
+/// # fn example(server: &mut Server, work: std::sync::mpsc::Sender<Ticket>) {
+/// server.handle("version", |_, reply| {
+///     reply.payload.extend(b"1.0");
+///     Ok(Answer::Now)
+/// });
+/// server.handle("render", move |request, _| {
+///     work.send(request.ticket()).expect("the loop of this server receives it");
+///     Ok(Answer::Later)
+/// });
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer {
     /// The answer is in the reply it was given.
     Now,
@@ -113,11 +206,19 @@ pub enum Answer {
     Later,
 }
 
-/// A handler reads the request, writes the reply, and says whether that was the answer. For a
-/// one-way message what it writes is dropped.
-pub type Handler = dyn FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send;
-
 /// Makes a server or client that waits in another thread return.
+///
+/// ```
+/// # use ringpost::blocking::Server;
+/// # fn example(server: &mut Server) -> ringpost::Result<()> {
+/// let stopper = server.stopper();
+/// std::thread::spawn(move || {
+///     let _ = std::io::stdin().read_line(&mut String::new());
+///     stopper.stop();
+/// });
+/// server.run()
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stopper(Arc<StopSignal>);
 

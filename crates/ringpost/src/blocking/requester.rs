@@ -21,9 +21,32 @@ use crate::typed::{self, Event, Method, Stream};
 /// ```
 pub trait Requester {
     /// Sends a request, and waits for its outcome.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(peer: &mut impl Requester) -> Result<()> {
+    /// let options = CallOptions::new().timeout(std::time::Duration::from_secs(1));
+    /// let reply = peer.request("shout", b"hello", &options)?;
+    /// assert_eq!(reply.payload, b"HELLO");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn request(&mut self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Reply>;
 
     /// Sends a request with items in either direction.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(peer: &mut impl Requester) -> Result<()> {
+    /// let mut items = peer.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = items.next()? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     fn stream(
         &mut self,
         method: &str,
@@ -32,12 +55,40 @@ pub trait Requester {
     ) -> Result<Streaming<'_>>;
 
     /// Sends a one-way message without waiting.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(peer: &mut impl Requester) -> Result<()> {
+    /// peer.notify("tick", b"1", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn notify(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent>;
 
     /// Sends a one-way message, and waits until it is being written.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(peer: &mut impl Requester) -> Result<()> {
+    /// peer.send("document", &[7; 1 << 20], &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn send(&mut self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()>;
 
     /// Calls a method, and waits for its result; see [`typed`](crate::typed).
+    ///
+    /// ```
+    /// # use ringpost::blocking::Requester;
+    /// # use ringpost::{Method, Result};
+    /// # fn example(peer: &mut impl Requester) -> Result<()> {
+    /// const ADD: Method<(i64, i64), i64> = Method::new("add");
+    /// assert_eq!(peer.call(&ADD, &(2, 3))?, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "typed")]
     fn call<P, R>(&mut self, method: &Method<P, R>, params: &P) -> Result<R>
     where
@@ -51,6 +102,16 @@ pub trait Requester {
     }
 
     /// Sends an event without waiting; see [`typed`](crate::typed).
+    ///
+    /// ```
+    /// # use ringpost::blocking::Requester;
+    /// # use ringpost::{Event, Result};
+    /// # fn example(peer: &mut impl Requester) -> Result<()> {
+    /// const TICK: Event<u64> = Event::new("tick");
+    /// peer.emit(&TICK, &1)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "typed")]
     fn emit<P>(&mut self, event: &Event<P>, payload: &P) -> Result<Sent>
     where
@@ -114,6 +175,20 @@ impl Requester for Client {
 }
 
 /// One client of a server, from [`Server::connection`].
+///
+/// ```
+/// # use ringpost::Change;
+/// # use ringpost::blocking::{Requester, Server};
+/// # use ringpost::{CallOptions, Result};
+/// # fn example(server: &mut Server) -> Result<()> {
+/// for change in server.changes() {
+///     if let Change::Connected(link, _) = change {
+///         server.connection(link).notify("welcome", b"", &CallOptions::new())?;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Connection<'a> {
     server: &'a mut Server,
     link: LinkId,
@@ -168,6 +243,19 @@ impl Requester for Connection<'_> {
 }
 
 /// The items of a typed stream, from [`Requester::open`]. Dropping it cancels the stream.
+///
+/// ```
+/// # use ringpost::blocking::{Client, Requester};
+/// # use ringpost::{Result, Stream};
+/// # fn example(client: &mut Client) -> Result<()> {
+/// const LINES: Stream<(), String> = Stream::new("lines");
+/// let mut lines = client.open(&LINES, &())?;
+/// while let Some(line) = lines.next()? {
+///     println!("{line}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "typed")]
 pub struct Items<'a, I> {
     streaming: Streaming<'a>,

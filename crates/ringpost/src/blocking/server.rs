@@ -9,6 +9,22 @@ use super::{Answer, Change, Request};
 use crate::api::{Reply, ServerConfig};
 
 /// A server, driven by one thread.
+///
+/// ```
+/// use std::time::Duration;
+/// use ringpost::ServerConfig;
+/// use ringpost::blocking::{Answer, Server};
+/// # let directory = std::env::temp_dir().join(format!("ringpost-server-{}", std::process::id()));
+/// # let config = ServerConfig::new().directory(&directory);
+///
+/// let mut server = Server::bind("demo", &config)?;
+/// server.handle("ping", |_, _| Ok(Answer::Now));
+/// // A loop of one's own in place of `run`: no client is there, so nothing happens in time.
+/// assert!(!server.turn(Duration::from_millis(1))?);
+/// assert!(server.peers().is_empty());
+/// # std::fs::remove_dir_all(directory).unwrap();
+/// # Ok::<(), ringpost::Error>(())
+/// ```
 pub struct Server {
     pub(super) endpoint: Endpoint,
     listener: ListenerId,
@@ -35,7 +51,9 @@ impl Server {
         Ok(Self { endpoint, listener })
     }
 
-    /// Calls `handler` for each request or one-way message of that name.
+    /// Calls `handler` for each request or one-way message of that name. It reads the request,
+    /// writes the reply, and says whether that was the answer; for a one-way message what it writes
+    /// is dropped.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};
@@ -52,7 +70,7 @@ impl Server {
     where
         H: FnMut(&Request<'_>, &mut Reply) -> Result<Answer, RemoteError> + Send + 'static,
     {
-        self.endpoint.handle(name, Box::new(handler));
+        self.endpoint.handle(name, handler);
     }
 
     /// Serves until its [`Stopper`](crate::blocking::Stopper) is used.
@@ -121,10 +139,10 @@ impl Server {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn peers(&self) -> Vec<(LinkId, &Peer)> {
+    pub fn peers(&self) -> Vec<(LinkId, Peer)> {
         let engine = &self.endpoint.engine;
         let peers = engine.links().into_iter();
-        peers.filter_map(|link| engine.peer(link).map(|peer| (link, peer))).collect()
+        peers.filter_map(|link| Some((link, engine.peer(link)?.clone()))).collect()
     }
 
     /// The counters of a connection; `None` when it is over.
@@ -139,6 +157,21 @@ impl Server {
     /// ```
     pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
         self.endpoint.engine.link_stats(link)
+    }
+
+    /// Waits until nothing waits for room towards a client any more.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::blocking::Server;
+    /// # use ringpost::{LinkId, Result};
+    /// # fn example(server: &mut Server, link: LinkId) -> Result<()> {
+    /// server.drain(link, Duration::from_secs(1))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(&mut self, link: LinkId, timeout: Duration) -> Result<()> {
+        self.endpoint.drain(link, Time::now() + timeout)
     }
 
     /// Closes a connection gracefully and waits until it is over.
@@ -167,6 +200,22 @@ impl Server {
     /// ```
     pub fn close_listener(&mut self) {
         self.endpoint.engine.close_listener(self.listener);
+    }
+
+    /// Closes all connections gracefully: waits until what waited for room is written, or for a
+    /// second.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Server;
+    /// # use ringpost::Result;
+    /// # fn example(server: Server) -> Result<()> {
+    /// server.close()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn close(mut self) -> Result<()> {
+        self.close_listener();
+        self.endpoint.close_all()
     }
 }
 

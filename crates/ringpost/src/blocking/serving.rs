@@ -1,12 +1,14 @@
-//! Handlers of typed methods and events.
+//! Handlers of typed methods, streams and events.
 
 use ipc_core::RemoteError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::dispatcher::{Handler, Outcome};
+use super::sources::Next;
 use super::{Answer, Client, Request, Server};
-use crate::api::{Reply, Subscription};
-use crate::typed::{self, Event, Method};
+use crate::api::{Reply, Subscription, not_a_stream};
+use crate::typed::{self, Event, Method, Stream};
 
 macro_rules! serving {
     ($endpoint:ident) => {
@@ -29,6 +31,33 @@ macro_rules! serving {
                 H: FnMut(P, &Request<'_>) -> Result<R, RemoteError> + Send + 'static,
             {
                 self.handle(method.name(), answering(method, handler));
+            }
+
+            /// Calls `handler` for each request of a stream, with its parameters, and sends the
+            /// items it returns, until they end or one is an error.
+            ///
+            /// The next item is asked for when the caller has room for it, by the thread that
+            /// serves everything else in the meantime: any number of streams at once, none of which
+            /// may wait for its items. What comes from elsewhere is sent with a
+            /// [`Ticket`](crate::blocking::Ticket), by [`Self::take_stream`].
+            ///
+            /// ```
+            /// use ringpost::{Stream, blocking::Server};
+            ///
+            /// const COUNT: Stream<u32, u32> = Stream::new("count");
+            /// fn count(server: &mut Server) {
+            ///     server.serve_stream(&COUNT, |from, _| Ok((from..from + 10).map(Ok)));
+            /// }
+            /// ```
+            pub fn serve_stream<P, I, S, H>(&mut self, stream: &Stream<P, I>, handler: H)
+            where
+                P: DeserializeOwned + 'static,
+                I: Serialize + 'static,
+                S: IntoIterator<Item = Result<I, RemoteError>>,
+                S::IntoIter: Send + 'static,
+                H: FnMut(P, &Request<'_>) -> Result<S, RemoteError> + Send + 'static,
+            {
+                self.endpoint.serve(stream.name(), streaming(stream, handler));
             }
 
             /// Calls `listener` for each event, with its payload; see [`typed`](crate::typed). One
@@ -77,5 +106,35 @@ where
         let result = handler(params.map_err(|error| typed::refusal(&error))?, request)?;
         *reply = typed::reply_with(&result, name, compress)?;
         Ok(Answer::Now)
+    }
+}
+
+fn streaming<P, I, S, H>(stream: &Stream<P, I>, mut handler: H) -> Box<Handler>
+where
+    P: DeserializeOwned,
+    I: Serialize,
+    S: IntoIterator<Item = Result<I, RemoteError>>,
+    S::IntoIter: Send + 'static,
+    H: FnMut(P, &Request<'_>) -> Result<S, RemoteError> + Send + 'static,
+{
+    let name = stream.name();
+    Box::new(move |request, _| {
+        request.message.window.ok_or_else(not_a_stream)?;
+        let params = typed::decode(request.message.codec, request.payload, name);
+        let items = handler(params.map_err(|error| typed::refusal(&error))?, request)?;
+        let mut items = items.into_iter();
+        Ok(Outcome::Items(Box::new(move || next(items.next(), name))))
+    })
+}
+
+/// What comes next in a stream, from what its iterator has returned.
+fn next<I: Serialize>(item: Option<Result<I, RemoteError>>, name: &str) -> Next {
+    match item {
+        None => Next::End(typed::reply_with(&(), name, false)),
+        Some(Err(error)) => Next::End(Err(error)),
+        Some(Ok(item)) => match typed::encode(&item, name) {
+            Ok(payload) => Next::Item(payload),
+            Err(error) => Next::End(Err(typed::refusal(&error))),
+        },
     }
 }

@@ -1,16 +1,33 @@
 //! Both ends of a stream, for threads that wait.
 
-use ipc_core::{Code, Draft, Error, LinkId, Result, Sent, Time, item_cost};
+use ipc_core::{Code, Draft, Error, LinkId, RemoteError, Result, Sent, Time, item_cost};
 
 use super::Ticket;
 use super::endpoint::Endpoint;
-use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft};
+use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft, not_a_stream};
 
 /// One end of a stream: a request whose caller and handler send each other items.
 ///
 /// At the caller the items end with the reply, which [`Self::reply`] returns, or with an error, and
 /// dropping this cancels the request. At the handler they end when the caller calls
 /// [`Self::finish`]; the items sent there end with the answer.
+///
+/// ```
+/// # use ringpost::blocking::Client;
+/// # use ringpost::{CallOptions, Result};
+/// # fn example(client: &mut Client) -> Result<()> {
+/// let mut lines = client.stream("sort", b"", &CallOptions::new())?;
+/// for line in [b"pear", b"plum"] {
+///     lines.send(line)?;
+/// }
+/// lines.finish();
+/// while let Some(line) = lines.next()? {
+///     println!("{} bytes", line.payload.len());
+/// }
+/// let reply = lines.reply()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Streaming<'a> {
     endpoint: &'a mut Endpoint,
     key: FlowKey,
@@ -38,10 +55,11 @@ impl<'a> Streaming<'a> {
         Ok(Self { endpoint, key, draft: item_draft(&request, key) })
     }
 
-    pub(super) fn serve(endpoint: &'a mut Endpoint, ticket: &Ticket) -> Self {
+    pub(super) fn serve(endpoint: &'a mut Endpoint, ticket: &Ticket) -> Result<Self, RemoteError> {
+        let Some(_) = ticket.message.window else { return Err(not_a_stream()) };
         let key = FlowKey::served(ticket.link, ticket.message.id);
         let draft = item_draft(&Draft::reply(&ticket.message, ticket.message.codec), key);
-        Self { endpoint, key, draft }
+        Ok(Self { endpoint, key, draft })
     }
 
     /// Waits for the next item of the other side; `None`: it has sent its last.
@@ -127,13 +145,31 @@ impl<'a> Streaming<'a> {
             match self.endpoint.engine.credit(link, self.key.sent(), id) {
                 None => return Err(over()),
                 // What the ring has no room for is not put on top of what waits for it already.
-                Some(credit) if credit > 0 && self.endpoint.engine.queued(link, lane) == 0 => break,
+                Some(credit) if credit > 0 && !self.endpoint.engine.want_drain(link, lane) => break,
                 Some(_) => self.wait()?,
             }
         }
         let sent = self.endpoint.engine.send(link, &self.draft, payload)?;
         self.endpoint.engine.flush();
         if sent == Sent::Unwanted { Err(over()) } else { Ok(()) }
+    }
+
+    /// Whether the other side still wants our items.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Client;
+    /// # use ringpost::{CallOptions, Result};
+    /// # fn example(client: &mut Client) -> Result<()> {
+    /// let mut stream = client.stream("upload", b"", &CallOptions::new())?;
+    /// while stream.is_open() {
+    ///     stream.send(b"more")?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_open(&mut self) -> bool {
+        let FlowKey { link, id, .. } = self.key;
+        self.endpoint.engine.credit(link, self.key.sent(), id).is_some()
     }
 
     /// Ends the items that go with this request; its reply is still to come. At the handler, where

@@ -7,6 +7,17 @@ use ipc_core::Reservation;
 use super::{Link, Method, Wake};
 
 /// Space for one message in the ring. Dropping it sends nothing.
+///
+/// ```
+/// # use ringpost::realtime::{Link, Method, TrySendError};
+/// # fn example(link: &mut Link, block: &Method, left: &[u8; 256]) -> Result<(), TrySendError> {
+/// let mut both = link.loan(block, 512)?;
+/// both.write(0, left);
+/// both.write(256, &[0; 256]);
+/// both.send();
+/// # Ok(())
+/// # }
+/// ```
 pub struct Loan<'a> {
     pub(super) link: &'a mut Link,
     pub(super) method: Method,

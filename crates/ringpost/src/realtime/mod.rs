@@ -70,6 +70,27 @@ use crate::api::{Arrival, CallOptions, ClientConfig, ServerConfig};
 use hosts::{Dispatcher, Reader};
 
 /// A connection that is polled by one thread at a time.
+///
+/// ```
+/// # use ringpost::realtime::{Link, TryRecvError};
+/// # use ringpost::{CallOptions, ClientConfig, Result};
+/// # fn example() -> Result<()> {
+/// let mut link = Link::connect("sound", &ClientConfig::new())?;
+/// let block = link.method("block", &CallOptions::new())?;
+/// let mut samples = [0; 512];
+/// loop {
+///     // Under a deadline: neither makes a system call.
+///     let received = link.try_recv(|arrival| arrival.body.copy_to(&mut samples));
+///     if link.try_send(&block, &samples).is_err() {
+///         println!("this block is lost");
+///     }
+///     // Where there is time for it.
+///     if received == Err(TryRecvError::MaintenanceNeeded) {
+///         link.maintenance()?;
+///     }
+/// }
+/// # }
+/// ```
 pub struct Link {
     engine: Engine,
     link: LinkId,
@@ -81,10 +102,31 @@ pub struct Link {
 }
 
 /// A name that is defined for the peer, and how its messages travel. It belongs to one link.
+///
+/// ```
+/// # use ringpost::realtime::{Link, Method};
+/// # use ringpost::{CallOptions, Lane, Result};
+/// # fn example(link: &mut Link) -> Result<()> {
+/// // Before the deadlines begin.
+/// let stop: Method = link.method("stop", &CallOptions::new().lane(Lane::Critical))?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Method(Draft);
 
 /// Whether a message wakes its reader by itself.
+///
+/// ```
+/// # use ringpost::realtime::{Link, Method, TrySendError, Wake};
+/// # fn example(link: &mut Link, block: &Method) -> Result<(), TrySendError> {
+/// let waker = link.waker(); // for a thread that may make system calls
+/// if link.try_send(block, b"samples")? == Wake::Needed {
+///     std::thread::spawn(move || waker.wake());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// The peer sleeps: [`Waker::wake`] has to be called, within the tenth of a second after which
@@ -95,7 +137,18 @@ pub enum Wake {
 }
 
 /// Why a message was not sent. Nothing of it waits anywhere.
+///
+/// ```
+/// use ringpost::realtime::TrySendError;
+///
+/// /// Whether to send it again in the next period.
+/// fn is_worth_another_try(error: TrySendError) -> bool {
+///     error == TrySendError::Full
+/// }
+/// assert!(!is_worth_another_try(TrySendError::TooLarge));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrySendError {
     /// The ring is full: the peer has to read on first.
     #[error("the lane has no room for this message now")]
@@ -109,6 +162,18 @@ pub enum TrySendError {
 }
 
 /// Why nothing can be received before [`Link::maintenance`] was called.
+///
+/// ```
+/// # use ringpost::realtime::{Link, TryRecvError};
+/// # fn example(link: &mut Link) -> ringpost::Result<()> {
+/// match link.try_recv(|_| Ok(())) {
+///     Err(TryRecvError::MaintenanceNeeded) => link.maintenance()?,
+///     Err(TryRecvError::Closed) => println!("the peer has gone"),
+///     Ok(_) => {}
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
     /// What comes next takes memory or a system call.

@@ -12,6 +12,19 @@ use crate::api::Reply;
 
 /// A request that was sent, as the future of its outcome. Dropping it before that cancels the
 /// request, and its handler at the peer is dropped.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use ringpost::tokio::Client;
+/// # use ringpost::{CallOptions, Result};
+/// # async fn example(client: &Client) -> Result<()> {
+/// // Both are on their way before either is awaited.
+/// let first = client.request("part", b"1", &CallOptions::new());
+/// let second = client.request("part", b"2", &CallOptions::new());
+/// let parts = [first.await?.payload, second.await?.payload];
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request that is dropped is cancelled"]
 pub struct Call {
     shared: Arc<Shared>,

@@ -17,6 +17,21 @@ use crate::api::{CallOptions, Change, ClientConfig, Reply, closed_at_once};
 
 /// A connection to a server, shared by as many tasks and threads as have a clone of it. It is
 /// closed when the last clone is dropped; what still waits for room is written all the same.
+///
+/// ```
+/// # use ringpost::tokio::Client;
+/// # use ringpost::{CallOptions, ClientConfig, Result};
+/// # async fn example() -> Result<()> {
+/// let client = Client::connect("demo", &ClientConfig::new()).await?;
+/// let task = tokio::spawn({
+///     let client = client.clone();
+///     async move { client.request("slow", b"", &CallOptions::new()).await }
+/// });
+/// client.notify("tick", b"1", &CallOptions::new())?;
+/// let reply = task.await.expect("it does not panic")?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Client(Arc<Connection>);
 
@@ -235,13 +250,10 @@ impl Client {
     /// # }
     /// ```
     pub async fn closed(&self) -> Option<Error> {
-        let over = |error: &Error| Error::new(error.code(), error.to_string());
         let group = self.0.owner.group;
         let closed = self.0.owner.shared().until(Topic::Group(group), |state| {
-            match state.dispatcher.groups.get(group).changes.peek() {
-                Some(Change::Closed(_, error)) => Some(error.as_ref().map(over)),
-                _ => state.over.then_some(None),
-            }
+            let closed = state.dispatcher.groups.get(group).changes.closed();
+            closed.or_else(|| state.over.then_some(None))
         });
         closed.await
     }

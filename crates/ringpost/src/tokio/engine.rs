@@ -61,6 +61,14 @@ impl Drop for Keeper {
 impl SharedEngine {
     /// Starts an engine and its driver in the tokio runtime it is called in. It ends when the last
     /// handle of it, and of its clients and servers, is dropped.
+    ///
+    /// ```
+    /// use ringpost::tokio::SharedEngine;
+    /// use ringpost::{Code, WaitPolicy};
+    ///
+    /// let error = SharedEngine::new(WaitPolicy::DEFAULT).unwrap_err();
+    /// assert_eq!(error.code(), Code::InvalidArgument, "this is no tokio runtime");
+    /// ```
     pub fn new(wait_policy: WaitPolicy) -> Result<Self> {
         let runtime = Handle::try_current()
             .map_err(|_| Error::new(Code::InvalidArgument, "called outside of a tokio runtime"))?;

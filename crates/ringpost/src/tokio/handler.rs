@@ -39,6 +39,18 @@ impl Handlers {
 
     /// Adds `handler` for each request or one-way message of that name. What it returns for a
     /// one-way message is dropped.
+    ///
+    /// ```
+    /// use ringpost::{RemoteError, Reply};
+    /// use ringpost::tokio::{Handlers, Request};
+    ///
+    /// let handlers = Handlers::new().handle("parse", |request: Request| async move {
+    ///     match std::str::from_utf8(&request.payload) {
+    ///         Ok(text) => Ok(Reply::bytes(text.trim())),
+    ///         Err(error) => Err(RemoteError::new("E_TEXT", error.to_string())),
+    ///     }
+    /// });
+    /// ```
     #[must_use]
     pub fn handle<H, F>(self, name: &str, handler: H) -> Self
     where

@@ -3,16 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{Code, Draft, LinkId, Message, Peer, RemoteError, Result, Sent, Time};
+use ipc_core::{Draft, LinkId, Message, Peer, RemoteError, Result, Sent, Time};
 
 use super::asking::Line;
 use super::call::Call;
 use super::job::{Cancelled, Job};
 use super::shared::Shared;
 use super::stream::Streaming;
-use crate::api::{CallOptions, FlowKey, item_draft};
+use crate::api::{CallOptions, FlowKey, item_draft, not_a_stream};
 
 /// A request or one-way message of a peer.
+///
+/// ```
+/// # use ringpost::tokio::{Handlers, Request};
+/// # use ringpost::Reply;
+/// let handlers = Handlers::new().handle("whoami", |request: Request| async move {
+///     Ok(Reply::bytes(format!("process {}", request.peer.pid)))
+/// });
+/// ```
 #[non_exhaustive]
 pub struct Request {
     /// What was sent.
@@ -75,11 +83,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn within(&self, options: &CallOptions) -> CallOptions {
-        let timeout = match (options.timeout, self.remaining()) {
-            (Some(own), Some(left)) => Some(own.min(left)),
-            (own, left) => own.or(left),
-        };
-        CallOptions { timeout, trace: options.trace.or(self.message.trace), ..*options }
+        options.within(self.remaining(), self.message.trace)
     }
 
     /// Whether the answer is not needed any more, because the caller has cancelled, has waited long
@@ -154,10 +158,7 @@ impl Request {
     /// });
     /// ```
     pub fn take_stream(&mut self) -> Result<Streaming, RemoteError> {
-        self.stream.take().ok_or_else(|| {
-            let message = "this method is a stream, and was called as none";
-            RemoteError::new(Code::InvalidArgument.as_str(), message)
-        })
+        self.stream.take().ok_or_else(not_a_stream)
     }
 
     /// Sends the peer a one-way message without waiting.
@@ -189,6 +190,23 @@ impl Request {
         self.line().send(event, payload, options).await
     }
 
+    /// Sends the peer a request with items in either direction.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(mut request: Request) -> Result<()> {
+    /// let items = request.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = items.next().await? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
+        self.line().stream(method, payload, options)
+    }
+
     /// Sends the peer a request.
     ///
     /// ```
@@ -205,6 +223,16 @@ impl Request {
 }
 
 /// Whether the outcome of a handler is not needed any more; see [`Request::is_cancelled`].
+///
+/// ```
+/// # use ringpost::tokio::Request;
+/// # async fn example(request: Request) {
+/// let cancellation = request.cancellation();
+/// let work = tokio::task::spawn_blocking(move || {
+///     (0..1_000_000_u64).take_while(|_| !cancellation.is_cancelled()).sum::<u64>()
+/// });
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Cancellation {
     cancelled: Cancelled,

@@ -6,6 +6,7 @@ use ipc_core::{LinkId, Result, Sent};
 
 use super::call::Call;
 use super::client::Client;
+use super::request::Request;
 use super::server::Server;
 use super::stream::Streaming;
 #[cfg(feature = "typed")]
@@ -14,8 +15,9 @@ use crate::api::{CallOptions, Reply};
 #[cfg(feature = "typed")]
 use crate::typed::{self, Event, Method, Stream};
 
-/// Everything that requests and one-way messages can be sent over: a [`Client`], or one client of a
-/// [`Server`]. Code that is written for any of them need not know which it has.
+/// Everything that requests and one-way messages can be sent over: a [`Client`], one client of a
+/// [`Server`], or the peer of a [`Request`]. Code that is written for any of them need not know
+/// which it has.
 ///
 /// ```
 /// use ringpost::tokio::Requester;
@@ -28,6 +30,17 @@ use crate::typed::{self, Event, Method, Stream};
 /// ```
 pub trait Requester: Send + Sync {
     /// Sends a request. Awaiting the future gives its outcome, and dropping it cancels the request.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(peer: &impl Requester) -> Result<()> {
+    /// let options = CallOptions::new().timeout(std::time::Duration::from_secs(1));
+    /// let reply = peer.request("shout", b"hello", &options).await?;
+    /// assert_eq!(reply.payload, b"HELLO");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn request(
         &self,
         method: &str,
@@ -36,12 +49,42 @@ pub trait Requester: Send + Sync {
     ) -> impl Future<Output = Result<Reply>> + Send + use<Self>;
 
     /// Sends a request with items in either direction.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(peer: &impl Requester) -> Result<()> {
+    /// let items = peer.stream("count", b"", &CallOptions::new())?;
+    /// while let Some(item) = items.next().await? {
+    ///     println!("{} bytes", item.payload.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming>;
 
     /// Sends a one-way message without waiting.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(peer: &impl Requester) -> Result<()> {
+    /// peer.notify("tick", b"1", &CallOptions::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent>;
 
     /// Sends a one-way message, and waits until it is being written.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Requester;
+    /// # use ringpost::{CallOptions, Result};
+    /// # async fn example(peer: &impl Requester) -> Result<()> {
+    /// peer.send("document", &[7; 1 << 20], &CallOptions::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn send(
         &self,
         event: &str,
@@ -50,6 +93,16 @@ pub trait Requester: Send + Sync {
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Calls a method; see [`typed`](crate::typed).
+    ///
+    /// ```
+    /// # use ringpost::tokio::Requester;
+    /// # use ringpost::{Method, Result};
+    /// # async fn example(peer: &impl Requester) -> Result<()> {
+    /// const ADD: Method<(i64, i64), i64> = Method::new("add");
+    /// assert_eq!(peer.call(&ADD, &(2, 3)).await?, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "typed")]
     fn call<P, R>(
         &self,
@@ -66,6 +119,16 @@ pub trait Requester: Send + Sync {
     }
 
     /// Sends an event without waiting; see [`typed`](crate::typed).
+    ///
+    /// ```
+    /// # use ringpost::tokio::Requester;
+    /// # use ringpost::{Event, Result};
+    /// # async fn example(peer: &impl Requester) -> Result<()> {
+    /// const TICK: Event<u64> = Event::new("tick");
+    /// peer.emit(&TICK, &1)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "typed")]
     fn emit<P: serde::Serialize>(&self, event: &Event<P>, payload: &P) -> Result<Sent> {
         let payload = typed::encode(payload, event.name())?;
@@ -125,7 +188,43 @@ impl Requester for Client {
     }
 }
 
+impl Requester for Request {
+    fn request(
+        &self,
+        method: &str,
+        payload: &[u8],
+        options: &CallOptions,
+    ) -> impl Future<Output = Result<Reply>> + Send + use<> {
+        Self::request(self, method, payload, options)
+    }
+
+    fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
+        Self::stream(self, method, payload, options)
+    }
+
+    fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
+        Self::notify(self, event, payload, options)
+    }
+
+    async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
+        Self::send(self, event, payload, options).await
+    }
+}
+
 /// One client of a server, from [`Server::connection`].
+///
+/// ```
+/// # use ringpost::Change;
+/// # use ringpost::tokio::{Requester, Server};
+/// # use ringpost::{CallOptions, Result};
+/// # async fn example(server: &Server) -> Result<()> {
+/// if let Some(Change::Connected(link, _)) = server.next_change().await {
+///     let client = server.connection(link);
+///     client.notify("welcome", b"", &CallOptions::new())?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Connection {
     server: Server,

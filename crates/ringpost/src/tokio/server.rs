@@ -16,6 +16,20 @@ use crate::api::{CallOptions, Change, Reply, ServerConfig};
 
 /// A server, shared by as many tasks and threads as have a clone of it. It is closed, with all its
 /// connections, when the last clone is dropped.
+///
+/// ```
+/// # use ringpost::tokio::{Handlers, Request, Server};
+/// # use ringpost::{Reply, Result, ServerConfig};
+/// # async fn example() -> Result<()> {
+/// let handlers = Handlers::new()
+///     .handle("echo", |request: Request| async move { Ok(Reply::bytes(request.payload)) });
+/// let server = Server::bind_with("demo", &ServerConfig::new(), handlers).await?;
+/// while let Some(change) = server.next_change().await {
+///     println!("{change:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Server(Arc<Owner>);
 

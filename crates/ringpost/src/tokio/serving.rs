@@ -66,6 +66,15 @@ macro_rules! serving {
     ($endpoint:ident) => {
         impl $endpoint {
             /// Calls `handler` for each request of a method from now on; see [`Handlers::serve`].
+            ///
+            /// ```
+            /// use ringpost::{Method, tokio::Server};
+            ///
+            /// const ADD: Method<(i64, i64), i64> = Method::new("add");
+            /// fn add(server: &Server) {
+            ///     server.serve(&ADD, |(a, b), _| async move { Ok(a + b) });
+            /// }
+            /// ```
             pub fn serve<P, R, H, F>(&self, method: &Method<P, R>, handler: H)
             where
                 P: DeserializeOwned + Send + 'static,
@@ -78,6 +87,21 @@ macro_rules! serving {
 
             /// Calls `handler` for each request of a stream from now on; see
             /// [`Handlers::serve_stream`].
+            ///
+            /// ```
+            /// use ringpost::tokio::{ItemSender, Server};
+            /// use ringpost::Stream;
+            ///
+            /// const COUNT: Stream<u32, u32> = Stream::new("count");
+            /// fn count(server: &Server) {
+            ///     server.serve_stream(&COUNT, |to, items: ItemSender<u32>, _| async move {
+            ///         for number in 0..to {
+            ///             items.send(&number).await?;
+            ///         }
+            ///         Ok(())
+            ///     });
+            /// }
+            /// ```
             pub fn serve_stream<P, I, H, F>(&self, stream: &Stream<P, I>, handler: H)
             where
                 P: DeserializeOwned + Send + 'static,
@@ -126,6 +150,21 @@ serving!(Server);
 
 /// What a handler of a stream may fail with: an error of its own, or that of an item it sent, which
 /// it passes on with `?`.
+///
+/// ```
+/// use ringpost::RemoteError;
+/// use ringpost::tokio::{ItemSender, StreamError};
+///
+/// async fn count(to: u64, items: ItemSender<u64>) -> Result<(), StreamError> {
+///     if to > 1000 {
+///         return Err(RemoteError::new("E_RANGE", "that is too far").into());
+///     }
+///     for number in 0..to {
+///         items.send(&number).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct StreamError(RemoteError);
 

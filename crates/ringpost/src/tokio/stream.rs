@@ -21,6 +21,23 @@ use crate::api::{FlowKey, Item, Reading, Reply};
 /// At the caller the items end with the reply, which [`Self::reply`] returns, or with an error, and
 /// dropping this cancels the request. At the handler they end when the caller calls
 /// [`Self::finish`]; the items sent there end with the handler's answer.
+///
+/// ```
+/// # use ringpost::tokio::Client;
+/// # use ringpost::{CallOptions, Result};
+/// # async fn example(client: &Client) -> Result<()> {
+/// let lines = client.stream("sort", b"", &CallOptions::new())?;
+/// for line in [b"pear", b"plum"] {
+///     lines.send(line).await?;
+/// }
+/// lines.finish();
+/// while let Some(line) = lines.next().await? {
+///     println!("{} bytes", line.payload.len());
+/// }
+/// let reply = lines.reply().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream that is dropped is cancelled"]
 pub struct Streaming {
     shared: Arc<Shared>,
@@ -32,6 +49,13 @@ pub struct Streaming {
 impl Streaming {
     pub(super) fn new(shared: Arc<Shared>, key: FlowKey, draft: Draft) -> Self {
         Self { shared, key, draft }
+    }
+
+    /// Its items are values, whatever the request was encoded as.
+    #[cfg(feature = "typed")]
+    pub(super) fn typed(mut self) -> Self {
+        self.draft.codec = ipc_core::Codec::MessagePack;
+        self
     }
 
     /// Waits for the next item of the other side; `None`: it has sent its last.

@@ -11,6 +11,19 @@ use crate::typed;
 
 /// The items of a typed stream, from [`Requester::open`](super::Requester::open). Dropping it
 /// cancels the stream.
+///
+/// ```
+/// # use ringpost::tokio::{Client, Requester};
+/// # use ringpost::{Result, Stream};
+/// # async fn example(client: &Client) -> Result<()> {
+/// const LINES: Stream<(), String> = Stream::new("lines");
+/// let lines = client.open(&LINES, &())?;
+/// while let Some(line) = lines.next().await? {
+///     println!("{line}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream that is dropped is cancelled"]
 pub struct Items<I> {
     streaming: Streaming,
@@ -44,6 +57,20 @@ impl<I: DeserializeOwned> Items<I> {
 }
 
 /// Where the handler of a typed stream sends its items.
+///
+/// ```
+/// use ringpost::Stream;
+/// use ringpost::tokio::{Handlers, ItemSender};
+///
+/// const LINES: Stream<(), String> = Stream::new("lines");
+/// let handlers =
+///     Handlers::new().serve_stream(&LINES, |(), lines: ItemSender<String>, _| async move {
+///         for line in ["one", "two"] {
+///             lines.send(&line.into()).await?;
+///         }
+///         Ok(())
+///     });
+/// ```
 pub struct ItemSender<I> {
     streaming: Streaming,
     name: &'static str,
@@ -52,7 +79,7 @@ pub struct ItemSender<I> {
 
 impl<I> ItemSender<I> {
     pub(super) fn new(streaming: Streaming, name: &'static str) -> Self {
-        Self { streaming, name, types: PhantomData }
+        Self { streaming: streaming.typed(), name, types: PhantomData }
     }
 }
 

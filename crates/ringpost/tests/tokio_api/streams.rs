@@ -66,7 +66,7 @@ pub fn serve_waiting(options: &Options) {
     loop {
         server.turn(Duration::from_secs(1)).unwrap();
         let Some(ticket) = tickets.lock().unwrap().pop() else { continue };
-        let mut items = server.serve_stream(&ticket);
+        let mut items = server.take_stream(&ticket).unwrap();
         let mut count = 0u64;
         let served = loop {
             match items.next() {

@@ -16,6 +16,11 @@ pub(in crate::engine) struct Credentials {
     pub uid: u32,
 }
 
+/// The effective user of this process.
+pub(in crate::engine) fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Asked of the C library: the types of `rustix` have no room for a process without a number.
 pub(in crate::engine) fn of_peer(socket: BorrowedFd<'_>) -> Result<Credentials, Errno> {
     let mut found = MaybeUninit::<libc::ucred>::uninit();
@@ -52,8 +57,7 @@ mod tests {
     fn the_other_end_of_a_pair_is_this_process() {
         let (here, _there) = UnixStream::pair().unwrap();
         let pid = i32::try_from(std::process::id()).unwrap();
-        let uid = rustix::process::geteuid().as_raw();
-        assert_eq!(of_peer(here.as_fd()), Ok(Credentials { pid, uid }));
+        assert_eq!(of_peer(here.as_fd()), Ok(Credentials { pid, uid: own_uid() }));
     }
 
     #[test]

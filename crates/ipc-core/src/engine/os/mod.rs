@@ -3,10 +3,12 @@
 //! [`Poller`](poller::Poller) is the one descriptor behind which everything waits that can wake an
 //! engine, a timer among it. [`StopSignal`](stop_signal::StopSignal) ends a wait from another
 //! thread, and [`Bell`](bell::Bell) wakes a peer that sleeps. [`Watch`](watch::Watch) reports when
-//! files were touched, and [`credentials`] the process at the other end of a socket.
+//! files were touched, [`credentials`] the process at the other end of a socket, and [`socket`] is
+//! what servers listen at and handshakes travel over.
 
 pub(super) mod bell;
 pub(super) mod credentials;
 pub(super) mod poller;
+pub(super) mod socket;
 pub(super) mod stop_signal;
 pub(super) mod watch;

@@ -1,0 +1,227 @@
+//! Clients and servers that wait: full lanes, and how connections end.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ringpost::blocking::{Answer, Client, Requester, Server, Stopper, Ticket};
+use ringpost::{
+    CallOptions, Change, ClientConfig, Code, LinkId, Reply, Sent, ServerConfig, Stream, Trace,
+};
+
+const PLAIN: CallOptions = CallOptions::new();
+const NUMBERS: Stream<u64, u64> = Stream::new("numbers");
+/// How long anything may take before a test has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Meeting(PathBuf);
+
+impl Meeting {
+    fn new(name: &str) -> Self {
+        let directory = format!("ringpost-blocking-{name}-{}", std::process::id());
+        Self(std::env::temp_dir().join(directory))
+    }
+
+    fn server(&self) -> Server {
+        Server::bind("demo", &ServerConfig::new().directory(&self.0)).unwrap()
+    }
+
+    /// A client, which connects while the server takes turns, and its connection there.
+    fn client_of(&self, server: &mut Server) -> (Client, LinkId) {
+        let config = ClientConfig::new().directory(&self.0);
+        let connecting = std::thread::spawn(move || Client::connect("demo", &config).unwrap());
+        let mut changes = Vec::new();
+        while changes.is_empty() {
+            server.turn(PATIENCE).unwrap();
+            changes = server.changes();
+        }
+        let [Change::Connected(link, _)] = changes[..] else { panic!("{changes:?}") };
+        (connecting.join().unwrap(), link)
+    }
+}
+
+impl Drop for Meeting {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Makes a client return with an error where its wait has no end.
+fn bounded<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> T) -> T {
+    let (stopper, (done, end)) = (client.stopper(), mpsc::channel::<()>());
+    let watching = std::thread::spawn(move || {
+        if end.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            stopper.stop();
+        }
+    });
+    let outcome = work(client);
+    drop(done);
+    watching.join().unwrap();
+    outcome
+}
+
+/// Sends one-way messages until some wait in private memory. Returns how many were sent.
+fn fill(mut notify: impl FnMut(&[u8]) -> Sent) -> usize {
+    let payload = vec![7; 64 << 10];
+    (1..).find(|_| notify(&payload) == Sent::Queued).unwrap()
+}
+
+fn run(mut server: Server) -> (Stopper, JoinHandle<Server>) {
+    let stopper = server.stopper();
+    let running = std::thread::spawn(move || {
+        server.run().unwrap();
+        server
+    });
+    (stopper, running)
+}
+
+/// Later answers to `name`, by ticket.
+fn ask_later(server: &mut Server, name: &str) -> mpsc::Receiver<Ticket> {
+    let (asked, asking) = mpsc::channel();
+    server.handle(name, move |request, _| {
+        asked.send(request.ticket()).unwrap();
+        Ok(Answer::Later)
+    });
+    asking
+}
+
+#[test]
+fn an_item_that_waits_for_room_in_its_lane_is_sent_once_there_is_some() {
+    let meeting = Meeting::new("room");
+    let mut server = meeting.server();
+    let asking = ask_later(&mut server, "upload");
+    let (mut client, _) = meeting.client_of(&mut server);
+    fill(|payload| client.notify("filler", payload, &PLAIN).unwrap());
+    let uploading = std::thread::spawn(move || {
+        bounded(&mut client, |client| {
+            let mut items = client.stream("upload", b"", &PLAIN)?;
+            items.send(b"one")?;
+            items.reply()
+        })
+    });
+    // The client waits by now, or this test shows less.
+    std::thread::sleep(Duration::from_millis(50));
+    let ticket = loop {
+        server.turn(PATIENCE).unwrap();
+        if let Ok(ticket) = asking.try_recv() {
+            break ticket;
+        }
+    };
+    let served = server.take_stream(&ticket).and_then(|mut items| {
+        let item = items.next()?.expect("one is on its way");
+        assert_eq!(items.next()?, None);
+        Ok(Reply::bytes(item.payload))
+    });
+    server.answer(&ticket, served.as_ref()).unwrap();
+    assert_eq!(uploading.join().unwrap().unwrap(), Reply::bytes("one"));
+}
+
+#[test]
+fn a_stream_that_is_served_into_a_full_lane_goes_on_once_there_is_room() {
+    let meeting = Meeting::new("served");
+    let mut server = meeting.server();
+    server.serve_stream(&NUMBERS, |end, _| Ok((0..end).map(Ok)));
+    let (mut client, link) = meeting.client_of(&mut server);
+    fill(|payload| server.notify(link, "filler", payload, &PLAIN).unwrap());
+    bounded(&mut client, |client| {
+        let mut items = client.open(&NUMBERS, &3).unwrap();
+        // Its handler runs, and finds no room.
+        assert!(server.turn(PATIENCE).unwrap());
+        let (stopper, running) = run(server);
+        for number in 0..3 {
+            assert_eq!(items.next().unwrap(), Some(number));
+        }
+        assert_eq!(items.next().unwrap(), None);
+        stopper.stop();
+        running.join().unwrap();
+    });
+}
+
+#[test]
+fn a_handler_sees_that_its_reader_has_left() {
+    let meeting = Meeting::new("left");
+    let mut server = meeting.server();
+    let asking = ask_later(&mut server, "upload");
+    let (mut client, _) = meeting.client_of(&mut server);
+    let mut items = client.stream("upload", b"", &PLAIN).unwrap();
+    assert!(items.is_open());
+    server.turn(PATIENCE).unwrap();
+    let ticket = asking.try_recv().unwrap();
+    assert!(server.take_stream(&ticket).unwrap().is_open());
+    drop(items);
+    while server.take_stream(&ticket).unwrap().is_open() {
+        assert!(server.turn(PATIENCE).unwrap(), "it does not see it");
+    }
+
+    let calling = std::thread::spawn(move || client.request("upload", b"", &PLAIN));
+    server.turn(PATIENCE).unwrap();
+    let ticket = asking.try_recv().unwrap();
+    let refused = server.take_stream(&ticket).map(drop).unwrap_err();
+    server.answer(&ticket, Err(&refused)).unwrap();
+    let error = calling.join().unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+}
+
+#[test]
+fn a_server_that_closes_writes_what_waits_and_its_client_sees_a_graceful_end() {
+    let meeting = Meeting::new("close");
+    let mut server = meeting.server();
+    let (mut client, link) = meeting.client_of(&mut server);
+    let sent = fill(|payload| server.notify(link, "filler", payload, &PLAIN).unwrap());
+    let error = server.drain(link, Duration::from_millis(1)).unwrap_err();
+    assert_eq!(error.code(), Code::Timeout);
+    let received = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&received);
+    client.on("filler", move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let closing = std::thread::spawn(move || {
+        server.drain(link, PATIENCE)?;
+        server.close()
+    });
+    bounded(&mut client, |client| {
+        assert!(client.closed().is_none());
+        assert!(client.closed().is_none(), "it stays so");
+    });
+    closing.join().unwrap().unwrap();
+    assert!(client.is_closed());
+    assert_eq!(received.load(Ordering::SeqCst), sent);
+}
+
+#[test]
+fn a_wait_for_the_end_can_be_stopped() {
+    let meeting = Meeting::new("stopped");
+    let mut server = meeting.server();
+    let (mut client, _) = meeting.client_of(&mut server);
+    client.stopper().stop();
+    let error = client.closed().expect("the connection is not over");
+    assert_eq!(error.code(), Code::Cancelled);
+    assert!(!client.is_closed());
+}
+
+#[test]
+fn a_request_that_is_made_for_another_has_what_is_left_of_its_time_and_its_trace() {
+    let meeting = Meeting::new("within");
+    let mut server = meeting.server();
+    let asking = ask_later(&mut server, "later");
+    let (own, trace) = (Duration::from_millis(7), Trace([7; 26]));
+    server.handle("now", move |request, _| {
+        let (left, made) = (request.remaining(), request.within(&PLAIN));
+        assert!(made.timeout.is_some() && made.timeout <= left && made.trace == Some(trace));
+        assert_eq!(request.within(&PLAIN.timeout(own)).timeout, Some(own));
+        Ok(Answer::Now)
+    });
+    let (mut client, _) = meeting.client_of(&mut server);
+    let (stopper, running) = run(server);
+    let options = PLAIN.timeout(PATIENCE).trace(trace);
+    client.request("now", b"", &options).unwrap();
+    let _later = client.stream("later", b"", &options).unwrap();
+    let ticket = asking.recv_timeout(PATIENCE).unwrap();
+    let left = ticket.remaining();
+    assert!(ticket.within(&PLAIN).timeout.is_some_and(|made| Some(made) <= left));
+    assert_eq!(ticket.within(&options.trace(None)).trace, Some(trace));
+    stopper.stop();
+    running.join().unwrap();
+}
