@@ -37,6 +37,9 @@ use crate::synchronous::{Outcome, SyncCall};
 /// The first arena of a link; each further one is twice as large, up to the last.
 const ARENA_FIRST: usize = 4 << 10;
 const ARENA_LAST: usize = 128 << 10;
+/// A link whose arena holds this much is not read before JavaScript has: an arena that starts over
+/// stays in the caches, and another would have to be made, filled with zeros and collected.
+const ARENA_FULL: usize = 96 << 10;
 
 /// Bytes that may wait here for JavaScript, from all links.
 const WAITING_MAX: usize = 4 << 20;

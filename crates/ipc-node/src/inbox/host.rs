@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use ipc_core::{Body, BufferId, Corrupt, Event, Host, LinkId, Message, Readiness, route};
 
-use super::{Inbox, WAITING_MAX, WAITING_SYNC_MAX, is_answer, queued_at, standing_at};
+use super::{
+    ARENA_FULL, Inbox, WAITING_MAX, WAITING_SYNC_MAX, is_answer, queued_at, standing_at,
+};
 use crate::arena::{Head, count, head_of, narrow};
 use crate::describe::{describe, ending_code};
 use crate::memory::Memory;
@@ -28,8 +30,13 @@ impl Host for Inbox {
         let is_first = !self.first_turns.is_empty() && !is_sync && self.first_turns.has(link);
         let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
         let has_runs = self.run_count < RUNS_MAX as usize;
-        let ready =
-            self.waiting < max && has_runs && self.late.is_empty() && !is_first && !self.closed;
+        let is_full = !is_sync && self.arena_of(link).is_some_and(|it| it.used >= ARENA_FULL);
+        let ready = self.waiting < max
+            && has_runs
+            && self.late.is_empty()
+            && !is_first
+            && !is_full
+            && !self.closed;
         if !ready && !self.held_back.contains(&link) {
             self.held_back.push(link);
         }
