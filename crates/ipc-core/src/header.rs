@@ -318,6 +318,15 @@ pub fn id_and_len(header: &[u8; HEADER_LEN]) -> (u64, usize) {
     (id, low32(last) as usize)
 }
 
+/// Takes the first off frames that were checked and have no options: its id and its payload.
+#[inline]
+pub fn take_frame<'a>(frames: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
+    let (header, behind) = frames.split_first_chunk()?;
+    let (id, len) = id_and_len(header);
+    *frames = behind.get(frame_len(len) - HEADER_LEN..)?;
+    Some((id, &behind[..len]))
+}
+
 /// 24 bytes as three words.
 #[inline]
 pub fn bytes_to_words(bytes: &[u8; HEADER_LEN]) -> [u64; 3] {

@@ -117,7 +117,7 @@ pub use engine::{
 };
 pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};
-pub use header::{Codec, HEADER_LEN, Kind, id_and_len};
+pub use header::{Codec, HEADER_LEN, Kind, id_and_len, take_frame};
 pub use limits::{
     Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX,
     RING_LEN_MIN, RINGS, TIMEOUT_DEFAULT, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,

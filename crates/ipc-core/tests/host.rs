@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ipc_core::{
     Body, BufferId, Code, Codec, Corrupt, CrcMode, Deferred, Draft, Engine, Error, Event,
     HEADER_LEN, Host, Kind, Lane, LinkId, ListenOptions, Message, Options, Overflow, Sent,
-    TRACE_LEN, Time, Trace, id, id_and_len, item_cost,
+    TRACE_LEN, Time, Trace, id, id_and_len, item_cost, take_frame,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -42,16 +42,17 @@ impl Host for Side {
     }
 
     fn received_alike(&mut self, link: LinkId, _: &Message, len: usize) {
-        let mut rest = &self.room[..len];
-        while let Some((header, behind)) = rest.split_first_chunk::<HEADER_LEN>() {
-            let (id, payload_len) = id_and_len(header);
-            let (payload, behind) = behind.split_at(payload_len);
-            let (padding, next) = behind.split_at((HEADER_LEN + payload_len).wrapping_neg() % 8);
+        let mut frames = &self.room[..len];
+        while let Some((id, payload)) = take_frame(&mut frames) {
             self.payloads.push(payload.to_vec());
             self.messages.push((link, id));
-            self.behind.extend(padding);
             self.alike += 1;
-            rest = next;
+        }
+        let mut rest = &self.room[..len];
+        while let Some((header, behind)) = rest.split_first_chunk::<HEADER_LEN>() {
+            let end = HEADER_LEN + id_and_len(header).1;
+            self.behind.extend(&rest[end..end.next_multiple_of(8)]);
+            rest = &behind[end.next_multiple_of(8) - HEADER_LEN..];
         }
     }
 

@@ -218,6 +218,7 @@ pub trait Host {
     /// The first `len` bytes of that memory are whole frames now, all of them checked: each is
     /// [`HEADER_LEN`](crate::HEADER_LEN) bytes, of which [`id_and_len`](crate::id_and_len) reads
     /// what is its own, then the payload, and what makes it a multiple of eight.
+    /// [`take_frame`](crate::take_frame) reads one after the other.
     fn received_alike(&mut self, link: LinkId, message: &Message, len: usize) {
         let _ = (link, message, len);
     }

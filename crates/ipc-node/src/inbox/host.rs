@@ -4,9 +4,7 @@ use std::rc::Rc;
 
 use ipc_core::{Body, BufferId, Corrupt, Event, Host, LinkId, Message, Readiness, route};
 
-use super::{
-    ARENA_FULL, Inbox, WAITING_MAX, WAITING_SYNC_MAX, is_answer, queued_at, standing_at,
-};
+use super::{ARENA_FULL, Inbox, WAITING_MAX, WAITING_SYNC_MAX, is_answer, queued_at, standing_at};
 use crate::arena::{Head, count, head_of, narrow};
 use crate::describe::{describe, ending_code};
 use crate::memory::Memory;

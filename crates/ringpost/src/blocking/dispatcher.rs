@@ -2,7 +2,7 @@
 
 use ipc_core::{
     Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId, Message,
-    Readiness, RemoteError, Result,
+    Readiness, RemoteError, Result, take_frame,
 };
 
 use super::sources::{Items, Sources};
@@ -32,6 +32,8 @@ pub(super) struct Dispatcher {
     /// Requests of the peers that are answered by the items of iterators.
     pub sources: Sources,
     buffers: Buffers,
+    /// One-way messages that are alike and came together, as frames.
+    alike: Vec<u8>,
     /// What handlers answered, to be sent when the engine has been driven.
     answers: Vec<(LinkId, Draft, Vec<u8>)>,
     /// Connections that opened and ended, and that the application has not asked for yet.
@@ -61,6 +63,7 @@ impl Dispatcher {
             flows: Flows::new(),
             sources: Sources::default(),
             buffers: Buffers::default(),
+            alike: Vec::new(),
             answers: Vec::new(),
             changes: Changes::default(),
             unhandled: 0,
@@ -179,6 +182,32 @@ impl Host for Dispatcher {
         }
         self.buffers.put(payload);
         copied
+    }
+
+    #[inline]
+    fn room_for_alike(&mut self, _: LinkId, message: &Message, len: usize) -> Option<&mut [u8]> {
+        // The payloads of all others are kept, each by itself.
+        if message.kind != Kind::OneWay {
+            return None;
+        }
+        if self.alike.len() < len {
+            self.alike.resize(len, 0);
+        }
+        Some(&mut self.alike[..len])
+    }
+
+    fn received_alike(&mut self, link: LinkId, message: &Message, len: usize) {
+        self.busy = true;
+        let (alike, free) = (std::mem::take(&mut self.alike), self.buffers.get());
+        let mut reply = Reply { codec: message.codec, payload: free, ..Reply::default() };
+        let mut frames = &alike[..len];
+        while let Some((id, payload)) = take_frame(&mut frames) {
+            let message = &Message { id, len: payload.len(), ..*message };
+            reply.payload.clear();
+            self.deliver(&Request { payload, message, link }, &mut reply);
+        }
+        self.buffers.put(reply.payload);
+        self.alike = alike;
     }
 
     fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
