@@ -147,6 +147,38 @@ test.serial('a rate that is not kept is reported as a failure', async (t) => {
   t.deepEqual(missed.map(({ id }) => id), ['latency.open.64.10000000', 'latency.open.64.10000000'])
 })
 
+const SHORT_GATE = ['--rows', 'latency.64.p50', '--time', '1s', '--turn', '20ms']
+
+interface Judged {
+  /** Figures are missing if others have disturbed all runs. */
+  rows: { unit: string; candidate: number | null; base: number | null }[]
+}
+
+test.serial('beside a build, figures of the gate have the unit of their row', async (t) => {
+  const json = join(directory, 'gate.json')
+  const { code, out } = await play('gate', '--base', '.', ...SHORT_GATE, '--json', json)
+  t.is(code, 3, out)
+  t.regex(out, /round trip 64 B, p50 +[\d.–]+ .?s, +[\d.–]+ .?s before/)
+  const [{ unit, candidate, base }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
+  t.is(unit, 'ns')
+  for (const ns of [candidate, base]) t.true(ns === null || (ns > 100 && ns < 1e9), `${ns} ns`)
+})
+
+test.serial('beside a record they are times the reference', async (t) => {
+  const [file, json] = [join(directory, 'record.json'), join(directory, 'beside.json')]
+  t.is((await play('gate', '--record', file, '--runs', '1', ...SHORT_GATE)).code, 0)
+  const recorded = JSON.parse(readFileSync(file, 'utf8')) as { rows: Record<string, number[]> }
+  // A run that others have disturbed is not recorded.
+  recorded.rows['latency.64.p50'] = [Math.log(40)]
+  writeFileSync(file, JSON.stringify(recorded))
+  const { code, out } = await play('gate', '--baseline', file, ...SHORT_GATE, '--json', json)
+  t.is(code, 3, out)
+  t.regex(out, /times better than the reference/)
+  const [{ unit, base }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
+  t.is(unit, '×')
+  t.is(Math.round(base!), 40)
+})
+
 test.serial('an interruption ends the run with the figures known by then', async (t) => {
   const json = join(directory, 'interrupted.json')
   const long = ['--repeats', '1000', '--duration', '200ms', '--sizes', '64']

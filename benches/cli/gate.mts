@@ -41,9 +41,10 @@ options
   --json <file>        writes the result
   -h, --help           prints this text
 
-Both builds and a plain Unix socket are measured in turns, each figure in terms of the socket's, in
-processes that are started anew for every run, until every row is decided or time is up. A row is
-slower if it has lost more than its tolerance in benches/budgets.json.
+Both builds are measured in turns, in processes that are started anew for every run, until every row
+is decided or time is up. With a record it is this build and a Unix socket, as an expert writes it,
+and each figure counts in terms of the socket's. A row is slower if it has lost more than its
+tolerance in benches/budgets.json.
 
 exit code: 0 if nothing is slower, 1 if something is, 2 for a mistake in the command line, 3 if
 there was no decision, 4 if the gate failed, 130 if it was interrupted`

@@ -41,9 +41,10 @@ export interface JudgedRow extends Verdict {
   id: string
   name: string
   tolerance: number
-  /** How many times better than the reference, in the median of all runs. */
+  /** Medians of all runs: figures in `unit`, or, beside a record, times the reference. */
   candidate: number
   base: number
+  unit: string
 }
 
 /** What `--record` writes: logarithms of ratios to the reference, by row. */
@@ -109,7 +110,7 @@ export async function record(
     const { measurements, others } = await measureRun({ ...options, builds, number, directory })
     options.progress(number + 1)
     if (others > OTHERS_MAX) continue
-    for (const [id, { candidate }] of measurements) (rows[id] ??= []).push(candidate)
+    for (const [id, found] of measurements) (rows[id] ??= []).push(besideReference(found))
   }
   const recorded = new Date().toISOString()
   return { format: 'ringpost-baseline/1', recorded, machine: machine(), rows }
@@ -136,15 +137,22 @@ export function writeBaseline(file: string, baseline: Baseline): void {
 }
 
 function judgeRow(row: GatedRow, found: Measurement[], base: GateOptions['base']): JudgedRow {
-  const { id, name, tolerance } = row
-  const candidates = found.map(({ candidate }) => candidate)
-  const about = { id, name, tolerance, candidate: Math.exp(median(candidates)) }
+  const { id, name, unit, tolerance, better } = row
+  const about = { id, name, tolerance }
   if ('library' in base) {
-    const bases = found.map((measurement) => measurement.base!)
-    const differences = found.map((measurement) => measurement.candidate - measurement.base!)
-    return { ...about, ...judgePaired(differences, tolerance), base: Math.exp(median(bases)) }
+    const figure = (side: 'candidate' | 'base') => {
+      const middle = median(found.map((measurement) => measurement[side]!))
+      return Math.exp(better === 'less' ? -middle : middle)
+    }
+    const differences = found.map((measurement) => measurement.candidate! - measurement.base!)
+    const verdict = judgePaired(differences, tolerance)
+    return { ...about, ...verdict, unit, candidate: figure('candidate'), base: figure('base') }
   }
+  const candidates = found.map(besideReference)
   const recorded = base.record.rows[id]
   const verdict = judgeApart(candidates, recorded, tolerance)
-  return { ...about, ...verdict, base: Math.exp(median(recorded)) }
+  const [candidate, before] = [candidates, recorded].map((values) => Math.exp(median(values)))
+  return { ...about, ...verdict, unit: '×', candidate, base: before }
 }
+
+const besideReference = ({ candidate, reference }: Measurement) => candidate! - reference!

@@ -9,14 +9,14 @@ import { Pair } from '../pair.mjs'
 import { cpuMs } from '../process.mjs'
 import type { GatedRow } from './rows.mjs'
 
-/** Logarithms of how many times better than the reference each build is, in one row of one run. */
-export interface Measurement {
-  candidate: number
-  /** Missing if the base is a record. */
-  base?: number
-}
+/** The reference is measured only where the candidate is compared with a record: beside another
+ * build of the same run it would cancel out. */
+export type Side = 'candidate' | 'base' | 'reference'
 
-/** Module specifiers of builds. */
+/** Logarithms of what each side did in one row of one run, with the sign that makes more better. */
+export type Measurement = Partial<Record<Side, number>>
+
+/** Module specifiers of builds; without a base the reference is measured. */
 export interface Builds {
   candidate: string
   base?: string
@@ -43,7 +43,7 @@ export interface Run {
   others: number
 }
 
-/** Measures all rows in new processes: candidate, reference, base, and the same backward. */
+/** Measures all rows in new processes: candidate, base, and the same backward. */
 export async function measureRun(options: RunOptions): Promise<Run> {
   const { rows, ms, signal } = options
   const others = watchOthers()
@@ -70,46 +70,38 @@ export async function measureRun(options: RunOptions): Promise<Run> {
   }
 }
 
-interface Side {
+interface Subject {
   pair: Pair
-  is: 'candidate' | 'reference' | 'base'
+  is: Side
 }
 
 /** Starts the processes of all sides; each is in `pairs` as soon as it is open. */
-async function openSides(options: RunOptions, pairs: Pair[]): Promise<Side[]> {
+async function openSides(options: RunOptions, pairs: Pair[]): Promise<Subject[]> {
   const { builds, number, directory } = options
-  const open = async (is: Side['is'], name: string, settings: Settings = {}) => {
+  const open = async (is: Side, name: string, settings: Settings = {}) => {
     const pair = await Pair.open(name, { settings: { directory, ...settings }, cores: CORES })
     pairs.push(pair)
     return { pair, is }
   }
-  const sides = [
-    await open('candidate', 'ringpost', { library: builds.candidate }),
-    await open('reference', 'expert'),
-  ]
-  if (builds.base !== undefined) {
-    sides.push(await open('base', 'ringpost', { library: builds.base }))
-  }
+  const sides = [await open('candidate', 'ringpost', { library: builds.candidate })]
+  if (builds.base === undefined) sides.push(await open('reference', 'expert'))
+  else sides.push(await open('base', 'ringpost', { library: builds.base }))
   return number % 2 === 1 ? sides.reverse() : sides
 }
 
-const measureOf = (row: GatedRow, is: Side['is']) =>
+const measureOf = (row: GatedRow, is: Side) =>
   (is === 'reference' && row.measureReference) || row.measure
 
 /** There and back again. The best turn counts, because other programs can only make a turn worse.
  * */
-async function measureRow(row: GatedRow, sides: Side[], ms: number): Promise<Measurement> {
-  const best = { candidate: -Infinity, reference: -Infinity, base: -Infinity }
+async function measureRow(row: GatedRow, sides: Subject[], ms: number): Promise<Measurement> {
+  const best: Measurement = {}
   for (let turn = 0; turn < row.turns; turn++) {
     const order = turn % 2 === 0 ? sides : [...sides].reverse()
     for (const { pair, is } of order) {
       const figure = Math.log(await measureOf(row, is)(pair, ms))
-      best[is] = Math.max(best[is], row.better === 'less' ? -figure : figure)
+      best[is] = Math.max(best[is] ?? -Infinity, row.better === 'less' ? -figure : figure)
     }
   }
-  const { candidate, reference, base } = best
-  return {
-    candidate: candidate - reference,
-    base: sides.length === 3 ? base - reference : undefined,
-  }
+  return best
 }

@@ -1,8 +1,7 @@
 // What the gate found, for a terminal and for the page of a CI.
 
-import { budgets } from '../budgets.mjs'
 import { caution } from '../report/table.mjs'
-import { round } from '../words.mjs'
+import { human, round } from '../words.mjs'
 import type { GateResult, JudgedRow } from './gate.mjs'
 
 const SENTENCES = {
@@ -14,10 +13,11 @@ const SENTENCES = {
 export function summary(result: GateResult, base: string): string[] {
   const { answer, seconds, rows, state } = result
   return [
+    ...(rows.some(({ unit }) => unit === '×') ? ['× is how many times better than the reference'] : []),
     ...rows.map(
       (row) =>
-        `${row.name.padEnd(28)} ${round(row.candidate).padStart(6)}× the reference, ` +
-        `${round(row.base).padStart(6)}× before: ${change(row).padEnd(34)} ${row.answer}`,
+        `${row.name.padEnd(28)} ${human(row.candidate, row.unit).padStart(9)}, ` +
+        `${human(row.base, row.unit).padStart(9)} before: ${change(row).padEnd(34)} ${row.answer}`,
     ),
     ...caution(state),
     `${SENTENCES[answer]} (${counted(result)} in ${Math.round(seconds)} s, beside ${base})`,
@@ -29,9 +29,8 @@ export function markdown(result: GateResult, base: string): string {
   const { processor, cores, kernel, node, commit } = machine
   const mark = { 'not slower': '✅', slower: '❌', undecided: '❔' }
   const lines = rows.map((row) => {
-    const bar = budgets.find(({ id }) => id === row.id)!.bar
     const cells = [
-      ...[row.name, `${round(row.candidate)}×`, `${round(row.base)}×`, `${bar}×`],
+      ...[row.name, human(row.candidate, row.unit), human(row.base, row.unit)],
       ...[change(row), `${row.tolerance * 100} %`, `${mark[row.answer]} ${row.answer}`],
     ]
     return `| ${cells.join(' | ')} |`
@@ -39,8 +38,8 @@ export function markdown(result: GateResult, base: string): string {
   return [
     `## ${mark[answer]} ${SENTENCES[answer]}`,
     '',
-    '| row | this, beside the reference | base, beside it | bar | this beside base | may lose | |',
-    '|---|---|---|---|---|---|---|',
+    '| row | this | base | this beside base | may lose | |',
+    '|---|---|---|---|---|---|',
     ...lines,
     '',
     `Commit ${commit} beside ${base}: ${counted(result)} in ${Math.round(seconds)} s on ` +
