@@ -20,7 +20,7 @@ import { span, UsageError, whole } from './usage.mjs'
 
 const EXIT = { 'not slower': 0, slower: 1, undecided: 3 }
 /** A record has to be known better than what is judged by it. */
-const RECORDED_RUNS = 24
+const RECORDED_RUNS = 40
 
 export const HELP = `usage: npm run gate -- --base <commit> | --baseline <file> | --record <file> [options]
 
@@ -34,7 +34,7 @@ options
   --rows <list>        only these rows: ${gatedRows()
     .map(({ id }) => id)
     .join(', ')}
-  --time <span>        the longest it may take, like 3m        (3m)
+  --time <span>        the longest it may take, like 3m        (5m)
   --turn <span>        of one turn, like 60ms                  (60ms)
   --runs <n>           continues for so many runs, decided or not
   --markdown <file>    adds a summary for a CI page; in GitHub Actions that is $GITHUB_STEP_SUMMARY
@@ -56,7 +56,7 @@ const OPTIONS = {
   record: { type: 'string' },
   candidate: { type: 'string' },
   rows: { type: 'string' },
-  time: { type: 'string', default: '3m' },
+  time: { type: 'string', default: '5m' },
   turn: { type: 'string', default: '60ms' },
   runs: { type: 'string' },
   markdown: { type: 'string' },
