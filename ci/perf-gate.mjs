@@ -15,6 +15,7 @@ const words = process.argv.slice(2).flatMap((word) => {
 const at = words.indexOf('--base') + 1
 const isTree = existsSync(join(words[at] ?? '', 'index.mjs'))
 const commit = at > 0 && !isTree ? commitOf(words[at]) : null
+await buildWorker(ROOT)
 // What is neither a tree nor a commit is for the command to refuse.
 if (commit !== null) words[at] = await build(commit)
 await become('dist/benches/cli/main.mjs', 'gate', ...words)
@@ -39,5 +40,13 @@ async function build(commit) {
     git('worktree', 'add', '--detach', folder, commit)
   }
   await step(`building ${commit.slice(0, 7)}`, process.execPath, ['ci/setup.mjs'], { cwd: folder })
+  await buildWorker(folder)
   return folder
+}
+
+/** What rows of Rust are measured with; a commit from before it goes without those rows. */
+async function buildWorker(folder) {
+  if (!existsSync(join(folder, 'benches/rust/Cargo.toml'))) return
+  const cargo = ['build', '--release', '--locked', '--package', 'ringpost-bench']
+  await step('building the Rust half of the runner', 'cargo', cargo, { cwd: folder })
 }

@@ -158,6 +158,7 @@ test.serial('beside a build, figures of the gate have the unit of their row', as
   const json = join(directory, 'gate.json')
   const { code, out } = await play('gate', '--base', '.', ...SHORT_GATE, '--json', json)
   t.is(code, 3, out)
+  t.regex(out, /\(1 of 1 rows undecided, \d+ runs/)
   t.regex(out, /round trip 64 B, p50 +[\d.–]+ .?s, +[\d.–]+ .?s before/)
   const [{ unit, candidate, base }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
   t.is(unit, 'ns')

@@ -12,7 +12,7 @@ import {
   type GateOptions,
   type GateResult,
 } from '../gate/gate.mjs'
-import { gatedRows, type GatedRow } from '../gate/rows.mjs'
+import { gatedRows, measurable, type GatedRow } from '../gate/rows.mjs'
 import { markdown, summary } from '../gate/summary.mjs'
 import { Progress } from './progress.mjs'
 import * as usage from './usage.mjs'
@@ -34,7 +34,7 @@ options
   --rows <list>        only these rows: ${gatedRows()
     .map(({ id }) => id)
     .join(', ')}
-  --time <span>        the longest it may take, like 3m        (5m)
+  --time <span>        the longest it may take, like 3m        (8m)
   --turn <span>        of one turn, like 60ms                  (60ms)
   --runs <n>           continues for so many runs, decided or not
   --markdown <file>    adds a summary for a CI page; in GitHub Actions that is $GITHUB_STEP_SUMMARY
@@ -56,7 +56,7 @@ const OPTIONS = {
   record: { type: 'string' },
   candidate: { type: 'string' },
   rows: { type: 'string' },
-  time: { type: 'string', default: '5m' },
+  time: { type: 'string', default: '8m' },
   turn: { type: 'string', default: '60ms' },
   runs: { type: 'string' },
   markdown: { type: 'string' },
@@ -73,22 +73,26 @@ export async function play(words: string[], signal: AbortSignal): Promise<number
   if ([base, baseline, values.record].filter((word) => word !== undefined).length !== 1) {
     throw new UsageError('one of --base, --baseline and --record is needed')
   }
-  const rows = rowsOf(values.rows)
+  const asked = rowsOf(values.rows)
   const ms = span('turn', values.turn)
   const seconds = span('time', values.time) / 1e3
   const runs = values.runs === undefined ? undefined : whole('runs', values.runs, 1, 10_000)
-  const candidate = values.candidate === undefined ? undefined : buildIn(values.candidate)
-  const against = baseline === undefined ? undefined : { record: baselineIn(baseline, rows) }
-  const library = base === undefined ? undefined : { library: buildIn(base) }
+  const candidate = values.candidate === undefined ? 'ringpost' : buildIn(values.candidate)
+  const library = base === undefined ? undefined : buildIn(base)
+  const { rows, leftOut } = measurable(asked, [candidate, library ?? candidate])
+  if (rows.length === 0) throw new UsageError(`--rows: ${leftOut.join(', ')}`)
+  const record = baseline === undefined ? undefined : baselineIn(baseline, rows)
+  const against = library === undefined ? { record: record! } : { library }
   usage.writable({ record: values.record, markdown, json })
   const progress = new Progress()
   try {
     if (values.record !== undefined) {
+      for (const reason of leftOut) console.log(`LEFT OUT: ${reason}`)
       await recordTo(values.record, { rows, ms, signal, runs: runs ?? RECORDED_RUNS }, progress)
       return 0
     }
     const result = await judge({
-      ...{ candidate, base: against ?? library!, rows, ms, seconds, signal, runsMin: runs },
+      ...{ candidate, base: against, rows, leftOut, ms, seconds, signal, runsMin: runs },
       ...reportTo(progress, seconds),
     })
     progress.clear()

@@ -15,6 +15,8 @@ export interface GateOptions {
   /** What it is compared with: a build, or a record. */
   base: { library: string } | { record: Baseline }
   rows: GatedRow[]
+  /** Rows that could not be measured, each with the reason. */
+  leftOut: string[]
   /** Seconds after which it ends in any case. */
   seconds: number
   /** Milliseconds of a turn. */
@@ -33,6 +35,8 @@ export interface GateResult {
   disturbed: number
   seconds: number
   rows: JudgedRow[]
+  /** Rows that could not be measured, each with the reason. */
+  leftOut: string[]
   machine: Machine
   state: MachineState
 }
@@ -61,7 +65,7 @@ const JUDGE_EVERY = 2
 const OTHERS_MAX = 0.05
 
 export async function gate(options: GateOptions): Promise<GateResult> {
-  const { candidate = 'ringpost', base, rows, ms, signal, runsMin = 0 } = options
+  const { candidate = 'ringpost', base, rows, leftOut, ms, signal, runsMin = 0 } = options
   const directory = scratch()
   const watch = new Watch()
   const start = performance.now()
@@ -85,7 +89,7 @@ export async function gate(options: GateOptions): Promise<GateResult> {
       )
     }
     const answer = conclude(judged.map((row) => row.answer))
-    const about = { machine: machine(), state: watch.state }
+    const about = { leftOut, machine: machine(), state: watch.state }
     const result = { answer, runs, disturbed, seconds: seconds(), rows: judged, ...about }
     options.progress(runs, result)
     const decided = isJudged && answer !== 'undecided' && runs - disturbed >= runsMin
@@ -137,22 +141,18 @@ export function writeBaseline(file: string, baseline: Baseline): void {
 }
 
 function judgeRow(row: GatedRow, found: Measurement[], base: GateOptions['base']): JudgedRow {
-  const { id, name, unit, tolerance, better } = row
-  const about = { id, name, tolerance }
-  if ('library' in base) {
-    const figure = (side: 'candidate' | 'base') => {
-      const middle = median(found.map((measurement) => measurement[side]!))
-      return Math.exp(better === 'less' ? -middle : middle)
-    }
-    const differences = found.map((measurement) => measurement.candidate! - measurement.base!)
-    const verdict = judgePaired(differences, tolerance)
-    return { ...about, ...verdict, unit, candidate: figure('candidate'), base: figure('base') }
-  }
-  const candidates = found.map(besideReference)
-  const recorded = base.record.rows[id]
-  const verdict = judgeApart(candidates, recorded, tolerance)
-  const [candidate, before] = [candidates, recorded].map((values) => Math.exp(median(values)))
-  return { ...about, ...verdict, unit: '×', candidate, base: before }
+  const { id, name, tolerance, better } = row
+  const paired = 'library' in base
+  const unit = paired || row.measureReference === null ? row.unit : '×'
+  const candidates = found.map(paired ? ({ candidate }) => candidate! : besideReference)
+  const bases = paired ? found.map((measurement) => measurement.base!) : base.record.rows[id]
+  const figure = (values: number[]) =>
+    Math.exp(unit !== '×' && better === 'less' ? -median(values) : median(values))
+  const verdict = paired
+    ? judgePaired(candidates.map((value, run) => value - bases[run]), tolerance)
+    : judgeApart(candidates, bases, tolerance)
+  const figures = { unit, candidate: figure(candidates), base: figure(bases) }
+  return { id, name, tolerance, ...verdict, ...figures }
 }
 
 const besideReference = ({ candidate, reference }: Measurement) => candidate! - reference!

@@ -11,7 +11,7 @@ const SENTENCES = {
 }
 
 export function summary(result: GateResult, base: string): string[] {
-  const { answer, seconds, rows, state } = result
+  const { answer, seconds, rows, leftOut, state } = result
   return [
     ...(rows.some(({ unit }) => unit === '×') ? ['× is how many times better than the reference'] : []),
     ...rows.map(
@@ -19,13 +19,14 @@ export function summary(result: GateResult, base: string): string[] {
         `${row.name.padEnd(28)} ${human(row.candidate, row.unit).padStart(9)}, ` +
         `${human(row.base, row.unit).padStart(9)} before: ${change(row).padEnd(34)} ${row.answer}`,
     ),
+    ...leftOut.map((reason) => `LEFT OUT: ${reason}`),
     ...caution(state),
     `${SENTENCES[answer]} (${counted(result)} in ${Math.round(seconds)} s, beside ${base})`,
   ]
 }
 
 export function markdown(result: GateResult, base: string): string {
-  const { answer, seconds, rows, machine, state } = result
+  const { answer, seconds, rows, leftOut, machine, state } = result
   const { processor, cores, kernel, node, commit } = machine
   const mark = { 'not slower': '✅', slower: '❌', undecided: '❔' }
   const lines = rows.map((row) => {
@@ -42,6 +43,7 @@ export function markdown(result: GateResult, base: string): string {
     '|---|---|---|---|---|---|',
     ...lines,
     '',
+    ...leftOut.map((reason) => `Left out: ${reason}.\n`),
     `Commit ${commit} beside ${base}: ${counted(result)} in ${Math.round(seconds)} s on ` +
       `${processor}, ${cores} cores, Linux ${kernel}, Node ${node}.`,
     ...caution(state),
@@ -49,12 +51,19 @@ export function markdown(result: GateResult, base: string): string {
   ].join('\n')
 }
 
-const counted = ({ runs, disturbed }: GateResult) =>
-  `${runs} runs${disturbed === 0 ? '' : `, ${disturbed} of them disturbed by other programs`}`
+function counted({ runs, disturbed, rows }: GateResult): string {
+  const open = rows.filter(({ answer }) => answer === 'undecided').length
+  return [
+    ...(open === 0 ? [] : [`${open} of ${rows.length} rows undecided`]),
+    `${runs} runs`,
+    ...(disturbed === 0 ? [] : [`${disturbed} of them disturbed by other programs`]),
+  ].join(', ')
+}
 
 function change({ ratio, low, high }: JudgedRow): string {
   const percent = (value: number) =>
     `${value >= 1 ? '+' : '−'}${round(Math.abs(value - 1) * 100)} %`
+  if (Number.isNaN(ratio)) return 'not known yet'
   if (!Number.isFinite(high)) return `${percent(ratio)}, not known yet`
   return `${percent(ratio)} (${percent(low)} to ${percent(high)})`
 }
