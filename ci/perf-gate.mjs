@@ -1,6 +1,8 @@
 // Is this tree slower than a commit, or than what was recorded?
 //
 //   npm run gate -- --base <commit>        builds that commit in another folder, measures both
+//   npm run gate -- --base <commit> --anchor <commit>
+//                                          and one from long ago, in the same turns
 //   npm run gate -- --baseline <file>      -h names the other options
 
 import { execFileSync } from 'node:child_process'
@@ -9,15 +11,21 @@ import { join } from 'node:path'
 import './setup.mjs'
 import { ROOT, become, step } from './step.mjs'
 
+/** Options that may name a commit, which is then built. */
+const COMMITS = ['--base', '--anchor']
+
 const words = process.argv.slice(2).flatMap((word) => {
-  return word.startsWith('--base=') ? ['--base', word.slice('--base='.length)] : [word]
+  const option = COMMITS.find((name) => word.startsWith(`${name}=`))
+  return option === undefined ? [word] : [option, word.slice(option.length + 1)]
 })
-const at = words.indexOf('--base') + 1
-const isTree = existsSync(join(words[at] ?? '', 'index.mjs'))
-const commit = at > 0 && !isTree ? commitOf(words[at]) : null
-await buildWorker(ROOT)
-// What is neither a tree nor a commit is for the command to refuse.
-if (commit !== null) words[at] = await build(commit)
+if (!words.includes('-h') && !words.includes('--help')) await buildWorker(ROOT)
+for (const option of COMMITS) {
+  const at = words.indexOf(option) + 1
+  const isTree = existsSync(join(words[at] ?? '', 'index.mjs'))
+  const commit = at > 0 && !isTree ? commitOf(words[at]) : null
+  // What is neither a tree nor a commit is for the command to refuse.
+  if (commit !== null) words[at] = await build(commit)
+}
 await become('dist/benches/cli/main.mjs', 'gate', ...words)
 
 function git(...words) {

@@ -71,6 +71,8 @@ for (const [words, sentence] of [
   [['gate'], /one of --base, --baseline and --record is needed/],
   [['gate', '--base', 'nowhere'], /'nowhere' is neither a commit nor a built tree/],
   [['gate', '--base', '.', '--rows', 'moon'], /no gated row 'moon'/],
+  [['gate', '--anchor', '.', '--record', taken], /--anchor needs --base/],
+  [['gate', '--base', '.', '--anchor', 'nowhere'], /'nowhere' is neither a commit nor a built tree/],
   [['gate', '--baseline', taken], /--baseline: cannot read/],
   [['gate', '--baseline', noJson], /--baseline: '.*' is not JSON/],
   [['gate', '--record', taken], /--record: cannot write/],
@@ -151,7 +153,13 @@ const SHORT_GATE = ['--rows', 'latency.64.p50', '--time', '1s', '--turn', '20ms'
 
 interface Judged {
   /** Figures are missing if others have disturbed all runs. */
-  rows: { unit: string; candidate: number | null; base: number | null }[]
+  rows: {
+    beside: string
+    tolerance: number
+    unit: string
+    candidate: number | null
+    before: number | null
+  }[]
 }
 
 test.serial('beside a build, figures of the gate have the unit of their row', async (t) => {
@@ -160,9 +168,22 @@ test.serial('beside a build, figures of the gate have the unit of their row', as
   t.is(code, 3, out)
   t.regex(out, /\(1 of 1 rows undecided, \d+ runs/)
   t.regex(out, /round trip 64 B, p50 +[\d.–]+ .?s, +[\d.–]+ .?s before/)
-  const [{ unit, candidate, base }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
+  const [{ unit, candidate, before }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
   t.is(unit, 'ns')
-  for (const ns of [candidate, base]) t.true(ns === null || (ns > 100 && ns < 1e9), `${ns} ns`)
+  for (const ns of [candidate, before]) t.true(ns === null || (ns > 100 && ns < 1e9), `${ns} ns`)
+})
+
+test.serial('an anchor is judged beside the base, with twice the tolerance', async (t) => {
+  const json = join(directory, 'anchor.json')
+  const both = ['--base', '.', '--anchor', '.']
+  const { code, out } = await play('gate', ...both, ...SHORT_GATE, '--json', json)
+  t.is(code, 3, out)
+  t.regex(out, /before: .*\n.* at the anchor: .*\n/)
+  const { rows } = JSON.parse(readFileSync(json, 'utf8')) as Judged
+  t.deepEqual(rows.map(({ beside, tolerance }) => [beside, tolerance]), [
+    ['base', 0.05],
+    ['anchor', 0.1],
+  ])
 })
 
 test.serial('beside a record they are times the reference', async (t) => {
@@ -175,9 +196,9 @@ test.serial('beside a record they are times the reference', async (t) => {
   const { code, out } = await play('gate', '--baseline', file, ...SHORT_GATE, '--json', json)
   t.is(code, 3, out)
   t.regex(out, /times better than the reference/)
-  const [{ unit, base }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
+  const [{ unit, before }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
   t.is(unit, '×')
-  t.is(Math.round(base!), 40)
+  t.is(Math.round(before!), 40)
 })
 
 test.serial('an interruption ends the run with the figures known by then', async (t) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import { gatedRows, measurable } from '../gate/rows.mjs'
-import { measureRun } from '../gate/run.mjs'
+import { measureRun, type Builds } from '../gate/run.mjs'
 import { RUST_PROGRAMS } from '../transports.mjs'
 import { directory } from '../../__test__/helpers/directory.mjs'
 
@@ -14,12 +14,14 @@ const SHORT = { ms: 20, number: 1, directory, signal }
 
 test('beside another build no reference is measured, and without one it is', async (t) => {
   const rows = gatedRows(['latency.64.p50'])
-  const sides = async (builds: { candidate: string; base?: string }) => {
+  const sides = async (builds: Builds) => {
     const { measurements } = await measureRun({ ...SHORT, builds, rows })
     return Object.keys(measurements.get('latency.64.p50')!).sort()
   }
   t.deepEqual(await sides({ candidate: 'ringpost', base: 'ringpost' }), ['base', 'candidate'])
   t.deepEqual(await sides({ candidate: 'ringpost' }), ['candidate', 'reference'])
+  const three = { candidate: 'ringpost', base: 'ringpost', anchor: 'ringpost' }
+  t.deepEqual(await sides(three), ['anchor', 'base', 'candidate'])
 })
 
 test('each gated row is measured, of a build and of the reference', async (t) => {

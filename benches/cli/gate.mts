@@ -26,6 +26,8 @@ export const HELP = `usage: npm run gate -- --base <commit> | --baseline <file> 
 
   --base <commit>      what to compare with: a commit, which is built first, or the folder of a
                        built tree
+  --anchor <commit>    beside --base, something older, like the last release: each row may lose twice
+                       its tolerance beside it, so that small losses do not add up unseen
   --baseline <file>    figures to compare with that --record wrote, best on the same machine
   --record <file>      writes such figures of this build
 
@@ -41,7 +43,7 @@ options
   --json <file>        writes the result
   -h, --help           prints this text
 
-Both builds are measured in turns, in processes that are started anew for every run, until every row
+All builds are measured in turns, in processes that are started anew for every run, until every row
 is decided or time is up. With a record it is this build and a Unix socket, as an expert writes it,
 and each figure counts in terms of the socket's. A row is slower if it has lost more than its
 tolerance in benches/budgets.json.
@@ -52,6 +54,7 @@ there was no decision, 4 if the gate failed, 130 if it was interrupted`
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   base: { type: 'string' },
+  anchor: { type: 'string' },
   baseline: { type: 'string' },
   record: { type: 'string' },
   candidate: { type: 'string' },
@@ -69,20 +72,22 @@ export async function play(words: string[], signal: AbortSignal): Promise<number
     console.log(HELP)
     return 0
   }
-  const { base, baseline, markdown, json } = values
+  const { base, anchor, baseline, markdown, json } = values
   if ([base, baseline, values.record].filter((word) => word !== undefined).length !== 1) {
     throw new UsageError('one of --base, --baseline and --record is needed')
   }
+  if (anchor !== undefined && base === undefined) throw new UsageError('--anchor needs --base')
   const asked = rowsOf(values.rows)
   const ms = span('turn', values.turn)
   const seconds = span('time', values.time) / 1e3
   const runs = values.runs === undefined ? undefined : whole('runs', values.runs, 1, 10_000)
   const candidate = values.candidate === undefined ? 'ringpost' : buildIn(values.candidate)
-  const library = base === undefined ? undefined : buildIn(base)
-  const { rows, leftOut } = measurable(asked, [candidate, library ?? candidate])
+  const [library, older] = [base, anchor].map((word) => word === undefined ? word : buildIn(word))
+  const builds = [candidate, library, older].filter((build) => build !== undefined)
+  const { rows, leftOut } = measurable(asked, builds)
   if (rows.length === 0) throw new UsageError(`--rows: ${leftOut.join(', ')}`)
   const record = baseline === undefined ? undefined : baselineIn(baseline, rows)
-  const against = library === undefined ? { record: record! } : { library }
+  const against = library === undefined ? { record: record! } : { base: library, anchor: older }
   usage.writable({ record: values.record, markdown, json })
   const progress = new Progress()
   try {
@@ -92,11 +97,11 @@ export async function play(words: string[], signal: AbortSignal): Promise<number
       return 0
     }
     const result = await judge({
-      ...{ candidate, base: against, rows, leftOut, ms, seconds, signal, runsMin: runs },
+      ...{ candidate, against, rows, leftOut, ms, seconds, signal, runsMin: runs },
       ...reportTo(progress, seconds),
     })
     progress.clear()
-    conclude(result, base ?? baseline!, { markdown, json })
+    conclude(result, anchor === undefined ? (base ?? baseline!) : `${base} and ${anchor}`, { markdown, json })
     return EXIT[result.answer]
   } catch (error) {
     progress.clear()

@@ -12,8 +12,8 @@ import type { GatedRow } from './rows.mjs'
 export interface GateOptions {
   /** Module specifier of what is judged. @default 'ringpost', this build */
   candidate?: string
-  /** What it is compared with: a build, or a record. */
-  base: { library: string } | { record: Baseline }
+  /** What it is compared with: a build, and a much older one if given, or a record. */
+  against: { base: string; anchor?: string } | { record: Baseline }
   rows: GatedRow[]
   /** Rows that could not be measured, each with the reason. */
   leftOut: string[]
@@ -44,12 +44,16 @@ export interface GateResult {
 export interface JudgedRow extends Verdict {
   id: string
   name: string
+  /** With an anchor each row is judged twice. */
+  beside: Beside
   tolerance: number
   /** Medians of all runs: figures in `unit`, or, beside a record, times the reference. */
   candidate: number
-  base: number
+  before: number
   unit: string
 }
+
+export type Beside = 'base' | 'anchor' | 'record'
 
 /** What `--record` writes: logarithms of ratios to the reference, by row. */
 export interface Baseline {
@@ -59,33 +63,40 @@ export interface Baseline {
   rows: Record<string, number[]>
 }
 
+/** How many times its tolerance a row may lose beside an anchor: many small losses, each within the
+ * tolerance, add up to this. */
+const ANCHOR_TOLERANCES = 2
 /** How often rows are judged. More runs cost a little, and judging too often costs certainty. */
 const JUDGE_EVERY = 2
 /** A run does not count if other programs used more than this share of all cores. */
 const OTHERS_MAX = 0.05
 
 export async function gate(options: GateOptions): Promise<GateResult> {
-  const { candidate = 'ringpost', base, rows, leftOut, ms, signal, runsMin = 0 } = options
+  const { candidate = 'ringpost', against, rows, leftOut, ms, signal, runsMin = 0 } = options
   const directory = scratch()
   const watch = new Watch()
   const start = performance.now()
   const seconds = () => (performance.now() - start) / 1e3
   const found = new Map(rows.map(({ id }) => [id, [] as Measurement[]]))
-  const builds = { candidate, base: 'library' in base ? base.library : undefined }
+  const builds = { candidate, ...('base' in against ? against : {}) }
+  const comparisons = comparisonsOf(rows, against)
   let disturbed = 0
-  let judged = rows.map((row) => judgeRow(row, [], base))
+  let judged = comparisons.map((comparison) => judgeRow(comparison, []))
   for (let runs = 1; ; runs++) {
     if (runs % 8 === 1) await watch.ping()
     // A decided row is not measured again: time is spent where there is doubt.
     const counted = runs - 1 - disturbed
-    const open = rows.filter((_, index) => counted < runsMin || isOpen(judged[index]))
+    const isDone = (index: number) => counted >= runsMin && judged[index].answer !== 'undecided'
+    const open = rows.filter((row) =>
+      comparisons.some((comparison, index) => comparison.row === row && !isDone(index)),
+    )
     const run = await measureRun({ builds, rows: open, ms, number: runs, directory, signal })
     if (run.others > OTHERS_MAX) disturbed++
     else for (const [id, measurement] of run.measurements) found.get(id)!.push(measurement)
     const isJudged = (runs - disturbed) % JUDGE_EVERY === 0
     if (isJudged) {
-      judged = rows.map((row, index) =>
-        open.includes(row) ? judgeRow(row, found.get(row.id)!, base) : judged[index],
+      judged = comparisons.map((comparison, index) =>
+        isDone(index) ? judged[index] : judgeRow(comparison, found.get(comparison.row.id)!),
       )
     }
     const answer = conclude(judged.map((row) => row.answer))
@@ -97,8 +108,6 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     if (decided || seconds() * ((runs + 1) / runs) > options.seconds) return result
   }
 }
-
-const isOpen = ({ answer }: JudgedRow) => answer === 'undecided'
 
 /** Measures what later changes are compared with. */
 export async function record(
@@ -140,19 +149,40 @@ export function writeBaseline(file: string, baseline: Baseline): void {
   writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`)
 }
 
-function judgeRow(row: GatedRow, found: Measurement[], base: GateOptions['base']): JudgedRow {
-  const { id, name, tolerance, better } = row
-  const paired = 'library' in base
-  const unit = paired || row.measureReference === null ? row.unit : '×'
-  const candidates = found.map(paired ? ({ candidate }) => candidate! : besideReference)
-  const bases = paired ? found.map((measurement) => measurement.base!) : base.record.rows[id]
+interface Comparison {
+  row: GatedRow
+  beside: Beside
+  tolerance: number
+  /** Of a record. */
+  recorded?: number[]
+}
+
+function comparisonsOf(rows: GatedRow[], against: GateOptions['against']): Comparison[] {
+  const more = 'base' in against && against.anchor !== undefined
+  return rows.flatMap((row): Comparison[] => {
+    const { id, tolerance } = row
+    if ('record' in against) {
+      return [{ row, tolerance, beside: 'record', recorded: against.record.rows[id] }]
+    }
+    const base = { row, tolerance, beside: 'base' } as const
+    const anchor = { ...base, tolerance: ANCHOR_TOLERANCES * tolerance, beside: 'anchor' } as const
+    return more ? [base, anchor] : [base]
+  })
+}
+
+function judgeRow({ row, beside, tolerance, recorded }: Comparison, found: Measurement[]): JudgedRow {
+  const { id, name, better, measureReference } = row
+  const unit = recorded === undefined || measureReference === null ? row.unit : '×'
+  const candidates = found.map(recorded === undefined ? (one) => one.candidate! : besideReference)
+  const befores = recorded ?? found.map((one) => one[beside as Exclude<Beside, 'record'>]!)
   const figure = (values: number[]) =>
     Math.exp(unit !== '×' && better === 'less' ? -median(values) : median(values))
-  const verdict = paired
-    ? judgePaired(candidates.map((value, run) => value - bases[run]), tolerance)
-    : judgeApart(candidates, bases, tolerance)
-  const figures = { unit, candidate: figure(candidates), base: figure(bases) }
-  return { id, name, tolerance, ...verdict, ...figures }
+  const verdict =
+    recorded === undefined
+      ? judgePaired(candidates.map((value, run) => value - befores[run]), tolerance)
+      : judgeApart(candidates, befores, tolerance)
+  const figures = { unit, candidate: figure(candidates), before: figure(befores) }
+  return { id, name, beside, tolerance, ...verdict, ...figures }
 }
 
 const besideReference = ({ candidate, reference }: Measurement) => candidate! - reference!

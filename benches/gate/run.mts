@@ -11,7 +11,7 @@ import type { GatedRow, Subject } from './rows.mjs'
 
 /** The reference is measured only where the candidate is compared with a record: beside another
  * build of the same run it would cancel out. */
-export type Side = 'candidate' | 'base' | 'reference'
+export type Side = 'candidate' | 'base' | 'anchor' | 'reference'
 
 /** Logarithms of what each side did in one row of one run, with the sign that makes more better. */
 export type Measurement = Partial<Record<Side, number>>
@@ -20,6 +20,8 @@ export type Measurement = Partial<Record<Side, number>>
 export interface Builds {
   candidate: string
   base?: string
+  /** Older than the base. */
+  anchor?: string
 }
 
 export interface RunOptions {
@@ -27,7 +29,7 @@ export interface RunOptions {
   rows: GatedRow[]
   /** Milliseconds of a turn. */
   ms: number
-  /** The number of the run: candidate and base alternate in being first. */
+  /** The number of the run: the first and the last side alternate in being first. */
   number: number
   directory: string
   signal: AbortSignal
@@ -91,9 +93,10 @@ async function openSides(options: RunOptions, pairs: Pair[]): Promise<Sides> {
     }
     return { is, subject }
   }
-  const { candidate, base } = builds
+  const { candidate, base, anchor } = builds
   const sides = [await open('candidate', candidate)]
   sides.push(await (base === undefined ? open('reference', 'ringpost') : open('base', base)))
+  if (anchor !== undefined) sides.push(await open('anchor', anchor))
   return number % 2 === 1 ? sides.reverse() : sides
 }
 

@@ -10,6 +10,8 @@ const SENTENCES = {
   undecided: 'Undecided: the machine was too noisy for an answer in the time there was.',
 }
 
+const BESIDE = { base: 'before', anchor: 'at the anchor', record: 'recorded' }
+
 export function summary(result: GateResult, base: string): string[] {
   const { answer, seconds, rows, leftOut, state } = result
   return [
@@ -17,7 +19,8 @@ export function summary(result: GateResult, base: string): string[] {
     ...rows.map(
       (row) =>
         `${row.name.padEnd(28)} ${human(row.candidate, row.unit).padStart(9)}, ` +
-        `${human(row.base, row.unit).padStart(9)} before: ${change(row).padEnd(34)} ${row.answer}`,
+        `${human(row.before, row.unit).padStart(9)} ${BESIDE[row.beside]}: ` +
+        `${change(row).padEnd(34)} ${row.answer}`,
     ),
     ...leftOut.map((reason) => `LEFT OUT: ${reason}`),
     ...caution(state),
@@ -31,16 +34,16 @@ export function markdown(result: GateResult, base: string): string {
   const mark = { 'not slower': '✅', slower: '❌', undecided: '❔' }
   const lines = rows.map((row) => {
     const cells = [
-      ...[row.name, human(row.candidate, row.unit), human(row.base, row.unit)],
-      ...[change(row), `${row.tolerance * 100} %`, `${mark[row.answer]} ${row.answer}`],
+      ...[row.name, human(row.candidate, row.unit), human(row.before, row.unit)],
+      ...[BESIDE[row.beside], change(row), `${round(row.tolerance * 100)} %`, `${mark[row.answer]} ${row.answer}`],
     ]
     return `| ${cells.join(' | ')} |`
   })
   return [
     `## ${mark[answer]} ${SENTENCES[answer]}`,
     '',
-    '| row | this | base | this beside base | may lose | |',
-    '|---|---|---|---|---|---|',
+    '| row | this | other | which | this beside it | may lose | |',
+    '|---|---|---|---|---|---|---|',
     ...lines,
     '',
     ...leftOut.map((reason) => `Left out: ${reason}.\n`),
