@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import './setup.mjs'
 import { ROOT, become, step } from './step.mjs'
+import { buildWorker } from './worker.mjs'
 
 /** Options that may name a commit, which is then built. */
 const COMMITS = ['--base', '--anchor']
@@ -18,7 +19,7 @@ const words = process.argv.slice(2).flatMap((word) => {
   const option = COMMITS.find((name) => word.startsWith(`${name}=`))
   return option === undefined ? [word] : [option, word.slice(option.length + 1)]
 })
-if (!words.includes('-h') && !words.includes('--help')) await buildWorker(ROOT)
+if (!words.includes('-h') && !words.includes('--help')) await buildWorker()
 for (const option of COMMITS) {
   const at = words.indexOf(option) + 1
   const isTree = existsSync(join(words[at] ?? '', 'index.mjs'))
@@ -50,11 +51,4 @@ async function build(commit) {
   await step(`building ${commit.slice(0, 7)}`, process.execPath, ['ci/setup.mjs'], { cwd: folder })
   await buildWorker(folder)
   return folder
-}
-
-/** What rows of Rust are measured with; a commit from before it goes without those rows. */
-async function buildWorker(folder) {
-  if (!existsSync(join(folder, 'benches/rust/Cargo.toml'))) return
-  const cargo = ['build', '--release', '--locked', '--package', 'ringpost-bench']
-  await step('building the Rust half of the runner', 'cargo', cargo, { cwd: folder })
 }

@@ -152,6 +152,8 @@ test.serial('a rate that is not kept is reported as a failure', async (t) => {
 const SHORT_GATE = ['--rows', 'latency.64.p50', '--time', '1s', '--turn', '20ms']
 
 interface Judged {
+  runs: number
+  disturbed: number
   /** Figures are missing if others have disturbed all runs. */
   rows: {
     beside: string
@@ -159,6 +161,7 @@ interface Judged {
     unit: string
     candidate: number | null
     before: number | null
+    samples: number[]
   }[]
 }
 
@@ -168,8 +171,10 @@ test.serial('beside a build, figures of the gate have the unit of their row', as
   t.is(code, 3, out)
   t.regex(out, /\(1 of 1 rows undecided, \d+ runs/)
   t.regex(out, /round trip 64 B, p50 +[\d.–]+ .?s, +[\d.–]+ .?s before/)
-  const [{ unit, candidate, before }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
+  const { runs, disturbed, rows } = JSON.parse(readFileSync(json, 'utf8')) as Judged
+  const [{ unit, candidate, before, samples }] = rows
   t.is(unit, 'ns')
+  t.is(samples.length, runs - disturbed)
   for (const ns of [candidate, before]) t.true(ns === null || (ns > 100 && ns < 1e9), `${ns} ns`)
 })
 

@@ -51,6 +51,9 @@ export interface JudgedRow extends Verdict {
   candidate: number
   before: number
   unit: string
+  /** The logarithms that the answer is from, run by run: differences between two builds, or what the
+   * candidate did beside the reference. */
+  samples: number[]
 }
 
 export type Beside = 'base' | 'anchor' | 'record'
@@ -177,11 +180,12 @@ function judgeRow({ row, beside, tolerance, recorded }: Comparison, found: Measu
   const befores = recorded ?? found.map((one) => one[beside as Exclude<Beside, 'record'>]!)
   const figure = (values: number[]) =>
     Math.exp(unit !== '×' && better === 'less' ? -median(values) : median(values))
-  const verdict =
-    recorded === undefined
-      ? judgePaired(candidates.map((value, run) => value - befores[run]), tolerance)
-      : judgeApart(candidates, befores, tolerance)
-  const figures = { unit, candidate: figure(candidates), before: figure(befores) }
+  const paired = recorded === undefined
+  const samples = paired ? candidates.map((value, run) => value - befores[run]) : candidates
+  const verdict = paired
+    ? judgePaired(samples, tolerance)
+    : judgeApart(samples, recorded, tolerance)
+  const figures = { unit, candidate: figure(candidates), before: figure(befores), samples }
   return { id, name, beside, tolerance, ...verdict, ...figures }
 }
 
