@@ -11,16 +11,23 @@ const REPEATS = 5
 /** Long enough for what happens at a start to be over. */
 const SETTLE_MS = 700
 
-/** Resident bytes of a bare process, and of one that is connected. */
-export async function bareNode(directory: string): Promise<[bare: number, connected: number]> {
-  const name = `memory-${process.pid}`
-  const server = await serve('ringpost', name, { directory })
+let servers = 0
+
+/** Resident bytes of a bare process, and of one that is connected by `library`. */
+export async function bareNode(
+  directory: string,
+  { library = 'ringpost', repeats = REPEATS } = {},
+): Promise<[bare: number, connected: number]> {
+  const name = `memory-${process.pid}-${++servers}`
+  const server = await serve('ringpost', name, { directory, library })
   const bare: number[] = []
   const connected: number[] = []
   try {
-    for (let turn = 0; turn < REPEATS; turn++) {
-      bare.push(await resident([]))
-      connected.push(await resident([name, directory]))
+    for (let turn = 0; turn < repeats; turn++) {
+      // How busy the machine is does not matter to them, so they may run at the same time.
+      const both = await Promise.all([resident([]), resident([name, directory, library])])
+      bare.push(both[0])
+      connected.push(both[1])
     }
   } finally {
     server.kill()
@@ -37,9 +44,9 @@ async function resident(args: string[]): Promise<number> {
 }
 
 if (process.argv[2] === 'child') {
-  const [, , , name, directory] = process.argv
+  const [, , , name, directory, library] = process.argv
   if (name !== undefined) {
-    const { connect, method } = await import('ringpost')
+    const { connect, method } = (await import(library)) as typeof import('ringpost')
     const client = await connect(name, { directory })
     await client.request(method('echo')).catch(() => {})
   }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Worker, isMainThread, workerData } from 'node:worker_threads'
+import { TICK_MS } from './process.mjs'
 
 export interface Machine {
   processor: string
@@ -74,9 +75,6 @@ export function watchOthers(): (oursMs: number) => number {
     return total > 0 ? Math.max(0, (after.busy - before.busy - oursMs / TICK_MS) / total) : 0
   }
 }
-
-/** What /proc/stat counts in. */
-const TICK_MS = 10
 
 function commit(): string {
   try {

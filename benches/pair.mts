@@ -26,6 +26,8 @@ export interface PairOptions {
   languages?: Languages
   /** Which cores each side may use, as taskset takes them. */
   cores?: { server?: string; client?: string }
+  /** The Rust program, where it is that of another build. */
+  worker?: string
 }
 
 type Options<Name extends Command['do']> = Omit<Command & { do: Name }, 'do'>
@@ -70,10 +72,10 @@ export class Pair {
 
   /** Two processes that talk by the transport of that name. */
   static async open(name: string, options: PairOptions): Promise<Pair> {
-    const { languages = 'ts-ts', cores = {} } = options
+    const { languages = 'ts-ts', cores = {}, worker } = options
     const transport = transportOf(name)
     const [asks, serves] = languages.split('-') as [Language, Language]
-    const rust = transport.rust === null ? undefined : RUST_PROGRAMS[transport.rust]
+    const rust = worker ?? (transport.rust === null ? undefined : RUST_PROGRAMS[transport.rust])
     const pair = new Pair(
       new Process(asks, { cores: cores.client, rust }),
       new Process(serves, { cores: cores.server, rust }),

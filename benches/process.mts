@@ -10,6 +10,9 @@ import { RUST_PROGRAMS } from './transports.mjs'
 
 export type Language = 'ts' | 'rust'
 
+/** What /proc counts in. */
+export const TICK_MS = 10
+
 const WORKER = fileURLToPath(new URL('./worker.mjs', import.meta.url))
 
 interface Answer {
@@ -89,6 +92,13 @@ export function cpuMs(pid: number): number {
     }
   })
   return spans.reduce((sum, ns) => sum + ns, 0) / 1e6
+}
+
+/** What all processes have taken that were started here and have ended. */
+export function endedCpuMs(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1].split(' ')
+  const ticks = Number(fields[13]) + Number(fields[14])
+  return ticks * TICK_MS
 }
 
 export function residentBytes(pid: number): number {

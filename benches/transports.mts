@@ -86,9 +86,13 @@ export function transportOf(name: string): TransportEntry {
   return found
 }
 
+/** The Rust program of a build, by its module specifier, once it is built. */
+export const workerOf = (library: string): string =>
+  fileURLToPath(new URL('target/release/bench-worker', library === 'ringpost' ? ROOT : library))
+
 /** Where the Rust programs are, once they are built. */
 export const RUST_PROGRAMS = {
-  worker: fileURLToPath(new URL('target/release/bench-worker', ROOT)),
+  worker: workerOf('ringpost'),
   peers: fileURLToPath(new URL('benches/peers/rust/target/release/peers-worker', ROOT)),
 }
 

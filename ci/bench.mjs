@@ -6,7 +6,8 @@
 import { parseArgs } from 'node:util'
 import './setup.mjs'
 import { setUpPeers } from './peers.mjs'
-import { become, step } from './step.mjs'
+import { become } from './step.mjs'
+import { buildWorker } from './worker.mjs'
 
 const words = process.argv.slice(2)
 const { values } = parseArgs({
@@ -36,8 +37,7 @@ async function isMeant() {
 }
 
 async function build() {
-  const cargo = ['build', '--release', '--locked', '--package', 'ringpost-bench']
-  await step('building the Rust half of the runner', 'cargo', cargo)
+  await buildWorker()
   const peers = values.peers ?? (values.quick ? 'builtin' : 'all')
   if (!['builtin', 'none'].includes(peers)) await setUpPeers()
 }

@@ -72,6 +72,8 @@ for (const [words, sentence] of [
   [['gate'], /one of --base, --baseline and --record is needed/],
   [['gate', '--base', 'nowhere'], /'nowhere' is neither a commit nor a built tree/],
   [['gate', '--base', '.', '--rows', 'moon'], /no gated row 'moon'/],
+  [['gate', '--anchor', '.', '--record', taken], /--anchor needs --base/],
+  [['gate', '--base', '.', '--anchor', 'nowhere'], /'nowhere' is neither a commit nor a built tree/],
   [['gate', '--baseline', taken], /--baseline: cannot read/],
   [['gate', '--baseline', noJson], /--baseline: '.*' is not JSON/],
   [['gate', '--record', taken], /--record: cannot write/],
@@ -171,6 +173,63 @@ test.serial('curves of both transports are measured, and printed with their bend
     t.regex(readFileSync(page, 'utf8'), new RegExp(`<h3>${title}</h3>`))
   }
   t.is(out.match(/^Ringpost: .* Unix socket, by an expert: /gm)!.length, 5)
+})
+
+const SHORT_GATE = ['--rows', 'latency.64.p50', '--time', '1s', '--turn', '20ms']
+
+interface Judged {
+  runs: number
+  disturbed: number
+  /** Figures are missing if others have disturbed all runs. */
+  rows: {
+    beside: string
+    tolerance: number
+    unit: string
+    candidate: number | null
+    before: number | null
+    samples: number[]
+  }[]
+}
+
+test.serial('beside a build, figures of the gate have the unit of their row', async (t) => {
+  const json = join(directory, 'gate.json')
+  const { code, out } = await play('gate', '--base', '.', ...SHORT_GATE, '--json', json)
+  t.is(code, 3, out)
+  t.regex(out, /\(1 of 1 rows undecided, \d+ runs/)
+  t.regex(out, /round trip 64 B, p50 +[\d.–]+ .?s, +[\d.–]+ .?s before/)
+  const { runs, disturbed, rows } = JSON.parse(readFileSync(json, 'utf8')) as Judged
+  const [{ unit, candidate, before, samples }] = rows
+  t.is(unit, 'ns')
+  t.is(samples.length, runs - disturbed)
+  for (const ns of [candidate, before]) t.true(ns === null || (ns > 100 && ns < 1e9), `${ns} ns`)
+})
+
+test.serial('an anchor is judged beside the base, with twice the tolerance', async (t) => {
+  const json = join(directory, 'anchor.json')
+  const both = ['--base', '.', '--anchor', '.']
+  const { code, out } = await play('gate', ...both, ...SHORT_GATE, '--json', json)
+  t.is(code, 3, out)
+  t.regex(out, /before: .*\n.* at the anchor: .*\n/)
+  const { rows } = JSON.parse(readFileSync(json, 'utf8')) as Judged
+  t.deepEqual(rows.map(({ beside, tolerance }) => [beside, tolerance]), [
+    ['base', 0.05],
+    ['anchor', 0.1],
+  ])
+})
+
+test.serial('beside a record they are times the reference', async (t) => {
+  const [file, json] = [join(directory, 'record.json'), join(directory, 'beside.json')]
+  t.is((await play('gate', '--record', file, '--runs', '1', ...SHORT_GATE)).code, 0)
+  const recorded = JSON.parse(readFileSync(file, 'utf8')) as { rows: Record<string, number[]> }
+  // A run that others have disturbed is not recorded.
+  recorded.rows['latency.64.p50'] = [Math.log(40)]
+  writeFileSync(file, JSON.stringify(recorded))
+  const { code, out } = await play('gate', '--baseline', file, ...SHORT_GATE, '--json', json)
+  t.is(code, 3, out)
+  t.regex(out, /times better than the reference/)
+  const [{ unit, before }] = (JSON.parse(readFileSync(json, 'utf8')) as Judged).rows
+  t.is(unit, '×')
+  t.is(Math.round(before!), 40)
 })
 
 test.serial('an interruption ends the run with the figures known by then', async (t) => {

@@ -12,7 +12,7 @@ import {
   type GateOptions,
   type GateResult,
 } from '../gate/gate.mjs'
-import { gatedRows, type GatedRow } from '../gate/rows.mjs'
+import { gatedRows, measurable, type GatedRow } from '../gate/rows.mjs'
 import { markdown, summary } from '../gate/summary.mjs'
 import { Progress } from './progress.mjs'
 import * as usage from './usage.mjs'
@@ -20,12 +20,14 @@ import { span, UsageError, whole } from './usage.mjs'
 
 const EXIT = { 'not slower': 0, slower: 1, undecided: 3 }
 /** A record has to be known better than what is judged by it. */
-const RECORDED_RUNS = 24
+const RECORDED_RUNS = 40
 
 export const HELP = `usage: npm run gate -- --base <commit> | --baseline <file> | --record <file> [options]
 
   --base <commit>      what to compare with: a commit, which is built first, or the folder of a
                        built tree
+  --anchor <commit>    beside --base, something older, like the last release: each row may lose twice
+                       its tolerance beside it, so that small losses do not add up unseen
   --baseline <file>    figures to compare with that --record wrote, best on the same machine
   --record <file>      writes such figures of this build
 
@@ -34,16 +36,17 @@ options
   --rows <list>        only these rows: ${gatedRows()
     .map(({ id }) => id)
     .join(', ')}
-  --time <span>        the longest it may take, like 3m        (3m)
+  --time <span>        the longest it may take, like 3m        (8m)
   --turn <span>        of one turn, like 60ms                  (60ms)
   --runs <n>           continues for so many runs, decided or not
   --markdown <file>    adds a summary for a CI page; in GitHub Actions that is $GITHUB_STEP_SUMMARY
   --json <file>        writes the result
   -h, --help           prints this text
 
-Both builds and a plain Unix socket are measured in turns, each figure in terms of the socket's, in
-processes that are started anew for every run, until every row is decided or time is up. A row is
-slower if it has lost more than its tolerance in benches/budgets.json.
+All builds are measured in turns, in processes that are started anew for every run, until every row
+is decided or time is up. With a record it is this build and a Unix socket, as an expert writes it,
+and each figure counts in terms of the socket's. A row is slower if it has lost more than its
+tolerance in benches/budgets.json.
 
 exit code: 0 if nothing is slower, 1 if something is, 2 for a mistake in the command line, 3 if
 there was no decision, 4 if the gate failed, 130 if it was interrupted`
@@ -51,11 +54,12 @@ there was no decision, 4 if the gate failed, 130 if it was interrupted`
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   base: { type: 'string' },
+  anchor: { type: 'string' },
   baseline: { type: 'string' },
   record: { type: 'string' },
   candidate: { type: 'string' },
   rows: { type: 'string' },
-  time: { type: 'string', default: '3m' },
+  time: { type: 'string', default: '8m' },
   turn: { type: 'string', default: '60ms' },
   runs: { type: 'string' },
   markdown: { type: 'string' },
@@ -68,30 +72,36 @@ export async function play(words: string[], signal: AbortSignal): Promise<number
     console.log(HELP)
     return 0
   }
-  const { base, baseline, markdown, json } = values
+  const { base, anchor, baseline, markdown, json } = values
   if ([base, baseline, values.record].filter((word) => word !== undefined).length !== 1) {
     throw new UsageError('one of --base, --baseline and --record is needed')
   }
-  const rows = rowsOf(values.rows)
+  if (anchor !== undefined && base === undefined) throw new UsageError('--anchor needs --base')
+  const asked = rowsOf(values.rows)
   const ms = span('turn', values.turn)
   const seconds = span('time', values.time) / 1e3
   const runs = values.runs === undefined ? undefined : whole('runs', values.runs, 1, 10_000)
-  const candidate = values.candidate === undefined ? undefined : buildIn(values.candidate)
-  const against = baseline === undefined ? undefined : { record: baselineIn(baseline, rows) }
-  const library = base === undefined ? undefined : { library: buildIn(base) }
+  const candidate = values.candidate === undefined ? 'ringpost' : buildIn(values.candidate)
+  const [library, older] = [base, anchor].map((word) => word === undefined ? word : buildIn(word))
+  const builds = [candidate, library, older].filter((build) => build !== undefined)
+  const { rows, leftOut } = measurable(asked, builds)
+  if (rows.length === 0) throw new UsageError(`--rows: ${leftOut.join(', ')}`)
+  const record = baseline === undefined ? undefined : baselineIn(baseline, rows)
+  const against = library === undefined ? { record: record! } : { base: library, anchor: older }
   usage.writable({ record: values.record, markdown, json })
   const progress = new Progress()
   try {
     if (values.record !== undefined) {
+      for (const reason of leftOut) console.log(`LEFT OUT: ${reason}`)
       await recordTo(values.record, { rows, ms, signal, runs: runs ?? RECORDED_RUNS }, progress)
       return 0
     }
     const result = await judge({
-      ...{ candidate, base: against ?? library!, rows, ms, seconds, signal, runsMin: runs },
+      ...{ candidate, against, rows, leftOut, ms, seconds, signal, runsMin: runs },
       ...reportTo(progress, seconds),
     })
     progress.clear()
-    conclude(result, base ?? baseline!, { markdown, json })
+    conclude(result, anchor === undefined ? (base ?? baseline!) : `${base} and ${anchor}`, { markdown, json })
     return EXIT[result.answer]
   } catch (error) {
     progress.clear()

@@ -3,23 +3,25 @@
 // each row, however many turns it has.
 
 import { availableParallelism } from 'node:os'
-import type { Settings } from '../adapter.mjs'
 import { watchOthers } from '../machine.mjs'
 import { Pair } from '../pair.mjs'
-import { cpuMs } from '../process.mjs'
-import type { GatedRow } from './rows.mjs'
+import { cpuMs, endedCpuMs } from '../process.mjs'
+import { workerOf } from '../transports.mjs'
+import type { GatedRow, Subject } from './rows.mjs'
 
-/** Logarithms of how many times better than the reference each build is, in one row of one run. */
-export interface Measurement {
-  candidate: number
-  /** Missing if the base is a record. */
-  base?: number
-}
+/** The reference is measured only where the candidate is compared with a record: beside another
+ * build of the same run it would cancel out. */
+export type Side = 'candidate' | 'base' | 'anchor' | 'reference'
 
-/** Module specifiers of builds. */
+/** Logarithms of what each side did in one row of one run, with the sign that makes more better. */
+export type Measurement = Partial<Record<Side, number>>
+
+/** Module specifiers of builds; without a base the reference is measured. */
 export interface Builds {
   candidate: string
   base?: string
+  /** Older than the base. */
+  anchor?: string
 }
 
 export interface RunOptions {
@@ -27,7 +29,7 @@ export interface RunOptions {
   rows: GatedRow[]
   /** Milliseconds of a turn. */
   ms: number
-  /** The number of the run: candidate and base alternate in being first. */
+  /** The number of the run: the first and the last side alternate in being first. */
   number: number
   directory: string
   signal: AbortSignal
@@ -43,73 +45,76 @@ export interface Run {
   others: number
 }
 
-/** Measures all rows in new processes: candidate, reference, base, and the same backward. */
+/** Measures all rows in new processes: candidate, base, and the same backward. */
 export async function measureRun(options: RunOptions): Promise<Run> {
   const { rows, ms, signal } = options
-  const others = watchOthers()
-  const startedAt = process.cpuUsage()
   const pairs: Pair[] = []
+  const others = watchOthers()
+  const used = () => {
+    const { user, system } = process.cpuUsage()
+    const running = pairs.flatMap(({ pids }) => pids).map(cpuMs)
+    return running.reduce((sum, ms) => sum + ms, (user + system) / 1e3 + endedCpuMs())
+  }
+  const before = used()
   const stop = () => pairs.forEach((pair) => pair.kill())
   signal.addEventListener('abort', stop)
   try {
     const sides = await openSides(options, pairs)
     for (const row of rows) {
-      for (const { pair, is } of sides) await measureOf(row, is)(pair, row.warmUpMs)
+      if (row.warmUpMs === 0) continue
+      for (const { subject, is } of sides) await measureOf(row, is)(subject, row.warmUpMs)
     }
     const measurements = new Map<string, Measurement>()
     for (const row of rows) measurements.set(row.id, await measureRow(row, sides, ms))
-    const { user, system } = process.cpuUsage(startedAt)
-    const workers = pairs.flatMap(({ pids }) => pids).map(cpuMs)
-    const ours = workers.reduce((sum, ms) => sum + ms, (user + system) / 1e3)
-    const used = others(ours)
+    const share = others(used() - before)
     for (const pair of pairs) await pair.close()
-    return { measurements, others: used }
+    return { measurements, others: share }
   } finally {
     signal.removeEventListener('abort', stop)
     stop()
   }
 }
 
-interface Side {
-  pair: Pair
-  is: 'candidate' | 'reference' | 'base'
-}
+type Sides = { is: Side; subject: Subject }[]
 
 /** Starts the processes of all sides; each is in `pairs` as soon as it is open. */
-async function openSides(options: RunOptions, pairs: Pair[]): Promise<Side[]> {
-  const { builds, number, directory } = options
-  const open = async (is: Side['is'], name: string, settings: Settings = {}) => {
-    const pair = await Pair.open(name, { settings: { directory, ...settings }, cores: CORES })
-    pairs.push(pair)
-    return { pair, is }
+async function openSides(options: RunOptions, pairs: Pair[]): Promise<Sides> {
+  const { builds, rows, number, directory } = options
+  const open = async (is: Side, library: string) => {
+    const name = is === 'reference' ? 'expert' : 'ringpost'
+    const subject: Subject = { library, directory }
+    const settings = { directory, library }
+    if (rows.some(({ pair }) => pair === 'node')) {
+      pairs.push((subject.node = await Pair.open(name, { settings, cores: CORES })))
+    }
+    if (rows.some(({ pair }) => pair === 'rust')) {
+      const rust = { languages: 'rust-rust', worker: workerOf(library) } as const
+      pairs.push((subject.rust = await Pair.open(name, { settings, cores: CORES, ...rust })))
+    }
+    return { is, subject }
   }
-  const sides = [
-    await open('candidate', 'ringpost', { library: builds.candidate }),
-    await open('reference', 'expert'),
-  ]
-  if (builds.base !== undefined) {
-    sides.push(await open('base', 'ringpost', { library: builds.base }))
-  }
+  const { candidate, base, anchor } = builds
+  const sides = [await open('candidate', candidate)]
+  sides.push(await (base === undefined ? open('reference', 'ringpost') : open('base', base)))
+  if (anchor !== undefined) sides.push(await open('anchor', anchor))
   return number % 2 === 1 ? sides.reverse() : sides
 }
 
-const measureOf = (row: GatedRow, is: Side['is']) =>
-  (is === 'reference' && row.measureReference) || row.measure
-
 /** There and back again. The best turn counts, because other programs can only make a turn worse.
  * */
-async function measureRow(row: GatedRow, sides: Side[], ms: number): Promise<Measurement> {
-  const best = { candidate: -Infinity, reference: -Infinity, base: -Infinity }
+async function measureRow(row: GatedRow, sides: Sides, ms: number): Promise<Measurement> {
+  const best: Measurement = {}
   for (let turn = 0; turn < row.turns; turn++) {
     const order = turn % 2 === 0 ? sides : [...sides].reverse()
-    for (const { pair, is } of order) {
-      const figure = Math.log(await measureOf(row, is)(pair, ms))
-      best[is] = Math.max(best[is], row.better === 'less' ? -figure : figure)
+    for (const { subject, is } of order) {
+      const figure = Math.log(await measureOf(row, is)(subject, ms))
+      best[is] = Math.max(best[is] ?? -Infinity, row.better === 'less' ? -figure : figure)
     }
   }
-  const { candidate, reference, base } = best
-  return {
-    candidate: candidate - reference,
-    base: sides.length === 3 ? base - reference : undefined,
-  }
+  return best
+}
+
+function measureOf(row: GatedRow, is: Side): GatedRow['measure'] {
+  if (is !== 'reference' || row.measureReference === undefined) return row.measure
+  return row.measureReference ?? (() => Promise.resolve(1))
 }

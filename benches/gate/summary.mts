@@ -1,8 +1,7 @@
 // What the gate found, for a terminal and for the page of a CI.
 
-import { budgets } from '../budgets.mjs'
 import { caution } from '../report/table.mjs'
-import { round } from '../words.mjs'
+import { human, round } from '../words.mjs'
 import type { GateResult, JudgedRow } from './gate.mjs'
 
 const SENTENCES = {
@@ -11,38 +10,43 @@ const SENTENCES = {
   undecided: 'Undecided: the machine was too noisy for an answer in the time there was.',
 }
 
+const BESIDE = { base: 'before', anchor: 'at the anchor', record: 'recorded' }
+
 export function summary(result: GateResult, base: string): string[] {
-  const { answer, seconds, rows, state } = result
+  const { answer, seconds, rows, leftOut, state } = result
   return [
+    ...(rows.some(({ unit }) => unit === '×') ? ['× is how many times better than the reference'] : []),
     ...rows.map(
       (row) =>
-        `${row.name.padEnd(28)} ${round(row.candidate).padStart(6)}× the reference, ` +
-        `${round(row.base).padStart(6)}× before: ${change(row).padEnd(34)} ${row.answer}`,
+        `${row.name.padEnd(28)} ${human(row.candidate, row.unit).padStart(9)}, ` +
+        `${human(row.before, row.unit).padStart(9)} ${BESIDE[row.beside]}: ` +
+        `${change(row).padEnd(34)} ${row.answer}`,
     ),
+    ...leftOut.map((reason) => `LEFT OUT: ${reason}`),
     ...caution(state),
     `${SENTENCES[answer]} (${counted(result)} in ${Math.round(seconds)} s, beside ${base})`,
   ]
 }
 
 export function markdown(result: GateResult, base: string): string {
-  const { answer, seconds, rows, machine, state } = result
+  const { answer, seconds, rows, leftOut, machine, state } = result
   const { processor, cores, kernel, node, commit } = machine
   const mark = { 'not slower': '✅', slower: '❌', undecided: '❔' }
   const lines = rows.map((row) => {
-    const bar = budgets.find(({ id }) => id === row.id)!.bar
     const cells = [
-      ...[row.name, `${round(row.candidate)}×`, `${round(row.base)}×`, `${bar}×`],
-      ...[change(row), `${row.tolerance * 100} %`, `${mark[row.answer]} ${row.answer}`],
+      ...[row.name, human(row.candidate, row.unit), human(row.before, row.unit)],
+      ...[BESIDE[row.beside], change(row), `${round(row.tolerance * 100)} %`, `${mark[row.answer]} ${row.answer}`],
     ]
     return `| ${cells.join(' | ')} |`
   })
   return [
     `## ${mark[answer]} ${SENTENCES[answer]}`,
     '',
-    '| row | this, beside the reference | base, beside it | bar | this beside base | may lose | |',
+    '| row | this | other | which | this beside it | may lose | |',
     '|---|---|---|---|---|---|---|',
     ...lines,
     '',
+    ...leftOut.map((reason) => `Left out: ${reason}.\n`),
     `Commit ${commit} beside ${base}: ${counted(result)} in ${Math.round(seconds)} s on ` +
       `${processor}, ${cores} cores, Linux ${kernel}, Node ${node}.`,
     ...caution(state),
@@ -50,12 +54,19 @@ export function markdown(result: GateResult, base: string): string {
   ].join('\n')
 }
 
-const counted = ({ runs, disturbed }: GateResult) =>
-  `${runs} runs${disturbed === 0 ? '' : `, ${disturbed} of them disturbed by other programs`}`
+function counted({ runs, disturbed, rows }: GateResult): string {
+  const open = rows.filter(({ answer }) => answer === 'undecided').length
+  return [
+    ...(open === 0 ? [] : [`${open} of ${rows.length} rows undecided`]),
+    `${runs} runs`,
+    ...(disturbed === 0 ? [] : [`${disturbed} of them disturbed by other programs`]),
+  ].join(', ')
+}
 
 function change({ ratio, low, high }: JudgedRow): string {
   const percent = (value: number) =>
     `${value >= 1 ? '+' : '−'}${round(Math.abs(value - 1) * 100)} %`
+  if (Number.isNaN(ratio)) return 'not known yet'
   if (!Number.isFinite(high)) return `${percent(ratio)}, not known yet`
   return `${percent(ratio)} (${percent(low)} to ${percent(high)})`
 }
