@@ -186,6 +186,10 @@ pub enum Readiness {
     Nothing,
 }
 
+/// The most bytes of messages that are alike which [`Host::room_for_alike`] is asked for at once:
+/// no more than a nearest cache holds beside everything else.
+pub const ALIKE_LEN_MAX: usize = 8 << 10;
+
 /// The program that drives an engine: receives messages and events. It must not block.
 pub trait Host {
     /// What it can take of this link now. The rest stays in the rings, which puts backpressure on

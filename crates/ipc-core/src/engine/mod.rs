@@ -51,7 +51,7 @@ use crate::session::Draft;
 use crate::time::Time;
 
 pub use directory::DIRECTORY_VARIABLE;
-pub use host::{Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
+pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
 pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Taken};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
 pub use os::bell::Waker;

@@ -1,8 +1,8 @@
 //! The host that the engine of a blocking client or server is driven with.
 
 use ipc_core::{
-    Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId, Message,
-    Readiness, RemoteError, Result, take_frame,
+    ALIKE_LEN_MAX, Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId,
+    Message, Readiness, RemoteError, Result, take_frame,
 };
 
 use super::sources::{Items, Sources};
@@ -63,7 +63,7 @@ impl Dispatcher {
             flows: Flows::new(),
             sources: Sources::default(),
             buffers: Buffers::default(),
-            alike: Vec::new(),
+            alike: vec![0; ALIKE_LEN_MAX],
             answers: Vec::new(),
             changes: Changes::default(),
             unhandled: 0,
@@ -190,10 +190,7 @@ impl Host for Dispatcher {
         if message.kind != Kind::OneWay {
             return None;
         }
-        if self.alike.len() < len {
-            self.alike.resize(len, 0);
-        }
-        Some(&mut self.alike[..len])
+        self.alike.get_mut(..len)
     }
 
     fn received_alike(&mut self, link: LinkId, message: &Message, len: usize) {

@@ -6,15 +6,14 @@ use super::receiving::budget_of;
 use super::{Carrier, Link};
 use crate::checksum::{self, CrcMode};
 use crate::engine::carrier::Payload;
-use crate::engine::host::{Host, Readiness};
+use crate::engine::host::{ALIKE_LEN_MAX, Host, Readiness};
 use crate::error::Corrupt;
 use crate::header::{HEADER_LEN, Header, bytes_to_words, frame_len};
 use crate::lanes::frame_cost;
 
 /// Bytes copied at once: few at first, because what follows may be something else and is copied in
-/// vain then, and never more than a nearest cache holds beside everything else.
+/// vain then.
 const AHEAD_FIRST: usize = 1 << 10;
-const AHEAD_MAX: usize = 8 << 10;
 
 /// What was read of a copy.
 #[derive(Default)]
@@ -50,7 +49,7 @@ impl<C: Carrier> Link<C> {
             let read = self.copy_alike(ring, &model, ahead, budget - *frames, host);
             if read > 0 {
                 *frames += read;
-                ahead = (ahead * 2).min(AHEAD_MAX);
+                ahead = (ahead * 2).min(ALIKE_LEN_MAX);
                 continue;
             }
             let (id, payload) = (self.carrier.header(ring).id, self.carrier.payload(ring));
@@ -77,7 +76,7 @@ impl<C: Carrier> Link<C> {
         host: &mut impl Host,
     ) -> u32 {
         let len = frame_len(self.carrier.header(ring).len as usize).max(ahead);
-        if len > AHEAD_MAX {
+        if len > ALIKE_LEN_MAX {
             return 0;
         }
         let message = *self.session.message();
