@@ -96,7 +96,9 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     const run = await measureRun({ builds, rows: open, ms, number: runs, directory, signal })
     if (run.others > OTHERS_MAX) disturbed++
     else for (const [id, measurement] of run.measurements) found.get(id)!.push(measurement)
-    const isJudged = (runs - disturbed) % JUDGE_EVERY === 0
+    // A run that might not end in time is not begun.
+    const isLast = seconds() * ((runs + 1) / runs) > options.seconds
+    const isJudged = isLast || (runs - disturbed) % JUDGE_EVERY === 0
     if (isJudged) {
       judged = comparisons.map((comparison, index) =>
         isDone(index) ? judged[index] : judgeRow(comparison, found.get(comparison.row.id)!),
@@ -107,8 +109,7 @@ export async function gate(options: GateOptions): Promise<GateResult> {
     const result = { answer, runs, disturbed, seconds: seconds(), rows: judged, ...about }
     options.progress(runs, result)
     const decided = isJudged && answer !== 'undecided' && runs - disturbed >= runsMin
-    // A run that might not end in time is not begun.
-    if (decided || seconds() * ((runs + 1) / runs) > options.seconds) return result
+    if (decided || isLast) return result
   }
 }
 
