@@ -17,8 +17,8 @@ const TAIL = 50
 /** Where all messages of a process pass before they are sent. */
 const sent = (kind, size, every = 1) => ({
   file: 'dist/ts/runtime/outbox.js',
-  at: /^ {4}append\(payload, trace\) \{$/m,
-  line: `if (this.kind === plantedKind && payload.length === ${size}) spin(${every});`,
+  at: /^ {4}append\(payload, length, trace\) \{$/m,
+  line: `if (this.kind === plantedKind && length === ${size}) spin(${every});`,
   rest: `const plantedKind = native_js_1.native.${kind};\n`,
 })
 
