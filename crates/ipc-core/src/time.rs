@@ -52,6 +52,11 @@ impl Time {
         Self::read(ClockId::MonotonicCoarse) + span + COARSE_TICK
     }
 
+    /// How long it is until then; `None`: for ever.
+    pub fn remaining(self) -> Option<Duration> {
+        (self != Self::NEVER).then(|| self.saturating_since(Self::now()))
+    }
+
     /// What is left until then; zero when it is past.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -130,28 +130,31 @@ impl Session {
     #[inline]
     pub(super) fn receive_item(&mut self) -> Result<bool, Corrupt> {
         let Message { kind, id, len, .. } = self.message;
-        let Some(stream) = self.stream(kind, id, Direction::In) else {
-            return self.receive_late_item();
-        };
-        if stream.ended && kind == Kind::RequestItem {
-            return Err(Corrupt::NoStream { id });
-        }
-        if !stream.receive(len) {
-            return Err(Corrupt::Credit { id, len });
-        }
-        self.slots_of(kind, Direction::In).item_arrived(item_cost(len));
-        Ok(true)
+        if self.take_in_item(kind, id, len) { Ok(true) } else { self.receive_odd_item() }
     }
 
     /// Takes in an item that is wanted and has credit. False: it is not, or has none.
     #[inline]
-    pub(super) fn receive_plain_item(&mut self, kind: Kind, id: u64, len: usize) -> bool {
+    pub(super) fn take_in_item(&mut self, kind: Kind, id: u64, len: usize) -> bool {
         let Some(stream) = self.stream(kind, id, Direction::In) else { return false };
         if (stream.ended && kind == Kind::RequestItem) || !stream.receive(len) {
             return false;
         }
         self.slots_of(kind, Direction::In).item_arrived(item_cost(len));
         true
+    }
+
+    /// What is to be said of an item that was not taken in.
+    #[cold]
+    fn receive_odd_item(&mut self) -> Result<bool, Corrupt> {
+        let Message { kind, id, len, .. } = self.message;
+        match self.stream(kind, id, Direction::In) {
+            None => self.receive_late_item(),
+            Some(stream) if stream.ended && kind == Kind::RequestItem => {
+                Err(Corrupt::NoStream { id })
+            }
+            Some(_) => Err(Corrupt::Credit { id, len }),
+        }
     }
 
     /// It is not wanted any more; but a request that is in flight has no items it was not made for.

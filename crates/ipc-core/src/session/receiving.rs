@@ -111,7 +111,7 @@ impl Session {
         let is_wanted = match self.message.kind {
             Kind::OneWay => true,
             kind if kind.is_answer() => self.calls.is_live(id),
-            kind => self.receive_plain_item(kind, id, len),
+            kind => self.take_in_item(kind, id, len),
         };
         if is_wanted {
             (self.message.id, self.message.len) = (id, len);

@@ -43,7 +43,7 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{LinkId, Message, StopSignal, Time};
+use ipc_core::{LinkId, Message, StopSignal};
 
 use crate::api::CallOptions;
 
@@ -160,8 +160,7 @@ impl Ticket {
     /// # }
     /// ```
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = self.message.deadline;
-        (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
+        self.message.deadline.remaining()
     }
 
     /// As [`Request::within`], for a request that is made later.

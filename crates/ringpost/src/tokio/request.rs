@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{Draft, LinkId, Message, Peer, RemoteError, Result, Sent, Time};
+use ipc_core::{Draft, LinkId, Message, Peer, RemoteError, Result, Sent};
 
 use super::asking::Line;
 use super::call::Call;
@@ -65,8 +65,7 @@ impl Request {
     /// # }
     /// ```
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = self.message.deadline;
-        (deadline != Time::NEVER).then(|| deadline.saturating_since(Time::now()))
+        self.message.deadline.remaining()
     }
 
     /// The options of a request that is made to answer this one: it has no more time than this has

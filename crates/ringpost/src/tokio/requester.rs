@@ -165,51 +165,40 @@ pub trait Requester: Send + Sync {
     }
 }
 
-impl Requester for Client {
-    fn request(
-        &self,
-        method: &str,
-        payload: &[u8],
-        options: &CallOptions,
-    ) -> impl Future<Output = Result<Reply>> + Send + use<> {
-        Self::request(self, method, payload, options)
-    }
+/// What has methods of the same names does what they do.
+macro_rules! requester_by_its_methods {
+    ($($name:ty),*) => { $(
+        impl Requester for $name {
+            fn request(
+                &self,
+                method: &str,
+                payload: &[u8],
+                options: &CallOptions,
+            ) -> impl Future<Output = Result<Reply>> + Send + use<> {
+                Self::request(self, method, payload, options)
+            }
 
-    fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
-        Self::stream(self, method, payload, options)
-    }
+            fn stream(
+                &self,
+                method: &str,
+                payload: &[u8],
+                options: &CallOptions,
+            ) -> Result<Streaming> {
+                Self::stream(self, method, payload, options)
+            }
 
-    fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
-        Self::notify(self, event, payload, options)
-    }
+            fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
+                Self::notify(self, event, payload, options)
+            }
 
-    async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
-        Self::send(self, event, payload, options).await
-    }
+            async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
+                Self::send(self, event, payload, options).await
+            }
+        }
+    )* };
 }
 
-impl Requester for Request {
-    fn request(
-        &self,
-        method: &str,
-        payload: &[u8],
-        options: &CallOptions,
-    ) -> impl Future<Output = Result<Reply>> + Send + use<> {
-        Self::request(self, method, payload, options)
-    }
-
-    fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
-        Self::stream(self, method, payload, options)
-    }
-
-    fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
-        Self::notify(self, event, payload, options)
-    }
-
-    async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
-        Self::send(self, event, payload, options).await
-    }
-}
+requester_by_its_methods!(Client, Request);
 
 /// One client of a server, from [`Server::connection`].
 ///
