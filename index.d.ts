@@ -95,6 +95,12 @@ export interface MethodOptions<Params, Result> {
    * plus 1 MiB. @default false
    */
   compress?: boolean
+  /**
+   * Whether a request may reach the handler twice without harm. If a {@link Client}'s session is
+   * lost before such a request is answered, it is sent again on the next one, with the time it has
+   * left: {@link Context.replayed} tells the handler. @default false
+   */
+  idempotent?: boolean
 }
 
 /** How an event's messages are encoded, checked and sent. */
@@ -122,6 +128,13 @@ export interface StreamOptions<Params, Item, Upload, Result> {
   upload?: StandardSchema<Upload>
   /** Checks the result where the reply arrives. */
   result?: StandardSchema<Result>
+  /**
+   * Whether the handler can go on where a lost session has broken off. A {@link Client} then
+   * requests such a stream again on the next session, and {@link ServerStream.itemsTaken} says how
+   * many items have arrived already: the handler leaves those out. Uploads are not sent again.
+   * @default false
+   */
+  resumable?: boolean
 }
 
 /** The options of a contract that takes its types from a codec of one type. */
@@ -364,6 +377,9 @@ export interface Context {
   readonly remainingMs: number
   /** The W3C `traceparent` that was sent with the message. */
   readonly traceparent: string | undefined
+  /** Whether the caller has sent this request before, on a session that was lost: a handler of this
+   * or another process may have worked on it. */
+  readonly replayed: boolean
 }
 
 /**
@@ -426,7 +442,11 @@ export interface ClientStream<Item = any, Upload = any, Result = any>
 
 /** A stream, at its handler. */
 export interface ServerStream<Item = any, Upload = any>
-  extends Context, ItemReader<Upload>, ItemWriter<Item> {}
+  extends Context, ItemReader<Upload>, ItemWriter<Item> {
+  /** Of a resumed stream, how many items the caller has got on sessions that were lost; 0 of any
+   * other. See {@link StreamOptions.resumable}. */
+  readonly itemsTaken: number
+}
 
 /**
  * Answers a stream: writes items and returns the result, or is a generator that yields the items
@@ -594,6 +614,8 @@ export interface EventTaker<Own extends Record<keyof Own, any[]>> extends EventE
   /** The number of handlers of an event, or of those with this function. */
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- what Node's own has
   listenerCount<K>(event: K | Taken<Own>, listener?: Function): number
+  /** The events that have handlers. */
+  eventNames(): any[]
   /** The functions that handle an event. */
   listeners<K>(event: K | Taken<Own>): any[]
   /**
@@ -795,7 +817,10 @@ export interface Requester extends AsyncDisposable {
  *
  * A store entered by `AsyncLocalStorage.enterWith()` in a handler ends with that handler's message.
  */
-export interface Connection extends EventTaker<ConnectionEvents>, Requester {
+export interface Connection<
+  Own extends ConnectionEvents & Record<keyof Own, any[]> = ConnectionEvents,
+>
+  extends EventTaker<Own>, Requester {
   /** The other end. */
   readonly peer: Peer
   /** Whether messages can be sent. */
@@ -875,8 +900,72 @@ export interface Connection extends EventTaker<ConnectionEvents>, Requester {
   unref(): this
 }
 
-/** A connection, from the side that made it. */
-export type Client = Connection
+/**
+ * How a client stands:
+ *
+ * - `connecting`: it has had no session yet.
+ * - `open`: there is a session, and what is sent goes there.
+ * - `reconnecting`: its session was lost, and another is awaited.
+ * - `closed`: there will be none any more.
+ */
+export type ClientState = 'connecting' | 'open' | 'reconnecting' | 'closed'
+
+/** A session that was lost. */
+export interface Disconnect {
+  /** Why; `null` if the server closed it gracefully. */
+  readonly reason: IpcError | null
+  /** Bytes of messages that the server has not read, by lane, those that waited for space and the
+   * headers included. What was read may not have been handled. */
+  readonly undelivered: Readonly<Record<Lane, number>>
+}
+
+/** A session that has taken the place of one that was lost. */
+export interface Reconnect {
+  /** Who is at the other end now. */
+  readonly peer: Peer
+  /** Milliseconds without a session. */
+  readonly awayMs: number
+}
+
+/** The events a client emits itself. */
+export interface ClientEvents extends ConnectionEvents {
+  /** The client is closed: with the reason, or `null` if it was closed by {@link Client.close}. */
+  close: [reason: IpcError | null]
+  /** The session was lost, and the client is reconnecting. */
+  disconnect: [disconnect: Disconnect]
+  /** There is a session again. What waited for it was sent. */
+  reconnect: [reconnect: Reconnect]
+}
+
+/** Counters of a client: those of its session, or of its last one. */
+export interface ClientStats extends ConnectionStats {
+  /** Requests, streams and events that wait for a session. */
+  waiting: number
+  /** Sessions after the first. */
+  reconnects: number
+}
+
+/**
+ * What a program makes once and keeps: it has one session with its server after the other. Handlers
+ * and listeners belong to the client and stay.
+ *
+ * When a session is lost, requests in flight reject with `ERR_PEER_LOST`, except those of
+ * {@link MethodOptions.idempotent} methods, and streams end with it, except
+ * {@link StreamOptions.resumable} ones. What is requested or sent while there is no session waits
+ * for the next one, in order, within its own `timeoutMs` and `signal`, and together with all that
+ * waits within `backlogMax`; events do what their lane's {@link Overflow} says. With
+ * {@link ClientOptions.whileAway} `'fail'` all of it fails with `ERR_NO_SERVER` instead, as
+ * {@link Connection.requestSync} always does.
+ *
+ * {@link Connection.peer} and {@link Connection.stats} are about the session, or the last one while
+ * there is none.
+ */
+export interface Client extends Connection<ClientEvents> {
+  /** How it stands. */
+  readonly state: ClientState
+  /** The counters. */
+  stats(): ClientStats
+}
 
 // ---------------------------------------------------------------------------------------------
 // Serving and connecting
@@ -973,15 +1062,37 @@ export interface OverflowWait {
 
 /** Options of {@link connect}. */
 export interface ClientOptions extends EndpointOptions {
-  /** Milliseconds after which connecting fails with `ERR_TIMEOUT`. @default 5,000 */
+  /**
+   * Milliseconds within which a connection has to come about. If it is given, a server that is not
+   * there yet is waited for; without it, that is `ERR_NO_SERVER` at once, and a server that
+   * hesitates has 5,000 ms.
+   */
   connectTimeoutMs?: number
+  /**
+   * Whether the client has a new session when one was lost, which it tries to make until it is
+   * closed or `giveUpAfterMs` have passed. A server that comes is found at once. A refusal that
+   * will not change closes the client: `ERR_TOKEN`, `ERR_FOREIGN_USER`, `ERR_VERSION` or
+   * `ERR_FEATURE`.
+   * `false`: the client ends with its only session. @default true
+   */
+  reconnect?: boolean | ReconnectOptions
+  /** What becomes of requests and events while there is no session: they wait for one, or fail with
+   * `ERR_NO_SERVER`. @default 'wait' */
+  whileAway?: 'wait' | 'fail'
   /** Cancels connecting: it rejects with the signal's reason. */
   signal?: AbortSignal
   /**
    * Called with the new connection before any message of the peer is read, to register handlers.
    * Handlers registered in the turn in which {@link connect} resolves are early enough, too.
    */
-  handlers?: (connection: Connection) => void
+  handlers?: (client: Client) => void
+}
+
+/** How a client reconnects. */
+export interface ReconnectOptions {
+  /** Milliseconds without a session after which the client closes, with the reason the last attempt
+   * has failed. @default Infinity */
+  giveUpAfterMs?: number
 }
 
 /** Options of {@link createServer}. */

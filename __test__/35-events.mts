@@ -119,7 +119,7 @@ test('a server sends an event to one, some or all of its clients', async (t) => 
   t.teardown(() => own.close())
   const News = event<Uint8Array>('news', { codec: bytes })
   const heard: string[][] = [[], [], []]
-  const clients = await Promise.all(heard.map(() => connect(name)))
+  const clients = await Promise.all(heard.map(() => connect(name, { reconnect: false })))
   clients.forEach((client, at) => client.on(News, (news) => heard[at].push(Buffer.from(news).toString())))
   await until('all have come', () => own.connections.size === 3)
   const connections: Connection[] = [...own.connections]

@@ -108,7 +108,7 @@ test('closing still writes the messages that wait for space', async (t) => {
 test('a server closes all its connections, and its handlers stop', async (t) => {
   const own = await createServer('closing')
   own.handle(Never, () => new Promise(() => {}))
-  const clients = await Promise.all(Array.from({ length: 5 }, () => connect('closing')))
+  const clients = await Promise.all(Array.from({ length: 5 }, () => connect('closing', { reconnect: false })))
   const asked = clients.map((client) => client.request(Never, 'x'))
   await until('all have arrived', () => own.connections.size === clients.length)
   const closed = once(own, 'close')

@@ -10,7 +10,7 @@ import { ROOT } from './step.mjs'
 /** Where functions and values are, and the classes whose members implement those of interfaces. */
 const VALUES = {
   'ts/api/adapters.ts': ['toDuplex', 'toReadableStream'],
-  'ts/api/client.ts': ['connect'],
+  'ts/api/connect.ts': ['connect'],
   'ts/api/configure.ts': ['configure'],
   'ts/api/server.ts': ['createServer'],
   'ts/values/codec.ts': ['bytes', 'json', 'messagePack'],

@@ -36,7 +36,7 @@ const PLANTS = {
     line: 'spin(1);',
   },
   'connect.p50': {
-    file: 'dist/ts/api/client.js',
+    file: 'dist/ts/api/connect.js',
     at: /^async function connect\(name, options\) \{$/m,
     line: 'spin(1);',
   },

@@ -52,7 +52,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   },
 
   async connect({ server, options }) {
-    const client = await connect(server, toOptions(options))
+    const client = await connect(server, { reconnect: false, ...toOptions(options) })
     client.on('error', () => {})
     handleAll(client)
     handleStreams(client)

@@ -35,6 +35,11 @@ export declare class NativeEngine {
   closeListener(listener: number): void
   /** Connects to a name. Returns the link; what becomes of it is an event. */
   connect(name: string, options: NativeOptions, timeoutMs: number): number
+  /**
+   * Connects to a name as soon as it is served; one that insists tries again whatever may pass
+   * with time. Returns the link; what becomes of it is an event.
+   */
+  dial(name: string, options: NativeOptions, attemptTimeoutMs: number, timeoutMs: number, insists: boolean): number
   /** Closes a connection; its end is an event. */
   close(link: number): void
   /**
@@ -148,6 +153,12 @@ export declare const EVENT_UNREADABLE: number
  * taken away while it was filled.
  */
 export declare const FLAG_OUTSIDE: number
+
+/**
+ * Flag of a record: the request was sent before, on a connection that was lost, and so many of its
+ * items had been taken.
+ */
+export declare const FLAG_REPLAYED: number
 
 /** Flag of a record: the request is a stream, and has a window. */
 export declare const FLAG_STREAM: number
@@ -331,6 +342,9 @@ export declare function overflowDefault(): Array<number | string>
 
 /** The default is as much as there may be. */
 export declare const PENDING_MAX: number
+
+/** Bytes of a count of items in a record. */
+export declare const REPLAYED_BYTES: number
 
 export declare const RING_LEN_MAX: number
 

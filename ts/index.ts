@@ -1,7 +1,7 @@
 // What the package exports; index.d.ts is the contract.
 
 export { toDuplex, toReadableStream } from './api/adapters.js'
-export { connect } from './api/client.js'
+export { connect } from './api/connect.js'
 export { bytes, json, messagePack } from './values/codec.js'
 export { event, method, stream } from './values/contract.js'
 export { IpcError } from './values/errors.js'

@@ -122,7 +122,8 @@ export async function serve(settings: Partial<Settings> = {}): Promise<Serving> 
   return Object.assign(program, {
     name,
     async connect(t: ExecutionContext, options?: ClientOptions) {
-      const client = await connect(name, withoutDropping(options))
+      // A test that is about one session ends with it, and others say that they are not.
+      const client = await connect(name, withoutDropping({ reconnect: false, ...options }))
       t.teardown(() => client.close())
       return client
     },

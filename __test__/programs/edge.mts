@@ -29,7 +29,7 @@ export interface Edge {
 const edge = (isMainThread ? JSON.parse(process.argv[2]) : workerData) as Edge
 if (edge.wake) configure({ wake: edge.wake })
 const report = (value: unknown) => process.send!(value)
-const join = () => connect(edge.name, edge.options)
+const join = () => connect(edge.name, { reconnect: false, ...edge.options })
 const Said = event<any>('said')
 const Bulk = event<Uint8Array>('bulk', { codec: bytes })
 const WAITING: ClientOptions = { overflow: { normal: { waitMs: Infinity } } }

@@ -21,7 +21,7 @@ interface Run {
 }
 
 const run = JSON.parse(process.argv[2]) as Run
-const join = () => connect(run.name, run.options)
+const join = () => connect(run.name, { reconnect: false, ...run.options })
 const report = (value: unknown) => process.send!(value)
 const descriptors = () => readdirSync('/proc/self/fd').length
 

@@ -51,7 +51,7 @@ async function exchange(client: Client, busy: () => void): Promise<void> {
 
 /** Exchanges requests with all at once; resolves after {@link ROUNDS} with each. */
 async function exchangeWithAll(names: string[]): Promise<Client[]> {
-  const clients = await Promise.all(names.map((name) => connect(name)))
+  const clients = await Promise.all(names.map((name) => connect(name, { reconnect: false })))
   await Promise.all(clients.map((client) => new Promise<void>((busy) => exchange(client, busy))))
   return clients
 }

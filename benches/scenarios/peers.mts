@@ -251,7 +251,7 @@ export function countArrived(): number {
 
 /** Connects; what is asked there may take as long as the scenario. */
 export const open = ({ name, directory }: Place, options: ClientOptions = {}): Promise<Client> =>
-  connect(name, { directory, connectTimeoutMs: 30_000, timeoutMs: Infinity, ...options })
+  connect(name, { directory, timeoutMs: Infinity, reconnect: false, ...options })
 
 // ---- roles ----
 

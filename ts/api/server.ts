@@ -2,7 +2,7 @@
 
 import type * as api from '../../index.js'
 import { encodeWith } from '../values/codec.js'
-import { Connection, type Served } from '../connection/connection.js'
+import { Connection, type Holder } from '../connection/connection.js'
 import { asEvent } from '../values/contract.js'
 import { parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
@@ -35,7 +35,7 @@ export async function createServer(
 
 class Server
   extends Endpoint<api.ServerEvents>
-  implements api.Server, Acceptor<Connection>, Served
+  implements api.Server, Acceptor<Connection>, Holder
 {
   readonly name: string
   readonly connections = new Set<Connection>()

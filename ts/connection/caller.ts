@@ -79,7 +79,7 @@ export class Caller {
     const { timeoutMs } = this.#link.settings
     return new Promise((resolve, reject) => {
       const call = new Call(contract, timeoutMs, resolve, reject)
-      this.#ask(call, params, NORMAL, undefined)
+      this.#ask(call, encodeWith(contract.codec, params, 'params'), NORMAL, undefined)
     })
   }
 
@@ -88,11 +88,22 @@ export class Caller {
     params: unknown,
     options: api.RequestOptions,
   ): Promise<Result> {
-    const { lane } = options
+    const terms = inherit(options, this.#link.settings.timeoutMs)
+    const payload = encodeWith(contract.codec, params, 'params')
+    return this.requestEncoded(contract, payload, options.lane, terms, undefined)
+  }
+
+  /** Asks with params that are bytes already. */
+  requestEncoded<Result>(
+    contract: MethodContract,
+    payload: Uint8Array,
+    lane: api.Lane | undefined,
+    { signals, timeoutMs, traceparent }: Inherited,
+    replayed: number | undefined,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const { signals, timeoutMs, traceparent } = inherit(options, this.#link.settings.timeoutMs)
       const call = new Call(contract, timeoutMs, resolve, reject)
-      const slot = this.#ask(call, params, laneNumber(lane), traceparent)
+      const slot = this.#ask(call, payload, laneNumber(lane), traceparent, 0, replayed)
       this.#endOn(signals, call, slot)
     })
   }
@@ -103,13 +114,23 @@ export class Caller {
     params: unknown,
     options: api.StreamCallOptions,
   ): ClientStream {
-    const { lane, windowBytes = WINDOW_DEFAULT } = options
-    const { signals, timeoutMs, traceparent } = inherit(options, Infinity)
+    const terms = inherit(options, Infinity)
+    const payload = encodeWith(contract.codec, params, 'params')
+    return this.streamEncoded(contract, payload, options, terms)
+  }
+
+  /** The same, where the params are bytes already. */
+  streamEncoded(
+    contract: StreamContract,
+    payload: Uint8Array,
+    { lane, windowBytes = WINDOW_DEFAULT, replayed }: StreamTerms,
+    { signals, timeoutMs, traceparent }: Inherited,
+  ): ClientStream {
     const succeed = (value: unknown) => stream.succeed(value)
     const fail = (reason: unknown) => stream.fail(reason)
     const call = new Call(contract, timeoutMs, succeed, fail)
     const laned = laneNumber(lane)
-    const slot = this.#ask(call, params, laned, traceparent, windowBytes)
+    const slot = this.#ask(call, payload, laned, traceparent, windowBytes, replayed)
     const link = this.#link
     const generation = this.#pending.generation(slot)
     const code = link.code(contract)
@@ -142,7 +163,8 @@ export class Caller {
     const left = options.parent?.remainingMs ?? Infinity
     const timeoutMs = Math.min(options.timeoutMs ?? inherited, left)
     const call = new Call(contract, timeoutMs, ignore, ignore)
-    const slot = this.#ask(call, params, laneNumber(options.lane), undefined)
+    const payload = encodeWith(contract.codec, params, 'params')
+    const slot = this.#ask(call, payload, laneNumber(options.lane), undefined)
     const generation = this.#pending.generation(slot)
     try {
       const answer = runtime.syncArena.request(number, slot, generation)
@@ -210,14 +232,14 @@ export class Caller {
 
   #ask(
     call: Call,
-    params: unknown,
+    payload: Uint8Array,
     lane: number,
     traceparent: string | undefined,
     window = 0,
+    replayed = -1,
   ): number {
     const link = this.#link
     const { contract } = call
-    const payload = encodeWith(contract.codec, params, 'params')
     const length = link.check(payload)
     const code = link.code(contract)
     const slot = this.#pending.add(call)
@@ -238,6 +260,7 @@ export class Caller {
     outbox.generation = this.#pending.generation(slot)
     outbox.timeoutMs = nativeSpan(call.timeoutMs)
     outbox.window = window
+    outbox.replayed = replayed
     outbox.append(payload, length, trace)
     return slot
   }
@@ -274,8 +297,26 @@ export class Caller {
 
 const NO_SIGNALS: readonly AbortSignal[] = []
 
-/** What a request has of its own, and of what it is made for. Throws if either is over already. */
-function inherit({ parent, signal, ...own }: api.RequestOptions, defaultMs: number) {
+/** What a request has of its own, and of what it is made for. */
+export interface Inherited {
+  readonly signals: readonly AbortSignal[]
+  readonly timeoutMs: number
+  readonly traceparent: string | undefined
+}
+
+/** How a stream is asked for. */
+export interface StreamTerms {
+  readonly lane?: api.Lane
+  readonly windowBytes?: number
+  /** How many items it has got, where it was asked for before. */
+  readonly replayed?: number
+}
+
+/** Throws if the request, or what it is made for, is over already. */
+export function inherit(
+  { parent, signal, ...own }: api.RequestOptions,
+  defaultMs: number,
+): Inherited {
   const timeoutMs = own.timeoutMs ?? defaultMs
   signal?.throwIfAborted()
   const signals = signal === undefined ? NO_SIGNALS : [signal]

@@ -1,10 +1,11 @@
 // One end of a connection, the same for both ends.
 
-import { errorMonitor } from 'node:events'
 import type * as api from '../../index.js'
-import { Caller } from './caller.js'
+import { Caller, type Inherited, type StreamTerms } from './caller.js'
+import type { ClientStream } from './client-stream.js'
 import { encodeWith } from '../values/codec.js'
-import { asEvent, asMethod, asStream, type EventContract } from '../values/contract.js'
+import { asEvent, asMethod, asStream } from '../values/contract.js'
+import type { EventContract, MethodContract, StreamContract } from '../values/contract.js'
 import { IpcError, parseError } from '../values/errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -22,7 +23,6 @@ import {
   type Settings,
 } from '../values/options.js'
 import { Endpoint } from './endpoint.js'
-import { asError, warn } from '../values/report.js'
 import { Responder } from './responder.js'
 import type { Receiver } from '../runtime/receiver.js'
 import type { Runtime } from '../runtime/runtime.js'
@@ -42,6 +42,7 @@ const {
   EVENT_SENT,
   EVENT_UNREAD,
   EVENT_UNREADABLE,
+  ENDED_PEER_LOST,
   KIND_ERROR,
   KIND_ONE_WAY,
   KIND_REPLY,
@@ -69,29 +70,29 @@ export class Connection
   readonly #draining: Waiters
   /** Events its lanes have dropped. */
   #dropped = 0
-  /** Bookkeeping of its server. */
-  readonly #ended: ((connection: Connection) => void) | undefined
+  /** What it belongs to. */
+  readonly #holder: Holder
+  /** Bytes of each lane that the peer has not read, once it is over. */
+  undelivered: Record<api.Lane, number> = byLane()
   /** What `ref` and `unref` said last. */
   #wanted: boolean | undefined
   #referenced = false
 
-  /** `server` is the one it came to. */
   constructor(
     runtime: Runtime,
     link: number,
     peer: api.Peer,
     settings: Settings,
-    server: Served | undefined,
+    holder: Holder,
   ) {
     super({ close: true, drop: true, error: true })
     this.#link = new Link(runtime, link, peer, settings)
     this.#caller = new Caller(this.#link)
     this.#sends = new Sends(this.#link)
     this.#draining = new Waiters(runtime, 'room in the rings')
-    this.#ended = server && ((connection) => server.left(connection))
-    const report = (thrown: unknown, what: string) => this.#report(thrown, what)
-    const shared = server?.handlers
-    this.#responder = new Responder(this, this.#link, this.handlers, shared, report)
+    this.#holder = holder
+    const report = (thrown: unknown, what: string) => this.report(thrown, what)
+    this.#responder = new Responder(this, this.#link, this.handlers, holder.handlers, report)
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
   }
 
@@ -120,6 +121,17 @@ export class Connection
     }
   }
 
+  /** Asks with params that are bytes already; `replayed` is set where it was sent before. */
+  requestEncoded(
+    contract: MethodContract,
+    params: Uint8Array,
+    lane: api.Lane | undefined,
+    terms: Inherited,
+    replayed: number | undefined,
+  ): Promise<unknown> {
+    return this.#caller.requestEncoded(contract, params, lane, terms, replayed)
+  }
+
   requestSync<Params, Result>(
     method: api.Method<Params, Result> | string,
     params?: Params,
@@ -135,6 +147,16 @@ export class Connection
     options?: api.StreamCallOptions,
   ): api.ClientStream<Item, Upload, Result> {
     return this.#caller.stream(asStream(contract), params, streamCallOptions(options))
+  }
+
+  /** The same, where the params are bytes already. */
+  streamEncoded(
+    contract: StreamContract,
+    params: Uint8Array,
+    options: StreamTerms,
+    terms: Inherited,
+  ): ClientStream {
+    return this.#caller.streamEncoded(contract, params, options, terms)
   }
 
   notify<Payload>(
@@ -154,8 +176,16 @@ export class Connection
     options?: api.NotifyOptions,
   ): Promise<void> {
     const contract = asEvent(event)
-    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    const bytes = encodeWith(contract.codec, payload, 'payload')
+    const checked = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    return this.sendWaiting(contract, encodeWith(contract.codec, payload, 'payload'), checked)
+  }
+
+  /** Sends an event that is bytes already, and waits for what becomes of it. */
+  async sendWaiting(
+    contract: EventContract,
+    bytes: Uint8Array,
+    { lane, traceparent }: api.NotifyOptions,
+  ): Promise<void> {
     const length = this.#link.check(bytes)
     return this.#sends.wait((slot, generation) =>
       this.#append(contract, bytes, length, laneNumber(lane), traceparent, slot, generation),
@@ -289,6 +319,16 @@ export class Connection
     return this.#link.number
   }
 
+  /** Why nothing can be sent, once that is so. */
+  get end(): IpcError | undefined {
+    return this.#link.end
+  }
+
+  /** The connection as handlers know it. */
+  get front(): api.Connection {
+    return this.#holder.front ?? this
+  }
+
   /** Milliseconds of the monotonic clock. */
   now(): number {
     return this.#link.runtime.alarms.now()
@@ -317,6 +357,7 @@ export class Connection
       case EVENT_NAMED:
         return this.#responder.named(inbox.about(at), inbox.text(at))
       case EVENT_ENDED:
+        if (inbox.about(at) === ENDED_PEER_LOST) this.#holder.losing?.(this)
         return this.#caller.ended(inbox.slot(at), inbox.generation(at), inbox.about(at))
       case EVENT_ABANDONED:
         return this.#responder.abandoned(inbox.slot(at), inbox.generation(at))
@@ -343,7 +384,7 @@ export class Connection
 
   #refused(slot: number, generation: number, description: string): void {
     const error = parseError(description)
-    if (generation === 0) this.#report(error, 'an event that was to be sent')
+    if (generation === 0) this.report(error, 'an event that was to be sent')
     else this.#caller.refused(slot, generation, error)
   }
 
@@ -357,7 +398,7 @@ export class Connection
   #unreadable(description: string): void {
     const error = parseError(description)
     this.#responder.notHandled()
-    this.#report(error, 'an event that has arrived')
+    this.report(error, 'an event that has arrived')
   }
 
   #drained(): void {
@@ -366,9 +407,10 @@ export class Connection
   }
 
   /** The engine has nothing of it any more; every request has had its outcome. */
-  hasClosed(description: string): void {
+  hasClosed(description: string, undelivered?: number[]): void {
     const { runtime } = this.#link
     const reason = description === '' ? null : parseError(description)
+    this.undelivered = byLane(undelivered)
     if (this.#isClosing) runtime.hold(-1)
     const end = (this.#link.end ??= new IpcError(
       'ERR_PEER_LOST',
@@ -382,7 +424,7 @@ export class Connection
     this.#sends.end(end)
     this.#draining.reject(end)
     this.over()
-    this.#ended?.(this)
+    this.#holder.left(this, reason)
     this.#resolveClosed(reason)
     this.announce('close', reason)
   }
@@ -393,13 +435,12 @@ export class Connection
     this.#link.runtime.delivery.guard(work)
   }
 
-  #report(thrown: unknown, what: string): void {
+  override report(thrown: unknown, what: string): void {
     // A failure caused by the end of the connection is reported by `close`.
     if (this.#link.end !== undefined && isEnd(thrown)) return
-    if (this.listenerCount('error') === 0) return warn(`${what} failed`, { error: thrown })
-    const error = asError(thrown, what)
-    this.announce(errorMonitor, error)
-    this.announce('error', error)
+    const { front } = this.#holder
+    if (front === undefined) super.report(thrown, what)
+    else front.report(thrown, what)
   }
 
   #updateReference(): void {
@@ -410,11 +451,15 @@ export class Connection
   }
 }
 
-/** What a connection knows of the server it came to. */
-export interface Served {
+/** What a connection belongs to: the server it came to, or the client that made it. */
+export interface Holder {
   readonly handlers: Handlers
+  /** What programs see in place of the connection. */
+  readonly front?: api.Connection & { report(thrown: unknown, what: string): void }
+  /** The peer is lost, and requests begin to end. */
+  losing?(connection: Connection): void
   /** It is over. */
-  left(connection: Connection): void
+  left(connection: Connection, reason: IpcError | null): void
 }
 
 /** Whether a connection's own end is what was thrown. */

@@ -6,7 +6,11 @@ import { LANES } from '../values/options.js'
 import { traceText } from '../values/trace.js'
 
 /** The connection a message has come on. */
-export interface Owner extends api.Connection {
+export interface Owner {
+  /** As handlers know it. */
+  readonly front: api.Connection
+  readonly peer: api.Peer
+  readonly isOpen: boolean
   /** Milliseconds of the monotonic clock. */
   now(): number
   /** Whether the peer no longer waits for an answer to this request. */
@@ -14,19 +18,20 @@ export interface Owner extends api.Connection {
 }
 
 export class Context implements api.Context {
-  readonly connection: Owner
+  readonly #owner: Owner
   readonly slot: number
   readonly generation: number
   readonly code: number
   readonly laneNumber: number
   readonly #deadline: number
   readonly #trace: Uint8Array | undefined
+  readonly #replayed: number
   readonly #connectionEnd: AbortController
   #controller: AbortController | undefined
   #reason: unknown
 
   constructor(
-    connection: Owner,
+    owner: Owner,
     connectionEnd: AbortController,
     slot: number,
     generation: number,
@@ -34,8 +39,9 @@ export class Context implements api.Context {
     laneNumber: number,
     deadline: number,
     trace: Uint8Array | undefined,
+    replayed: number,
   ) {
-    this.connection = connection
+    this.#owner = owner
     this.#connectionEnd = connectionEnd
     this.slot = slot
     this.generation = generation
@@ -43,10 +49,15 @@ export class Context implements api.Context {
     this.laneNumber = laneNumber
     this.#deadline = deadline
     this.#trace = trace
+    this.#replayed = replayed
+  }
+
+  get connection(): api.Connection {
+    return this.#owner.front
   }
 
   get peer(): api.Peer {
-    return this.connection.peer
+    return this.#owner.peer
   }
 
   get lane(): api.Lane {
@@ -65,17 +76,25 @@ export class Context implements api.Context {
 
   get cancelled(): boolean {
     if (this.#reason !== undefined) return true
-    if (this.generation === 0) return !this.connection.isOpen
-    return this.connection.isAbandoned(this.slot, this.generation)
+    if (this.generation === 0) return !this.#owner.isOpen
+    return this.#owner.isAbandoned(this.slot, this.generation)
   }
 
   get remainingMs(): number {
     if (this.#deadline === 0) return Infinity
-    return Math.max(0, this.#deadline - this.connection.now())
+    return Math.max(0, this.#deadline - this.#owner.now())
   }
 
   get traceparent(): string | undefined {
     return this.#trace && traceText(this.#trace)
+  }
+
+  get replayed(): boolean {
+    return this.#replayed >= 0
+  }
+
+  get itemsTaken(): number {
+    return Math.max(0, this.#replayed)
   }
 
   /** The reply is no longer wanted. */

@@ -1,12 +1,13 @@
 // What connections and servers have in common: they emit events of their own, and those of the peer
 // by contract or by name.
 
-import { EventEmitter } from 'node:events'
+import { errorMonitor, EventEmitter } from 'node:events'
 import type * as api from '../../index.js'
 import { asEvent, EventContract } from '../values/contract.js'
 import { EventQueue } from './event-queue.js'
 import type { Handlers } from './handlers.js'
 import { eventsOptions } from '../values/options.js'
+import { asError, warn } from '../values/report.js'
 
 type Listener = (...details: any[]) => void
 
@@ -158,6 +159,14 @@ export abstract class Endpoint<
     for (const listener of super.rawListeners(name as never)) {
       this.guard(() => (listener as unknown as Listener).apply(this, details))
     }
+  }
+
+  /** A failure that no caller waits for; `what` says where. */
+  report(thrown: unknown, what: string): void {
+    if (this.listenerCount('error') === 0) return warn(`${what} failed`, { error: thrown })
+    const error = asError(thrown, what)
+    this.announce(errorMonitor, error)
+    this.announce('error', error)
   }
 
   /** Runs user code, isolating its failures. */

@@ -153,6 +153,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
   readonly #close: (reason?: unknown) => void
   readonly #items = new Fifo<unknown>()
   readonly #costs = new Costs()
+  /** Items that have come. */
+  count = 0
   /** What was read and not reported. */
   #consumed = 0
   #end: { error: unknown } | undefined
@@ -191,6 +193,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
     } catch (error) {
       return this.#close(error)
     }
+    this.count++
     this.#items.push(item)
     this.#costs.push(itemCost(payload.length))
     if (!this.#noticed) this.#notice()
@@ -348,7 +351,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
   }
 }
 
-function tooMany(): IpcError {
+/** The failure of a writer that does not wait. */
+export function tooMany(): IpcError {
   return new IpcError(
     'ERR_FULL',
     'the window is full: after write() has returned false, await ready()',

@@ -268,8 +268,14 @@ export class Responder {
   ): void {
     const [slot, generation, lane] = [inbox.slot(at), inbox.generation(at), inbox.lane(at)]
     const address = { link: this.#link, contract, lane, code, slot, generation, window }
-    const [deadline, trace] = [inbox.deadline(at), inbox.trace(at)]
-    const stream = new ServerStream(this.#connection, this.#ended, address, deadline, trace)
+    const stream = new ServerStream(
+      this.#connection,
+      this.#ended,
+      address,
+      inbox.deadline(at),
+      inbox.trace(at),
+      inbox.replayed(at),
+    )
     const answer = async () => {
       try {
         const params = decode(route, contract.options.params, inbox, at, extras)
@@ -385,6 +391,7 @@ export class Responder {
       inbox.lane(at),
       deadline,
       inbox.trace(at),
+      inbox.replayed(at),
     )
   }
 }

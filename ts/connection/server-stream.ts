@@ -16,14 +16,15 @@ export class ServerStream extends Context implements api.ServerStream {
   readonly reader: ItemReader
 
   constructor(
-    connection: Owner,
+    owner: Owner,
     connectionEnd: AbortController,
     address: Address,
     deadline: number,
     trace: Uint8Array | undefined,
+    replayed: number,
   ) {
     const { slot, generation, code, lane } = address
-    super(connection, connectionEnd, slot, generation, code, lane, deadline, trace)
+    super(owner, connectionEnd, slot, generation, code, lane, deadline, trace, replayed)
     this.writer = new ItemWriter(address, KIND_REPLY_ITEM)
     const { upload } = address.contract.options
     // Unread uploads stay with the caller, which gets no more credit; an undecodable one ends the

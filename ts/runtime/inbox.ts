@@ -7,6 +7,7 @@ import { untransferable } from './thread.js'
 
 const {
   FLAG_OUTSIDE,
+  FLAG_REPLAYED,
   FLAG_STREAM,
   FLAG_TIMED,
   FLAG_TRACED,
@@ -17,6 +18,7 @@ const {
   IN_LEN,
   IN_PAYLOAD_LEN,
   IN_WORDS,
+  REPLAYED_BYTES,
   RUN_EXPOSED,
   RUN_KEPT,
   TIME_BYTES,
@@ -99,6 +101,12 @@ export class Inbox {
   /** The window of a request that is a stream; 0 of any other. */
   window(at: number): number {
     return (this.#flags(at) & FLAG_STREAM) === 0 ? 0 : this.#words[this.#windowStart(at) >>> 2]
+  }
+
+  /** How many items a request that is sent again has got before; -1 of one that is not. */
+  replayed(at: number): number {
+    if ((this.#flags(at) & FLAG_REPLAYED) === 0) return -1
+    return this.#floats[this.#replayedStart(at) >>> 3]
   }
 
   /** What an event is about: see the event. */
@@ -189,6 +197,12 @@ export class Inbox {
 
   /** Where the trace context begins, if there is one. */
   #traceStart(at: number): number {
+    const start = this.#replayedStart(at)
+    return (this.#flags(at) & FLAG_REPLAYED) === 0 ? start : start + REPLAYED_BYTES
+  }
+
+  /** Where the number of items begins, if there is one. */
+  #replayedStart(at: number): number {
     const start = this.#windowStart(at)
     return (this.#flags(at) & FLAG_STREAM) === 0 ? start : start + WINDOW_BYTES
   }

@@ -8,6 +8,7 @@ import { native } from '../native.js'
 
 const {
   FLAG_OUTSIDE,
+  FLAG_REPLAYED,
   FLAG_STREAM,
   FLAG_TIMED,
   FLAG_TRACED,
@@ -18,6 +19,7 @@ const {
   OUT_LINK,
   OUT_PAYLOAD_LEN,
   OUT_WORDS,
+  REPLAYED_BYTES,
   STATE_DROPPED,
   STATE_INSIDE,
   STATE_REFUSED,
@@ -39,7 +41,7 @@ const { set } = Uint8Array.prototype
 /**
  * A record is written by setting its fields, which are plain properties because each setter would
  * be a call, and then appending it. Nothing else may be called in between. Fields that are not set
- * are 0.
+ * are 0, or -1 where that is none.
  */
 export class Outbox {
   readonly memory = new ArrayBuffer(OUTBOX_BYTES)
@@ -63,6 +65,8 @@ export class Outbox {
   generation = 0
   /** Makes a request a stream: its window in bytes. */
   window = 0
+  /** Of a request that is sent again: how many items it has got; -1 of any other message. */
+  replayed = -1
   /** Of a request: milliseconds, 0 for no end. */
   timeoutMs = 0
   /** Of an order: the kind of the items. */
@@ -83,7 +87,7 @@ export class Outbox {
    * passed on, because to ask for it costs as much as to look up any property.
    */
   append(payload: Uint8Array, length: number, trace: Uint8Array | undefined): void {
-    if (length >= LARGE || trace !== undefined || this.window !== 0) {
+    if (length >= LARGE || trace !== undefined || this.window !== 0 || this.replayed !== -1) {
       return this.#appendAny(payload, length, trace)
     }
     const { timeoutMs } = this
@@ -100,12 +104,13 @@ export class Outbox {
 
   /** The same with any options, and payloads of any length. */
   #appendAny(payload: Uint8Array, length: number, trace: Uint8Array | undefined): void {
-    const { timeoutMs, window } = this
+    const { replayed, timeoutMs, window } = this
     const outside = length >= LARGE
     const timed = timeoutMs === 0 ? 0 : TIME_BYTES
     const streamed = window === 0 ? 0 : WINDOW_BYTES
+    const again = replayed === -1 ? 0 : REPLAYED_BYTES
     const traced = trace === undefined ? 0 : TRACE_BYTES
-    const options = timed + streamed + traced
+    const options = timed + streamed + again + traced
     const bytes = (RECORD_BYTES + options + (outside ? 0 : length) + 7) & ~7
     const used = this.#reserve(bytes)
     let start = used + RECORD_BYTES
@@ -113,15 +118,19 @@ export class Outbox {
     start += timed
     if (streamed > 0) this.#words[start >>> 2] = window
     start += streamed
+    if (again > 0) this.#floats[start >>> 3] = replayed
+    start += again
     if (trace !== undefined) set.call(this.#bytes, trace, start)
     if (!outside) set.call(this.#bytes, payload, start + traced)
     const flags =
       (timed > 0 ? FLAG_TIMED : 0) |
       (streamed > 0 ? FLAG_STREAM : 0) |
+      (again > 0 ? FLAG_REPLAYED : 0) |
       (traced > 0 ? FLAG_TRACED : 0) |
       (outside ? FLAG_OUTSIDE : 0)
     this.#write(used, flags, length)
     this.code = this.slot = this.generation = this.window = this.timeoutMs = 0
+    this.replayed = -1
     this.#state[STATE_USED] = used + bytes
     if (outside) this.#hot.submitOutside(unshared(payload))
     else this.#schedule()

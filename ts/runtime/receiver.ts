@@ -12,8 +12,9 @@ export interface Receiver {
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void
   /** An event of the link that is not a message. */
   event(inbox: Inbox, at: number, kind: number): void
-  /** The link is over; `description` says why, if there is a reason. */
-  hasClosed(description: string): void
+  /** The link is over; `description` says why, if there is a reason, and `undelivered` how many
+   * bytes of each lane the peer has not read. */
+  hasClosed(description: string, undelivered?: number[]): void
 }
 
 /** The caller that asked for a connection. It makes the connection itself, because it may be

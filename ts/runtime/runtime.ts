@@ -109,7 +109,6 @@ export class Runtime {
   /** A connection is being made; what becomes of it goes to `connecting`. */
   connecting<R extends Receiver>(link: number, connecting: Connecting<R>): void {
     this.#connecting.set(link, connecting)
-    this.hold(1)
   }
 
   /** That connection is no longer wanted. */
@@ -119,7 +118,7 @@ export class Runtime {
 
   #takeConnecting(link: number): Connecting<Receiver> | undefined {
     const connecting = this.#connecting.get(link)
-    if (this.#connecting.delete(link)) this.hold(-1)
+    this.#connecting.delete(link)
     return connecting
   }
 
@@ -148,7 +147,7 @@ export class Runtime {
       case EVENT_ACCEPTED:
         return this.#accepted(link, inbox.about(at), inbox.text(at))
       case EVENT_CLOSED:
-        return this.#closed(link, this.delivery.receiver(link), inbox.text(at))
+        return this.#ended(link, inbox.text(at))
       default:
         this.delivery.receiver(link)?.event(inbox, at, kind)
     }
@@ -172,10 +171,23 @@ export class Runtime {
     return connection
   }
 
-  #closed(link: number, connection: Receiver | undefined, description: string): void {
+  /** The engine says that a link is over: with the bytes of each lane that the peer has not read, a
+   * line feed, and the reason, if there is one. */
+  #ended(link: number, text: string): void {
+    const end = text.indexOf('\n')
+    const undelivered = text.slice(0, end).split(' ').map(Number)
+    this.#closed(link, this.delivery.receiver(link), text.slice(end + 1), undelivered)
+  }
+
+  #closed(
+    link: number,
+    connection: Receiver | undefined,
+    description: string,
+    undelivered?: number[],
+  ): void {
     if (connection !== undefined) {
       this.delivery.receivers[link & 0xffff] = undefined
-      connection.hasClosed(description)
+      connection.hasClosed(description, undelivered)
       return
     }
     this.#takeConnecting(link)?.failed(description)

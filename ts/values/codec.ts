@@ -84,6 +84,11 @@ export function encodeWith(codec: api.Codec<any>, value: unknown, what: string):
   return encodeAny(codec, value, what)
 }
 
+/** The same in memory of its own: that of the encoder is used again by the next message. */
+export function encodeToKeep(codec: api.Codec<any>, value: unknown, what: string): Uint8Array {
+  return new Uint8Array(encodeWith(codec, value, what))
+}
+
 /** In a function of its own, so that the compiler inlines the one above. */
 function encodeAny(codec: api.Codec<any>, value: unknown, what: string): Uint8Array {
   let payload: unknown

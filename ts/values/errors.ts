@@ -54,6 +54,12 @@ Object.defineProperty(IpcError.prototype, 'name', {
   writable: true,
 })
 
+/** Whether the connection was lost before the outcome was known. */
+export function isLoss(error: unknown): boolean {
+  if (!(error instanceof IpcError) || error.isRemote) return false
+  return error.code === 'ERR_PEER_LOST' || error.code === 'ERR_CLOSED'
+}
+
 /** What the binding says of an error: its code, a line feed, its message. */
 export function parseError(description: string): IpcError {
   const end = description.indexOf('\n')

@@ -60,7 +60,10 @@ const ENDPOINT = {
   handlers: checkFunction,
   handlerWaitMs: spanOrNone,
 }
-const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
+const CLIENT = {
+  ...{ ...ENDPOINT, connectTimeoutMs: span, signal: isSignal, reconnect: isReconnect },
+  whileAway: oneOf('wait', 'fail'),
+}
 const SERVER = {
   ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
   ringsMax: record(RINGS, ringCapacity),
@@ -80,8 +83,12 @@ const STREAM_CALL = { ...REQUEST, windowBytes: whole(WINDOW_MIN, WINDOW_MAX) }
 const STREAM = {
   ...{ codec: isCodec, params: isSchema, item: isSchema, upload: isSchema },
   result: isSchema,
+  resumable: isBoolean,
 }
-const METHOD = { codec: isCodec, params: isSchema, result: isSchema, compress: isBoolean }
+const METHOD = {
+  ...{ codec: isCodec, params: isSchema, result: isSchema, compress: isBoolean },
+  idempotent: isBoolean,
+}
 const EVENT = { codec: isCodec, payload: isSchema, compress: isBoolean }
 const WAITING = {
   wake: oneOf('auto', 'loop', 'thread'),
@@ -91,10 +98,24 @@ const WAITING = {
 
 type Check = (name: string, value: unknown) => void
 
-export function clientOptions(options: api.ClientOptions | undefined) {
+/** Options of clients, complete. */
+export interface ClientSettings extends Settings {
+  /** For each attempt to connect. */
+  connectTimeoutMs: number
+  /** The first attempt goes on until that time is over. */
+  waitsForServer: boolean
+  /** `undefined`: a session is the only one. */
+  reconnect: { giveUpAfterMs: number } | undefined
+  whileAway: 'wait' | 'fail'
+}
+
+export function clientOptions(options: api.ClientOptions | undefined): ClientSettings {
   const given = check('client', CLIENT, options)
-  const { connectTimeoutMs = CONNECT_TIMEOUT_MS_DEFAULT } = given
-  return { ...settings(given), connectTimeoutMs }
+  const { connectTimeoutMs = CONNECT_TIMEOUT_MS_DEFAULT, whileAway = 'wait' } = given
+  const waitsForServer = given.connectTimeoutMs !== undefined
+  const { giveUpAfterMs = Infinity } = typeof given.reconnect === 'object' ? given.reconnect : {}
+  const reconnect = given.reconnect === false ? undefined : { giveUpAfterMs }
+  return { ...settings(given), connectTimeoutMs, waitsForServer, reconnect, whileAway }
 }
 
 export function serverOptions(options: api.ServerOptions | undefined) {
@@ -208,6 +229,10 @@ function check<T extends object>(
 }
 
 // ---- checks ----
+
+function isReconnect(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') record(['giveUpAfterMs'], span)(name, value)
+}
 
 function isString(name: string, value: unknown): void {
   if (typeof value !== 'string') throw wrongType(name, 'a string', value)

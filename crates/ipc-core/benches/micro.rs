@@ -251,7 +251,18 @@ impl Exchange {
 
 fn draft(kind: Kind, id: u64, timeout: Option<Duration>) -> Draft {
     let (lane, codec) = (LANE, Codec::MessagePack);
-    Draft { kind, lane, codec, code: 0, id, timeout, trace: None, window: None, compress: false }
+    Draft {
+        kind,
+        lane,
+        codec,
+        code: 0,
+        id,
+        timeout,
+        trace: None,
+        replayed: None,
+        window: None,
+        compress: false,
+    }
 }
 
 /// Bytes that are not all the same.

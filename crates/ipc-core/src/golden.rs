@@ -178,6 +178,7 @@ fn frame(vector: &Vector) {
         budget_us: vector.find("budget_us").map(number),
         total_len: vector.find("total_len").map(number),
         trace: vector.find("trace").map(|_| trace()),
+        replayed: vector.find("replayed").map(number),
         window: vector.find("window").map(short),
         unpacked_len: vector.find("unpacked_len").map(short),
     };

@@ -111,9 +111,9 @@ mod value;
 pub use checksum::CrcMode;
 pub use compression::COMPRESSED_LEN_MIN;
 pub use engine::{
-    ALIKE_LEN_MAX, Body, Bounds, BufferId, DIRECTORY_VARIABLE, Deferred, Engine, EngineStats,
-    Event, Host, LinkId, LinkStats, ListenOptions, ListenerId, Options, Overflow, Peer, Readiness,
-    Refusal, Reservation, Run, Sent, StopSignal, Taken, WaitPolicy, Waker,
+    ALIKE_LEN_MAX, Body, Bounds, BufferId, DIRECTORY_VARIABLE, Deferred, Dialing, Engine,
+    EngineStats, Event, Host, LinkId, LinkStats, ListenOptions, ListenerId, Options, Overflow,
+    Peer, Readiness, Refusal, Reservation, Run, Sent, StopSignal, Taken, WaitPolicy, Waker,
 };
 pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};

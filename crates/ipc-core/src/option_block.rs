@@ -18,7 +18,7 @@ use crate::header::Kind;
 /// The longest option block that may be written.
 pub const OPTIONS_LEN_MAX: usize = 128;
 /// The longest option block this build writes.
-const WRITTEN_LEN_MAX: usize = 64;
+const WRITTEN_LEN_MAX: usize = 72;
 /// Bytes of a trace context: version, trace id (16), parent id (8), flags.
 pub const TRACE_LEN: usize = 26;
 
@@ -27,6 +27,7 @@ const PADDING: u8 = 0;
 const BUDGET: u8 = 1;
 const TOTAL_LEN: u8 = 2;
 const TRACE: u8 = 3;
+const REPLAYED: u8 = 4;
 const MUST_UNDERSTAND: u8 = 0x80;
 const WINDOW: u8 = 0x81;
 /// The type of [`Options::unpacked_len`].
@@ -45,6 +46,9 @@ pub struct Options {
     pub total_len: Option<u64>,
     /// W3C trace context in its binary form, carried and not interpreted.
     pub trace: Option<Trace>,
+    /// The request was sent before, on a connection that was lost, and so many of its items had
+    /// been taken by then.
+    pub replayed: Option<u64>,
     /// The request is a stream; what its items may take without credit, in either direction.
     pub window: Option<NonZeroU32>,
     /// The payload is compressed, and this long without that; on the first of its fragments.
@@ -89,18 +93,24 @@ impl OptionBlock {
 
 impl Options {
     /// The options of a frame without a block.
-    pub const NONE: Self =
-        Self { budget_us: None, total_len: None, trace: None, window: None, unpacked_len: None };
+    pub const NONE: Self = Self {
+        budget_us: None,
+        total_len: None,
+        trace: None,
+        replayed: None,
+        window: None,
+        unpacked_len: None,
+    };
 
     /// Writes the block.
     #[inline]
     pub fn encode(&self) -> OptionBlock {
         let mut block = OptionBlock { bytes: [0; WRITTEN_LEN_MAX], len: 0 };
-        let Self { budget_us, total_len, trace, window, unpacked_len } = self;
-        match (budget_us, total_len, trace, window, unpacked_len) {
-            (None, None, None, None, None) => {}
+        let Self { budget_us, total_len, trace, replayed, window, unpacked_len } = self;
+        match (budget_us, total_len, trace, replayed, window, unpacked_len) {
+            (None, None, None, None, None, None) => {}
             // What nearly every request has, and nothing else, without a loop.
-            (Some(budget), None, None, None, None) => {
+            (Some(budget), None, None, None, None, None) => {
                 block.bytes[..4].copy_from_slice(&BUDGET_ONLY);
                 block.bytes[4..12].copy_from_slice(&budget.to_le_bytes());
                 block.len = BUDGET_ONLY_LEN;
@@ -122,6 +132,9 @@ impl Options {
         if let Some(trace) = &self.trace {
             block.push(TRACE, &trace.0);
         }
+        if let Some(taken) = self.replayed {
+            block.push(REPLAYED, &taken.to_le_bytes());
+        }
         if let Some(window) = self.window {
             block.push(WINDOW, &window.get().to_le_bytes());
         }
@@ -140,6 +153,7 @@ impl Options {
         let misplaced = match self {
             Self { budget_us: Some(_), .. } => BUDGET,
             Self { trace: Some(_), .. } if kind != Kind::OneWay => TRACE,
+            Self { replayed: Some(_), .. } => REPLAYED,
             Self { unpacked_len: Some(_), .. } if is_item || kind == Kind::Error => UNPACKED_LEN,
             _ => return Ok(()),
         };
@@ -186,6 +200,7 @@ impl Options {
                 BUDGET => once(&mut options.budget_us, word(value)),
                 TOTAL_LEN => once(&mut options.total_len, word(value)),
                 TRACE => once(&mut options.trace, value.try_into().ok()),
+                REPLAYED => once(&mut options.replayed, word(value)),
                 WINDOW => once(&mut options.window, short(value)),
                 UNPACKED_LEN => once(&mut options.unpacked_len, short(value)),
                 unknown => unknown < MUST_UNDERSTAND,
@@ -228,11 +243,13 @@ mod tests {
             budget_us in any::<Option<u64>>(),
             total_len in any::<Option<u64>>(),
             trace in any::<Option<[u8; TRACE_LEN]>>(),
+            replayed in any::<Option<u64>>(),
             window in any::<Option<NonZeroU32>>(),
             unpacked_len in any::<Option<NonZeroU32>>(),
         ) {
             let trace = trace.map(Trace);
-            let options = Options { budget_us, total_len, trace, window, unpacked_len };
+            let options =
+                Options { budget_us, total_len, trace, replayed, window, unpacked_len };
             let block = options.encode();
             let bytes = block.as_bytes();
             prop_assert_eq!(bytes.is_empty(), options == Options::default());
@@ -282,6 +299,7 @@ mod tests {
         let budget = Options { budget_us: Some(1), ..nothing };
         let trace = Options { trace: Some(Trace([0; TRACE_LEN])), ..nothing };
         let packed = Options { unpacked_len: NonZeroU32::new(1), ..nothing };
+        let replayed = Options { replayed: Some(0), ..nothing };
         let refused = |options: &Options| -> Vec<Kind> {
             let kinds =
                 [Kind::Reply, Kind::Error, Kind::OneWay, Kind::RequestItem, Kind::ReplyItem];
@@ -290,6 +308,7 @@ mod tests {
         let items = [Kind::RequestItem, Kind::ReplyItem];
         assert_eq!(refused(&nothing), []);
         assert_eq!(refused(&budget).len(), 5);
+        assert_eq!(refused(&replayed).len(), 5);
         assert_eq!(refused(&trace), [&[Kind::Reply, Kind::Error][..], &items].concat());
         assert_eq!(refused(&packed), [&[Kind::Error][..], &items].concat());
     }

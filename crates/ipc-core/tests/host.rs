@@ -71,7 +71,7 @@ impl Host for Side {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Connected { link, .. } | Event::Accepted { link, .. } => self.links.push(link),
-            Event::Closed { link, error } => {
+            Event::Closed { link, error, .. } => {
                 self.closed.push((link, error.map(|error| error.code())));
             }
             Event::Abandoned { id, .. } => self.abandoned.push(id),
@@ -139,6 +139,7 @@ fn draft(kind: Kind, code: u32, id: u64) -> Draft {
         id,
         timeout: None,
         trace: None,
+        replayed: None,
         window: None,
         compress: false,
     }

@@ -29,8 +29,8 @@ use crate::large::Larges;
 use crate::memory::Memory;
 use crate::records::event::{EVENT_CLOSED, EVENT_REFUSED, EVENT_SENT};
 use crate::records::{
-    FLAG_OUTSIDE, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED, RUN_KEPT,
-    RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES, WINDOW_BYTES,
+    FLAG_OUTSIDE, FLAG_REPLAYED, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED,
+    RUN_KEPT, RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES, WINDOW_BYTES,
 };
 use crate::synchronous::{Outcome, SyncCall};
 
@@ -389,7 +389,9 @@ impl Inbox {
         message: &Message,
         len: usize,
     ) -> Option<&mut [u8]> {
-        if message.window.is_some() || message.trace.is_some() {
+        let has_options =
+            message.window.is_some() || message.trace.is_some() || message.replayed.is_some();
+        if has_options {
             return self.place_with_options(link, head, message, len);
         }
         if message.kind != Kind::Request {
@@ -409,7 +411,7 @@ impl Inbox {
         message: &Message,
         len: usize,
     ) -> Option<&mut [u8]> {
-        let mut options = Vec::with_capacity((TIME_BYTES + WINDOW_BYTES + TRACE_BYTES) as usize);
+        let mut options = Vec::new();
         if message.kind == Kind::Request {
             head = head.with_flags(FLAG_TIMED);
             options.extend(millis(message.deadline).to_ne_bytes());
@@ -417,6 +419,11 @@ impl Inbox {
         if let Some(window) = message.window {
             head = head.with_flags(FLAG_STREAM);
             options.extend(u64::from(window).to_ne_bytes());
+        }
+        if let Some(taken) = message.replayed {
+            head = head.with_flags(FLAG_REPLAYED);
+            #[expect(clippy::cast_precision_loss, reason = "no stream has so many items")]
+            options.extend((taken as f64).to_ne_bytes());
         }
         if let Some(trace) = &message.trace {
             head = head.with_flags(FLAG_TRACED);

@@ -23,7 +23,7 @@ mod throw;
 mod uv;
 mod waker;
 
-use ipc_core::{Code, Error, LinkId, ListenerId};
+use ipc_core::{Code, Dialing, Error, LinkId, ListenerId};
 use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -172,6 +172,28 @@ impl NativeEngine {
             .into_options()
             .and_then(|options| self.binding.inner().engine.connect(&name, &options, timeout));
         let link = connecting.map_err(|error| raise(env, &error))?;
+        self.binding.settle();
+        Ok(link.0)
+    }
+
+    /// Connects to a name as soon as it is served; one that insists tries again whatever may pass
+    /// with time. Returns the link; what becomes of it is an event.
+    #[napi(catch_unwind)]
+    pub fn dial(
+        &self,
+        env: Env,
+        name: String,
+        options: NativeOptions,
+        attempt_timeout_ms: f64,
+        timeout_ms: f64,
+        insists: bool,
+    ) -> Result<u32> {
+        let (timeout, attempt_timeout) = (span(timeout_ms), span(attempt_timeout_ms));
+        let dialing = Dialing { timeout, attempt_timeout, insists };
+        let dialed = options
+            .into_options()
+            .and_then(|options| self.binding.inner().engine.dial(&name, &options, dialing));
+        let link = dialed.map_err(|error| raise(env, &error))?;
         self.binding.settle();
         Ok(link.0)
     }

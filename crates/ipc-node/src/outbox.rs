@@ -18,8 +18,8 @@ use crate::records::order::{ORDER_CONSUMED, ORDER_END};
 use crate::records::out::{OUT_CODE, OUT_HEAD, OUT_ID, OUT_LINK, OUT_PAYLOAD_LEN, OUT_WORDS};
 use crate::records::state::{STATE_DROPPED, STATE_REFUSED, STATE_USED};
 use crate::records::{
-    COMPRESS, FLAG_OUTSIDE, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, TIME_BYTES, TRACE_BYTES,
-    WINDOW_BYTES,
+    COMPRESS, FLAG_OUTSIDE, FLAG_REPLAYED, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, REPLAYED_BYTES,
+    TIME_BYTES, TRACE_BYTES, WINDOW_BYTES,
 };
 
 const RECORD_LEN: usize = OUT_WORDS as usize * 4;
@@ -210,6 +210,7 @@ impl<'a> Record<'a> {
         let has = |flag: u32| flags & flag != 0;
         let options_len = if has(FLAG_TIMED) { TIME_BYTES } else { 0 }
             + if has(FLAG_STREAM) { WINDOW_BYTES } else { 0 }
+            + if has(FLAG_REPLAYED) { REPLAYED_BYTES } else { 0 }
             + if has(FLAG_TRACED) { TRACE_BYTES } else { 0 };
         let (options, rest) = rest.split_at_checked(options_len as usize)?;
         let payload_len = if has(FLAG_OUTSIDE) { 0 } else { fields.word(OUT_PAYLOAD_LEN) as usize };
@@ -265,10 +266,11 @@ impl<'a> Record<'a> {
             id: self.id,
             timeout: None,
             trace: None,
+            replayed: None,
             window: None,
             compress: u32::from(codec) & COMPRESS != 0,
         };
-        if self.flags & (FLAG_TIMED | FLAG_STREAM | FLAG_TRACED) != 0 {
+        if self.flags & !FLAG_OUTSIDE != 0 {
             self.read_options(&mut draft)?;
         }
         Some(draft)
@@ -286,6 +288,11 @@ impl<'a> Record<'a> {
         if self.flags & FLAG_STREAM != 0 {
             let (window, rest) = options.split_at_checked(WINDOW_BYTES as usize)?;
             draft.window = Some(u32::from_ne_bytes(*window.first_chunk()?));
+            options = rest;
+        }
+        if self.flags & FLAG_REPLAYED != 0 {
+            let (taken, rest) = options.split_first_chunk()?;
+            draft.replayed = Some(whole(f64::from_ne_bytes(*taken)));
             options = rest;
         }
         if self.flags & FLAG_TRACED != 0 {

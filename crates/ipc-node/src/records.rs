@@ -84,6 +84,13 @@ pub const FLAG_STREAM: u32 = 4;
 /// request, and has a deadline in milliseconds of the monotonic clock, 0 for never.
 #[napi]
 pub const FLAG_TIMED: u32 = 8;
+/// Flag of a record: the request was sent before, on a connection that was lost, and so many of its
+/// items had been taken.
+#[napi]
+pub const FLAG_REPLAYED: u32 = 16;
+/// Bytes of a count of items in a record.
+#[napi]
+pub const REPLAYED_BYTES: u32 = 8;
 /// Bytes of a span or a time in a record.
 #[napi]
 pub const TIME_BYTES: u32 = 8;

@@ -106,5 +106,5 @@ impl Host for Application {
 /// A request of bytes, without a timeout.
 pub fn draft(lane: Lane, code: u32, id: u64) -> Draft {
     let (kind, codec) = (Kind::Request, Codec::Bytes);
-    Draft { kind, lane, codec, code, id, timeout: None, trace: None, window: None, compress: false }
+    Draft { kind, lane, codec, code, id, timeout: None, trace: None, replayed: None, window: None, compress: false }
 }

@@ -24,9 +24,8 @@ impl Engine {
         bounds: Bounds,
         now: Time,
     ) -> Result<Key> {
-        let due =
-            if connecting.is_connecting() { now + CONNECT_INTERVAL } else { connecting.deadline };
-        let entry = Entry::Handshaking { connecting: Box::new(connecting), listener, bounds };
+        let entry =
+            Entry::Handshaking { connecting: Box::new(connecting), listener, bounds, dial: None };
         let key = match self.entries.insert(entry) {
             Ok(key) => key,
             Err(refused) => {
@@ -36,24 +35,34 @@ impl Engine {
                 return Err(too_many());
             }
         };
+        let awaited = self.await_handshake(key, now);
+        if let (Err(error), Some(Entry::Handshaking { connecting, .. })) =
+            (&awaited, self.entries.get(key))
+        {
+            if listener.is_some() {
+                Handshaking::refuse(connecting.socket(), error);
+            }
+            self.entries.remove(key);
+        }
+        awaited.map(|()| key)
+    }
+
+    /// Waits for what comes next of a handshake.
+    pub(super) fn await_handshake(&mut self, key: Key, now: Time) -> Result<()> {
         let Some(Entry::Handshaking { connecting, .. }) = self.entries.get(key) else {
-            return Err(too_many());
+            return Ok(());
         };
         // A socket that is not connected yet would only report, again and again, that it has no
         // peer.
-        if !connecting.is_connecting()
-            && let Err(error) = self.poller.watch(connecting.socket(), Source::Socket(key))
-        {
-            if listener.is_some() {
-                Handshaking::refuse(connecting.socket(), &error);
-            }
-            self.entries.remove(key);
-            return Err(error);
+        if connecting.is_connecting() {
+            self.due = self.due.min(now + CONNECT_INTERVAL);
+            return Ok(());
         }
-        self.due = self.due.min(due);
-        Ok(key)
+        self.due = self.due.min(connecting.deadline);
+        self.poller.watch(connecting.socket(), Source::Socket(key))
     }
 
+    /// Gives up a connection that is being made.
     pub(super) fn drop_handshake(&mut self, key: Key) {
         if let Some(Entry::Handshaking { connecting, listener, .. }) = self.entries.remove(key) {
             self.poller.forget(connecting.socket());
@@ -61,6 +70,7 @@ impl Engine {
                 listener.forget(key, connecting.is_welcomed());
             }
         }
+        self.watch_no_longer();
     }
 
     /// Goes on with a handshake. Returns whether a link has come of it.
@@ -88,7 +98,7 @@ impl Engine {
                 true
             }
             Err(error) => {
-                self.fail_handshake(key, error, host);
+                self.fail_handshake(key, error, now.get(), host);
                 false
             }
         }
@@ -119,6 +129,7 @@ impl Engine {
             }
             link => link,
         });
+        self.watch_no_longer();
         self.stats.links += 1;
         if let Some(through) = listener.and_then(|key| self.listeners.get_mut(key)) {
             through.forget(key, true);
@@ -153,19 +164,31 @@ impl Engine {
                     Some(offered) => (offered.session, true),
                     None => return false,
                 },
+                Entry::Dialing(_) => return false,
             };
             other != key && other_is_server != is_server && session == peer.session
         })
     }
 
-    fn fail_handshake(&mut self, key: Key, error: Error, host: &mut impl Host) {
-        let Some(Entry::Handshaking { listener, .. }) = self.entries.get(key) else { return };
-        let is_client = listener.is_none();
+    fn fail_handshake(&mut self, key: Key, error: Error, now: Time, host: &mut impl Host) {
+        let Some(Entry::Handshaking { connecting, listener, dial, .. }) = self.entries.get(key)
+        else {
+            return;
+        };
+        let (is_client, is_dialed) = (listener.is_none(), dial.is_some());
         self.stats.handshakes_failed += 1;
         tracing::debug!(code = error.code().as_str(), "handshake failed");
-        self.drop_handshake(key);
-        if is_client {
-            host.event(Event::Closed { link: LinkId(key), error: Some(error) });
+        let failed = if is_dialed {
+            self.poller.forget(connecting.socket());
+            self.redial(key, error, now)
+        } else {
+            self.drop_handshake(key);
+            Err(error)
+        };
+        if let Err(error) = failed
+            && is_client
+        {
+            host.event(Event::not_connected(LinkId(key), Some(error)));
         }
     }
 
@@ -215,7 +238,7 @@ impl Engine {
         };
         if connecting.deadline <= now.get() {
             let message = "the handshake did not end in time";
-            self.fail_handshake(key, Error::new(Code::Timeout, message), host);
+            self.fail_handshake(key, Error::new(Code::Timeout, message), now.get(), host);
             return Time::NEVER;
         }
         if !connecting.is_connecting() {
@@ -230,7 +253,7 @@ impl Engine {
         match watched {
             Ok(()) => connecting.deadline,
             Err(error) => {
-                self.fail_handshake(key, error, host);
+                self.fail_handshake(key, error, now.get(), host);
                 Time::NEVER
             }
         }

@@ -3,6 +3,7 @@
 //! One that was chosen is the only one. Where none was, there are places every process of this user
 //! knows, in one order: a server takes the first it can use, and a client searches all of them.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::claim::{self, Claim, Listening};
 use super::options::Options;
 use super::os::credentials::own_uid;
 use super::os::socket::Address;
+use super::os::watch::Arrivals;
 use crate::error::{Code, Error, Result};
 use crate::limits::check_server_name;
 
@@ -90,6 +92,24 @@ impl Places {
             return Err(nowhere(&reasons));
         }
         Ok((doors, reasons))
+    }
+
+    /// Watches for a server of that name: each place, or what one that is missing would be in.
+    /// Returns the files to watch for, and whether all places are watched.
+    pub fn watch(&self, name: &str, arrivals: &Arrivals) -> (Vec<OsString>, bool) {
+        let mut awaited = vec![format!("{name}.sock").into()];
+        let mut all_watched = true;
+        for path in &self.paths {
+            if arrivals.watch(path) {
+                continue;
+            }
+            let (parent, file) = (path.parent(), path.file_name());
+            awaited.extend(file.map(OsStr::to_owned));
+            // It may have come between the two attempts.
+            all_watched &= parent.is_some_and(|parent| arrivals.watch(parent));
+            all_watched &= !path.exists() || arrivals.watch(path);
+        }
+        (awaited, all_watched)
     }
 
     /// Those that are there and can be used.

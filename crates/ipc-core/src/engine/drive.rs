@@ -273,6 +273,7 @@ impl Engine {
                 Source::Socket(key) => rang |= self.read_socket(key, now, host),
                 Source::Listener(key) => self.accept(key, now, host),
                 Source::Files(key) => self.check_files(key, now, host),
+                Source::Arrivals => self.arrived(now),
                 Source::Timer => {}
             }
         }
@@ -287,6 +288,7 @@ impl Engine {
     fn read_socket(&mut self, key: Key, now: &Now, host: &mut impl Host) -> bool {
         match self.entries.get_mut(key) {
             Some(Entry::Handshaking { .. }) => self.proceed(key, now, host),
+            Some(Entry::Dialing(_)) => false,
             Some(Entry::Link(link)) => {
                 match link.bell.receive() {
                     Ok(Received::Bells) => {}
@@ -324,12 +326,10 @@ impl Engine {
                         link.expire(now.get(), host);
                         self.warm(key);
                     }
-                    self.entries.get(key).map_or(Time::NEVER, |entry| match entry {
-                        Entry::Link(link) => link.due(),
-                        Entry::Handshaking { .. } => Time::NEVER,
-                    })
+                    self.link(key).map_or(Time::NEVER, Link::due)
                 }
                 Some(Entry::Handshaking { .. }) => self.expire_handshake(key, now, host),
+                Some(Entry::Dialing(_)) => self.expire_dial(key, now, host),
                 None => Time::NEVER,
             };
             self.due = self.due.min(due);

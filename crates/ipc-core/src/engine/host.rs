@@ -172,7 +172,16 @@ pub enum Event<'a> {
         link: LinkId,
         /// Why, unless one of the two sides closed it gracefully.
         error: Option<Error>,
+        /// Bytes of each lane that the peer has not read, frames and what waited for room together.
+        undelivered: [u64; Lane::ALL.len()],
     },
+}
+
+impl Event<'_> {
+    /// The end of a connection that was never made.
+    pub(super) fn not_connected(link: LinkId, error: Option<Error>) -> Self {
+        Self::Closed { link, error, undelivered: [0; Lane::ALL.len()] }
+    }
 }
 
 /// What a host can take of a link.

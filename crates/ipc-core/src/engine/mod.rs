@@ -20,6 +20,7 @@ mod backlog;
 mod carrier;
 mod claim;
 mod connecting;
+mod dialing;
 mod directory;
 mod drive;
 mod host;
@@ -50,6 +51,7 @@ use crate::memory::{self, named};
 use crate::session::Draft;
 use crate::time::Time;
 
+pub use dialing::Dialing;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
 pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Taken};
@@ -61,10 +63,12 @@ use wait_policy::Contention;
 pub use wait_policy::WaitPolicy;
 
 use connecting::Handshaking;
+use dialing::Dial;
 use link::Link;
 use listener::Listener;
 use names::Names;
 use os::poller::{Poller, Source};
+use os::watch::Arrivals;
 use slab::{Key, Slab};
 
 /// How long a closing link may go on writing what waits.
@@ -88,7 +92,15 @@ pub struct EngineStats {
 
 /// A thing with a control socket.
 enum Entry {
-    Handshaking { connecting: Box<Handshaking>, listener: Option<Key>, bounds: Bounds },
+    Handshaking {
+        connecting: Box<Handshaking>,
+        listener: Option<Key>,
+        bounds: Bounds,
+        /// What goes on if this comes to nothing.
+        dial: Option<Box<Dial>>,
+    },
+    /// Between two attempts to connect.
+    Dialing(Box<Dial>),
     Link(Box<Link>),
 }
 
@@ -121,6 +133,8 @@ pub struct Engine {
     losses: u64,
     /// When leftovers of dead servers were last searched for everywhere.
     cleared_at: Option<Time>,
+    /// Reports servers that come, while one is awaited.
+    arrivals: Option<Arrivals>,
     /// Reused from drive to drive.
     ready: Vec<Source>,
 }
@@ -154,6 +168,7 @@ impl Engine {
             stats: EngineStats::default(),
             losses: memory::losses(),
             cleared_at: None,
+            arrivals: None,
             ready: Vec::new(),
         })
     }
@@ -347,9 +362,9 @@ impl Engine {
                 self.due = self.due.min(deadline);
                 self.warm(link.0);
             }
-            Some(Entry::Handshaking { .. }) => {
+            Some(Entry::Handshaking { .. } | Entry::Dialing(_)) => {
                 self.drop_handshake(link.0);
-                host.event(Event::Closed { link, error: None });
+                host.event(Event::not_connected(link, None));
             }
             None => {}
         }
@@ -360,7 +375,7 @@ impl Engine {
     pub fn break_off(&mut self, link: LinkId, error: Error) {
         match self.entries.get_mut(link.0) {
             Some(Entry::Link(found)) => found.break_off(error),
-            Some(Entry::Handshaking { .. }) | None => return,
+            Some(Entry::Handshaking { .. } | Entry::Dialing(_)) | None => return,
         }
         self.warm(link.0);
     }

@@ -109,6 +109,20 @@ impl Engine {
     pub fn connect(&mut self, name: &str, options: &Options, timeout: Duration) -> Result<LinkId> {
         options.check()?;
         let places = Places::of(options)?;
+        let now = Time::now();
+        let connecting = self.begin(name, options, &places, now, now + timeout)?;
+        self.start_handshake(connecting, None, options.bounds, now).map(LinkId)
+    }
+
+    /// Takes a client's first step.
+    pub(super) fn begin(
+        &mut self,
+        name: &str,
+        options: &Options,
+        places: &Places,
+        now: Time,
+        deadline: Time,
+    ) -> Result<Handshaking> {
         let (doors, unseen) = places.doors(name)?;
         let hello = Hello {
             version_min: VERSION_MIN,
@@ -123,19 +137,16 @@ impl Engine {
         };
         let socket =
             HandshakeSocket::new().map_err(|cause| Error::system("creating a socket", cause))?;
-        let now = Time::now();
-        let connecting = Handshaking::connect(socket, name.into(), doors, hello, now + timeout);
-        let connecting = connecting.map_err(|error| match error.code() {
-            Code::NoServer => {
-                let cleared = |at| now.saturating_since(at) < CLEARING_INTERVAL;
-                if !self.cleared_at.is_some_and(cleared) {
-                    self.clear_leftovers(&places, now);
-                }
-                not_served(name, &places, &unseen)
+        Handshaking::connect(socket, name.into(), doors, hello, deadline).map_err(|error| {
+            if error.code() != Code::NoServer {
+                return error;
             }
-            _ => error,
-        })?;
-        self.start_handshake(connecting, None, options.bounds, now).map(LinkId)
+            let cleared = |at| now.saturating_since(at) < CLEARING_INTERVAL;
+            if !self.cleared_at.is_some_and(cleared) {
+                self.clear_leftovers(places, now);
+            }
+            not_served(name, places, &unseen)
+        })
     }
 }
 

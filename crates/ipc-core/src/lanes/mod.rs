@@ -92,6 +92,11 @@ impl<R: Region, W: Flags> Outgoing<R, W> {
         self.dirty |= 1 << ring;
     }
 
+    /// Bytes of a ring that the peer has not released, as of now.
+    pub fn undelivered(&mut self, ring: usize) -> u64 {
+        self.rings[ring].undelivered()
+    }
+
     #[inline]
     pub fn ring(&self, ring: usize) -> &Producer<R> {
         &self.rings[ring]

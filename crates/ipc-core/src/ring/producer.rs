@@ -162,6 +162,13 @@ impl<R: Region> Producer<R> {
         self.has_room((len + overhead).min(self.capacity()))
     }
 
+    /// Bytes the peer has not released yet, as of now; what it claims cannot be, counts as seen
+    /// last.
+    pub fn undelivered(&mut self) -> u64 {
+        let _ = self.refresh();
+        self.unread()
+    }
+
     /// Bytes the peer has not released yet, as last seen.
     fn unread(&self) -> u64 {
         self.write.wrapping_sub(self.read_seen)

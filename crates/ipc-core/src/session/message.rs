@@ -27,6 +27,9 @@ pub struct Draft {
     pub timeout: Option<Duration>,
     /// Trace context to carry along.
     pub trace: Option<Trace>,
+    /// For a request that was sent before, on a connection that was lost, how many of its items had
+    /// been taken.
+    pub replayed: Option<u64>,
     /// For a request that is a stream, what its items may take without credit.
     pub window: Option<u32>,
     /// Its payload is compressed where that makes it shorter and the peer can undo it. Not for
@@ -45,6 +48,7 @@ impl Draft {
             id: 0,
             timeout: None,
             trace: None,
+            replayed: None,
             window: None,
             compress: false,
         }
@@ -69,6 +73,7 @@ impl Draft {
             budget_us: self.timeout.map(micros),
             total_len: None,
             trace: self.trace,
+            replayed: self.replayed,
             window: self.window.and_then(NonZeroU32::new),
             unpacked_len: None,
         }
@@ -100,6 +105,9 @@ pub struct Message {
     pub deadline: Time,
     /// Trace context that came along.
     pub trace: Option<Trace>,
+    /// Of a request that was sent before, on a connection that was lost, how many of its items had
+    /// been taken.
+    pub replayed: Option<u64>,
     /// Of a request that is a stream, what its items may take without credit.
     pub window: Option<u32>,
 }
@@ -122,6 +130,7 @@ impl Message {
         len: 0,
         deadline: Time::NEVER,
         trace: None,
+        replayed: None,
         window: None,
     };
 }

@@ -61,6 +61,7 @@ impl Session {
             len: total_len,
             deadline,
             trace: options.trace,
+            replayed: options.replayed,
             window: options.window.map(NonZeroU32::get),
         };
         if header.options() && header.kind() != Kind::Request {

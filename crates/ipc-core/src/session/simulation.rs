@@ -312,7 +312,18 @@ impl World {
         let code = u32::try_from(self.random.below(names as usize)).unwrap();
         let lane = self.random.pick(&Lane::ALL);
         let codec = self.random.pick(&[Codec::Bytes, Codec::Json]);
-        Draft { kind, lane, codec, code, id, timeout, trace, window: None, compress: false }
+        Draft {
+            kind,
+            lane,
+            codec,
+            code,
+            id,
+            timeout,
+            trace,
+            replayed: None,
+            window: None,
+            compress: false,
+        }
     }
 
     fn payload(&mut self) -> Vec<u8> {

@@ -165,6 +165,7 @@ fn a_late_answer_is_abandoned_midway_and_counted_once() {
         id: ID,
         timeout: None,
         trace: None,
+        replayed: None,
         window: None,
         compress: false,
     };
@@ -295,6 +296,7 @@ fn streaming() -> Session {
         id: ID,
         timeout: None,
         trace: None,
+        replayed: None,
         window: Some(WINDOW_MIN),
         compress: false,
     };

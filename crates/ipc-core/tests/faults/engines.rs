@@ -69,6 +69,7 @@ pub fn request(code: u32) -> Draft {
         id: id::join(0, 1),
         timeout: Some(Duration::from_millis(50)),
         trace: None,
+        replayed: None,
         window: None,
         compress: false,
     }

@@ -155,8 +155,10 @@ impl Host for Inbox {
                 self.standing.set_word(queued_at(link, lane), 0);
                 self.record(link, Head::event(EVENT_DRAINED).in_lane(lane), &[]);
             }
-            Event::Closed { link, error } => {
-                let text = error.as_ref().map(describe).unwrap_or_default();
+            Event::Closed { link, error, undelivered } => {
+                let [critical, high, normal, low] = undelivered;
+                let reason = error.as_ref().map(describe).unwrap_or_default();
+                let text = format!("{critical} {high} {normal} {low}\n{reason}");
                 self.record(link, Head::event(EVENT_CLOSED), text.as_bytes());
                 (0..LINK_WORDS).for_each(|word| self.standing.set_word(standing_at(link, word), 0));
             }

@@ -151,7 +151,16 @@ impl<W: Default> Flows<W> {
 /// What an item's frame says.
 pub(crate) fn item_draft(of: &Draft, key: FlowKey) -> Draft {
     let kind = key.sent();
-    Draft { kind, code: 0, timeout: None, trace: None, window: None, compress: false, ..*of }
+    Draft {
+        kind,
+        code: 0,
+        timeout: None,
+        trace: None,
+        replayed: None,
+        window: None,
+        compress: false,
+        ..*of
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -164,7 +173,18 @@ mod tests {
 
     fn item(kind: Kind, id: u64) -> Message {
         let (lane, codec, deadline) = (Lane::Normal, Codec::Bytes, Time::NEVER);
-        Message { kind, lane, codec, code: 0, id, len: 1, deadline, trace: None, window: None }
+        Message {
+            kind,
+            lane,
+            codec,
+            code: 0,
+            id,
+            len: 1,
+            deadline,
+            trace: None,
+            replayed: None,
+            window: None,
+        }
     }
 
     /// What there is to read, by name.

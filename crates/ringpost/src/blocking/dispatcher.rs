@@ -249,7 +249,7 @@ impl Host for Dispatcher {
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.changes.came(link, peer.clone());
             }
-            Event::Closed { link, error } => {
+            Event::Closed { link, error, .. } => {
                 self.router.forget(link);
                 self.sources.wake();
                 self.changes.went(link, error);

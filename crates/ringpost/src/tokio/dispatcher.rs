@@ -413,7 +413,7 @@ impl Host for Dispatcher {
                 }
             }
             Event::Connected { link, peer } => self.opened(link, peer),
-            Event::Closed { link, error } => self.closed(link, error),
+            Event::Closed { link, error, .. } => self.closed(link, error),
             Event::Unreadable { link, .. } => {
                 if let Some((_, group)) = self.groups.of(link) {
                     group.unhandled += 1;

@@ -115,6 +115,10 @@ impl Carrier for SharedLanes {
         self.lanes.outgoing.ring(ring).has_moved()
     }
 
+    fn undelivered(&mut self, ring: usize) -> u64 {
+        self.lanes.outgoing.undelivered(ring)
+    }
+
     #[inline]
     fn payload_max(&self, ring: usize) -> usize {
         self.lanes.outgoing.ring(ring).payload_max()

@@ -67,6 +67,8 @@ pub(in crate::engine) trait Carrier {
     fn has_room_for(&mut self, ring: usize, len: usize) -> Result<bool, Corrupt>;
     /// Whether the peer has made space in a ring since it was found full.
     fn has_new_space(&self, ring: usize) -> bool;
+    /// Bytes written to a ring that the peer has not read, as of now.
+    fn undelivered(&mut self, ring: usize) -> u64;
     /// Bytes of the longest payload of one frame.
     fn payload_max(&self, ring: usize) -> usize;
     /// Bytes a ring holds.

@@ -154,6 +154,8 @@ impl<C: Carrier> Link<C> {
     /// Ends everything that still waits for something, and reports it.
     pub fn finish(mut self, host: &mut impl Host) {
         self.share.leave(self.id);
+        let undelivered = Lane::ALL
+            .map(|lane| self.carrier.undelivered(lane as usize) + self.queued(lane) as u64);
         self.end_all(Ending::PeerLost, host);
         for buffer in self.reading.take_buffers() {
             host.discard(buffer);
@@ -177,7 +179,7 @@ impl<C: Carrier> Link<C> {
             }
             _ => None,
         };
-        host.event(Event::Closed { link: self.id, error });
+        host.event(Event::Closed { link: self.id, error, undelivered });
     }
 
     fn end_all(&mut self, ending: Ending, host: &mut impl Host) {

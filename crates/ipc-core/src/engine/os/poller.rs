@@ -23,6 +23,8 @@ pub(in crate::engine) enum Source {
     Socket(Key),
     /// The files of a listener were touched.
     Files(Key),
+    /// Something has appeared in a directory in which a server is awaited.
+    Arrivals,
 }
 
 impl Source {
@@ -32,6 +34,7 @@ impl Source {
             Self::Listener(key) => (1, key),
             Self::Socket(key) => (2, key),
             Self::Files(key) => (3, key),
+            Self::Arrivals => (4, 0),
         };
         EventData::new_u64(tag << 32 | u64::from(key))
     }
@@ -43,6 +46,7 @@ impl Source {
             1 => Self::Listener(key),
             2 => Self::Socket(key),
             3 => Self::Files(key),
+            4 => Self::Arrivals,
             _ => Self::Timer,
         }
     }

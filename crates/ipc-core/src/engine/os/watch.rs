@@ -1,9 +1,15 @@
-//! Reports when files were touched: by cleaners of temporary directories, say.
+//! Reports when files were touched, by cleaners of temporary directories, say, and when they
+//! appear.
+//!
+//! There are few queues of the kernel's for that per user, and sandboxes without any.
 
+use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
 use crate::sys;
 
@@ -11,12 +17,9 @@ use crate::sys;
 pub(in crate::engine) struct Watch(OwnedFd);
 
 impl Watch {
-    /// Watches files. `None` where that cannot be had: there are few such queues per
-    /// user, and sandboxes without any.
+    /// Watches files. `None` where that cannot be had.
     pub fn over(paths: &[PathBuf]) -> Option<Self> {
-        let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
-        sys::fault().ok()?;
-        let this = Self(inotify::init(flags).ok()?);
+        let this = Self(queue()?);
         this.renew(paths).then_some(this)
     }
 
@@ -44,4 +47,66 @@ impl AsFd for Watch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// A queue in which the names of files lie that have appeared in directories.
+pub(in crate::engine) struct Arrivals(OwnedFd);
+
+impl Arrivals {
+    /// Watches nothing yet. `None` where that cannot be had.
+    pub fn new() -> Option<Self> {
+        queue().map(Self)
+    }
+
+    /// Watches a directory as well, until it is gone. Returns whether it does.
+    pub fn watch(&self, directory: &Path) -> bool {
+        let flags = WatchFlags::CREATE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::ONLYDIR;
+        inotify::add_watch(&self.0, directory, flags).is_ok()
+    }
+
+    /// Takes what has come, as much as may be taken at once.
+    pub fn take(&self) -> Arrived {
+        let mut arrived = Arrived { names: Vec::new(), is_vague: false };
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = Reader::new(&self.0, &mut buffer);
+        while let Ok(event) = events.next() {
+            match event.file_name() {
+                Some(name) => arrived.names.push(OsStr::from_bytes(name.to_bytes()).to_owned()),
+                None => arrived.is_vague = true,
+            }
+            if events.is_buffer_empty() {
+                break;
+            }
+        }
+        arrived
+    }
+}
+
+impl AsFd for Arrivals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What has appeared in watched directories.
+pub(in crate::engine) struct Arrived {
+    names: Vec<OsString>,
+    /// A directory is gone, or the queue was too short for all names.
+    is_vague: bool,
+}
+
+impl Arrived {
+    /// Whether one of these files may be among it.
+    pub fn any_of(&self, names: &[OsString]) -> bool {
+        self.is_vague || names.iter().any(|name| self.names.contains(name))
+    }
+}
+
+fn queue() -> Option<OwnedFd> {
+    sys::fault().ok()?;
+    inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()
 }

@@ -1,0 +1,96 @@
+// What waits while there is no session, in the order in which it was asked for.
+
+import { IpcError } from '../values/errors.js'
+import { onAbort } from '../values/signals.js'
+import type { Alarm } from '../runtime/alarms.js'
+import type { Connection } from '../connection/connection.js'
+import type { Runtime } from '../runtime/runtime.js'
+
+/** Something that needs a session. */
+export interface Waiting {
+  /** Bytes it keeps meanwhile. */
+  readonly bytes: number
+  /** There is a session. */
+  start(session: Connection): void
+  /** There will be none in time. */
+  fail(reason: unknown): void
+}
+
+/** How long something may wait. */
+export interface Limits {
+  readonly signals: readonly AbortSignal[]
+  readonly timeoutMs: number
+  /** What is missing when the time is over. */
+  readonly what: string
+}
+
+export class Away {
+  readonly #runtime: Runtime
+  readonly #bytesMax: number
+  /** With what takes back the limits of each. */
+  readonly #waiting = new Map<Waiting, () => void>()
+  #bytes = 0
+
+  constructor(runtime: Runtime, bytesMax: number) {
+    this.#runtime = runtime
+    this.#bytesMax = bytesMax
+  }
+
+  /** How much waits. */
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** Throws if there is no room for so many bytes more. */
+  check(bytes: number): void {
+    if (this.#bytes + bytes <= this.#bytesMax) return
+    const message = `the server is away, and ${this.#bytes} bytes wait for it already`
+    throw new IpcError('ERR_FULL', message)
+  }
+
+  /** Lets something wait, and keeps the process alive until it has its outcome. */
+  add(waiting: Waiting, { signals, timeoutMs, what }: Limits): void {
+    this.check(waiting.bytes)
+    const { alarms } = this.#runtime
+    const giveUp = (reason: unknown) => {
+      if (this.take(waiting)) waiting.fail(reason)
+    }
+    const late = () => giveUp(new IpcError('ERR_TIMEOUT', `no ${what} within ${timeoutMs} ms`))
+    const alarm: Alarm | undefined =
+      timeoutMs === Infinity ? undefined : alarms.set(timeoutMs, late)
+    const stops = signals.map((signal) => onAbort(signal, () => giveUp(signal.reason)))
+    this.#waiting.set(waiting, () => {
+      if (alarm !== undefined) alarms.clear(alarm)
+      for (const stop of stops) stop()
+    })
+    this.#bytes += waiting.bytes
+    this.#runtime.hold(1)
+  }
+
+  /** It waits no longer. Returns whether it did. */
+  take(waiting: Waiting): boolean {
+    const release = this.#waiting.get(waiting)
+    if (release === undefined) return false
+    this.#waiting.delete(waiting)
+    release()
+    this.#bytes -= waiting.bytes
+    this.#runtime.hold(-1)
+    return true
+  }
+
+  /** There is a session: all that waits now goes there. What it makes wait again comes behind. */
+  start(session: Connection): void {
+    for (const waiting of this.#takeAll()) waiting.start(session)
+  }
+
+  /** There will be no session any more. */
+  fail(reason: unknown): void {
+    for (const waiting of this.#takeAll()) waiting.fail(reason)
+  }
+
+  #takeAll(): Waiting[] {
+    const all = [...this.#waiting.keys()]
+    for (const waiting of all) this.take(waiting)
+    return all
+  }
+}

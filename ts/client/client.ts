@@ -1,0 +1,358 @@
+// A client: what a program makes once and keeps, whatever becomes of the server. It has one session
+// after the other, each of which is a connection.
+
+import type * as api from '../../index.js'
+import { Connection, type Holder } from '../connection/connection.js'
+import { Endpoint } from '../connection/endpoint.js'
+import { Handlers } from '../connection/handlers.js'
+import { makePeer } from '../connection/peer.js'
+import { encodeToKeep } from '../values/codec.js'
+import { asEvent, asMethod, asStream } from '../values/contract.js'
+import { Deferred } from '../values/deferred.js'
+import { IpcError } from '../values/errors.js'
+import {
+  LANES,
+  notifyOptions,
+  requestOptions,
+  streamCallOptions,
+  waitOptions,
+  type ClientSettings,
+} from '../values/options.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { Away } from './away.js'
+import { Dialer } from './dialer.js'
+import { LastingRequest, type Home } from './lasting-request.js'
+import { LastingStream } from './lasting-stream.js'
+import { WaitingEvents } from './waiting-events.js'
+
+export class Client extends Endpoint<api.ClientEvents> implements api.Client, Holder, Home {
+  readonly closed: Promise<api.IpcError | null>
+  readonly handlers: Handlers
+  readonly away: Away
+  /** What is sent goes there, if there is one. */
+  session: Connection | undefined
+  readonly #runtime: Runtime
+  readonly #settings: ClientSettings
+  readonly #prepare: ((client: api.Client) => void) | undefined
+  readonly #dialer: Dialer
+  readonly #events: WaitingEvents
+  /** All that are not over, those among them to which nothing is sent any more. */
+  readonly #sessions = new Set<Connection>()
+  /** The one whose loss is a loss. */
+  #current: Connection | undefined
+  /** The one there was last. */
+  #last: Connection | undefined
+  readonly #opened = new Deferred<void>()
+  readonly #ended = new Deferred<api.IpcError | null>()
+  /** Why there will be no further session, once that is so. */
+  #end: IpcError | undefined
+  #awaySince = 0
+  #reconnects = 0
+  /** What `ref` and `unref` said last. */
+  #wanted: boolean | undefined
+  #referenced = false
+
+  constructor(
+    runtime: Runtime,
+    name: string,
+    settings: ClientSettings,
+    prepare: ((client: api.Client) => void) | undefined,
+  ) {
+    super({ close: true, disconnect: true, drop: true, error: true, reconnect: true })
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#prepare = prepare
+    this.closed = this.#ended.promise
+    this.away = new Away(runtime, settings.native.backlogMax)
+    this.#events = new WaitingEvents(this, settings, (drop) => this.announce('drop', drop))
+    this.#dialer = new Dialer(runtime, name, settings, {
+      open: (link, description) => this.#open(link, description),
+      connected: (session) => this.#connected(session),
+      failed: (error) => this.#failed(error),
+    })
+    this.handlers = new Handlers(
+      () => {
+        for (const session of this.#sessions) session.handlersChanged()
+        this.#updateReference()
+      },
+      (name) => runtime.engine.acceptPacked(name),
+    )
+  }
+
+  // ---- sessions ----
+
+  /** Connects for the first time. */
+  async open(signal: AbortSignal | undefined): Promise<void> {
+    this.#runtime.hold(1)
+    const stop = signal && this.#dialer.abortOn(signal)
+    try {
+      this.#dialer.dialFirst()
+      await this.#opened.promise
+    } finally {
+      stop?.()
+      this.#runtime.hold(-1)
+    }
+  }
+
+  #open(link: number, description: string): Connection {
+    const peer = makePeer(description)
+    const session = new Connection(this.#runtime, link, peer, this.#settings, this)
+    session.on('drop', (drop: api.Drop) => this.announce('drop', drop))
+    return session
+  }
+
+  #connected(session: Connection): void {
+    const isFirst = this.#last === undefined
+    this.session = this.#current = this.#last = session
+    this.#sessions.add(session)
+    if (isFirst) return this.#begin()
+    this.#reconnects++
+    this.away.start(session)
+    const awayMs = this.now() - this.#awaySince
+    if (this.session === session) this.announce('reconnect', { peer: session.peer, awayMs })
+  }
+
+  /** The first session is there. */
+  #begin(): void {
+    try {
+      this.#prepare?.(this)
+    } catch (error) {
+      this.#opened.reject(error)
+      return void this.close()
+    }
+    this.#opened.resolve()
+    this.#updateReference()
+  }
+
+  /** No session came about, and none will. */
+  #failed(error: unknown): void {
+    this.#opened.reject(error)
+    if (this.#last !== undefined) this.#finish(error as IpcError, error as IpcError)
+  }
+
+  /** Of a session: its requests have begun to end, because the peer is lost. */
+  losing(session: Connection): void {
+    if (session === this.session) this.session = undefined
+  }
+
+  /** Of a session: it is over. */
+  left(session: Connection, reason: IpcError | null): void {
+    this.#sessions.delete(session)
+    if (session === this.#current) this.#moveOn(session, reason)
+  }
+
+  /** Nothing more is sent to this session, and another is awaited. */
+  #moveOn({ end, undelivered }: Connection, reason: IpcError | null): void {
+    this.session = this.#current = undefined
+    if (this.#end !== undefined) return
+    if (this.#settings.reconnect === undefined) return this.#finish(reason, end)
+    this.#awaySince = this.now()
+    // What a listener does comes when all is as it should be.
+    this.#dialer.dialAgain()
+    this.announce('disconnect', { reason, undelivered })
+  }
+
+  #finish(reason: IpcError | null, end: IpcError | undefined): void {
+    if (this.#end !== undefined) return
+    this.#end = end ?? new IpcError('ERR_CLOSED', 'the client is closed')
+    this.#updateReference()
+    this.away.fail(this.#end)
+    this.over()
+    this.#ended.resolve(reason)
+    this.announce('close', reason)
+  }
+
+  // ---- what is known of it ----
+
+  get state(): api.ClientState {
+    if (this.session !== undefined) return 'open'
+    if (this.#end !== undefined) return 'closed'
+    return this.#last === undefined ? 'connecting' : 'reconnecting'
+  }
+
+  get isOpen(): boolean {
+    return this.session !== undefined
+  }
+
+  get peer(): api.Peer {
+    return this.#last!.peer
+  }
+
+  stats(): api.ClientStats {
+    const stats = this.#last!.stats()
+    LANES.forEach((lane, number) => (stats.dropped[lane] += this.#events.dropped[number]))
+    return { ...stats, waiting: this.away.size, reconnects: this.#reconnects }
+  }
+
+  /** What programs see in place of its sessions. */
+  get front(): this {
+    return this
+  }
+
+  now(): number {
+    return this.#runtime.alarms.now()
+  }
+
+  get timeoutMs(): number {
+    return this.#settings.timeoutMs
+  }
+
+  checkWaits(): void {
+    if (this.#end !== undefined) throw this.#end
+    if (this.#settings.whileAway === 'wait') return
+    throw new IpcError('ERR_NO_SERVER', 'the server is away, and the client is reconnecting')
+  }
+
+  // ---- requests, streams and events ----
+
+  request<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params?: Params,
+    options?: api.RequestOptions,
+  ): Promise<Result> {
+    const { session } = this
+    if (session !== undefined && !isIdempotent(method)) {
+      return session.request(method, params, options)
+    }
+    try {
+      const checked = options === undefined ? {} : requestOptions(options)
+      return LastingRequest.ask(this, asMethod(method), params, checked)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  requestSync<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params?: Params,
+    options?: api.SyncRequestOptions,
+  ): Result {
+    return this.#present().requestSync(method, params, options)
+  }
+
+  stream<Params, Item, Upload, Result>(
+    contract: api.Stream<Params, Item, Upload, Result>,
+    params?: Params,
+    options?: api.StreamCallOptions,
+  ): api.ClientStream<Item, Upload, Result> {
+    const { session } = this
+    const checked = asStream(contract)
+    if (session !== undefined && checked.options.resumable !== true) {
+      return session.stream(contract, params, options)
+    }
+    return new LastingStream(this, checked, params, streamCallOptions(options))
+  }
+
+  notify<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): boolean {
+    const { session } = this
+    if (session !== undefined) return session.notify(event, payload, options)
+    const contract = asEvent(event)
+    const checked = notifyOptions(options ?? {})
+    const bytes = encodeToKeep(contract.codec, payload, 'payload')
+    this.#events.add(contract, bytes, checked)
+    return false
+  }
+
+  async send<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): Promise<void> {
+    if (this.session !== undefined) return this.session.send(event, payload, options)
+    const contract = asEvent(event)
+    const checked = notifyOptions(options ?? {})
+    const bytes = encodeToKeep(contract.codec, payload, 'payload')
+    return new Promise((resolve, reject) => {
+      this.#events.add(contract, bytes, checked, { resolve, reject })
+    })
+  }
+
+  async drained(options?: api.WaitOptions): Promise<void> {
+    const { signal, timeoutMs = Infinity } = waitOptions(options)
+    if (this.session !== undefined) return this.session.drained(options)
+    signal?.throwIfAborted()
+    const endsAt = this.now() + timeoutMs
+    const session = await this.#nextSession(signal, timeoutMs)
+    const left = Math.max(endsAt - this.now(), 1e-3)
+    return session.drained({ signal, timeoutMs: left })
+  }
+
+  #nextSession(signal: AbortSignal | undefined, timeoutMs: number): Promise<Connection> {
+    this.checkWaits()
+    const signals = signal === undefined ? [] : [signal]
+    return new Promise((start, fail) => {
+      this.away.add({ bytes: 0, start, fail }, { signals, timeoutMs, what: 'session' })
+    })
+  }
+
+  /** The session, for what cannot wait for another. */
+  #present(): Connection {
+    if (this.session !== undefined) return this.session
+    if (this.#end !== undefined) throw this.#end
+    throw new IpcError('ERR_NO_SERVER', 'the server is away, and the client is reconnecting')
+  }
+
+  // ---- the end ----
+
+  async close(): Promise<void> {
+    if (this.#end === undefined) {
+      this.#dialer.stop()
+      this.#end = new IpcError('ERR_CLOSED', 'the client is closed')
+      this.session = undefined
+      this.away.fail(this.#end)
+      const sessions = [...this.#sessions]
+      this.#closing(Promise.all(sessions.map((session) => session.close())))
+    }
+    await this.closed
+  }
+
+  #closing(closed: Promise<unknown>): void {
+    this.#updateReference()
+    void closed.then(() => {
+      this.over()
+      this.#ended.resolve(null)
+      this.announce('close', null)
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ---- references ----
+
+  ref(): this {
+    this.#wanted = true
+    this.#updateReference()
+    return this
+  }
+
+  unref(): this {
+    this.#wanted = false
+    this.#updateReference()
+    return this
+  }
+
+  #updateReference(): void {
+    const isOpen = this.#end === undefined && this.#last !== undefined
+    const referenced = isOpen && (this.#wanted ?? this.handlers.size > 0)
+    if (referenced === this.#referenced) return
+    this.#referenced = referenced
+    this.#runtime.hold(referenced ? 1 : -1)
+  }
+
+  // ---- for its parts ----
+
+  protected override guard(work: () => void): void {
+    this.#runtime.delivery.guard(work)
+  }
+}
+
+/** Whether a request is sent again where its session is lost before it is answered. */
+function isIdempotent(method: api.Method<any, any> | string): boolean {
+  return typeof method === 'object' && method?.options?.idempotent === true
+}

@@ -1,0 +1,230 @@
+// A stream that may outlive a session: one that is asked for while there is none, or one whose
+// contract is resumable, so that it is asked for again, with the number of items that have come.
+
+import type * as api from '../../index.js'
+import { ClientStream } from '../connection/client-stream.js'
+import type { Connection } from '../connection/connection.js'
+import { STREAM, tooMany, type ItemReader } from '../connection/flow.js'
+import { Deferred } from '../values/deferred.js'
+import { encodeToKeep } from '../values/codec.js'
+import type { StreamContract } from '../values/contract.js'
+import { IpcError, isLoss } from '../values/errors.js'
+import { inherit, type Inherited } from '../connection/caller.js'
+import { checkFunction, handleOptions, waitOptions } from '../values/options.js'
+import type { Waiting } from './away.js'
+import type { Home } from './lasting-request.js'
+
+export class LastingStream implements api.ClientStream, AsyncIterableIterator<any>, Waiting {
+  readonly bytes: number
+  readonly result: Promise<any>
+  readonly #home: Home
+  readonly #contract: StreamContract
+  readonly #payload: Uint8Array
+  readonly #options: api.StreamCallOptions
+  readonly #terms: Inherited
+  readonly #endsAt: number
+  #resolve!: (value: unknown) => void
+  #reject!: (reason: unknown) => void
+  /** On the session there is. */
+  #current: ClientStream | undefined
+  /** Those that may have items to read, the first of them first. */
+  readonly #readers: ItemReader[] = []
+  /** Items that have come on sessions that are over. */
+  #taken = 0
+  #wasSent = false
+  /** Written before there was a session. */
+  #early: { item: unknown } | undefined
+  #hasEnded = false
+  #isOver = false
+  /** Settles when there is a stream on another session, or never will be. */
+  #next = new Deferred<void>()
+
+  /** Throws what keeps it from being asked for at all. */
+  constructor(
+    home: Home,
+    contract: StreamContract,
+    params: unknown,
+    options: api.StreamCallOptions,
+  ) {
+    this.#home = home
+    this.#contract = contract
+    this.#options = options
+    this.#terms = inherit(options, Infinity)
+    this.#payload = encodeToKeep(contract.codec, params, 'params')
+    this.bytes = this.#payload.length
+    this.#endsAt = home.now() + this.#terms.timeoutMs
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // A program that reads the items gets a failure there, and need not handle it here.
+    this.result.catch(() => {})
+    this.#ask()
+  }
+
+  // ---- sessions ----
+
+  #ask(): void {
+    if (this.#home.session !== undefined) return this.start(this.#home.session)
+    this.#home.checkWaits()
+    const what = `answer to "${this.#contract.name}"`
+    const { signals } = this.#terms
+    this.#home.away.add(this, { signals, timeoutMs: this.#leftMs(), what })
+  }
+
+  start(session: Connection): void {
+    const terms = { ...this.#terms, timeoutMs: this.#leftMs() }
+    const { lane, windowBytes } = this.#options
+    const replayed = this.#wasSent ? this.#taken : undefined
+    let stream: ClientStream
+    try {
+      stream = session.streamEncoded(
+        this.#contract,
+        this.#payload,
+        { lane, windowBytes, replayed },
+        terms,
+      )
+    } catch (error) {
+      return this.fail(error)
+    }
+    this.#wasSent = true
+    this.#current = stream
+    this.#readers.push(stream.reader)
+    stream.result.then(
+      (value) => this.#succeed(value),
+      (error: unknown) => this.#failed(stream, error),
+    )
+    this.#writeEarly(stream)
+    const { resolve } = this.#next
+    this.#next = new Deferred()
+    resolve()
+  }
+
+  #writeEarly(stream: ClientStream): void {
+    try {
+      if (this.#early !== undefined) stream.write(this.#early.item)
+      this.#early = undefined
+      if (this.#hasEnded) stream.end()
+    } catch (error) {
+      stream.cancel(error)
+    }
+  }
+
+  #succeed(value: unknown): void {
+    this.#isOver = true
+    this.#resolve(value)
+    this.#next.resolve()
+  }
+
+  #failed(stream: ClientStream, error: unknown): void {
+    if (this.#contract.options.resumable !== true || !isLoss(error)) return this.fail(error)
+    this.#current = undefined
+    this.#taken += stream.reader.count
+    try {
+      this.#ask()
+    } catch (refusal) {
+      this.fail(refusal)
+    }
+  }
+
+  fail(reason: unknown): void {
+    this.#isOver = true
+    this.#reject(reason)
+    this.#next.reject(reason)
+  }
+
+  #leftMs(): number {
+    return Math.max(this.#endsAt - this.#home.now(), 1e-3)
+  }
+
+  /** The reader whose turn it is. */
+  async #reader(): Promise<ItemReader> {
+    while (this.#readers.length === 0) await this.#next.promise
+    return this.#readers[0]
+  }
+
+  /** Whether a reader has failed because its session was lost, so that the next goes on. */
+  async #goesOn(reader: ItemReader, error: unknown): Promise<boolean> {
+    if (this.#contract.options.resumable !== true || !isLoss(error)) return false
+    // What the loss means for the stream is decided where its result is.
+    if (this.#readers.length === 1) await this.#next.promise
+    if (this.#readers[0] === reader) this.#readers.shift()
+    return true
+  }
+
+  // ---- reading ----
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<any> {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<any>> {
+    for (;;) {
+      const reader = await this.#reader()
+      try {
+        return await reader.next()
+      } catch (error) {
+        if (!(await this.#goesOn(reader, error))) throw error
+      }
+    }
+  }
+
+  return(): Promise<IteratorResult<any>> {
+    this.cancel()
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  async forEach(take: (items: any[]) => unknown, options?: api.HandleOptions): Promise<void> {
+    checkFunction('take', take)
+    const { borrowed = false } = handleOptions(options)
+    for (;;) {
+      const reader = await this.#reader()
+      try {
+        return await reader.forEach(take, borrowed)
+      } catch (error) {
+        if (!(await this.#goesOn(reader, error))) throw error
+      }
+    }
+  }
+
+  // ---- writing ----
+
+  write(item: unknown): boolean {
+    if (this.#current !== undefined) return this.#current.write(item)
+    if (this.#hasEnded || this.#isOver) throw ended()
+    if (this.#early !== undefined) throw tooMany()
+    this.#early = { item }
+    return false
+  }
+
+  async ready(options?: api.WaitOptions): Promise<void> {
+    const checked = waitOptions(options)
+    if (this.#current === undefined) await this.#bound(checked)
+    return this.#current?.ready(options)
+  }
+
+  #bound({ signal, timeoutMs = Infinity }: api.WaitOptions): Promise<void> {
+    const signals = signal === undefined ? [] : [signal]
+    return new Promise((resolve, reject) => {
+      const waiting = { bytes: 0, start: () => resolve(), fail: reject }
+      this.#home.away.add(waiting, { signals, timeoutMs, what: 'session' })
+    })
+  }
+
+  end(): void {
+    this.#hasEnded = true
+    this.#current?.end()
+  }
+
+  cancel(reason?: unknown): void {
+    if (this.#current !== undefined) return this.#current.cancel(reason)
+    if (this.#home.away.take(this)) {
+      this.fail(reason ?? new IpcError('ERR_CANCELLED', 'the stream was cancelled here'))
+    }
+  }
+}
+Object.defineProperty(LastingStream.prototype, STREAM, { value: 'client' })
+
+function ended(): IpcError {
+  return new IpcError('ERR_CANCELLED', 'the stream has ended')
+}

@@ -1,0 +1,100 @@
+// One-way messages that are sent while there is no session: each lane does with them what it does
+// when it is full.
+
+import type * as api from '../../index.js'
+import type { EventContract } from '../values/contract.js'
+import { IpcError } from '../values/errors.js'
+import { LANES, laneNumber, type ClientSettings } from '../values/options.js'
+import type { Connection } from '../connection/connection.js'
+import type { Waiting } from './away.js'
+import type { Home } from './lasting-request.js'
+
+/** A sender that waits for what becomes of its message. */
+export interface Sender {
+  resolve(): void
+  reject(reason: unknown): void
+}
+
+/** Where a lane has no ring yet whose length would say how much may wait. */
+const OLDEST_BYTES = 64 << 10
+
+export class WaitingEvents {
+  /** Events dropped, by lane. */
+  readonly dropped = [0, 0, 0, 0]
+  readonly #home: Home
+  readonly #settings: ClientSettings
+  readonly #announce: (drop: api.Drop) => void
+  readonly #lanes = LANES.map(() => new Set<WaitingEvent>())
+
+  constructor(home: Home, settings: ClientSettings, announce: (drop: api.Drop) => void) {
+    this.#home = home
+    this.#settings = settings
+    this.#announce = announce
+  }
+
+  /** Throws if the message is refused. */
+  add(
+    contract: EventContract,
+    payload: Uint8Array,
+    { lane, traceparent }: api.NotifyOptions,
+    sender?: Sender,
+  ): void {
+    this.#home.checkWaits()
+    const number = laneNumber(lane)
+    const policy = this.#settings.native.overflow[number]
+    const send = (session: Connection) => {
+      if (sender === undefined) {
+        session.sendEncoded(contract, payload, lane, traceparent)
+      } else {
+        const sent = session.sendWaiting(contract, payload, { lane, traceparent })
+        sent.then(sender.resolve, sender.reject)
+      }
+    }
+    const event = new WaitingEvent(payload.length, this.#lanes[number], send, (reason) => {
+      this.#drop(number)
+      sender?.reject(reason)
+    })
+    if (policy === 'fail') throw new IpcError('ERR_FULL', 'the server is away')
+    if (policy === 'dropNewest') return event.fail(new IpcError('ERR_FULL', 'the server is away'))
+    if (policy === 'dropOldest') this.#makeRoom(number, payload.length)
+    const timeoutMs = typeof policy === 'number' ? policy : Infinity
+    this.#home.away.add(event, { signals: [], timeoutMs, what: 'session' })
+    this.#lanes[number].add(event)
+  }
+
+  #makeRoom(lane: number, bytes: number): void {
+    const max = this.#settings.native.rings[lane] || OLDEST_BYTES
+    let waiting = bytes
+    for (const event of this.#lanes[lane]) waiting += event.bytes
+    for (const event of this.#lanes[lane]) {
+      if (waiting <= max) return
+      waiting -= event.bytes
+      this.#home.away.take(event)
+      event.fail(new IpcError('ERR_FULL', 'a later message has taken the place of this one'))
+    }
+  }
+
+  #drop(lane: number): void {
+    this.dropped[lane]++
+    this.#announce({ lane: LANES[lane], count: 1 })
+  }
+}
+
+class WaitingEvent implements Waiting {
+  constructor(
+    readonly bytes: number,
+    readonly lane: Set<WaitingEvent>,
+    readonly send: (session: Connection) => void,
+    readonly dropped: (reason: unknown) => void,
+  ) {}
+
+  start(session: Connection): void {
+    this.lane.delete(this)
+    this.send(session)
+  }
+
+  fail(reason: unknown): void {
+    this.lane.delete(this)
+    this.dropped(reason)
+  }
+}
