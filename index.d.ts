@@ -1228,6 +1228,119 @@ export declare function createServer(name: string, options?: ServerOptions): Pro
  */
 export declare function connect(name: string, options?: ClientOptions): Promise<Client>
 
+/** Options of {@link createPool}. */
+export interface PoolOptions extends EndpointOptions {
+  /** Connections that are there even if nobody needs them. @default 0 */
+  min?: number
+  /** Connections at most, to all servers together. @default 8, or `min` if that is more */
+  max?: number
+  /** Milliseconds after which a connection that was not used is closed, if there are more than
+   * `min`: after one to two times as many. @default 60,000 */
+  idleMs?: number
+}
+
+/** How a pool stands. */
+export interface PoolStats {
+  /** Open connections. */
+  size: number
+  /** Those of them that nothing is in flight on and nobody has leased. */
+  idle: number
+  /** Those that are leased. */
+  leased: number
+  /** Leases, requests, streams and events that wait for a connection. */
+  waiting: number
+  /** Connections made. */
+  made: number
+  /** Times a connection was used that was there already. */
+  reused: number
+  /** `reused` of all uses. */
+  reuseRatio: number
+  /** Median of the milliseconds that the last 1,024 leases were waited for. */
+  acquireP50Ms: number
+  /** Their 99th percentile. */
+  acquireP99Ms: number
+  /** The same by server, each name once, in the order in which they were given. */
+  servers: PoolServerStats[]
+}
+
+/** How one server of a pool stands. */
+export interface PoolServerStats {
+  /** Its name. */
+  readonly name: string
+  /** Open connections to it. */
+  readonly size: number
+  /** Requests in flight to it. */
+  readonly pending: number
+  /** Whether it can be reached, as far as is known. */
+  readonly isUp: boolean
+}
+
+/** A connection of a pool for exclusive use. Nobody else uses it until it is released. One that is
+ * forgotten is released when it is garbage-collected, with a process warning. */
+export interface Lease extends Disposable, AsyncDisposable {
+  /** The connection. It is not connected again: if it is lost, release it and acquire another. */
+  readonly connection: Client
+  /** Gives it back. Can be called twice. */
+  release(): void
+}
+
+/**
+ * Connections to one service, on one server or on many. They are made when they are needed, between
+ * `min` and `max` of them; broken ones are replaced, idle ones closed.
+ *
+ * A request, stream or event goes to the server with the least in flight, and there to the
+ * connection with the least. While there is no connection it waits, as with a {@link Client} that
+ * has no session.
+ */
+export interface Pool
+  extends Pick<Requester, 'request' | 'stream' | 'notify' | 'send' | 'drained'>, AsyncDisposable {
+  /**
+   * Waits for a connection of one's own: first come, first served.
+   *
+   * @example
+   * ```ts
+   * await using lease = await pool.acquire({ timeoutMs: 1_000 })
+   * await lease.connection.request(Greet, { name: 'world' })
+   * ```
+   * @throws IpcError `ERR_TIMEOUT`, `ERR_CLOSED`, or the reason for which every server refuses. The
+   * reason of the signal, if it was aborted.
+   */
+  acquire(options?: WaitOptions): Promise<Lease>
+  /** The counters. */
+  stats(): PoolStats
+  /**
+   * Takes nothing new; waits until what is in flight has ended and leases are released, for
+   * `drainMs` at most; closes all connections. Can be called twice.
+   */
+  close(options?: CloseOptions): Promise<void>
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** How long closing may take. */
+export interface CloseOptions {
+  /** Milliseconds that what is in progress may take. @default 5,000 */
+  drainMs?: number
+}
+
+/**
+ * Makes a pool of connections. The first is made when it is needed.
+ *
+ * @example
+ * ```ts
+ * await using pool = createPool(['workers-1', 'workers-2'], { max: 4 })
+ * const { greeting } = await pool.request(Greet, { name: 'world' })
+ * ```
+ * @param names one server, or all that offer the same.
+ * @param options see {@link PoolOptions}.
+ * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * range, or without a name.
+ */
+export declare function createPool(
+  names: string | readonly string[],
+  options?: PoolOptions,
+): Pool
+
 // ---------------------------------------------------------------------------------------------
 // Adapters
 // ---------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ export const {
   bytes,
   configure,
   connect,
+  createPool,
   createServer,
   event,
   json,

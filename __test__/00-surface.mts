@@ -21,6 +21,7 @@ const exported: Record<keyof typeof api, string> = {
   bytes: 'object',
   configure: 'function',
   connect: 'function',
+  createPool: 'function',
   createServer: 'function',
   event: 'function',
   json: 'object',

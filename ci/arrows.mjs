@@ -73,10 +73,13 @@ const NODE_RULES = [
  * rooms below its own and, in its own room, from lines below its own. So there is no circle. */
 const TS_ROOMS = {
   '': [['index']],
-  api: [['adapters', 'configure', 'connect', 'server']],
+  api: [['adapters', 'configure', 'connect', 'pool', 'server']],
   client: [
+    ['pool'],
+    ['pool-server', 'pool-times', 'lease'],
     ['client'],
-    ['dialer', 'lasting-stream', 'waiting-events'],
+    ['dialer', 'sender'],
+    ['lasting-stream', 'waiting-events'],
     ['lasting-request'],
     ['away'],
   ],

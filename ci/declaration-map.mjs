@@ -11,6 +11,7 @@ import { ROOT } from './step.mjs'
 const VALUES = {
   'ts/api/adapters.ts': ['toDuplex', 'toReadableStream'],
   'ts/api/connect.ts': ['connect'],
+  'ts/api/pool.ts': ['createPool'],
   'ts/api/configure.ts': ['configure'],
   'ts/api/server.ts': ['createServer'],
   'ts/values/codec.ts': ['bytes', 'json', 'messagePack'],

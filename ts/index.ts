@@ -2,6 +2,7 @@
 
 export { toDuplex, toReadableStream } from './api/adapters.js'
 export { connect } from './api/connect.js'
+export { createPool } from './api/pool.js'
 export { bytes, json, messagePack } from './values/codec.js'
 export { event, method, stream } from './values/contract.js'
 export { IpcError } from './values/errors.js'

@@ -36,6 +36,11 @@ export class Away {
     this.#bytesMax = bytesMax
   }
 
+  /** What waits, as of now. */
+  get all(): Waiting[] {
+    return [...this.#waiting.keys()]
+  }
+
   /** How much waits. */
   get size(): number {
     return this.#waiting.size
@@ -89,7 +94,7 @@ export class Away {
   }
 
   #takeAll(): Waiting[] {
-    const all = [...this.#waiting.keys()]
+    const { all } = this
     for (const waiting of all) this.take(waiting)
     return all
   }

@@ -6,24 +6,14 @@ import { Connection, type Holder } from '../connection/connection.js'
 import { Endpoint } from '../connection/endpoint.js'
 import { Handlers } from '../connection/handlers.js'
 import { makePeer } from '../connection/peer.js'
-import { encodeToKeep } from '../values/codec.js'
-import { asEvent, asMethod, asStream } from '../values/contract.js'
 import { Deferred } from '../values/deferred.js'
 import { IpcError } from '../values/errors.js'
-import {
-  LANES,
-  notifyOptions,
-  requestOptions,
-  streamCallOptions,
-  waitOptions,
-  type ClientSettings,
-} from '../values/options.js'
+import { LANES, type ClientSettings } from '../values/options.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away } from './away.js'
 import { Dialer } from './dialer.js'
-import { LastingRequest, type Home } from './lasting-request.js'
-import { LastingStream } from './lasting-stream.js'
-import { WaitingEvents } from './waiting-events.js'
+import type { Home } from './lasting-request.js'
+import { Sender } from './sender.js'
 
 export class Client extends Endpoint<api.ClientEvents> implements api.Client, Holder, Home {
   readonly closed: Promise<api.IpcError | null>
@@ -35,7 +25,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   readonly #settings: ClientSettings
   readonly #prepare: ((client: api.Client) => void) | undefined
   readonly #dialer: Dialer
-  readonly #events: WaitingEvents
+  readonly #sender: Sender
   /** All that are not over, those among them to which nothing is sent any more. */
   readonly #sessions = new Set<Connection>()
   /** The one whose loss is a loss. */
@@ -64,7 +54,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     this.#prepare = prepare
     this.closed = this.#ended.promise
     this.away = new Away(runtime, settings.native.backlogMax)
-    this.#events = new WaitingEvents(this, settings, (drop) => this.announce('drop', drop))
+    this.#sender = new Sender(this, settings, (drop) => this.announce('drop', drop))
     this.#dialer = new Dialer(runtime, name, settings, {
       open: (link, description) => this.#open(link, description),
       connected: (session) => this.#connected(session),
@@ -180,7 +170,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
 
   stats(): api.ClientStats {
     const stats = this.#last!.stats()
-    LANES.forEach((lane, number) => (stats.dropped[lane] += this.#events.dropped[number]))
+    LANES.forEach((lane, number) => (stats.dropped[lane] += this.#sender.dropped[number]))
     return { ...stats, waiting: this.away.size, reconnects: this.#reconnects }
   }
 
@@ -210,16 +200,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     params?: Params,
     options?: api.RequestOptions,
   ): Promise<Result> {
-    const { session } = this
-    if (session !== undefined && !isIdempotent(method)) {
-      return session.request(method, params, options)
-    }
-    try {
-      const checked = options === undefined ? {} : requestOptions(options)
-      return LastingRequest.ask(this, asMethod(method), params, checked)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return this.#sender.request(method, params, options)
   }
 
   requestSync<Params, Result>(
@@ -235,12 +216,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     params?: Params,
     options?: api.StreamCallOptions,
   ): api.ClientStream<Item, Upload, Result> {
-    const { session } = this
-    const checked = asStream(contract)
-    if (session !== undefined && checked.options.resumable !== true) {
-      return session.stream(contract, params, options)
-    }
-    return new LastingStream(this, checked, params, streamCallOptions(options))
+    return this.#sender.stream(contract, params, options)
   }
 
   notify<Payload>(
@@ -250,43 +226,19 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   ): boolean {
     const { session } = this
     if (session !== undefined) return session.notify(event, payload, options)
-    const contract = asEvent(event)
-    const checked = notifyOptions(options ?? {})
-    const bytes = encodeToKeep(contract.codec, payload, 'payload')
-    this.#events.add(contract, bytes, checked)
-    return false
+    return this.#sender.notify(event, payload, options)
   }
 
-  async send<Payload>(
+  send<Payload>(
     event: api.Event<Payload> | string,
     payload?: Payload,
     options?: api.NotifyOptions,
   ): Promise<void> {
-    if (this.session !== undefined) return this.session.send(event, payload, options)
-    const contract = asEvent(event)
-    const checked = notifyOptions(options ?? {})
-    const bytes = encodeToKeep(contract.codec, payload, 'payload')
-    return new Promise((resolve, reject) => {
-      this.#events.add(contract, bytes, checked, { resolve, reject })
-    })
+    return this.#sender.send(event, payload, options)
   }
 
-  async drained(options?: api.WaitOptions): Promise<void> {
-    const { signal, timeoutMs = Infinity } = waitOptions(options)
-    if (this.session !== undefined) return this.session.drained(options)
-    signal?.throwIfAborted()
-    const endsAt = this.now() + timeoutMs
-    const session = await this.#nextSession(signal, timeoutMs)
-    const left = Math.max(endsAt - this.now(), 1e-3)
-    return session.drained({ signal, timeoutMs: left })
-  }
-
-  #nextSession(signal: AbortSignal | undefined, timeoutMs: number): Promise<Connection> {
-    this.checkWaits()
-    const signals = signal === undefined ? [] : [signal]
-    return new Promise((start, fail) => {
-      this.away.add({ bytes: 0, start, fail }, { signals, timeoutMs, what: 'session' })
-    })
+  drained(options?: api.WaitOptions): Promise<void> {
+    return this.#sender.drained(options)
   }
 
   /** The session, for what cannot wait for another. */
@@ -350,9 +302,4 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   protected override guard(work: () => void): void {
     this.#runtime.delivery.guard(work)
   }
-}
-
-/** Whether a request is sent again where its session is lost before it is answered. */
-function isIdempotent(method: api.Method<any, any> | string): boolean {
-  return typeof method === 'object' && method?.options?.idempotent === true
 }

@@ -44,8 +44,8 @@ export class Dialer {
 
   /** The first time: a server that is not there is waited for only if that was asked for. */
   dialFirst(): void {
-    const { connectTimeoutMs, waitsForServer } = this.#settings
-    if (waitsForServer) this.#dial(connectTimeoutMs, false)
+    const { connectTimeoutMs, insists, waitsForServer } = this.#settings
+    if (waitsForServer) this.#dial(connectTimeoutMs, insists)
     else this.#begin((limitMs) => this.#runtime.engine.connect(...this.#target, limitMs))
   }
 
@@ -79,7 +79,7 @@ export class Dialer {
   }
 
   #begin(start: (attemptMs: number) => number): void {
-    const attemptMs = Math.min(this.#settings.connectTimeoutMs, FOR_EVER)
+    const attemptMs = Math.min(this.#settings.attemptTimeoutMs, FOR_EVER)
     try {
       this.#link = raised(() => start(attemptMs))
     } catch (error) {

@@ -96,8 +96,8 @@ export class LastingRequest implements Waiting {
     this.#home.away.add(this, { signals, timeoutMs: this.#leftMs(), what })
   }
 
-  /** Not less than what a timer can wait: the request then ends by itself. */
+  /** In whole milliseconds, as people give them; never none, so that the request ends by itself. */
   #leftMs(): number {
-    return Math.max(this.#endsAt - this.#home.now(), 1e-3)
+    return Math.max(Math.ceil(this.#endsAt - this.#home.now()), 1)
   }
 }

@@ -134,7 +134,7 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
   }
 
   #leftMs(): number {
-    return Math.max(this.#endsAt - this.#home.now(), 1e-3)
+    return Math.max(Math.ceil(this.#endsAt - this.#home.now()), 1)
   }
 
   /** The reader whose turn it is. */

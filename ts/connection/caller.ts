@@ -66,6 +66,8 @@ class Call {
 export class Caller {
   readonly #link: Link
   readonly #pending = new Pending<Call>()
+  /** Called when nothing is in flight any more. */
+  onIdle: (() => void) | undefined
 
   constructor(link: Link) {
     this.#link = link
@@ -292,6 +294,7 @@ export class Caller {
   #let(call: Call): void {
     this.#link.runtime.addReferences(-1)
     if (call.cleanup !== undefined) for (const stop of call.cleanup) stop()
+    if (this.onIdle !== undefined && this.#pending.size === 0) this.onIdle()
   }
 }
 

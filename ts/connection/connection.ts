@@ -319,6 +319,16 @@ export class Connection
     return this.#link.number
   }
 
+  /** Requests in flight. */
+  get pending(): number {
+    return this.#caller.pending
+  }
+
+  /** What is called when none is in flight any more. */
+  set onIdle(idle: () => void) {
+    this.#caller.onIdle = idle
+  }
+
   /** Why nothing can be sent, once that is so. */
   get end(): IpcError | undefined {
     return this.#link.end

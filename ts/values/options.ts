@@ -64,6 +64,11 @@ const CLIENT = {
   ...{ ...ENDPOINT, connectTimeoutMs: span, signal: isSignal, reconnect: isReconnect },
   whileAway: oneOf('wait', 'fail'),
 }
+const POOL = {
+  ...{ ...ENDPOINT, connectTimeoutMs: span, min: whole(0, 65_000), max: whole(1, 65_000) },
+  idleMs: span,
+}
+const CLOSE = { drainMs: spanOrNone }
 const SERVER = {
   ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
   ringsMax: record(RINGS, ringCapacity),
@@ -100,10 +105,14 @@ type Check = (name: string, value: unknown) => void
 
 /** Options of clients, complete. */
 export interface ClientSettings extends Settings {
-  /** For each attempt to connect. */
+  /** For the first session. */
   connectTimeoutMs: number
-  /** The first attempt goes on until that time is over. */
+  /** For each attempt, once a server has let it in. */
+  attemptTimeoutMs: number
+  /** A server that is not there is waited for. */
   waitsForServer: boolean
+  /** One that refuses, for a reason that may pass, is asked again. */
+  insists: boolean
   /** `undefined`: a session is the only one. */
   reconnect: { giveUpAfterMs: number } | undefined
   whileAway: 'wait' | 'fail'
@@ -115,7 +124,29 @@ export function clientOptions(options: api.ClientOptions | undefined): ClientSet
   const waitsForServer = given.connectTimeoutMs !== undefined
   const { giveUpAfterMs = Infinity } = typeof given.reconnect === 'object' ? given.reconnect : {}
   const reconnect = given.reconnect === false ? undefined : { giveUpAfterMs }
-  return { ...settings(given), connectTimeoutMs, waitsForServer, reconnect, whileAway }
+  const terms = { connectTimeoutMs, waitsForServer, insists: false, reconnect, whileAway }
+  return { ...settings(given), ...terms, attemptTimeoutMs: connectTimeoutMs }
+}
+
+/** Options of pools, complete: each connection is a client with one session. */
+export interface PoolSettings extends ClientSettings {
+  min: number
+  max: number
+  idleMs: number
+}
+
+export function poolOptions(options: api.PoolOptions | undefined): PoolSettings {
+  const { min = 0, idleMs = 60_000, ...given } = check('pool', POOL, options)
+  const { max = Math.max(8, min), ...ofClients } = given
+  if (min > max) throw wrongRange('min', `at most max, which is ${max}`, min)
+  const client = clientOptions(ofClients)
+  const terms = {
+    connectTimeoutMs: Infinity,
+    waitsForServer: true,
+    insists: true,
+    reconnect: undefined,
+  }
+  return { ...client, ...terms, min, max, idleMs }
 }
 
 export function serverOptions(options: api.ServerOptions | undefined) {
@@ -148,6 +179,8 @@ export const eventOptions = (options: api.EventOptions<any> | undefined) =>
   check('event', EVENT, options)
 export const streamOptions = (options: api.StreamOptions<any, any, any, any> | undefined) =>
   check('stream', STREAM, options)
+export const closeOptions = (options: api.CloseOptions | undefined) =>
+  check('close', CLOSE, options)
 export const waitingOptions = (options: api.WaitingOptions) => check('waiting', WAITING, options)
 
 export const laneNumber = (lane: api.Lane | undefined): number =>

@@ -68,7 +68,9 @@ impl Dial {
     /// An attempt has failed. An error is one that ends it.
     fn failed(&mut self, error: Error, is_watched: bool, now: Time) -> Result<()> {
         let code = error.code();
-        if !may_pass(code) || !self.insists && code != Code::NoServer {
+        // A server that dies while it lets this one in is as good as none.
+        let is_absent = matches!(code, Code::NoServer | Code::Handshake);
+        if !may_pass(code) || !self.insists && !is_absent {
             return Err(error);
         }
         let awaits_arrival = code == Code::NoServer && is_watched;

@@ -1,0 +1,153 @@
+// One server of a pool, and the connections to it.
+
+import type * as api from '../../index.js'
+import type { Connection } from '../connection/connection.js'
+import type { PoolSettings } from '../values/options.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { Client } from './client.js'
+
+/** What a pool needs to know. */
+interface Outcomes {
+  opened(member: Member): void
+  /** Nothing is in flight on some connection. */
+  idle(): void
+  /** A connection can no longer be used. */
+  lost(member: Member): void
+  /** The server refuses, for a reason that time does not change. */
+  refused(error: unknown): void
+}
+
+/** A connection of a pool. */
+export class Member {
+  isLeased = false
+  /** Since it was looked at last. */
+  wasUsed = true
+
+  constructor(
+    readonly server: PoolServer,
+    readonly client: Client,
+  ) {}
+
+  get session(): Connection | undefined {
+    return this.client.session
+  }
+
+  get pending(): number {
+    return this.client.session?.pending ?? 0
+  }
+
+  get isUsable(): boolean {
+    return this.client.session !== undefined
+  }
+
+  /** Whether it is the one to use: of the server with less to do, the one with less to do. */
+  isBetterThan(other: Member): boolean {
+    const byServer = this.server.pending - other.server.pending
+    return byServer === 0 ? this.pending < other.pending : byServer < 0
+  }
+
+  /** Whether it was not used since it was asked for last. */
+  isUnused(): boolean {
+    const wasUsed = this.wasUsed || this.isLeased || this.pending > 0
+    this.wasUsed = false
+    return !wasUsed
+  }
+
+  /** Closes it once nothing is in flight on it. */
+  retire(): void {
+    this.server.forget(this)
+    const { session } = this
+    if (session === undefined || session.pending === 0) void this.client.close()
+    else session.onIdle = () => void this.client.close()
+  }
+}
+
+export class PoolServer {
+  readonly #runtime: Runtime
+  readonly #name: string
+  readonly #settings: PoolSettings
+  readonly #outcomes: Outcomes
+  readonly #members = new Set<Member>()
+  readonly #dialing = new Set<Client>()
+  /** The last attempt has come to a connection that is not lost. */
+  #isUp = true
+  constructor(runtime: Runtime, name: string, settings: PoolSettings, outcomes: Outcomes) {
+    this.#runtime = runtime
+    this.#name = name
+    this.#settings = settings
+    this.#outcomes = outcomes
+  }
+
+  get size(): number {
+    return this.#members.size + this.#dialing.size
+  }
+
+  /** Connections that will soon be there: one to a server that is away may take for ever. */
+  get opening(): number {
+    return this.#isUp ? this.#dialing.size : 0
+  }
+
+  /** A server that is away is awaited once. */
+  get mayDial(): boolean {
+    return this.#isUp || this.#dialing.size === 0
+  }
+
+  get isDialing(): boolean {
+    return this.#dialing.size > 0
+  }
+
+  /** Requests in flight to it. */
+  get pending(): number {
+    let pending = 0
+    for (const member of this.#members) pending += member.pending
+    return pending
+  }
+
+  dial(): void {
+    const client = new Client(this.#runtime, this.#name, this.#settings, undefined)
+    this.#dialing.add(client)
+    client.open(undefined).then(
+      () => this.#opened(client),
+      (error: unknown) => this.#failed(client, error),
+    )
+  }
+
+  #opened(client: Client): void {
+    this.#dialing.delete(client)
+    this.#isUp = true
+    const member = new Member(this, client)
+    const { session } = client
+    if (session === undefined) return this.#lost(member)
+    session.onIdle = () => this.#outcomes.idle()
+    client.once('close', () => this.#lost(member))
+    this.#members.add(member)
+    this.#outcomes.opened(member)
+  }
+
+  #lost(member: Member): void {
+    const isNews = this.#members.delete(member)
+    if (isNews) this.#isUp = false
+    this.#outcomes.lost(member)
+  }
+
+  #failed(client: Client, error: unknown): void {
+    if (!this.#dialing.delete(client)) return
+    this.#isUp = false
+    this.#outcomes.refused(error)
+  }
+
+  /** It is used no longer. */
+  forget(member: Member): void {
+    this.#members.delete(member)
+  }
+
+  stop(): void {
+    for (const client of this.#dialing) void client.close()
+    this.#dialing.clear()
+  }
+
+  stats(): api.PoolServerStats {
+    const { pending } = this
+    return { name: this.#name, size: this.#members.size, pending, isUp: this.#isUp }
+  }
+}

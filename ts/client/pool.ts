@@ -1,0 +1,305 @@
+// Connections to one service, on one server or on many: made on demand, used by many at once or
+// leased to one, and replaced when they break.
+
+import type * as api from '../../index.js'
+import type { Connection } from '../connection/connection.js'
+import { Deferred } from '../values/deferred.js'
+import { IpcError } from '../values/errors.js'
+import { closeOptions, waitOptions, type PoolSettings } from '../values/options.js'
+import type { Alarm } from '../runtime/alarms.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { Away, type Waiting } from './away.js'
+import { Lease } from './lease.js'
+import type { Home } from './lasting-request.js'
+import { PoolServer, type Member } from './pool-server.js'
+import { PoolTimes } from './pool-times.js'
+import { Sender } from './sender.js'
+
+export class Pool implements api.Pool, Home {
+  readonly away: Away
+  readonly #runtime: Runtime
+  readonly #settings: PoolSettings
+  readonly #servers: readonly PoolServer[]
+  readonly #sender: Sender
+  /** Connections that are open and can be used. */
+  readonly #members: Member[] = []
+  /** Those among all that wait that want a connection of their own. */
+  readonly #acquiring = new Map<Waiting, (member: Member) => void>()
+  readonly #times = new PoolTimes()
+  #made = 0
+  #reused = 0
+  #leased = 0
+  #sweep: Alarm | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(runtime: Runtime, names: readonly string[], settings: PoolSettings) {
+    this.#runtime = runtime
+    this.#settings = settings
+    this.away = new Away(runtime, settings.native.backlogMax)
+    this.#sender = new Sender(this, settings, () => {})
+    this.#servers = [...new Set(names)].map(
+      (name) =>
+        new PoolServer(runtime, name, settings, {
+          opened: (member) => this.#opened(member),
+          idle: () => this.#acquiring.size > 0 && this.#serve(),
+          lost: (member) => this.#lost(member),
+          refused: (error) => this.#refused(error),
+        }),
+    )
+    for (let missing = settings.min; missing > 0; missing--) this.#grow()
+  }
+
+  // ---- members ----
+
+  #opened(member: Member): void {
+    this.#members.push(member)
+    this.#made++
+    if (this.#members.length > this.#settings.max) this.#retireOne()
+    this.#serve()
+    this.#sweepLater()
+  }
+
+  /** A connection is over, or is about to be. */
+  #lost(member: Member): void {
+    const at = this.#members.indexOf(member)
+    if (at !== -1) this.#members.splice(at, 1)
+    if (this.#closing === undefined && (at !== -1 || this.away.size > 0)) this.#grow()
+  }
+
+  /** A server refuses for a reason that time does not change: where there is no other, nothing has
+   * to wait. */
+  #refused(error: unknown): void {
+    const mayCome = this.#servers.some((server) => server.isDialing)
+    if (this.#members.length === 0 && !mayCome) this.away.fail(error)
+  }
+
+  /** Makes another connection, if there may be one more. */
+  #grow(): void {
+    const opening = this.#servers.reduce((sum, server) => sum + server.opening, 0)
+    if (this.#members.length + opening >= this.#settings.max) return
+    const servers = this.#servers.filter((server) => server.mayDial)
+    servers.sort((one, other) => one.size - other.size)
+    servers[0]?.dial()
+  }
+
+  /** One too many: of the server with the most, the one with the least to do. */
+  #retireOne(): void {
+    const idle = this.#members.filter((member) => !member.isLeased)
+    idle.sort((one, other) => other.server.size - one.server.size || one.pending - other.pending)
+    idle[0]?.retire()
+  }
+
+  /** The connection with the least in flight, of the server that has the least to do. */
+  #pick(): Member | undefined {
+    let best: Member | undefined
+    for (const member of this.#members) {
+      if (member.isLeased || !member.isUsable) continue
+      if (best === undefined || member.isBetterThan(best)) best = member
+    }
+    return best
+  }
+
+  get session(): Connection | undefined {
+    const member = this.#pick()
+    if (member === undefined || member.pending > 0) this.#grow()
+    if (member === undefined) return undefined
+    this.#reused++
+    member.wasUsed = true
+    return member.session
+  }
+
+  /** Gives what waits its connection, as far as there are any. */
+  #serve(): void {
+    for (const waiting of this.away.all) {
+      const give = this.#acquiring.get(waiting)
+      if (give === undefined) this.#start(waiting)
+      else this.#lend(waiting, give)
+    }
+  }
+
+  #start(waiting: Waiting): void {
+    const session = this.#pick()?.session
+    if (session !== undefined && this.away.take(waiting)) waiting.start(session)
+  }
+
+  // ---- leases ----
+
+  /** A connection that nothing is in flight on. */
+  #idle(): Member | undefined {
+    return this.#members.find((it) => !it.isLeased && it.isUsable && it.pending === 0)
+  }
+
+  #lend(waiting: Waiting, give: (member: Member) => void): void {
+    const member = this.#idle()
+    if (member === undefined || !this.away.take(waiting)) return
+    this.#acquiring.delete(waiting)
+    give(member)
+  }
+
+  async acquire(options?: api.WaitOptions): Promise<api.Lease> {
+    const { signal, timeoutMs = Infinity } = waitOptions(options)
+    signal?.throwIfAborted()
+    this.checkWaits()
+    const idle = this.#acquiring.size === 0 ? this.#idle() : undefined
+    if (idle !== undefined) {
+      this.#reused++
+      this.#times.add(0)
+      return this.#lease(idle)
+    }
+    const start = this.now()
+    this.#grow()
+    const lease = await this.#acquireLater(signal, timeoutMs)
+    this.#times.add(this.now() - start)
+    return lease
+  }
+
+  #acquireLater(signal: AbortSignal | undefined, timeoutMs: number): Promise<Lease> {
+    const signals = signal === undefined ? [] : [signal]
+    return new Promise((resolve, reject) => {
+      const fail = (reason: unknown) => {
+        this.#acquiring.delete(waiting)
+        reject(reason)
+      }
+      const waiting: Waiting = { bytes: 0, start: () => {}, fail }
+      this.away.add(waiting, { signals, timeoutMs, what: 'connection to lease' })
+      this.#acquiring.set(waiting, (member) => {
+        this.#reused++
+        resolve(this.#lease(member))
+      })
+    })
+  }
+
+  #lease(member: Member): Lease {
+    member.isLeased = member.wasUsed = true
+    this.#leased++
+    return new Lease(member.client, () => {
+      member.isLeased = false
+      this.#leased--
+      if (this.#closing !== undefined) member.retire()
+      else this.#serve()
+    })
+  }
+
+  // ---- requests, streams and events ----
+
+  request<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params?: Params,
+    options?: api.RequestOptions,
+  ): Promise<Result> {
+    return this.#sender.request(method, params, options)
+  }
+
+  stream<Params, Item, Upload, Result>(
+    contract: api.Stream<Params, Item, Upload, Result>,
+    params?: Params,
+    options?: api.StreamCallOptions,
+  ): api.ClientStream<Item, Upload, Result> {
+    return this.#sender.stream(contract, params, options)
+  }
+
+  notify<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): boolean {
+    return this.#sender.notify(event, payload, options)
+  }
+
+  send<Payload>(
+    event: api.Event<Payload> | string,
+    payload?: Payload,
+    options?: api.NotifyOptions,
+  ): Promise<void> {
+    return this.#sender.send(event, payload, options)
+  }
+
+  async drained(options?: api.WaitOptions): Promise<void> {
+    const checked = waitOptions(options)
+    checked.signal?.throwIfAborted()
+    await Promise.all(this.#members.map(({ client }) => client.drained(checked)))
+  }
+
+  now(): number {
+    return this.#runtime.alarms.now()
+  }
+
+  get timeoutMs(): number {
+    return this.#settings.timeoutMs
+  }
+
+  checkWaits(): void {
+    if (this.#closing !== undefined) throw new IpcError('ERR_CLOSED', 'the pool is closed')
+  }
+
+  // ---- upkeep ----
+
+  /** Looks for connections that were not used for long, while there are more than have to be. */
+  #sweepLater(): void {
+    const { idleMs, min } = this.#settings
+    if (this.#sweep !== undefined || this.#members.length <= min) return
+    this.#sweep = this.#runtime.alarms.set(idleMs, () => {
+      this.#sweep = undefined
+      const unused = this.#members.filter((it) => it.isUnused())
+      for (const member of unused.slice(0, this.#members.length - min)) this.#discard(member)
+      this.#sweepLater()
+    })
+  }
+
+  /** Closes a connection that is not to be replaced. */
+  #discard(member: Member): void {
+    this.#members.splice(this.#members.indexOf(member), 1)
+    member.retire()
+  }
+
+  stats(): api.PoolStats {
+    const { p50, p99 } = this.#times
+    const idle = this.#members.filter((it) => !it.isLeased && it.pending === 0).length
+    const [made, reused] = [this.#made, this.#reused]
+    return {
+      size: this.#members.length,
+      idle,
+      leased: this.#leased,
+      waiting: this.away.size,
+      made,
+      reused,
+      reuseRatio: reused === 0 ? 0 : reused / (made + reused),
+      acquireP50Ms: p50,
+      acquireP99Ms: p99,
+      servers: this.#servers.map((server) => server.stats()),
+    }
+  }
+
+  // ---- the end ----
+
+  close(options?: api.CloseOptions): Promise<void> {
+    const { drainMs = DRAIN_MS } = closeOptions(options)
+    this.#closing ??= this.#close(drainMs)
+    return this.#closing
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    if (this.#sweep !== undefined) this.#runtime.alarms.clear(this.#sweep)
+    // What was asked for in this turn is on its way first.
+    await undefined
+    this.away.fail(new IpcError('ERR_CLOSED', 'the pool is closed'))
+    for (const server of this.#servers) server.stop()
+    const members = [...this.#members]
+    for (const member of members) if (!member.isLeased) member.retire()
+    const ended = Promise.all(members.map((member) => member.client.closed))
+    const late = new Deferred<void>()
+    const alarm = this.#runtime.alarms.set(drainMs, () => late.resolve())
+    this.#runtime.hold(1)
+    await Promise.race([ended, late.promise])
+    this.#runtime.alarms.clear(alarm)
+    await Promise.all(members.map((member) => member.client.close()))
+    this.#runtime.hold(-1)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** How long what is in flight, and who holds a lease, may take while a pool closes. */
+const DRAIN_MS = 5_000

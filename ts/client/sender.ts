@@ -1,0 +1,110 @@
+// Requests, streams and events that go to the session there is, or wait for one.
+
+import type * as api from '../../index.js'
+import type { Connection } from '../connection/connection.js'
+import { encodeToKeep } from '../values/codec.js'
+import { asEvent, asMethod, asStream } from '../values/contract.js'
+import {
+  notifyOptions,
+  requestOptions,
+  streamCallOptions,
+  waitOptions,
+  type ClientSettings,
+} from '../values/options.js'
+import { LastingRequest, type Home } from './lasting-request.js'
+import { LastingStream } from './lasting-stream.js'
+import { WaitingEvents } from './waiting-events.js'
+
+export class Sender {
+  readonly #home: Home
+  readonly #events: WaitingEvents
+
+  constructor(home: Home, settings: ClientSettings, dropped: (drop: api.Drop) => void) {
+    this.#home = home
+    this.#events = new WaitingEvents(home, settings, dropped)
+  }
+
+  /** Events dropped while there was no session, by lane. */
+  get dropped(): readonly number[] {
+    return this.#events.dropped
+  }
+
+  request<Params, Result>(
+    method: api.Method<Params, Result> | string,
+    params: Params | undefined,
+    options: api.RequestOptions | undefined,
+  ): Promise<Result> {
+    const session = isIdempotent(method) ? undefined : this.#home.session
+    if (session !== undefined) return session.request(method, params, options)
+    try {
+      const checked = options === undefined ? {} : requestOptions(options)
+      return LastingRequest.ask(this.#home, asMethod(method), params, checked)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  stream<Params, Item, Upload, Result>(
+    contract: api.Stream<Params, Item, Upload, Result>,
+    params: Params | undefined,
+    options: api.StreamCallOptions | undefined,
+  ): api.ClientStream<Item, Upload, Result> {
+    const checked = asStream(contract)
+    const session = checked.options.resumable === true ? undefined : this.#home.session
+    if (session !== undefined) return session.stream(contract, params, options)
+    return new LastingStream(this.#home, checked, params, streamCallOptions(options))
+  }
+
+  notify<Payload>(
+    event: api.Event<Payload> | string,
+    payload: Payload | undefined,
+    options: api.NotifyOptions | undefined,
+  ): boolean {
+    const { session } = this.#home
+    if (session !== undefined) return session.notify(event, payload, options)
+    const contract = asEvent(event)
+    const checked = notifyOptions(options ?? {})
+    this.#events.add(contract, encodeToKeep(contract.codec, payload, 'payload'), checked)
+    return false
+  }
+
+  async send<Payload>(
+    event: api.Event<Payload> | string,
+    payload: Payload | undefined,
+    options: api.NotifyOptions | undefined,
+  ): Promise<void> {
+    const { session } = this.#home
+    if (session !== undefined) return session.send(event, payload, options)
+    const contract = asEvent(event)
+    const checked = notifyOptions(options ?? {})
+    const bytes = encodeToKeep(contract.codec, payload, 'payload')
+    return new Promise((resolve, reject) => {
+      this.#events.add(contract, bytes, checked, { resolve, reject })
+    })
+  }
+
+  async drained(options: api.WaitOptions | undefined): Promise<void> {
+    const { signal, timeoutMs = Infinity } = waitOptions(options)
+    signal?.throwIfAborted()
+    const { session } = this.#home
+    if (session !== undefined) return session.drained(options)
+    const endsAt = this.#home.now() + timeoutMs
+    const next = await this.#next(signal, timeoutMs)
+    return next.drained({ signal, timeoutMs: Math.max(endsAt - this.#home.now(), 1e-3) })
+  }
+
+  /** The next session. */
+  #next(signal: AbortSignal | undefined, timeoutMs: number): Promise<Connection> {
+    this.#home.checkWaits()
+    const signals = signal === undefined ? [] : [signal]
+    return new Promise((start, fail) => {
+      const waiting = { bytes: 0, start, fail }
+      this.#home.away.add(waiting, { signals, timeoutMs, what: 'session' })
+    })
+  }
+}
+
+/** Whether a request is sent again where its session is lost before it is answered. */
+function isIdempotent(method: api.Method<any, any> | string): boolean {
+  return typeof method === 'object' && method?.options?.idempotent === true
+}
