@@ -241,7 +241,7 @@ test('`reconnect: false` and `giveUpAfterMs` end the client', async (t) => {
   const reason = await given.closed
   t.regex(`${reason?.code}`, /^ERR_(NO_SERVER|HANDSHAKE)$/)
   t.regex(`${reason?.message}`, /tried for \d+ ms/)
-  t.is(await t.throwsAsync(waiting), reason)
+  t.is(await t.throwsAsync(waiting), reason!)
   t.is(given.state, 'closed')
 })
 
