@@ -10,6 +10,7 @@ import { Handlers } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
 import type { Owner } from './context.js'
 import { Link } from './link.js'
+import { Liveness } from './liveness.js'
 import { native, type Extras } from '../native.js'
 import {
   LANES,
@@ -58,6 +59,7 @@ export class Connection
   readonly #caller: Caller
   readonly #responder: Responder
   readonly #sends: Sends
+  readonly #liveness: Liveness
   readonly handlers = new Handlers(
     () => this.handlersChanged(),
     (name) => this.#link.runtime.engine.acceptPacked(name),
@@ -83,10 +85,14 @@ export class Connection
     settings: Settings,
     server: Served | undefined,
   ) {
-    super({ close: true, drop: true, error: true })
+    super(OWN_EVENTS)
     this.#link = new Link(runtime, link, peer, settings)
     this.#caller = new Caller(this.#link)
     this.#sends = new Sends(this.#link)
+    this.#liveness = new Liveness(this.#link, {
+      close: () => this.close(),
+      announce: (event) => this.announce(event),
+    })
     this.#draining = new Waiters(runtime, 'room in the rings')
     this.#ended = server && ((connection) => server.left(connection))
     const report = (thrown: unknown, what: string) => this.#report(thrown, what)
@@ -229,7 +235,30 @@ export class Connection
     this.#updateReference()
   }
 
+  // ---- whether the peer is there ----
+
+  get isUnresponsive(): boolean {
+    return this.#liveness.isUnresponsive
+  }
+
+  get isLeaving(): boolean {
+    return this.#liveness.isLeaving
+  }
+
+  ping(options?: api.WaitOptions): Promise<number> {
+    return this.#liveness.ping(options)
+  }
+
+  /** Its server is about to leave. */
+  leave(): void {
+    this.#liveness.leave()
+  }
+
   // ---- the end ----
+
+  drain(options?: api.WaitOptions): Promise<void> {
+    return this.#liveness.drain(options)
+  }
 
   async close(): Promise<void> {
     if (!this.#isClosing && this.#link.end === undefined) {
@@ -338,6 +367,8 @@ export class Connection
         return this.#sends.settled(inbox.slot(at), inbox.generation(at), inbox.text(at))
       case EVENT_REFUSED:
         return this.#refused(inbox.slot(at), inbox.generation(at), inbox.text(at))
+      default:
+        return this.#liveness.event(inbox, at, kind)
     }
   }
 
@@ -370,8 +401,9 @@ export class Connection
     const { runtime } = this.#link
     const reason = description === '' ? null : parseError(description)
     if (this.#isClosing) runtime.hold(-1)
+    const isInOrder = reason === null && this.isLeaving
     const end = (this.#link.end ??= new IpcError(
-      'ERR_PEER_LOST',
+      isInOrder ? 'ERR_CLOSED' : 'ERR_PEER_LOST',
       reason?.message ?? 'the peer has closed',
       { cause: reason ?? undefined },
     ))
@@ -381,6 +413,7 @@ export class Connection
     this.#caller.end(end)
     this.#sends.end(end)
     this.#draining.reject(end)
+    this.#liveness.end(end, description)
     this.over()
     this.#ended?.(this)
     this.#resolveClosed(reason)
@@ -421,6 +454,15 @@ export interface Served {
 function isEnd(thrown: unknown): boolean {
   if (!(thrown instanceof IpcError) || thrown.isRemote) return false
   return thrown.code === 'ERR_CLOSED' || thrown.code === 'ERR_PEER_LOST'
+}
+
+const OWN_EVENTS: Record<keyof api.ConnectionEvents, true> = {
+  close: true,
+  drop: true,
+  error: true,
+  leaving: true,
+  responsive: true,
+  unresponsive: true,
 }
 
 const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>

@@ -10,8 +10,8 @@ use crate::describe::{describe, ending_code};
 use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
-    EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_UNREAD,
-    EVENT_UNREADABLE,
+    EVENT_ENDED, EVENT_GRANTED, EVENT_IDLE, EVENT_ITEMS_END, EVENT_LEAVING, EVENT_NAME_LOST,
+    EVENT_NAMED, EVENT_PONG, EVENT_RESPONSIVE, EVENT_UNREAD, EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
 };
 use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX};
 use crate::synchronous::Outcome;
@@ -155,6 +155,14 @@ impl Host for Inbox {
                 self.standing.set_word(queued_at(link, lane), 0);
                 self.record(link, Head::event(EVENT_DRAINED).in_lane(lane), &[]);
             }
+            Event::Pong { link, number, took } => {
+                let ms = took.as_secs_f64() * 1e3;
+                self.record(link, Head::event(EVENT_PONG).with_id(number), &ms.to_ne_bytes());
+            }
+            Event::Unresponsive { link } => self.note(link, EVENT_UNRESPONSIVE),
+            Event::Responsive { link } => self.note(link, EVENT_RESPONSIVE),
+            Event::Leaving { link } => self.note(link, EVENT_LEAVING),
+            Event::Idle { link } => self.note(link, EVENT_IDLE),
             Event::Closed { link, error } => {
                 let text = error.as_ref().map(describe).unwrap_or_default();
                 self.record(link, Head::event(EVENT_CLOSED), text.as_bytes());
@@ -165,6 +173,11 @@ impl Host for Inbox {
 }
 
 impl Inbox {
+    /// An event that is about its link and nothing else.
+    fn note(&mut self, link: LinkId, event: u32) {
+        self.record(link, Head::event(event), &[]);
+    }
+
     fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
         let head = head_of(message).head;
