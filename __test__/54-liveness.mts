@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import ava from 'ava'
 import { connect, createServer, stream } from 'ringpost'
 import type { Client, Connection, Server } from 'ringpost'
-import { Block, Echo, Never, RequestBack, Wait } from './helpers/contracts.mjs'
+import { Block, Echo, EchoBytes, Never, RequestBack, Wait } from './helpers/contracts.mjs'
 import { Tick, TickBytes } from './helpers/contracts.mjs'
 import { pair, Program, serve, until } from './helpers/program.mjs'
 
@@ -312,7 +312,11 @@ test('a client that drains is closed when all is answered, in both directions', 
   const heard = listen(client)
   const drained = client.drain({ timeoutMs: DRAIN_MS })
   t.true(client.isLeaving)
-  await t.throwsAsync(client.request(Echo), { code: 'ERR_CLOSED', message: /this side is leaving/ })
+  const refused = { code: 'ERR_CLOSED', message: /this side is leaving/ }
+  await t.throwsAsync(client.request(Echo), refused)
+  t.throws(() => client.requestSync(Echo), refused)
+  t.throws(() => client.requestSync(EchoBytes, new Uint8Array(1 << 20)), refused)
+  await t.throwsAsync(client.stream(Slowly, null).result, refused)
   await drained
   await Promise.all(asked)
   t.is(await client.closed, null)

@@ -118,9 +118,7 @@ impl Host for Inbox {
                 self.record(link, head, name.as_bytes());
             }
             Event::Ended { link, id, ending } if self.is_sync(link, id) => {
-                if let Some(call) = &mut self.sync {
-                    call.outcome = Some(Outcome::Ended(ending));
-                }
+                self.settle_sync(Outcome::Ended(ending));
             }
             Event::Ended { link, id, ending } => {
                 let head = Head::event(EVENT_ENDED).about(ending_code(ending)).with_id(id);
