@@ -1065,7 +1065,7 @@ export interface ServerOptions extends EndpointOptions {
 /** How to close a server. */
 export interface CloseOptions {
   /**
-   * Milliseconds that clients have to leave by themselves. Each is told at once, sends no new
+   * Milliseconds that clients have to close by themselves. Each is informed at once, sends no new
    * requests then, and closes its connection when its own are answered. What is left after that is
    * closed. @default 0
    */

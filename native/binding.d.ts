@@ -44,9 +44,9 @@ export declare class NativeEngine {
   breakOff(link: number): void
   /** Asks the peer's engine for an answer. Returns its number; the answer is an event. */
   ping(link: number): number
-  /** Tells the peer that this side is about to leave. Returns whether it knows what that means. */
+  /** Announces that this side is about to leave. Returns whether the peer knows what that means. */
   leave(link: number): boolean
-  /** Takes no more requests of this side. Once nothing is in flight, an event says so. */
+  /** Takes no more requests of this side. Once nothing is in flight, there is an event. */
   quiesce(link: number): void
   /** Whether nothing is in flight now. */
   isIdle(link: number): boolean

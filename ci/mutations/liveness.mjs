@@ -94,7 +94,7 @@ export const LIVENESS = [
     by: '54-liveness',
   },
   {
-    what: 'liveness: who hears that the peer leaves stays',
+    what: 'liveness: a side whose peer leaves stays',
     file: 'ts/connection/liveness.ts',
     from: '    this.#closesWhenIdle = true\n    // Until',
     to: '    // Until',

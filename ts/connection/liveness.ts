@@ -60,7 +60,7 @@ export class Liveness {
     return round.ms
   }
 
-  /** Tells the peer that this side is about to leave. Returns whether it knows what that means. */
+  /** Announces that this side is about to leave. Returns whether the peer knows what that means. */
   leave(): boolean {
     const { end, number, runtime } = this.#link
     if (end !== undefined) return false

@@ -63,7 +63,7 @@ impl Host for Side {
     }
 }
 
-/// A server's engine and a client's, each driven when a test says so.
+/// A server's engine and a client's, each driven by the test alone.
 struct Pair {
     server: Engine,
     client: Engine,
@@ -237,7 +237,7 @@ fn nothing_is_due_once_all_was_read() {
 }
 
 #[test]
-fn a_leaving_peer_is_heard_once_and_what_is_in_flight_ends_first() {
+fn leaving_is_reported_once_and_what_is_in_flight_ends_first() {
     let mut pair = Pair::connected("leaving");
     let (link, back) = pair.links();
     pair.ask(0).unwrap();

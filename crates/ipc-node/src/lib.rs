@@ -210,15 +210,15 @@ impl NativeEngine {
         Ok(ipc_core::id::slot_of(number))
     }
 
-    /// Tells the peer that this side is about to leave. Returns whether it knows what that means.
+    /// Announces that this side is about to leave. Returns whether the peer knows what that means.
     #[napi(catch_unwind)]
     pub fn leave(&self, link: u32) -> bool {
-        let is_told = self.binding.inner().engine.leave(LinkId(link));
+        let is_announced = self.binding.inner().engine.leave(LinkId(link));
         self.binding.settle();
-        is_told
+        is_announced
     }
 
-    /// Takes no more requests of this side. Once nothing is in flight, an event says so.
+    /// Takes no more requests of this side. Once nothing is in flight, there is an event.
     #[napi(catch_unwind)]
     pub fn quiesce(&self, env: Env, link: u32) -> Result<()> {
         // What is in the outbox is in flight.

@@ -8,7 +8,7 @@ use crate::time::Time;
 
 impl Engine {
     /// Asks a peer's engine for an answer, which its next drive gives. Returns the number of the
-    /// [`Event::Pong`] that says how long that took. One question is on its way at a time; those
+    /// [`Event::Pong`] with the time that took. One question is on its way at a time; those
     /// asked meanwhile are one that follows it. [`Code::Feature`]: the peer does not know this.
     ///
     /// [`Event::Pong`]: super::Event::Pong
@@ -19,13 +19,13 @@ impl Engine {
         number
     }
 
-    /// Tells a peer that this side is about to leave, so that it sends no new requests. Returns
-    /// whether it knows what that means: a peer that does closes the connection once nothing of
-    /// it is in flight.
+    /// Announces that this side is about to leave, so that the peer sends no new requests. Returns
+    /// whether it knows what that means: a peer that does closes the connection once nothing is in
+    /// flight.
     pub fn leave(&mut self, link: LinkId) -> bool {
-        let is_told = self.link_mut(link.0).is_some_and(|found| found.leave());
+        let is_announced = self.link_mut(link.0).is_some_and(|found| found.leave());
         self.warm(link.0);
-        is_told
+        is_announced
     }
 
     /// Whether nothing is in flight in either direction, nothing waits to be written, and nothing
@@ -56,7 +56,7 @@ impl Engine {
         self.link(link.0).is_some_and(|found| found.session().peer_leaves())
     }
 
-    /// A link to which this side sleeps was flushed: its peer may be gone to sleep for good.
+    /// A link to which this side sleeps was flushed: nothing else notices if its peer never reads.
     #[cold]
     pub(super) fn look_later(&mut self, key: Key) {
         if let Some(Entry::Link(link)) = self.entries.get_mut(key) {

@@ -99,7 +99,7 @@ impl<R: Region, W: Flags> Outgoing<R, W> {
         &self.rings[ring]
     }
 
-    /// How far the peer has read each ring, as it says; `None`: it has read all that was published.
+    /// The peer's read position of each ring; `None`: it has read all that was published.
     pub fn unread(&self) -> Option<[u64; RINGS]> {
         let read = array::from_fn(|ring| self.rings[ring].load_read());
         let all_read = self.rings.iter().zip(read).all(|(ring, read)| ring.published() == read);

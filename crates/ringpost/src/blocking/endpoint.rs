@@ -234,8 +234,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Tells all peers that this side is about to leave, and goes on until they have closed their
-    /// connections, or it is time to.
+    /// Announces to all peers that this side is about to leave, and goes on until they have closed
+    /// their connections, or until then at most.
     pub fn leave_all(&mut self, until: Time) -> Result<()> {
         // One that was stopped goes on for this long.
         (self.stop, self.stopped) = (Arc::new(StopSignal::new()?), false);

@@ -218,7 +218,7 @@ impl Server {
         self.endpoint.close_all()
     }
 
-    /// Gives the name up and tells all clients, which send no new requests then and close their
+    /// Releases the name and informs all clients, which send no new requests then and close their
     /// connections once theirs are answered. Serves until the last connection is closed, and closes
     /// after `drain` what is left.
     ///

@@ -202,7 +202,7 @@ impl Dispatcher {
         }
     }
 
-    /// What an event says about whether a peer is there.
+    /// A peer was found to be there or not, or is about to leave.
     fn peer_changed(&mut self, link: LinkId, event: &Event<'_>) {
         match event {
             Event::Pong { number, took, .. } => {

@@ -66,7 +66,7 @@ impl Client {
         self.owner().shared().until_so(self.link(), is_so).await
     }
 
-    /// Waits until the server says that it is about to leave: from then on new requests fail with
+    /// Waits until the server is about to leave: from then on new requests fail with
     /// [`Code::Closed`](crate::Code::Closed), and the connection is closed once nothing is in
     /// flight. Returns `false` if the connection is over instead.
     ///
@@ -85,7 +85,7 @@ impl Client {
         self.owner().shared().until_so(self.link(), Engine::is_peer_leaving).await
     }
 
-    /// Whether the server has said that it is about to leave; see [`Self::leaving`].
+    /// Whether the server is about to leave; see [`Self::leaving`].
     ///
     /// ```
     /// # use ringpost::tokio::Client;
@@ -111,9 +111,9 @@ impl Client {
     pub async fn close_gracefully(&self, drain: Duration) {
         let (link, group) = (self.link(), self.owner().group);
         let leave = |state: &mut State| {
-            let is_told = state.engine.leave(link);
+            let is_announced = state.engine.leave(link);
             state.engine.quiesce(link);
-            if !is_told {
+            if !is_announced {
                 state.dispatcher.close_when_idle(link);
             }
         };
@@ -136,7 +136,7 @@ impl Server {
         self.owner().shared().ping(link).await
     }
 
-    /// Whether what was sent lies unread at a client, as [`Client::is_unresponsive`] says. When
+    /// Whether what was sent lies unread at a client, see [`Client::is_unresponsive`]. When
     /// that changes, it is a [`Change`](crate::Change).
     ///
     /// ```
@@ -152,7 +152,7 @@ impl Server {
         self.owner().shared().with(|state| state.engine.is_unresponsive(link))
     }
 
-    /// Gives the name up at once and tells all clients, which send no new requests then and close
+    /// Releases the name at once and informs all clients, which send no new requests then and close
     /// their connections once theirs are answered. Handlers that run go on. Returns when the last
     /// connection is closed; those that are left after `drain` are closed as by [`Self::close`].
     ///

@@ -11,8 +11,8 @@
 //!
 //! A vigil begins where this side goes to rest while the peer has not read everything, and costs
 //! messages that flow nothing. The control ring is read whatever holds the lanes back, which is
-//! why a peer that has too much to do reads the PING, and one that does not turn does not. What
-//! the peer has read it says itself: the worst it can do is to look as it likes.
+//! why a peer that has too much to do reads the PING, and one that does not turn does not. The
+//! peer's positions are only compared: the worst it can do is to look responsive or unresponsive.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ use crate::time::Time;
 
 /// How often a peer is looked at that is unresponsive.
 const RECHECK: Duration = Duration::from_millis(100);
-/// A look that is late by this part of a span says that this side was stopped or busy, maybe
-/// together with its peer, and the peer gets a span of its own.
+/// If a look is late by this part of a span, this side was stopped or busy, maybe together with its
+/// peer, and the peer gets a whole span from then on.
 const LATE_SHARE: u32 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,13 +80,13 @@ impl<C: Carrier> Link<C> {
         }
     }
 
-    /// Tells the peer that this side is about to leave. Returns whether it knows what that means.
+    /// Sends LEAVING. Returns whether the peer knows what that means.
     pub fn leave(&mut self) -> bool {
-        let is_told = self.life.may_send() && self.session.leave();
-        if is_told {
+        let is_announced = self.life.may_send() && self.session.leave();
+        if is_announced {
             self.write_now();
         }
-        is_told
+        is_announced
     }
 
     fn write_now(&mut self) {
@@ -153,7 +153,7 @@ impl<C: Carrier> Link<C> {
 
     /// A PING is in the control ring from now on, unless the peer knows none.
     fn probe(&mut self) -> Stage {
-        // An error says that it knows none; what it has read of the lanes has to do then.
+        // It fails if the peer knows none; what that has read of the lanes has to do then.
         drop(self.ping());
         Stage::Probed
     }
