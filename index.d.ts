@@ -687,6 +687,20 @@ export interface ConnectionEvents {
   /** The connection has ended: with the reason, or `null` if it was closed by `close()` of either
    * side. */
   close: [reason: IpcError | null]
+  /**
+   * The peer is about to leave: {@link Server.close} with `drainMs`, or {@link Connection.drain}.
+   * New requests of this side reject with `ERR_CLOSED` once the listeners have returned: they have
+   * certainly not run. The connection closes when nothing is in flight in either direction.
+   */
+  leaving: []
+  /**
+   * What was sent lies unread at the peer for longer than `unresponsiveAfterMs`: its process is
+   * stopped, or its event loop is blocked. Nothing ends by that; see {@link Connection.closed} for
+   * a peer that is gone.
+   */
+  unresponsive: []
+  /** A peer that was unresponsive has read again. */
+  responsive: []
   /** A full lane of this side has dropped events, see {@link Overflow}. */
   drop: [drop: Drop]
   /** An event's handler has thrown, or an event could not be decoded or sent. A thrown value that
@@ -840,6 +854,40 @@ export interface Connection<
    * ```
    */
   readonly closed: Promise<IpcError | null>
+
+  /** Whether what was sent lies unread at the peer for longer than `unresponsiveAfterMs`, see
+   * {@link ConnectionEvents.unresponsive}. */
+  readonly isUnresponsive: boolean
+  /** Whether one of the two sides is about to leave, so that no new requests are made. */
+  readonly isLeaving: boolean
+  /**
+   * Waits for an answer of the peer's engine, which it gives when its event loop next turns,
+   * whatever its handlers do.
+   *
+   * @example
+   * ```ts
+   * const ms = await client.ping({ timeoutMs: 1_000 })
+   * ```
+   * @returns the milliseconds from the question to the answer. One question is on its way at a
+   * time; calls made meanwhile share the next one.
+   * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`, and `ERR_FEATURE` if the peer is
+   * too old to know this. The reason of the signal, if it was aborted.
+   */
+  ping(options?: WaitOptions): Promise<number>
+  /**
+   * Closes in good order: this side takes no new requests of its own program, the peer is asked to
+   * send none, and once all that is in flight in either direction has ended, the connection closes.
+   * A peer that is too old to be asked is closed on when nothing is in flight.
+   *
+   * @example
+   * ```ts
+   * await client.drain({ timeoutMs: 5_000 }).catch(() => client.close())
+   * ```
+   * @throws IpcError `ERR_TIMEOUT`, after which the connection still waits to be closed;
+   * `ERR_PEER_LOST` and `ERR_CORRUPT` if it ended otherwise. The reason of the signal, if it was
+   * aborted.
+   */
+  drain(options?: WaitOptions): Promise<void>
 
   /**
    * Sends a request and blocks this thread until the reply arrives, without running the event loop:
@@ -1035,6 +1083,13 @@ export interface EndpointOptions {
    * without it. @default 0
    */
   handlerWaitMs?: number
+  /**
+   * Milliseconds that what was sent may lie unread before the peer counts as unresponsive, see
+   * {@link ConnectionEvents.unresponsive}; `Infinity` for never. A peer that only has too much to
+   * do is not. Time in which this process itself was stopped or blocked does not count.
+   * @default 3,000
+   */
+  unresponsiveAfterMs?: number
 }
 
 /**
@@ -1118,6 +1173,16 @@ export interface ServerOptions extends EndpointOptions {
   handlers?: (server: Server) => void
 }
 
+/** How to close a server. */
+export interface CloseOptions {
+  /**
+   * Milliseconds that clients have to close by themselves. Each is informed at once, sends no new
+   * requests then, and closes its connection when its own are answered. What is left after that is
+   * closed. @default 0
+   */
+  drainMs?: number
+}
+
 /** The events a server emits itself. */
 export interface ServerEvents {
   /** A client has connected. Its messages are not read before the current turn ends, so that
@@ -1181,8 +1246,17 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
   notify<Payload>(event: undefined extends Payload ? Event<Payload> : never): Connection[]
   /** Sends a one-way message by name, in MessagePack and without checks, see the first form. */
   notify<Payload = any>(event: string, payload?: Payload, options?: BroadcastOptions): Connection[]
-  /** Releases the name and closes all connections gracefully. Can be called twice. */
-  close(): Promise<void>
+  /**
+   * Releases the name at once and closes all connections gracefully, with `drainMs` only after
+   * requests that are on their way were served and running handlers have finished. Can be called
+   * twice; a second call without `drainMs` ends the wait of the first.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => server.close({ drainMs: 5_000 }))
+   * ```
+   */
+  close(options?: CloseOptions): Promise<void>
   /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
   /** Keeps the process alive while the server is open. */
@@ -1310,17 +1384,11 @@ export interface Pool
   stats(): PoolStats
   /**
    * Takes nothing new; waits until what is in flight has ended and leases are released, for
-   * `drainMs` at most; closes all connections. Can be called twice.
+   * `drainMs` at most, 5,000 ms by default; closes all connections. Can be called twice.
    */
   close(options?: CloseOptions): Promise<void>
   /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
-}
-
-/** How long closing may take. */
-export interface CloseOptions {
-  /** Milliseconds that what is in progress may take. @default 5,000 */
-  drainMs?: number
 }
 
 /**

@@ -26,6 +26,23 @@ test('by default messages wait for any time and none is dropped', async (t) => {
   t.deepEqual(Object.values(client.stats().dropped), [0, 0, 0, 0])
 })
 
+test('a synchronous request that a full lane refuses throws that, and does not wait', async (t) => {
+  const { client, server } = await pair(t, { client: { overflow: { normal: 'fail' } } })
+  server.stop()
+  // Long ones are sent before they are waited for.
+  for (const length of [60_000, 1000]) {
+    const payload = new Uint8Array(length)
+    const fill = () => {
+      for (;;) client.notify(TickBytes, payload)
+    }
+    t.throws(fill, { code: 'ERR_FULL' })
+    t.throws(() => client.requestSync(EchoBytes, payload), { code: 'ERR_FULL' })
+  }
+  server.resume()
+  await client.drained()
+  t.is(client.stats().pending, 0)
+})
+
 test('dropped messages are returned, reported and counted', async (t) => {
   const { client, server } = await pair(t)
   const told: Drop[] = []

@@ -86,7 +86,7 @@ const TS_ROOMS = {
   connection: [
     ['connection'],
     ['endpoint', 'caller', 'responder'],
-    ['event-queue', 'client-stream', 'server-stream', 'parking', 'sends'],
+    ['event-queue', 'client-stream', 'server-stream', 'liveness', 'parking', 'sends'],
     ['context', 'flow'],
     ['handlers', 'link', 'peer', 'pending', 'wait'],
   ],

@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CORE } from './mutations/core.mjs'
+import { LIVENESS } from './mutations/liveness.mjs'
 import { PACKAGE } from './mutations/package.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
 import './setup.mjs'
@@ -31,23 +32,24 @@ const CHECKS = {
   host: rust(['--test', 'host']),
   realtime: rust(['--test', 'realtime'], { crate: 'ringpost', profile: 'ci' }),
   loans: rust(['--test', 'loans'], { crate: 'ringpost' }),
+  liveness: rust(['--test', 'liveness']),
   asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),
 }
 
+const FAULTS = [...CORE, ...LIVENESS, ...PACKAGE]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
-  const faults = [...CORE, ...PACKAGE]
-  const lost = faults
+  const lost = FAULTS
     .filter(({ file, from }) => !hasOnce(join(ROOT, file), from))
     .map(({ what, file }) => `${what}: its text does not occur exactly once in ${file}`)
-  const unchecked = faults
+  const unchecked = FAULTS
     .filter(({ by }) => CHECKS[by] === undefined && !existsSync(join(ROOT, `__test__/${by}.mts`)))
     .map(({ what, by }) => `${what}: there is no check "${by}"`)
   if (lost.length + unchecked.length > 0) giveUp([...lost, ...unchecked].join('\n'))
   process.exit()
 }
 const wanted = ({ what }) => asked.length === 0 || asked.some((text) => what.includes(text))
-const mutations = [...CORE, ...PACKAGE].filter(wanted)
+const mutations = FAULTS.filter(wanted)
 if (mutations.length === 0) giveUp('No description matches.')
 
 const copy = copyTree('tree')

@@ -16,6 +16,7 @@ import { handlers } from './rows/handlers.mjs'
 import { input } from './rows/input.mjs'
 import { connecting } from './rows/connecting.mjs'
 import { overflow } from './rows/overflow.mjs'
+import { liveness } from './rows/liveness.mjs'
 import { malicious } from './rows/malicious.mjs'
 import { exhaustion } from './rows/exhaustion.mjs'
 import { streams } from './rows/streams.mjs'
@@ -44,6 +45,7 @@ const themes: Record<string, readonly Row[]> = {
   connecting,
   handlers,
   streams,
+  'liveness and leaving': liveness,
   'malicious peers': malicious,
   'full lanes': overflow,
   'exhausted resources': exhaustion,

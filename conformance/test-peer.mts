@@ -45,10 +45,10 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const peerDropped = [0, 1, 2, 3].map((lane) => dropped.reduce((sum, one) => sum + one[lane], 0))
     return { accepted, ended, lostWakeups: any?.stats().lostWakeups ?? 0, peerDropped }
   },
-  closeServer({ server: name }) {
+  closeServer({ server: name, drainMs }) {
     const serving = servers.get(name)
-    servers.delete(name)
-    return serving?.server.close()
+    if (drainMs === undefined) servers.delete(name)
+    return serving?.server.close({ drainMs })
   },
 
   async connect({ server, options }) {
@@ -109,11 +109,19 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     }
     return { sent, refused: null }
   },
+  ping: ({ connection }) => connections.get(connection)!.ping(),
+  async drain({ connection, timeoutMs }) {
+    const client = connections.get(connection)!
+    await client.drain({ timeoutMs }).catch(() => client.close())
+  },
+  untilLeaving: ({ request: order }) => untilLeaving(order),
   drained: ({ connection, timeoutMs }) => connections.get(connection)!.drained({ timeoutMs }),
   stats({ connection }) {
     const client = connections.get(connection)!
     const stats = client.stats()
-    return { ...stats, dropped: Object.values(stats.dropped), isOpen: client.isOpen }
+    const { isOpen, isLeaving, isUnresponsive } = client
+    const dropped = Object.values(stats.dropped)
+    return { ...stats, dropped, isOpen, isLeaving, isUnresponsive }
   },
   closed: ({ connection }) => connections.get(connection)!.closed.then((reason) => reason?.code),
   close: ({ connection }) => connections.get(connection)!.close(),
@@ -169,6 +177,25 @@ async function request(order: RequestOrder, id: number): Promise<unknown> {
   } finally {
     cancels.delete(id)
   }
+}
+
+/** Some at a time, so that requests are on their way whenever the peer leaves. */
+async function untilLeaving(order: RequestOrder) {
+  const [client, method, payload, options] = prepare(order)
+  const failed: string[] = []
+  let answered = 0
+  const series = async () => {
+    while (client.isOpen && !client.isLeaving) {
+      try {
+        await client.request(method, payload, options)
+        answered++
+      } catch (error) {
+        failed.push((error as IpcError).code)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, series))
+  return { answered, failed }
 }
 
 function requestSync(order: RequestOrder): unknown {

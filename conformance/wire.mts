@@ -18,6 +18,7 @@ export interface Chosen {
   servingMax?: number
   servingMaxTotal?: number
   unreadMax?: number
+  unresponsiveAfterMs?: number
   connectTimeoutMs?: number
   connectionsMax?: number
   helloTimeoutMs?: number
@@ -100,6 +101,8 @@ export interface Stats {
   dropped: number[]
   lostWakeups: number
   isOpen: boolean
+  isLeaving: boolean
+  isUnresponsive: boolean
 }
 
 /** The commands of a test peer, with their arguments and answers. */
@@ -113,7 +116,7 @@ export interface Commands {
     /** Messages the peers of open connections have dropped, by lane, as reported by them. */
     peerDropped: number[]
   }
-  closeServer(order: { server: string }): null
+  closeServer(order: { server: string; drainMs?: number }): null
   connect(order: { server: string; options?: Chosen; waiting?: boolean }): {
     connection: number
     peer: PeerInfo
@@ -143,6 +146,13 @@ export interface Commands {
     /** Sends for so many milliseconds, regardless of the count. */
     forMs?: number
   }): { sent: number; refused: string | null }
+  /** Milliseconds to the peer's engine and back. */
+  ping(order: { connection: number }): number
+  /** Closes a connection once nothing is in flight, or after so long. */
+  drain(order: { connection: number; timeoutMs: number }): null
+  /** Sends requests one after the other until one is refused because the peer is leaving; counts
+   * the others. */
+  untilLeaving(order: { request: RequestOrder }): { answered: number; failed: string[] }
   drained(order: { connection: number; timeoutMs: number }): null
   stats(order: { connection: number }): Stats
   /** Waits until a connection has ended; answers its code. */

@@ -47,6 +47,14 @@ export declare class NativeEngine {
    * open.
    */
   breakOff(link: number): void
+  /** Asks the peer's engine for an answer. Returns its number; the answer is an event. */
+  ping(link: number): number
+  /** Announces that this side is about to leave. Returns whether the peer knows what that means. */
+  leave(link: number): boolean
+  /** Takes no more requests of this side. Once nothing is in flight, there is an event. */
+  quiesce(link: number): void
+  /** Whether nothing is in flight now. */
+  isIdle(link: number): boolean
   /** Gives a request up. Returns whether it was in flight. */
   cancel(link: number, slot: number, generation: number): boolean
   /** This side's code for a method or event, of the epoch that the state says afterwards. */
@@ -117,8 +125,14 @@ export declare const EVENT_ENDED: number
 /** The peer grants credit for the kind of items this is about: the count is the total in bytes. */
 export declare const EVENT_GRANTED: number
 
+/** Nothing was in flight, as was asked for. */
+export declare const EVENT_IDLE: number
+
 /** No more items follow with a request of the peer. */
 export declare const EVENT_ITEMS_END: number
+
+/** The peer is about to leave. */
+export declare const EVENT_LEAVING: number
 
 /**
  * Clients can no longer find the server of the listener this is about; the payload gives the
@@ -129,8 +143,14 @@ export declare const EVENT_NAME_LOST: number
 /** From now on the peer uses the route this is about for the name in the payload. */
 export declare const EVENT_NAMED: number
 
+/** A ping was answered: the id is its number, the count is the milliseconds it took. */
+export declare const EVENT_PONG: number
+
 /** A message could not be sent; the payload gives the reason, as when a connection is over. */
 export declare const EVENT_REFUSED: number
+
+/** A peer that was unresponsive has read again. */
+export declare const EVENT_RESPONSIVE: number
 
 /**
  * A one-way message with an id is being written, or the payload gives the reason why not, as
@@ -146,6 +166,9 @@ export declare const EVENT_UNREAD: number
  * gives the reason, as when a connection is over.
  */
 export declare const EVENT_UNREADABLE: number
+
+/** What was sent lies unread at the peer for longer than it may. */
+export declare const EVENT_UNRESPONSIVE: number
 
 /**
  * Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
@@ -307,6 +330,8 @@ export interface NativeOptions {
   servingMax: number
   /** Bytes of items of the peer's streams that may wait to be read. */
   unreadMax: number
+  /** Milliseconds that what was sent may lie unread before the peer counts as unresponsive. */
+  unresponsiveAfterMs: number
 }
 
 /** How the environment waits. */
@@ -439,6 +464,8 @@ export declare const TOKEN_LEN_MAX: number
 export declare const TRACE_BYTES: number
 
 export declare const UNREAD_DEFAULT: number
+
+export declare const UNRESPONSIVE_AFTER_MS_DEFAULT: number
 
 /** Bytes of a window in a record: a word, and one that is empty. */
 export declare const WINDOW_BYTES: number

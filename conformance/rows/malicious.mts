@@ -29,6 +29,9 @@ interface Violation {
 
 const hex = (text: string) => Buffer.from(text).toString('hex')
 const frame = (fields: object) => ({ ring: NORMAL, kind: ONE_WAY, code: 0, id: 0, ...fields })
+/** A control message on the ring for these. */
+const live = (code: number, id = 0, payload = '') =>
+  frame({ ring: CONTROL_RING, kind: CONTROL, code, id, payload })
 const define = (name: string, code = 0) =>
   frame({ kind: CONTROL, code: DEFINE, id: code, payload: hex(name) })
 const spoilt = (spoil: string) => [define('note'), frame({ spoil, payload: hex('12345678') })]
@@ -86,6 +89,15 @@ const VIOLATIONS: readonly Violation[] = [
     frames: [define('packed bytes'), compressed(2 ** 26, '0000008000000080')],
   },
   { what: 'an unknown control code', frames: [frame({ kind: CONTROL, code: 99 })] },
+  { what: 'LEAVING with a payload', frames: [live(7, 0, '00')] },
+  { what: 'LEAVING in a lane', frames: [frame({ kind: CONTROL, code: 7 })] },
+  { what: 'PING with a payload', frames: [live(8, 1, '00')] },
+  { what: 'PONG without PING', frames: [live(9, 1), live(9, 2 ** 40)], harmless: true },
+  {
+    what: 'PING 300 times and reads no PONG',
+    frames: Array.from({ length: 300 }, (_, id) => live(8, id)),
+    harmless: true,
+  },
   { what: 'an undefined method code', frames: [frame({ code: 77 })] },
   { what: 'a request on the control ring', frames: [frame({ ring: CONTROL_RING, kind: REQUEST })] },
   {
@@ -135,6 +147,17 @@ export const malicious: readonly Row[] = [
       }
     })
     assert.equal(await t.request('add', [1, 2]), 3)
+  }),
+  row('a client writes LEAVING twice', async (t) => {
+    const server = await t.serve()
+    await t.besideTraffic(async () => {
+      const { testPeer, peer } = await maliciousClient(t, server, {})
+      await write(testPeer, peer, { frames: [live(7), live(7)] })
+      // The server has nothing in flight, and closes in good order.
+      const watched = await testPeer.do('malicious', { watch: { peer, ms: CONDITION_MS } })
+      assert.equal(watched, 'closed')
+      assert.deepEqual(await t.endings(server), [null])
+    })
   }),
   row('a server writes invalid data', async (t) => {
     for (const violation of VIOLATIONS) {

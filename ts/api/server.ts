@@ -6,13 +6,19 @@ import { Connection, type Holder } from '../connection/connection.js'
 import { asEvent } from '../values/contract.js'
 import { parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
-import { broadcastOptions, checkServerName, serverOptions } from '../values/options.js'
-import type { Settings } from '../values/options.js'
+import {
+  broadcastOptions,
+  checkServerName,
+  closeOptions,
+  serverOptions,
+  type Settings,
+} from '../values/options.js'
 import { Endpoint } from '../connection/endpoint.js'
 import { makePeer } from '../connection/peer.js'
 import { warn } from '../values/report.js'
 import type { Acceptor } from '../runtime/receiver.js'
 import { theRuntime, type Runtime } from '../runtime/runtime.js'
+import { Waiters } from '../connection/wait.js'
 
 export async function createServer(
   name: string,
@@ -44,6 +50,8 @@ class Server
   readonly #listener: number
   readonly #settings: Settings
   #closing: Promise<void> | undefined
+  /** Waits, while it closes, until the last client has left. */
+  readonly #leaving: Waiters
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, settings: Settings) {
@@ -52,6 +60,7 @@ class Server
     this.#settings = settings
     this.#runtime = runtime
     this.#listener = listener
+    this.#leaving = new Waiters(runtime, 'end of all connections')
     this.handlers = new Handlers(
       () => {
         for (const connection of this.connections) connection.handlersChanged()
@@ -94,11 +103,14 @@ class Server
   accepted(connection: Connection): void {
     this.connections.add(connection)
     this.announce('connection', connection)
+    // It had come before the name was given up.
+    if (this.#closing !== undefined) connection.leave()
   }
 
   /** A client has gone. */
   left(connection: Connection): void {
     this.connections.delete(connection)
+    if (this.connections.size === 0) this.#leaving.resolve()
   }
 
   nameLost(description: string): void {
@@ -107,18 +119,29 @@ class Server
     else warn(`clients can no longer find the server "${this.name}"`, { error, code: error.code })
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
+  close(options?: api.CloseOptions): Promise<void> {
+    const { drainMs = 0 } = closeOptions(options)
+    // A second call does not wait as long as the first.
+    if (this.#closing !== undefined && drainMs === 0) this.#leaving.resolve()
+    this.#closing ??= this.#close(drainMs)
     return this.#closing
   }
 
-  async #close(): Promise<void> {
+  async #close(drainMs: number): Promise<void> {
     this.#runtime.engine.closeListener(this.#listener)
+    if (drainMs > 0 && this.connections.size > 0) await this.#drain(drainMs)
     this.#runtime.notListening(this.#listener)
     this.unref()
     await Promise.all([...this.connections].map((connection) => connection.close()))
     this.over()
     this.announce('close')
+  }
+
+  /** Lets the clients leave by themselves. */
+  async #drain(drainMs: number): Promise<void> {
+    for (const connection of this.connections) connection.leave()
+    // Those that are left then are closed.
+    await this.#leaving.wait({ timeoutMs: drainMs }, true).catch(() => {})
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -37,6 +37,8 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   /** Why there will be no further session, once that is so. */
   #end: IpcError | undefined
   #awaySince = 0
+  /** There is to be no further session. */
+  #isDraining = false
   #reconnects = 0
   /** What `ref` and `unref` said last. */
   #wanted: boolean | undefined
@@ -48,7 +50,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     settings: ClientSettings,
     prepare: ((client: api.Client) => void) | undefined,
   ) {
-    super({ close: true, disconnect: true, drop: true, error: true, reconnect: true })
+    super(OWN_EVENTS)
     this.#runtime = runtime
     this.#settings = settings
     this.#prepare = prepare
@@ -88,7 +90,17 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     const peer = makePeer(description)
     const session = new Connection(this.#runtime, link, peer, this.#settings, this)
     session.on('drop', (drop: api.Drop) => this.announce('drop', drop))
+    session.on('leaving', () => this.#serverLeaves(session))
+    for (const event of ['unresponsive', 'responsive'] as const) {
+      session.on(event, () => this.announce(event))
+    }
     return session
+  }
+
+  /** What is in flight has its outcome on this session, and all else goes to the next. */
+  #serverLeaves(session: Connection): void {
+    if (session === this.#current && this.#mayReconnect) this.#moveOn(session, null)
+    this.announce('leaving')
   }
 
   #connected(session: Connection): void {
@@ -114,6 +126,10 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     this.#updateReference()
   }
 
+  get #mayReconnect(): boolean {
+    return this.#settings.reconnect !== undefined && !this.#isDraining
+  }
+
   /** No session came about, and none will. */
   #failed(error: unknown): void {
     this.#opened.reject(error)
@@ -135,7 +151,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   #moveOn({ end, undelivered }: Connection, reason: IpcError | null): void {
     this.session = this.#current = undefined
     if (this.#end !== undefined) return
-    if (this.#settings.reconnect === undefined) return this.#finish(reason, end)
+    if (!this.#mayReconnect) return this.#finish(reason, end)
     this.#awaySince = this.now()
     // What a listener does comes when all is as it should be.
     this.#dialer.dialAgain()
@@ -162,6 +178,14 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
 
   get isOpen(): boolean {
     return this.session !== undefined
+  }
+
+  get isUnresponsive(): boolean {
+    return this.session?.isUnresponsive ?? false
+  }
+
+  get isLeaving(): boolean {
+    return this.#last!.isLeaving
   }
 
   get peer(): api.Peer {
@@ -248,7 +272,18 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     throw new IpcError('ERR_NO_SERVER', 'the server is away, and the client is reconnecting')
   }
 
+  async ping(options?: api.WaitOptions): Promise<number> {
+    return this.#present().ping(options)
+  }
+
   // ---- the end ----
+
+  async drain(options?: api.WaitOptions): Promise<void> {
+    this.#isDraining = true
+    this.#dialer.stop()
+    await this.session?.drain(options)
+    await this.close()
+  }
 
   async close(): Promise<void> {
     if (this.#end === undefined) {
@@ -302,4 +337,15 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   protected override guard(work: () => void): void {
     this.#runtime.delivery.guard(work)
   }
+}
+
+const OWN_EVENTS: Record<keyof api.ClientEvents, true> = {
+  close: true,
+  disconnect: true,
+  drop: true,
+  error: true,
+  leaving: true,
+  reconnect: true,
+  responsive: true,
+  unresponsive: true,
 }

@@ -36,12 +36,18 @@ export class Member {
     return this.client.session?.pending ?? 0
   }
 
+  get isUnresponsive(): boolean {
+    return this.client.isUnresponsive
+  }
+
   get isUsable(): boolean {
     return this.client.session !== undefined
   }
 
-  /** Whether it is the one to use: of the server with less to do, the one with less to do. */
+  /** Whether it is the one to use: of a server that reads and has less to do, the one with less to
+   * do. */
   isBetterThan(other: Member): boolean {
+    if (this.isUnresponsive !== other.isUnresponsive) return other.isUnresponsive
     const byServer = this.server.pending - other.server.pending
     return byServer === 0 ? this.pending < other.pending : byServer < 0
   }
@@ -119,7 +125,9 @@ export class PoolServer {
     const { session } = client
     if (session === undefined) return this.#lost(member)
     session.onIdle = () => this.#outcomes.idle()
-    client.once('close', () => this.#lost(member))
+    for (const event of ['leaving', 'close'] as const) {
+      client.once(event, () => this.#lost(member))
+    }
     this.#members.add(member)
     this.#outcomes.opened(member)
   }

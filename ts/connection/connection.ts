@@ -11,6 +11,7 @@ import { Handlers } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
 import type { Owner } from './context.js'
 import { Link } from './link.js'
+import { Liveness } from './liveness.js'
 import { native, type Extras } from '../native.js'
 import {
   LANES,
@@ -59,6 +60,7 @@ export class Connection
   readonly #caller: Caller
   readonly #responder: Responder
   readonly #sends: Sends
+  readonly #liveness: Liveness
   readonly handlers = new Handlers(
     () => this.handlersChanged(),
     (name) => this.#link.runtime.engine.acceptPacked(name),
@@ -85,10 +87,14 @@ export class Connection
     settings: Settings,
     holder: Holder,
   ) {
-    super({ close: true, drop: true, error: true })
+    super(OWN_EVENTS)
     this.#link = new Link(runtime, link, peer, settings)
     this.#caller = new Caller(this.#link)
     this.#sends = new Sends(this.#link)
+    this.#liveness = new Liveness(this.#link, {
+      close: () => this.close(),
+      announce: (event) => this.announce(event),
+    })
     this.#draining = new Waiters(runtime, 'room in the rings')
     this.#holder = holder
     const report = (thrown: unknown, what: string) => this.report(thrown, what)
@@ -259,7 +265,30 @@ export class Connection
     this.#updateReference()
   }
 
+  // ---- whether the peer is there ----
+
+  get isUnresponsive(): boolean {
+    return this.#liveness.isUnresponsive
+  }
+
+  get isLeaving(): boolean {
+    return this.#liveness.isLeaving
+  }
+
+  ping(options?: api.WaitOptions): Promise<number> {
+    return this.#liveness.ping(options)
+  }
+
+  /** Its server is about to leave. */
+  leave(): void {
+    this.#liveness.leave()
+  }
+
   // ---- the end ----
+
+  drain(options?: api.WaitOptions): Promise<void> {
+    return this.#liveness.drain(options)
+  }
 
   async close(): Promise<void> {
     if (!this.#isClosing && this.#link.end === undefined) {
@@ -389,6 +418,8 @@ export class Connection
         return this.#sends.settled(inbox.slot(at), inbox.generation(at), inbox.text(at))
       case EVENT_REFUSED:
         return this.#refused(inbox.slot(at), inbox.generation(at), inbox.text(at))
+      default:
+        return this.#liveness.event(inbox, at, kind)
     }
   }
 
@@ -422,8 +453,9 @@ export class Connection
     const reason = description === '' ? null : parseError(description)
     this.undelivered = byLane(undelivered)
     if (this.#isClosing) runtime.hold(-1)
+    const isInOrder = reason === null && this.isLeaving
     const end = (this.#link.end ??= new IpcError(
-      'ERR_PEER_LOST',
+      isInOrder ? 'ERR_CLOSED' : 'ERR_PEER_LOST',
       reason?.message ?? 'the peer has closed',
       { cause: reason ?? undefined },
     ))
@@ -433,6 +465,7 @@ export class Connection
     this.#caller.end(end)
     this.#sends.end(end)
     this.#draining.reject(end)
+    this.#liveness.end(end, description)
     this.over()
     this.#holder.left(this, reason)
     this.#resolveClosed(reason)
@@ -476,6 +509,15 @@ export interface Holder {
 function isEnd(thrown: unknown): boolean {
   if (!(thrown instanceof IpcError) || thrown.isRemote) return false
   return thrown.code === 'ERR_CLOSED' || thrown.code === 'ERR_PEER_LOST'
+}
+
+const OWN_EVENTS: Record<keyof api.ConnectionEvents, true> = {
+  close: true,
+  drop: true,
+  error: true,
+  leaving: true,
+  responsive: true,
+  unresponsive: true,
 }
 
 const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>

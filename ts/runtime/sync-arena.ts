@@ -2,6 +2,7 @@
 
 import type { NativeEngine } from '../../native/binding.js'
 import { native } from '../native.js'
+import { ours } from '../values/errors.js'
 
 const {
   LARGE,
@@ -39,7 +40,13 @@ export class SyncArena {
     state[STATE_SYNC_LINK] = link
     state[STATE_SYNC_SLOT] = slot
     state[STATE_SYNC_GENERATION] = generation
-    const answer = this.#hot.requestSync()
+    let answer
+    try {
+      answer = this.#hot.requestSync()
+    } catch (error) {
+      // It was not sent.
+      throw ours(error)
+    }
     if (typeof answer !== 'number') {
       return new Uint8Array(answer.buffer, answer.byteOffset, state[STATE_SYNC_LEN])
     }

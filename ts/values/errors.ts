@@ -87,8 +87,12 @@ export function raised<T>(call: () => T): T {
   try {
     return call()
   } catch (error) {
-    const { code, message } = error as Error & { code?: unknown }
-    if (typeof code !== 'string') throw error
-    throw new IpcError(code, message)
+    throw ours(error)
   }
+}
+
+/** What the binding has thrown, as an error of ours. */
+export function ours(error: unknown): unknown {
+  const { code, message } = error as Error & { code?: unknown }
+  return typeof code === 'string' ? new IpcError(code, message) : error
 }

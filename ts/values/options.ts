@@ -20,6 +20,7 @@ const {
   TIMEOUT_MS_DEFAULT,
   TOKEN_LEN_MAX,
   UNREAD_DEFAULT,
+  UNRESPONSIVE_AFTER_MS_DEFAULT,
   WINDOW_MAX,
   WINDOW_MIN,
 } = engine
@@ -59,6 +60,7 @@ const ENDPOINT = {
   unreadMax: whole(0, Number.MAX_SAFE_INTEGER),
   handlers: checkFunction,
   handlerWaitMs: spanOrNone,
+  unresponsiveAfterMs: span,
 }
 const CLIENT = {
   ...{ ...ENDPOINT, connectTimeoutMs: span, signal: isSignal, reconnect: isReconnect },
@@ -68,7 +70,6 @@ const POOL = {
   ...{ ...ENDPOINT, connectTimeoutMs: span, min: whole(0, 65_000), max: whole(1, 65_000) },
   idleMs: span,
 }
-const CLOSE = { drainMs: spanOrNone }
 const SERVER = {
   ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
   ringsMax: record(RINGS, ringCapacity),
@@ -81,6 +82,7 @@ const REQUEST = {
 const SYNC_REQUEST = { timeoutMs: finiteSpan, lane: oneOf(...LANES), parent: isContext }
 const NOTIFY = { lane: oneOf(...LANES), traceparent: isTrace }
 const WAIT = { signal: isSignal, timeoutMs: span }
+const CLOSE = { drainMs: spanOrNone }
 const BROADCAST = { ...NOTIFY, to: isIterable }
 const EVENTS = { signal: isSignal, waitingMax: whole(1, 2 ** 32 - 1) }
 const HANDLE = { borrowed: isBoolean, once: isBoolean, signal: isSignal }
@@ -238,6 +240,7 @@ function settings(given: api.EndpointOptions): Settings {
     backlogMax,
     servingMax: given.servingMax ?? SERVING_DEFAULT,
     unreadMax: given.unreadMax ?? UNREAD_DEFAULT,
+    unresponsiveAfterMs: given.unresponsiveAfterMs ?? UNRESPONSIVE_AFTER_MS_DEFAULT,
   }
   const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0 } = given
   const unsure = overflow.map((policy) => policy !== Infinity)

@@ -243,6 +243,7 @@ fn welcome(vector: &Vector) {
             limits: vector.limits(),
             streams: vector.number("features") & Features::STREAMS.0 != 0,
             compression: vector.number("features") & Features::COMPRESSION.0 != 0,
+            liveness: vector.number("features") & Features::LIVENESS.0 != 0,
         },
         session: vector.array("session"),
         engine: vector.array("engine"),

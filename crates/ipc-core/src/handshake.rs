@@ -48,6 +48,8 @@ impl Features {
     pub const STREAMS: Self = Self(4);
     /// Messages whose payload is compressed.
     pub const COMPRESSION: Self = Self(8);
+    /// PING, PONG and LEAVING.
+    pub const LIVENESS: Self = Self(16);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -239,7 +241,8 @@ impl Welcome {
             let crc = CrcMode::from_number(crc)?;
             let streams = features.contains(Features::STREAMS);
             let compression = features.contains(Features::COMPRESSION);
-            let agreement = Agreement { geometry, crc, limits, streams, compression };
+            let liveness = features.contains(Features::LIVENESS);
+            let agreement = Agreement { geometry, crc, limits, streams, compression, liveness };
             geometry.is_valid().then_some(Self {
                 version,
                 transport,

@@ -163,6 +163,8 @@ pub struct Agreement {
     pub streams: bool,
     /// Whether payloads may be compressed.
     pub compression: bool,
+    /// Whether both sides know PING, PONG and LEAVING.
+    pub liveness: bool,
 }
 
 /// The smallest window of a stream: what its items may take without further credit.

@@ -40,6 +40,9 @@ pub const SERVING_DEFAULT: u32 = Bounds::DEFAULT.serving_max;
 #[napi]
 pub const UNREAD_DEFAULT: f64 = Bounds::DEFAULT.unread_max as f64;
 #[napi]
+pub const UNRESPONSIVE_AFTER_MS_DEFAULT: u32 =
+    Bounds::DEFAULT.unresponsive_after.as_millis() as u32;
+#[napi]
 pub const CONNECTIONS_DEFAULT: u32 = ListenOptions::DEFAULT.connections_max as u32;
 #[napi]
 pub const HELLO_TIMEOUT_MS_DEFAULT: u32 = ListenOptions::DEFAULT.hello_timeout.as_millis() as u32;

@@ -66,6 +66,8 @@ pub struct Inbox {
     /// Bytes that wait for JavaScript.
     waiting: usize,
     sync: Option<SyncCall>,
+    /// The request that was refused last: a long one is sent before it is waited for.
+    refused: Option<(LinkId, u64, Error)>,
     /// Names whose payloads may come compressed.
     pub packed: HashSet<String>,
     /// Where small synchronous answers go.
@@ -95,6 +97,7 @@ impl Inbox {
             late: VecDeque::new(),
             waiting: 0,
             sync: None,
+            refused: None,
             packed: HashSet::new(),
             sync_arena: None,
             held_back: Vec::new(),
@@ -215,9 +218,13 @@ impl Inbox {
     }
 
     /// A message could not be sent, which its sender learns this way.
-    pub fn refused(&mut self, link: LinkId, id: u64, error: &Error) {
-        let text = describe(error);
+    pub fn refused(&mut self, link: LinkId, id: u64, error: Error) {
+        if self.is_sync(link, id) {
+            return self.settle_sync(Outcome::Refused(error));
+        }
+        let text = describe(&error);
         self.record(link, Head::event(EVENT_REFUSED).with_id(id), text.as_bytes());
+        self.refused = Some((link, id, error));
     }
 
     /// A one-way message whose sender waits is being written, or will never be.
@@ -228,7 +235,16 @@ impl Inbox {
 
     /// Waits for the answer to one request by itself; everything else is put down as ever.
     pub fn begin_sync(&mut self, call: SyncCall) {
-        self.sync = Some(call);
+        let refused = self.refused.take_if(|(link, id, _)| (*link, *id) == (call.link, call.id));
+        let outcome = refused.map(|(_, _, error)| Outcome::Refused(error));
+        self.sync = Some(SyncCall { outcome, ..call });
+    }
+
+    /// It has come to this.
+    fn settle_sync(&mut self, outcome: Outcome) {
+        if let Some(call) = &mut self.sync {
+            call.outcome = Some(outcome);
+        }
     }
 
     /// How the wait stands.

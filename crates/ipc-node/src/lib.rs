@@ -220,6 +220,43 @@ impl NativeEngine {
         self.binding.settle();
     }
 
+    /// Asks the peer's engine for an answer. Returns its number; the answer is an event.
+    #[napi(catch_unwind)]
+    pub fn ping(&self, env: Env, link: u32) -> Result<u32> {
+        // Behind what is in the outbox.
+        self.binding.submit(None).map_err(|error| raise(env, &error))?;
+        let pinged = self.binding.inner().engine.ping(LinkId(link));
+        let number = pinged.map_err(|error| raise(env, &error))?;
+        self.binding.settle();
+        // As much of it as an event's slot holds.
+        Ok(ipc_core::id::slot_of(number))
+    }
+
+    /// Announces that this side is about to leave. Returns whether the peer knows what that means.
+    #[napi(catch_unwind)]
+    pub fn leave(&self, link: u32) -> bool {
+        let is_announced = self.binding.inner().engine.leave(LinkId(link));
+        self.binding.settle();
+        is_announced
+    }
+
+    /// Takes no more requests of this side. Once nothing is in flight, there is an event.
+    #[napi(catch_unwind)]
+    pub fn quiesce(&self, env: Env, link: u32) -> Result<()> {
+        // What is in the outbox is in flight.
+        self.binding.submit(None).map_err(|error| raise(env, &error))?;
+        self.binding.inner().engine.quiesce(LinkId(link));
+        self.binding.settle();
+        Ok(())
+    }
+
+    /// Whether nothing is in flight now.
+    #[napi(catch_unwind)]
+    pub fn is_idle(&self, env: Env, link: u32) -> Result<bool> {
+        self.binding.submit(None).map_err(|error| raise(env, &error))?;
+        Ok(self.binding.inner().engine.is_idle(LinkId(link)))
+    }
+
     /// Gives a request up. Returns whether it was in flight.
     #[napi(catch_unwind)]
     pub fn cancel(&self, env: Env, link: u32, slot: u32, generation: u32) -> Result<bool> {

@@ -36,6 +36,8 @@ pub struct NativeOptions {
     pub serving_max: u32,
     /// Bytes of items of the peer's streams that may wait to be read.
     pub unread_max: f64,
+    /// Milliseconds that what was sent may lie unread before the peer counts as unresponsive.
+    pub unresponsive_after_ms: f64,
 }
 
 impl NativeOptions {
@@ -76,6 +78,7 @@ impl NativeOptions {
                 backlog_max: usize::try_from(whole(self.backlog_max)).unwrap_or(usize::MAX),
                 serving_max: self.serving_max,
                 unread_max: whole(self.unread_max),
+                unresponsive_after: span(self.unresponsive_after_ms),
             },
         })
     }

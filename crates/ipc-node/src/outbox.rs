@@ -96,7 +96,7 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             Err(_) if matches!(draft.kind, Kind::Reply | Kind::Error | Kind::ReplyItem) => {}
             // Nor does a message lost with its connection: an event for that follows.
             Err(error) if draft.kind == Kind::OneWay && is_end(&error) => {}
-            Err(error) => inbox.refused(record.link, draft.id, &error),
+            Err(error) => inbox.refused(record.link, draft.id, error),
         }
     }
     engine.flush();

@@ -292,6 +292,21 @@ pub mod event {
     /// reason. It belongs to no link, and may be in the arena of any.
     #[napi]
     pub const EVENT_NAME_LOST: u32 = 30;
+    /// A ping was answered: the id is its number, the count is the milliseconds it took.
+    #[napi]
+    pub const EVENT_PONG: u32 = 40;
+    /// What was sent lies unread at the peer for longer than it may.
+    #[napi]
+    pub const EVENT_UNRESPONSIVE: u32 = 41;
+    /// A peer that was unresponsive has read again.
+    #[napi]
+    pub const EVENT_RESPONSIVE: u32 = 42;
+    /// The peer is about to leave.
+    #[napi]
+    pub const EVENT_LEAVING: u32 = 43;
+    /// Nothing was in flight, as was asked for.
+    #[napi]
+    pub const EVENT_IDLE: u32 = 44;
 }
 
 /// How a request ended without an answer: the code of an `EVENT_ENDED`, and, negated, what a

@@ -8,7 +8,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ipc_core::{Ending, LinkId, Result, Time, id};
+use ipc_core::{Ending, Error, LinkId, Result, Time, id};
 use napi::sys;
 
 use crate::binding::{Binding, Inner};
@@ -42,6 +42,8 @@ pub enum Outcome {
     Outside { head: u32, payload: Rc<Memory>, len: usize },
     /// There is no answer.
     Ended(Ending),
+    /// The request was not sent.
+    Refused(Error),
 }
 
 /// Sends the outbox and waits for the outcome of the request the state names.
@@ -88,6 +90,7 @@ pub fn request(binding: &Binding) -> Result<sys::napi_value> {
         Some(Outcome::Ended(Ending::Closed)) => number(ENDED_CLOSED),
         Some(Outcome::Ended(Ending::Withdrawn)) => number(ENDED_WITHDRAWN),
         Some(Outcome::Ended(Ending::Unreadable)) => number(ENDED_UNREADABLE),
+        Some(Outcome::Refused(error)) => return Err(error),
         None => number(ENDED_WOULD_DEADLOCK),
     })
 }

@@ -225,3 +225,38 @@ fn a_request_that_is_made_for_another_has_what_is_left_of_its_time_and_its_trace
     stopper.stop();
     running.join().unwrap();
 }
+
+#[test]
+fn a_server_that_was_stopped_leaves_in_good_order() {
+    let meeting = Meeting::new("leaving");
+    let mut server = meeting.server();
+    server.handle("echo", |request, reply| {
+        reply.payload.extend_from_slice(request.payload);
+        Ok(Answer::Now)
+    });
+    let asking = ask_later(&mut server, "later");
+    let (mut client, _) = meeting.client_of(&mut server);
+    let (idle, _) = meeting.client_of(&mut server);
+    let (stopper, running) = run(server);
+    let waiting = std::thread::spawn(move || {
+        let answer = bounded(&mut client, |client| client.request("later", b"", &PLAIN));
+        // The farewell has come with the answer, or comes now.
+        let refused = loop {
+            match client.request("echo", b"", &PLAIN) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        (answer.map(|reply| reply.payload), refused.code(), client.is_closed())
+    });
+    let ticket = asking.recv().unwrap();
+    stopper.stop();
+    let mut server = running.join().unwrap();
+    server.answer(&ticket, Ok(&Reply::bytes("done"))).unwrap();
+    // The other client takes no turn, and is left then.
+    server.close_gracefully(Duration::from_millis(200)).unwrap();
+    let (answer, refused, _) = waiting.join().unwrap();
+    assert_eq!(answer.unwrap(), b"done");
+    assert!(matches!(refused, Code::Closed | Code::PeerLost), "{refused:?}");
+    drop(idle);
+}

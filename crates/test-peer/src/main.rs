@@ -116,12 +116,8 @@ async fn execute(state: Arc<State>, id: u64, command: Command) -> Answer {
     match command {
         Command::Listen(listen) => serving::listen(&state, listen).await,
         Command::Connections { server } => serving::connections(&state, &server),
-        Command::CloseServer { server } => {
-            let serving = lock(&state.servers).remove(&server);
-            if let Some(serving) = serving {
-                serving.server.close().await;
-            }
-            Ok(Value::Null)
+        Command::CloseServer { server, drain_ms } => {
+            serving::close(&state, &server, drain_ms.map(Duration::from_millis)).await
         }
         Command::AnswerTwice { server, options } => {
             serving::answer_twice(&state, &server, &options)
@@ -136,6 +132,16 @@ async fn execute(state: Arc<State>, id: u64, command: Command) -> Answer {
             Ok(cancel.is_some_and(|cancel| cancel.send(()).is_ok()).into())
         }
         Command::Notify(notify) => requests::notify(&state, &notify).await,
+        Command::Ping { connection } => {
+            let took = state.client(connection)?.ping().await?;
+            Ok((took.as_secs_f64() * 1e3).into())
+        }
+        Command::Drain { connection, timeout_ms } => {
+            let drain = Duration::from_millis(timeout_ms);
+            state.client(connection)?.close_gracefully(drain).await;
+            Ok(Value::Null)
+        }
+        Command::UntilLeaving { request } => requests::until_leaving(&state, request).await,
         Command::Drained { connection, timeout_ms } => {
             let timeout = Duration::from_millis(timeout_ms);
             state.client(connection)?.drain(timeout).await?;

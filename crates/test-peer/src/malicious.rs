@@ -247,7 +247,7 @@ fn hello(transport: Transport, order: &HelloOrder) -> Hello {
     Hello {
         version_min: order.versions[0],
         version_max: order.versions[1],
-        offered: Features(transport.feature().0 | Features::COMPRESSION.0),
+        offered: Features(transport.feature().0 | Features::COMPRESSION.0 | Features::LIVENESS.0),
         required: Features(order.required),
         crc: if order.crc { CrcMode::Full } else { CrcMode::Header },
         rings: [order.rings; RINGS],

@@ -69,7 +69,8 @@ fn welcome(
 ) -> Result<()> {
     let geometry = transport.geometry().with(hello.rings);
     let (crc, limits) = (hello.crc, hello.limits);
-    let agreement = Agreement { geometry, crc, limits, streams: false, compression: false };
+    let agreement =
+        Agreement { geometry, crc, limits, streams: false, compression: false, liveness: false };
     let features = match answer {
         "unknownFeature" => Features(transport.feature().0 | 1 << 40),
         "noTransport" => Features(0),

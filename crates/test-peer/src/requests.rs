@@ -1,6 +1,6 @@
 //! Connections of the test peer, and requests on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -127,6 +127,25 @@ pub async fn many(state: &Arc<State>, many: Many) -> Answer {
     Ok(json!({ "answered": answered, "failed": failed }))
 }
 
+/// Some at a time, so that requests are on their way whenever the peer leaves.
+pub async fn until_leaving(state: &Arc<State>, order: RequestOrder) -> Answer {
+    let client = state.client(order.connection)?;
+    let (payload, options) = prepare(&order)?;
+    let one = || client.request(&order.method, &payload, &options);
+    let (mut answered, mut failed) = (0, Vec::new());
+    let mut calls: VecDeque<_> = (0..16).map(|_| one()).collect();
+    while let Some(call) = calls.pop_front() {
+        match call.await {
+            Ok(_) => answered += 1,
+            Err(error) => failed.push(error.code().as_str()),
+        }
+        if !client.is_closed() && !client.is_leaving() {
+            calls.push_back(one());
+        }
+    }
+    Ok(json!({ "answered": answered, "failed": failed }))
+}
+
 fn prepare(order: &RequestOrder) -> Result<(Vec<u8>, CallOptions), Failure> {
     let payload = match order.codec {
         Encoding::Bytes => pattern(order.length),
@@ -215,6 +234,8 @@ pub fn stats(state: &State, connection: u32) -> Answer {
         "dropped": stats.dropped,
         "lostWakeups": client.engine_stats().lost_wakeups,
         "isOpen": !client.is_closed(),
+        "isLeaving": client.is_leaving(),
+        "isUnresponsive": client.is_unresponsive(),
     }))
 }
 

@@ -44,6 +44,24 @@ pub async fn listen(state: &Arc<State>, listen: Listen) -> Answer {
     Ok(Value::Null)
 }
 
+pub async fn close(state: &State, server: &str, drain: Option<Duration>) -> Answer {
+    match drain {
+        None => {
+            let serving = lock(&state.servers).remove(server);
+            if let Some(serving) = serving {
+                serving.server.close().await;
+            }
+        }
+        // It can still be asked about its connections.
+        Some(drain) => {
+            if let Some(server) = state.server(server) {
+                server.close_gracefully(drain).await;
+            }
+        }
+    }
+    Ok(Value::Null)
+}
+
 pub fn connections(state: &State, server: &str) -> Answer {
     let servers = lock(&state.servers);
     let serving = servers.get(server).ok_or_else(|| Failure::mistake("no such server"))?;

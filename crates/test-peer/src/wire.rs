@@ -31,6 +31,7 @@ pub enum Command {
     },
     CloseServer {
         server: String,
+        drain_ms: Option<u64>,
     },
     /// A server whose method `twice` is answered twice; counts a refused second answer.
     AnswerTwice {
@@ -52,6 +53,20 @@ pub enum Command {
         request: u64,
     },
     Notify(Notify),
+    /// Milliseconds to the peer's engine and back.
+    Ping {
+        connection: u32,
+    },
+    /// Closes a connection once nothing is in flight, or after so long.
+    Drain {
+        connection: u32,
+        timeout_ms: u64,
+    },
+    /// Sends requests one after the other until one is refused because the peer is leaving; counts
+    /// the others.
+    UntilLeaving {
+        request: RequestOrder,
+    },
     Drained {
         connection: u32,
         timeout_ms: u64,
@@ -222,6 +237,7 @@ pub struct Chosen {
     connect_timeout_ms: Option<u64>,
     serving_max_total: Option<u32>,
     unread_max: Option<u64>,
+    unresponsive_after_ms: Option<u64>,
     connections_max: Option<usize>,
     hello_timeout_ms: Option<u64>,
 }
@@ -285,6 +301,8 @@ impl Chosen {
         set(&mut options.bounds.backlog_max, self.backlog_max);
         set(&mut options.bounds.serving_max, self.serving_max);
         set(&mut options.bounds.unread_max, self.unread_max);
+        let unresponsive_after = self.unresponsive_after_ms.map(Duration::from_millis);
+        set(&mut options.bounds.unresponsive_after, unresponsive_after);
         if let Some(overflow) = &self.overflow {
             options.bounds.overflow = [overflow.policy(); 4];
         }

@@ -191,10 +191,14 @@ impl Engine {
     /// Before sleeping: asks every peer to ring, and sets the timer. Returns whether the host may
     /// sleep now: whether nothing has arrived meanwhile.
     pub fn arm(&mut self) -> bool {
-        let entries = &mut self.entries;
+        let (entries, due) = (&mut self.entries, &mut self.due);
         let nap = fall_asleep(&mut self.hot, |key| {
             let Some(Entry::Link(link)) = entries.get_mut(key) else { return None };
-            Some(link.arm())
+            let is_asleep = link.arm();
+            if is_asleep {
+                *due = link.rest().min(*due);
+            }
+            Some(is_asleep)
         });
         if nap.any {
             self.backstop.fresh = true;
@@ -236,8 +240,17 @@ impl Engine {
                     self.end_link(key, host);
                     false
                 }
-                Some(Entry::Link(link)) if link.attention.idle_polls() > IDLE_POLLS => !link.arm(),
-                Some(Entry::Link(_)) => true,
+                Some(Entry::Link(link)) if link.attention.idle_polls() > IDLE_POLLS => {
+                    let is_asleep = link.arm();
+                    if is_asleep {
+                        self.due = self.due.min(link.rest());
+                    }
+                    !is_asleep
+                }
+                Some(Entry::Link(link)) => {
+                    link.report_idle(host);
+                    true
+                }
                 _ => false,
             };
             if stays {
@@ -322,11 +335,12 @@ impl Engine {
             let Some(key) = self.entries.key_at(place) else { continue };
             let due = match self.entries.get_mut(key) {
                 Some(Entry::Link(link)) => {
+                    link.look(now.get(), host);
                     if link.due() <= now.get() {
                         link.expire(now.get(), host);
                         self.warm(key);
                     }
-                    self.link(key).map_or(Time::NEVER, Link::due)
+                    self.link(key).map_or(Time::NEVER, |link| link.due().min(link.look_due()))
                 }
                 Some(Entry::Handshaking { .. }) => self.expire_handshake(key, now, host),
                 Some(Entry::Dialing(_)) => self.expire_dial(key, now, host),

@@ -1,6 +1,7 @@
 //! The interface between the engine and the program that embeds it.
 
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use crate::error::{Corrupt, Error};
 use crate::handshake::{EngineId, SessionId, Transport};
@@ -165,6 +166,36 @@ pub enum Event<'a> {
         link: LinkId,
         /// The lane.
         lane: Lane,
+    },
+    /// A [`ping`](super::Engine::ping) is answered.
+    Pong {
+        /// The connection.
+        link: LinkId,
+        /// Its number.
+        number: u64,
+        /// How long that took.
+        took: Duration,
+    },
+    /// What was sent lies unread for longer than it may: the peer's process is stopped, or its loop
+    /// does not turn.
+    Unresponsive {
+        /// The connection.
+        link: LinkId,
+    },
+    /// A peer that was unresponsive has read again.
+    Responsive {
+        /// The connection.
+        link: LinkId,
+    },
+    /// The peer is about to leave, and is to be sent no new requests.
+    Leaving {
+        /// The connection.
+        link: LinkId,
+    },
+    /// Nothing was in flight, as [`quiesce`](super::Engine::quiesce) has asked for.
+    Idle {
+        /// The connection.
+        link: LinkId,
     },
     /// The connection is over, or could not be made. Every request has had its outcome.
     Closed {

@@ -27,6 +27,7 @@ mod host;
 mod leftovers;
 mod link;
 mod listener;
+mod liveness;
 mod maintenance;
 mod names;
 mod opening;
@@ -278,6 +279,9 @@ impl Engine {
             if let Some(link) = self.link_mut(key) {
                 link.unflushed = false;
                 link.commit();
+                if !link.attention.is_hot() {
+                    self.look_later(key);
+                }
             }
         }
     }

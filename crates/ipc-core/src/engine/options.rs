@@ -79,7 +79,7 @@ impl Options {
 
     fn features(&self, transports: Features) -> Features {
         let compression = if self.compression { Features::COMPRESSION.0 } else { 0 };
-        Features(transports.0 | Features::STREAMS.0 | compression)
+        Features(transports.0 | Features::STREAMS.0 | Features::LIVENESS.0 | compression)
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -185,6 +185,9 @@ pub struct Bounds {
     /// Bytes of items that go with requests of the peer and may wait for the application to read
     /// them, of all its streams. Above it no more of its messages are read.
     pub unread_max: u64,
+    /// How long what was sent may lie unread before the peer counts as unresponsive;
+    /// [`Duration::MAX`]: for ever.
+    pub unresponsive_after: Duration,
 }
 
 impl Bounds {
@@ -202,5 +205,6 @@ impl Bounds {
         backlog_max: 32 << 20,
         serving_max: 4096,
         unread_max: 64 << 20,
+        unresponsive_after: Duration::from_secs(3),
     };
 }

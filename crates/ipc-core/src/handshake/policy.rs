@@ -96,6 +96,7 @@ impl Policy {
                 limits,
                 streams: shared.contains(Features::STREAMS),
                 compression: shared.contains(Features::COMPRESSION),
+                liveness: shared.contains(Features::LIVENESS),
             },
         })
     }

@@ -10,6 +10,8 @@ mod model;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use std::array;
+
 use crate::doorbell::{Flags, Interest, Ringer, Sleeper};
 use crate::error::Corrupt;
 use crate::limits::{CONTROL, RINGS};
@@ -100,6 +102,13 @@ impl<R: Region, W: Flags> Outgoing<R, W> {
     #[inline]
     pub fn ring(&self, ring: usize) -> &Producer<R> {
         &self.rings[ring]
+    }
+
+    /// The peer's read position of each ring; `None`: it has read all that was published.
+    pub fn unread(&self) -> Option<[u64; RINGS]> {
+        let read = array::from_fn(|ring| self.rings[ring].load_read());
+        let all_read = self.rings.iter().zip(read).all(|(ring, read)| ring.published() == read);
+        (!all_read).then_some(read)
     }
 
     /// Shows the peer everything written. Returns whether there was anything; then the peer may

@@ -154,6 +154,16 @@ impl<R: Region> Producer<R> {
         self.region.load_read() != self.read_seen
     }
 
+    /// The position the peer can see.
+    pub fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// The peer's position as of now: to be compared with, and not to be relied upon.
+    pub fn load_read(&self) -> u64 {
+        self.region.load_read()
+    }
+
     /// Whether a message of `len` bytes would fit as a whole, in as many frames as it takes and
     /// with a lap closed on the way. One that is too long for that fits a drained ring.
     pub fn has_room_for(&mut self, len: usize) -> Result<bool, Corrupt> {

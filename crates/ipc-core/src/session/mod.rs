@@ -15,6 +15,7 @@
 pub(crate) mod fragments;
 pub mod id;
 mod items;
+mod liveness;
 mod message;
 mod names;
 mod receiving;
@@ -33,6 +34,7 @@ use crate::header::{Header, Kind};
 use crate::limits::{Lane, Limits};
 use crate::time::Time;
 
+use liveness::Liveness;
 use names::{Definition, Names};
 use slots::Slots;
 
@@ -53,6 +55,12 @@ pub mod control {
     pub const GRANT_REQUEST_ITEMS: u16 = 5;
     /// On the control ring: the same for the items that come before its reply.
     pub const GRANT_REPLY_ITEMS: u16 = 6;
+    /// On the control ring: the sender is about to go, and is to be sent no new requests.
+    pub const LEAVING: u16 = 7;
+    /// On the control ring: asks for a PONG with the same id.
+    pub const PING: u16 = 8;
+    /// On the control ring: the answer to the PING of this id, and to those before it.
+    pub const PONG: u16 = 9;
     /// On the socket: the client's opening message.
     pub const HELLO: u16 = 16;
     /// On the socket: the server's agreement.
@@ -88,6 +96,12 @@ pub(crate) enum Step {
     LaneClosed,
     /// The same of the last one.
     PeerClosed,
+    /// The peer asks whether this side is there: there is a control message to be written.
+    Ping,
+    /// The peer has answered the PING of this number; `again`: another is to be written.
+    Pong { number: u64, again: bool },
+    /// The peer is about to leave.
+    Leaving,
     /// A control message that needs nothing more.
     Done,
 }
@@ -147,6 +161,12 @@ pub(crate) enum ControlMessage {
     Cancel(u64),
     /// Credit for the items of a request, of this kind.
     Grant { kind: Kind, id: u64 },
+    /// Asks for the PONG of this number.
+    Ping(u64),
+    /// Answers the peer's last PING.
+    Pong,
+    /// This side is about to leave.
+    Leaving,
 }
 
 /// A message being put together, one per lane at most.
@@ -174,6 +194,7 @@ pub(crate) struct Session {
     abandoned: Vec<u64>,
     /// Lanes in which the peer's closing marker has been read, by bit.
     closed_lanes: u8,
+    liveness: Liveness,
     counters: Counters,
 }
 
@@ -190,8 +211,15 @@ impl Session {
             controls: VecDeque::new(),
             abandoned: Vec::new(),
             closed_lanes: 0,
+            liveness: Liveness::default(),
             counters: Counters::default(),
         }
+    }
+
+    /// The same where both sides know PING, PONG and LEAVING, or not.
+    pub fn with_liveness(mut self, agreed: bool) -> Self {
+        self.liveness.agreed = agreed;
+        self
     }
 
     // ---- what the application does ----

@@ -257,6 +257,7 @@ impl Session {
                 self.closed_lanes |= 1 << ring;
                 Ok(if self.is_peer_closed() { Step::PeerClosed } else { Step::LaneClosed })
             }
+            (code, CONTROL) if len == 0 => self.receive_liveness(code, header.id).ok_or(malformed),
             _ => Err(malformed),
         }
     }

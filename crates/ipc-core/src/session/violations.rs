@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::fragments::Fragments;
 use super::id::join;
-use super::{Draft, Session, Step, control};
+use super::{ControlMessage, Draft, Session, Step, control};
 use crate::error::Corrupt;
 use crate::header::{Codec, Header, Kind};
 use crate::limits::{CONTROL, Lane, Limits, METHOD_LEN_MAX, WINDOW_MAX, WINDOW_MIN};
@@ -366,9 +366,55 @@ fn windows_and_grants_have_their_bounds() {
 }
 
 #[test]
+fn messages_about_liveness_have_nothing_in_them_and_were_agreed_on() {
+    let able = || session().with_liveness(true);
+    for code in [control::LEAVING, control::PING, control::PONG] {
+        let refused = |ring, len, code| {
+            Err(Corrupt::Control { code, len, lane: u8::try_from(ring).expect("five rings") })
+        };
+        assert_eq!(control(&mut able(), CONTROL, code, 0, 1), refused(CONTROL, 1, code));
+        assert_eq!(control(&mut able(), NORMAL, code, 0, 0), refused(NORMAL, 0, code));
+        assert_eq!(control(&mut session(), CONTROL, code, 0, 0), refused(CONTROL, 0, code));
+    }
+    let mut unable = session();
+    assert_eq!(unable.ping().unwrap_err().code(), crate::error::Code::Feature);
+    assert!(!unable.leave() && unable.next_control().is_none());
+}
+
+#[test]
+fn a_flood_of_pings_has_one_answer_waiting_and_it_is_the_newest() {
+    let mut session = session().with_liveness(true);
+    for id in 0..100_000 {
+        assert_eq!(control(&mut session, CONTROL, control::PING, id, 0), Ok(Step::Ping));
+    }
+    assert_eq!(session.next_control(), Some(ControlMessage::Pong));
+    assert_eq!(session.controls_len(), size_of::<ControlMessage>());
+    assert_eq!(session.take_pong(), Some(99_999));
+    session.control_written();
+    assert_eq!(session.next_control(), None);
+}
+
+#[test]
+fn an_answer_to_no_ping_and_a_second_farewell_are_ignored() {
+    let mut session = session().with_liveness(true);
+    let mut come = |code, id| control(&mut session, CONTROL, code, id, 0);
+    assert_eq!(come(control::PONG, 0), Ok(Step::Done));
+    assert_eq!(come(control::PONG, u64::MAX), Ok(Step::Done));
+    assert_eq!(come(control::LEAVING, 0), Ok(Step::Leaving));
+    assert_eq!(come(control::LEAVING, 0), Ok(Step::Done));
+    assert_eq!(session.ping().unwrap(), (1, true));
+    assert_eq!(session.ping().unwrap(), (2, false));
+    let mut come = |id| control(&mut session, CONTROL, control::PONG, id, 0);
+    assert_eq!(come(2), Ok(Step::Done), "that one was not sent yet");
+    assert_eq!(come(1), Ok(Step::Pong { number: 1, again: true }));
+    assert_eq!(come(1), Ok(Step::Done));
+    assert_eq!(come(2), Ok(Step::Pong { number: 2, again: false }));
+}
+
+#[test]
 fn any_header_on_any_ring_is_dealt_with_or_refused() {
     crate::seeds::each_seed(2000, |random| {
-        let mut session = amid_a_message();
+        let mut session = amid_a_message().with_liveness(true);
         for _ in 0..20 {
             let kind = random.pick(&[
                 Kind::Request,
@@ -379,8 +425,16 @@ fn any_header_on_any_ring_is_dealt_with_or_refused() {
                 Kind::RequestItem,
                 Kind::ReplyItem,
             ]);
-            let code =
-                random.pick(&[0, 1, control::CLOSE, control::CANCEL, control::END, u16::MAX]);
+            let code = random.pick(&[
+                0,
+                1,
+                control::CLOSE,
+                control::CANCEL,
+                control::END,
+                control::PING,
+                control::PONG,
+                u16::MAX,
+            ]);
             let id = random.pick(&[0, 1, ID, ID + 1, join(3, 1 << 31), u64::MAX]);
             let header = Header::new(kind, code, id).with_more(random.percent(40));
             let total = random.pick(&[0, 1, 10, 100, 1000, u64::MAX]);

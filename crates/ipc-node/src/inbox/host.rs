@@ -10,8 +10,8 @@ use crate::describe::{describe, ending_code};
 use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
-    EVENT_ENDED, EVENT_GRANTED, EVENT_ITEMS_END, EVENT_NAME_LOST, EVENT_NAMED, EVENT_UNREAD,
-    EVENT_UNREADABLE,
+    EVENT_ENDED, EVENT_GRANTED, EVENT_IDLE, EVENT_ITEMS_END, EVENT_LEAVING, EVENT_NAME_LOST,
+    EVENT_NAMED, EVENT_PONG, EVENT_RESPONSIVE, EVENT_UNREAD, EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
 };
 use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX};
 use crate::synchronous::Outcome;
@@ -118,9 +118,7 @@ impl Host for Inbox {
                 self.record(link, head, name.as_bytes());
             }
             Event::Ended { link, id, ending } if self.is_sync(link, id) => {
-                if let Some(call) = &mut self.sync {
-                    call.outcome = Some(Outcome::Ended(ending));
-                }
+                self.settle_sync(Outcome::Ended(ending));
             }
             Event::Ended { link, id, ending } => {
                 let head = Head::event(EVENT_ENDED).about(ending_code(ending)).with_id(id);
@@ -155,6 +153,14 @@ impl Host for Inbox {
                 self.standing.set_word(queued_at(link, lane), 0);
                 self.record(link, Head::event(EVENT_DRAINED).in_lane(lane), &[]);
             }
+            Event::Pong { link, number, took } => {
+                let ms = took.as_secs_f64() * 1e3;
+                self.record(link, Head::event(EVENT_PONG).with_id(number), &ms.to_ne_bytes());
+            }
+            Event::Unresponsive { link } => self.note(link, EVENT_UNRESPONSIVE),
+            Event::Responsive { link } => self.note(link, EVENT_RESPONSIVE),
+            Event::Leaving { link } => self.note(link, EVENT_LEAVING),
+            Event::Idle { link } => self.note(link, EVENT_IDLE),
             Event::Closed { link, error, undelivered } => {
                 let [critical, high, normal, low] = undelivered;
                 let reason = error.as_ref().map(describe).unwrap_or_default();
@@ -167,6 +173,11 @@ impl Host for Inbox {
 }
 
 impl Inbox {
+    /// An event that is about its link and nothing else.
+    fn note(&mut self, link: LinkId, event: u32) {
+        self.record(link, Head::event(event), &[]);
+    }
+
     fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
         let len = body.len();
         let head = head_of(message).head;

@@ -29,10 +29,28 @@ pub enum Change {
     /// Clients do not find this server any more: its files were removed, and another server has
     /// taken its name or they could not be restored. Existing connections stay.
     NameLost(Error),
+    /// What was sent lies unread at this peer for longer than
+    /// [`Bounds::unresponsive_after`](crate::Bounds::unresponsive_after).
+    Unresponsive(LinkId),
+    /// It has read again.
+    Responsive(LinkId),
+    /// This peer is about to leave, and its connection is closed once nothing is in flight.
+    Leaving(LinkId),
+}
+
+impl Change {
+    /// The connection that goes on, of a change that does not begin or end it.
+    fn is_about(&self) -> Option<LinkId> {
+        match self {
+            Self::Unresponsive(link) | Self::Responsive(link) | Self::Leaving(link) => Some(*link),
+            Self::Connected(..) | Self::Closed(..) | Self::NameLost(_) => None,
+        }
+    }
 }
 
 /// Changes in order, each returned once. A connection that ended before its opening was returned is
-/// left out, so this holds no more changes than there are connections.
+/// left out, and so is a peer that was unresponsive for a while; so this holds no more than a few
+/// changes of each connection.
 #[derive(Default)]
 pub(crate) struct Changes(VecDeque<Change>);
 
@@ -42,11 +60,29 @@ impl Changes {
     }
 
     pub fn went(&mut self, link: LinkId, error: Option<Error>) {
+        self.0.retain(|change| change.is_about() != Some(link));
         let came = |change: &Change| matches!(change, Change::Connected(of, _) if *of == link);
         match self.0.iter().position(came) {
             Some(untold) => drop(self.0.remove(untold)),
             None => self.0.push_back(Change::Closed(link, error)),
         }
+    }
+
+    /// A peer does not read, or does again.
+    pub fn turned(&mut self, link: LinkId, is_unresponsive: bool) {
+        let change = if is_unresponsive { Change::Unresponsive } else { Change::Responsive };
+        let before = |change: &Change| {
+            change.is_about() == Some(link) && !matches!(change, Change::Leaving(_))
+        };
+        // What came before is always the opposite, so that both together are no change.
+        match self.0.iter().position(before) {
+            Some(unseen) => drop(self.0.remove(unseen)),
+            None => self.0.push_back(change(link)),
+        }
+    }
+
+    pub fn leaving(&mut self, link: LinkId) {
+        self.0.push_back(Change::Leaving(link));
     }
 
     pub fn lost_name(&mut self, error: Error) {
@@ -60,7 +96,7 @@ impl Changes {
     /// Of a client: whether its connection is over, and why. The change stays.
     pub fn closed(&self) -> Option<Option<Error>> {
         let again = |error: &Error| Error::new(error.code(), error.to_string());
-        match self.0.front()? {
+        match self.0.back()? {
             Change::Closed(_, error) => Some(error.as_ref().map(again)),
             _ => None,
         }
@@ -91,6 +127,7 @@ mod tests {
                 limits: Limits::DEFAULT,
                 streams: true,
                 compression: true,
+                liveness: true,
             },
         }
     }
@@ -103,6 +140,26 @@ mod tests {
         changes.went(LinkId(1), None);
         assert!(matches!(changes.next(), Some(Change::Connected(LinkId(2), _))));
         changes.went(LinkId(2), None);
+        assert!(matches!(changes.next(), Some(Change::Closed(LinkId(2), None))));
+        assert!(changes.next().is_none());
+    }
+
+    #[test]
+    fn what_changed_back_or_ended_unseen_is_left_out() {
+        let mut changes = Changes::default();
+        changes.turned(LinkId(1), true);
+        changes.turned(LinkId(2), true);
+        changes.turned(LinkId(1), false);
+        assert!(matches!(changes.next(), Some(Change::Unresponsive(LinkId(2)))));
+        for _ in 0..1000 {
+            changes.turned(LinkId(2), false);
+            changes.turned(LinkId(2), true);
+        }
+        assert!(changes.next().is_none());
+        changes.turned(LinkId(2), false);
+        changes.leaving(LinkId(2));
+        changes.went(LinkId(2), None);
+        assert!(changes.closed().is_some());
         assert!(matches!(changes.next(), Some(Change::Closed(LinkId(2), None))));
         assert!(changes.next().is_none());
     }

@@ -6,6 +6,7 @@ mod buffers;
 mod calls;
 mod changes;
 mod config;
+mod departing;
 mod flows;
 mod router;
 mod turns;
@@ -18,6 +19,7 @@ pub(crate) use changes::{Changes, closed_at_once};
 pub use config::{
     CONNECT_TIMEOUT_DEFAULT, CallOptions, ClientConfig, ServerConfig, TIMEOUT_DEFAULT,
 };
+pub(crate) use departing::depart;
 pub(crate) use flows::{FlowKey, Flows, Reading, item_draft};
 pub(crate) use router::Router;
 pub use router::Subscription;

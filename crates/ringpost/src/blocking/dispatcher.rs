@@ -42,6 +42,8 @@ pub(super) struct Dispatcher {
     pub unhandled: u64,
     /// One-way messages whose sender waits until they are written.
     pub sends: Calls<Option<Result<()>>>,
+    /// Connections of which there is news, and whose peers are leaving.
+    pub departing: Vec<LinkId>,
     /// Something arrived since this was last set to false.
     pub busy: bool,
     /// Messages are taken: a client has been handed over, and may have its handlers by now.
@@ -68,6 +70,7 @@ impl Dispatcher {
             changes: Changes::default(),
             unhandled: 0,
             sends: Calls::new(),
+            departing: Vec::new(),
             busy: false,
             is_begun: false,
         }
@@ -261,7 +264,14 @@ impl Host for Dispatcher {
             }
             Event::Unreadable { .. } => self.unhandled += 1,
             Event::Granted { .. } | Event::Drained { .. } => self.sources.wake(),
-            Event::Dropped { .. } | Event::Unread { .. } => {}
+            Event::Unresponsive { link } => self.changes.turned(link, true),
+            Event::Responsive { link } => self.changes.turned(link, false),
+            Event::Leaving { link } => {
+                self.changes.leaving(link);
+                self.departing.push(link);
+            }
+            Event::Idle { link } => self.departing.push(link),
+            Event::Dropped { .. } | Event::Unread { .. } | Event::Pong { .. } => {}
         }
     }
 }

@@ -13,7 +13,7 @@ use super::dispatcher::{Dispatcher, Handler, Outcome, Waiting};
 use super::in_place::InPlace;
 use super::{Answer, Change, Request, Stopper, Ticket};
 use crate::api::{
-    Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft, send_answer,
+    Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft, depart, send_answer,
 };
 
 pub(super) struct Endpoint {
@@ -234,6 +234,18 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Announces to all peers that this side is about to leave, and goes on until they have closed
+    /// their connections, or until then at most.
+    pub fn leave_all(&mut self, until: Time) -> Result<()> {
+        // One that was stopped goes on for this long.
+        (self.stop, self.stopped) = (Arc::new(StopSignal::new()?), false);
+        for link in self.links() {
+            self.engine.leave(link);
+        }
+        while !self.links().is_empty() && self.turn(until)? && Time::now() < until {}
+        Ok(())
+    }
+
     /// Waits for something to happen, until then at most, and deals with it. Returns whether
     /// anything did.
     #[inline]
@@ -288,6 +300,10 @@ impl Endpoint {
         self.dispatcher.send_answers(&mut self.engine);
         if self.dispatcher.sources.is_due() {
             self.dispatcher.busy |= self.dispatcher.sources.send_some(&mut self.engine);
+        }
+        if !self.dispatcher.departing.is_empty() {
+            let departing = std::mem::take(&mut self.dispatcher.departing);
+            depart(&mut self.engine, &mut self.dispatcher, departing);
         }
         self.engine.flush();
         std::mem::take(&mut self.dispatcher.busy)

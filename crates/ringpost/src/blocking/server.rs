@@ -217,6 +217,25 @@ impl Server {
         self.close_listener();
         self.endpoint.close_all()
     }
+
+    /// Releases the name and informs all clients, which send no new requests then and close their
+    /// connections once theirs are answered. Serves until the last connection is closed, and closes
+    /// after `drain` what is left.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::Result;
+    /// # use ringpost::blocking::Server;
+    /// # fn example(server: Server) -> Result<()> {
+    /// server.close_gracefully(Duration::from_secs(5))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn close_gracefully(mut self, drain: Duration) -> Result<()> {
+        self.close_listener();
+        self.endpoint.leave_all(Time::now() + drain)?;
+        self.endpoint.close_all()
+    }
 }
 
 impl Drop for Server {

@@ -87,7 +87,12 @@ impl Host for Dispatcher {
             | Event::Dropped { .. }
             | Event::Unreadable { .. }
             | Event::Unread { .. }
-            | Event::Drained { .. } => {}
+            | Event::Drained { .. }
+            | Event::Pong { .. }
+            | Event::Unresponsive { .. }
+            | Event::Responsive { .. }
+            | Event::Leaving { .. }
+            | Event::Idle { .. } => {}
         }
     }
 }

@@ -119,6 +119,10 @@ impl Client {
         &self.0.owner
     }
 
+    pub(super) fn link(&self) -> LinkId {
+        self.0.link
+    }
+
     fn line(&self) -> Line<'_> {
         self.0.owner.line(self.0.link)
     }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use ipc_core::{
     Body, BufferId, Corrupt, Draft, Ending, Engine, Error, Event, Host, Kind, LinkId, Message,
@@ -15,7 +16,7 @@ use super::groups::Groups;
 use super::job::{Cancelled, Handler, Job};
 use super::waits::{Topic, Waits};
 use crate::api::{
-    Buffers, Calls, FlowKey, Flows, Reply, answer_draft, send_answer, unknown_method,
+    Buffers, Calls, FlowKey, Flows, Reply, answer_draft, depart, send_answer, unknown_method,
 };
 
 pub(super) struct Dispatcher {
@@ -33,6 +34,8 @@ pub(super) struct Dispatcher {
     pub flows: Flows<FlowWakers>,
     /// Requests without a handler.
     refusals: Vec<(LinkId, Message, RemoteError)>,
+    /// Connections to be closed once nothing is in flight, of which there is news.
+    departing: Vec<LinkId>,
 }
 
 /// A request of ours.
@@ -64,6 +67,10 @@ struct Line {
     events: Events,
     /// This side has closed the connection.
     hung_up: Cancelled,
+    /// The last answer to a ping.
+    pong: Option<(u64, Duration)>,
+    /// It is closed once nothing is in flight.
+    closes_when_idle: bool,
 }
 
 /// What is to be done when the lock has been released.
@@ -90,6 +97,7 @@ impl Dispatcher {
             leftovers: HashMap::new(),
             flows: Flows::new(),
             refusals: Vec::new(),
+            departing: Vec::new(),
         }
     }
 
@@ -168,6 +176,53 @@ impl Dispatcher {
         for (link, request, error) in self.refusals.drain(..) {
             drop(send_answer(engine, link, &Draft::error(&request), &error.encode()));
         }
+    }
+
+    // ---- whether peers are there ----
+
+    /// The number of the last ping that was answered, and how long that took.
+    pub fn last_pong(&mut self, link: LinkId) -> Option<(u64, Duration)> {
+        self.line(link)?.pong
+    }
+
+    /// Closes a connection once nothing is in flight.
+    pub fn close_when_idle(&mut self, link: LinkId) {
+        if let Some(line) = self.line(link) {
+            line.closes_when_idle = true;
+            self.departing.push(link);
+        }
+    }
+
+    /// Closes connections that are to be closed and on which nothing is in flight.
+    #[inline]
+    pub fn depart(&mut self, engine: &mut Engine) {
+        if !self.departing.is_empty() {
+            let departing = std::mem::take(&mut self.departing);
+            depart(engine, self, departing);
+        }
+    }
+
+    /// A peer was found to be there or not, or is about to leave.
+    fn peer_changed(&mut self, link: LinkId, event: &Event<'_>) {
+        match event {
+            Event::Pong { number, took, .. } => {
+                if let Some(line) = self.line(link) {
+                    line.pong = Some((*number, *took));
+                }
+            }
+            Event::Leaving { .. } => self.close_when_idle(link),
+            _ => {}
+        }
+        if let Some((id, group)) = self.groups.of(link) {
+            match event {
+                Event::Unresponsive { .. } => group.changes.turned(link, true),
+                Event::Responsive { .. } => group.changes.turned(link, false),
+                Event::Leaving { .. } => group.changes.leaving(link),
+                _ => {}
+            }
+            self.wake(Topic::Group(id));
+        }
+        self.wake(Topic::Link(link));
     }
 
     // ---- one-way messages ----
@@ -291,6 +346,8 @@ impl Dispatcher {
             serving: HashMap::new(),
             events: Events::default(),
             hung_up: Cancelled::default(),
+            pong: None,
+            closes_when_idle: false,
         });
         self.wake(Topic::Group(id));
     }
@@ -420,6 +477,15 @@ impl Host for Dispatcher {
                 }
             }
             Event::Dropped { .. } | Event::Unread { .. } => {}
+            Event::Pong { link, .. }
+            | Event::Unresponsive { link }
+            | Event::Responsive { link }
+            | Event::Leaving { link } => self.peer_changed(link, &event),
+            Event::Idle { link } => {
+                if self.line(link).is_some_and(|line| line.closes_when_idle) {
+                    self.departing.push(link);
+                }
+            }
             Event::Drained { link, .. } => {
                 let waiting = self.flows.of_link(link);
                 self.after.wakers.extend(waiting.filter_map(|wakers| wakers.writer.take()));

@@ -58,6 +58,7 @@ mod events;
 mod groups;
 mod handler;
 mod job;
+mod liveness;
 mod request;
 mod requester;
 mod server;

@@ -95,6 +95,7 @@ impl Shared {
         let result = act(&mut state);
         let State { engine, dispatcher, asleep, .. } = &mut *state;
         dispatcher.send_refusals(engine);
+        dispatcher.depart(engine);
         engine.flush();
         std::mem::swap(&mut dispatcher.after, after);
         // A hot link has to be polled: its peer does not ring any more.

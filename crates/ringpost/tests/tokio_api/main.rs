@@ -2,6 +2,7 @@
 
 mod endings;
 mod flow;
+mod leaving;
 mod requests;
 mod streams;
 #[path = "../../../ipc-core/tests/two_processes/mod.rs"]

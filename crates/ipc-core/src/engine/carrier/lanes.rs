@@ -10,7 +10,7 @@ use crate::error::Corrupt;
 use crate::header::Header;
 use crate::lanes::Scope;
 use crate::lanes::mapped::{MappedFlags, MappedLanes};
-use crate::limits::Agreement;
+use crate::limits::{Agreement, RINGS};
 use crate::memory::Segment;
 use crate::memory::layout::Side;
 use crate::option_block::Options;
@@ -122,6 +122,10 @@ impl Carrier for SharedLanes {
     #[inline]
     fn payload_max(&self, ring: usize) -> usize {
         self.lanes.outgoing.ring(ring).payload_max()
+    }
+
+    fn unread(&self) -> Option<[u64; RINGS]> {
+        self.lanes.outgoing.unread()
     }
 
     #[inline]

@@ -17,6 +17,7 @@ use super::host::Body;
 use crate::error::Corrupt;
 use crate::header::Header;
 use crate::lanes::Scope;
+use crate::limits::RINGS;
 use crate::option_block::Options;
 
 pub(in crate::engine) use lanes::SharedLanes;
@@ -71,6 +72,8 @@ pub(in crate::engine) trait Carrier {
     fn undelivered(&mut self, ring: usize) -> u64;
     /// Bytes of the longest payload of one frame.
     fn payload_max(&self, ring: usize) -> usize;
+    /// How far the peer has read each ring; `None`: it has read all that was published.
+    fn unread(&self) -> Option<[u64; RINGS]>;
     /// Bytes a ring holds.
     fn capacity(&self, ring: usize) -> usize;
 

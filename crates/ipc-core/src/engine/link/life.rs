@@ -7,6 +7,7 @@ use super::{Carrier, Link, control_header};
 use crate::engine::backlog::Backlog;
 use crate::engine::host::{Event, Host};
 use crate::error::{Code, Error};
+use crate::header::Kind;
 use crate::lanes::Scope;
 use crate::limits::Lane;
 use crate::session::{Ending, control};
@@ -21,6 +22,11 @@ const LANES_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) enum Life {
     /// Both sides send.
     Open,
+    /// The same, but this side makes no new requests, and the host is to know once nothing is in
+    /// flight.
+    Quiescing,
+    /// The same, and the host knows.
+    Quiescent,
     /// The peer has closed some of its lanes, and has to have closed all of them by then.
     PeerClosing { by: Time },
     /// The peer has closed all of its lanes: what it sent is delivered first.
@@ -34,10 +40,15 @@ pub(super) enum Life {
 }
 
 impl Life {
-    /// Whether this side may send messages.
+    /// Whether this side may send whatever it has.
     #[inline]
-    pub fn may_send(&self) -> bool {
+    pub fn may_send_all(&self) -> bool {
         matches!(self, Self::Open | Self::PeerClosing { .. } | Self::PeerClosed)
+    }
+
+    /// Whether it may send at all.
+    pub fn may_send(&self) -> bool {
+        !matches!(self, Self::Closing { .. } | Self::PeerGone | Self::Broken(_))
     }
 
     /// Whether what the peer sends is read.
@@ -54,7 +65,7 @@ impl Life {
     /// Whether the link may be over without any deadline having passed.
     #[inline]
     pub fn is_ending(&self) -> bool {
-        !matches!(self, Self::Open | Self::PeerClosing { .. })
+        !matches!(self, Self::Open | Self::PeerClosing { .. } | Self::Quiescent)
     }
 
     #[inline]
@@ -68,14 +79,14 @@ impl Life {
 
     /// The peer has closed one of its lanes.
     pub fn lane_closed(&mut self) {
-        if matches!(self, Self::Open) {
+        if matches!(self, Self::Open | Self::Quiescing | Self::Quiescent) {
             *self = Self::PeerClosing { by: Time::after(LANES_CLOSE_TIMEOUT) };
         }
     }
 
     /// The peer has closed the last of its lanes.
     pub fn all_lanes_closed(&mut self) {
-        if matches!(self, Self::Open | Self::PeerClosing { .. }) {
+        if self.may_send() {
             *self = Self::PeerClosed;
         }
     }
@@ -102,10 +113,10 @@ impl<C: Carrier> Link<C> {
     /// The peer's end of the socket is closed. What it sent last may still be in the rings.
     pub fn peer_gone(&mut self, host: &mut impl Host) {
         match &mut self.life {
-            Life::Open | Life::PeerClosing { .. } | Life::PeerClosed => self.life = Life::PeerGone,
+            life if life.may_send() => *life = Life::PeerGone,
             // What waits has no reader any more.
             Life::Closing { deadline } => return *deadline = Time::default(),
-            Life::PeerGone | Life::Broken(_) => return,
+            _ => return,
         }
         // Requests were held back for answers the peer does not take any more.
         self.resume();
@@ -135,12 +146,42 @@ impl<C: Carrier> Link<C> {
 
     /// The same without the deadlines: whether there is nothing left to wait for.
     pub(super) fn has_nothing_left(&self) -> bool {
-        self.is_over_at(Time::default)
+        match self.life {
+            Life::Quiescing => self.is_idle(),
+            _ => self.is_over_at(Time::default),
+        }
+    }
+
+    // ---- idleness ----
+
+    /// Whether nothing is in flight in either direction, and nothing waits here.
+    pub fn is_idle(&self) -> bool {
+        self.session.calls_live() == 0
+            && self.session.serving_live() == 0
+            && !self.writing.is_waiting()
+            && self.reading.is_drained()
+            && !self.carrier.has_any(Scope::ALL)
+    }
+
+    /// No more requests of this side are taken, and [`Event::Idle`] is to come; the end of the
+    /// connection comes in place of it.
+    pub fn quiesce(&mut self) {
+        if matches!(self.life, Life::Open | Life::Quiescent) {
+            self.life = Life::Quiescing;
+        }
+    }
+
+    /// Reports that it is idle, if that was asked for and is so.
+    pub fn report_idle(&mut self, host: &mut impl Host) {
+        if matches!(self.life, Life::Quiescing) && self.is_idle() {
+            self.life = Life::Quiescent;
+            host.event(Event::Idle { link: self.id });
+        }
     }
 
     fn is_over_at(&self, now: impl FnOnce() -> Time) -> bool {
         match self.life {
-            Life::Open => false,
+            Life::Open | Life::Quiescing | Life::Quiescent => false,
             Life::PeerClosing { by } => by <= now(),
             Life::PeerClosed => self.reading.is_drained(),
             // What is in the rings stays there for the peer to read.
@@ -186,6 +227,17 @@ impl<C: Carrier> Link<C> {
         let (mut calls, mut served) = (Vec::new(), Vec::new());
         self.session.end_all(&mut calls, &mut served);
         self.report_ended(calls, ending, served, host);
+    }
+
+    /// Why a message of this kind cannot be sent now, where not all can.
+    #[cold]
+    pub(super) fn refusal(&self, kind: Kind) -> Option<Error> {
+        if !self.life.may_send() {
+            return Some(self.ended_error());
+        }
+        let side = if self.session.peer_leaves() { "the peer" } else { "this side" };
+        let message = || format!("{side} is leaving, and no new requests are made");
+        (kind == Kind::Request).then(|| Error::new(Code::Closed, message()))
     }
 
     /// Why nothing can be sent any more.

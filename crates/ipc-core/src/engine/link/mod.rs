@@ -9,6 +9,7 @@
 mod alike;
 mod deferred;
 mod life;
+mod liveness;
 mod parked;
 mod reading;
 mod real_time;
@@ -36,6 +37,7 @@ use crate::time::Time;
 
 pub use deferred::Deferred;
 use life::Life;
+use liveness::Liveness;
 use reading::Reading;
 pub use real_time::Taken;
 pub use reservation::{Refusal, Reservation};
@@ -136,6 +138,7 @@ pub(super) struct Link<C: Carrier = SharedLanes> {
     life: Life,
     reading: Reading,
     writing: Writing,
+    liveness: Liveness,
     /// Its part of what its server works on.
     share: Share,
 }
@@ -156,11 +159,13 @@ impl Link {
             unflushed: false,
             bell: Bell::new(socket),
             carrier: SharedLanes::over(segment, &peer.agreement, side),
-            session: Session::new(peer.agreement.limits, peer.agreement.streams),
+            session: Session::new(peer.agreement.limits, peer.agreement.streams)
+                .with_liveness(peer.agreement.liveness),
             bounds,
             life: Life::Open,
             reading: Reading::default(),
             writing: Writing::default(),
+            liveness: Liveness::default(),
             share: Share::default(),
             peer,
         }

@@ -217,6 +217,9 @@ impl<C: Carrier> Link<C> {
             Step::ItemsEnd { id } => self.items_ended(ring, id, host),
             Step::LaneClosed => self.life.lane_closed(),
             Step::PeerClosed => self.life.all_lanes_closed(),
+            Step::Ping => self.write_soon(),
+            Step::Pong { number, again } => self.ponged(number, again, host),
+            Step::Leaving => host.event(Event::Leaving { link: self.id }),
             _ => {}
         }
         Ok(())

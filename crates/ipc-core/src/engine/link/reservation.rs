@@ -60,7 +60,7 @@ impl From<Corrupt> for Refusal {
 impl<C: Carrier> Link<C> {
     /// Finds room for a message of `len` bytes in one frame. Costs no memory and no system call.
     pub fn reserve(&mut self, draft: &Draft, len: usize) -> Result<Reservation, Refusal> {
-        if !self.life.may_send() {
+        if !self.life.may_send_all() && self.refusal(draft.kind).is_some() {
             return Err(Refusal::Closed);
         }
         let code = self.code(draft).ok_or(Refusal::Unnamed)?;

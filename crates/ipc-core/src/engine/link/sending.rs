@@ -69,8 +69,10 @@ impl<C: Carrier> Link<C> {
         names: &Names,
         may_defer: bool,
     ) -> Result<Sent> {
-        if !self.life.may_send() {
-            return Err(self.ended_error());
+        if !self.life.may_send_all()
+            && let Some(error) = self.refusal(draft.kind)
+        {
+            return Err(error);
         }
         let sent = self.send_open(draft, payload, names, may_defer);
         if let Err(error) = &sent

@@ -231,6 +231,11 @@ impl<C: Carrier> Link<C> {
         Ok(())
     }
 
+    /// There is a control message to be written, in this turn or the next.
+    pub(super) fn write_soon(&mut self) {
+        self.writing.wait(Waits::ForTurn);
+    }
+
     /// Writes control messages as far as there is room.
     #[inline]
     pub(super) fn write_controls(&mut self) -> Result<(), Corrupt> {
@@ -241,6 +246,13 @@ impl<C: Carrier> Link<C> {
             }
             match message {
                 ControlMessage::Cancel(id) => self.write_control(control::CANCEL, id, &[])?,
+                ControlMessage::Ping(id) => self.write_control(control::PING, id, &[])?,
+                ControlMessage::Pong => {
+                    if let Some(id) = self.session.take_pong() {
+                        self.write_control(control::PONG, id, &[])?;
+                    }
+                }
+                ControlMessage::Leaving => self.write_control(control::LEAVING, 0, &[])?,
                 ControlMessage::Grant { kind, id } => {
                     let code = match kind {
                         Kind::RequestItem => control::GRANT_REQUEST_ITEMS,

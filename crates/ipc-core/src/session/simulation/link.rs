@@ -102,6 +102,9 @@ impl World {
                         self.put(side, CONTROL, What::Grant, header, Vec::new(), payload);
                     }
                 }
+                ControlMessage::Ping(_) | ControlMessage::Pong | ControlMessage::Leaving => {
+                    unreachable!("these sessions have not agreed on it")
+                }
             }
             self.sides[side].session.control_written();
         }
@@ -195,6 +198,9 @@ impl World {
                 this.session.granted(kind, id, granted).unwrap();
             }
             Step::ItemsEnd { id } => self.items_ended(side, what, id),
+            Step::Ping | Step::Pong { .. } | Step::Leaving => {
+                unreachable!("these sessions have not agreed on it")
+            }
         }
     }
 

@@ -1,0 +1,103 @@
+// Faults in what is known of whether peers are there, and in leaving them, each planted alone: `by` names
+// what has to catch it, one of CHECKS in ci/mutations.mjs or a file of `__test__`.
+
+export const LIVENESS = [
+  {
+    what: 'liveness: every PING has a PONG of its own waiting',
+    file: 'crates/ipc-core/src/session/liveness.rs',
+    from: 'if self.liveness.asked.replace(id).is_none() {',
+    to: 'self.liveness.asked = Some(id);\n                {',
+    by: 'session',
+  },
+  {
+    what: 'liveness: a PONG that answers nothing counts',
+    file: 'crates/ipc-core/src/session/liveness.rs',
+    from: 'if id != *pinged || !std::mem::take(is_awaited) {',
+    to: 'if id != *pinged && !std::mem::take(is_awaited) {',
+    by: 'session',
+  },
+  {
+    what: 'liveness: what was not agreed on is read',
+    file: 'crates/ipc-core/src/session/liveness.rs',
+    from: '        if !self.liveness.agreed {\n            return None;\n        }\n',
+    to: '',
+    by: 'session',
+  },
+  {
+    what: 'liveness: a second LEAVING is news',
+    file: 'crates/ipc-core/src/session/liveness.rs',
+    from: '!std::mem::replace(&mut self.liveness.peer_leaves, true)',
+    to: '{\n                    self.liveness.peer_leaves = true;\n                    true\n                }',
+    by: 'session',
+  },
+  {
+    what: 'liveness: a side that was stopped itself accuses its peer',
+    file: 'crates/ipc-core/src/engine/link/liveness.rs',
+    from: '            _ if is_late => Stage::Begun,\n',
+    to: '',
+    by: 'liveness',
+  },
+  {
+    what: 'liveness: a busy peer is not asked before it is accused',
+    file: 'crates/ipc-core/src/engine/link/liveness.rs',
+    from: '        drop(self.ping());\n',
+    to: '',
+    by: 'liveness',
+  },
+  {
+    what: 'liveness: a link that is not polled is not watched',
+    file: 'crates/ipc-core/src/engine/mod.rs',
+    from: '                    self.look_later(key);\n',
+    to: '',
+    by: 'liveness',
+  },
+  {
+    what: 'liveness: a look stays due although all was read',
+    file: 'crates/ipc-core/src/engine/link/liveness.rs',
+    from: '            self.liveness.due = Time::NEVER;\n            return',
+    to: '            self.liveness.due = now + after;\n            return',
+    by: 'liveness',
+  },
+  {
+    what: 'leaving: a side that leaves goes on asking',
+    file: 'crates/ipc-core/src/engine/link/life.rs',
+    from: '(kind == Kind::Request).then(',
+    to: '(kind == Kind::Control).then(',
+    by: 'liveness',
+  },
+  {
+    what: 'leaving: a link is idle while its peer works',
+    file: 'crates/ipc-core/src/engine/link/life.rs',
+    from: '            && self.session.serving_live() == 0\n',
+    to: '',
+    by: '54-liveness',
+  },
+  {
+    what: 'leaving: a link is idle while it waits for answers',
+    file: 'crates/ipc-core/src/engine/link/life.rs',
+    from: 'self.session.calls_live() == 0\n',
+    to: 'true\n',
+    by: 'liveness',
+  },
+  {
+    what: 'liveness: a second close waits as long as the first',
+    file: 'ts/api/server.ts',
+    from: '    if (this.#closing !== undefined && drainMs === 0) this.#leaving.resolve()\n',
+    to: '',
+    by: '54-liveness',
+  },
+  {
+    what: 'liveness: a side that drains closes before its peer has',
+    file: 'ts/connection/liveness.ts',
+    from: 'if (!this.leave()) this.#closesWhenIdle = true',
+    to: 'this.leave()\n    void this.#home.close()',
+    by: '54-liveness',
+  },
+  {
+    what: 'liveness: a side whose peer leaves stays',
+    file: 'ts/connection/liveness.ts',
+    from: '    this.#closesWhenIdle = true\n    // Until',
+    to: '    // Until',
+    by: '54-liveness',
+  },
+]

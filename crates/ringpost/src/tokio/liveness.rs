@@ -1,0 +1,224 @@
+//! Whether peers are there, and leaving them in good order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc_core::{Code, Engine, Error, LinkId, Result};
+
+use super::client::Client;
+use super::groups::GroupId;
+use super::server::Server;
+use super::shared::{Shared, State};
+use super::waits::Topic;
+
+impl Client {
+    /// Waits for an answer of the server's engine, which it gives when it is next driven. Returns
+    /// how long that took. [`Code::Feature`](crate::Code::Feature): the server is too old to know
+    /// this.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # use ringpost::Result;
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// println!("{:?} to the server and back", client.ping().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ping(&self) -> Result<Duration> {
+        self.owner().shared().ping(self.link()).await
+    }
+
+    /// Whether what was sent lies unread at the server for longer than
+    /// [`Bounds::unresponsive_after`](crate::Bounds::unresponsive_after): its process is stopped,
+    /// or its runtime is blocked.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # fn example(client: &Client) {
+    /// if client.is_unresponsive() {
+    ///     eprintln!("process {} does not read", client.peer().pid);
+    /// }
+    /// # }
+    /// ```
+    pub fn is_unresponsive(&self) -> bool {
+        self.owner().shared().with(|state| state.engine.is_unresponsive(self.link()))
+    }
+
+    /// Waits until the server is unresponsive. Returns `false` if the connection is over instead.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # async fn example(client: &Client) {
+    /// while client.unresponsive().await {
+    ///     eprintln!("process {} does not read", client.peer().pid);
+    ///     client.responsive().await;
+    /// }
+    /// # }
+    /// ```
+    pub async fn unresponsive(&self) -> bool {
+        self.owner().shared().until_so(self.link(), Engine::is_unresponsive).await
+    }
+
+    /// Waits until the server is not unresponsive. Returns `false` if the connection is over
+    /// instead. See [`Self::unresponsive`].
+    pub async fn responsive(&self) -> bool {
+        let is_so = |engine: &Engine, link| !engine.is_unresponsive(link);
+        self.owner().shared().until_so(self.link(), is_so).await
+    }
+
+    /// Waits until the server is about to leave: from then on new requests fail with
+    /// [`Code::Closed`](crate::Code::Closed), and the connection is closed once nothing is in
+    /// flight. Returns `false` if the connection is over instead.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # use ringpost::{ClientConfig, Result};
+    /// # async fn example(mut client: Client) -> Result<()> {
+    /// if client.leaving().await {
+    ///     // Requests that are in flight are still answered on the old one.
+    ///     client = Client::connect("demo", &ClientConfig::new()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn leaving(&self) -> bool {
+        self.owner().shared().until_so(self.link(), Engine::is_peer_leaving).await
+    }
+
+    /// Whether the server is about to leave; see [`Self::leaving`].
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # fn example(client: &Client) {
+    /// assert!(!client.is_leaving());
+    /// # }
+    /// ```
+    pub fn is_leaving(&self) -> bool {
+        self.owner().shared().with(|state| state.engine.is_peer_leaving(self.link()))
+    }
+
+    /// Closes the connection once all that is in flight in either direction has ended, or after
+    /// `drain`. New requests of either side fail with [`Code::Closed`](crate::Code::Closed)
+    /// meanwhile.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::tokio::Client;
+    /// # async fn example(client: &Client) {
+    /// client.close_gracefully(Duration::from_secs(5)).await;
+    /// # }
+    /// ```
+    pub async fn close_gracefully(&self, drain: Duration) {
+        let (link, group) = (self.link(), self.owner().group);
+        let leave = |state: &mut State| {
+            let is_announced = state.engine.leave(link);
+            state.engine.quiesce(link);
+            if !is_announced {
+                state.dispatcher.close_when_idle(link);
+            }
+        };
+        self.owner().shared().close_gracefully(group, drain, leave).await;
+    }
+}
+
+impl Server {
+    /// Waits for an answer of a client's engine, as [`Client::ping`] does.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Server;
+    /// # use ringpost::{LinkId, Result};
+    /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+    /// println!("{:?} to the client and back", server.ping(link).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ping(&self, link: LinkId) -> Result<Duration> {
+        self.owner().shared().ping(link).await
+    }
+
+    /// Whether what was sent lies unread at a client, see [`Client::is_unresponsive`]. When
+    /// that changes, it is a [`Change`](crate::Change).
+    ///
+    /// ```
+    /// # use ringpost::tokio::Server;
+    /// # use ringpost::LinkId;
+    /// # fn example(server: &Server, link: LinkId) {
+    /// if server.is_unresponsive(link) {
+    ///     eprintln!("a client does not read");
+    /// }
+    /// # }
+    /// ```
+    pub fn is_unresponsive(&self, link: LinkId) -> bool {
+        self.owner().shared().with(|state| state.engine.is_unresponsive(link))
+    }
+
+    /// Releases the name at once and informs all clients, which send no new requests then and close
+    /// their connections once theirs are answered. Handlers that run go on. Returns when the last
+    /// connection is closed; those that are left after `drain` are closed as by [`Self::close`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringpost::tokio::Server;
+    /// # async fn example(server: &Server) {
+    /// server.close_gracefully(Duration::from_secs(5)).await;
+    /// # }
+    /// ```
+    pub async fn close_gracefully(&self, drain: Duration) {
+        let group = self.owner().group;
+        let leave = |state: &mut State| {
+            state.close_listener(group);
+            for link in state.dispatcher.groups.links(group) {
+                state.engine.leave(link);
+            }
+        };
+        self.owner().shared().close_gracefully(group, drain, leave).await;
+    }
+}
+
+impl Shared {
+    async fn ping(self: &Arc<Self>, link: LinkId) -> Result<Duration> {
+        let number = self.with(|state| state.engine.ping(link))?;
+        let answered =
+            self.until(Topic::Link(link), |state| match state.dispatcher.last_pong(link) {
+                Some((answered, took)) if answered >= number => Some(Ok(took)),
+                _ if state.over || !state.engine.is_open(link) => Some(Err(over())),
+                _ => None,
+            });
+        answered.await
+    }
+
+    /// Waits until something is so of a link. Returns `false` if it is over instead.
+    async fn until_so(
+        self: &Arc<Self>,
+        link: LinkId,
+        is_so: impl Fn(&Engine, LinkId) -> bool,
+    ) -> bool {
+        let found = self.until(Topic::Link(link), |state| {
+            if state.over || !state.engine.is_open(link) {
+                return Some(false);
+            }
+            is_so(&state.engine, link).then_some(true)
+        });
+        found.await
+    }
+
+    /// Lets `leave` begin, and closes what is left of a client or server after `drain`.
+    async fn close_gracefully(
+        self: &Arc<Self>,
+        group: GroupId,
+        drain: Duration,
+        leave: impl FnOnce(&mut State),
+    ) {
+        self.with(leave);
+        let over = |state: &mut State| {
+            (state.over || state.dispatcher.groups.get(group).links == 0).then_some(())
+        };
+        // What is left then is closed all the same.
+        let _ = ::tokio::time::timeout(drain, self.until(Topic::Group(group), over)).await;
+        self.close(group).await;
+    }
+}
+
+fn over() -> Error {
+    Error::new(Code::Closed, "the connection is over")
+}
