@@ -75,6 +75,7 @@ impl Engine {
             policy: &listener.policy,
             connections_max: listener.options.connections_max,
             connections: listener.connections(),
+            lendable: listener.lendable(),
         });
         let was_silent = connecting.is_silent();
         let progress = connecting.proceed(reception.as_ref(), self.id);
@@ -85,8 +86,21 @@ impl Engine {
             Ok(Progress::Waiting) => false,
             Ok(Progress::Agreed(agreed)) => {
                 self.open(key, agreed, host);
+                self.finish_handover(listener, host);
                 true
             }
+            Ok(Progress::Lent) => {
+                if let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) {
+                    listener.lend(key);
+                }
+                false
+            }
+            Ok(Progress::LetGo) => {
+                self.let_go(key, host);
+                false
+            }
+            // No server sends what a new one asks a server for.
+            Ok(Progress::Offered(_)) => false,
             Err(error) => {
                 self.fail_handshake(key, error, host);
                 false
@@ -153,6 +167,7 @@ impl Engine {
                     Some(offered) => (offered.session, true),
                     None => return false,
                 },
+                Entry::TakingOver(_) => return false,
             };
             other != key && other_is_server != is_server && session == peer.session
         })
@@ -160,12 +175,13 @@ impl Engine {
 
     fn fail_handshake(&mut self, key: Key, error: Error, host: &mut impl Host) {
         let Some(Entry::Handshaking { listener, .. }) = self.entries.get(key) else { return };
-        let is_client = listener.is_none();
+        let listener = *listener;
         self.stats.handshakes_failed += 1;
         tracing::debug!(code = error.code().as_str(), "handshake failed");
         self.drop_handshake(key);
-        if is_client {
-            host.event(Event::Closed { link: LinkId(key), error: Some(error) });
+        match listener {
+            None => host.event(Event::Closed { link: LinkId(key), error: Some(error) }),
+            through => self.finish_handover(through, host),
         }
     }
 
@@ -214,6 +230,9 @@ impl Engine {
             return Time::NEVER;
         };
         if connecting.deadline <= now.get() {
+            if connecting.is_lending() {
+                return self.withdraw(key, now, host);
+            }
             let message = "the handshake did not end in time";
             self.fail_handshake(key, Error::new(Code::Timeout, message), host);
             return Time::NEVER;

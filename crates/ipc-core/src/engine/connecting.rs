@@ -9,12 +9,17 @@ use super::os::credentials;
 use super::os::socket::{Attempt, HandshakeSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::handshake::{EngineId, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Welcome};
+use crate::handshake::{
+    EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Policy, Reject, TakeOver, Welcome,
+};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
 use crate::session::control;
+use crate::sys::kill_point;
 use crate::time::Time;
+
+const SENDING: &str = "sending a handshake frame";
 
 /// Everything a link is made of once both sides agree.
 pub(super) struct Agreed {
@@ -29,6 +34,12 @@ pub(super) enum Progress {
     Waiting,
     /// Both sides agree.
     Agreed(Agreed),
+    /// A server has sent its name to a new one.
+    Lent,
+    /// The new server has it.
+    LetGo,
+    /// A new server was sent what it asked for.
+    Offered(Vec<OwnedFd>),
 }
 
 /// What a server offers to a client.
@@ -37,6 +48,8 @@ pub(super) struct Reception<'a> {
     /// Connections it may have, and those it has already or has agreed to.
     pub connections_max: usize,
     pub connections: usize,
+    /// What a new server is given; see [`Listener::lendable`](super::listener::Listener::lendable).
+    pub lendable: Option<[BorrowedFd<'a>; 2]>,
 }
 
 impl Reception<'_> {
@@ -57,8 +70,8 @@ pub(super) struct Handshaking {
     /// Given up then.
     pub deadline: Time,
     incoming: Vec<u8>,
-    /// The descriptor that came with a WELCOME.
-    memory: Option<OwnedFd>,
+    /// What came beside a WELCOME or a HANDOVER.
+    descriptors: Vec<OwnedFd>,
     stage: Stage,
     /// A server has agreed to it, so that it counts.
     is_welcomed: bool,
@@ -73,6 +86,12 @@ enum Stage {
     AwaitingHello,
     /// A server that sent WELCOME.
     AwaitingReady { segment: Segment, peer: Peer },
+    /// A server that has sent its name to a new one.
+    Lending,
+    /// A new server that has asked for the name.
+    AwaitingHandover,
+    /// The same, which has said that it takes the name, but perhaps too late.
+    AwaitingEnd,
     /// Over.
     Done,
 }
@@ -98,14 +117,45 @@ impl Handshaking {
         Ok(this)
     }
 
+    /// A new server's first step, at the server that runs.
+    pub fn take_over(socket: HandshakeSocket, request: &TakeOver, deadline: Time) -> Result<Self> {
+        let mut this = Self::new(socket, deadline, Stage::AwaitingHandover);
+        this.check_user("the server")?;
+        match send(&this.socket, control::TAKE_OVER, &request.encode(), &[]) {
+            // As for HELLO.
+            Err(error) if error.code() == Code::Handshake => {}
+            sent => sent?,
+        }
+        kill_point("asked");
+        Ok(this)
+    }
+
+    /// A new server's last step: it takes the name. Returns whether it has it: the old server did
+    /// not read on otherwise, and either has ended or says why.
+    pub fn confirm(&mut self) -> Result<bool> {
+        let header = Header::new(Kind::Control, control::READY, 0);
+        let sent = self.socket.send([&header.to_bytes(&[]), &[]], &[]);
+        let has_taken = sent.map_err(|cause| Error::system(SENDING, cause))?;
+        self.stage = if has_taken { Stage::Done } else { Stage::AwaitingEnd };
+        Ok(has_taken)
+    }
+
+    /// Ends a handshake with a new server that takes too long. It can confirm no more; what it has
+    /// confirmed is still there to be read.
+    pub fn withdraw(&self) {
+        self.socket.stop_receiving();
+        let message = "the new server did not take the name in time";
+        Self::refuse(&self.socket, &Error::new(Code::Timeout, message));
+    }
+
     /// Refuses a client before reading anything from it. It may or may not read the reason.
     pub fn refuse(socket: &HandshakeSocket, error: &Error) {
-        let _ = send(socket, control::REJECT, &Reject::of(error).encode(), None);
+        let _ = send(socket, control::REJECT, &Reject::of(error).encode(), &[]);
     }
 
     fn new(socket: HandshakeSocket, deadline: Time, stage: Stage) -> Self {
-        let (incoming, memory) = (Vec::new(), None);
-        Self { socket, pid: 0, uid: 0, deadline, incoming, memory, stage, is_welcomed: false }
+        let (incoming, descriptors) = (Vec::new(), Vec::new());
+        Self { socket, pid: 0, uid: 0, deadline, incoming, descriptors, stage, is_welcomed: false }
     }
 
     /// The control socket.
@@ -131,6 +181,17 @@ impl Handshaking {
     /// Whether this is a server's handshake that has sent WELCOME.
     pub fn is_welcomed(&self) -> bool {
         self.is_welcomed
+    }
+
+    /// Whether this is a server's handshake that has sent its name to a new one.
+    pub fn is_lending(&self) -> bool {
+        matches!(self.stage, Stage::Lending)
+    }
+
+    /// Whether this is a new server's handshake that the old server has not decided: if it has
+    /// ended, it has ended without a reason.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.stage, Stage::AwaitingHandover | Stage::AwaitingEnd)
     }
 
     /// The session a server has offered to its client.
@@ -165,7 +226,7 @@ impl Handshaking {
         }
         let hello = hello.clone();
         self.check_user("the server")?;
-        match send(&self.socket, control::HELLO, &hello.encode(), None) {
+        match send(&self.socket, control::HELLO, &hello.encode(), &[]) {
             // A server that closed at once may have left the reason to read.
             Err(error) if error.code() == Code::Handshake => {}
             sent => sent?,
@@ -190,16 +251,35 @@ impl Handshaking {
                     self.stage = answer.inspect_err(|error| Self::refuse(&self.socket, error))?;
                     self.is_welcomed = true;
                 }
+                (Stage::AwaitingHello, control::TAKE_OVER) => {
+                    let reception = reception.ok_or_else(gone)?;
+                    let lent = self.lend(&payload, reception);
+                    lent.inspect_err(|error| Self::refuse(&self.socket, error))?;
+                    self.stage = Stage::Lending;
+                    return Ok(Progress::Lent);
+                }
+                (Stage::Lending, control::READY) => {
+                    kill_point("confirmed");
+                    return Ok(Progress::LetGo);
+                }
+                (Stage::AwaitingHandover, control::HANDOVER) => {
+                    Handover::decode(&payload)?;
+                    self.stage = Stage::AwaitingHandover;
+                    return Ok(Progress::Offered(std::mem::take(&mut self.descriptors)));
+                }
                 (Stage::AwaitingReady { mut segment, peer }, control::READY) => {
                     segment.forget_name();
                     return Ok(agreed(Side::Server, segment, peer));
                 }
                 (Stage::AwaitingWelcome(hello), control::WELCOME) => {
                     let (segment, peer) = self.attach(&payload, &hello)?;
-                    send(&self.socket, control::READY, &[], None)?;
+                    send(&self.socket, control::READY, &[], &[])?;
                     return Ok(agreed(Side::Client, segment, peer));
                 }
-                (Stage::AwaitingWelcome(_), control::REJECT) => {
+                (
+                    Stage::AwaitingWelcome(_) | Stage::AwaitingHandover | Stage::AwaitingEnd,
+                    control::REJECT,
+                ) => {
                     return Err(Reject::decode(&payload)?.into_error());
                 }
                 (_, code) => {
@@ -231,16 +311,27 @@ impl Handshaking {
             engine,
             address: handle.address().cloned(),
         };
-        send(&self.socket, control::WELCOME, &welcome.encode(), handle.descriptor())?;
+        let memory = handle.descriptor();
+        send(&self.socket, control::WELCOME, &welcome.encode(), memory.as_slice())?;
         let peer = self.peer(session, hello.engine, &welcome);
         Ok(Stage::AwaitingReady { segment, peer })
+    }
+
+    fn lend(&self, request: &[u8], reception: &Reception<'_>) -> Result<()> {
+        let consent = reception.policy.consent(request)?;
+        let lendable = reception
+            .lendable
+            .ok_or_else(|| Error::new(Code::NameInUse, "another server is taking the name over"))?;
+        send(&self.socket, control::HANDOVER, &consent.encode(), &lendable)?;
+        kill_point("lent");
+        Ok(())
     }
 
     fn attach(&mut self, welcome: &[u8], hello: &Hello) -> Result<(Segment, Peer)> {
         let welcome = Welcome::decode(welcome)?;
         welcome.check(hello)?;
         let peer = self.peer(welcome.session, welcome.engine, &welcome);
-        let handle = match (self.memory.take(), welcome.address) {
+        let handle = match (self.descriptors.pop(), welcome.address) {
             (Some(memory), None) => Handle::Descriptor(memory),
             (None, Some(address)) => Handle::Address(address),
             (None, None) => return Err(beside("no descriptor")),
@@ -314,17 +405,20 @@ impl Handshaking {
         Ok(Some((header.code(), payload)))
     }
 
-    /// Reads on. A descriptor is taken in the one place where one belongs, beside the first bytes
-    /// of a WELCOME. Returns whether anything has come.
+    /// Reads on. Descriptors are taken in the two places where they belong, beside the first bytes
+    /// of a WELCOME or of a HANDOVER. Returns whether anything has come.
     fn read_more(&mut self) -> Result<bool> {
         let mut bytes = [0; HEADER_LEN + PAYLOAD_LEN_MAX];
-        let takes_one = matches!(self.stage, Stage::AwaitingWelcome(_))
-            && self.incoming.is_empty()
-            && self.memory.is_none();
-        let received = self.socket.receive(&mut bytes, takes_one);
+        let taken_max = match self.stage {
+            _ if !(self.incoming.is_empty() && self.descriptors.is_empty()) => 0,
+            Stage::AwaitingWelcome(_) => 1,
+            Stage::AwaitingHandover => 2,
+            _ => 0,
+        };
+        let received = self.socket.receive(&mut bytes, taken_max);
         match received.map_err(|cause| Error::system("reading a handshake frame", cause))? {
-            Received::Bytes(len, descriptor) => {
-                self.memory = descriptor.or(self.memory.take());
+            Received::Bytes(len, mut descriptors) => {
+                self.descriptors.append(&mut descriptors);
                 self.incoming.extend_from_slice(&bytes[..len]);
                 Ok(true)
             }
@@ -344,11 +438,11 @@ fn send(
     socket: &HandshakeSocket,
     code: u16,
     payload: &[u8],
-    descriptor: Option<BorrowedFd<'_>>,
+    descriptors: &[BorrowedFd<'_>],
 ) -> Result<()> {
     let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
-    let sent = socket.send([&header.to_bytes(payload), payload], descriptor);
-    match sent.map_err(|cause| Error::system("sending a handshake frame", cause))? {
+    let sent = socket.send([&header.to_bytes(payload), payload], descriptors);
+    match sent.map_err(|cause| Error::system(SENDING, cause))? {
         true => Ok(()),
         false => Err(gone()),
     }
@@ -365,12 +459,12 @@ fn broken(corrupt: Corrupt) -> Error {
 }
 
 #[cold]
-fn beside(what: &str) -> Error {
+pub(super) fn beside(what: &str) -> Error {
     Error::new(Code::Handshake, format!("{what} came beside a handshake frame"))
 }
 
 #[cold]
-fn barred_by(door: &Door, name: &str) -> Error {
+pub(super) fn barred_by(door: &Door, name: &str) -> Error {
     let path = door.directory.socket_path(name);
     let message = format!(
         "this user may not connect to {}: its mode has to be 600, and that of its directory 700",

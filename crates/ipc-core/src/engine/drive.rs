@@ -300,6 +300,11 @@ impl Engine {
                 self.warm(key);
                 true
             }
+            Some(Entry::TakingOver(_)) => {
+                let due = self.pursue(key, now, host);
+                self.due = self.due.min(due);
+                false
+            }
             None => false,
         }
     }
@@ -326,10 +331,11 @@ impl Engine {
                     }
                     self.entries.get(key).map_or(Time::NEVER, |entry| match entry {
                         Entry::Link(link) => link.due(),
-                        Entry::Handshaking { .. } => Time::NEVER,
+                        _ => Time::NEVER,
                     })
                 }
                 Some(Entry::Handshaking { .. }) => self.expire_handshake(key, now, host),
+                Some(Entry::TakingOver(_)) => self.pursue(key, now, host),
                 None => Time::NEVER,
             };
             self.due = self.due.min(due);

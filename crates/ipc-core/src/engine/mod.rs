@@ -22,6 +22,7 @@ mod claim;
 mod connecting;
 mod directory;
 mod drive;
+mod handover;
 mod host;
 mod leftovers;
 mod link;
@@ -61,6 +62,7 @@ use wait_policy::Contention;
 pub use wait_policy::WaitPolicy;
 
 use connecting::Handshaking;
+use handover::TakingOver;
 use link::Link;
 use listener::Listener;
 use names::Names;
@@ -89,6 +91,7 @@ pub struct EngineStats {
 /// A thing with a control socket.
 enum Entry {
     Handshaking { connecting: Box<Handshaking>, listener: Option<Key>, bounds: Bounds },
+    TakingOver(Box<TakingOver>),
     Link(Box<Link>),
 }
 
@@ -351,6 +354,10 @@ impl Engine {
                 self.drop_handshake(link.0);
                 host.event(Event::Closed { link, error: None });
             }
+            Some(Entry::TakingOver(_)) => {
+                self.abandon(link.0);
+                host.event(Event::Closed { link, error: None });
+            }
             None => {}
         }
     }
@@ -360,7 +367,7 @@ impl Engine {
     pub fn break_off(&mut self, link: LinkId, error: Error) {
         match self.entries.get_mut(link.0) {
             Some(Entry::Link(found)) => found.break_off(error),
-            Some(Entry::Handshaking { .. }) | None => return,
+            _ => return,
         }
         self.warm(link.0);
     }

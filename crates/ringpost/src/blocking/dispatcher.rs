@@ -2,7 +2,7 @@
 
 use ipc_core::{
     ALIKE_LEN_MAX, Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId,
-    Message, Readiness, RemoteError, Result, take_frame,
+    ListenerId, Message, Readiness, RemoteError, Result, take_frame,
 };
 
 use super::sources::{Items, Sources};
@@ -42,6 +42,8 @@ pub(super) struct Dispatcher {
     pub unhandled: u64,
     /// One-way messages whose sender waits until they are written.
     pub sends: Calls<Option<Result<()>>>,
+    /// What serves a name that was to be taken over.
+    pub listening: Option<ListenerId>,
     /// Something arrived since this was last set to false.
     pub busy: bool,
     /// Messages are taken: a client has been handed over, and may have its handlers by now.
@@ -68,6 +70,7 @@ impl Dispatcher {
             changes: Changes::default(),
             unhandled: 0,
             sends: Calls::new(),
+            listening: None,
             busy: false,
             is_begun: false,
         }
@@ -245,6 +248,8 @@ impl Host for Dispatcher {
             Event::ItemsEnd { link, id } => {
                 self.flows.end(FlowKey::served(link, id), Ok(Reply::default()));
             }
+            Event::Listening { listener, .. } => self.listening = Some(listener),
+            Event::TakenOver { .. } => self.changes.taken_over(),
             Event::ListenerLost { error, .. } => self.changes.lost_name(error),
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.changes.came(link, peer.clone());
