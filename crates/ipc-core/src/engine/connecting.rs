@@ -1,5 +1,7 @@
 //! A connection in the making: the handshake's frames on the socket, in both roles.
 
+mod lending;
+
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -9,9 +11,7 @@ use super::os::credentials;
 use super::os::socket::{Attempt, HandshakeSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::handshake::{
-    EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Policy, Reject, TakeOver, Welcome,
-};
+use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
@@ -75,6 +75,8 @@ pub(super) struct Handshaking {
     stage: Stage,
     /// A server has agreed to it, so that it counts.
     is_welcomed: bool,
+    /// All that the peer has sent was read, and its end.
+    has_ended: bool,
 }
 
 enum Stage {
@@ -117,45 +119,23 @@ impl Handshaking {
         Ok(this)
     }
 
-    /// A new server's first step, at the server that runs.
-    pub fn take_over(socket: HandshakeSocket, request: &TakeOver, deadline: Time) -> Result<Self> {
-        let mut this = Self::new(socket, deadline, Stage::AwaitingHandover);
-        this.check_user("the server")?;
-        match send(&this.socket, control::TAKE_OVER, &request.encode(), &[]) {
-            // As for HELLO.
-            Err(error) if error.code() == Code::Handshake => {}
-            sent => sent?,
-        }
-        kill_point("asked");
-        Ok(this)
-    }
-
-    /// A new server's last step: it takes the name. Returns whether it has it: the old server did
-    /// not read on otherwise, and either has ended or says why.
-    pub fn confirm(&mut self) -> Result<bool> {
-        let header = Header::new(Kind::Control, control::READY, 0);
-        let sent = self.socket.send([&header.to_bytes(&[]), &[]], &[]);
-        let has_taken = sent.map_err(|cause| Error::system(SENDING, cause))?;
-        self.stage = if has_taken { Stage::Done } else { Stage::AwaitingEnd };
-        Ok(has_taken)
-    }
-
-    /// Ends a handshake with a new server that takes too long. It can confirm no more; what it has
-    /// confirmed is still there to be read.
-    pub fn withdraw(&self) {
-        self.socket.stop_receiving();
-        let message = "the new server did not take the name in time";
-        Self::refuse(&self.socket, &Error::new(Code::Timeout, message));
-    }
-
     /// Refuses a client before reading anything from it. It may or may not read the reason.
     pub fn refuse(socket: &HandshakeSocket, error: &Error) {
         let _ = send(socket, control::REJECT, &Reject::of(error).encode(), &[]);
     }
 
     fn new(socket: HandshakeSocket, deadline: Time, stage: Stage) -> Self {
-        let (incoming, descriptors) = (Vec::new(), Vec::new());
-        Self { socket, pid: 0, uid: 0, deadline, incoming, descriptors, stage, is_welcomed: false }
+        Self {
+            socket,
+            pid: 0,
+            uid: 0,
+            deadline,
+            incoming: Vec::new(),
+            descriptors: Vec::new(),
+            stage,
+            is_welcomed: false,
+            has_ended: false,
+        }
     }
 
     /// The control socket.
@@ -181,17 +161,6 @@ impl Handshaking {
     /// Whether this is a server's handshake that has sent WELCOME.
     pub fn is_welcomed(&self) -> bool {
         self.is_welcomed
-    }
-
-    /// Whether this is a server's handshake that has sent its name to a new one.
-    pub fn is_lending(&self) -> bool {
-        matches!(self.stage, Stage::Lending)
-    }
-
-    /// Whether this is a new server's handshake that the old server has not decided: if it has
-    /// ended, it has ended without a reason.
-    pub fn is_undecided(&self) -> bool {
-        matches!(self.stage, Stage::AwaitingHandover | Stage::AwaitingEnd)
     }
 
     /// The session a server has offered to its client.
@@ -317,16 +286,6 @@ impl Handshaking {
         Ok(Stage::AwaitingReady { segment, peer })
     }
 
-    fn lend(&self, request: &[u8], reception: &Reception<'_>) -> Result<()> {
-        let consent = reception.policy.consent(request)?;
-        let lendable = reception
-            .lendable
-            .ok_or_else(|| Error::new(Code::NameInUse, "another server is taking the name over"))?;
-        send(&self.socket, control::HANDOVER, &consent.encode(), &lendable)?;
-        kill_point("lent");
-        Ok(())
-    }
-
     fn attach(&mut self, welcome: &[u8], hello: &Hello) -> Result<(Segment, Peer)> {
         let welcome = Welcome::decode(welcome)?;
         welcome.check(hello)?;
@@ -415,15 +374,24 @@ impl Handshaking {
             Stage::AwaitingHandover => 2,
             _ => 0,
         };
-        let received = self.socket.receive(&mut bytes, taken_max);
-        match received.map_err(|cause| Error::system("reading a handshake frame", cause))? {
+        let received = match self.socket.receive(&mut bytes, taken_max) {
+            // What has come decides whose the name is, so that it is read again.
+            Err(_) if self.is_lending() => Received::Nothing,
+            received => {
+                received.map_err(|cause| Error::system("reading a handshake frame", cause))?
+            }
+        };
+        match received {
             Received::Bytes(len, mut descriptors) => {
                 self.descriptors.append(&mut descriptors);
                 self.incoming.extend_from_slice(&bytes[..len]);
                 Ok(true)
             }
             Received::Nothing => Ok(false),
-            Received::End => Err(gone()),
+            Received::End => {
+                self.has_ended = true;
+                Err(gone())
+            }
             Received::Excess => Err(beside("other descriptors than belong")),
         }
     }

@@ -247,17 +247,17 @@ impl Engine {
     /// The server that is being asked has ended the handshake, or refused.
     fn ended(&mut self, key: Key, error: Error, now: &Now) -> Result<Option<Key>> {
         let Some(Entry::TakingOver(taking)) = self.entries.get_mut(key) else { return Ok(None) };
-        let is_undecided =
-            taking.asked.as_ref().is_some_and(|asked| asked.handshaking.is_undecided());
+        let is_silent =
+            taking.asked.as_ref().is_some_and(|asked| asked.handshaking.has_ended_silently());
         if let Some(adopted) = taking.adopted {
             // Unless it has gone back, it has died, and what it has sent is all that is left.
-            return match is_undecided {
+            return match is_silent {
                 true => Ok(Some(self.serve_adopted(adopted, now))),
                 false => Err(error),
             };
         }
-        taking.endings += u32::from(is_undecided);
-        let again = match is_undecided {
+        taking.endings += u32::from(is_silent);
+        let again = match is_silent {
             true => taking.endings < ENDINGS_MAX,
             // Another has been faster, and hands over in its turn.
             false => error.code() == Code::NameInUse,
