@@ -21,6 +21,7 @@ export interface Chosen {
   connectTimeoutMs?: number
   connectionsMax?: number
   helloTimeoutMs?: number
+  takeOver?: boolean
 }
 
 export interface RequestOrder {
@@ -112,6 +113,7 @@ export interface Commands {
     lostWakeups: number
     /** Messages the peers of open connections have dropped, by lane, as reported by them. */
     peerDropped: number[]
+    takenOver: boolean
   }
   closeServer(order: { server: string }): null
   connect(order: { server: string; options?: Chosen; waiting?: boolean }): {
