@@ -1,6 +1,5 @@
 // A server that may take its name over, and ends once another has taken it and no client is left.
 
-import { once } from 'node:events'
 import { createServer, type Server, type ServerOptions } from 'ringpost'
 import { WhoServes } from '../helpers/contracts.mjs'
 
@@ -18,6 +17,7 @@ server.on('takenOver', () => {
   process.send!('taken over')
   void ended()
 })
+process.on('disconnect', () => process.exit())
 process.send!('ready')
 
 async function ended(): Promise<void> {
@@ -26,5 +26,3 @@ async function ended(): Promise<void> {
   process.send!(handled)
 }
 
-await once(server, 'close')
-process.on('disconnect', () => process.exit())

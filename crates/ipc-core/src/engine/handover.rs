@@ -46,6 +46,7 @@ pub(super) struct TakingOver {
     places: Places,
     options: Options,
     listen: ListenOptions,
+    policy: Policy,
     /// Given up then.
     deadline: Time,
     /// The server that is being asked.
@@ -121,6 +122,7 @@ impl Engine {
             places: Places::of(options)?,
             options: options.clone(),
             listen: *listen,
+            policy: policy(options, listen)?,
             deadline: now + CONNECT_TIMEOUT_DEFAULT,
             asked: None,
             ask_at: now,
@@ -227,7 +229,7 @@ impl Engine {
             .try_into()
             .map_err(|_| connecting::beside("other descriptors than a socket and a lock"))?;
         let claim = Claim::adopt(asked.directory.clone(), &taking.name, &socket, lock)?;
-        let policy = policy(&taking.options, &taking.listen)?;
+        let policy = taking.policy.clone();
         let listener = Listener::new(claim, socket, policy, taking.listen, taking.options.bounds);
         // All that can fail comes before the last word.
         let adopted = self.listeners.insert(listener).map_err(|_| too_many())?;

@@ -130,11 +130,7 @@ impl Listener {
         let mut accepted = Vec::new();
         while accepted.len() < ACCEPTS_MAX {
             match socket::accept(&self.socket) {
-                Ok(socket) if self.connections() >= self.options.connections_max => {
-                    let max = self.options.connections_max;
-                    let message = format!("the server has its {max} connections");
-                    Handshaking::refuse(&socket, &Error::new(Code::TooManyConnections, message));
-                }
+                // Also of one that has its connections: it may be a new server.
                 Ok(socket) => accepted.push(socket),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::AGAIN) => break,

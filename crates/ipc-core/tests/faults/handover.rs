@@ -131,6 +131,44 @@ fn files_go_with_the_server_that_has_the_name() {
 }
 
 #[test]
+fn a_server_that_has_its_connections_hands_over_all_the_same() {
+    let _alone = alone();
+    let meeting = Meeting::new("full");
+    let options = options(&meeting);
+    let listen = ListenOptions { connections_max: 1, ..ListenOptions::default() };
+    let mut old = Serving::listening(&options, &listen);
+    let mut other = Serving::idle();
+    let mut client = Serving::idle();
+    client.0.connect("server", &options, BOUND).unwrap();
+    until("full", &mut old, &mut client, |old, _| old.1.connected.is_some());
+    let mut refused = Serving::idle();
+    refused.0.connect("server", &options, BOUND).unwrap();
+    until("refused", &mut old, &mut refused, |_, refused| !refused.1.closed.is_empty());
+    assert_eq!(refused.1.closed, [Some(Code::TooManyConnections)]);
+    let mut young = hand_over(&mut old, &options);
+    is_reached(&mut young, &mut other, &options);
+}
+
+#[test]
+fn one_engine_hands_over_to_itself() {
+    let _alone = alone();
+    let meeting = Meeting::new("itself");
+    let options = options(&meeting);
+    let mut both = Serving::listening(&options, &ListenOptions::default());
+    for _ in 0..3 {
+        (both.1.listening, both.1.taken_over) = (false, false);
+        both.0.take_over("server", &options, &ListenOptions::default()).unwrap();
+        let mut other = Serving::idle();
+        until("handed over", &mut both, &mut other, |both, _| {
+            both.1.listening && both.1.taken_over
+        });
+        is_reached(&mut both, &mut other, &options);
+    }
+    drop(both);
+    assert_eq!(files(&meeting), 0);
+}
+
+#[test]
 fn clients_that_had_come_before_are_in_when_the_name_is_reported_as_gone() {
     let _alone = alone();
     let meeting = Meeting::new("unfinished");
