@@ -1169,6 +1169,14 @@ export interface ServerOptions extends EndpointOptions {
    * each client's `servingMax`
    */
   servingMaxTotal?: number
+  /**
+   * Takes the name over from the server that has it, so that no client is refused in between: that
+   * server hands its socket over with all clients that wait there, keeps its connections, and emits
+   * `takenOver`. It must be of the same user and have the same token. Without such a server this
+   * one just starts; of several that take a name over at once, each gets it from the one before. A
+   * failure leaves the other server as it was. @default false
+   */
+  takeOver?: boolean
   /** Called with the server before the first client is accepted, to register handlers. */
   handlers?: (server: Server) => void
 }
@@ -1194,6 +1202,17 @@ export interface ServerEvents {
    * Existing connections stay open. Without a listener it becomes a process warning.
    */
   error: [error: IpcError]
+  /**
+   * A new server has taken the name over, see {@link ServerOptions.takeOver}. All clients that had
+   * come before are connected, and their connections stay open: this server decides when to end
+   * them. It leaves the files alone, and keeps the process alive until it is closed.
+   *
+   * @example
+   * ```ts
+   * server.on('takenOver', () => server.close())
+   * ```
+   */
+  takenOver: []
   /** The server is closed. */
   close: []
 }
@@ -1277,7 +1296,9 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
  * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
  * range.
  * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
- * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`.
+ * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`; with
+ * `takeOver` also `ERR_TOKEN`, `ERR_VERSION`, `ERR_TIMEOUT` (not handed over in five seconds) and
+ * `ERR_HANDSHAKE` (the other server knows nothing of it, or sent something else than its name).
  */
 export declare function createServer(name: string, options?: ServerOptions): Promise<Server>
 

@@ -189,9 +189,11 @@ for (const { fields, bytes } of ofType('frame')) {
   })
 }
 
-const HANDSHAKE: Record<string, string> = { hello: '16', welcome: '17', reject: '18', ready: '19' }
+const HANDSHAKE: Record<string, string> = {
+  ...{ hello: '16', welcome: '17', reject: '18', ready: '19', 'take-over': '20', handover: '21' },
+}
 
-for (const { fields, bytes } of ofType('hello', 'welcome', 'reject', 'ready')) {
+for (const { fields, bytes } of ofType(...Object.keys(HANDSHAKE))) {
   test(`handshake: ${fields.name}`, (t) => {
     const frame = readFrame(bytes, 'full')
     t.is(frame.fields.kind, 'control')
@@ -201,6 +203,8 @@ for (const { fields, bytes } of ofType('hello', 'welcome', 'reject', 'ready')) {
     if (fields.type === 'hello') t.deepEqual(readHello(frame.body), decoded(fields))
     if (fields.type === 'welcome') t.deepEqual(readWelcome(frame.body), decoded(fields))
     if (fields.type === 'reject') t.deepEqual(readReject(frame.body), decoded(fields))
+    if (fields.type === 'take-over') t.deepEqual(readTakeOver(frame.body), decoded(fields))
+    if (fields.type === 'handover') t.is(String(frame.body.readUInt16LE(0)), fields.version)
   })
 }
 
@@ -256,6 +260,13 @@ function readReject(body: Buffer): Record<string, string> {
     reason: String(body.readUInt16LE(0)),
     versions: `${body.readUInt16LE(2)} ${body.readUInt16LE(4)}`,
     text: behind(body, 6, 'utf8'),
+  }
+}
+
+function readTakeOver(body: Buffer): Record<string, string> {
+  return {
+    versions: `${body.readUInt16LE(0)} ${body.readUInt16LE(2)}`,
+    token: behind(body, 4, 'hex'),
   }
 }
 

@@ -213,6 +213,7 @@ const SERVER: Wrong[] = [
   ['ringsMax', [1, null, 'x'], []],
   ['ringsMax.normal', ...ring],
   ['helloTimeoutMs', ...span],
+  ['takeOver', [1, null, 'yes'], []],
 ]
 const SYNC: Wrong[] = [
   ['timeoutMs', span[0], [...span[1], Infinity]],

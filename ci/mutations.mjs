@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CORE } from './mutations/core.mjs'
+import { HANDOVER } from './mutations/handover.mjs'
 import { LIVENESS } from './mutations/liveness.mjs'
 import { PACKAGE } from './mutations/package.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
@@ -30,13 +31,14 @@ const CHECKS = {
   typed: rust(['--test', 'typed'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
   host: rust(['--test', 'host']),
+  handover: rust(['--test', 'faults'], { filter: 'handover' }),
   realtime: rust(['--test', 'realtime'], { crate: 'ringpost', profile: 'ci' }),
   loans: rust(['--test', 'loans'], { crate: 'ringpost' }),
   liveness: rust(['--test', 'liveness']),
   asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),
 }
 
-const FAULTS = [...CORE, ...LIVENESS, ...PACKAGE]
+const FAULTS = [...CORE, ...HANDOVER, ...LIVENESS, ...PACKAGE]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
   const lost = FAULTS

@@ -54,6 +54,7 @@ const SERVER: readonly Wrong[] = [
   ['TypeError', 'helloTimeoutMs', null],
   ['RangeError', 'helloTimeoutMs', 0],
   ['TypeError', 'connectTimeoutMs', 1],
+  ['TypeError', 'takeOver', 1],
 ]
 const CLIENT: readonly Wrong[] = [
   ['TypeError', 'connectTimeoutMs', '1'],

@@ -11,6 +11,7 @@ import { Column, LASTING_MS, type Case, type Row, type Transport } from './case.
 import { bounds } from './rows/bounds.mjs'
 import { missing } from './needs.mjs'
 import { exits } from './rows/exits.mjs'
+import { handover } from './rows/handover.mjs'
 import { basics } from './rows/basics.mjs'
 import { handlers } from './rows/handlers.mjs'
 import { input } from './rows/input.mjs'
@@ -51,6 +52,7 @@ const themes: Record<string, readonly Row[]> = {
   'exhausted resources': exhaustion,
   'bounds for one peer': bounds,
   'exiting processes': exits,
+  'names that are handed over': handover,
 }
 const pattern = new RegExp(chosen.row, 'i')
 const rows = Object.values(themes).flat().filter(({ name }) => pattern.test(name))

@@ -15,6 +15,7 @@ interface Serving {
   server: Server
   accepted: number
   ended: (string | null)[]
+  takenOver: boolean
 }
 
 const servers = new Map<string, Serving>()
@@ -28,7 +29,8 @@ let current = 0
 const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   async listen({ server: name, options }) {
     const server = await createServer(name, toOptions(options))
-    const serving: Serving = { server, accepted: 0, ended: [] }
+    const serving: Serving = { server, accepted: 0, ended: [], takenOver: false }
+    server.on('takenOver', () => (serving.takenOver = true))
     server.on('connection', (connection) => {
       serving.accepted++
       connection.on('error', () => {})
@@ -39,11 +41,12 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     servers.set(name, serving)
   },
   connections({ server }) {
-    const { accepted, ended, server: serving } = servers.get(server)!
+    const { accepted, ended, takenOver, server: serving } = servers.get(server)!
     const [any] = serving.connections
     const dropped = [...serving.connections].map((one) => Object.values(one.stats().peerDropped))
     const peerDropped = [0, 1, 2, 3].map((lane) => dropped.reduce((sum, one) => sum + one[lane], 0))
-    return { accepted, ended, lostWakeups: any?.stats().lostWakeups ?? 0, peerDropped }
+    const lostWakeups = any?.stats().lostWakeups ?? 0
+    return { accepted, ended, lostWakeups, peerDropped, takenOver }
   },
   closeServer({ server: name, drainMs }) {
     const serving = servers.get(name)

@@ -22,6 +22,7 @@ export interface Chosen {
   connectTimeoutMs?: number
   connectionsMax?: number
   helloTimeoutMs?: number
+  takeOver?: boolean
 }
 
 export interface RequestOrder {
@@ -115,6 +116,7 @@ export interface Commands {
     lostWakeups: number
     /** Messages the peers of open connections have dropped, by lane, as reported by them. */
     peerDropped: number[]
+    takenOver: boolean
   }
   closeServer(order: { server: string; drainMs?: number }): null
   connect(order: { server: string; options?: Chosen; waiting?: boolean }): {

@@ -31,6 +31,11 @@ export declare class NativeEngine {
   hot(): { submit(): void, submitOutside(payload: Uint8Array): void, syncArena(memory: ArrayBuffer): void, requestSync(): number | Uint8Array, settle(): void, lookAbandoned(): void, now(): number, wakeAt(ms: number): void, uncaught(error: unknown): void, flushAtExit(): void }
   /** Serves a name. Returns the listener. */
   listen(name: string, options: NativeOptions, listen: NativeListenOptions): number
+  /**
+   * Serves a name in place of the server that does. Returns a link; what becomes of it is an
+   * event.
+   */
+  takeOver(name: string, options: NativeOptions, listen: NativeListenOptions): number
   /** Stops accepting. */
   closeListener(listener: number): void
   /** Connects to a name. Returns the link; what becomes of it is an event. */
@@ -133,6 +138,8 @@ export declare const EVENT_ITEMS_END: number
 
 /** The peer is about to leave. */
 export declare const EVENT_LEAVING: number
+/** A name that was to be taken over is served, by the listener this is about. */
+export declare const EVENT_LISTENING: number
 
 /**
  * Clients can no longer find the server of the listener this is about; the payload gives the
@@ -157,6 +164,12 @@ export declare const EVENT_RESPONSIVE: number
  * when a connection is over.
  */
 export declare const EVENT_SENT: number
+
+/**
+ * A new server has taken over the name of the listener this is about. It belongs to no link,
+ * as above.
+ */
+export declare const EVENT_TAKEN_OVER: number
 
 /** More items are unread than may be: consumed ones have to be reported at once. */
 export declare const EVENT_UNREAD: number

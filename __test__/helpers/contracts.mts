@@ -46,6 +46,8 @@ export interface Seen {
 export type Step = [label: string, step: number]
 
 export const Echo = method<any, any>('echo')
+/** Answers the number of the process. */
+export const WhoServes = method<undefined, number>('who-serves')
 export const EchoBytes = method<Uint8Array, Uint8Array>('echo-bytes', { codec: bytes })
 export const EchoJson = method<any, any>('echo-json', { codec: json })
 /** Answers the doubled number. */

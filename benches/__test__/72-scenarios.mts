@@ -7,6 +7,7 @@ import { stamp } from '../payload.mjs'
 import type { Form, Outcome, Scenario } from '../scenarios/scenario.mjs'
 import { scenarioSuite } from '../suites/scenarios.mjs'
 import { scenario as extremes } from '../scenarios/extremes.mjs'
+import { scenario as handover } from '../scenarios/handover.mjs'
 import { scenario as large } from '../scenarios/large-beside-small.mjs'
 import { scenario as manyToMany } from '../scenarios/many-to-many.mjs'
 import { scenario as underLoad } from '../scenarios/measured-under-load.mjs'
@@ -24,7 +25,7 @@ async function played(scenario: Scenario): Promise<Outcome & { shares: number[] 
   return { ...(await scenario.run(form)), shares }
 }
 
-const PLAYED = [extremes, manyToMany, oversized, tasks, large, thousand, underLoad]
+const PLAYED = [extremes, manyToMany, oversized, tasks, large, thousand, underLoad, handover]
 for (const scenario of PLAYED) {
   test.serial(scenario.title, async (t) => {
     const { failed, repeats, checks, shares } = await played(scenario)

@@ -24,6 +24,7 @@ export const SCENARIOS = [
   'compression',
   'leak-cycles',
   'reconnect',
+  'handover',
   'audio',
   'chaos',
 ] as const

@@ -11,6 +11,7 @@ import {
   checkServerName,
   closeOptions,
   serverOptions,
+  type ServerSettings,
   type Settings,
 } from '../values/options.js'
 import { Endpoint } from '../connection/endpoint.js'
@@ -27,8 +28,7 @@ export async function createServer(
   checkServerName(name)
   const settings = serverOptions(options)
   const runtime = theRuntime()
-  const listener = raised(() => runtime.engine.listen(name, settings.native, settings.listen))
-  const server = new Server(runtime, listener, name, settings)
+  const server = await (settings.takeOver ? takeOver : listen)(runtime, name, settings)
   try {
     // Before the first client is let in, which takes a turn of the loop.
     options?.handlers?.(server)
@@ -37,6 +37,22 @@ export async function createServer(
     throw error
   }
   return server
+}
+
+function listen(runtime: Runtime, name: string, settings: ServerSettings): Server {
+  const listener = raised(() => runtime.engine.listen(name, settings.native, settings.listen))
+  return new Server(runtime, listener, name, settings)
+}
+
+/** Listens once the server that runs has handed the name over. */
+function takeOver(runtime: Runtime, name: string, settings: ServerSettings): Promise<Server> {
+  const link = raised(() => runtime.engine.takeOver(name, settings.native, settings.listen))
+  return new Promise((resolve, reject) => {
+    runtime.takingOver(link, {
+      listening: (listener) => resolve(new Server(runtime, listener, name, settings)),
+      failed: (description) => reject(parseError(description)),
+    })
+  })
 }
 
 class Server
@@ -55,7 +71,7 @@ class Server
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, settings: Settings) {
-    super({ connection: true, error: true, close: true })
+    super({ connection: true, error: true, takenOver: true, close: true })
     this.name = name
     this.#settings = settings
     this.#runtime = runtime
@@ -117,6 +133,12 @@ class Server
     const error = parseError(description)
     if (this.listenerCount('error') > 0) this.announce('error', error)
     else warn(`clients can no longer find the server "${this.name}"`, { error, code: error.code })
+  }
+
+  /** A new server has the name, and all clients that had come before are connected. */
+  takenOver(): void {
+    this.#runtime.notListening(this.#listener)
+    this.announce('takenOver')
   }
 
   close(options?: api.CloseOptions): Promise<void> {

@@ -28,6 +28,16 @@ export interface Acceptor<R extends Receiver> extends Opener<R> {
   accepted(connection: R): void
   /** Clients can no longer find it. */
   nameLost(description: string): void
+  /** They find a new server of the name. */
+  takenOver(): void
+}
+
+/** A name that is being taken over. */
+export interface TakingOver {
+  /** This listener serves it; no client has been accepted. */
+  listening(listener: number): void
+  /** It cannot be taken over; `description` says why. */
+  failed(description: string): void
 }
 
 /** A connection that is being made. */

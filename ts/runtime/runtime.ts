@@ -8,7 +8,7 @@ import type { Inbox } from './inbox.js'
 import { ExitFlush } from './exit-flush.js'
 import { native, openEngine } from '../native.js'
 import { Outbox } from './outbox.js'
-import type { Acceptor, Connecting, Opener, Receiver } from './receiver.js'
+import type { Acceptor, Connecting, Opener, Receiver, TakingOver } from './receiver.js'
 import { SyncArena } from './sync-arena.js'
 import { theThread } from './thread.js'
 
@@ -16,7 +16,9 @@ const {
   EVENT_ACCEPTED,
   EVENT_CLOSED,
   EVENT_CONNECTED,
+  EVENT_LISTENING,
   EVENT_NAME_LOST,
+  EVENT_TAKEN_OVER,
   LINKS_MAX,
   LINK_WORDS,
   STATE_ABANDONED,
@@ -44,6 +46,7 @@ export class Runtime {
   readonly #hot: ReturnType<NativeEngine['hot']>
   readonly #connecting = new Map<number, Connecting<any>>()
   readonly #acceptors = new Map<number, Acceptor<any>>()
+  readonly #takingOver = new Map<number, TakingOver>()
 
   constructor() {
     this.outbox = new Outbox(this.state)
@@ -116,6 +119,18 @@ export class Runtime {
     if (this.#takeConnecting(link)) this.engine.close(link)
   }
 
+  /** A name is being taken over; what becomes of that goes to `takingOver`. */
+  takingOver(link: number, takingOver: TakingOver): void {
+    this.#takingOver.set(link, takingOver)
+    this.hold(1)
+  }
+
+  #takeTakingOver(link: number): TakingOver | undefined {
+    const takingOver = this.#takingOver.get(link)
+    if (this.#takingOver.delete(link)) this.hold(-1)
+    return takingOver
+  }
+
   #takeConnecting(link: number): Connecting<Receiver> | undefined {
     const connecting = this.#connecting.get(link)
     this.#connecting.delete(link)
@@ -144,6 +159,10 @@ export class Runtime {
         return this.#connected(link, inbox.text(at))
       case EVENT_NAME_LOST:
         return this.#acceptors.get(inbox.about(at))?.nameLost(inbox.text(at))
+      case EVENT_LISTENING:
+        return this.#takeTakingOver(link)?.listening(inbox.about(at))
+      case EVENT_TAKEN_OVER:
+        return this.#acceptors.get(inbox.about(at))?.takenOver()
       case EVENT_ACCEPTED:
         return this.#accepted(link, inbox.about(at), inbox.text(at))
       case EVENT_CLOSED:
@@ -190,7 +209,8 @@ export class Runtime {
       connection.hasClosed(description, undelivered)
       return
     }
-    this.#takeConnecting(link)?.failed(description)
+    const pending = this.#takeConnecting(link) ?? this.#takeTakingOver(link)
+    pending?.failed(description)
   }
 }
 

@@ -45,6 +45,12 @@ export interface Settings {
   handlerWaitMs: number
 }
 
+/** Options of a server, complete. */
+export interface ServerSettings extends Settings {
+  listen: NativeListenOptions
+  takeOver: boolean
+}
+
 const ENDPOINT = {
   directory: isString,
   transport: oneOf('sealed', 'portable'),
@@ -73,7 +79,7 @@ const POOL = {
 const SERVER = {
   ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
   ringsMax: record(RINGS, ringCapacity),
-  servingMaxTotal: whole(1, 2 ** 32 - 1),
+  ...{ servingMaxTotal: whole(1, 2 ** 32 - 1), takeOver: isBoolean },
 }
 const REQUEST = {
   ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: isTrace },
@@ -151,7 +157,7 @@ export function poolOptions(options: api.PoolOptions | undefined): PoolSettings 
   return { ...client, ...terms, min, max, idleMs }
 }
 
-export function serverOptions(options: api.ServerOptions | undefined) {
+export function serverOptions(options: api.ServerOptions | undefined): ServerSettings {
   const given = check('server', SERVER, options)
   const listen: NativeListenOptions = {
     connectionsMax: given.connectionsMax ?? CONNECTIONS_DEFAULT,
@@ -159,7 +165,7 @@ export function serverOptions(options: api.ServerOptions | undefined) {
     helloTimeoutMs: given.helloTimeoutMs ?? HELLO_TIMEOUT_MS_DEFAULT,
     servingMaxTotal: given.servingMaxTotal ?? null,
   }
-  return { ...settings(given), listen }
+  return { ...settings(given), listen, takeOver: given.takeOver ?? false }
 }
 
 export const requestOptions = (options: api.RequestOptions) => check('request', REQUEST, options)

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use crate::checksum::{CrcMode, of_frame};
 use crate::compression::pack;
 use crate::doorbell::{Flags, Interest, Sleeper};
-use crate::handshake::{Features, Hello, Reject, Transport, Welcome};
+use crate::handshake::{Features, Handover, Hello, Reject, TakeOver, Transport, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
 use crate::limits::{Agreement, Geometry, Lane, Limits, RINGS};
 use crate::memory::layout::{self, Side};
@@ -146,6 +146,12 @@ fn every_golden_vector_encodes_and_decodes() {
             "welcome" => welcome(&vector),
             "reject" => reject(&vector),
             "ready" => vector.is_socket_frame(control::READY, &[]),
+            "take-over" => take_over(&vector),
+            "handover" => {
+                let handover = Handover { version: vector.small("version") };
+                vector.is_socket_frame(control::HANDOVER, &handover.encode());
+                assert_eq!(Handover::decode(vector.payload()).expect("well-formed"), handover);
+            }
             "layout" => segment(&vector),
             "pad" => {
                 let word = pad_word(vector.small("len"));
@@ -163,7 +169,7 @@ fn every_golden_vector_encodes_and_decodes() {
             other => panic!("no vector is of type {other}"),
         }
     }
-    assert_eq!(seen.len(), 13, "a type of vector has gone: {seen:?}");
+    assert_eq!(seen.len(), 15, "a type of vector has gone: {seen:?}");
 }
 
 fn crc(vector: &Vector) {
@@ -259,6 +265,13 @@ fn reject(vector: &Vector) {
     assert_eq!(reject.versions, vector.versions());
     assert_eq!(reject.reason, vector.text("text"));
     assert_eq!(vector.payload()[..2], vector.small::<u16>("reason").to_le_bytes());
+}
+
+fn take_over(vector: &Vector) {
+    let (version_min, version_max) = vector.versions();
+    let request = TakeOver { version_min, version_max, token: vector.hex("token") };
+    vector.is_socket_frame(control::TAKE_OVER, &request.encode());
+    assert_eq!(TakeOver::decode(vector.payload()).expect("well-formed"), request);
 }
 
 fn segment(vector: &Vector) {

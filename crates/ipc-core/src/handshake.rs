@@ -18,10 +18,12 @@ use crate::memory::layout::NONCE_LEN;
 use crate::memory::named::Address;
 
 mod policy;
+mod takeover;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use policy::Policy;
+pub use takeover::{Handover, TakeOver};
 
 /// The oldest protocol version this build speaks.
 pub const VERSION_MIN: u16 = 1;
@@ -284,7 +286,7 @@ pub struct Reject {
 }
 
 /// The codes a rejection can carry, by their number on the wire minus one.
-const REJECT_CODES: [Code; 7] = [
+const REJECT_CODES: [Code; 8] = [
     Code::Version,
     Code::Feature,
     Code::Token,
@@ -292,6 +294,7 @@ const REJECT_CODES: [Code; 7] = [
     Code::NoSpace,
     Code::NoDescriptors,
     Code::Handshake,
+    Code::NameInUse,
 ];
 
 impl Reject {

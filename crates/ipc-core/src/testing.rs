@@ -8,7 +8,7 @@ use crate::error::Corrupt;
 use crate::ring::heap::HeapRegion;
 use crate::ring::{Consumer, Producer, Region};
 
-pub use crate::handshake::{Features, Hello, Policy, Reject, Welcome};
+pub use crate::handshake::{Features, Handover, Hello, Policy, Reject, TakeOver, Welcome};
 pub use crate::header::{Header, bytes_to_words};
 pub use crate::memory::named::Address;
 pub use crate::option_block::{OptionBlock, Options};

@@ -27,7 +27,7 @@ use crate::describe::{describe, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
 use crate::memory::Memory;
-use crate::records::event::{EVENT_CLOSED, EVENT_REFUSED, EVENT_SENT};
+use crate::records::event::{EVENT_CLOSED, EVENT_LISTENING, EVENT_REFUSED, EVENT_SENT};
 use crate::records::{
     FLAG_OUTSIDE, FLAG_REPLAYED, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED,
     RUN_KEPT, RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES, WINDOW_BYTES,
@@ -280,7 +280,7 @@ impl Inbox {
         if let Some(place) = self.place(link, head, 0, payload.len()) {
             place.copy_from_slice(payload);
         }
-        if head.kind() == EVENT_CLOSED
+        if matches!(head.kind(), EVENT_CLOSED | EVENT_LISTENING)
             && let Some(arena) = self.arena_of(link)
         {
             arena.ended = true;

@@ -152,6 +152,25 @@ impl NativeEngine {
         Ok(listener.0)
     }
 
+    /// Serves a name in place of the server that does. Returns a link; what becomes of it is an
+    /// event.
+    #[napi(catch_unwind)]
+    pub fn take_over(
+        &self,
+        env: Env,
+        name: String,
+        options: NativeOptions,
+        listen: NativeListenOptions,
+    ) -> Result<u32> {
+        let taking = options.into_options().and_then(|options| {
+            let listen = listen.into_options()?;
+            self.binding.inner().engine.take_over(&name, &options, &listen)
+        });
+        let link = taking.map_err(|error| raise(env, &error))?;
+        self.binding.settle();
+        Ok(link.0)
+    }
+
     /// Stops accepting.
     #[napi(catch_unwind)]
     pub fn close_listener(&self, listener: u32) {

@@ -292,6 +292,13 @@ pub mod event {
     /// reason. It belongs to no link, and may be in the arena of any.
     #[napi]
     pub const EVENT_NAME_LOST: u32 = 30;
+    /// A name that was to be taken over is served, by the listener this is about.
+    #[napi]
+    pub const EVENT_LISTENING: u32 = 31;
+    /// A new server has taken over the name of the listener this is about. It belongs to no link,
+    /// as above.
+    #[napi]
+    pub const EVENT_TAKEN_OVER: u32 = 32;
     /// A ping was answered: the id is its number, the count is the milliseconds it took.
     #[napi]
     pub const EVENT_PONG: u32 = 40;

@@ -191,6 +191,33 @@ fn a_server_that_closes_writes_what_waits_and_its_client_sees_a_graceful_end() {
 }
 
 #[test]
+fn a_server_whose_name_is_taken_over_keeps_its_connections() {
+    let meeting = Meeting::new("taken-over");
+    let mut old = meeting.server();
+    let (mut client, _) = meeting.client_of(&mut old);
+    let taking = ServerConfig::new().directory(&meeting.0).take_over(true);
+    let wrong = taking.clone().token("");
+    assert_eq!(Server::bind("demo", &wrong).err().unwrap().code(), Code::InvalidArgument);
+    let binding = std::thread::spawn(move || Server::bind("demo", &taking).unwrap());
+    let mut changes = Vec::new();
+    while changes.is_empty() {
+        old.turn(PATIENCE).unwrap();
+        changes = old.changes();
+    }
+    assert!(matches!(changes[..], [Change::TakenOver]), "{changes:?}");
+    let mut young = binding.join().unwrap();
+    let (late, _) = meeting.client_of(&mut young);
+    old.handle("who", |_, _| Ok(Answer::Now));
+    let (stopper, running) = run(old);
+    bounded(&mut client, |client| client.request("who", b"", &PLAIN)).unwrap();
+    stopper.stop();
+    drop(running.join().unwrap());
+    assert_eq!(std::fs::read_dir(&meeting.0).unwrap().count(), 2);
+    drop((late, young));
+    assert_eq!(std::fs::read_dir(&meeting.0).unwrap().count(), 0);
+}
+
+#[test]
 fn a_wait_for_the_end_can_be_stopped() {
     let meeting = Meeting::new("stopped");
     let mut server = meeting.server();

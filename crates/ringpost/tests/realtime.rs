@@ -461,6 +461,19 @@ fn receive(link: &mut Link) -> Vec<u8> {
 }
 
 #[test]
+fn a_name_that_is_taken_over_is_waited_at_no_more() {
+    let meeting = Meeting::new(Transport::Sealed);
+    let config = ServerConfig::from(&meeting.options);
+    let taking = config.clone().take_over(true);
+    let refused = Link::accept("band", &taking, WAIT_POLICY).err().unwrap();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let accepting = std::thread::spawn(move || Link::accept("band", &config, WAIT_POLICY).err());
+    eventually("it listens", || meeting.path("band.sock").exists());
+    let _server = blocking::Server::bind("band", &taking).unwrap();
+    assert_eq!(accepting.join().unwrap().unwrap().code(), Code::NameInUse);
+}
+
+#[test]
 fn two_threads_poll_each_other() {
     two_processes::watch_dog();
     for transport in TRANSPORTS {

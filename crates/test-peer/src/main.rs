@@ -5,6 +5,7 @@
 
 mod malicious;
 mod malicious_server;
+mod malicious_takeover;
 mod methods;
 mod requests;
 mod serving;

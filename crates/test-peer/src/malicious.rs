@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::wire::{Answer, Failure};
-use crate::{State, lock, malicious_server, wire};
+use crate::{State, lock, malicious_server, malicious_takeover, wire};
 
 /// How long a malicious peer waits for its victim.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -46,6 +46,11 @@ pub enum Order {
         /// The identities of another session and engine, in hexadecimal.
         session: Option<String>,
         engine: Option<String>,
+    },
+    /// Asks a server for its name in the given way.
+    TakeOver {
+        path: String,
+        how: String,
     },
     Frame(FrameOrder),
     Word {
@@ -156,6 +161,9 @@ pub async fn execute(state: &Arc<State>, order: Order) -> Answer {
             let names = (name(session), name(engine));
             let state = Arc::clone(state);
             malicious_server::serve(&path, &transport, &answer, names, state).map_err(failed)
+        }
+        Order::TakeOver { path, how } => {
+            malicious_takeover::ask(state, &path, &how).map_err(failed)
         }
         Order::Frame(order) => {
             let peer = state.malicious(order.peer)?;

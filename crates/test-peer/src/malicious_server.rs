@@ -5,6 +5,7 @@ use std::io::{Read, Result, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use ipc_core::testing::layout::{self, Side};
@@ -14,7 +15,7 @@ use rustix::fs::{FlockOperation, MemfdFlags, SealFlags};
 use serde_json::{Value, json};
 
 use crate::malicious::{MaliciousPeer, Shared, rejection};
-use crate::{State, lock, wire};
+use crate::{State, lock, malicious_takeover, wire};
 
 /// The session and engine it claims.
 type Names = (SessionId, EngineId);
@@ -31,11 +32,18 @@ pub fn serve(
     fs::set_permissions(path, Permissions::from_mode(0o666))?;
     let (number, transport, answer) =
         (state.number(), wire::transport(transport), answer.to_owned());
+    let path = PathBuf::from(path);
     std::thread::spawn(move || {
         let Ok((socket, _)) = listener.accept() else { return };
         let mut peer = MaliciousPeer::new(socket).expect("a socket");
         // The row checks how the client fails.
-        let played = play(&mut peer, transport, &answer, names);
+        let played = match peer.receive() {
+            Ok(Some((control::TAKE_OVER, ..))) => {
+                malicious_takeover::answer(&peer, &path, &listener, &answer)
+            }
+            Ok(Some((_, hello, _))) => play(&mut peer, &hello, transport, &answer, names),
+            _ => Ok(()),
+        };
         if played.is_ok() {
             lock(&state.malicious).insert(number, Arc::new(Mutex::new(peer)));
         }
@@ -43,9 +51,14 @@ pub fn serve(
     Ok(json!({ "peer": number }))
 }
 
-fn play(peer: &mut MaliciousPeer, transport: Transport, answer: &str, names: Names) -> Result<()> {
-    let Some((_, hello, _)) = peer.receive()? else { return Ok(()) };
-    let hello = Hello::decode(&hello).map_err(std::io::Error::other)?;
+fn play(
+    peer: &mut MaliciousPeer,
+    hello: &[u8],
+    transport: Transport,
+    answer: &str,
+    names: Names,
+) -> Result<()> {
+    let hello = Hello::decode(hello).map_err(std::io::Error::other)?;
     match answer {
         "version" => peer.send_frame(control::REJECT, &rejection(Code::Version).encode(), &[]),
         "feature" => peer.send_frame(control::REJECT, &rejection(Code::Feature).encode(), &[]),

@@ -20,6 +20,7 @@ pub struct Serving {
 struct Connections {
     accepted: u32,
     ended: Vec<Option<&'static str>>,
+    taken_over: bool,
 }
 
 pub async fn listen(state: &Arc<State>, listen: Listen) -> Answer {
@@ -36,6 +37,7 @@ pub async fn listen(state: &Arc<State>, listen: Listen) -> Answer {
                 Change::Closed(_, error) => {
                     counted.ended.push(error.map(|error| error.code().as_str()));
                 }
+                Change::TakenOver => counted.taken_over = true,
                 _ => {}
             }
         }
@@ -66,7 +68,7 @@ pub fn connections(state: &State, server: &str) -> Answer {
     let servers = lock(&state.servers);
     let serving = servers.get(server).ok_or_else(|| Failure::mistake("no such server"))?;
     let connections = lock(&serving.connections).clone();
-    let Connections { accepted, ended } = connections;
+    let Connections { accepted, ended, taken_over } = connections;
     let lost_wakeups = serving.server.engine_stats().lost_wakeups;
     let mut dropped = [0; 4];
     for (link, _) in serving.server.peers() {
@@ -78,6 +80,7 @@ pub fn connections(state: &State, server: &str) -> Answer {
         "ended": ended,
         "lostWakeups": lost_wakeups,
         "peerDropped": dropped,
+        "takenOver": taken_over,
     }))
 }
 

@@ -240,6 +240,8 @@ pub struct Chosen {
     unresponsive_after_ms: Option<u64>,
     connections_max: Option<usize>,
     hello_timeout_ms: Option<u64>,
+    #[serde(default)]
+    take_over: bool,
 }
 
 #[derive(Deserialize)]
@@ -318,6 +320,7 @@ impl Chosen {
 
     pub fn server(&self) -> ServerConfig {
         let mut config = ServerConfig::from(self.options()).listen(self.listen());
+        config = config.take_over(self.take_over);
         set(&mut config.timeout, self.timeout_ms.map(Duration::from_millis));
         config
     }

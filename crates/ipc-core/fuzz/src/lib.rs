@@ -16,6 +16,8 @@ pub fn directory() -> PathBuf {
 #[derive(Default)]
 pub struct Application {
     pub connected: Option<LinkId>,
+    /// A new server has taken the name over.
+    pub taken_over: bool,
     /// How often each link was closed.
     pub closed: BTreeMap<LinkId, u32>,
     /// How often each request of this side had an outcome.
@@ -92,6 +94,7 @@ impl Host for Application {
             Event::Connected { link, .. } | Event::Accepted { link, .. } => {
                 self.connected = Some(link);
             }
+            Event::TakenOver { .. } => self.taken_over = true,
             Event::Ended { id, .. } => *self.outcomes.entry(id).or_default() += 1,
             Event::Closed { link, .. } => {
                 *self.closed.entry(link).or_default() += 1;

@@ -8,7 +8,9 @@ use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use ipc_core::testing::{Features, Header, Hello, Policy, Reject, Welcome, control};
+use ipc_core::testing::{
+    Features, Handover, Header, Hello, Policy, Reject, TakeOver, Welcome, control,
+};
 use ipc_core::{CrcMode, Engine, Kind, Limits, ListenOptions, Options, RINGS};
 use ipc_core_fuzz::{Application, directory};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -32,8 +34,20 @@ enum Role {
 #[derive(Arbitrary, Debug)]
 enum Frame {
     /// A HELLO that may well be taken.
-    Hello { versions: (u8, u8), features: (u8, u8), crc: u8, ring: u8, pending: u16, token: u8 },
-    Sealed { word: u8, payload: Vec<u8> },
+    Hello {
+        versions: (u8, u8),
+        features: (u8, u8),
+        crc: u8,
+        ring: u8,
+        pending: u16,
+        token: u8,
+    },
+    Sealed {
+        word: u8,
+        payload: Vec<u8>,
+    },
+    /// A server that may well get the name.
+    TakeOver,
     Bytes(Vec<u8>),
 }
 
@@ -46,9 +60,17 @@ impl Frame {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
             Self::Sealed { word, payload } => {
-                let words = [control::HELLO, control::WELCOME, control::REJECT, control::READY];
+                let words = [
+                    control::HELLO,
+                    control::WELCOME,
+                    control::REJECT,
+                    control::READY,
+                    control::TAKE_OVER,
+                    control::HANDOVER,
+                ];
                 sealed(words[usize::from(*word) % words.len()], payload)
             }
+            Self::TakeOver => sealed(control::TAKE_OVER, &TakeOver::new(Vec::new()).encode()),
             Self::Hello { versions, features, crc, ring, pending, token } => {
                 let hello = Hello {
                     version_min: versions.0.into(),
@@ -112,6 +134,11 @@ fn decode(payload: &[u8]) {
         limits: Limits::DEFAULT,
         token: None,
     };
+    if let (Ok(consent), Ok(request)) = (policy.consent(payload), TakeOver::decode(payload)) {
+        assert!((request.version_min..=request.version_max).contains(&consent.version));
+        assert_eq!(TakeOver::decode(&request.encode()).unwrap(), request);
+    }
+    let _ = Handover::decode(payload);
     let terms = policy.negotiate(payload);
     if let Ok(hello) = Hello::decode(payload) {
         assert_eq!(Hello::decode(&hello.encode()).unwrap(), hello);
@@ -143,6 +170,10 @@ fn talk_to_server(meeting: &mut Meeting, frames: &[Frame]) {
     say(stream, frames, &mut meeting.server, &mut application);
     let ends = u32::from(application.connected.is_some());
     assert_eq!(application.closed.values().sum::<u32>(), ends);
+    if application.taken_over {
+        // Nothing holds what was handed over any more.
+        meeting.server.listen("server", &meeting.options, &ListenOptions::default()).unwrap();
+    }
 }
 
 fn talk_to_client(meeting: &mut Meeting, frames: &[Frame]) {

@@ -85,6 +85,7 @@ impl Engine {
             policy: &listener.policy,
             connections_max: listener.options.connections_max,
             connections: listener.connections(),
+            lendable: listener.lendable(),
         });
         let was_silent = connecting.is_silent();
         let progress = connecting.proceed(reception.as_ref(), self.id);
@@ -95,8 +96,21 @@ impl Engine {
             Ok(Progress::Waiting) => false,
             Ok(Progress::Agreed(agreed)) => {
                 self.open(key, agreed, host);
+                self.finish_handover(listener, host);
                 true
             }
+            Ok(Progress::Lent) => {
+                if let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) {
+                    listener.lend(key);
+                }
+                false
+            }
+            Ok(Progress::LetGo) => {
+                self.let_go(key, host);
+                false
+            }
+            // No server sends what a new one asks a server for.
+            Ok(Progress::Offered(_)) => false,
             Err(error) => {
                 self.fail_handshake(key, error, now.get(), host);
                 false
@@ -164,7 +178,7 @@ impl Engine {
                     Some(offered) => (offered.session, true),
                     None => return false,
                 },
-                Entry::Dialing(_) => return false,
+                Entry::TakingOver(_) | Entry::Dialing(_) => return false,
             };
             other != key && other_is_server != is_server && session == peer.session
         })
@@ -175,7 +189,7 @@ impl Engine {
         else {
             return;
         };
-        let (is_client, is_dialed) = (listener.is_none(), dial.is_some());
+        let (listener, is_dialed) = (*listener, dial.is_some());
         self.stats.handshakes_failed += 1;
         tracing::debug!(code = error.code().as_str(), "handshake failed");
         let failed = if is_dialed {
@@ -185,10 +199,10 @@ impl Engine {
             self.drop_handshake(key);
             Err(error)
         };
-        if let Err(error) = failed
-            && is_client
-        {
-            host.event(Event::not_connected(LinkId(key), Some(error)));
+        match (listener, failed) {
+            (None, Err(error)) => host.event(Event::not_connected(LinkId(key), Some(error))),
+            (None, Ok(())) => {}
+            (through, _) => self.finish_handover(through, host),
         }
     }
 
@@ -237,6 +251,9 @@ impl Engine {
             return Time::NEVER;
         };
         if connecting.deadline <= now.get() {
+            if connecting.is_lending() {
+                return self.withdraw(key, now, host);
+            }
             let message = "the handshake did not end in time";
             self.fail_handshake(key, Error::new(Code::Timeout, message), now.get(), host);
             return Time::NEVER;

@@ -11,7 +11,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub(super) struct Claim {
     bound: Option<FileId>,
     /// A forked child inherits this value, but the name is not its to give up.
     creator: u32,
+    /// Another process holds the name as well, or alone by now: the files are not to be removed.
+    lent: bool,
 }
 
 /// How a claim stands.
@@ -78,10 +80,47 @@ impl Claim {
                 },
             }
         };
-        let creator = std::process::id();
-        let mut this = Self { directory, name: name.into(), lock, bound: None, creator };
+        let mut this = Self::new(directory, name, lock);
         let socket = this.bind_locked()?;
         Ok((this, socket))
+    }
+
+    fn new(directory: Directory, name: &str, lock: Lock) -> Self {
+        let creator = std::process::id();
+        Self { directory, name: name.into(), lock, bound: None, creator, lent: false }
+    }
+
+    /// The claim of a server that hands its name over, out of what it has sent: a socket that
+    /// listens where the one of that name is, and the lock, locked. It is lent until the other
+    /// has let go.
+    pub fn adopt(
+        directory: Directory,
+        name: &str,
+        socket: &Listening,
+        lock: OwnedFd,
+    ) -> Result<Self> {
+        let lock = Lock::adopt(&directory, name, lock)?;
+        let mut this = Self::new(directory, name, lock);
+        this.lent = true;
+        let path = this.socket_path();
+        let failed = |cause| Error::system(listening_at(&path), cause);
+        let listens_at = socket::listens_at(socket).map_err(failed)?;
+        this.bound = listens_at.and_then(|path| FileId::at(&path));
+        if this.is_socket_there() {
+            return Ok(this);
+        }
+        let message = format!("the socket that came does not listen at {}", path.display());
+        Err(Error::new(Code::Handshake, message))
+    }
+
+    /// Whether another process holds the name as well, from now on.
+    pub fn set_lent(&mut self, lent: bool) {
+        self.lent = lent;
+    }
+
+    /// What holds the name.
+    pub fn lock(&self) -> BorrowedFd<'_> {
+        self.lock.file.as_fd()
     }
 
     /// Its directory and the files in it.
@@ -198,7 +237,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.creator != std::process::id() {
+        if self.lent || self.creator != std::process::id() {
             return;
         }
         let lock = self.lock_path();
@@ -254,7 +293,7 @@ pub(super) fn clear(directory: &Directory, name: &str) -> bool {
 /// A lock that is held. The kernel drops it with its process, so a name that cannot be locked is
 /// held by a living process, and a name that can be is free whatever files are left.
 struct Lock {
-    _file: File,
+    file: File,
     id: FileId,
 }
 
@@ -278,9 +317,25 @@ impl Lock {
                 if !is_marked(&file) {
                     mark(&file);
                 }
-                return Ok(Some(Self { _file: file, id }));
+                return Ok(Some(Self { file, id }));
             }
         }
+    }
+
+    /// The lock of `name` that another process has sent. It is one open file with the other's, and
+    /// so is locked as long as either has it.
+    fn adopt(directory: &Directory, name: &str, lock: OwnedFd) -> Result<Self> {
+        let path = directory.lock_path(name);
+        let failed = |cause| Error::system(format_args!("locking {}", path.display()), cause);
+        let id = FileId::of(&lock).map_err(failed)?;
+        // Where it is locked already, this changes nothing.
+        let is_held = FileId::at(&path) == Some(id)
+            && rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if is_held {
+            return Ok(Self { file: lock.into(), id });
+        }
+        let message = format!("the file that came does not lock {}", path.display());
+        Err(Error::new(Code::Handshake, message))
     }
 }
 

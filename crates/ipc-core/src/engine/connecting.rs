@@ -1,5 +1,7 @@
 //! A connection in the making: the handshake's frames on the socket, in both roles.
 
+mod lending;
+
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -9,12 +11,15 @@ use super::os::credentials;
 use super::os::socket::{Attempt, HandshakeSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::handshake::{EngineId, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Welcome};
+use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
 use crate::session::control;
+use crate::sys::kill_point;
 use crate::time::Time;
+
+const SENDING: &str = "sending a handshake frame";
 
 /// Everything a link is made of once both sides agree.
 pub(super) struct Agreed {
@@ -29,6 +34,12 @@ pub(super) enum Progress {
     Waiting,
     /// Both sides agree.
     Agreed(Agreed),
+    /// A server has sent its name to a new one.
+    Lent,
+    /// The new server has it.
+    LetGo,
+    /// A new server was sent what it asked for.
+    Offered(Vec<OwnedFd>),
 }
 
 /// What a server offers to a client.
@@ -37,6 +48,8 @@ pub(super) struct Reception<'a> {
     /// Connections it may have, and those it has already or has agreed to.
     pub connections_max: usize,
     pub connections: usize,
+    /// What a new server is given; see [`Listener::lendable`](super::listener::Listener::lendable).
+    pub lendable: Option<[BorrowedFd<'a>; 2]>,
 }
 
 impl Reception<'_> {
@@ -57,11 +70,13 @@ pub(super) struct Handshaking {
     /// Given up then.
     pub deadline: Time,
     incoming: Vec<u8>,
-    /// The descriptor that came with a WELCOME.
-    memory: Option<OwnedFd>,
+    /// What came beside a WELCOME or a HANDOVER.
+    descriptors: Vec<OwnedFd>,
     stage: Stage,
     /// A server has agreed to it, so that it counts.
     is_welcomed: bool,
+    /// All that the peer has sent was read, and its end.
+    has_ended: bool,
 }
 
 enum Stage {
@@ -73,6 +88,12 @@ enum Stage {
     AwaitingHello,
     /// A server that sent WELCOME.
     AwaitingReady { segment: Segment, peer: Peer },
+    /// A server that has sent its name to a new one.
+    Lending,
+    /// A new server that has asked for the name.
+    AwaitingHandover,
+    /// The same, which has said that it takes the name, but perhaps too late.
+    AwaitingEnd,
     /// Over.
     Done,
 }
@@ -100,12 +121,21 @@ impl Handshaking {
 
     /// Refuses a client before reading anything from it. It may or may not read the reason.
     pub fn refuse(socket: &HandshakeSocket, error: &Error) {
-        let _ = send(socket, control::REJECT, &Reject::of(error).encode(), None);
+        let _ = send(socket, control::REJECT, &Reject::of(error).encode(), &[]);
     }
 
     fn new(socket: HandshakeSocket, deadline: Time, stage: Stage) -> Self {
-        let (incoming, memory) = (Vec::new(), None);
-        Self { socket, pid: 0, uid: 0, deadline, incoming, memory, stage, is_welcomed: false }
+        Self {
+            socket,
+            pid: 0,
+            uid: 0,
+            deadline,
+            incoming: Vec::new(),
+            descriptors: Vec::new(),
+            stage,
+            is_welcomed: false,
+            has_ended: false,
+        }
     }
 
     /// The control socket.
@@ -165,7 +195,7 @@ impl Handshaking {
         }
         let hello = hello.clone();
         self.check_user("the server")?;
-        match send(&self.socket, control::HELLO, &hello.encode(), None) {
+        match send(&self.socket, control::HELLO, &hello.encode(), &[]) {
             // A server that closed at once may have left the reason to read.
             Err(error) if error.code() == Code::Handshake => {}
             sent => sent?,
@@ -190,16 +220,35 @@ impl Handshaking {
                     self.stage = answer.inspect_err(|error| Self::refuse(&self.socket, error))?;
                     self.is_welcomed = true;
                 }
+                (Stage::AwaitingHello, control::TAKE_OVER) => {
+                    let reception = reception.ok_or_else(gone)?;
+                    let lent = self.lend(&payload, reception);
+                    lent.inspect_err(|error| Self::refuse(&self.socket, error))?;
+                    self.stage = Stage::Lending;
+                    return Ok(Progress::Lent);
+                }
+                (Stage::Lending, control::READY) => {
+                    kill_point("confirmed");
+                    return Ok(Progress::LetGo);
+                }
+                (Stage::AwaitingHandover, control::HANDOVER) => {
+                    Handover::decode(&payload)?;
+                    self.stage = Stage::AwaitingHandover;
+                    return Ok(Progress::Offered(std::mem::take(&mut self.descriptors)));
+                }
                 (Stage::AwaitingReady { mut segment, peer }, control::READY) => {
                     segment.forget_name();
                     return Ok(agreed(Side::Server, segment, peer));
                 }
                 (Stage::AwaitingWelcome(hello), control::WELCOME) => {
                     let (segment, peer) = self.attach(&payload, &hello)?;
-                    send(&self.socket, control::READY, &[], None)?;
+                    send(&self.socket, control::READY, &[], &[])?;
                     return Ok(agreed(Side::Client, segment, peer));
                 }
-                (Stage::AwaitingWelcome(_), control::REJECT) => {
+                (
+                    Stage::AwaitingWelcome(_) | Stage::AwaitingHandover | Stage::AwaitingEnd,
+                    control::REJECT,
+                ) => {
                     return Err(Reject::decode(&payload)?.into_error());
                 }
                 (_, code) => {
@@ -231,7 +280,8 @@ impl Handshaking {
             engine,
             address: handle.address().cloned(),
         };
-        send(&self.socket, control::WELCOME, &welcome.encode(), handle.descriptor())?;
+        let memory = handle.descriptor();
+        send(&self.socket, control::WELCOME, &welcome.encode(), memory.as_slice())?;
         let peer = self.peer(session, hello.engine, &welcome);
         Ok(Stage::AwaitingReady { segment, peer })
     }
@@ -240,7 +290,7 @@ impl Handshaking {
         let welcome = Welcome::decode(welcome)?;
         welcome.check(hello)?;
         let peer = self.peer(welcome.session, welcome.engine, &welcome);
-        let handle = match (self.memory.take(), welcome.address) {
+        let handle = match (self.descriptors.pop(), welcome.address) {
             (Some(memory), None) => Handle::Descriptor(memory),
             (None, Some(address)) => Handle::Address(address),
             (None, None) => return Err(beside("no descriptor")),
@@ -314,22 +364,34 @@ impl Handshaking {
         Ok(Some((header.code(), payload)))
     }
 
-    /// Reads on. A descriptor is taken in the one place where one belongs, beside the first bytes
-    /// of a WELCOME. Returns whether anything has come.
+    /// Reads on. Descriptors are taken in the two places where they belong, beside the first bytes
+    /// of a WELCOME or of a HANDOVER. Returns whether anything has come.
     fn read_more(&mut self) -> Result<bool> {
         let mut bytes = [0; HEADER_LEN + PAYLOAD_LEN_MAX];
-        let takes_one = matches!(self.stage, Stage::AwaitingWelcome(_))
-            && self.incoming.is_empty()
-            && self.memory.is_none();
-        let received = self.socket.receive(&mut bytes, takes_one);
-        match received.map_err(|cause| Error::system("reading a handshake frame", cause))? {
-            Received::Bytes(len, descriptor) => {
-                self.memory = descriptor.or(self.memory.take());
+        let taken_max = match self.stage {
+            _ if !(self.incoming.is_empty() && self.descriptors.is_empty()) => 0,
+            Stage::AwaitingWelcome(_) => 1,
+            Stage::AwaitingHandover => 2,
+            _ => 0,
+        };
+        let received = match self.socket.receive(&mut bytes, taken_max) {
+            // What has come decides whose the name is, so that it is read again.
+            Err(_) if self.is_lending() => Received::Nothing,
+            received => {
+                received.map_err(|cause| Error::system("reading a handshake frame", cause))?
+            }
+        };
+        match received {
+            Received::Bytes(len, mut descriptors) => {
+                self.descriptors.append(&mut descriptors);
                 self.incoming.extend_from_slice(&bytes[..len]);
                 Ok(true)
             }
             Received::Nothing => Ok(false),
-            Received::End => Err(gone()),
+            Received::End => {
+                self.has_ended = true;
+                Err(gone())
+            }
             Received::Excess => Err(beside("other descriptors than belong")),
         }
     }
@@ -344,11 +406,11 @@ fn send(
     socket: &HandshakeSocket,
     code: u16,
     payload: &[u8],
-    descriptor: Option<BorrowedFd<'_>>,
+    descriptors: &[BorrowedFd<'_>],
 ) -> Result<()> {
     let header = Header::new(Kind::Control, code, 0).with_len(payload.len());
-    let sent = socket.send([&header.to_bytes(payload), payload], descriptor);
-    match sent.map_err(|cause| Error::system("sending a handshake frame", cause))? {
+    let sent = socket.send([&header.to_bytes(payload), payload], descriptors);
+    match sent.map_err(|cause| Error::system(SENDING, cause))? {
         true => Ok(()),
         false => Err(gone()),
     }
@@ -365,12 +427,12 @@ fn broken(corrupt: Corrupt) -> Error {
 }
 
 #[cold]
-fn beside(what: &str) -> Error {
+pub(super) fn beside(what: &str) -> Error {
     Error::new(Code::Handshake, format!("{what} came beside a handshake frame"))
 }
 
 #[cold]
-fn barred_by(door: &Door, name: &str) -> Error {
+pub(super) fn barred_by(door: &Door, name: &str) -> Error {
     let path = door.directory.socket_path(name);
     let message = format!(
         "this user may not connect to {}: its mode has to be 600, and that of its directory 700",

@@ -315,6 +315,11 @@ impl Engine {
                 self.warm(key);
                 true
             }
+            Some(Entry::TakingOver(_)) => {
+                let due = self.pursue(key, now, host);
+                self.due = self.due.min(due);
+                false
+            }
             None => false,
         }
     }
@@ -344,6 +349,7 @@ impl Engine {
                 }
                 Some(Entry::Handshaking { .. }) => self.expire_handshake(key, now, host),
                 Some(Entry::Dialing(_)) => self.expire_dial(key, now, host),
+                Some(Entry::TakingOver(_)) => self.pursue(key, now, host),
                 None => Time::NEVER,
             };
             self.due = self.due.min(due);

@@ -62,6 +62,20 @@ pub enum Event<'a> {
         /// Who it is.
         peer: &'a Peer,
     },
+    /// A name that [`take_over`](super::Engine::take_over) asked for is served; clients are
+    /// accepted from the next drive on.
+    Listening {
+        /// What asked for it, which is over.
+        link: LinkId,
+        /// The server.
+        listener: ListenerId,
+    },
+    /// A new server has taken the name over. All clients that had come before are connected, and
+    /// those connections stay; the listener is closed.
+    TakenOver {
+        /// The server whose name it was.
+        listener: ListenerId,
+    },
     /// Clients do not find a server any more: its files were removed, and another has taken its
     /// name, or they could not be put back; or none can be let in. Its connections stay; it is
     /// closed.

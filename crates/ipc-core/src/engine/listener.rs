@@ -1,7 +1,7 @@
 //! A server's name and socket, and its unfinished handshakes.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,16 @@ const REFUSALS_MAX: usize = 4096;
 /// away with.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How far a listener has been handed over to a new server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lending {
+    Nobody,
+    /// The new server of this handshake was sent the name, and has not taken it yet.
+    To(Key),
+    /// It has taken it.
+    Over,
+}
+
 pub(super) struct Listener {
     /// The name, and the files it consists of. First, so that it goes before the socket: as long as
     /// that is open, no other file can be taken for it.
@@ -38,6 +48,7 @@ pub(super) struct Listener {
     pub workload: Option<Arc<Workload>>,
     /// Open connections that came through here.
     pub links: usize,
+    lending: Lending,
     /// Clients that were sent WELCOME and are not ready yet.
     welcomed: usize,
     /// Clients that have not sent HELLO, the oldest first.
@@ -64,11 +75,49 @@ impl Listener {
             bounds,
             workload: options.serving_max.map(|max| Arc::new(Workload::new(max))),
             links: 0,
+            lending: Lending::Nobody,
             welcomed: 0,
             awaiting_hello: VecDeque::new(),
             paused_until: None,
             reserve: socket::spare_descriptor(),
         }
+    }
+
+    /// What a new server needs to take the name over, unless another is doing so: the socket and
+    /// the lock.
+    pub fn lendable(&self) -> Option<[BorrowedFd<'_>; 2]> {
+        let is_free = self.lending == Lending::Nobody;
+        is_free.then(|| [self.socket.as_fd(), self.maintenance.claim().lock()])
+    }
+
+    /// It was sent to the new server of this handshake, which has not taken it yet.
+    pub fn lend(&mut self, to: Key) {
+        self.lending = Lending::To(to);
+        self.maintenance.claim_mut().set_lent(true);
+    }
+
+    /// A handshake is over. If it was with a new server, that has not taken the name.
+    fn take_back(&mut self, from: Key) {
+        if self.lending == Lending::To(from) {
+            self.lending = Lending::Nobody;
+            self.maintenance.claim_mut().set_lent(false);
+        }
+    }
+
+    /// The new server has the name.
+    pub fn let_go(&mut self) {
+        self.lending = Lending::Over;
+        self.maintenance.end();
+    }
+
+    /// Whether another server has the name, and all that came here have an open connection or none.
+    pub fn is_finished(&self) -> bool {
+        self.lending == Lending::Over && self.welcomed == 0 && self.awaiting_hello.is_empty()
+    }
+
+    /// Accepts nothing before this time.
+    pub fn pause(&mut self, until: Time) {
+        self.paused_until = Some(until);
     }
 
     /// Connections there are, and those that were agreed to.
@@ -81,11 +130,7 @@ impl Listener {
         let mut accepted = Vec::new();
         while accepted.len() < ACCEPTS_MAX {
             match socket::accept(&self.socket) {
-                Ok(socket) if self.connections() >= self.options.connections_max => {
-                    let max = self.options.connections_max;
-                    let message = format!("the server has its {max} connections");
-                    Handshaking::refuse(&socket, &Error::new(Code::TooManyConnections, message));
-                }
+                // Also of one that has its connections: it may be a new server.
                 Ok(socket) => accepted.push(socket),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::AGAIN) => break,
@@ -150,6 +195,7 @@ impl Listener {
 
     /// A connecting has ended, one way or the other.
     pub fn forget(&mut self, connecting: Key, was_welcomed: bool) {
+        self.take_back(connecting);
         if was_welcomed {
             self.welcomed -= 1;
         } else {

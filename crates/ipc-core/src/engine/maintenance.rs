@@ -71,6 +71,20 @@ impl Maintenance {
         this
     }
 
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    pub fn claim_mut(&mut self) -> &mut Claim {
+        &mut self.claim
+    }
+
+    /// Ends: the files are another's to keep.
+    pub fn end(&mut self) {
+        self.watch = None;
+        self.check_at = Time::NEVER;
+    }
+
     pub fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
     }

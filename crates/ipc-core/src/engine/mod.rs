@@ -23,6 +23,7 @@ mod connecting;
 mod dialing;
 mod directory;
 mod drive;
+mod handover;
 mod host;
 mod leftovers;
 mod link;
@@ -65,6 +66,7 @@ pub use wait_policy::WaitPolicy;
 
 use connecting::Handshaking;
 use dialing::Dial;
+use handover::TakingOver;
 use link::Link;
 use listener::Listener;
 use names::Names;
@@ -102,6 +104,7 @@ enum Entry {
     },
     /// Between two attempts to connect.
     Dialing(Box<Dial>),
+    TakingOver(Box<TakingOver>),
     Link(Box<Link>),
 }
 
@@ -370,6 +373,10 @@ impl Engine {
                 self.drop_handshake(link.0);
                 host.event(Event::not_connected(link, None));
             }
+            Some(Entry::TakingOver(_)) => {
+                self.abandon(link.0);
+                host.event(Event::not_connected(link, None));
+            }
             None => {}
         }
     }
@@ -379,7 +386,7 @@ impl Engine {
     pub fn break_off(&mut self, link: LinkId, error: Error) {
         match self.entries.get_mut(link.0) {
             Some(Entry::Link(found)) => found.break_off(error),
-            Some(Entry::Handshaking { .. } | Entry::Dialing(_)) | None => return,
+            _ => return,
         }
         self.warm(link.0);
     }

@@ -1,6 +1,6 @@
 //! What a server offers, and the terms it finds with a client.
 
-use super::{Features, Hello, Transport, VERSION_MAX, VERSION_MIN};
+use super::{Features, Handover, Hello, TakeOver, Transport, VERSION_MAX, VERSION_MIN};
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 use crate::limits::{Agreement, Geometry, Limits, RINGS};
@@ -40,15 +40,7 @@ pub struct Terms {
 impl Policy {
     /// Finds the terms, or the reason why there are none, with the ranges of both sides.
     pub fn negotiate(&self, payload: &[u8]) -> Result<Terms> {
-        if let Some((low, high)) = Hello::versions(payload)
-            && (high < VERSION_MIN || low > VERSION_MAX)
-        {
-            let message = format!(
-                "the client speaks protocol versions {low} to {high}, \
-                 the server {VERSION_MIN} to {VERSION_MAX}"
-            );
-            return Err(Error::new(Code::Version, message));
-        }
+        check_versions(payload)?;
         let hello = Hello::decode(payload)?;
         if !self.features.contains(hello.required) {
             let (required, have) = (hello.required.0, self.features.0);
@@ -56,11 +48,7 @@ impl Policy {
                 format!("the client requires features {required:#x}, the server has {have:#x}");
             return Err(Error::new(Code::Feature, message));
         }
-        if let Some(token) = &self.token
-            && !equal_in_constant_time(token, &hello.token)
-        {
-            return Err(Error::new(Code::Token, "the token is missing or wrong"));
-        }
+        self.check_token(&hello.token)?;
         let shared = Features(self.features.0 & hello.offered.0);
         let transport = [Transport::Sealed, Transport::Portable]
             .into_iter()
@@ -100,6 +88,37 @@ impl Policy {
             },
         })
     }
+
+    /// Whether the name may go to a new server, which has to know what a client has to.
+    pub fn consent(&self, payload: &[u8]) -> Result<Handover> {
+        check_versions(payload)?;
+        let TakeOver { version_max, token, .. } = TakeOver::decode(payload)?;
+        self.check_token(&token)?;
+        Ok(Handover { version: VERSION_MAX.min(version_max) })
+    }
+
+    fn check_token(&self, found: &[u8]) -> Result<()> {
+        match &self.token {
+            Some(token) if !equal_in_constant_time(token, found) => {
+                Err(Error::new(Code::Token, "the token is missing or wrong"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The first fields of HELLO and of TAKE_OVER.
+fn check_versions(payload: &[u8]) -> Result<()> {
+    if let Some((low, high)) = Hello::versions(payload)
+        && (high < VERSION_MIN || low > VERSION_MAX)
+    {
+        let message = format!(
+            "the client speaks protocol versions {low} to {high}, \
+             the server {VERSION_MIN} to {VERSION_MAX}"
+        );
+        return Err(Error::new(Code::Version, message));
+    }
+    Ok(())
 }
 
 /// Takes as long for a first wrong byte as for a last one.

@@ -66,6 +66,25 @@ fn what_a_later_version_appends_is_ignored() {
     let mut payload = hello().encode();
     payload.extend([1, 2, 3]);
     assert_eq!(Hello::decode(&payload).unwrap(), hello());
+    assert_eq!(Handover::decode(&[1, 0, 9, 9]).unwrap(), Handover { version: 1 });
+}
+
+#[test]
+fn a_name_goes_to_a_server_that_knows_the_token_and_speaks_a_common_version() {
+    let policy = Policy { token: Some(b"secret".to_vec()), ..policy() };
+    let consent = |request: &TakeOver| policy.consent(&request.encode()).map_err(|e| e.code());
+    let request = TakeOver::new(b"secret".to_vec());
+    assert_eq!(consent(&request), Ok(Handover { version: 1 }));
+    let next = TakeOver { version_max: 2, ..request.clone() };
+    assert_eq!(consent(&next), Ok(Handover { version: 1 }));
+    let future = TakeOver { version_min: 2, ..next };
+    assert_eq!(consent(&future), Err(Code::Version));
+    for token in ["", "secre", "secret!", "secreT"] {
+        assert_eq!(consent(&TakeOver::new(token.into())), Err(Code::Token));
+    }
+    for version in [0u16, 2] {
+        assert!(Handover::decode(&version.to_le_bytes()).is_err());
+    }
 }
 
 #[test]
@@ -224,6 +243,8 @@ proptest! {
     ) {
         let _ = policy().negotiate(&payload);
         let _ = Welcome::decode(&payload);
+        let _ = policy().consent(&payload);
+        let _ = Handover::decode(&payload);
         if let Ok(reject) = Reject::decode(&payload) {
             prop_assert!(!reject.into_error().to_string().contains('\n'));
         }

@@ -69,6 +69,10 @@ pub mod control {
     pub const REJECT: u16 = 18;
     /// On the socket: the client holds everything it was sent.
     pub const READY: u16 = 19;
+    /// On the socket, in place of HELLO: a new server asks for the name.
+    pub const TAKE_OVER: u16 = 20;
+    /// On the socket: the listening socket and the lock travel beside this.
+    pub const HANDOVER: u16 = 21;
 }
 
 /// What to do about a frame that came in. The message it is about is [`Session::message`].

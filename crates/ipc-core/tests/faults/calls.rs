@@ -29,7 +29,7 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// Runs `scenario` with a call failing, for each call and each way to fail. The scenario says
 /// whether one did.
-fn fail_each_call(meeting: &Meeting, scenario: impl Fn(Plan) -> bool + Send + Sync + 'static) {
+pub fn fail_each_call(meeting: &Meeting, scenario: impl Fn(Plan) -> bool + Send + Sync + 'static) {
     let scenario = Arc::new(scenario);
     // The first run makes what is made once per process, and the directory.
     scenario(Plan(None));
@@ -64,11 +64,11 @@ fn run(scenario: &Arc<impl Fn(Plan) -> bool + Send + Sync + 'static>, plan: Plan
 
 /// Which call fails, whether those after it do too, and how; `None`: no call does.
 #[derive(Clone, Copy, Debug)]
-struct Plan(Option<(u32, bool, Errno)>);
+pub struct Plan(Option<(u32, bool, Errno)>);
 
 impl Plan {
     /// Starts to count the calls of this thread.
-    fn start(self) {
+    pub fn start(self) {
         if let Self(Some((n, forever, errno))) = self {
             faults::fail_nth(n, forever, errno);
         }

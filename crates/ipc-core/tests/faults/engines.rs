@@ -16,6 +16,8 @@ pub struct Side {
     pub answer: Option<Vec<u8>>,
     pub ended: bool,
     pub closed: Vec<Option<Code>>,
+    pub listening: bool,
+    pub taken_over: bool,
     whole: Vec<u8>,
 }
 
@@ -53,6 +55,8 @@ impl Host for Side {
             Event::Connected { link, .. } | Event::Accepted { link, .. } => {
                 self.connected = Some(link);
             }
+            Event::Listening { .. } => self.listening = true,
+            Event::TakenOver { .. } => self.taken_over = true,
             Event::Ended { .. } => self.ended = true,
             Event::Closed { error, .. } => self.closed.push(error.map(|error| error.code())),
             _ => {}

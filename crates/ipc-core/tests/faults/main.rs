@@ -5,6 +5,7 @@ mod calls;
 mod census;
 mod engines;
 mod files;
+mod handover;
 mod malicious_peer;
 mod many_clients;
 mod peers;

@@ -10,8 +10,9 @@ use crate::describe::{describe, ending_code};
 use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
-    EVENT_ENDED, EVENT_GRANTED, EVENT_IDLE, EVENT_ITEMS_END, EVENT_LEAVING, EVENT_NAME_LOST,
-    EVENT_NAMED, EVENT_PONG, EVENT_RESPONSIVE, EVENT_UNREAD, EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
+    EVENT_ENDED, EVENT_GRANTED, EVENT_IDLE, EVENT_ITEMS_END, EVENT_LEAVING, EVENT_LISTENING,
+    EVENT_NAME_LOST, EVENT_NAMED, EVENT_PONG, EVENT_RESPONSIVE, EVENT_TAKEN_OVER, EVENT_UNREAD,
+    EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
 };
 use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX};
 use crate::synchronous::Outcome;
@@ -105,6 +106,12 @@ impl Host for Inbox {
         match event {
             Event::Accepted { listener, link, peer } => {
                 self.register(link, Head::event(EVENT_ACCEPTED).about(listener.0), peer);
+            }
+            Event::Listening { link, listener } => {
+                self.record(link, Head::event(EVENT_LISTENING).about(listener.0), &[]);
+            }
+            Event::TakenOver { listener } => {
+                self.record(LinkId(0), Head::event(EVENT_TAKEN_OVER).about(listener.0), &[]);
             }
             Event::ListenerLost { listener, error } => {
                 let head = Head::event(EVENT_NAME_LOST).about(listener.0);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use ipc_core::{Code, Error, LinkId, Peer};
 
-/// A connection that opened or ended, or the loss of a server's name.
+/// A connection that opened or ended, or what became of a server's name.
 ///
 /// ```
 /// use ringpost::Change;
@@ -14,6 +14,7 @@ use ipc_core::{Code, Error, LinkId, Peer};
 ///         Change::Connected(_, peer) => format!("process {} is connected", peer.pid),
 ///         Change::Closed(_, None) => "a client has closed its connection".into(),
 ///         Change::Closed(_, Some(error)) => format!("a connection ended: {error}"),
+///         Change::TakenOver => "a new server has taken the name over".into(),
 ///         Change::NameLost(error) => format!("clients do not find this server: {error}"),
 ///         _ => "something else".into(),
 ///     }
@@ -29,6 +30,11 @@ pub enum Change {
     /// Clients do not find this server any more: its files were removed, and another server has
     /// taken its name or they could not be restored. Existing connections stay.
     NameLost(Error),
+    /// A new server has taken the name over; see
+    /// [`ServerConfig::take_over`](crate::ServerConfig::take_over). All clients that had come
+    /// before are connected, and those connections stay: it is up to this process when to end
+    /// them.
+    TakenOver,
     /// What was sent lies unread at this peer for longer than
     /// [`Bounds::unresponsive_after`](crate::Bounds::unresponsive_after).
     Unresponsive(LinkId),
@@ -43,7 +49,7 @@ impl Change {
     fn is_about(&self) -> Option<LinkId> {
         match self {
             Self::Unresponsive(link) | Self::Responsive(link) | Self::Leaving(link) => Some(*link),
-            Self::Connected(..) | Self::Closed(..) | Self::NameLost(_) => None,
+            Self::Connected(..) | Self::Closed(..) | Self::NameLost(_) | Self::TakenOver => None,
         }
     }
 }
@@ -87,6 +93,10 @@ impl Changes {
 
     pub fn lost_name(&mut self, error: Error) {
         self.0.push_back(Change::NameLost(error));
+    }
+
+    pub fn taken_over(&mut self) {
+        self.0.push_back(Change::TakenOver);
     }
 
     pub fn next(&mut self) -> Option<Change> {

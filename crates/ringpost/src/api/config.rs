@@ -54,6 +54,8 @@ pub struct ServerConfig {
     pub options: Options,
     /// Limits for clients that connect.
     pub listen: ListenOptions,
+    /// Whether to take the name over from the server that has it, if there is one.
+    pub take_over: bool,
     /// When a request to a client is given up unless it says otherwise.
     pub timeout: Duration,
     /// How long to poll before sleeping.
@@ -76,6 +78,7 @@ impl Default for ServerConfig {
         Self {
             options: Options::default(),
             listen: ListenOptions::default(),
+            take_over: false,
             timeout: TIMEOUT_DEFAULT,
             wait_policy: WaitPolicy::DEFAULT,
         }
@@ -219,6 +222,41 @@ impl ServerConfig {
     #[must_use]
     pub fn listen(mut self, listen: ListenOptions) -> Self {
         self.listen = listen;
+        self
+    }
+
+    /// Takes the name over from the server that has it, so that no client is refused in between:
+    /// that server hands its socket over with all clients that wait there, keeps its connections,
+    /// and receives [`Change::TakenOver`](crate::Change::TakenOver). It has to be of the same user
+    /// and have the same token. Without such a server this one just starts; of several that take a
+    /// name over at once, each gets it from the one before.
+    ///
+    /// ```
+    /// use ringpost::blocking::Server;
+    /// use ringpost::{Change, ServerConfig};
+    /// # let directory = format!("ringpost-over-{}", std::process::id());
+    /// # let directory = std::env::temp_dir().join(directory);
+    /// # let config = ServerConfig::new().directory(&directory);
+    ///
+    /// # let mut old = Server::bind("demo", &config)?;
+    /// # std::thread::scope(|scope| {
+    /// # let handing = scope.spawn(move || loop {
+    /// #     old.turn(std::time::Duration::MAX)?;
+    /// #     if let Some(change) = old.changes().pop() {
+    /// #         return Ok::<_, ringpost::Error>(change);
+    /// #     }
+    /// # });
+    /// // While another process serves "demo".
+    /// let server = Server::bind("demo", &config.clone().take_over(true))?;
+    /// # assert!(matches!(handing.join().unwrap()?, Change::TakenOver));
+    /// # Ok::<(), ringpost::Error>(())
+    /// # })?;
+    /// # std::fs::remove_dir_all(directory).unwrap();
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn take_over(mut self, take_over: bool) -> Self {
+        self.take_over = take_over;
         self
     }
 }

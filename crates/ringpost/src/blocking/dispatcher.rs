@@ -2,7 +2,7 @@
 
 use ipc_core::{
     ALIKE_LEN_MAX, Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId,
-    Message, Readiness, RemoteError, Result, take_frame,
+    ListenerId, Message, Readiness, RemoteError, Result, take_frame,
 };
 
 use super::sources::{Items, Sources};
@@ -44,6 +44,8 @@ pub(super) struct Dispatcher {
     pub sends: Calls<Option<Result<()>>>,
     /// Connections of which there is news, and whose peers are leaving.
     pub departing: Vec<LinkId>,
+    /// What serves a name that was to be taken over.
+    pub listening: Option<ListenerId>,
     /// Something arrived since this was last set to false.
     pub busy: bool,
     /// Messages are taken: a client has been handed over, and may have its handlers by now.
@@ -71,6 +73,7 @@ impl Dispatcher {
             unhandled: 0,
             sends: Calls::new(),
             departing: Vec::new(),
+            listening: None,
             busy: false,
             is_begun: false,
         }
@@ -248,6 +251,8 @@ impl Host for Dispatcher {
             Event::ItemsEnd { link, id } => {
                 self.flows.end(FlowKey::served(link, id), Ok(Reply::default()));
             }
+            Event::Listening { listener, .. } => self.listening = Some(listener),
+            Event::TakenOver { .. } => self.changes.taken_over(),
             Event::ListenerLost { error, .. } => self.changes.lost_name(error),
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
                 self.changes.came(link, peer.clone());

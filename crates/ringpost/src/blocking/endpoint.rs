@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipc_core::{
-    Code, Codec, Corrupt, Draft, Engine, Error, Host, LinkId, RemoteError, Result, Sent,
-    StopSignal, Time, WaitPolicy,
+    Code, Codec, Corrupt, Draft, Engine, Error, Host, LinkId, ListenerId, RemoteError, Result,
+    Sent, StopSignal, Time, WaitPolicy,
 };
 
 use super::dispatcher::{Dispatcher, Handler, Outcome, Waiting};
 use super::in_place::InPlace;
 use super::{Answer, Change, Request, Stopper, Ticket};
 use crate::api::{
-    Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft, depart, send_answer,
+    Arrival, CallOptions, FlowKey, Reply, Subscription, Turns, answer_draft, closed_at_once,
+    depart, send_answer,
 };
 
 pub(super) struct Endpoint {
@@ -195,6 +196,23 @@ impl Endpoint {
             return Err(Error::new(Code::Closed, "the connection is over"));
         };
         if Some(stats.dropped) == dropped { Ok(()) } else { Err(Error::dropped()) }
+    }
+
+    /// Waits until a name is served that is being taken over.
+    pub fn listening(&mut self, link: LinkId) -> Result<ListenerId> {
+        loop {
+            self.turn(Time::NEVER)?;
+            if let Some(listener) = self.dispatcher.listening.take() {
+                return Ok(listener);
+            }
+            match self.dispatcher.changes.next() {
+                Some(Change::Closed(_, error)) => {
+                    return Err(error.unwrap_or_else(closed_at_once));
+                }
+                _ if self.engine.is_open(link) => {}
+                _ => return Err(closed_at_once()),
+            }
+        }
     }
 
     /// Messages are taken from now on.

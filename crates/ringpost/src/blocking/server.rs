@@ -46,7 +46,13 @@ impl Server {
     /// ```
     pub fn bind(name: &str, config: &ServerConfig) -> Result<Self> {
         let mut endpoint = Endpoint::new(config.timeout, config.wait_policy)?;
-        let listener = endpoint.engine.listen(name, &config.options, &config.listen)?;
+        let ServerConfig { options, listen, .. } = config;
+        let listener = if config.take_over {
+            let link = endpoint.engine.take_over(name, options, listen)?;
+            endpoint.listening(link)?
+        } else {
+            endpoint.engine.listen(name, options, listen)?
+        };
         endpoint.begin_reading();
         Ok(Self { endpoint, listener })
     }
@@ -108,7 +114,8 @@ impl Server {
         self.endpoint.turn(Time::now() + timeout)
     }
 
-    /// The connections that opened and ended since the last call, and whether the name was lost.
+    /// The connections that opened and ended since the last call, and whether the name was lost or
+    /// taken over.
     ///
     /// ```
     /// # use ringpost::Change;

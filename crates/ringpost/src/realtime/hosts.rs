@@ -1,7 +1,7 @@
 //! The hosts that the engine of a real-time link is driven with.
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Error, Event, Host, Kind, LinkId, Message, Peer, Readiness,
+    Body, BufferId, Code, Corrupt, Error, Event, Host, Kind, LinkId, Message, Peer, Readiness,
     RemoteError, route,
 };
 
@@ -78,7 +78,14 @@ impl Host for Dispatcher {
                 self.is_over = true;
                 self.error = Some(error);
             }
-            Event::ListenerLost { .. }
+            Event::TakenOver { .. } if self.opened.is_none() => {
+                let message = "a new server has taken the name over";
+                self.is_over = true;
+                self.error = Some(Error::new(Code::NameInUse, message));
+            }
+            Event::Listening { .. }
+            | Event::TakenOver { .. }
+            | Event::ListenerLost { .. }
             | Event::Ended { .. }
             | Event::Abandoned { .. }
             | Event::Granted { .. }

@@ -224,7 +224,8 @@ impl Link {
 
     /// Serves that name for one client, whatever its API: waits for the first that connects, and
     /// then gives the name up. With a client that asks for smaller lanes than those of the
-    /// configuration, shorter messages are agreed on.
+    /// configuration, shorter messages are agreed on. A server may take the name over while it
+    /// waits ([`Code::NameInUse`]); it takes none over itself ([`Code::InvalidArgument`]).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -238,6 +239,9 @@ impl Link {
     /// # }
     /// ```
     pub fn accept(name: &str, config: &ServerConfig, timeout: Duration) -> Result<Self> {
+        if config.take_over {
+            return Err(Error::new(Code::InvalidArgument, "a link takes no name over"));
+        }
         let mut engine = Engine::new()?;
         let listen = ListenOptions { connections_max: 1, ..config.listen };
         let listener = engine.listen_in_one_piece(name, &in_one_piece(&config.options), &listen)?;

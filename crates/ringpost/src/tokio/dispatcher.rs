@@ -457,6 +457,19 @@ impl Host for Dispatcher {
                     self.wake(Topic::Sent(id));
                 }
             }
+            Event::Listening { link, listener } => {
+                if let Some((id, group)) = self.groups.of(link) {
+                    group.listener = Some(listener);
+                    self.groups.release(link);
+                    self.wake(Topic::Group(id));
+                }
+            }
+            Event::TakenOver { listener } => {
+                if let Some((id, group)) = self.groups.listening(listener) {
+                    group.changes.taken_over();
+                    self.wake(Topic::Group(id));
+                }
+            }
             Event::ListenerLost { listener, error } => {
                 if let Some((id, group)) = self.groups.listening(listener) {
                     group.changes.lost_name(error);

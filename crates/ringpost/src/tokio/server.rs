@@ -12,7 +12,7 @@ use super::handler::{Handlers, erase};
 use super::request::Request;
 use super::stream::Streaming;
 use super::waits::Topic;
-use crate::api::{CallOptions, Change, Reply, ServerConfig};
+use crate::api::{CallOptions, Change, Reply, ServerConfig, closed_at_once};
 
 /// A server, shared by as many tasks and threads as have a clone of it. It is closed, with all its
 /// connections, when the last clone is dropped.
@@ -81,20 +81,35 @@ impl Server {
     /// # Ok(())
     /// # }
     /// ```
-    // Nothing in it waits, but it needs the runtime it is called in, as everything asynchronous
-    // does.
-    #[expect(clippy::unused_async, reason = "so that it is only called where a runtime is")]
     pub async fn bind_on(
         engine: &SharedEngine,
         name: &str,
         config: &ServerConfig,
         handlers: Handlers,
     ) -> Result<Self> {
+        let ServerConfig { options, listen, .. } = config;
         let (owner, ()) = Owner::start(engine, config.timeout, handlers, |state, group| {
-            let listener = state.engine.listen(name, &config.options, &config.listen)?;
-            state.dispatcher.groups.get(group).listener = Some(listener);
+            if config.take_over {
+                let link = state.engine.take_over(name, options, listen)?;
+                state.dispatcher.groups.adopt(link, group);
+            } else {
+                let listener = state.engine.listen(name, options, listen)?;
+                state.dispatcher.groups.get(group).listener = Some(listener);
+            }
             Ok(())
         })?;
+        let group = owner.group;
+        let bound = owner.shared().until(Topic::Group(group), |state| {
+            let found = state.dispatcher.groups.get(group);
+            if found.listener.is_some() {
+                return Some(Ok(()));
+            }
+            match found.changes.next() {
+                Some(Change::Closed(_, error)) => Some(Err(error.unwrap_or_else(closed_at_once))),
+                _ => state.over.then(|| Err(closed_at_once())),
+            }
+        });
+        bound.await?;
         Ok(Self(Arc::new(owner)))
     }
 
@@ -122,7 +137,8 @@ impl Server {
         self.0.handle(name, erase(handler));
     }
 
-    /// Waits for the next connection that opens or ends, or for the loss of the name; `None` when
+    /// Waits for the next connection that opens or ends, or for the loss of the name, be it to a
+    /// server that has taken it over; `None` when
     /// the server is closed. Each change is returned once, to one caller, and a connection that
     /// ends before its opening was returned is left out.
     ///

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ringpost::tokio::{Client, Handlers, Request, Server};
-use ringpost::{Change, ClientConfig, Code, Reply, ServerConfig, Transport};
+use ringpost::tokio::{Client, Handlers, Request, Server, SharedEngine};
+use ringpost::{Change, ClientConfig, Code, Reply, ServerConfig, Transport, WaitPolicy};
 
 use super::two_processes::{Meeting, Process, WAIT_POLICY};
 use super::{
@@ -157,4 +157,49 @@ fn everything_here_can_be_sent_to_other_threads() {
     fn is_sent<T: Send + 'static>() {}
     is_sent::<ringpost::tokio::Call>();
     let _ = Process::kill;
+}
+
+#[test]
+fn a_server_takes_a_name_over_and_the_old_one_keeps_its_connections() {
+    for runtime in [one_thread(), several_threads()] {
+        bounded(&runtime, async {
+            let meeting = Meeting::new(Transport::Sealed);
+            let handlers = |name: &'static str| {
+                Handlers::new().handle("who", move |_| async move { Ok(Reply::bytes(name)) })
+            };
+            let config = ServerConfig::from(&meeting.options);
+            let (old, early, _) = with_a_client(&meeting.options, handlers("old")).await;
+            // Engines of others may be asleep when they are asked to take over.
+            let engine = SharedEngine::new(WaitPolicy::NONE).unwrap();
+            let elsewhere = Server::bind_on(&engine, "elsewhere", &config, Handlers::new());
+            let elsewhere = elsewhere.await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let taking = config.clone().take_over(true);
+            let young = Server::bind_on(&engine, "demo", &taking, handlers("young"));
+            let young = young.await.unwrap();
+            let change = old.next_change().await;
+            assert!(matches!(change, Some(Change::TakenOver)), "{change:?}");
+            let late = connect(&meeting.options).await;
+            for (client, name) in [(&early, "old"), (&late, "young")] {
+                let reply = client.request("who", b"", &PLAIN).await.unwrap();
+                assert_eq!(reply.payload, name.as_bytes());
+            }
+            old.close().await;
+            assert!(connect(&meeting.options).await.request("who", b"", &PLAIN).await.is_ok());
+            // Within one engine, and with a token that is not the server's.
+            let wrong = taking.clone().token("guessed");
+            let again = Server::bind_on(&engine, "demo", &taking, handlers("again")).await;
+            let _again = again.unwrap();
+            until_taken_over(&young).await;
+            let guarded = config.clone().token("secret");
+            let _guarded = Server::bind_on(&engine, "guarded", &guarded, Handlers::new()).await;
+            let refused = Server::bind_on(&engine, "guarded", &wrong, Handlers::new()).await;
+            assert_eq!(refused.err().unwrap().code(), Code::Token);
+            drop(elsewhere);
+        });
+    }
+}
+
+async fn until_taken_over(server: &Server) {
+    while !matches!(server.next_change().await, Some(Change::TakenOver)) {}
 }

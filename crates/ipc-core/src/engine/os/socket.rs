@@ -1,15 +1,19 @@
 //! The Unix sockets that servers listen at and that handshakes travel over. None ever blocks, and
 //! no child process inherits one.
 
+use std::ffi::OsString;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
+    sockopt,
 };
 
 use super::credentials::{self, Credentials};
@@ -21,7 +25,7 @@ pub(in crate::engine) use rustix::net::SocketAddrUnix as Address;
 /// Connections the kernel holds for a listener that is busy.
 const BACKLOG: i32 = 4096;
 /// Descriptors that go with a frame, at most.
-const DESCRIPTORS: usize = 1;
+const DESCRIPTORS: usize = 2;
 
 const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
@@ -49,6 +53,21 @@ pub(in crate::engine) fn accept(socket: &OwnedFd) -> rustix::io::Result<Handshak
     rustix::net::accept_with(socket, FLAGS).map(HandshakeSocket)
 }
 
+/// Where a descriptor of another process listens, if it is a socket that does, and never blocks
+/// from now on.
+pub(in crate::engine) fn listens_at(socket: &OwnedFd) -> rustix::io::Result<Option<PathBuf>> {
+    let of_its_kind = sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
+        && sockopt::socket_type(socket) == Ok(SocketType::STREAM)
+        && sockopt::socket_acceptconn(socket) == Ok(true);
+    if !of_its_kind {
+        return Ok(None);
+    }
+    rustix::io::ioctl_fionbio(socket, true)?;
+    let address = Address::try_from(rustix::net::getsockname(socket)?)?;
+    let path = address.path().map(|path| OsString::from_vec(path.to_bytes().to_vec()).into());
+    Ok(path)
+}
+
 /// A descriptor to be closed where there is none for a client.
 pub(in crate::engine) fn spare_descriptor() -> Option<OwnedFd> {
     sys::fault().ok()?;
@@ -73,8 +92,8 @@ pub(in crate::engine) enum Attempt {
 /// What there was to read.
 #[derive(Debug)]
 pub(in crate::engine) enum Received {
-    /// So many bytes, and the descriptor that came beside them.
-    Bytes(usize, Option<OwnedFd>),
+    /// So many bytes, and the descriptors that came beside them.
+    Bytes(usize, Vec<OwnedFd>),
     /// Nothing yet.
     Nothing,
     /// The end: the peer has gone.
@@ -105,18 +124,23 @@ impl HandshakeSocket {
         credentials::of_peer(self.0.as_fd())
     }
 
-    /// Sends a frame, with a descriptor beside it. It is far smaller than any socket's buffer and
+    /// Receives nothing from now on: what the peer sends fails there. What has come can be read.
+    pub fn stop_receiving(&self) {
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Read);
+    }
+
+    /// Sends a frame, with descriptors beside it. It is far smaller than any socket's buffer and
     /// the first or second thing in it, so anything but "all of it" means that the peer is gone,
     /// which is what false says.
     pub fn send(
         &self,
         parts: [&[u8]; 2],
-        descriptor: Option<BorrowedFd<'_>>,
+        descriptors: &[BorrowedFd<'_>],
     ) -> rustix::io::Result<bool> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if let Some(descriptor) = &descriptor {
-            ancillary.push(SendAncillaryMessage::ScmRights(std::slice::from_ref(descriptor)));
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         sys::fault()?;
@@ -127,17 +151,13 @@ impl HandshakeSocket {
         }
     }
 
-    /// Reads what has come. Where no descriptor belongs there is no room for any, and the kernel
-    /// closes what comes.
-    pub fn receive(
-        &self,
-        bytes: &mut [u8],
-        takes_descriptor: bool,
-    ) -> rustix::io::Result<Received> {
+    /// Reads what has come, with so many descriptors beside it at most. Where none belongs there is
+    /// no room for any, and the kernel closes what comes.
+    pub fn receive(&self, bytes: &mut [u8], taken_max: usize) -> rustix::io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
-        let mut ancillary = match takes_descriptor {
-            true => RecvAncillaryBuffer::new(&mut space),
-            false => RecvAncillaryBuffer::default(),
+        let mut ancillary = match taken_max {
+            0 => RecvAncillaryBuffer::default(),
+            _ => RecvAncillaryBuffer::new(&mut space),
         };
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         let received = loop {
@@ -151,24 +171,23 @@ impl HandshakeSocket {
             }
         };
         // What is not kept here is closed when this returns.
-        let mut came = ancillary.drain().flat_map(|message| match message {
+        let came = ancillary.drain().filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
             _ => None,
         });
-        let mut came = came.by_ref().flatten();
-        let (first, second) = (came.next(), came.next());
+        let came: Vec<_> = came.flatten().collect();
         let is_cut = received.flags.contains(ReturnFlags::CTRUNC);
-        if is_cut && takes_descriptor && first.is_none() {
-            // There was room for one, but this process may have no more.
+        if is_cut && came.len() < taken_max {
+            // There was room for more, but this process may have no more.
             return Err(Errno::MFILE);
         }
-        if is_cut || second.is_some() {
+        if is_cut || came.len() > taken_max {
             return Ok(Received::Excess);
         }
         if received.bytes == 0 {
             return Ok(Received::End);
         }
-        Ok(Received::Bytes(received.bytes, first))
+        Ok(Received::Bytes(received.bytes, came))
     }
 }
 
@@ -199,22 +218,41 @@ mod tests {
     fn a_descriptor_is_taken_where_one_belongs_and_nowhere_else() {
         let (here, there) = pair();
         let mut bytes = [0; 8];
-        assert!(matches!(there.receive(&mut bytes, true), Ok(Received::Nothing)));
-        assert_eq!(here.send([b"one", b" two"], Some(here.as_fd())), Ok(true));
-        let Ok(Received::Bytes(7, Some(_))) = there.receive(&mut bytes, true) else { panic!() };
-        assert_eq!(bytes[..7], *b"one two");
-        assert_eq!(here.send([b"one", b""], Some(here.as_fd())), Ok(true));
-        assert!(matches!(there.receive(&mut bytes, false), Ok(Received::Excess)));
-        assert_eq!(here.send([b"one", b""], None), Ok(true));
-        assert!(matches!(there.receive(&mut bytes, true), Ok(Received::Bytes(3, None))));
+        assert!(matches!(there.receive(&mut bytes, 1), Ok(Received::Nothing)));
+        assert_eq!(here.send([b"one", b" two"], &[here.as_fd()]), Ok(true));
+        let Ok(Received::Bytes(7, came)) = there.receive(&mut bytes, 1) else { panic!() };
+        assert_eq!((&bytes[..7], came.len()), (&b"one two"[..], 1));
+        for (sent, taken_max) in [(1, 0), (2, 1), (2, 0)] {
+            assert_eq!(here.send([b"one", b""], &vec![here.as_fd(); sent]), Ok(true));
+            assert!(matches!(there.receive(&mut bytes, taken_max), Ok(Received::Excess)));
+        }
+        assert_eq!(here.send([b"one", b""], &[here.as_fd(); 2]), Ok(true));
+        let Ok(Received::Bytes(3, came)) = there.receive(&mut bytes, 2) else { panic!() };
+        assert_eq!(came.len(), 2);
+        assert_eq!(here.send([b"one", b""], &[]), Ok(true));
+        let Ok(Received::Bytes(3, came)) = there.receive(&mut bytes, 1) else { panic!() };
+        assert!(came.is_empty());
+    }
+
+    #[test]
+    fn what_was_sent_before_the_end_of_receiving_is_read_and_nothing_after_it_is_sent() {
+        let (here, there) = pair();
+        assert_eq!(here.send([b"one", b""], &[]), Ok(true));
+        there.stop_receiving();
+        assert_eq!(here.send([b"two", b""], &[]), Ok(false));
+        assert_eq!(there.send([b"back", b""], &[]), Ok(true));
+        let mut bytes = [0; 8];
+        assert!(matches!(there.receive(&mut bytes, 0), Ok(Received::Bytes(3, _))));
+        assert!(matches!(there.receive(&mut bytes, 0), Ok(Received::End)));
+        assert!(matches!(here.receive(&mut bytes, 0), Ok(Received::Bytes(4, _))));
     }
 
     #[test]
     fn a_peer_that_has_gone_is_no_failure_of_a_call() {
         let (here, there) = pair();
         drop(there);
-        assert_eq!(here.send([b"one", b""], None), Ok(false));
-        assert!(matches!(here.receive(&mut [0; 8], false), Ok(Received::End)));
+        assert_eq!(here.send([b"one", b""], &[]), Ok(false));
+        assert!(matches!(here.receive(&mut [0; 8], 0), Ok(Received::End)));
     }
 
     #[test]
@@ -226,7 +264,9 @@ mod tests {
         let server = stream().unwrap();
         bind(&server, &address).unwrap();
         assert_eq!(connect(), Ok(Attempt::NoServer), "it does not listen");
+        assert_eq!(listens_at(&server), Ok(None));
         listen(&server).unwrap();
+        assert_eq!(listens_at(&server), Ok(Some(path.clone())));
         let client = HandshakeSocket::new().unwrap();
         assert_eq!(client.connect(&address), Ok(Attempt::Connected));
         let pid = i32::try_from(std::process::id()).unwrap();
