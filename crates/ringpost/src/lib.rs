@@ -32,8 +32,8 @@ pub use api::{
 };
 pub use ipc_core::{
     Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,
-    Kind, Lane, Limits, LinkId, LinkStats, ListenOptions, Message, Options, Overflow, Peer,
-    RemoteError, Result, Sent, SessionId, Time, Trace, Transport, WINDOW_DEFAULT, WINDOW_MAX,
+    Kind, Lane, Latency, Limits, LinkId, LinkStats, ListenOptions, Message, Options, Overflow,
+    Peer, RemoteError, Result, Sent, SessionId, Time, Trace, Transport, WINDOW_DEFAULT, WINDOW_MAX,
     WINDOW_MIN, WaitPolicy,
 };
 #[cfg(feature = "typed")]
