@@ -20,7 +20,7 @@ const CORE_LAYERS = [
   ['option_block', 'value'],
   ['header', 'compression'],
   ['error'],
-  ['checksum', 'time'],
+  ['checksum', 'latency', 'time'],
   // The two seams.
   ['sync', 'sys'],
 ]
@@ -72,13 +72,13 @@ const NODE_RULES = [
 /** Rooms of ts/ from the top down, and the files of each: a file imports, values and types alike, from
  * rooms below its own and, in its own room, from lines below its own. So there is no circle. */
 const TS_ROOMS = {
-  '': [['index']],
+  '': [['index', 'opentelemetry']],
   api: [['adapters', 'client', 'configure', 'server']],
   connection: [
     ['connection'],
     ['endpoint', 'caller', 'responder'],
-    ['event-queue', 'client-stream', 'server-stream', 'parking', 'sends'],
-    ['context', 'flow'],
+    ['event-queue', 'client-stream', 'server-stream', 'parking', 'sends', 'sums', 'watched'],
+    ['context', 'counters', 'flow'],
     ['handlers', 'link', 'peer', 'pending', 'wait'],
   ],
   runtime: [
@@ -91,7 +91,7 @@ const TS_ROOMS = {
   ],
   values: [
     ['contract'],
-    ['codec', 'remote-error', 'report'],
+    ['codec', 'diagnostics', 'remote-error', 'report'],
     ['json', 'msgpack'],
     ['costs', 'errors', 'options', 'unpack'],
     ['extensions', 'fifo', 'refusal', 'signals', 'thenable', 'trace', 'kinds'],
@@ -110,6 +110,8 @@ const TS_OUTSIDE = {
   json: ['node:buffer'],
   // Where all copies of the package find each other.
   thread: ['node:diagnostics_channel'],
+  diagnostics: ['node:diagnostics_channel'],
+  opentelemetry: ['@opentelemetry/api', 'node:diagnostics_channel'],
 }
 /** What a file may load when it is asked for, because it is large or may be missing. */
 const TS_LATE = {
@@ -231,7 +233,8 @@ function* typescript() {
     yield* unmapped(`ts/${entry}`, own)
     const code = readFileSync(join(folder, entry), 'utf8')
     for (const [, from] of code.matchAll(/^(?:import|export)(?: type)? [^;'()]*?from '(.+?)'/gm)) {
-      if (from.endsWith('../index.js') || from.endsWith('/native/binding.js')) continue
+      // What is declared by hand, and the addon.
+      if (/\.\.\/(index|opentelemetry|native\/binding)\.js$/.test(from)) continue
       const used = join(dirname(path), from).replace(/\.js$/, '')
       const isOwn = from.startsWith('.')
       const allowed = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)

@@ -3,6 +3,7 @@
 import type * as api from '../../index.js'
 import { encodeWith } from '../values/codec.js'
 import { Connection, type Served } from '../connection/connection.js'
+import { Sums } from '../connection/sums.js'
 import { asEvent } from '../values/contract.js'
 import { parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
@@ -43,6 +44,7 @@ class Server
   readonly #runtime: Runtime
   readonly #listener: number
   readonly #settings: Settings
+  readonly #sums: Sums
   #closing: Promise<void> | undefined
   #referenced = false
 
@@ -52,6 +54,7 @@ class Server
     this.#settings = settings
     this.#runtime = runtime
     this.#listener = listener
+    this.#sums = new Sums(runtime.engine)
     this.handlers = new Handlers(
       () => {
         for (const connection of this.connections) connection.handlersChanged()
@@ -93,12 +96,18 @@ class Server
   /** A client has come. */
   accepted(connection: Connection): void {
     this.connections.add(connection)
+    this.#sums.opened()
     this.announce('connection', connection)
   }
 
   /** A client has gone. */
   left(connection: Connection): void {
     this.connections.delete(connection)
+    this.#sums.ended(connection)
+  }
+
+  stats(): api.ServerStats {
+    return this.#sums.with(this.connections)
   }
 
   nameLost(description: string): void {

@@ -3,14 +3,17 @@
 import { errorMonitor } from 'node:events'
 import type * as api from '../../index.js'
 import { Caller } from './caller.js'
+import { linkCounters } from './counters.js'
 import { encodeWith } from '../values/codec.js'
 import { asEvent, asMethod, asStream, type EventContract } from '../values/contract.js'
+import { closed, requests, sentEvents, streams } from '../values/diagnostics.js'
 import { IpcError, parseError } from '../values/errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
 import type { Owner } from './context.js'
 import { Link } from './link.js'
 import { native, type Extras } from '../native.js'
+import type { NativeLinkStats } from '../../native/binding.js'
 import {
   LANES,
   laneNumber,
@@ -29,6 +32,7 @@ import type { Runtime } from '../runtime/runtime.js'
 import { Sends } from './sends.js'
 import { traceBytes } from '../values/trace.js'
 import { Waiters } from './wait.js'
+import { watchedEvent, watchedRequest, watchedStream, watchedSync } from './watched.js'
 
 const {
   EVENT_ABANDONED,
@@ -74,6 +78,8 @@ export class Connection
   /** What `ref` and `unref` said last. */
   #wanted: boolean | undefined
   #referenced = false
+  /** What the engine has counted in the end. */
+  #last: NativeLinkStats | undefined
 
   /** `server` is the one it came to. */
   constructor(
@@ -112,6 +118,10 @@ export class Connection
   ): Promise<Result> {
     try {
       const contract = asMethod(method)
+      if (requests.look()) {
+        const given = options === undefined ? NO_OPTIONS : requestOptions(options)
+        return watchedRequest(this, this.#caller, contract, params, given)
+      }
       return options === undefined
         ? this.#caller.request(contract, params)
         : this.#caller.requestWith(contract, params, requestOptions(options))
@@ -126,7 +136,10 @@ export class Connection
     options?: api.SyncRequestOptions,
   ): Result {
     const checked = options === undefined ? NO_OPTIONS : syncOptions(options)
-    return this.#caller.requestSync(asMethod(method), params, checked) as Result
+    const contract = asMethod(method)
+    return requests.look()
+      ? (watchedSync(this, this.#caller, contract, params, checked) as Result)
+      : (this.#caller.requestSync(contract, params, checked) as Result)
   }
 
   stream<Params, Item, Upload, Result>(
@@ -134,7 +147,11 @@ export class Connection
     params?: Params,
     options?: api.StreamCallOptions,
   ): api.ClientStream<Item, Upload, Result> {
-    return this.#caller.stream(asStream(contract), params, streamCallOptions(options))
+    const checked = asStream(contract)
+    const given = streamCallOptions(options)
+    return streams.look()
+      ? watchedStream(this, this.#caller, checked, params, given)
+      : this.#caller.stream(checked, params, given)
   }
 
   notify<Payload>(
@@ -199,6 +216,7 @@ export class Connection
     const link = this.#link
     const code = link.code(contract)
     const { outbox } = link.runtime
+    if (sentEvents.hasSubscribers) traceparent = watchedEvent(this, contract, lane, traceparent)
     const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
     outbox.kind = KIND_ONE_WAY
     outbox.link = link.number
@@ -252,20 +270,12 @@ export class Connection
   stats(): api.ConnectionStats {
     const { runtime, number } = this.#link
     const { lostWakeups, wakesBy } = runtime.engine.stats()
-    const link = runtime.engine.linkStats(number)
     return {
-      sent: link?.sent ?? 0,
-      received: link?.received ?? 0,
+      ...linkCounters(this.#last ?? runtime.engine.linkStats(number)),
+      errors: this.#caller.failures.toObject(),
       pending: this.#caller.pending,
       serving: this.#responder.serving,
-      lateReplies: link?.lateReplies ?? 0,
-      staleRequests: link?.staleRequests ?? 0,
-      refused: link?.refused ?? 0,
-      dropped: byLane(link?.dropped),
-      peerDropped: byLane(link?.peerDropped),
       unhandled: this.#responder.unhandled,
-      doorbells: link?.rings ?? 0,
-      queuedBytes: link?.queued ?? 0,
       lostWakeups,
       wakesBy: wakesBy as 'loop' | 'thread',
     }
@@ -367,7 +377,7 @@ export class Connection
 
   /** The engine has nothing of it any more; every request has had its outcome. */
   hasClosed(description: string): void {
-    const { runtime } = this.#link
+    const { number, runtime } = this.#link
     const reason = description === '' ? null : parseError(description)
     if (this.#isClosing) runtime.hold(-1)
     const end = (this.#link.end ??= new IpcError(
@@ -383,6 +393,9 @@ export class Connection
     this.#draining.reject(end)
     this.over()
     this.#ended?.(this)
+    this.#last = runtime.engine.linkStats(number) ?? undefined
+    runtime.engine.forget(number)
+    if (closed.hasSubscribers) closed.publish({ connection: this, peer: this.peer, reason })
     this.#resolveClosed(reason)
     this.announce('close', reason)
   }
@@ -424,9 +437,6 @@ function isEnd(thrown: unknown): boolean {
 }
 
 const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
-
-const byLane = (counts = [0, 0, 0, 0]) =>
-  Object.fromEntries(LANES.map((lane, at) => [lane, counts[at]])) as Record<api.Lane, number>
 
 function wasDropped(count: number): IpcError {
   return new IpcError('ERR_FULL', `${count} events were dropped because their lane was full`)

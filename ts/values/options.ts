@@ -67,11 +67,14 @@ const SERVER = {
   servingMaxTotal: whole(1, 2 ** 32 - 1),
 }
 const REQUEST = {
-  ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: isTrace },
+  ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: checkTrace },
   parent: isContext,
 }
-const SYNC_REQUEST = { timeoutMs: finiteSpan, lane: oneOf(...LANES), parent: isContext }
-const NOTIFY = { lane: oneOf(...LANES), traceparent: isTrace }
+const SYNC_REQUEST = {
+  ...{ timeoutMs: finiteSpan, lane: oneOf(...LANES), traceparent: checkTrace },
+  parent: isContext,
+}
+const NOTIFY = { lane: oneOf(...LANES), traceparent: checkTrace }
 const WAIT = { signal: isSignal, timeoutMs: span }
 const BROADCAST = { ...NOTIFY, to: isIterable }
 const EVENTS = { signal: isSignal, waitingMax: whole(1, 2 ** 32 - 1) }
@@ -247,7 +250,7 @@ function isToken(name: string, value: unknown): void {
 
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 
-function isTrace(name: string, value: unknown): void {
+export function checkTrace(name: string, value: unknown): void {
   if (typeof value !== 'string') throw wrongType(name, 'a string', value)
   if (!TRACEPARENT.test(value)) throw wrongRange(name, 'a W3C traceparent', `'${value}'`)
 }
