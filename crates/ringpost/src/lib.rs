@@ -27,8 +27,8 @@ pub mod tokio;
 pub mod typed;
 
 pub use api::{
-    Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, Item, Reply, ServerConfig,
-    Subscription, TIMEOUT_DEFAULT,
+    Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, ErrorCounts, Item, Reply,
+    ServerConfig, Stats, Subscription, TIMEOUT_DEFAULT,
 };
 pub use ipc_core::{
     Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,

@@ -8,6 +8,7 @@ mod changes;
 mod config;
 mod flows;
 mod router;
+mod stats;
 mod turns;
 
 pub(crate) use answers::{answer_draft, not_a_stream, panicked, send_answer, unknown_method};
@@ -21,6 +22,7 @@ pub use config::{
 pub(crate) use flows::{FlowKey, Flows, Reading, item_draft};
 pub(crate) use router::Router;
 pub use router::Subscription;
+pub use stats::{ErrorCounts, Stats};
 pub(crate) use turns::Turns;
 
 use ipc_core::{Body, Codec, LinkId, Message};
