@@ -15,6 +15,7 @@ import { basics } from './rows/basics.mjs'
 import { handlers } from './rows/handlers.mjs'
 import { input } from './rows/input.mjs'
 import { connecting } from './rows/connecting.mjs'
+import { counters } from './rows/counters.mjs'
 import { overflow } from './rows/overflow.mjs'
 import { malicious } from './rows/malicious.mjs'
 import { exhaustion } from './rows/exhaustion.mjs'
@@ -42,6 +43,7 @@ const themes: Record<string, readonly Row[]> = {
   basics,
   'bad input': input,
   connecting,
+  counters,
   handlers,
   streams,
   'malicious peers': malicious,

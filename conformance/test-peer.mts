@@ -43,7 +43,10 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const [any] = serving.connections
     const dropped = [...serving.connections].map((one) => Object.values(one.stats().peerDropped))
     const peerDropped = [0, 1, 2, 3].map((lane) => dropped.reduce((sum, one) => sum + one[lane], 0))
-    return { accepted, ended, lostWakeups: any?.stats().lostWakeups ?? 0, peerDropped }
+    const { connections: open, connectionsTotal: total, bytesSent, bytesReceived } = serving.stats()
+    const bytes = { bytesSent, bytesReceived }
+    const lostWakeups = any?.stats().lostWakeups ?? 0
+    return { accepted, ended, lostWakeups, peerDropped, open, total, ...bytes }
   },
   closeServer({ server: name }) {
     const serving = servers.get(name)
@@ -113,7 +116,8 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   stats({ connection }) {
     const client = connections.get(connection)!
     const stats = client.stats()
-    return { ...stats, dropped: Object.values(stats.dropped), isOpen: client.isOpen }
+    const [dropped, timed] = [Object.values(stats.dropped), stats.latency.count]
+    return { ...stats, dropped, timed, isOpen: client.isOpen }
   },
   closed: ({ connection }) => connections.get(connection)!.closed.then((reason) => reason?.code),
   close: ({ connection }) => connections.get(connection)!.close(),

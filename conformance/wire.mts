@@ -100,6 +100,12 @@ export interface Stats {
   dropped: number[]
   lostWakeups: number
   isOpen: boolean
+  bytesSent: number
+  bytesReceived: number
+  /** Requests whose latency was measured. */
+  timed: number
+  /** Requests that have failed, by code. */
+  errors: Record<string, number>
 }
 
 /** The commands of a test peer, with their arguments and answers. */
@@ -112,6 +118,11 @@ export interface Commands {
     lostWakeups: number
     /** Messages the peers of open connections have dropped, by lane, as reported by them. */
     peerDropped: number[]
+    /** Connections there are and ever were, and the bytes of all of them. */
+    open: number
+    total: number
+    bytesSent: number
+    bytesReceived: number
   }
   closeServer(order: { server: string }): null
   connect(order: { server: string; options?: Chosen; waiting?: boolean }): {
