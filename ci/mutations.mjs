@@ -26,6 +26,7 @@ const CHECKS = {
   api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
   tokio_api: rust(['--test', 'tokio_api'], { crate: 'ringpost' }),
   blocking: rust(['--test', 'blocking'], { crate: 'ringpost' }),
+  spans: rust(['--test', 'spans'], { crate: 'ringpost' }),
   typed: rust(['--test', 'typed'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
   host: rust(['--test', 'host']),
