@@ -155,6 +155,7 @@ test.serial('a handler is published when it is called, and once when it has ende
   await t.throwsAsync(client.request('reject'))
   await t.throwsAsync(client.request('none'))
   await t.throwsAsync(client.request('never', 0, { timeoutMs: 50 }))
+  await t.throwsAsync(client.request('settles late', 0, { timeoutMs: 50 }))
   await client.stream(Numbers, 3).result
   await t.throwsAsync(client.stream(Numbers, -1).result)
   await client.send(event('seen'))
@@ -174,6 +175,8 @@ test.serial('a handler is published when it is called, and once when it has ende
       'error method reject TypeError',
       'start method never ',
       'error method never ERR_CANCELLED',
+      'start method settles late ',
+      'error method settles late ERR_CANCELLED',
       'start stream numbers ',
       'end stream numbers ',
       'start stream numbers ',

@@ -50,6 +50,9 @@ await storage.run('registered', async () => {
     throw new TypeError('no way either')
   })
   server.handle('never', () => new Promise(() => {}))
+  server.handle('settles late', (_, { signal }) => {
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(null)))
+  })
   server.handle('count', (_, { connection }) => connection.stats())
   server.handle('count all', () => server.stats())
   server.handle('unhandled', () => server.stats().unhandled)
