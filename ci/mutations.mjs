@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CORE } from './mutations/core.mjs'
+import { INSIDE } from './mutations/inside.mjs'
 import { PACKAGE } from './mutations/package.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
 import './setup.mjs'
@@ -37,7 +38,7 @@ const CHECKS = {
 
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
-  const faults = [...CORE, ...PACKAGE]
+  const faults = [...CORE, ...INSIDE, ...PACKAGE]
   const lost = faults
     .filter(({ file, from }) => !hasOnce(join(ROOT, file), from))
     .map(({ what, file }) => `${what}: its text does not occur exactly once in ${file}`)
@@ -48,7 +49,7 @@ if (asked.includes('--places')) {
   process.exit()
 }
 const wanted = ({ what }) => asked.length === 0 || asked.some((text) => what.includes(text))
-const mutations = [...CORE, ...PACKAGE].filter(wanted)
+const mutations = [...CORE, ...INSIDE, ...PACKAGE].filter(wanted)
 if (mutations.length === 0) giveUp('No description matches.')
 
 const copy = copyTree('tree')

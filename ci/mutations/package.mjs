@@ -9,12 +9,6 @@ const ALIKE = { file: 'crates/ipc-node/src/outbox.rs', by: '30-one-way' }
 
 const DEFERRED = { file: 'crates/ipc-node/src/outbox.rs', by: '37-deferred-sends' }
 
-const WATCHED = { file: 'ts/connection/watched.ts', by: '41-diagnostics' }
-
-const SPANS = { file: 'ts/opentelemetry.ts', by: '42-opentelemetry' }
-
-const COUNTERS = { by: '43-counters' }
-
 export const PACKAGE = [
   {
     ...DEFERRED,
@@ -214,82 +208,5 @@ export const PACKAGE = [
     what: 'flow: a batch is noticed as often as it has items',
     from: 'if (!this.#noticed) this.#notice()',
     to: 'this.#address.link.runtime.delivery.notice(this)',
-  },
-  {
-    what: 'context: what takes items has the context of their arrival',
-    file: 'ts/connection/flow.ts',
-    from: 'take: withinContext(take)',
-    to: 'take',
-    by: '40-async-context',
-  },
-  {
-    ...WATCHED,
-    what: 'channels: a traceparent that was set is not sent',
-    from: 'return message.traceparent',
-    to: 'return traceparent',
-  },
-  {
-    ...WATCHED,
-    what: 'channels: a request that fails is not published as such',
-    from: '    requests.fail(message, error)\n    throw error\n  }\n  requests.end(message)\n  return result\n}\n\nexport function watchedSync',
-    to: '    throw error\n  }\n  requests.end(message)\n  return result\n}\n\nexport function watchedSync',
-  },
-  {
-    ...WATCHED,
-    what: 'channels: a handler that was cancelled ends twice',
-    from: '    if (isOver) return\n    isOver = true\n',
-    to: '    isOver = !isOver\n',
-  },
-  {
-    ...WATCHED,
-    what: 'channels: a handler that never answers never ends',
-    from: 'onAbort(signal, () => once(() => handlings.fail(message, signal.reason)))',
-    to: 'onAbort(signal, () => {})',
-  },
-  {
-    what: 'channels: what is bound to the start of a handler is not its store',
-    file: 'ts/values/diagnostics.ts',
-    from: 'this.#start.runStores(message, () => message.run(work))',
-    to: '(this.#start.publish(message), message.run(work))',
-    by: '40-async-context',
-  },
-  {
-    ...SPANS,
-    what: 'spans: the span of a handler is not active in it',
-    from: 'message.around((work) => context.with(own, work))',
-    to: '',
-  },
-  {
-    ...SPANS,
-    what: 'spans: the parent in the other process is not taken over',
-    from: 'const parent = within(context.active(), message.traceparent)',
-    to: 'const parent = context.active()',
-  },
-  {
-    ...SPANS,
-    what: 'spans: a failure has no status',
-    from: 'span.setStatus(',
-    to: 'void (',
-  },
-  {
-    ...COUNTERS,
-    what: 'counters: a server forgets connections that have ended',
-    file: 'ts/connection/sums.ts',
-    from: '    this.#ended.add(this.#engine, connection.link)\n',
-    to: '',
-  },
-  {
-    ...COUNTERS,
-    what: 'counters: codes that a peer makes up are counted without a bound',
-    file: 'ts/connection/counters.ts',
-    from: 'isNew && this.#counts.size >= CODES_MAX',
-    to: 'false',
-  },
-  {
-    ...COUNTERS,
-    what: 'counters: those of a connection are gone with it',
-    file: 'ts/connection/connection.ts',
-    from: 'linkCounters(this.#last ?? ',
-    to: 'linkCounters(',
   },
 ]
