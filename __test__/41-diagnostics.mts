@@ -202,12 +202,16 @@ test.serial('a traceparent that a subscriber sets arrives, in place of any other
   await client.send('seen')
   for (const name of names) unsubscribe(name, set)
   await client.request('see')
+  const own = TRACE.replace('0af7', '2222')
+  client.requestSync('see', undefined, { traceparent: own })
+  client.handle('theirs', (_, { traceparent }) => traceparent)
+  t.is(await client.request('back sync', 'theirs', { traceparent: own }), own)
   const traces = (await published(client)).filter(({ moment }) => moment.endsWith('handler:start'))
   t.deepEqual(
     traces.map(({ name, traceparent }) => [name, traceparent]),
     [
       ...[['see', TRACE], ['see', TRACE], ['numbers', TRACE], ['seen', TRACE], ['seen', TRACE]],
-      ...[['see', undefined], ['published', undefined]],
+      ...[['see', undefined], ['see', own], ['back sync', own], ['published', undefined]],
     ],
   )
 })

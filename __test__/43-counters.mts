@@ -89,6 +89,44 @@ test('behind the first 1,024 one request in eight is timed', async (t) => {
   t.is(await ask(800), 1124)
 })
 
+test('with methodLatency all requests are measured, by method', async (t) => {
+  const { client } = await inside(t, false, { methodLatency: true })
+  t.deepEqual(client.stats().methods, {})
+  for (let asked = 0; asked < 3; asked++) await client.request('see')
+  await client.request('see', undefined, { lane: 'high' })
+  client.requestSync('see')
+  await t.throwsAsync(client.request('fail'), { code: 'E_MINE' })
+  t.throws(() => client.requestSync('fail'), { code: 'E_MINE' })
+  await t.throwsAsync(client.request('never', 0, { timeoutMs: 20 }), { code: 'ERR_TIMEOUT' })
+  await client.request('see later')
+  const methods = client.stats().methods!
+  const counts = Object.entries(methods).map(([method, { count }]) => [method, count])
+  t.deepEqual(counts, [['see', 5], ['fail', 2], ['see later', 1]])
+  t.true(methods['see later'].maxMs >= 3)
+  t.true(methods.see.p50Ms > 0 && methods.see.p50Ms <= methods.see.maxMs)
+  const plain = await inside(t)
+  await plain.client.request('see')
+  t.is(plain.client.stats().methods, undefined)
+})
+
+test('a server adds up what its connections have measured by method', async (t) => {
+  const server = await createServer('methods', { methodLatency: true })
+  server.handle('ask', (_, { connection }) => connection.request('mine'))
+  t.teardown(() => server.close())
+  for (let round = 1; round <= 2; round++) {
+    const client = await connect('methods')
+    client.handle('mine', () => 1)
+    await client.request('ask')
+    t.is(server.stats().methods!.mine.count, round)
+    await client.close()
+    await until('it has gone', () => server.connections.size === 0)
+    t.is(server.stats().methods!.mine.count, round)
+  }
+  const plain = await createServer('plain')
+  t.is(plain.stats().methods, undefined)
+  await plain.close()
+})
+
 test('failures are counted by their codes, however a request was made', async (t) => {
   const { client } = await inside(t)
   t.deepEqual(client.stats().errors, {})

@@ -76,8 +76,10 @@ const TS_ROOMS = {
   api: [['adapters', 'client', 'configure', 'server']],
   connection: [
     ['connection'],
-    ['endpoint', 'caller', 'responder'],
-    ['event-queue', 'client-stream', 'server-stream', 'parking', 'sends', 'sums', 'watched'],
+    ['sums'],
+    ['endpoint', 'timed-caller', 'responder'],
+    ['caller'],
+    ['event-queue', 'client-stream', 'server-stream', 'parking', 'sends', 'watched'],
     ['context', 'counters', 'flow'],
     ['handlers', 'link', 'peer', 'pending', 'wait'],
   ],

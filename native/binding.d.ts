@@ -56,6 +56,18 @@ export declare class NativeEngine {
   forget(link: number): void
 }
 
+/** How long requests of one kind took, as JavaScript measures them. */
+export declare class NativeHistogram {
+  /** Of none yet. */
+  constructor()
+  /** Takes in one request. */
+  record(ms: number): void
+  /** Takes in all that another has taken in. */
+  merge(other: NativeHistogram): void
+  /** What it says. */
+  summary(): NativeLatency
+}
+
 /** The sum of what several connections have counted. */
 export declare class NativeTotals {
   /** Of none yet. */

@@ -1,7 +1,7 @@
 // Starts the program `inside`.
 
 import type { ExecutionContext } from 'ava'
-import { connect, type Client } from 'ringpost'
+import { connect, type Client, type ClientOptions } from 'ringpost'
 import { Program } from './program.mjs'
 
 let names = 0
@@ -10,12 +10,13 @@ let names = 0
 export async function inside(
   t: ExecutionContext,
   traced = false,
+  options?: ClientOptions,
 ): Promise<{ name: string; client: Client; program: Program }> {
   const name = `inside-${++names}`
   const program = new Program('inside', { name, traced })
   t.teardown(() => program.kill())
   await program.report()
-  const client = await connect(name)
+  const client = await connect(name, options)
   t.teardown(() => client.close())
   return { name, client, program }
 }

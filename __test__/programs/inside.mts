@@ -57,6 +57,9 @@ await storage.run('registered', async () => {
   server.handle('count all', () => server.stats())
   server.handle('unhandled', () => server.stats().unhandled)
   server.handle('back', (method: string, { connection }) => connection.request(method))
+  server.handle('back sync', (method: string, context) => {
+    return context.connection.requestSync(method, undefined, { parent: context })
+  })
   server.handle(Numbers, async function* (count) {
     for (let number = 0; number < count; number++) yield number
     if (count < 0) throw Object.assign(new Error('negative'), { code: 'E_NEGATIVE' })

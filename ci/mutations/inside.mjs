@@ -148,4 +148,11 @@ export const INSIDE = [
     from: 'linkCounters(this.#last ?? ',
     to: 'linkCounters(',
   },
+  {
+    ...COUNTERS,
+    what: 'counters: a request that was not answered counts as one that took long',
+    file: 'ts/connection/timed-caller.ts',
+    from: 'if (isAnswered) this',
+    to: 'this',
+  },
 ]

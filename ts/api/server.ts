@@ -54,7 +54,7 @@ class Server
     this.#settings = settings
     this.#runtime = runtime
     this.#listener = listener
-    this.#sums = new Sums(runtime.engine)
+    this.#sums = new Sums(runtime.engine, settings.methodLatency)
     this.handlers = new Handlers(
       () => {
         for (const connection of this.connections) connection.handlersChanged()

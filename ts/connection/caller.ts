@@ -64,11 +64,18 @@ class Call {
   }
 }
 
+/** See `timed-caller`. */
+interface Latencies {
+  toObject(): Record<string, api.Latency>
+}
+
 export class Caller {
   readonly #link: Link
   readonly #pending = new Pending<Call>()
   /** Of requests that were sent. */
   readonly failures = new Failures()
+  /** How long requests took by method, where that is measured. */
+  readonly latencies: Latencies | undefined = undefined
 
   constructor(link: Link) {
     this.#link = link

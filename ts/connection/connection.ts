@@ -30,6 +30,7 @@ import { Responder } from './responder.js'
 import type { Receiver } from '../runtime/receiver.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Sends } from './sends.js'
+import { TimedCaller, type Latencies } from './timed-caller.js'
 import { traceBytes } from '../values/trace.js'
 import { Waiters } from './wait.js'
 import { watchedEvent, watchedRequest, watchedStream, watchedSync } from './watched.js'
@@ -91,7 +92,7 @@ export class Connection
   ) {
     super({ close: true, drop: true, error: true })
     this.#link = new Link(runtime, link, peer, settings)
-    this.#caller = new Caller(this.#link)
+    this.#caller = new (settings.methodLatency ? TimedCaller : Caller)(this.#link)
     this.#sends = new Sends(this.#link)
     this.#draining = new Waiters(runtime, 'room in the rings')
     this.#ended = server && ((connection) => server.left(connection))
@@ -273,6 +274,7 @@ export class Connection
     return {
       ...linkCounters(this.#last ?? runtime.engine.linkStats(number)),
       errors: this.#caller.failures.toObject(),
+      methods: this.#caller.latencies?.toObject(),
       pending: this.#caller.pending,
       serving: this.#responder.serving,
       unhandled: this.#responder.unhandled,
@@ -297,6 +299,10 @@ export class Connection
 
   get link(): number {
     return this.#link.number
+  }
+
+  get latencies(): Latencies | undefined {
+    return this.#caller instanceof TimedCaller ? this.#caller.latencies : undefined
   }
 
   /** Milliseconds of the monotonic clock. */

@@ -1,6 +1,6 @@
 // What connections have counted, as programs see it.
 
-import type { NativeLinkStats } from '../../native/binding.js'
+import type { NativeLatency, NativeLinkStats } from '../../native/binding.js'
 import type * as api from '../../index.js'
 import { codeOf } from '../values/errors.js'
 import { LANES } from '../values/options.js'
@@ -33,13 +33,12 @@ export class Failures {
 
 /** The counters of the engine, by the names they have here. */
 export function linkCounters(link: NativeLinkStats | null | undefined) {
-  const { count = 0, mean = 0, p50 = 0, p95 = 0, p99 = 0, max = 0 } = link?.latency ?? {}
   return {
     sent: link?.sent ?? 0,
     received: link?.received ?? 0,
     bytesSent: link?.bytesSent ?? 0,
     bytesReceived: link?.bytesReceived ?? 0,
-    latency: { count, meanMs: mean, p50Ms: p50, p95Ms: p95, p99Ms: p99, maxMs: max },
+    latency: latencyOf(link?.latency ?? NO_LATENCY),
     lateReplies: link?.lateReplies ?? 0,
     staleRequests: link?.staleRequests ?? 0,
     refused: link?.refused ?? 0,
@@ -49,6 +48,12 @@ export function linkCounters(link: NativeLinkStats | null | undefined) {
     queuedBytes: link?.queued ?? 0,
   }
 }
+
+export function latencyOf({ count, mean, p50, p95, p99, max }: NativeLatency): api.Latency {
+  return { count, meanMs: mean, p50Ms: p50, p95Ms: p95, p99Ms: p99, maxMs: max }
+}
+
+const NO_LATENCY = { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 }
 
 const byLane = (counts = [0, 0, 0, 0]) =>
   Object.fromEntries(LANES.map((lane, at) => [lane, counts[at]])) as Record<api.Lane, number>

@@ -4,10 +4,13 @@ import type { NativeEngine } from '../../native/binding.js'
 import type * as api from '../../index.js'
 import { Failures, linkCounters } from './counters.js'
 import { native } from '../native.js'
+import { Latencies } from './timed-caller.js'
 
 /** A connection that counts. */
 interface Counting {
   readonly link: number
+  /** If it measures them. */
+  readonly latencies: Latencies | undefined
   stats(): api.ConnectionStats
 }
 
@@ -18,9 +21,13 @@ export class Sums {
   readonly #ended = new native.NativeTotals()
   readonly #failures = new Failures()
   #unhandled = 0
+  readonly #latencies = new Latencies()
+  readonly #hasLatencies: boolean
 
-  constructor(engine: NativeEngine) {
+  /** `hasLatencies`: connections measure them by method. */
+  constructor(engine: NativeEngine, hasLatencies: boolean) {
     this.#engine = engine
+    this.#hasLatencies = hasLatencies
   }
 
   /** There is another connection. */
@@ -34,6 +41,7 @@ export class Sums {
     this.#ended.add(this.#engine, connection.link)
     this.#failures.addAll(errors)
     this.#unhandled += unhandled
+    if (connection.latencies !== undefined) this.#latencies.merge(connection.latencies)
   }
 
   /** All of them, and these, which are open. */
@@ -41,20 +49,29 @@ export class Sums {
     const totals = this.#ended.copy()
     const failures = new Failures()
     failures.addAll(this.#failures.toObject())
+    const latencies = new Latencies()
+    latencies.merge(this.#latencies)
     let unhandled = this.#unhandled
     let [connections, pending, serving] = [0, 0, 0]
     for (const connection of open) {
       const stats = connection.stats()
       totals.add(this.#engine, connection.link)
       failures.addAll(stats.errors)
+      if (connection.latencies !== undefined) latencies.merge(connection.latencies)
       unhandled += stats.unhandled
       pending += stats.pending
       serving += stats.serving
       connections++
     }
-    const errors = failures.toObject()
-    const connectionsTotal = this.#opened
-    const counters = linkCounters(totals.stats())
-    return { ...counters, connections, connectionsTotal, errors, pending, serving, unhandled }
+    return {
+      ...linkCounters(totals.stats()),
+      errors: failures.toObject(),
+      methods: this.#hasLatencies ? latencies.toObject() : undefined,
+      connections,
+      connectionsTotal: this.#opened,
+      pending,
+      serving,
+      unhandled,
+    }
   }
 }

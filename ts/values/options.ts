@@ -42,6 +42,8 @@ export interface Settings {
   /** By lane: whether it refuses what it has no room for, or may drop it. */
   unsure: readonly boolean[]
   handlerWaitMs: number
+  /** How long requests took is measured by method, too. */
+  methodLatency: boolean
 }
 
 const ENDPOINT = {
@@ -59,6 +61,7 @@ const ENDPOINT = {
   unreadMax: whole(0, Number.MAX_SAFE_INTEGER),
   handlers: checkFunction,
   handlerWaitMs: spanOrNone,
+  methodLatency: isBoolean,
 }
 const CLIENT = { ...ENDPOINT, connectTimeoutMs: span, signal: isSignal }
 const SERVER = {
@@ -188,9 +191,10 @@ function settings(given: api.EndpointOptions): Settings {
     servingMax: given.servingMax ?? SERVING_DEFAULT,
     unreadMax: given.unreadMax ?? UNREAD_DEFAULT,
   }
-  const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0 } = given
+  const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0, methodLatency = false } = given
   const unsure = overflow.map((policy) => policy !== Infinity)
-  return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, unsure, handlerWaitMs }
+  const laneShare = backlogMax / LANE_SHARE
+  return { native, timeoutMs, laneShare, unsure, handlerWaitMs, methodLatency }
 }
 
 function check<T extends object>(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ipc_core::{LinkId, LinkStats, Totals};
+use ipc_core::{Histogram, Latency, LinkId, LinkStats, Totals};
 use napi_derive::napi;
 
 use crate::NativeEngine;
@@ -88,6 +88,40 @@ impl NativeTotals {
     }
 }
 
+/// How long requests of one kind took, as JavaScript measures them.
+#[napi]
+#[derive(Default)]
+pub struct NativeHistogram {
+    histogram: Histogram,
+}
+
+#[napi]
+impl NativeHistogram {
+    /// Of none yet.
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in one request.
+    #[napi(catch_unwind)]
+    pub fn record(&mut self, ms: f64) {
+        self.histogram.record(Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
+    }
+
+    /// Takes in all that another has taken in.
+    #[napi(catch_unwind)]
+    pub fn merge(&mut self, other: &NativeHistogram) {
+        self.histogram.merge(&other.histogram);
+    }
+
+    /// What it says.
+    #[napi(catch_unwind)]
+    pub fn summary(&self) -> NativeLatency {
+        self.histogram.summary().into()
+    }
+}
+
 /// The last counters of connections that JavaScript does not know have ended, by their places.
 #[derive(Default)]
 pub struct Ended(Vec<Option<(LinkId, Totals)>>);
@@ -115,20 +149,12 @@ impl Ended {
 
 impl From<LinkStats> for NativeLinkStats {
     fn from(stats: LinkStats) -> Self {
-        let latency = stats.latency;
         Self {
             sent: float(stats.sent),
             received: float(stats.received),
             bytes_sent: float(stats.bytes_sent),
             bytes_received: float(stats.bytes_received),
-            latency: NativeLatency {
-                count: float(latency.count),
-                mean: millis(latency.mean),
-                p50: millis(latency.p50),
-                p95: millis(latency.p95),
-                p99: millis(latency.p99),
-                max: millis(latency.max),
-            },
+            latency: stats.latency.into(),
             late_replies: float(stats.late_replies),
             stale_requests: float(stats.stale_requests),
             refused: float(stats.refused),
@@ -136,6 +162,19 @@ impl From<LinkStats> for NativeLinkStats {
             peer_dropped: stats.peer_dropped.map(float).to_vec(),
             rings: float(stats.rings),
             queued: float(stats.queued as u64),
+        }
+    }
+}
+
+impl From<Latency> for NativeLatency {
+    fn from(latency: Latency) -> Self {
+        Self {
+            count: float(latency.count),
+            mean: millis(latency.mean),
+            p50: millis(latency.p50),
+            p95: millis(latency.p95),
+            p99: millis(latency.p99),
+            max: millis(latency.max),
         }
     }
 }
