@@ -246,6 +246,18 @@ test.serial('subscribers wrap a handler, the first one outermost', async (t) => 
   t.is(await client.request('wrapped'), 3)
   for (const wrap of wraps) unsubscribe('ringpost:handler:start', wrap)
   t.deepEqual(order, ['first in', 'second in', 'handler', 'second out', 'first out'])
+  // What a subscriber does wrong there fails the request, and nothing else.
+  server.handle(Numbers, async () => null)
+  const broken = (message: unknown) => {
+    ;(message as DiagnosticsChannels['ringpost:handler:start']).around(() => {
+      throw Object.assign(new Error('around nothing'), { code: 'E_AROUND' })
+    })
+  }
+  subscribe('ringpost:handler:start', broken)
+  await t.throwsAsync(client.request('wrapped'), { code: 'E_AROUND' })
+  await t.throwsAsync(client.stream(Numbers, 1).result, { code: 'E_AROUND' })
+  unsubscribe('ringpost:handler:start', broken)
+  t.is(await client.stream(Numbers, 1).result, null)
   t.false(channel('ringpost:handler:start').hasSubscribers)
 })
 

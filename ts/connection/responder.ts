@@ -284,8 +284,9 @@ export class Responder {
         stream.finish()
       }
     }
-    const answered = handlings.isWatched ? watchedHandler(contract, stream, answer) : answer()
-    this.#promise(stream, contract, answered as Promise<unknown>)
+    const isWatched = handlings.isWatched
+    const run = isWatched ? async () => watchedHandler(contract, stream, answer) : answer
+    this.#promise(stream, contract, run())
   }
 
   #reply(context: Context, contract: MethodContract | StreamContract, value: unknown): void {
