@@ -311,8 +311,10 @@ export interface SyncRequestOptions {
   timeoutMs?: number
   /** The lane it is sent in; the reply returns in the same one. @default 'normal' */
   lane?: Lane
+  /** A W3C `traceparent` to send with it. */
+  traceparent?: string
   /** The context of the handler that makes this request, which gets no more time than that has
-   * left. */
+   * left, and inherits its `traceparent` unless it has one of its own. */
   parent?: Context
 }
 
@@ -642,12 +644,46 @@ export interface Registration {
   [Symbol.dispose](): void
 }
 
-/** Counters of a connection, since it was opened. */
-export interface ConnectionStats {
+/**
+ * How long requests took that were answered, with a result or with an error: from when they were
+ * written to the ring until their answers were read from it. Percentiles are known to within a
+ * sixteenth.
+ */
+export interface Latency {
+  /** Requests that were timed: the first 1,024 of a connection, then one in eight. Streams are
+   * not. */
+  count: number
+  /** Their mean, in milliseconds. */
+  meanMs: number
+  /** Milliseconds that half of them did not exceed. */
+  p50Ms: number
+  /** Milliseconds that 95 % of them did not exceed. */
+  p95Ms: number
+  /** Milliseconds that 99 % of them did not exceed. */
+  p99Ms: number
+  /** The longest, in milliseconds. */
+  maxMs: number
+}
+
+/** What connections and servers count. */
+export interface Counters {
   /** Messages sent. */
   sent: number
   /** Messages received. */
   received: number
+  /** Bytes of frames written to the rings: headers of 24 bytes, options and payloads, as compressed
+   * as they are there, each rounded up to eight. Includes names and control messages. */
+  bytesSent: number
+  /** The same of frames that were read. */
+  bytesReceived: number
+  /** How long requests of this side took. */
+  latency: Latency
+  /** How long they took by method, with {@link EndpointOptions.methodLatency}: all of those that
+   * were answered, each from the call until its promise settles. */
+  methods?: Record<string, Latency>
+  /** Requests and streams of this side that were sent and have failed, by the code of their error.
+   * After 64 different codes, others count as `ERR_HANDLER`. */
+  errors: Record<string, number>
   /** Requests of this side in flight. */
   pending: number
   /** Requests of the peer whose handlers have not answered yet. */
@@ -668,6 +704,10 @@ export interface ConnectionStats {
   doorbells: number
   /** Bytes waiting for space in the rings. */
   queuedBytes: number
+}
+
+/** Counters of a connection, since it was opened. They remain when it has ended. */
+export interface ConnectionStats extends Counters {
   /** Wake-ups that were lost. Anything but 0 is a bug in this library. */
   lostWakeups: number
   /** What wakes this thread: its event loop, or a helper thread where the loop cannot be used. */
@@ -829,7 +869,9 @@ export interface Requester extends AsyncDisposable {
  * wait for space, and warns of those it could not write because the peer has read nothing for a
  * second.
  *
- * A store entered by `AsyncLocalStorage.enterWith()` in a handler ends with that handler's message.
+ * A store of an `AsyncLocalStorage` is the caller's own behind each `await` of this interface, in
+ * loops over items and events, and in what `forEach` calls. A handler starts without any, and what
+ * it enters by `enterWith()` ends with its message.
  */
 export interface Connection<
   Own extends ConnectionEvents & Record<keyof Own, any[]> = ConnectionEvents,
@@ -1090,6 +1132,9 @@ export interface EndpointOptions {
    * @default 3,000
    */
   unresponsiveAfterMs?: number
+  /** Measures by method how long requests took, too: {@link Counters.methods}. Costs each request
+   * about a microsecond, and each method 1 KiB. @default false */
+  methodLatency?: boolean
 }
 
 /**
@@ -1217,6 +1262,14 @@ export interface ServerEvents {
   close: []
 }
 
+/** Counters of a server: the sums over all of its connections, those that have ended included. */
+export interface ServerStats extends Counters {
+  /** Connections that are open. */
+  connections: number
+  /** Connections that were ever opened. */
+  connectionsTotal: number
+}
+
 /** A server of one name. It keeps the process alive, unless {@link Server.unref} was called. */
 export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
   /** The name it serves. */
@@ -1265,6 +1318,8 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
   notify<Payload>(event: undefined extends Payload ? Event<Payload> : never): Connection[]
   /** Sends a one-way message by name, in MessagePack and without checks, see the first form. */
   notify<Payload = any>(event: string, payload?: Payload, options?: BroadcastOptions): Connection[]
+  /** The counters. */
+  stats(): ServerStats
   /**
    * Releases the name at once and closes all connections gracefully, with `drainMs` only after
    * requests that are on their way were served and running handlers have finished. Can be called
@@ -1448,6 +1503,106 @@ export declare function toDuplex(stream: ClientStream | ServerStream): Duplex
 export declare function toReadableStream<Item>(
   stream: ClientStream<Item> | ServerStream<any, Item>,
 ): ReadableStream<Item>
+
+// ---------------------------------------------------------------------------------------------
+// Seeing inside
+// ---------------------------------------------------------------------------------------------
+
+/**
+ * What is published about a message. The same object is published at each of its moments.
+ * Payloads are never published.
+ */
+export interface CallMessage {
+  /** What its contract is. */
+  readonly kind: 'method' | 'event' | 'stream'
+  /** The name of its contract. */
+  readonly name: string
+  /** The connection it travels on. */
+  readonly connection: Connection
+  /** The other end of that. */
+  readonly peer: Peer
+  /** The lane it travels in. */
+  readonly lane: Lane
+  /**
+   * The W3C `traceparent` that goes with it. Where it is sent, a subscriber to `start` may set it.
+   * @throws TypeError or RangeError, in the subscriber, if it is set to anything else.
+   */
+  traceparent: string | undefined
+  /** For subscribers to keep what they need at a later moment, under keys of their own. */
+  readonly context: Record<PropertyKey, unknown>
+  /** Milliseconds since its `start`, from its outcome on. */
+  readonly durationMs: number | undefined
+  /** What it has failed with, from its `error` on. */
+  readonly error: unknown
+  /** The code of that; its name, if it has none, and `ERR_HANDLER`, if it has neither. */
+  readonly code: string | undefined
+}
+
+/** What is published about a message that has arrived and is being handled. */
+export interface HandlerMessage extends CallMessage {
+  /**
+   * Runs the handler within `wrap`, which must call `work` once and return what that returns.
+   * For subscribers to `start`; what the first one passes is the outermost.
+   */
+  around(wrap: (work: () => unknown) => unknown): void
+}
+
+/** What is published about a connection. */
+export interface ConnectionMessage {
+  /** The connection. */
+  readonly connection: Connection
+  /** Its other end. */
+  readonly peer: Peer
+  /** When it has ended, the reason; `null` if it was closed by `close()` of either side. */
+  readonly reason?: IpcError | null
+}
+
+/**
+ * The channels of `node:diagnostics_channel` that this package publishes on, and what it publishes.
+ * A channel without subscribers costs one load for each message, and nothing is made for it.
+ *
+ * What has begun while it was observed (with a `start`) ends with one `end` or one `error`. A
+ * handler that has not finished when its reply is no longer wanted ends with an `error` then. A
+ * request for which there is no handler, or whose params cannot be decoded, reaches none.
+ *
+ * Stores bound to `ringpost:handler:start` with `bindStore` are those of the handler.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel'
+ *
+ * subscribe('ringpost:request:end', (message) => {
+ *   const { name, durationMs } = message as DiagnosticsChannels['ringpost:request:end']
+ *   console.log(`${name} took ${durationMs} ms`)
+ * })
+ * ```
+ */
+export interface DiagnosticsChannels {
+  /** A request is about to be sent. */
+  'ringpost:request:start': CallMessage
+  /** Its reply has arrived. */
+  'ringpost:request:end': CallMessage
+  /** It has failed, or could not be sent. */
+  'ringpost:request:error': CallMessage
+  /** A stream is about to be requested. */
+  'ringpost:stream:start': CallMessage
+  /** Its result has arrived. */
+  'ringpost:stream:end': CallMessage
+  /** It has failed, or could not be requested. */
+  'ringpost:stream:error': CallMessage
+  /** An event is about to be sent. */
+  'ringpost:event:send': CallMessage
+  /** The handler of a request, stream or event is about to be called. */
+  'ringpost:handler:start': HandlerMessage
+  /** It has returned, and its promise, if it has returned one, is resolved. */
+  'ringpost:handler:end': HandlerMessage
+  /** It has thrown, or the reply is no longer wanted. */
+  'ringpost:handler:error': HandlerMessage
+  /** A connection is open; no message of the peer has been read. */
+  'ringpost:connection:open': ConnectionMessage
+  /** A connection has ended. */
+  'ringpost:connection:close': ConnectionMessage
+}
 
 // ---------------------------------------------------------------------------------------------
 // Waiting and errors

@@ -47,6 +47,12 @@ test('the CommonJS module is the same object', (t) => {
   }
 })
 
+test('ringpost/opentelemetry is one module, however it is loaded', async (t) => {
+  const opentelemetry = await import('ringpost/opentelemetry')
+  t.deepEqual(Object.keys(opentelemetry), ['instrument'])
+  t.is(require('ringpost/opentelemetry').instrument, opentelemetry.instrument)
+})
+
 test('a path into the package is not exported', (t) => {
   t.throws(() => require('ringpost/dist/ts/index.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
 })
@@ -61,6 +67,8 @@ test('an error is an Error with a code', (t) => {
 const CONSUMER = `
 import { once, type EventEmitter } from 'node:events'
 import { connect, createServer, event, method, type IpcError, type Server } from 'ringpost'
+import type { CallMessage, DiagnosticsChannels } from 'ringpost'
+import { instrument } from 'ringpost/opentelemetry'
 
 const Greet = method<{ name: string }, { greeting: string }>('greet')
 const Seen = event<number>('seen')
@@ -89,7 +97,13 @@ export async function both(): Promise<string> {
   const emitter: EventEmitter = client
   await once(emitter, client.listenerCount(Seen) > 0 ? 'close' : 'error')
   const { greeting } = await client.request(Greet, { name: 'world' }, { timeoutMs: 5 })
-  return greeting
+  const heardOf = (message: DiagnosticsChannels['ringpost:request:end']): CallMessage => message
+  // @ts-expect-error: there is no such channel
+  type None = DiagnosticsChannels['ringpost:request:ended']
+  using spans = instrument({ events: false })
+  // @ts-expect-error: there is no such option
+  instrument({ event: false })
+  return greeting + heardOf.length + server.stats().latency.p99Ms.toFixed()
 }
 `
 

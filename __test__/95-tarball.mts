@@ -43,6 +43,8 @@ const names = (pattern: RegExp) => [...files].filter((path) => pattern.test(path
 test('everything a user needs is in the tarball', (t) => {
   for (const path of [
     ...['package.json', 'index.d.ts', 'index.d.mts', 'index.mjs', 'dist/ts/index.js'],
+    ...['opentelemetry.d.ts', 'opentelemetry.d.mts', 'opentelemetry.mjs'],
+    'dist/ts/opentelemetry.js',
     ...['dist/cli/main.mjs', 'native/binding.js', BINARY],
     ...['README.md', 'CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'docs/measuring.md'],
     'native/THIRD-PARTY-LICENSES.txt',
@@ -62,7 +64,7 @@ test('nothing of the repository is in the tarball that serves its development on
 
 test('the entry points of package.json are in the tarball', (t) => {
   const { main, types, bin, exports } = JSON.parse(read('package.json')) as Record<string, unknown>
-  const paths = JSON.stringify([main, types, bin, exports]).match(/"\.\/[^"]+"/g)!
+  const paths = JSON.stringify([main, types, bin, exports]).match(/"\.\/[^"]+\.\w+"/g)!
   t.true(paths.length > 4)
   for (const path of paths) t.true(files.has(path.slice(3, -1)), path)
 })

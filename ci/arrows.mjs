@@ -20,7 +20,7 @@ const CORE_LAYERS = [
   ['option_block', 'value'],
   ['header', 'compression'],
   ['error'],
-  ['checksum', 'time'],
+  ['checksum', 'latency', 'time'],
   // The two seams.
   ['sync', 'sys'],
 ]
@@ -72,7 +72,7 @@ const NODE_RULES = [
 /** Rooms of ts/ from the top down, and the files of each: a file imports, values and types alike, from
  * rooms below its own and, in its own room, from lines below its own. So there is no circle. */
 const TS_ROOMS = {
-  '': [['index']],
+  '': [['index', 'opentelemetry']],
   api: [['adapters', 'configure', 'connect', 'pool', 'server']],
   client: [
     ['pool'],
@@ -85,9 +85,11 @@ const TS_ROOMS = {
   ],
   connection: [
     ['connection'],
-    ['endpoint', 'caller', 'responder'],
-    ['event-queue', 'client-stream', 'server-stream', 'liveness', 'parking', 'sends'],
-    ['context', 'flow'],
+    ['sums'],
+    ['endpoint', 'timed-caller', 'responder'],
+    ['caller'],
+    ['event-queue', 'client-stream', 'server-stream', 'liveness', 'parking', 'sends', 'watched'],
+    ['context', 'counters', 'flow'],
     ['handlers', 'link', 'peer', 'pending', 'wait'],
   ],
   runtime: [
@@ -100,7 +102,7 @@ const TS_ROOMS = {
   ],
   values: [
     ['contract'],
-    ['codec', 'remote-error', 'report'],
+    ['codec', 'diagnostics', 'remote-error', 'report'],
     ['json', 'msgpack'],
     ['costs', 'errors', 'options', 'unpack'],
     ['deferred', 'extensions', 'fifo', 'refusal', 'signals', 'thenable', 'trace', 'kinds'],
@@ -118,6 +120,8 @@ const TS_OUTSIDE = {
   json: ['node:buffer'],
   // Where all copies of the package find each other.
   thread: ['node:diagnostics_channel'],
+  diagnostics: ['node:diagnostics_channel'],
+  opentelemetry: ['@opentelemetry/api', 'node:diagnostics_channel'],
 }
 /** What a file may load when it is asked for, because it is large or may be missing. */
 const TS_LATE = {
@@ -239,7 +243,8 @@ function* typescript() {
     yield* unmapped(`ts/${entry}`, own)
     const code = readFileSync(join(folder, entry), 'utf8')
     for (const [, from] of code.matchAll(/^(?:import|export)(?: type)? [^;'()]*?from '(.+?)'/gm)) {
-      if (from.endsWith('../index.js') || from.endsWith('/native/binding.js')) continue
+      // What is declared by hand, and the addon.
+      if (/\.\.\/(index|opentelemetry|native\/binding)\.js$/.test(from)) continue
       const used = join(dirname(path), from).replace(/\.js$/, '')
       const isOwn = from.startsWith('.')
       const allowed = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)

@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CORE } from './mutations/core.mjs'
+import { INSIDE } from './mutations/inside.mjs'
 import { HANDOVER } from './mutations/handover.mjs'
 import { LIVENESS } from './mutations/liveness.mjs'
 import { PACKAGE } from './mutations/package.mjs'
@@ -28,6 +29,7 @@ const CHECKS = {
   api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
   tokio_api: rust(['--test', 'tokio_api'], { crate: 'ringpost' }),
   blocking: rust(['--test', 'blocking'], { crate: 'ringpost' }),
+  spans: rust(['--test', 'spans'], { crate: 'ringpost' }),
   typed: rust(['--test', 'typed'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
   host: rust(['--test', 'host']),
@@ -38,7 +40,7 @@ const CHECKS = {
   asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),
 }
 
-const FAULTS = [...CORE, ...HANDOVER, ...LIVENESS, ...PACKAGE]
+const FAULTS = [...CORE, ...HANDOVER, ...INSIDE, ...LIVENESS, ...PACKAGE]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
   const lost = FAULTS

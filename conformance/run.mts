@@ -16,6 +16,7 @@ import { basics } from './rows/basics.mjs'
 import { handlers } from './rows/handlers.mjs'
 import { input } from './rows/input.mjs'
 import { connecting } from './rows/connecting.mjs'
+import { counters } from './rows/counters.mjs'
 import { overflow } from './rows/overflow.mjs'
 import { liveness } from './rows/liveness.mjs'
 import { malicious } from './rows/malicious.mjs'
@@ -44,6 +45,7 @@ const themes: Record<string, readonly Row[]> = {
   basics,
   'bad input': input,
   connecting,
+  counters,
   handlers,
   streams,
   'liveness and leaving': liveness,

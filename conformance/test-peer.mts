@@ -45,8 +45,10 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const [any] = serving.connections
     const dropped = [...serving.connections].map((one) => Object.values(one.stats().peerDropped))
     const peerDropped = [0, 1, 2, 3].map((lane) => dropped.reduce((sum, one) => sum + one[lane], 0))
+    const { connections: open, connectionsTotal: total, bytesSent, bytesReceived } = serving.stats()
+    const bytes = { bytesSent, bytesReceived }
     const lostWakeups = any?.stats().lostWakeups ?? 0
-    return { accepted, ended, lostWakeups, peerDropped, takenOver }
+    return { accepted, ended, lostWakeups, peerDropped, takenOver, open, total, ...bytes }
   },
   closeServer({ server: name, drainMs }) {
     const serving = servers.get(name)
@@ -123,8 +125,8 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const client = connections.get(connection)!
     const stats = client.stats()
     const { isOpen, isLeaving, isUnresponsive } = client
-    const dropped = Object.values(stats.dropped)
-    return { ...stats, dropped, isOpen, isLeaving, isUnresponsive }
+    const [dropped, timed] = [Object.values(stats.dropped), stats.latency.count]
+    return { ...stats, dropped, timed, isOpen, isLeaving, isUnresponsive }
   },
   closed: ({ connection }) => connections.get(connection)!.closed.then((reason) => reason?.code),
   close: ({ connection }) => connections.get(connection)!.close(),

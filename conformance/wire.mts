@@ -104,6 +104,12 @@ export interface Stats {
   isOpen: boolean
   isLeaving: boolean
   isUnresponsive: boolean
+  bytesSent: number
+  bytesReceived: number
+  /** Requests whose latency was measured. */
+  timed: number
+  /** Requests that have failed, by code. */
+  errors: Record<string, number>
 }
 
 /** The commands of a test peer, with their arguments and answers. */
@@ -117,6 +123,11 @@ export interface Commands {
     /** Messages the peers of open connections have dropped, by lane, as reported by them. */
     peerDropped: number[]
     takenOver: boolean
+    /** Connections there are and ever were, and the bytes of all of them. */
+    open: number
+    total: number
+    bytesSent: number
+    bytesReceived: number
   }
   closeServer(order: { server: string; drainMs?: number }): null
   connect(order: { server: string; options?: Chosen; waiting?: boolean }): {

@@ -68,8 +68,34 @@ export declare class NativeEngine {
   acceptPacked(name: string): void
   /** What the engine has counted. */
   stats(): NativeEngineStats
-  /** What a connection has counted; `null` when it is over. */
+  /** What a connection has counted; `null` when it is over and was forgotten. */
   linkStats(link: number): NativeLinkStats | null
+  /** What a connection that is over has counted is needed no longer. */
+  forget(link: number): void
+}
+
+/** How long requests of one kind took, as JavaScript measures them. */
+export declare class NativeHistogram {
+  /** Of none yet. */
+  constructor()
+  /** Takes in one request. */
+  record(ms: number): void
+  /** Takes in all that another has taken in. */
+  merge(other: NativeHistogram): void
+  /** What it says. */
+  summary(): NativeLatency
+}
+
+/** The sum of what several connections have counted. */
+export declare class NativeTotals {
+  /** Of none yet. */
+  constructor()
+  /** Adds a connection of this engine, or one that has ended and was not forgotten. */
+  add(engine: NativeEngine, link: number): void
+  /** The same sum, to add to. */
+  copy(): NativeTotals
+  /** What they are. */
+  stats(): NativeLinkStats
 }
 
 export declare const BACKLOG_DEFAULT: number
@@ -279,12 +305,34 @@ export interface NativeEngineStats {
   wakesBy: string
 }
 
-/** What a connection has counted. */
+/** How long requests took, in milliseconds. */
+export interface NativeLatency {
+  /** Requests that were timed. */
+  count: number
+  /** Their mean. */
+  mean: number
+  /** Half took no longer. */
+  p50: number
+  /** 95 % took no longer. */
+  p95: number
+  /** 99 % took no longer. */
+  p99: number
+  /** The longest. */
+  max: number
+}
+
+/** What a connection has counted, or several. */
 export interface NativeLinkStats {
   /** Messages sent. */
   sent: number
   /** Messages received. */
   received: number
+  /** Bytes of the frames that were written to the rings. */
+  bytesSent: number
+  /** Bytes of the frames that were read. */
+  bytesReceived: number
+  /** How long requests took. */
+  latency: NativeLatency
   /** Answers that came after their request had ended. */
   lateReplies: number
   /** Requests that had ended before they arrived. */

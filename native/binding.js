@@ -836,6 +836,8 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.NativeEngine = nativeBinding.NativeEngine
+module.exports.NativeHistogram = nativeBinding.NativeHistogram
+module.exports.NativeTotals = nativeBinding.NativeTotals
 module.exports.BACKLOG_DEFAULT = nativeBinding.BACKLOG_DEFAULT
 module.exports.CODEC_BYTES = nativeBinding.CODEC_BYTES
 module.exports.CODEC_CUSTOM = nativeBinding.CODEC_CUSTOM

@@ -3,6 +3,7 @@
 import type * as api from '../../index.js'
 import { encodeWith } from '../values/codec.js'
 import { Connection, type Holder } from '../connection/connection.js'
+import { Sums } from '../connection/sums.js'
 import { asEvent } from '../values/contract.js'
 import { parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
@@ -65,6 +66,7 @@ class Server
   readonly #runtime: Runtime
   readonly #listener: number
   readonly #settings: Settings
+  readonly #sums: Sums
   #closing: Promise<void> | undefined
   /** Waits, while it closes, until the last client has left. */
   readonly #leaving: Waiters
@@ -77,6 +79,7 @@ class Server
     this.#runtime = runtime
     this.#listener = listener
     this.#leaving = new Waiters(runtime, 'end of all connections')
+    this.#sums = new Sums(runtime.engine, settings.methodLatency)
     this.handlers = new Handlers(
       () => {
         for (const connection of this.connections) connection.handlersChanged()
@@ -118,6 +121,7 @@ class Server
   /** A client has come. */
   accepted(connection: Connection): void {
     this.connections.add(connection)
+    this.#sums.opened()
     this.announce('connection', connection)
     // It had come before the name was given up.
     if (this.#closing !== undefined) connection.leave()
@@ -127,6 +131,11 @@ class Server
   left(connection: Connection): void {
     this.connections.delete(connection)
     if (this.connections.size === 0) this.#leaving.resolve()
+    this.#sums.ended(connection)
+  }
+
+  stats(): api.ServerStats {
+    return this.#sums.with(this.connections)
   }
 
   nameLost(description: string): void {

@@ -3,6 +3,7 @@
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/codec.js'
 import { ClientStream } from './client-stream.js'
+import { Failures } from './counters.js'
 import type { MethodContract, StreamContract } from '../values/contract.js'
 import { IpcError, rejected, type Hidden } from '../values/errors.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -63,11 +64,20 @@ class Call {
   }
 }
 
+/** See `timed-caller`. */
+interface Latencies {
+  toObject(): Record<string, api.Latency>
+}
+
 export class Caller {
   readonly #link: Link
   readonly #pending = new Pending<Call>()
   /** Called when nothing is in flight any more. */
   onIdle: (() => void) | undefined
+  /** Of requests that were sent. */
+  readonly failures = new Failures()
+  /** How long requests took by method, where that is measured. */
+  readonly latencies: Latencies | undefined = undefined
 
   constructor(link: Link) {
     this.#link = link
@@ -165,13 +175,17 @@ export class Caller {
     const left = options.parent?.remainingMs ?? Infinity
     const timeoutMs = Math.min(options.timeoutMs ?? inherited, left)
     const call = new Call(contract, timeoutMs, ignore, ignore)
+    const traceparent = options.traceparent ?? options.parent?.traceparent
     const payload = encodeWith(contract.codec, params, 'params')
-    const slot = this.#ask(call, payload, laneNumber(options.lane), undefined)
+    const slot = this.#ask(call, payload, laneNumber(options.lane), traceparent)
     const generation = this.#pending.generation(slot)
     try {
       const answer = runtime.syncArena.request(number, slot, generation)
       if (typeof answer === 'number') throw endError(call, answer)
       return this.#readSync(contract, answer)
+    } catch (error) {
+      this.failures.count(error)
+      throw error
     } finally {
       this.#take(slot, generation)
     }
@@ -202,7 +216,7 @@ export class Caller {
       else payload = codecNumber === OWN ? inbox.exposed(at, extras) : inbox.borrowed(at, extras)
       value = decode(contract, payload, inbox.codec(at))
     } catch (error) {
-      return call.reject(error)
+      return this.#reject(call, error)
     }
     call.resolve(value)
   }
@@ -210,25 +224,39 @@ export class Caller {
   #failed(call: Call, inbox: Inbox, at: number, extras: Extras): void {
     const isMessagePack = inbox.codec(at) === MESSAGE_PACK
     const wire = readError(inbox.borrowed(at, extras), isMessagePack)
-    call.fail((hide) => remoteError(wire, hide))
+    this.#fail(call, (hide) => remoteError(wire, hide))
+  }
+
+  #fail(call: Call, make: (hide?: Hidden) => Error): void {
+    call.fail((hide) => {
+      const error = make(hide)
+      this.failures.count(error)
+      return error
+    })
+  }
+
+  #reject(call: Call, reason: unknown): void {
+    this.failures.count(reason)
+    call.reject(reason)
   }
 
   /** A request has ended without an answer. */
   ended(slot: number, generation: number, ending: number): void {
     const call = this.#take(slot, generation)
-    call?.fail(() => endError(call, -ending))
+    if (call !== undefined) this.#fail(call, () => endError(call, -ending))
   }
 
   /** A request could not be sent. If it has ended before, that is no news. */
   refused(slot: number, generation: number, error: IpcError): void {
-    this.#take(slot, generation)?.reject(error)
+    const call = this.#take(slot, generation)
+    if (call !== undefined) this.#reject(call, error)
   }
 
   /** The connection is over. All have had their outcome, but for those whose outcome was lost. */
   end(reason: IpcError): void {
     for (const call of this.#pending.takeAll()) {
       this.#let(call)
-      call.reject(reason)
+      this.#reject(call, reason)
     }
   }
 
@@ -281,7 +309,7 @@ export class Caller {
     if (call === undefined) return
     const { runtime, number, end } = this.#link
     if (end === undefined) runtime.engine.cancel(number, slot, generation)
-    call.reject(reason)
+    this.#reject(call, reason)
   }
 
   #take(slot: number, generation: number): Call | undefined {

@@ -3,9 +3,11 @@
 import type * as api from '../../index.js'
 import { Caller, type Inherited, type StreamTerms } from './caller.js'
 import type { ClientStream } from './client-stream.js'
+import { byLane, linkCounters } from './counters.js'
 import { encodeWith } from '../values/codec.js'
 import { asEvent, asMethod, asStream } from '../values/contract.js'
 import type { EventContract, MethodContract, StreamContract } from '../values/contract.js'
+import { closed, requests, sentEvents, streams } from '../values/diagnostics.js'
 import { IpcError, parseError } from '../values/errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -13,6 +15,7 @@ import type { Owner } from './context.js'
 import { Link } from './link.js'
 import { Liveness } from './liveness.js'
 import { native, type Extras } from '../native.js'
+import type { NativeLinkStats } from '../../native/binding.js'
 import {
   LANES,
   laneNumber,
@@ -28,8 +31,10 @@ import { Responder } from './responder.js'
 import type { Receiver } from '../runtime/receiver.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Sends } from './sends.js'
+import { TimedCaller, type Latencies } from './timed-caller.js'
 import { traceBytes } from '../values/trace.js'
 import { Waiters } from './wait.js'
+import { watchedEvent, watchedRequest, watchedStream, watchedSync } from './watched.js'
 
 const {
   EVENT_ABANDONED,
@@ -79,6 +84,8 @@ export class Connection
   /** What `ref` and `unref` said last. */
   #wanted: boolean | undefined
   #referenced = false
+  /** What the engine has counted in the end. */
+  #last: NativeLinkStats | undefined
 
   constructor(
     runtime: Runtime,
@@ -89,7 +96,7 @@ export class Connection
   ) {
     super(OWN_EVENTS)
     this.#link = new Link(runtime, link, peer, settings)
-    this.#caller = new Caller(this.#link)
+    this.#caller = new (settings.methodLatency ? TimedCaller : Caller)(this.#link)
     this.#sends = new Sends(this.#link)
     this.#liveness = new Liveness(this.#link, {
       close: () => this.close(),
@@ -119,6 +126,10 @@ export class Connection
   ): Promise<Result> {
     try {
       const contract = asMethod(method)
+      if (requests.look()) {
+        const given = options === undefined ? NO_OPTIONS : requestOptions(options)
+        return watchedRequest(this, this.#caller, contract, params, given)
+      }
       return options === undefined
         ? this.#caller.request(contract, params)
         : this.#caller.requestWith(contract, params, requestOptions(options))
@@ -144,7 +155,10 @@ export class Connection
     options?: api.SyncRequestOptions,
   ): Result {
     const checked = options === undefined ? NO_OPTIONS : syncOptions(options)
-    return this.#caller.requestSync(asMethod(method), params, checked) as Result
+    const contract = asMethod(method)
+    return requests.look()
+      ? (watchedSync(this, this.#caller, contract, params, checked) as Result)
+      : (this.#caller.requestSync(contract, params, checked) as Result)
   }
 
   stream<Params, Item, Upload, Result>(
@@ -152,7 +166,11 @@ export class Connection
     params?: Params,
     options?: api.StreamCallOptions,
   ): api.ClientStream<Item, Upload, Result> {
-    return this.#caller.stream(asStream(contract), params, streamCallOptions(options))
+    const checked = asStream(contract)
+    const given = streamCallOptions(options)
+    return streams.look()
+      ? watchedStream(this, this.#caller, checked, params, given)
+      : this.#caller.stream(checked, params, given)
   }
 
   /** The same, where the params are bytes already. */
@@ -235,6 +253,7 @@ export class Connection
     const link = this.#link
     const code = link.code(contract)
     const { outbox } = link.runtime
+    if (sentEvents.hasSubscribers) traceparent = watchedEvent(this, contract, lane, traceparent)
     const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
     outbox.kind = KIND_ONE_WAY
     outbox.link = link.number
@@ -311,20 +330,13 @@ export class Connection
   stats(): api.ConnectionStats {
     const { runtime, number } = this.#link
     const { lostWakeups, wakesBy } = runtime.engine.stats()
-    const link = runtime.engine.linkStats(number)
     return {
-      sent: link?.sent ?? 0,
-      received: link?.received ?? 0,
+      ...linkCounters(this.#last ?? runtime.engine.linkStats(number)),
+      errors: this.#caller.failures.toObject(),
+      methods: this.#caller.latencies?.toObject(),
       pending: this.#caller.pending,
       serving: this.#responder.serving,
-      lateReplies: link?.lateReplies ?? 0,
-      staleRequests: link?.staleRequests ?? 0,
-      refused: link?.refused ?? 0,
-      dropped: byLane(link?.dropped),
-      peerDropped: byLane(link?.peerDropped),
       unhandled: this.#responder.unhandled,
-      doorbells: link?.rings ?? 0,
-      queuedBytes: link?.queued ?? 0,
       lostWakeups,
       wakesBy: wakesBy as 'loop' | 'thread',
     }
@@ -361,6 +373,10 @@ export class Connection
   /** Why nothing can be sent, once that is so. */
   get end(): IpcError | undefined {
     return this.#link.end
+  }
+
+  get latencies(): Latencies | undefined {
+    return this.#caller instanceof TimedCaller ? this.#caller.latencies : undefined
   }
 
   /** The connection as handlers know it. */
@@ -449,7 +465,7 @@ export class Connection
 
   /** The engine has nothing of it any more; every request has had its outcome. */
   hasClosed(description: string, undelivered?: number[]): void {
-    const { runtime } = this.#link
+    const { number, runtime } = this.#link
     const reason = description === '' ? null : parseError(description)
     this.undelivered = byLane(undelivered)
     if (this.#isClosing) runtime.hold(-1)
@@ -467,7 +483,10 @@ export class Connection
     this.#draining.reject(end)
     this.#liveness.end(end, description)
     this.over()
+    this.#last = runtime.engine.linkStats(number) ?? undefined
+    runtime.engine.forget(number)
     this.#holder.left(this, reason)
+    if (closed.hasSubscribers) closed.publish({ connection: this, peer: this.peer, reason })
     this.#resolveClosed(reason)
     this.announce('close', reason)
   }
@@ -521,9 +540,6 @@ const OWN_EVENTS: Record<keyof api.ConnectionEvents, true> = {
 }
 
 const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
-
-const byLane = (counts = [0, 0, 0, 0]) =>
-  Object.fromEntries(LANES.map((lane, at) => [lane, counts[at]])) as Record<api.Lane, number>
 
 function wasDropped(count: number): IpcError {
   return new IpcError('ERR_FULL', `${count} events were dropped because their lane was full`)

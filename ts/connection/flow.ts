@@ -11,6 +11,7 @@ import type { Inbox } from '../runtime/inbox.js'
 import type { Link } from './link.js'
 import { native, type Extras } from '../native.js'
 import { waitOptions } from '../values/options.js'
+import { withinContext } from '../runtime/isolation.js'
 import { promised } from '../values/thenable.js'
 import { Waiters } from './wait.js'
 
@@ -279,7 +280,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
 
   forEach(take: (items: any[]) => unknown, borrowed: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#taker = { take, borrowed, done: { resolve, reject } }
+      // It is called when items arrive, and in the async context of whoever wants them.
+      this.#taker = { take: withinContext(take), borrowed, done: { resolve, reject } }
       this.#notice()
     })
   }

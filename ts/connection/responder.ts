@@ -5,6 +5,7 @@ import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/code
 import { Context, type Owner } from './context.js'
 import { MethodContract, StreamContract } from '../values/contract.js'
 import type { Contract, EventContract } from '../values/contract.js'
+import { handlings } from '../values/diagnostics.js'
 import { IpcError } from '../values/errors.js'
 import type { Handlers, Route } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -14,6 +15,7 @@ import { Parking } from './parking.js'
 import { encodeError } from '../values/remote-error.js'
 import { pump, ServerStream, sourceOf } from './server-stream.js'
 import { promised } from '../values/thenable.js'
+import { watchedHandler } from './watched.js'
 
 const { KIND_ERROR, KIND_REPLY, KIND_REQUEST, KIND_REQUEST_ITEM } = native
 
@@ -205,7 +207,9 @@ export class Responder {
     const { contract, handler } = route
     try {
       const params = decode(route, contract.options.params, inbox, at, extras)
-      const result = handler(params, context)
+      const result = handlings.isWatched
+        ? watched(route, params, context)
+        : handler(params, context)
       const later = promised(result)
       if (later === undefined) this.#reply(context, contract, result)
       else this.#promise(context, contract, later)
@@ -286,7 +290,9 @@ export class Responder {
         stream.finish()
       }
     }
-    this.#promise(stream, contract, answer())
+    const isWatched = handlings.isWatched
+    const run = isWatched ? async () => watchedHandler(contract, stream, answer) : answer
+    this.#promise(stream, contract, run())
   }
 
   #reply(context: Context, contract: MethodContract | StreamContract, value: unknown): void {
@@ -364,7 +370,11 @@ export class Responder {
     try {
       const { payload: schema } = (contract as EventContract).options
       const payload = decode(route, schema, inbox, at, extras)
-      const later = promised(handler(payload, this.#eventContext(inbox, at, code)))
+      const context = this.#eventContext(inbox, at, code)
+      const result = handlings.isWatched
+        ? watched(route, payload, context)
+        : handler(payload, context)
+      const later = promised(result)
       later?.then(undefined, (error) => this.#reportOf(contract, error))
     } catch (error) {
       this.#reportOf(contract, error)
@@ -394,6 +404,10 @@ export class Responder {
       inbox.replayed(at),
     )
   }
+}
+
+function watched({ contract, handler }: Route, payload: unknown, context: Context): unknown {
+  return watchedHandler(contract, context, () => handler(payload, context))
 }
 
 /** The value a handler is called with. */

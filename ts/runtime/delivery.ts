@@ -2,6 +2,7 @@
 // becomes an uncaught exception when all others are delivered; a store entered with
 // AsyncLocalStorage ends with the message.
 
+import { handlings } from '../values/diagnostics.js'
 import { Fifo } from '../values/fifo.js'
 import { Inbox } from './inbox.js'
 import { Isolation } from './isolation.js'
@@ -58,6 +59,7 @@ export class Delivery {
   readonly enter = (extras: Extras = null): void => {
     const state = this.#state
     this.#isDelivering = true
+    handlings.look()
     if (state[STATE_RANG] === 1) this.#rang()
     this.#extras = extras
     this.#end = state[STATE_RUNS] * RUN_WORDS

@@ -72,6 +72,11 @@ export class Isolation {
   }
 }
 
+/** A function that runs in the async context that is current now, wherever it is called. */
+export function withinContext<A extends unknown[], R>(call: (...of: A) => R): (...of: A) => R {
+  return AsyncResource.bind(call, NAME)
+}
+
 function onNothing(): Scope {
   return { resource: new AsyncResource(NAME), clean: () => {}, isCurrent: () => false }
 }

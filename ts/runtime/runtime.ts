@@ -3,6 +3,7 @@
 import type { NativeEngine } from '../../native/binding.js'
 import { Alarms } from './alarms.js'
 import { Delivery } from './delivery.js'
+import { opened } from '../values/diagnostics.js'
 import { raised } from '../values/errors.js'
 import type { Inbox } from './inbox.js'
 import { ExitFlush } from './exit-flush.js'
@@ -187,6 +188,7 @@ export class Runtime {
   #open<R extends Receiver>(link: number, opener: Opener<R>, description: string): R {
     const connection = opener.open(link, description)
     this.delivery.receivers[link & 0xffff] = connection
+    if (opened.hasSubscribers) opened.publish({ connection, peer: connection.peer })
     return connection
   }
 

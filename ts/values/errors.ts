@@ -60,6 +60,14 @@ export function isLoss(error: unknown): boolean {
   return error.code === 'ERR_PEER_LOST' || error.code === 'ERR_CLOSED'
 }
 
+/** What stands for an error where errors are told apart by a text. */
+export function codeOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
+  if (typeof code === 'string') return code
+  // The code of a `DOMException` is a number that says less than its name.
+  return typeof name === 'string' && name !== 'Error' ? name : 'ERR_HANDLER'
+}
+
 /** What the binding says of an error: its code, a line feed, its message. */
 export function parseError(description: string): IpcError {
   const end = description.indexOf('\n')

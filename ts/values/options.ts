@@ -43,6 +43,8 @@ export interface Settings {
   /** By lane: whether it refuses what it has no room for, or may drop it. */
   unsure: readonly boolean[]
   handlerWaitMs: number
+  /** How long requests took is measured by method, too. */
+  methodLatency: boolean
 }
 
 /** Options of a server, complete. */
@@ -67,6 +69,7 @@ const ENDPOINT = {
   handlers: checkFunction,
   handlerWaitMs: spanOrNone,
   unresponsiveAfterMs: span,
+  methodLatency: isBoolean,
 }
 const CLIENT = {
   ...{ ...ENDPOINT, connectTimeoutMs: span, signal: isSignal, reconnect: isReconnect },
@@ -82,11 +85,14 @@ const SERVER = {
   ...{ servingMaxTotal: whole(1, 2 ** 32 - 1), takeOver: isBoolean },
 }
 const REQUEST = {
-  ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: isTrace },
+  ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: checkTrace },
   parent: isContext,
 }
-const SYNC_REQUEST = { timeoutMs: finiteSpan, lane: oneOf(...LANES), parent: isContext }
-const NOTIFY = { lane: oneOf(...LANES), traceparent: isTrace }
+const SYNC_REQUEST = {
+  ...{ timeoutMs: finiteSpan, lane: oneOf(...LANES), traceparent: checkTrace },
+  parent: isContext,
+}
+const NOTIFY = { lane: oneOf(...LANES), traceparent: checkTrace }
 const WAIT = { signal: isSignal, timeoutMs: span }
 const CLOSE = { drainMs: spanOrNone }
 const BROADCAST = { ...NOTIFY, to: isIterable }
@@ -248,9 +254,10 @@ function settings(given: api.EndpointOptions): Settings {
     unreadMax: given.unreadMax ?? UNREAD_DEFAULT,
     unresponsiveAfterMs: given.unresponsiveAfterMs ?? UNRESPONSIVE_AFTER_MS_DEFAULT,
   }
-  const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0 } = given
+  const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0, methodLatency = false } = given
   const unsure = overflow.map((policy) => policy !== Infinity)
-  return { native, timeoutMs, laneShare: backlogMax / LANE_SHARE, unsure, handlerWaitMs }
+  const laneShare = backlogMax / LANE_SHARE
+  return { native, timeoutMs, laneShare, unsure, handlerWaitMs, methodLatency }
 }
 
 function check<T extends object>(
@@ -314,7 +321,7 @@ function isToken(name: string, value: unknown): void {
 
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 
-function isTrace(name: string, value: unknown): void {
+export function checkTrace(name: string, value: unknown): void {
   if (typeof value !== 'string') throw wrongType(name, 'a string', value)
   if (!TRACEPARENT.test(value)) throw wrongRange(name, 'a W3C traceparent', `'${value}'`)
 }

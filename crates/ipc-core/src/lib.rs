@@ -78,7 +78,7 @@
 //! lanes                                              rings of one direction, by priority
 //! ring · doorbell                                    algorithms over shared words
 //! memory                                             sealed and named segments
-//! header · option_block · checksum · limits · error · remote_error · value · time
+//! header · option_block · checksum · limits · latency · error · remote_error · value · time
 //!                                                    plain values
 //! ```
 
@@ -92,6 +92,7 @@ mod golden;
 mod handshake;
 mod header;
 mod lanes;
+mod latency;
 mod limits;
 mod memory;
 mod option_block;
@@ -113,11 +114,12 @@ pub use compression::COMPRESSED_LEN_MIN;
 pub use engine::{
     ALIKE_LEN_MAX, Body, Bounds, BufferId, DIRECTORY_VARIABLE, Deferred, Dialing, Engine,
     EngineStats, Event, Host, LinkId, LinkStats, ListenOptions, ListenerId, Options, Overflow,
-    Peer, Readiness, Refusal, Reservation, Run, Sent, StopSignal, Taken, WaitPolicy, Waker,
+    Peer, Readiness, Refusal, Reservation, Run, Sent, StopSignal, Taken, Totals, WaitPolicy, Waker,
 };
 pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};
 pub use header::{Codec, HEADER_LEN, Kind, id_and_len, take_frame};
+pub use latency::{Histogram, Latency};
 pub use limits::{
     Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX,
     RING_LEN_MIN, RINGS, TIMEOUT_DEFAULT, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,

@@ -23,6 +23,7 @@ use ipc_core::{Ending, Engine, Error, Kind, Lane, LinkId, Message, Peer};
 use napi::sys;
 
 use crate::arena::{Arena, Head, RECORD_LEN, head_of, millis, narrow};
+use crate::counters::Ended;
 use crate::describe::{describe, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
@@ -72,6 +73,8 @@ pub struct Inbox {
     pub packed: HashSet<String>,
     /// Where small synchronous answers go.
     pub sync_arena: Option<Memory>,
+    /// What links have counted that JavaScript does not know have ended.
+    pub ended: Ended,
     /// Links that are not read before JavaScript has taken what waits.
     held_back: Vec<LinkId>,
     /// Links whose first turn is not over.
@@ -100,6 +103,7 @@ impl Inbox {
             refused: None,
             packed: HashSet::new(),
             sync_arena: None,
+            ended: Ended::default(),
             held_back: Vec::new(),
             first_turns: FirstTurns::default(),
             closed: false,

@@ -5,6 +5,7 @@
 
 mod arena;
 mod binding;
+mod counters;
 #[cfg_attr(test, allow(dead_code, reason = "only the addon registers them"))]
 mod defaults;
 mod describe;
@@ -23,12 +24,13 @@ mod throw;
 mod uv;
 mod waker;
 
-use ipc_core::{Code, Dialing, Error, LinkId, ListenerId};
+use ipc_core::{Code, Dialing, Error, LinkId, ListenerId, Totals};
 use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use binding::{Binding, Inner, Setup};
+use counters::{NativeLinkStats, float};
 use options::{NativeListenOptions, NativeOptions, NativeWaiting, span};
 use records::state::STATE_NAMES_EPOCH;
 
@@ -49,29 +51,6 @@ pub struct NativeEngineStats {
     pub lost_wakeups: f64,
     /// `loop` or `thread`.
     pub wakes_by: String,
-}
-
-/// What a connection has counted.
-#[napi(object)]
-pub struct NativeLinkStats {
-    /// Messages sent.
-    pub sent: f64,
-    /// Messages received.
-    pub received: f64,
-    /// Answers that came after their request had ended.
-    pub late_replies: f64,
-    /// Requests that had ended before they arrived.
-    pub stale_requests: f64,
-    /// Messages refused because their lane was full.
-    pub refused: f64,
-    /// One-way messages dropped here, by lane.
-    pub dropped: Vec<f64>,
-    /// One-way messages the peer has dropped, by lane.
-    pub peer_dropped: Vec<f64>,
-    /// Doorbells rung.
-    pub rings: f64,
-    /// Bytes that wait for room.
-    pub queued: f64,
 }
 
 #[napi]
@@ -316,21 +295,26 @@ impl NativeEngine {
         }
     }
 
-    /// What a connection has counted; `null` when it is over.
+    /// What a connection has counted; `null` when it is over and was forgotten.
     #[napi(catch_unwind)]
     pub fn link_stats(&self, link: u32) -> Option<NativeLinkStats> {
-        let stats = self.binding.inner().engine.link_stats(LinkId(link))?;
-        Some(NativeLinkStats {
-            sent: float(stats.sent),
-            received: float(stats.received),
-            late_replies: float(stats.late_replies),
-            stale_requests: float(stats.stale_requests),
-            refused: float(stats.refused),
-            dropped: stats.dropped.map(float).to_vec(),
-            peer_dropped: stats.peer_dropped.map(float).to_vec(),
-            rings: float(stats.rings),
-            queued: float(stats.queued as u64),
-        })
+        let inner = self.binding.inner();
+        let now = inner.engine.link_stats(LinkId(link));
+        let stats = now.or_else(|| Some(inner.inbox.ended.get(LinkId(link))?.stats()))?;
+        Some(stats.into())
+    }
+
+    /// What a connection that is over has counted is needed no longer.
+    #[napi(catch_unwind)]
+    pub fn forget(&self, link: u32) {
+        self.binding.inner().inbox.ended.forget(LinkId(link));
+    }
+}
+
+impl NativeEngine {
+    fn totals(&self, link: LinkId) -> Option<Totals> {
+        let inner = self.binding.inner();
+        inner.engine.totals(link).or_else(|| inner.inbox.ended.get(link).cloned())
     }
 }
 
@@ -338,9 +322,4 @@ impl NativeEngine {
 fn raise(env: Env, error: &Error) -> napi::Error {
     throw::throw(env.raw(), error);
     napi::Error::new(napi::Status::PendingException, String::new())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no counter gets beyond 2^53")]
-fn float(count: u64) -> f64 {
-    count as f64
 }

@@ -27,13 +27,13 @@ pub mod tokio;
 pub mod typed;
 
 pub use api::{
-    Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, Item, Reply, ServerConfig,
-    Subscription, TIMEOUT_DEFAULT,
+    Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, ErrorCounts, Item, Reply,
+    ServerConfig, Stats, Subscription, TIMEOUT_DEFAULT,
 };
 pub use ipc_core::{
     Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,
-    Kind, Lane, Limits, LinkId, LinkStats, ListenOptions, Message, Options, Overflow, Peer,
-    RemoteError, Result, Sent, SessionId, Time, Trace, Transport, WINDOW_DEFAULT, WINDOW_MAX,
+    Kind, Lane, Latency, Limits, LinkId, LinkStats, ListenOptions, Message, Options, Overflow,
+    Peer, RemoteError, Result, Sent, SessionId, Time, Trace, Transport, WINDOW_DEFAULT, WINDOW_MAX,
     WINDOW_MIN, WaitPolicy,
 };
 #[cfg(feature = "typed")]

@@ -224,8 +224,13 @@ pub fn stats(state: &State, connection: u32) -> Answer {
     let Connection::Async(client) = state.connection(connection)? else {
         return Err(Failure::mistake("a blocking connection has no stats"));
     };
-    let stats = client.link_stats().unwrap_or_default();
+    let (stats, all) = (client.link_stats().unwrap_or_default(), client.stats());
+    let errors = all.errors.iter().map(|(code, count)| (code.as_str().to_owned(), count.into()));
     Ok(json!({
+        "bytesSent": all.links.bytes_sent,
+        "bytesReceived": all.links.bytes_received,
+        "timed": all.links.latency.count,
+        "errors": errors.collect::<serde_json::Map<_, _>>(),
         "pending": stats.calls,
         "serving": stats.serving,
         "lateReplies": stats.late_replies,

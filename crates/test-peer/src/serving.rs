@@ -75,7 +75,12 @@ pub fn connections(state: &State, server: &str) -> Answer {
         let stats = serving.server.link_stats(link).unwrap_or_default();
         dropped.iter_mut().zip(stats.peer_dropped).for_each(|(sum, count)| *sum += count);
     }
+    let stats = serving.server.stats();
     Ok(json!({
+        "open": stats.connections,
+        "total": stats.connections_total,
+        "bytesSent": stats.links.bytes_sent,
+        "bytesReceived": stats.links.bytes_received,
         "accepted": accepted,
         "ended": ended,
         "lostWakeups": lost_wakeups,

@@ -3,6 +3,7 @@
 use std::ptr::NonNull;
 use std::time::Duration;
 
+use super::link::Totals;
 use crate::error::{Corrupt, Error};
 use crate::handshake::{EngineId, SessionId, Transport};
 use crate::header::Kind;
@@ -292,6 +293,11 @@ pub trait Host {
 
     /// A message of several frames will not be completed.
     fn discard(&mut self, buffer: BufferId);
+
+    /// What a connection has counted in the end, right before its [`Event::Closed`].
+    fn ended(&mut self, link: LinkId, totals: Totals) {
+        let _ = (link, totals);
+    }
 
     /// Something else happened.
     fn event(&mut self, event: Event<'_>);

@@ -56,7 +56,7 @@ use crate::time::Time;
 pub use dialing::Dialing;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
-pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Taken};
+pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Taken, Totals};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
 pub use os::bell::Waker;
 pub use os::stop_signal::StopSignal;
@@ -448,6 +448,11 @@ impl Engine {
     /// What a link has counted.
     pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
         self.link(link.0).map(|link| link.stats())
+    }
+
+    /// The same, to be added to what others have counted.
+    pub fn totals(&self, link: LinkId) -> Option<Totals> {
+        self.link(link.0).map(Link::totals)
     }
 
     /// Who is at the other end of a link.

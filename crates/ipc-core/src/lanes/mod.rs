@@ -99,6 +99,11 @@ impl<R: Region, W: Flags> Outgoing<R, W> {
         self.rings[ring].undelivered()
     }
 
+    /// Bytes of all frames that were written.
+    pub fn written(&self) -> u64 {
+        self.rings.iter().map(Producer::written).sum()
+    }
+
     #[inline]
     pub fn ring(&self, ring: usize) -> &Producer<R> {
         &self.rings[ring]
@@ -253,6 +258,11 @@ impl<R: Region, W: Flags> Incoming<R, W> {
         if self.rings[ring].is_exhausted() {
             self.ready &= !(1 << ring);
         }
+    }
+
+    /// Bytes of all frames that were read.
+    pub fn consumed(&self) -> u64 {
+        self.rings.iter().map(Consumer::consumed).sum()
     }
 
     /// Gives space back to the peer. Returns whether there was any; then it may have to be rung.

@@ -20,6 +20,8 @@ pub(crate) struct Consumer<R> {
     released: u64,
     /// The peer's position as last seen and checked.
     write_seen: u64,
+    /// Bytes of the pads that closed laps.
+    padded: u64,
     /// The frame that was peeked last. It stays where it is written: moving it about costs more
     /// than all the checks.
     frame: Frame,
@@ -43,7 +45,8 @@ impl<R: Region> Consumer<R> {
         let mask = region.capacity() - 1;
         let frame =
             Frame { header: Header::new(Kind::Control, 0, 0), words: [0; 3], crc: 0, payload: 0 };
-        Self { region, mask, crc, read: position, released: position, write_seen: position, frame }
+        let (read, released, write_seen) = (position, position, position);
+        Self { region, mask, crc, read, released, write_seen, padded: 0, frame }
     }
 
     /// Looks for the next frame in what was seen of the ring. True: [`Self::frame`] is it, its
@@ -121,6 +124,11 @@ impl<R: Region> Consumer<R> {
         any
     }
 
+    /// Bytes of all frames that were read.
+    pub fn consumed(&self) -> u64 {
+        self.read.wrapping_sub(self.padded)
+    }
+
     /// Whether there is anything to read as of now. One load when there is not.
     #[inline]
     pub fn has_any(&self) -> bool {
@@ -162,6 +170,7 @@ impl<R: Region> Consumer<R> {
             return Err(Corrupt::Length { len, available });
         }
         self.read = self.read.wrapping_add(len);
+        self.padded = self.padded.wrapping_add(len);
         Ok(())
     }
 

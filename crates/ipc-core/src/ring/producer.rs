@@ -34,6 +34,8 @@ pub(crate) struct Producer<R> {
     read_seen: u64,
     /// Publishes in a row of no more than a page.
     quiet: u32,
+    /// Bytes of the pads that closed laps.
+    padded: u64,
 }
 
 impl<R: Region> Producer<R> {
@@ -44,7 +46,8 @@ impl<R: Region> Producer<R> {
 
     pub fn starting_at(region: R, position: u64) -> Self {
         let mask = region.capacity() - 1;
-        Self { region, mask, write: position, published: position, read_seen: position, quiet: 0 }
+        let (write, published, read_seen) = (position, position, position);
+        Self { region, mask, write, published, read_seen, quiet: 0, padded: 0 }
     }
 
     /// The most bytes after the header that a frame may have here.
@@ -70,6 +73,7 @@ impl<R: Region> Producer<R> {
         }
         self.region.store_words(offset, [pad_word(padding)]);
         self.write = self.write.wrapping_add(padding as u64);
+        self.padded += padding as u64;
         Ok(Some(0))
     }
 
@@ -146,6 +150,11 @@ impl<R: Region> Producer<R> {
             self.published = self.write;
             self.quiet = if len <= PAGE as u64 { self.quiet.saturating_add(1) } else { 0 };
         }
+    }
+
+    /// Bytes of all frames that were written.
+    pub fn written(&self) -> u64 {
+        self.write.wrapping_sub(self.padded)
     }
 
     /// Whether the peer has read on since the producer last checked: worth another try when full.

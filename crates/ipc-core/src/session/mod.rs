@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::{Header, Kind};
+use crate::latency::Histogram;
 use crate::limits::{Lane, Limits};
 use crate::time::Time;
 
@@ -156,6 +157,10 @@ pub struct Counters {
     pub late_replies: u64,
     /// Requests, and items that go with them, that had ended before they arrived.
     pub stale_requests: u64,
+    /// Requests of this side that were answered with an error.
+    pub failed: u64,
+    /// Requests of this side that ended at their deadline.
+    pub timed_out: u64,
 }
 
 /// A message for the control ring.
@@ -200,7 +205,16 @@ pub(crate) struct Session {
     closed_lanes: u8,
     liveness: Liveness,
     counters: Counters,
+    /// Requests of this side that are no streams.
+    requests: u64,
+    /// How long they took, as far as they were timed.
+    latencies: Option<Box<Histogram>>,
 }
+
+/// All of the first requests are timed, and then one in so many: reading the clock twice for each
+/// would cost a twentieth of the fastest.
+const TIMED_FIRST: u64 = 1024;
+const TIMED_ONE_IN: u64 = 8;
 
 impl Session {
     pub fn new(limits: Limits, streams: bool) -> Self {
@@ -217,6 +231,8 @@ impl Session {
             closed_lanes: 0,
             liveness: Liveness::default(),
             counters: Counters::default(),
+            requests: 0,
+            latencies: None,
         }
     }
 
@@ -236,7 +252,7 @@ impl Session {
         draft: &Draft,
         code: u16,
         len: usize,
-        after: impl FnOnce(Duration) -> Time,
+        after: impl Fn(Duration) -> Time,
     ) -> Result<Option<Header>> {
         if len as u64 > self.limits.message_len_max {
             let max = self.limits.message_len_max;
@@ -248,8 +264,15 @@ impl Session {
                 if draft.window.is_some() {
                     self.check_stream(draft)?;
                 }
-                let deadline = draft.timeout.map_or(Time::NEVER, after);
+                let deadline = draft.timeout.map_or(Time::NEVER, &after);
                 self.calls.begin(draft.id, deadline, draft.window, draft.compress)?;
+                if draft.window.is_none() {
+                    self.requests += 1;
+                    let is_first = self.requests <= TIMED_FIRST;
+                    if is_first || self.requests.is_multiple_of(TIMED_ONE_IN) {
+                        self.calls.time(draft.id, after(Duration::ZERO));
+                    }
+                }
             }
             Kind::Reply | Kind::Error if !self.serving.end(draft.id) => return Ok(None),
             Kind::Reply | Kind::Error | Kind::OneWay => {}
@@ -323,10 +346,21 @@ impl Session {
 
     /// The message of a [`Step::Deliver`] or [`Step::Finish`] has reached the application.
     #[inline]
-    pub fn delivered(&mut self) {
+    pub fn delivered(&mut self, now: impl FnOnce() -> Time) {
         self.counters.received += 1;
-        if self.message.kind.is_answer() {
-            self.calls.end(self.message.id);
+        let Message { kind, id, .. } = self.message;
+        if kind.is_answer() {
+            self.answered(kind, id, now);
+        }
+    }
+
+    #[inline]
+    fn answered(&mut self, kind: Kind, id: u64, now: impl FnOnce() -> Time) {
+        self.counters.failed += u64::from(kind == Kind::Error);
+        if let Some(sent_at) = self.calls.take(id)
+            && sent_at != Time::NEVER
+        {
+            self.latencies.get_or_insert_default().record(now().saturating_since(sent_at));
         }
     }
 
@@ -338,10 +372,10 @@ impl Session {
     }
 
     /// The same of a message that was kept back since.
-    pub fn delivered_as(&mut self, message: &Message) {
+    pub fn delivered_as(&mut self, message: &Message, now: impl FnOnce() -> Time) {
         self.counters.received += 1;
         if message.kind.is_answer() {
-            self.calls.end(message.id);
+            self.answered(message.kind, message.id, now);
         }
     }
 
@@ -367,6 +401,7 @@ impl Session {
     pub fn expire(&mut self, now: Time, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
         let before = calls.len();
         self.calls.expire(now, calls);
+        self.counters.timed_out += (calls.len() - before) as u64;
         self.controls.extend(calls[before..].iter().copied().map(ControlMessage::Cancel));
         self.serving.expire(now, served);
     }
@@ -435,6 +470,11 @@ impl Session {
 
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// How long requests of this side took that were timed and answered, if there are any.
+    pub fn latencies(&self) -> Option<&Histogram> {
+        self.latencies.as_deref()
     }
 }
 

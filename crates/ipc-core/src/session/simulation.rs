@@ -20,6 +20,7 @@ use super::id::join;
 use super::{Counters, Draft, Ending, Session};
 use crate::error::Code;
 use crate::header::{Codec, Header, Kind};
+use crate::latency::Histogram;
 use crate::limits::{Lane, Limits, RINGS};
 use crate::option_block::{TRACE_LEN, Trace};
 use crate::seeds::{Random, each_seed};
@@ -71,6 +72,8 @@ struct Side {
     /// Requests of the peer that were handed to the application and are still wanted.
     working: Vec<(u64, usize)>,
     counters: Counters,
+    /// How long its requests took that were answered and are no streams.
+    latencies: Histogram,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ struct Call {
     code: u32,
     lane: Lane,
     deadline: Time,
+    sent_at: Time,
     trace: Option<Trace>,
     payload: Vec<u8>,
     answer: Option<(Kind, Vec<u8>)>,
@@ -211,6 +215,7 @@ impl World {
                 code: draft.code,
                 lane: draft.lane,
                 deadline: timeout.map_or(Time::NEVER, |span| self.time() + span),
+                sent_at: self.time(),
                 trace,
                 payload,
                 answer: None,
@@ -373,6 +378,10 @@ impl World {
                 arrived && (unread(side) || session.due() == Time::NEVER)
             });
             if quiet && self.ends == [None; 2] {
+                for Side { session, latencies, .. } in &self.sides {
+                    let found = session.latencies().map(Histogram::summary).unwrap_or_default();
+                    assert_eq!(found, latencies.summary());
+                }
                 return;
             }
         }
@@ -396,6 +405,7 @@ impl Side {
             buffers: Default::default(),
             working: Vec::new(),
             counters: Counters::default(),
+            latencies: Histogram::default(),
         }
     }
 }

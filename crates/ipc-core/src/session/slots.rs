@@ -37,10 +37,17 @@ struct Slot {
     /// Its answer may come compressed.
     accepts_packed: bool,
     deadline: Time,
+    /// When it was sent, if it is timed.
+    sent_at: Time,
 }
 
-const UNUSED: Slot =
-    Slot { generation: 0, live: false, accepts_packed: false, deadline: Time::NEVER };
+const UNUSED: Slot = Slot {
+    generation: 0,
+    live: false,
+    accepts_packed: false,
+    deadline: Time::NEVER,
+    sent_at: Time::NEVER,
+};
 
 impl Default for Slot {
     fn default() -> Self {
@@ -87,13 +94,21 @@ impl Slots {
             let message = format!("request id {id:#x} is in use or was used before");
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        *slot = Slot { generation: generation_of(id), live: true, accepts_packed, deadline };
+        let generation = generation_of(id);
+        *slot = Slot { generation, live: true, accepts_packed, deadline, ..UNUSED };
         self.live += 1;
         if window.is_some() {
             self.set_stream(id, window);
         }
         self.due = self.due.min(deadline);
         Ok(())
+    }
+
+    /// This request of ours, which has just begun, is timed.
+    pub fn time(&mut self, id: u64, sent_at: Time) {
+        if let Some(slot) = self.slots.get_mut(slot_of(id) as usize) {
+            slot.sent_at = sent_at;
+        }
     }
 
     /// The peer asks.
@@ -187,16 +202,23 @@ impl Slots {
     /// Ends `id`. Returns whether it was live: whether this is its one outcome.
     #[inline]
     pub fn end(&mut self, id: u64) -> bool {
-        let Some(slot) = self.slots.get_mut(slot_of(id) as usize) else { return false };
+        self.take(id).is_some()
+    }
+
+    /// Ends `id`, if it was live. Returns when it was sent, or [`Time::NEVER`] if it was not timed.
+    #[inline]
+    pub fn take(&mut self, id: u64) -> Option<Time> {
+        let slot = self.slots.get_mut(slot_of(id) as usize)?;
         if !slot.live || slot.generation != generation_of(id) {
-            return false;
+            return None;
         }
         slot.live = false;
+        let sent_at = slot.sent_at;
         self.live -= 1;
         if self.streams_live > 0 {
             self.set_stream(id, None);
         }
-        true
+        Some(sent_at)
     }
 
     /// Whether `id` has not arrived yet or is being worked on, so that its caller waits on.

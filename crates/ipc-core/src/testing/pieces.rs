@@ -158,7 +158,7 @@ impl Sessions {
         if step != Step::Deliver || receiver.take_abandoned().is_some() {
             return Ok(None);
         }
-        receiver.delivered();
+        receiver.delivered(|| now);
         Ok(Some(receiver.message()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ipc_core::{Body, BufferId, Corrupt, Event, Host, LinkId, Message, Readiness, route};
+use ipc_core::{Body, BufferId, Corrupt, Event, Host, LinkId, Message, Readiness, Totals, route};
 
 use super::{ARENA_FULL, Inbox, WAITING_MAX, WAITING_SYNC_MAX, is_answer, queued_at, standing_at};
 use crate::arena::{Head, count, head_of, narrow};
@@ -100,6 +100,10 @@ impl Host for Inbox {
 
     fn discard(&mut self, buffer: BufferId) {
         self.larges.close(buffer);
+    }
+
+    fn ended(&mut self, link: LinkId, totals: Totals) {
+        self.ended.keep(link, totals);
     }
 
     fn event(&mut self, event: Event<'_>) {

@@ -9,6 +9,7 @@ mod config;
 mod departing;
 mod flows;
 mod router;
+mod stats;
 mod turns;
 
 pub(crate) use answers::{answer_draft, not_a_stream, panicked, send_answer, unknown_method};
@@ -23,6 +24,7 @@ pub(crate) use departing::depart;
 pub(crate) use flows::{FlowKey, Flows, Reading, item_draft};
 pub(crate) use router::Router;
 pub use router::Subscription;
+pub use stats::{ErrorCounts, Stats};
 pub(crate) use turns::Turns;
 
 use ipc_core::{Body, Codec, LinkId, Message};

@@ -7,6 +7,7 @@ use ipc_core::{Code, Draft, Error, LinkId, Result, Sent};
 
 use super::call::Call;
 use super::shared::Shared;
+use super::spans::Span;
 use super::stream::Streaming;
 use super::waits::Topic;
 use crate::api::{CallOptions, FlowKey, item_draft};
@@ -22,6 +23,7 @@ pub(super) struct Line<'a> {
 impl Line<'_> {
     pub fn request(&self, method: &str, payload: &[u8], options: &CallOptions) -> Call {
         let Self { shared, link, timeout } = *self;
+        let span = Span::of_request(method);
         let sent = shared.with(|state| {
             let code = state.engine.code(method)?;
             let id = state.dispatcher.begin(link);
@@ -34,7 +36,7 @@ impl Line<'_> {
                 }
             }
         });
-        Call::new(Arc::clone(shared), link, sent)
+        Call::new(Arc::clone(shared), link, sent, span)
     }
 
     pub fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {

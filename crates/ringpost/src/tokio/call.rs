@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use ipc_core::{Error, LinkId, Result};
 
 use super::shared::Shared;
+use super::spans::Span;
 use crate::api::Reply;
 
 /// A request that was sent, as the future of its outcome. Dropping it before that cancels the
@@ -30,6 +31,7 @@ pub struct Call {
     shared: Arc<Shared>,
     link: LinkId,
     state: State,
+    span: Span,
 }
 
 enum State {
@@ -40,8 +42,8 @@ enum State {
 }
 
 impl Call {
-    pub(super) fn new(shared: Arc<Shared>, link: LinkId, sent: Result<u64>) -> Self {
-        Self { shared, link, state: sent.map_or_else(State::Failed, State::InFlight) }
+    pub(super) fn new(shared: Arc<Shared>, link: LinkId, sent: Result<u64>, span: Span) -> Self {
+        Self { shared, link, state: sent.map_or_else(State::Failed, State::InFlight), span }
     }
 }
 
@@ -51,7 +53,11 @@ impl Future for Call {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let id = match std::mem::replace(&mut self.state, State::Done) {
             State::InFlight(id) => id,
-            State::Failed(error) => return Poll::Ready(Err(error)),
+            State::Failed(error) => {
+                let outcome = Err(error);
+                self.span.answered(&outcome);
+                return Poll::Ready(outcome);
+            }
             State::Done => panic!("a request has one outcome, and it was handed over already"),
         };
         // Wakers may run code of the application when they are cloned and dropped, which is why
@@ -64,7 +70,10 @@ impl Future for Call {
             });
         drop(displaced);
         match outcome {
-            Some(outcome) => Poll::Ready(outcome),
+            Some(outcome) => {
+                self.span.answered(&outcome);
+                Poll::Ready(outcome)
+            }
             None => {
                 self.state = State::InFlight(id);
                 Poll::Pending

@@ -8,7 +8,7 @@ use super::client::Client;
 use super::handler::erase_listener;
 use super::request::Request;
 use super::server::Server;
-use crate::api::Subscription;
+use crate::api::{Stats, Subscription};
 
 macro_rules! common {
     ($endpoint:ident) => {
@@ -80,6 +80,21 @@ macro_rules! common {
             /// ```
             pub fn off(&self, subscription: Subscription) {
                 self.owner().stop_listening(subscription);
+            }
+
+            /// What it has counted, over all of its connections, those that have ended included.
+            ///
+            /// ```
+            /// # use ringpost::tokio::{Handlers, Request, Server};
+            /// # use ringpost::{CallOptions, LinkId, Reply, Result, ServerConfig};
+            /// # async fn example(server: &Server, link: LinkId) -> Result<()> {
+            /// let stats = server.stats();
+            /// println!("{} bytes of {} clients", stats.links.bytes_received, stats.connections);
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn stats(&self) -> Stats {
+                self.owner().stats()
             }
 
             /// The counters of the engine.

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use ipc_core::{
     Body, BufferId, Corrupt, Draft, Ending, Engine, Error, Event, Host, Kind, LinkId, Message,
-    Peer, Readiness, RemoteError, Result,
+    Peer, Readiness, RemoteError, Result, Totals,
 };
 
 use super::events::Events;
 use super::groups::Groups;
 use super::job::{Cancelled, Handler, Job};
+use super::spans::Name;
 use super::waits::{Topic, Waits};
 use crate::api::{
     Buffers, Calls, FlowKey, Flows, Reply, answer_draft, depart, send_answer, unknown_method,
@@ -135,6 +136,11 @@ impl Dispatcher {
 
     fn settle(&mut self, id: u64, outcome: Result<Reply>) {
         let Some(waiting) = self.calls.get_mut(id) else { return };
+        if let Err(error) = &outcome
+            && let Some((_, group)) = self.groups.of(waiting.link)
+        {
+            group.errors.count(error.code());
+        }
         let key = FlowKey { link: waiting.link, ours: true, id };
         if self.flows.contains(key) {
             self.forget(id);
@@ -295,6 +301,7 @@ impl Dispatcher {
         }
         let Self { groups, lines, after, .. } = self;
         let Some((_, group)) = groups.of(link) else { return };
+        let name = Name::of(|| group.router.name(link, message));
         let Some(handler) = group.router.handler(link, message) else {
             // The peer may give its code another meaning before this is answered.
             let error = unknown_method(group.router.name(link, message));
@@ -303,7 +310,7 @@ impl Dispatcher {
         if let Some(line) = line_of(lines, link) {
             let cancelled = Cancelled::default();
             let handler = Arc::clone(handler);
-            let job = line.job(handler, message, payload, cancelled.clone());
+            let job = line.job(handler, name, message, payload, cancelled.clone());
             line.serving.insert(message.id, cancelled);
             if message.window.is_some() {
                 self.flows.open(FlowKey::served(link, message.id));
@@ -317,18 +324,19 @@ impl Dispatcher {
         let Self { groups, lines, after, .. } = self;
         let Some((_, group)) = groups.of(link) else { return };
         let Some(line) = line_of(lines, link) else { return };
+        let name = Name::of(|| group.router.name(link, message));
         let mut last = group.router.handler(link, message).map(|handler| Arc::clone(handler));
         if let Some(listeners) = group.router.listeners(link, message) {
             for listener in listeners.iter() {
                 if let Some(handler) = last.replace(Arc::clone(&listener.handler)) {
-                    line.queue(handler, message, payload.clone(), after);
+                    line.queue(handler, name.clone(), message, payload.clone(), after);
                 }
             }
             let ended = listeners.extract_if(.., |listener| listener.once);
             after.discarded.extend(ended.map(|listener| listener.handler));
         }
         match last {
-            Some(handler) => line.queue(handler, message, payload, after),
+            Some(handler) => line.queue(handler, name, message, payload, after),
             None => group.unhandled += 1,
         }
     }
@@ -336,6 +344,7 @@ impl Dispatcher {
     fn opened(&mut self, link: LinkId, peer: &Peer) {
         let Some((id, group)) = self.groups.of(link) else { return };
         group.changes.came(link, peer.clone());
+        group.opened += 1;
         let place = link.place();
         if place >= self.lines.len() {
             self.lines.resize_with(place + 1, || None);
@@ -377,17 +386,25 @@ impl Line {
     fn job(
         &self,
         handler: Handler,
+        name: Name,
         message: &Message,
         payload: Vec<u8>,
         cancelled: Cancelled,
     ) -> Job {
         let (link, peer) = (self.link, Arc::clone(&self.peer));
-        Job { handler, payload, message: *message, link, peer, cancelled }
+        Job { handler, name, payload, message: *message, link, peer, cancelled }
     }
 
     /// Puts a one-way message behind the others.
-    fn queue(&mut self, handler: Handler, message: &Message, payload: Vec<u8>, after: &mut After) {
-        let job = self.job(handler, message, payload, self.hung_up.clone());
+    fn queue(
+        &mut self,
+        handler: Handler,
+        name: Name,
+        message: &Message,
+        payload: Vec<u8>,
+        after: &mut After,
+    ) {
+        let job = self.job(handler, name, message, payload, self.hung_up.clone());
         if self.events.push(job) {
             after.events.push(self.link);
         }
@@ -429,6 +446,12 @@ impl Host for Dispatcher {
 
     fn discard(&mut self, buffer: BufferId) {
         drop(self.buffers.close(buffer));
+    }
+
+    fn ended(&mut self, link: LinkId, totals: Totals) {
+        if let Some((_, group)) = self.groups.of(link) {
+            group.ended.add(&totals);
+        }
     }
 
     fn event(&mut self, event: Event<'_>) {

@@ -14,7 +14,7 @@ use super::driver;
 use super::groups::GroupId;
 use super::handler::{Binding, Erased, Handlers};
 use super::shared::{Shared, State};
-use crate::api::Subscription;
+use crate::api::{Stats, Subscription};
 
 /// An engine with the task that drives it, for any number of clients and servers of one tokio
 /// runtime. Each gets one of its own unless it is given one of these.
@@ -162,6 +162,23 @@ impl Owner {
     pub fn accept_compressed(&self, name: &str) {
         let group = self.group;
         self.shared().with(|state| state.dispatcher.groups.get(group).router.accept_packed(name));
+    }
+
+    /// What it has counted, over all of its connections.
+    pub fn stats(&self) -> Stats {
+        self.shared().with(|state| {
+            let links = state.dispatcher.groups.links(self.group);
+            let group = state.dispatcher.groups.get(self.group);
+            let mut totals = group.ended.clone();
+            totals.extend(links.iter().filter_map(|link| state.engine.totals(*link)));
+            Stats {
+                links: totals.stats(),
+                connections: links.len(),
+                connections_total: group.opened,
+                unhandled: group.unhandled,
+                errors: group.errors,
+            }
+        })
     }
 
     /// One-way messages without a handler.

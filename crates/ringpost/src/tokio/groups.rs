@@ -1,9 +1,9 @@
 //! The clients and servers that share an engine, and which connection belongs to which.
 
-use ipc_core::{LinkId, ListenerId};
+use ipc_core::{LinkId, ListenerId, Totals};
 
 use super::job::Handler;
-use crate::api::{Changes, Router};
+use crate::api::{Changes, ErrorCounts, Router};
 
 /// A client or server of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,12 @@ pub(super) struct Group {
     pub changes: Changes,
     /// One-way messages without a handler.
     pub unhandled: u64,
+    /// Connections that were ever opened.
+    pub opened: u64,
+    /// What those have counted that are over.
+    pub ended: Totals,
+    /// Requests that have failed.
+    pub errors: ErrorCounts,
     pub listener: Option<ListenerId>,
     /// It was closed: it takes no handlers any more.
     pub shut: bool,
@@ -42,6 +48,9 @@ impl Groups {
             router: Router::new(),
             changes: Changes::default(),
             unhandled: 0,
+            opened: 0,
+            ended: Totals::default(),
+            errors: ErrorCounts::default(),
             listener: None,
             shut: false,
             links: 0,

@@ -10,6 +10,7 @@ use std::task::Poll;
 use ::tokio::sync::Notify;
 use ipc_core::{LinkId, Message, Peer, RemoteError};
 
+use super::spans::{Name, Span};
 use crate::api::{Reply, panicked};
 
 pub(super) type Handling = Pin<Box<dyn Future<Output = Result<Reply, RemoteError>> + Send>>;
@@ -19,6 +20,7 @@ pub(super) type Handler = Arc<dyn Fn(Job) -> Handling + Send + Sync>;
 /// A message and the handler it is for.
 pub(super) struct Job {
     pub handler: Handler,
+    pub name: Name,
     pub payload: Vec<u8>,
     pub message: Message,
     pub link: LinkId,
@@ -30,14 +32,19 @@ impl Job {
     /// Runs the handler to its end; `None`: it was cancelled before that.
     pub async fn run(self) -> Option<Result<Reply, RemoteError>> {
         let cancelled = self.cancelled.clone();
+        let span = Span::of_handler(&self.name, &self.message);
         let handler = Arc::clone(&self.handler);
         let mut handling = handler(self);
         ::tokio::select! {
             biased;
             outcome = poll_fn(|context| {
-                let poll = AssertUnwindSafe(|| handling.as_mut().poll(context));
-                catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err(panicked())))
-            }) => Some(outcome),
+                let poll = || span.within(|| handling.as_mut().poll(context));
+                let poll = catch_unwind(AssertUnwindSafe(poll));
+                poll.unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+            }) => {
+                span.handled(&outcome);
+                Some(outcome)
+            }
             () = cancelled.wait() => None,
         }
     }

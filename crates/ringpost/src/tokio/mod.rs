@@ -65,6 +65,7 @@ mod server;
 #[cfg(feature = "typed")]
 mod serving;
 mod shared;
+mod spans;
 mod stream;
 #[cfg(feature = "typed")]
 mod typed_stream;

@@ -1,5 +1,6 @@
 //! The asynchronous api, with its peer in another process.
 
+mod counters;
 mod endings;
 mod flow;
 mod leaving;

@@ -158,6 +158,10 @@ impl Carrier for SharedLanes {
         self.lanes.outgoing.commit(ring, start, header, len);
     }
 
+    fn carried(&self) -> (u64, u64) {
+        (self.lanes.outgoing.written(), self.lanes.incoming.consumed())
+    }
+
     #[inline]
     fn commit(&mut self) -> bool {
         self.lanes.commit()

@@ -93,6 +93,8 @@ pub(in crate::engine) trait Carrier {
 
     // ---- both ----
 
+    /// Bytes of all frames that were written, and of all that were read.
+    fn carried(&self) -> (u64, u64);
     /// Publishes what was written and releases what was read. True: the peer sleeps and has to be
     /// woken, now.
     fn commit(&mut self) -> bool;

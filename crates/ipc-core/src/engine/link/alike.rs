@@ -10,6 +10,7 @@ use crate::engine::host::{ALIKE_LEN_MAX, Host, Readiness};
 use crate::error::Corrupt;
 use crate::header::{HEADER_LEN, Header, bytes_to_words, frame_len};
 use crate::lanes::frame_cost;
+use crate::time::Time;
 
 /// Bytes copied at once: few at first, because what follows may be something else and is copied in
 /// vain then.
@@ -58,7 +59,7 @@ impl<C: Carrier> Link<C> {
                 break;
             }
             host.message(self.id, self.session.message(), payload.into_body())?;
-            self.session.delivered();
+            self.session.delivered(Time::now);
             *frames += self.step_over(ring);
         }
         Ok(())
@@ -101,7 +102,7 @@ impl<C: Carrier> Link<C> {
             && let Some(header) = frames.next()
             && self.session.receive_alike(header.id, header.len as usize)
         {
-            self.session.delivered();
+            self.session.delivered(Time::now);
             read.bytes += frame_len(header.len as usize);
             read.budget += budget_of(header.len);
             read.cost += frame_cost(header.len);

@@ -209,6 +209,7 @@ impl<C: Carrier> Link<C> {
             self.writing.settle(id, Some(error));
         }
         self.report_sent(host);
+        host.ended(self.id, self.totals());
         let is_closed = self.session.is_peer_closed();
         let error = match self.life {
             Life::Broken(error) => Some(error),

@@ -17,6 +17,7 @@ mod receiving;
 mod reservation;
 mod run;
 mod sending;
+mod stats;
 mod unpacking;
 mod writing;
 
@@ -31,6 +32,7 @@ use super::os::bell::Bell;
 use super::slab::Key;
 use super::workload::{Share, Workload};
 use crate::header::{Header, Kind};
+use crate::latency::Histogram;
 use crate::limits::{Lane, RINGS};
 use crate::session::{Ending, Session};
 use crate::time::Time;
@@ -42,6 +44,7 @@ use reading::Reading;
 pub use real_time::Taken;
 pub use reservation::{Refusal, Reservation};
 pub use run::Run;
+pub use stats::{LinkStats, Totals};
 use writing::{Waits, Writing};
 
 /// What became of a message that was sent.
@@ -55,33 +58,6 @@ pub enum Sent {
     Dropped,
     /// It answers a request that has ended, and was dropped.
     Unwanted,
-}
-
-/// What a link has counted and how it stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkStats {
-    /// Messages sent.
-    pub sent: u64,
-    /// Messages received whole.
-    pub received: u64,
-    /// Answers that arrived after their request had ended.
-    pub late_replies: u64,
-    /// Requests that had ended before they arrived.
-    pub stale_requests: u64,
-    /// Messages refused because their lane was full.
-    pub refused: u64,
-    /// One-way messages of this side that its lanes dropped, by [`Lane`].
-    pub dropped: [u64; Lane::ALL.len()],
-    /// One-way messages of the peer that its lanes dropped, as the peer reports.
-    pub peer_dropped: [u64; Lane::ALL.len()],
-    /// Doorbells rung.
-    pub rings: u64,
-    /// Bytes waiting in private memory.
-    pub queued: usize,
-    /// Requests of this side in flight.
-    pub calls: u32,
-    /// Requests of the peer being worked on.
-    pub serving: u32,
 }
 
 /// Whether the engine polls a link, or its peer has to ring.
@@ -323,11 +299,22 @@ impl<C: Carrier> Link<C> {
         self.session.calls_live()
     }
 
+    /// What it has counted, and how long its requests took.
+    pub fn totals(&self) -> Totals {
+        Totals::of(self.stats(), self.session.latencies())
+    }
+
     pub fn stats(&self) -> LinkStats {
         let counters = self.session.counters();
+        let (bytes_sent, bytes_received) = self.carrier.carried();
         LinkStats {
             sent: counters.sent,
             received: counters.received,
+            bytes_sent,
+            bytes_received,
+            failed: counters.failed,
+            timed_out: counters.timed_out,
+            latency: self.session.latencies().map(Histogram::summary).unwrap_or_default(),
             late_replies: counters.late_replies,
             stale_requests: counters.stale_requests,
             refused: self.writing.refused,

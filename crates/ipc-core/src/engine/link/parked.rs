@@ -13,6 +13,7 @@ use crate::engine::host::{BufferId, Event, Host, LinkId};
 use crate::header::{Kind, frame_len};
 use crate::limits::Lane;
 use crate::session::Message;
+use crate::time::Time;
 
 /// What stands in a lane.
 enum Entry {
@@ -185,6 +186,6 @@ impl<C: Carrier> Link<C> {
         } else {
             host.discard(buffer);
         }
-        self.session.delivered_as(message);
+        self.session.delivered_as(message, Time::now);
     }
 }

@@ -160,7 +160,7 @@ impl<C: Carrier> Link<C> {
                     return Ok(());
                 }
                 host.message(self.id, message, payload.into_body())?;
-                self.session.delivered();
+                self.session.delivered(Time::now);
                 Ok(())
             }
             Step::Open | Step::Fill { .. } | Step::Finish { .. } | Step::Abandon => {

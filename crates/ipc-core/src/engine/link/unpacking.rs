@@ -10,6 +10,7 @@ use crate::limits::Lane;
 use crate::option_block::UNPACKED_LEN;
 use crate::remote_error::RemoteError;
 use crate::session::{Draft, Ending, Message, Step};
+use crate::time::Time;
 
 /// Pieces that are unpacked before others have their turn.
 const PIECES_AT_ONCE: usize = 4;
@@ -198,7 +199,7 @@ impl<C: Carrier> Link<C> {
         } else {
             host.discard(buffer);
         }
-        self.session.delivered_as(&message);
+        self.session.delivered_as(&message, Time::now);
     }
 
     /// A message that is not taken, for a reason its sender receives.
@@ -210,7 +211,7 @@ impl<C: Carrier> Link<C> {
         why: &'static str,
         host: &mut impl Host,
     ) -> Result<(), Corrupt> {
-        self.session.delivered_as(message);
+        self.session.delivered_as(message, Time::now);
         let link = self.id;
         match message.kind {
             Kind::Request => {
@@ -229,7 +230,7 @@ impl<C: Carrier> Link<C> {
     /// Answers a request of the peer with a short error of this side's own.
     fn answer(&mut self, request: &Message, error: &[u8]) -> Result<(), Corrupt> {
         let draft = Draft::error(request);
-        let header = self.session.send(&draft, 0, error.len(), |_| crate::time::Time::NEVER);
+        let header = self.session.send(&draft, 0, error.len(), |_| Time::NEVER);
         match header {
             Ok(Some(header)) => {
                 let header = header.with_len(error.len());

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
-use super::{Call, Frame, Outcome, State, What, World, name_of};
+use super::{Call, Frame, Outcome, Side, State, What, World, name_of};
 use crate::error::Code;
 use crate::header::{Header, Kind};
 use crate::limits::{CONTROL, Lane};
@@ -245,7 +245,8 @@ impl World {
             }
             what => panic!("{what:?} as a message"),
         }
-        self.sides[side].session.delivered();
+        let now = self.time();
+        self.sides[side].session.delivered(|| now);
     }
 
     /// A frame was dropped because its message is not wanted: was that so?
@@ -303,6 +304,21 @@ impl World {
         let earlier = self.calls[call].outcome.replace(outcome);
         assert_eq!(earlier, None, "a second outcome, {outcome:?}");
         assert_eq!(self.live.remove(&(side, id)), Some(call));
+        self.count_outcome(call, outcome);
+    }
+
+    fn count_outcome(&mut self, call: usize, outcome: Outcome) {
+        let now = self.time();
+        let Call { side, sent_at, window, ref answer, .. } = self.calls[call];
+        let Side { counters, latencies, .. } = &mut self.sides[side];
+        counters.timed_out += u64::from(outcome == Outcome::Ended(Ending::Timeout));
+        if outcome == Outcome::Answered {
+            let is_error = answer.as_ref().is_some_and(|(kind, _)| *kind == Kind::Error);
+            counters.failed += u64::from(is_error);
+            if window.is_none() {
+                latencies.record(now.saturating_since(sent_at));
+            }
+        }
     }
 
     // ---- time and the end ----

@@ -1,0 +1,4 @@
+// One module, whichever way it is imported.
+import opentelemetry from './dist/ts/opentelemetry.js'
+
+export const { instrument } = opentelemetry

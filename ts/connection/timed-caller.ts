@@ -1,0 +1,89 @@
+// A caller that measures how long requests took, by the names of their methods.
+
+import type { NativeHistogram } from '../../native/binding.js'
+import type * as api from '../../index.js'
+import { Caller } from './caller.js'
+import { latencyOf } from './counters.js'
+import type { MethodContract } from '../values/contract.js'
+import { IpcError } from '../values/errors.js'
+import { native } from '../native.js'
+
+export class Latencies {
+  readonly #methods = new Map<string, NativeHistogram>()
+
+  record(method: string, ms: number): void {
+    this.#of(method).record(ms)
+  }
+
+  merge(other: Latencies): void {
+    for (const [method, histogram] of other.#methods) this.#of(method).merge(histogram)
+  }
+
+  toObject(): Record<string, api.Latency> {
+    const all = [...this.#methods].map(([method, it]) => [method, latencyOf(it.summary())] as const)
+    return Object.fromEntries(all)
+  }
+
+  #of(method: string): NativeHistogram {
+    let histogram = this.#methods.get(method)
+    if (histogram === undefined) {
+      this.#methods.set(method, (histogram = new native.NativeHistogram()))
+    }
+    return histogram
+  }
+}
+
+export class TimedCaller extends Caller {
+  override readonly latencies = new Latencies()
+
+  override request<Result>(contract: MethodContract, params: unknown): Promise<Result> {
+    return this.#timed(contract, performance.now(), super.request(contract, params))
+  }
+
+  override requestWith<Result>(
+    contract: MethodContract,
+    params: unknown,
+    options: api.RequestOptions,
+  ): Promise<Result> {
+    return this.#timed(contract, performance.now(), super.requestWith(contract, params, options))
+  }
+
+  override requestSync(
+    contract: MethodContract,
+    params: unknown,
+    options: api.SyncRequestOptions,
+  ): unknown {
+    const start = performance.now()
+    let error: unknown
+    try {
+      return super.requestSync(contract, params, options)
+    } catch (thrown) {
+      error = thrown
+      throw thrown
+    } finally {
+      this.#ended(contract, start, error)
+    }
+  }
+
+  async #timed<Result>(
+    contract: MethodContract,
+    start: number,
+    answer: Promise<Result>,
+  ): Promise<Result> {
+    let error: unknown
+    try {
+      return await answer
+    } catch (thrown) {
+      error = thrown
+      throw thrown
+    } finally {
+      this.#ended(contract, start, error)
+    }
+  }
+
+  /** Counts a request, unless it was not answered. */
+  #ended({ name }: MethodContract, start: number, error: unknown): void {
+    const isAnswered = error === undefined || (error instanceof IpcError && error.isRemote)
+    if (isAnswered) this.latencies.record(name, performance.now() - start)
+  }
+}
