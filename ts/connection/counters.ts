@@ -55,5 +55,5 @@ export function latencyOf({ count, mean, p50, p95, p99, max }: NativeLatency): a
 
 const NO_LATENCY = { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 }
 
-const byLane = (counts = [0, 0, 0, 0]) =>
+export const byLane = (counts = [0, 0, 0, 0]) =>
   Object.fromEntries(LANES.map((lane, at) => [lane, counts[at]])) as Record<api.Lane, number>
