@@ -249,7 +249,7 @@ test('a handler that never ends is given up after the span, or by a second close
     server.handle(Never, () => new Promise(() => {}))
     const never = client.request(Never, 'drained')
     await until('it is being served', () => connection.stats().serving === 1)
-    const closed = server.close({ drainMs: second ? DRAIN_MS : 50 })
+    const closed = server.close({ drainMs: second ? Infinity : 50 })
     await once(client, 'leaving')
     if (second) void server.close()
     await closed
