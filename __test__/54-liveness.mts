@@ -29,7 +29,7 @@ interface Met {
 /** A server and a client in this thread. */
 async function meet(): Promise<Met> {
   const server = await createServer(`liveness-${++names}`)
-  const client = await connect(server.name)
+  const client = await connect(server.name, { reconnect: false })
   await until('it has come', () => server.connections.size === 1)
   const [connection] = server.connections
   return { server, client, connection }
@@ -276,7 +276,7 @@ test('no request fails while servers leave under load, again and again', async (
   let server = await start()
   const client = async () => {
     while (!isDone) {
-      const own = await connect(name).catch(() => undefined)
+      const own = await connect(name, { reconnect: false }).catch(() => undefined)
       if (own === undefined) {
         await setTimeout(1)
         continue

@@ -164,6 +164,7 @@ export declare const EVENT_ITEMS_END: number
 
 /** The peer is about to leave. */
 export declare const EVENT_LEAVING: number
+
 /** A name that was to be taken over is served, by the listener this is about. */
 export declare const EVENT_LISTENING: number
 

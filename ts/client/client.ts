@@ -8,7 +8,7 @@ import { Handlers } from '../connection/handlers.js'
 import { makePeer } from '../connection/peer.js'
 import { Deferred } from '../values/deferred.js'
 import { IpcError } from '../values/errors.js'
-import { LANES, type ClientSettings } from '../values/options.js'
+import { LANES, waitOptions, type ClientSettings } from '../values/options.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away } from './away.js'
 import { Dialer } from './dialer.js'
@@ -273,15 +273,18 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   }
 
   async ping(options?: api.WaitOptions): Promise<number> {
-    return this.#present().ping(options)
+    const checked = waitOptions(options)
+    return this.#present().ping(checked)
   }
 
   // ---- the end ----
 
   async drain(options?: api.WaitOptions): Promise<void> {
+    const checked = waitOptions(options)
+    if (this.#end !== undefined) throw this.#end
     this.#isDraining = true
     this.#dialer.stop()
-    await this.session?.drain(options)
+    await this.session?.drain(checked)
     await this.close()
   }
 

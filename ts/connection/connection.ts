@@ -128,7 +128,7 @@ export class Connection
       const contract = asMethod(method)
       if (requests.look()) {
         const given = options === undefined ? NO_OPTIONS : requestOptions(options)
-        return watchedRequest(this, this.#caller, contract, params, given)
+        return watchedRequest(this.front, this.#caller, contract, params, given)
       }
       return options === undefined
         ? this.#caller.request(contract, params)
@@ -157,7 +157,7 @@ export class Connection
     const checked = options === undefined ? NO_OPTIONS : syncOptions(options)
     const contract = asMethod(method)
     return requests.look()
-      ? (watchedSync(this, this.#caller, contract, params, checked) as Result)
+      ? (watchedSync(this.front, this.#caller, contract, params, checked) as Result)
       : (this.#caller.requestSync(contract, params, checked) as Result)
   }
 
@@ -169,7 +169,7 @@ export class Connection
     const checked = asStream(contract)
     const given = streamCallOptions(options)
     return streams.look()
-      ? watchedStream(this, this.#caller, checked, params, given)
+      ? watchedStream(this.front, this.#caller, checked, params, given)
       : this.#caller.stream(checked, params, given)
   }
 
@@ -253,7 +253,7 @@ export class Connection
     const link = this.#link
     const code = link.code(contract)
     const { outbox } = link.runtime
-    if (sentEvents.hasSubscribers) traceparent = watchedEvent(this, contract, lane, traceparent)
+    if (sentEvents.hasSubscribers) traceparent = watchedEvent(this.front, contract, lane, traceparent)
     const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
     outbox.kind = KIND_ONE_WAY
     outbox.link = link.number
@@ -483,10 +483,10 @@ export class Connection
     this.#draining.reject(end)
     this.#liveness.end(end, description)
     this.over()
+    this.#holder.left(this, reason)
     this.#last = runtime.engine.linkStats(number) ?? undefined
     runtime.engine.forget(number)
-    this.#holder.left(this, reason)
-    if (closed.hasSubscribers) closed.publish({ connection: this, peer: this.peer, reason })
+    if (closed.hasSubscribers) closed.publish({ connection: this.front, peer: this.peer, reason })
     this.#resolveClosed(reason)
     this.announce('close', reason)
   }

@@ -31,7 +31,7 @@ use crate::memory::Memory;
 use crate::records::event::{EVENT_CLOSED, EVENT_LISTENING, EVENT_REFUSED, EVENT_SENT};
 use crate::records::{
     FLAG_OUTSIDE, FLAG_REPLAYED, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED,
-    RUN_KEPT, RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES, WINDOW_BYTES,
+    RUN_KEPT, RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES,
 };
 use crate::synchronous::{Outcome, SyncCall};
 

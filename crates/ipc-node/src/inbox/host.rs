@@ -164,6 +164,15 @@ impl Host for Inbox {
                 self.standing.set_word(queued_at(link, lane), 0);
                 self.record(link, Head::event(EVENT_DRAINED).in_lane(lane), &[]);
             }
+            other => self.event_of_peer(other),
+        }
+    }
+}
+
+impl Inbox {
+    /// Whether the peer is there, and how it leaves.
+    fn event_of_peer(&mut self, event: Event<'_>) {
+        match event {
             Event::Pong { link, number, took } => {
                 let ms = took.as_secs_f64() * 1e3;
                 self.record(link, Head::event(EVENT_PONG).with_id(number), &ms.to_ne_bytes());
@@ -179,11 +188,10 @@ impl Host for Inbox {
                 self.record(link, Head::event(EVENT_CLOSED), text.as_bytes());
                 (0..LINK_WORDS).for_each(|word| self.standing.set_word(standing_at(link, word), 0));
             }
+            _ => {}
         }
     }
-}
 
-impl Inbox {
     /// An event that is about its link and nothing else.
     fn note(&mut self, link: LinkId, event: u32) {
         self.record(link, Head::event(event), &[]);
