@@ -16,7 +16,7 @@ export async function inside(
   const program = new Program('inside', { name, traced })
   t.teardown(() => program.kill())
   await program.report()
-  const client = await connect(name, options)
+  const client = await connect(name, { reconnect: false, ...options })
   t.teardown(() => client.close())
   return { name, client, program }
 }

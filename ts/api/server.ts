@@ -104,7 +104,7 @@ class Server
     for (const connection of connections) {
       const { dropped } = this.#runtime.outbox
       try {
-        connection.sendEncoded(contract, bytes, lane, traceparent)
+        connection.sends.notify(contract, bytes, lane, traceparent)
       } catch {
         left.push(connection)
       }

@@ -180,6 +180,10 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     return this.session !== undefined
   }
 
+  next(): Connection | undefined {
+    return this.session
+  }
+
   get isUnresponsive(): boolean {
     return this.session?.isUnresponsive ?? false
   }

@@ -12,7 +12,8 @@ import type { Away, Waiting } from './away.js'
 /** What it needs of its client. */
 export interface Home {
   readonly away: Away
-  readonly session: Connection | undefined
+  /** The session for what is sent now, if there is one. */
+  next(): Connection | undefined
   /** Throws if nothing may wait for a session. */
   checkWaits(): void
   /** Milliseconds of the monotonic clock. */
@@ -40,9 +41,7 @@ export class LastingRequest implements Waiting {
     options: api.RequestOptions,
   ): Promise<any> {
     return new Promise((resolve, reject) => {
-      const request = new LastingRequest(home, contract, params, options, resolve, reject)
-      if (home.session === undefined) request.#wait()
-      else request.start(home.session)
+      new LastingRequest(home, contract, params, options, resolve, reject).#begin()
     })
   }
 
@@ -65,6 +64,12 @@ export class LastingRequest implements Waiting {
     this.#reject = reject
   }
 
+  #begin(): void {
+    const session = this.#home.next()
+    if (session === undefined) this.#wait()
+    else this.start(session)
+  }
+
   start(session: Connection): void {
     const terms = { ...this.#terms, timeoutMs: this.#leftMs() }
     const replayed = this.#wasSent ? 0 : undefined
@@ -82,8 +87,7 @@ export class LastingRequest implements Waiting {
     const { idempotent } = this.#contract.options
     if (idempotent !== true || !isLoss(error)) return this.#reject(error)
     try {
-      if (this.#home.session === undefined) this.#wait()
-      else this.start(this.#home.session)
+      this.#begin()
     } catch (refusal) {
       this.#reject(refusal)
     }

@@ -65,7 +65,8 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
   // ---- sessions ----
 
   #ask(): void {
-    if (this.#home.session !== undefined) return this.start(this.#home.session)
+    const session = this.#home.next()
+    if (session !== undefined) return this.start(session)
     this.#home.checkWaits()
     const what = `answer to "${this.#contract.name}"`
     const { signals } = this.#terms

@@ -46,7 +46,7 @@ export class Pool implements api.Pool, Home {
           refused: (error) => this.#refused(error),
         }),
     )
-    for (let missing = settings.min; missing > 0; missing--) this.#grow()
+    for (let wanted = 1; wanted <= settings.min; wanted++) this.#grow(wanted)
   }
 
   // ---- members ----
@@ -63,7 +63,7 @@ export class Pool implements api.Pool, Home {
   #lost(member: Member): void {
     const at = this.#members.indexOf(member)
     if (at !== -1) this.#members.splice(at, 1)
-    if (this.#closing === undefined && (at !== -1 || this.away.size > 0)) this.#grow()
+    if (this.#closing === undefined && (at !== -1 || this.away.size > 0)) this.#grow(Infinity)
   }
 
   /** A server refuses for a reason that time does not change: where there is no other, nothing has
@@ -73,10 +73,10 @@ export class Pool implements api.Pool, Home {
     if (this.#members.length === 0 && !mayCome) this.away.fail(error)
   }
 
-  /** Makes another connection, if there may be one more. */
-  #grow(): void {
+  /** Makes another connection, if fewer are being made than wanted and there may be one more. */
+  #grow(wanted: number): void {
     const opening = this.#servers.reduce((sum, server) => sum + server.opening, 0)
-    if (this.#members.length + opening >= this.#settings.max) return
+    if (opening >= wanted || this.#members.length + opening >= this.#settings.max) return
     const servers = this.#servers.filter((server) => server.mayDial)
     servers.sort((one, other) => one.size - other.size)
     servers[0]?.dial()
@@ -99,9 +99,9 @@ export class Pool implements api.Pool, Home {
     return best
   }
 
-  get session(): Connection | undefined {
+  next(): Connection | undefined {
     const member = this.#pick()
-    if (member === undefined || member.pending > 0) this.#grow()
+    if (member === undefined || member.pending > 0) this.#grow(this.away.size + 1)
     if (member === undefined) return undefined
     this.#reused++
     member.wasUsed = true
@@ -147,7 +147,7 @@ export class Pool implements api.Pool, Home {
       return this.#lease(idle)
     }
     const start = this.now()
-    this.#grow()
+    this.#grow(this.#acquiring.size + 1)
     const lease = await this.#acquireLater(signal, timeoutMs)
     this.#times.add(this.now() - start)
     return lease
@@ -280,8 +280,6 @@ export class Pool implements api.Pool, Home {
 
   async #close(drainMs: number): Promise<void> {
     if (this.#sweep !== undefined) this.#runtime.alarms.clear(this.#sweep)
-    // What was asked for in this turn is on its way first.
-    await undefined
     this.away.fail(new IpcError('ERR_CLOSED', 'the pool is closed'))
     for (const server of this.#servers) server.stop()
     const members = [...this.#members]

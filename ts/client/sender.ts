@@ -34,7 +34,7 @@ export class Sender {
     params: Params | undefined,
     options: api.RequestOptions | undefined,
   ): Promise<Result> {
-    const session = isIdempotent(method) ? undefined : this.#home.session
+    const session = isIdempotent(method) ? undefined : this.#home.next()
     if (session !== undefined) return session.request(method, params, options)
     try {
       const checked = options === undefined ? {} : requestOptions(options)
@@ -50,7 +50,7 @@ export class Sender {
     options: api.StreamCallOptions | undefined,
   ): api.ClientStream<Item, Upload, Result> {
     const checked = asStream(contract)
-    const session = checked.options.resumable === true ? undefined : this.#home.session
+    const session = checked.options.resumable === true ? undefined : this.#home.next()
     if (session !== undefined) return session.stream(contract, params, options)
     return new LastingStream(this.#home, checked, params, streamCallOptions(options))
   }
@@ -60,7 +60,7 @@ export class Sender {
     payload: Payload | undefined,
     options: api.NotifyOptions | undefined,
   ): boolean {
-    const { session } = this.#home
+    const session = this.#home.next()
     if (session !== undefined) return session.notify(event, payload, options)
     const contract = asEvent(event)
     const checked = notifyOptions(options ?? {})
@@ -73,7 +73,7 @@ export class Sender {
     payload: Payload | undefined,
     options: api.NotifyOptions | undefined,
   ): Promise<void> {
-    const { session } = this.#home
+    const session = this.#home.next()
     if (session !== undefined) return session.send(event, payload, options)
     const contract = asEvent(event)
     const checked = notifyOptions(options ?? {})
@@ -86,15 +86,15 @@ export class Sender {
   async drained(options: api.WaitOptions | undefined): Promise<void> {
     const { signal, timeoutMs = Infinity } = waitOptions(options)
     signal?.throwIfAborted()
-    const { session } = this.#home
+    const session = this.#home.next()
     if (session !== undefined) return session.drained(options)
     const endsAt = this.#home.now() + timeoutMs
-    const next = await this.#next(signal, timeoutMs)
-    return next.drained({ signal, timeoutMs: Math.max(endsAt - this.#home.now(), 1e-3) })
+    const later = await this.#later(signal, timeoutMs)
+    return later.drained({ signal, timeoutMs: Math.max(endsAt - this.#home.now(), 1e-3) })
   }
 
-  /** The next session. */
-  #next(signal: AbortSignal | undefined, timeoutMs: number): Promise<Connection> {
+  /** The session that is awaited. */
+  #later(signal: AbortSignal | undefined, timeoutMs: number): Promise<Connection> {
     this.#home.checkWaits()
     const signals = signal === undefined ? [] : [signal]
     return new Promise((start, fail) => {

@@ -44,9 +44,9 @@ export class WaitingEvents {
     const policy = this.#settings.native.overflow[number]
     const send = (session: Connection) => {
       if (sender === undefined) {
-        session.sendEncoded(contract, payload, lane, traceparent)
+        session.sends.notify(contract, payload, lane, traceparent)
       } else {
-        const sent = session.sendWaiting(contract, payload, { lane, traceparent })
+        const sent = session.sends.send(contract, payload, { lane, traceparent })
         sent.then(sender.resolve, sender.reject)
       }
     }

@@ -6,8 +6,8 @@ import type { ClientStream } from './client-stream.js'
 import { byLane, linkCounters } from './counters.js'
 import { encodeWith } from '../values/codec.js'
 import { asEvent, asMethod, asStream } from '../values/contract.js'
-import type { EventContract, MethodContract, StreamContract } from '../values/contract.js'
-import { closed, requests, sentEvents, streams } from '../values/diagnostics.js'
+import type { MethodContract, StreamContract } from '../values/contract.js'
+import { closed, requests, streams } from '../values/diagnostics.js'
 import { IpcError, parseError } from '../values/errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
@@ -18,7 +18,6 @@ import { native, type Extras } from '../native.js'
 import type { NativeLinkStats } from '../../native/binding.js'
 import {
   LANES,
-  laneNumber,
   notifyOptions,
   requestOptions,
   streamCallOptions,
@@ -32,9 +31,8 @@ import type { Receiver } from '../runtime/receiver.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Sends } from './sends.js'
 import { TimedCaller, type Latencies } from './timed-caller.js'
-import { traceBytes } from '../values/trace.js'
 import { Waiters } from './wait.js'
-import { watchedEvent, watchedRequest, watchedStream, watchedSync } from './watched.js'
+import { watchedRequest, watchedStream, watchedSync } from './watched.js'
 
 const {
   EVENT_ABANDONED,
@@ -50,7 +48,6 @@ const {
   EVENT_UNREADABLE,
   ENDED_PEER_LOST,
   KIND_ERROR,
-  KIND_ONE_WAY,
   KIND_REPLY,
   KIND_REPLY_ITEM,
   KIND_REQUEST_ITEM,
@@ -64,7 +61,8 @@ export class Connection
   readonly #link: Link
   readonly #caller: Caller
   readonly #responder: Responder
-  readonly #sends: Sends
+  /** One-way messages that are bytes already. */
+  readonly sends: Sends
   readonly #liveness: Liveness
   readonly handlers = new Handlers(
     () => this.handlersChanged(),
@@ -97,7 +95,7 @@ export class Connection
     super(OWN_EVENTS)
     this.#link = new Link(runtime, link, peer, settings)
     this.#caller = new (settings.methodLatency ? TimedCaller : Caller)(this.#link)
-    this.#sends = new Sends(this.#link)
+    this.sends = new Sends(this.#link, this)
     this.#liveness = new Liveness(this.#link, {
       close: () => this.close(),
       announce: (event) => this.announce(event),
@@ -146,7 +144,12 @@ export class Connection
     terms: Inherited,
     replayed: number | undefined,
   ): Promise<unknown> {
-    return this.#caller.requestEncoded(contract, params, lane, terms, replayed)
+    const ask = (_: unknown, __: unknown, { traceparent }: api.RequestOptions) =>
+      this.#caller.requestEncoded(contract, params, lane, { ...terms, traceparent }, replayed)
+    const { traceparent } = terms
+    if (!requests.look()) return ask(contract, params, { traceparent })
+    const asker = { requestWith: ask }
+    return watchedRequest(this.front, asker, contract, params, { lane, traceparent })
   }
 
   requestSync<Params, Result>(
@@ -180,7 +183,11 @@ export class Connection
     options: StreamTerms,
     terms: Inherited,
   ): ClientStream {
-    return this.#caller.streamEncoded(contract, params, options, terms)
+    const ask = (_: unknown, __: unknown, { traceparent }: api.StreamCallOptions) =>
+      this.#caller.streamEncoded(contract, params, options, { ...terms, traceparent })
+    const [{ lane }, { traceparent }] = [options, terms]
+    if (!streams.look()) return ask(contract, params, { traceparent })
+    return watchedStream(this.front, { stream: ask }, contract, params, { lane, traceparent })
   }
 
   notify<Payload>(
@@ -191,7 +198,7 @@ export class Connection
     const contract = asEvent(event)
     const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
     const encoded = encodeWith(contract.codec, payload, 'payload')
-    return this.sendEncoded(contract, encoded, lane, traceparent)
+    return this.sends.notify(contract, encoded, lane, traceparent)
   }
 
   async send<Payload>(
@@ -201,68 +208,7 @@ export class Connection
   ): Promise<void> {
     const contract = asEvent(event)
     const checked = options === undefined ? NO_OPTIONS : notifyOptions(options)
-    return this.sendWaiting(contract, encodeWith(contract.codec, payload, 'payload'), checked)
-  }
-
-  /** Sends an event that is bytes already, and waits for what becomes of it. */
-  async sendWaiting(
-    contract: EventContract,
-    bytes: Uint8Array,
-    { lane, traceparent }: api.NotifyOptions,
-  ): Promise<void> {
-    const length = this.#link.check(bytes)
-    return this.#sends.wait((slot, generation) =>
-      this.#append(contract, bytes, length, laneNumber(lane), traceparent, slot, generation),
-    )
-  }
-
-  /** Sends an event that is bytes already. */
-  sendEncoded(
-    contract: EventContract,
-    bytes: Uint8Array,
-    lane: api.Lane | undefined,
-    traceparent: string | undefined,
-  ): boolean {
-    const link = this.#link
-    const { outbox } = link.runtime
-    const length = link.check(bytes)
-    const number = laneNumber(lane)
-    const { unsure, laneShare } = link.settings
-    if (!unsure[number] && outbox.used + link.queued(number) <= laneShare) {
-      this.#append(contract, bytes, length, number, traceparent, 0, 0)
-      return link.queued(number) === 0
-    }
-    // What came before goes first, so that what is refused or dropped now is this message.
-    outbox.submit()
-    const { refused, dropped } = outbox
-    this.#append(contract, bytes, length, number, traceparent, 0, 0)
-    outbox.submit()
-    if (outbox.refused !== refused) throw isFull(link.peer.pid)
-    return outbox.dropped === dropped && link.queued(number) === 0
-  }
-
-  #append(
-    contract: EventContract,
-    bytes: Uint8Array,
-    length: number,
-    lane: number,
-    traceparent: string | undefined,
-    slot: number,
-    generation: number,
-  ): void {
-    const link = this.#link
-    const code = link.code(contract)
-    const { outbox } = link.runtime
-    if (sentEvents.hasSubscribers) traceparent = watchedEvent(this.front, contract, lane, traceparent)
-    const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
-    outbox.kind = KIND_ONE_WAY
-    outbox.link = link.number
-    outbox.lane = lane
-    outbox.format = contract.format
-    outbox.code = code
-    outbox.slot = slot
-    outbox.generation = generation
-    outbox.append(bytes, length, trace)
+    return this.sends.send(contract, encodeWith(contract.codec, payload, 'payload'), checked)
   }
 
   async drained(options?: api.WaitOptions): Promise<void> {
@@ -431,7 +377,7 @@ export class Connection
       case EVENT_ITEMS_END:
         return this.#responder.itemsEnd(inbox.slot(at), inbox.generation(at))
       case EVENT_SENT:
-        return this.#sends.settled(inbox.slot(at), inbox.generation(at), inbox.text(at))
+        return this.sends.settled(inbox.slot(at), inbox.generation(at), inbox.text(at))
       case EVENT_REFUSED:
         return this.#refused(inbox.slot(at), inbox.generation(at), inbox.text(at))
       default:
@@ -441,6 +387,8 @@ export class Connection
 
   #refused(slot: number, generation: number, description: string): void {
     const error = parseError(description)
+    // The engine knows before it has said so.
+    if (error.code === 'ERR_PEER_LOST') this.#holder.losing?.(this)
     if (generation === 0) this.report(error, 'an event that was to be sent')
     else this.#caller.refused(slot, generation, error)
   }
@@ -479,7 +427,7 @@ export class Connection
     this.#updateReference()
     this.guard(() => this.#responder.end(end))
     this.#caller.end(end)
-    this.#sends.end(end)
+    this.sends.end(end)
     this.#draining.reject(end)
     this.#liveness.end(end, description)
     this.over()
@@ -543,9 +491,4 @@ const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
 
 function wasDropped(count: number): IpcError {
   return new IpcError('ERR_FULL', `${count} events were dropped because their lane was full`)
-}
-
-function isFull(pid: number): IpcError {
-  const message = `process ${pid} does not read, and too many bytes wait for it already`
-  return new IpcError('ERR_FULL', message)
 }

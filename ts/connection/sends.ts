@@ -1,8 +1,25 @@
-// One-way messages whose sender waits until they are written.
+// One-way messages that are bytes already.
 
-import { parseError } from '../values/errors.js'
+import type * as api from '../../index.js'
+import type { EventContract } from '../values/contract.js'
+import { sentEvents } from '../values/diagnostics.js'
+import { IpcError, parseError } from '../values/errors.js'
 import type { Link } from './link.js'
+import { native } from '../native.js'
+import { laneNumber } from '../values/options.js'
 import { Pending } from './pending.js'
+import { traceBytes } from '../values/trace.js'
+import { watchedEvent } from './watched.js'
+
+const { KIND_ONE_WAY } = native
+
+/** The connection they are sent on. */
+interface Home {
+  /** As programs see it. */
+  readonly front: api.Connection
+}
+
+/** A sender that waits until its message is written. */
 
 interface Waiting {
   resolve(): void
@@ -11,19 +28,79 @@ interface Waiting {
 
 export class Sends {
   readonly #link: Link
+  readonly #home: Home
   readonly #pending = new Pending<Waiting>()
 
-  constructor(link: Link) {
+  constructor(link: Link, home: Home) {
     this.#link = link
+    this.#home = home
   }
 
-  /** Lets `append` send a message under an id of its own, and waits for what becomes of it. */
-  wait(append: (slot: number, generation: number) => void): Promise<void> {
+  /** Sends a message. Returns whether it is written, or will be as soon as the turn ends. */
+  notify(
+    contract: EventContract,
+    bytes: Uint8Array,
+    lane: api.Lane | undefined,
+    traceparent: string | undefined,
+  ): boolean {
+    const link = this.#link
+    const { outbox } = link.runtime
+    const length = link.check(bytes)
+    const number = laneNumber(lane)
+    const { unsure, laneShare } = link.settings
+    if (!unsure[number] && outbox.used + link.queued(number) <= laneShare) {
+      this.#append(contract, bytes, length, number, traceparent, 0, 0)
+      return link.queued(number) === 0
+    }
+    // What came before goes first, so that what is refused or dropped now is this message.
+    outbox.submit()
+    const { refused, dropped } = outbox
+    this.#append(contract, bytes, length, number, traceparent, 0, 0)
+    outbox.submit()
+    if (outbox.refused !== refused) throw isFull(link.peer.pid)
+    return outbox.dropped === dropped && link.queued(number) === 0
+  }
+
+  /** Sends a message under an id of its own, and waits for what becomes of it. */
+  async send(
+    contract: EventContract,
+    bytes: Uint8Array,
+    { lane, traceparent }: api.NotifyOptions,
+  ): Promise<void> {
+    const link = this.#link
+    const length = link.check(bytes)
     return new Promise((resolve, reject) => {
       const slot = this.#pending.add({ resolve, reject })
-      this.#link.runtime.addReferences(1)
-      append(slot, this.#pending.generation(slot))
+      link.runtime.addReferences(1)
+      const generation = this.#pending.generation(slot)
+      this.#append(contract, bytes, length, laneNumber(lane), traceparent, slot, generation)
     })
+  }
+
+  #append(
+    contract: EventContract,
+    bytes: Uint8Array,
+    length: number,
+    lane: number,
+    traceparent: string | undefined,
+    slot: number,
+    generation: number,
+  ): void {
+    const link = this.#link
+    const code = link.code(contract)
+    const { outbox } = link.runtime
+    if (sentEvents.hasSubscribers) {
+      traceparent = watchedEvent(this.#home.front, contract, lane, traceparent)
+    }
+    const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
+    outbox.kind = KIND_ONE_WAY
+    outbox.link = link.number
+    outbox.lane = lane
+    outbox.format = contract.format
+    outbox.code = code
+    outbox.slot = slot
+    outbox.generation = generation
+    outbox.append(bytes, length, trace)
   }
 
   /** It is being written, or will never be: `reason` says why. */
@@ -42,4 +119,9 @@ export class Sends {
       waiting.reject(reason)
     }
   }
+}
+
+function isFull(pid: number): IpcError {
+  const message = `process ${pid} does not read, and too many bytes wait for it already`
+  return new IpcError('ERR_FULL', message)
 }

@@ -15,24 +15,24 @@ import { LANES } from '../values/options.js'
 import { onAbort } from '../values/signals.js'
 import { promised } from '../values/thenable.js'
 
-/** The caller of a connection. */
-interface Asker {
+/** The caller of a connection, as far as it is watched. */
+interface Requests {
   requestWith(
     contract: MethodContract,
     params: unknown,
     options: api.RequestOptions,
   ): Promise<unknown>
+}
+interface SyncRequests {
   requestSync(contract: MethodContract, params: unknown, options: api.SyncRequestOptions): unknown
-  stream(
-    contract: StreamContract,
-    params: unknown,
-    options: api.StreamCallOptions,
-  ): api.ClientStream
+}
+interface Streams<S extends api.ClientStream> {
+  stream(contract: StreamContract, params: unknown, options: api.StreamCallOptions): S
 }
 
 export async function watchedRequest(
   connection: api.Connection,
-  asker: Asker,
+  asker: Requests,
   contract: MethodContract,
   params: unknown,
   options: api.RequestOptions,
@@ -54,7 +54,7 @@ export async function watchedRequest(
 
 export function watchedSync(
   connection: api.Connection,
-  asker: Asker,
+  asker: SyncRequests,
   contract: MethodContract,
   params: unknown,
   options: api.SyncRequestOptions,
@@ -73,13 +73,13 @@ export function watchedSync(
   return result
 }
 
-export function watchedStream(
+export function watchedStream<S extends api.ClientStream>(
   connection: api.Connection,
-  asker: Asker,
+  asker: Streams<S>,
   contract: StreamContract,
   params: unknown,
   options: api.StreamCallOptions,
-): api.ClientStream {
+): S {
   const message = begun(connection, contract, options)
   streams.begin(message)
   try {

@@ -7,6 +7,8 @@ import type { Inbox } from './inbox.js'
 export interface Receiver {
   readonly link: number
   readonly peer: { readonly pid: number }
+  /** What programs see in its place. */
+  readonly front: unknown
   /** Bytes that wait for room. */
   readonly unwritten: number
   received(inbox: Inbox, at: number, kind: number, extras: Extras): void
