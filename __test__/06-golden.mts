@@ -171,6 +171,7 @@ function readFrame(bytes: Buffer, mode: string): { fields: Record<string, string
       if (type === 1) fields.budget_us = String(value.readBigUInt64LE())
       if (type === 2) fields.total_len = String(value.readBigUInt64LE())
       if (type === 3) fields.trace = value.toString('hex')
+      if (type === 4) fields.replayed = String(value.readBigUInt64LE())
       if (type === 0x81) fields.window = String(value.readUInt32LE())
       if (type === 0x82) fields.unpacked_len = String(value.readUInt32LE())
       at = type === 0 ? at + 1 : at + 2 + size

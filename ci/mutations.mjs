@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { CORE } from './mutations/core.mjs'
 import { INSIDE } from './mutations/inside.mjs'
 import { HANDOVER } from './mutations/handover.mjs'
+import { LASTING } from './mutations/lasting.mjs'
 import { LIVENESS } from './mutations/liveness.mjs'
 import { PACKAGE } from './mutations/package.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
@@ -33,6 +34,7 @@ const CHECKS = {
   typed: rust(['--test', 'typed'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
   host: rust(['--test', 'host']),
+  dialing: rust(['--test', 'dialing']),
   handover: rust(['--test', 'faults'], { filter: 'handover' }),
   realtime: rust(['--test', 'realtime'], { crate: 'ringpost', profile: 'ci' }),
   loans: rust(['--test', 'loans'], { crate: 'ringpost' }),
@@ -40,7 +42,7 @@ const CHECKS = {
   asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),
 }
 
-const FAULTS = [...CORE, ...HANDOVER, ...INSIDE, ...LIVENESS, ...PACKAGE]
+const FAULTS = [...CORE, ...HANDOVER, ...INSIDE, ...LASTING, ...LIVENESS, ...PACKAGE]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
   const lost = FAULTS
