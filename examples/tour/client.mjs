@@ -37,5 +37,12 @@ for await (const word of client.stream(Words, 'once upon a time')) {
 console.log(`a stream, left after six items: ${words.join(' ')}`)
 
 client.notify(Note, { text: 'this needs no reply' })
+await client.request(Sleep, { ms: 50 })
+
+// The server is killed, and run.mjs starts another; the client connects again by itself.
+client.on('disconnect', ({ reason }) => console.log(`the server was killed: ${reason.code}`))
+process.kill(pid, 'SIGKILL')
+const { sum: next } = await client.request(Add, { a: 20, b: 22 })
+console.log(`a request that the next server has answered: 20 + 22 = ${next}`)
 await client.close()
 console.log('closed')

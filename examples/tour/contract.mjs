@@ -2,8 +2,8 @@
 
 import { bytes, event, method, stream } from 'ringpost'
 
-/** Adds two numbers. */
-export const Add = method('add')
+/** Adds two numbers. Twice does no harm. */
+export const Add = method('add', { idempotent: true })
 /** Returns the bytes it receives. */
 export const Echo = method('echo', { codec: bytes })
 /** Always fails. */

@@ -1,4 +1,4 @@
-// Starts both ends of the tour as processes and exits with the exit code of the client.
+// Starts both ends of the tour as processes, a second server when the first was killed, and exits with the exit code of the client.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,10 +6,19 @@ import { once } from 'node:events'
 const name = `tour-${process.pid}`
 const file = (side) => new URL(`./${side}.mjs`, import.meta.url)
 
-const server = fork(file('server'), [name])
-await once(server, 'message')
+const serve = async () => {
+  const server = fork(file('server'), [name])
+  await once(server, 'message')
+  return server
+}
+
+const first = await serve()
 const client = fork(file('client'), [name])
-const [code] = await once(client, 'exit')
-server.disconnect()
-await once(server, 'exit')
+const ended = once(client, 'exit')
+// The client kills it, to show that it goes on with the next.
+await Promise.race([once(first, 'exit'), ended])
+const second = await serve()
+const [code] = await ended
+second.disconnect()
+await once(second, 'exit')
 process.exitCode = code ?? 1

@@ -18,6 +18,8 @@ assert.deepEqual(lines.slice(1).filter((line) => !byServer(line)), [
   'a timeout: ERR_TIMEOUT',
   'a cancellation: AbortError',
   'a stream, left after six items: once upon a time once upon',
+  'the server was killed: ERR_PEER_LOST',
+  'a request that the next server has answered: 20 + 22 = 42',
   'closed',
 ])
 // The two processes print at the same time, so that only the lines themselves are certain.
