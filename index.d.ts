@@ -1254,7 +1254,7 @@ export interface ServerEvents {
    *
    * @example
    * ```ts
-   * server.on('takenOver', () => server.close())
+   * server.on('takenOver', () => server.close({ drainMs: 5_000 }))
    * ```
    */
   takenOver: []

@@ -332,6 +332,83 @@ test.serial('a server that is killed again and again, under load', async (t) => 
   t.is(readdirSync('/proc/self/fd').length, before)
 })
 
+/** Sends requests through clients while `change` is at work. Returns how many were answered. */
+async function asking(t: ExecutionContext, name: string, change: () => Promise<void>) {
+  const clients = await Promise.all(Array.from({ length: 10 }, () => joined(t, name)))
+  let isOver = false
+  const counts = clients.map(async (client, at) => {
+    let count = 0
+    for (; !isOver; count++) t.is(await client.request('echo', `${at}-${count}`), `${at}-${count}`)
+    return count
+  })
+  await change()
+  isOver = true
+  const sum = (await Promise.all(counts)).reduce((some, count) => some + count)
+  t.true(sum > 0)
+  for (const client of clients) t.true(client.stats().reconnects > 0)
+}
+
+test.serial('no request fails while servers hand their name over and drain', async (t) => {
+  const { name, start, program } = await serving()
+  let server = program
+  await asking(t, name, async () => {
+    for (let round = 0; round < 5; round++) {
+      const next = await start({ takeOver: true })
+      t.is(await server.end(), 0)
+      server = next
+    }
+  })
+})
+
+test.serial('no request fails while a server drains and the next one starts', async (t) => {
+  const { name, start, program } = await serving()
+  let server = program
+  await asking(t, name, async () => {
+    for (let round = 0; round < 3; round++) {
+      await Promise.all([server.kill('SIGTERM'), setTimeout(10)])
+      server = await start()
+    }
+  })
+})
+
+test.serial('a server is killed while it drains, and in the middle of a handover', async (t) => {
+  const { name, start, program } = await serving()
+  const client = await joined(t, name)
+  const stuck = client.request('never')
+  process.kill(program.pid, 'SIGTERM')
+  await until('it leaves', () => client.state === 'reconnecting')
+  await Promise.all([program.kill(), t.throwsAsync(stuck, { code: 'ERR_PEER_LOST' })])
+  const server = await start()
+  t.is(await client.request('pid'), server.pid)
+  const next = start({ takeOver: true })
+  await server.kill()
+  const successor = await next
+  await until('it is there', async () => (await client.request('pid')) === successor.pid)
+})
+
+test.serial('a client of a server that is stopped for a while loses nothing', async (t) => {
+  const { name, program } = await serving()
+  const client = await joined(t, name)
+  program.stop()
+  const asked = client.request('echo', 1)
+  await setTimeout(200)
+  t.is(client.state, 'open')
+  program.resume()
+  t.is(await asked, 1)
+  t.is(client.stats().reconnects, 0)
+})
+
+test('two new servers race for the name, and clients go on with the one that has it', async (t) => {
+  const { name, start, program } = await serving()
+  const client = await joined(t, name)
+  await Promise.all([next(client, 'disconnect'), program.kill()])
+  const back = next(client, 'reconnect')
+  const started = await Promise.allSettled([start(), start()])
+  t.is(started.filter(({ status }) => status === 'fulfilled').length, 1)
+  const { peer } = await back
+  t.is(await client.request('pid'), peer.pid)
+})
+
 test('a process that has only clients that are away ends by itself', async (t) => {
   const { name, program } = await serving()
   const away = new Program('away', { name })

@@ -8,6 +8,7 @@ import type { Form, Outcome, Scenario } from '../scenarios/scenario.mjs'
 import { scenarioSuite } from '../suites/scenarios.mjs'
 import { scenario as extremes } from '../scenarios/extremes.mjs'
 import { scenario as handover } from '../scenarios/handover.mjs'
+import { scenario as restart } from '../scenarios/restart.mjs'
 import { scenario as large } from '../scenarios/large-beside-small.mjs'
 import { scenario as manyToMany } from '../scenarios/many-to-many.mjs'
 import { scenario as underLoad } from '../scenarios/measured-under-load.mjs'
@@ -25,7 +26,7 @@ async function played(scenario: Scenario): Promise<Outcome & { shares: number[] 
   return { ...(await scenario.run(form)), shares }
 }
 
-const PLAYED = [extremes, manyToMany, oversized, tasks, large, thousand, underLoad, handover]
+const PLAYED = [extremes, manyToMany, oversized, tasks, large, thousand, underLoad, handover, restart]
 for (const scenario of PLAYED) {
   test.serial(scenario.title, async (t) => {
     const { failed, repeats, checks, shares } = await played(scenario)

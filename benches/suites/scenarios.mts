@@ -25,6 +25,7 @@ export const SCENARIOS = [
   'leak-cycles',
   'reconnect',
   'handover',
+  'restart',
   'audio',
   'chaos',
 ] as const

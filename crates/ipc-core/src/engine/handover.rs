@@ -21,6 +21,7 @@ use super::connecting::{self, Handshaking, Progress};
 use super::directory::{Directory, Places};
 use super::host::{Event, Host, LinkId, ListenerId};
 use super::listener::Listener;
+use super::opening;
 use super::options::{ListenOptions, Options};
 use super::os::poller::Source;
 use super::os::socket::{self, Attempt, HandshakeSocket};
@@ -122,7 +123,7 @@ impl Engine {
             places: Places::of(options)?,
             options: options.clone(),
             listen: *listen,
-            policy: policy(options, listen)?,
+            policy: opening::policy(options, listen, false)?,
             deadline: now + CONNECT_TIMEOUT_DEFAULT,
             asked: None,
             ask_at: now,
@@ -332,16 +333,4 @@ impl Engine {
             host.event(Event::TakenOver { listener });
         }
     }
-}
-
-fn policy(options: &Options, listen: &ListenOptions) -> Result<Policy> {
-    Ok(Policy {
-        features: options.server_features()?,
-        crc: options.crc,
-        rings: options.rings,
-        rings_max: listen.rings_max,
-        in_one_piece: false,
-        limits: options.limits,
-        token: options.token.clone(),
-    })
 }

@@ -48,15 +48,7 @@ impl Engine {
     ) -> Result<ListenerId> {
         options.check()?;
         listen.check()?;
-        let policy = Policy {
-            features: options.server_features()?,
-            crc: options.crc,
-            rings: options.rings,
-            rings_max: listen.rings_max,
-            in_one_piece,
-            limits: options.limits,
-            token: options.token.clone(),
-        };
+        let policy = policy(options, listen, in_one_piece)?;
         let places = Places::of(options)?;
         self.clear_leftovers(&places, Time::now());
         let (claim, socket) = places.listen(name)?;
@@ -148,6 +140,23 @@ impl Engine {
             not_served(name, places, &unseen)
         })
     }
+}
+
+/// What a server offers to its clients.
+pub(super) fn policy(
+    options: &Options,
+    listen: &ListenOptions,
+    in_one_piece: bool,
+) -> Result<Policy> {
+    Ok(Policy {
+        features: options.server_features()?,
+        crc: options.crc,
+        rings: options.rings,
+        rings_max: listen.rings_max,
+        in_one_piece,
+        limits: options.limits,
+        token: options.token.clone(),
+    })
 }
 
 #[cold]
