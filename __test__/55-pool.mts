@@ -188,6 +188,12 @@ test('a refusal that will not change ends what waits for it', async (t) => {
   await t.throwsAsync(pool.acquire(), { code: 'ERR_TOKEN' })
 })
 
+test('a pool that is closed while its servers are away keeps no process alive', async (t) => {
+  const program = new Program('pooled', { name: `pooled-never-${process.pid}` })
+  t.is(await program.report(), 'ERR_CLOSED')
+  t.is(await program.end(), 0)
+})
+
 test('names and options are checked', (t) => {
   t.throws(() => createPool([]), { instanceOf: RangeError, code: 'ERR_INVALID_ARGUMENT' })
   t.throws(() => createPool('any', { min: 3, max: 2 }), { instanceOf: RangeError })

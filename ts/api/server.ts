@@ -15,7 +15,7 @@ import {
   type ServerSettings,
   type Settings,
 } from '../values/options.js'
-import { Endpoint } from '../connection/endpoint.js'
+import { Endpoint, ownEvents } from '../connection/endpoint.js'
 import { makePeer } from '../connection/peer.js'
 import { warn } from '../values/report.js'
 import type { Acceptor } from '../runtime/receiver.js'
@@ -73,7 +73,7 @@ class Server
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, settings: Settings) {
-    super({ connection: true, error: true, takenOver: true, close: true })
+    super(OWN)
     this.name = name
     this.#settings = settings
     this.#runtime = runtime
@@ -199,3 +199,10 @@ class Server
     return this
   }
 }
+
+const OWN = ownEvents<api.ServerEvents>({
+  connection: true,
+  error: true,
+  takenOver: true,
+  close: true,
+})

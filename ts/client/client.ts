@@ -2,8 +2,8 @@
 // after the other, each of which is a connection.
 
 import type * as api from '../../index.js'
-import { Connection, type Holder } from '../connection/connection.js'
-import { Endpoint } from '../connection/endpoint.js'
+import { Connection, type Front, type Holder } from '../connection/connection.js'
+import { Endpoint, ownEvents } from '../connection/endpoint.js'
 import { Handlers } from '../connection/handlers.js'
 import { makePeer } from '../connection/peer.js'
 import { Deferred } from '../values/deferred.js'
@@ -11,21 +11,21 @@ import { IpcError } from '../values/errors.js'
 import { LANES, waitOptions, type ClientSettings } from '../values/options.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away } from './away.js'
-import { Dialer } from './dialer.js'
+import { Dialer, type Outcomes } from './dialer.js'
 import type { Home } from './lasting-request.js'
-import { Sender } from './sender.js'
+import { isIdempotent, Sender } from './sender.js'
 
-export class Client extends Endpoint<api.ClientEvents> implements api.Client, Holder, Home {
+export class Client extends Endpoint<api.ClientEvents> implements api.Client, Front, Holder, Home, Outcomes {
   readonly closed: Promise<api.IpcError | null>
   readonly handlers: Handlers
-  readonly away: Away
   /** What is sent goes there, if there is one. */
   session: Connection | undefined
   readonly #runtime: Runtime
   readonly #settings: ClientSettings
   readonly #prepare: ((client: api.Client) => void) | undefined
   readonly #dialer: Dialer
-  readonly #sender: Sender
+  #away: Away | undefined
+  #sent: Sender | undefined
   /** All that are not over, those among them to which nothing is sent any more. */
   readonly #sessions = new Set<Connection>()
   /** The one whose loss is a loss. */
@@ -50,18 +50,12 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     settings: ClientSettings,
     prepare: ((client: api.Client) => void) | undefined,
   ) {
-    super(OWN_EVENTS)
+    super(OWN)
     this.#runtime = runtime
     this.#settings = settings
     this.#prepare = prepare
     this.closed = this.#ended.promise
-    this.away = new Away(runtime, settings.native.backlogMax)
-    this.#sender = new Sender(this, settings, (drop) => this.announce('drop', drop))
-    this.#dialer = new Dialer(runtime, name, settings, {
-      open: (link, description) => this.#open(link, description),
-      connected: (session) => this.#connected(session),
-      failed: (error) => this.#failed(error),
-    })
+    this.#dialer = new Dialer(runtime, name, settings, this)
     this.handlers = new Handlers(
       () => {
         for (const session of this.#sessions) session.handlersChanged()
@@ -86,30 +80,26 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     }
   }
 
-  #open(link: number, description: string): Connection {
+  opened(link: number, description: string): Connection {
     const peer = makePeer(description)
-    const session = new Connection(this.#runtime, link, peer, this.#settings, this)
-    session.on('drop', (drop: api.Drop) => this.announce('drop', drop))
-    session.on('leaving', () => this.#serverLeaves(session))
-    for (const event of ['unresponsive', 'responsive'] as const) {
-      session.on(event, () => this.announce(event))
-    }
-    return session
+    return new Connection(this.#runtime, link, peer, this.#settings, this)
   }
 
-  /** What is in flight has its outcome on this session, and all else goes to the next. */
-  #serverLeaves(session: Connection): void {
-    if (session === this.#current && this.#mayReconnect) this.#moveOn(session, null)
-    this.announce('leaving')
+  /** A session has emitted one of its own events. Its end is no end of the client. */
+  echo(session: Connection, name: string | symbol, details: unknown[]): void {
+    // What is in flight has its outcome on this session, and all else goes to the next.
+    const isLeft = name === 'leaving' && session === this.#current && this.#mayReconnect
+    if (isLeft) this.#moveOn(session, null)
+    if (name !== 'close') this.announce(name, ...details)
   }
 
-  #connected(session: Connection): void {
+  connected(session: Connection): void {
     const isFirst = this.#last === undefined
     this.session = this.#current = this.#last = session
     this.#sessions.add(session)
     if (isFirst) return this.#begin()
     this.#reconnects++
-    this.away.start(session)
+    this.#away?.start(session)
     const awayMs = this.now() - this.#awaySince
     if (this.session === session) this.announce('reconnect', { peer: session.peer, awayMs })
   }
@@ -131,7 +121,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   }
 
   /** No session came about, and none will. */
-  #failed(error: unknown): void {
+  failed(error: unknown): void {
     this.#opened.reject(error)
     if (this.#last !== undefined) this.#finish(error as IpcError, error as IpcError)
   }
@@ -162,7 +152,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     if (this.#end !== undefined) return
     this.#end = end ?? new IpcError('ERR_CLOSED', 'the client is closed')
     this.#updateReference()
-    this.away.fail(this.#end)
+    this.#away?.fail(this.#end)
     this.over()
     this.#ended.resolve(reason)
     this.announce('close', reason)
@@ -198,8 +188,20 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
 
   stats(): api.ClientStats {
     const stats = this.#last!.stats()
-    LANES.forEach((lane, number) => (stats.dropped[lane] += this.#sender.dropped[number]))
-    return { ...stats, waiting: this.away.size, reconnects: this.#reconnects }
+    const dropped = this.#sent?.dropped ?? []
+    dropped.forEach((count, lane) => (stats.dropped[LANES[lane]] += count))
+    return { ...stats, waiting: this.#away?.size ?? 0, reconnects: this.#reconnects }
+  }
+
+  // Made when they are needed: most clients are seldom without a session.
+
+  get away(): Away {
+    return (this.#away ??= new Away(this.#runtime, this.#settings.native.backlogMax))
+  }
+
+  get #sender(): Sender {
+    const dropped = (drop: api.Drop) => this.announce('drop', drop)
+    return (this.#sent ??= new Sender(this, this.#settings, dropped))
   }
 
   /** What programs see in place of its sessions. */
@@ -228,6 +230,10 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     params?: Params,
     options?: api.RequestOptions,
   ): Promise<Result> {
+    const { session } = this
+    if (session !== undefined && !isIdempotent(method)) {
+      return session.request(method, params, options)
+    }
     return this.#sender.request(method, params, options)
   }
 
@@ -296,8 +302,9 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
     if (this.#end === undefined) {
       this.#dialer.stop()
       this.#end = new IpcError('ERR_CLOSED', 'the client is closed')
+      this.#opened.reject(this.#end)
       this.session = undefined
-      this.away.fail(this.#end)
+      this.#away?.fail(this.#end)
       const sessions = [...this.#sessions]
       this.#closing(Promise.all(sessions.map((session) => session.close())))
     }
@@ -346,7 +353,7 @@ export class Client extends Endpoint<api.ClientEvents> implements api.Client, Ho
   }
 }
 
-const OWN_EVENTS: Record<keyof api.ClientEvents, true> = {
+const OWN = ownEvents<api.ClientEvents>({
   close: true,
   disconnect: true,
   drop: true,
@@ -355,4 +362,4 @@ const OWN_EVENTS: Record<keyof api.ClientEvents, true> = {
   reconnect: true,
   responsive: true,
   unresponsive: true,
-}
+})

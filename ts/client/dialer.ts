@@ -8,19 +8,19 @@ import type { ClientSettings } from '../values/options.js'
 import { onAbort } from '../values/signals.js'
 
 /** What comes of it. */
-interface Outcomes {
-  open(link: number, description: string): Connection
+export interface Outcomes {
+  /** A session is about to be there. */
+  opened(link: number, description: string): Connection
   connected(session: Connection): void
   /** It has ended without a session. */
   failed(reason: unknown): void
 }
 
-export class Dialer {
+export class Dialer implements Connecting<Connection> {
   readonly #runtime: Runtime
   readonly #name: string
   readonly #settings: ClientSettings
-  readonly #connecting: Connecting<Connection>
-  readonly #failed: (reason: unknown) => void
+  readonly #outcomes: Outcomes
   /** The connection that is being made. */
   #link: number | undefined
 
@@ -28,18 +28,7 @@ export class Dialer {
     this.#runtime = runtime
     this.#name = name
     this.#settings = settings
-    this.#failed = outcomes.failed
-    this.#connecting = {
-      open: (link, description) => outcomes.open(link, description),
-      connected: (session) => {
-        this.#link = undefined
-        outcomes.connected(session)
-      },
-      failed: (description) => {
-        this.#link = undefined
-        outcomes.failed(parseError(description || 'ERR_CLOSED\nthe server closed'))
-      },
-    }
+    this.#outcomes = outcomes
   }
 
   /** The first time: a server that is not there is waited for only if that was asked for. */
@@ -64,7 +53,7 @@ export class Dialer {
   abortOn(signal: AbortSignal): () => void {
     return onAbort(signal, () => {
       this.stop()
-      this.#failed(signal.reason)
+      this.#outcomes.failed(signal.reason)
     })
   }
 
@@ -83,9 +72,25 @@ export class Dialer {
     try {
       this.#link = raised(() => start(attemptMs))
     } catch (error) {
-      return this.#failed(error)
+      return this.#outcomes.failed(error)
     }
-    this.#runtime.connecting(this.#link, this.#connecting)
+    this.#runtime.connecting(this.#link, this)
+  }
+
+  // ---- for the runtime ----
+
+  open(link: number, description: string): Connection {
+    return this.#outcomes.opened(link, description)
+  }
+
+  connected(session: Connection): void {
+    this.#link = undefined
+    this.#outcomes.connected(session)
+  }
+
+  failed(description: string): void {
+    this.#link = undefined
+    this.#outcomes.failed(parseError(description || 'ERR_CLOSED\nthe server closed'))
   }
 }
 

@@ -105,6 +105,6 @@ export class Sender {
 }
 
 /** Whether a request is sent again where its session is lost before it is answered. */
-function isIdempotent(method: api.Method<any, any> | string): boolean {
+export function isIdempotent(method: api.Method<any, any> | string): boolean {
   return typeof method === 'object' && method?.options?.idempotent === true
 }

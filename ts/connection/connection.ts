@@ -8,7 +8,7 @@ import { encodeWith } from '../values/codec.js'
 import { asEvent, asMethod, asStream } from '../values/contract.js'
 import type { MethodContract, StreamContract } from '../values/contract.js'
 import { closed, requests, streams } from '../values/diagnostics.js'
-import { IpcError, parseError } from '../values/errors.js'
+import { IpcError, isLoss, parseError } from '../values/errors.js'
 import { Handlers } from './handlers.js'
 import type { Inbox } from '../runtime/inbox.js'
 import type { Owner } from './context.js'
@@ -18,6 +18,7 @@ import { native, type Extras } from '../native.js'
 import type { NativeLinkStats } from '../../native/binding.js'
 import {
   LANES,
+  NO_OPTIONS,
   notifyOptions,
   requestOptions,
   streamCallOptions,
@@ -25,11 +26,11 @@ import {
   waitOptions,
   type Settings,
 } from '../values/options.js'
-import { Endpoint } from './endpoint.js'
+import { Endpoint, ownEvents } from './endpoint.js'
 import { Responder } from './responder.js'
 import type { Receiver } from '../runtime/receiver.js'
 import type { Runtime } from '../runtime/runtime.js'
-import { Sends } from './sends.js'
+import { Sends, wereDropped } from './sends.js'
 import { TimedCaller, type Latencies } from './timed-caller.js'
 import { Waiters } from './wait.js'
 import { watchedRequest, watchedStream, watchedSync } from './watched.js'
@@ -64,10 +65,7 @@ export class Connection
   /** One-way messages that are bytes already. */
   readonly sends: Sends
   readonly #liveness: Liveness
-  readonly handlers = new Handlers(
-    () => this.handlersChanged(),
-    (name) => this.#link.runtime.engine.acceptPacked(name),
-  )
+  readonly handlers: Handlers
   #resolveClosed!: (reason: api.IpcError | null) => void
   #isClosing = false
   #isOver = false
@@ -92,7 +90,7 @@ export class Connection
     settings: Settings,
     holder: Holder,
   ) {
-    super(OWN_EVENTS)
+    super(OWN)
     this.#link = new Link(runtime, link, peer, settings)
     this.#caller = new (settings.methodLatency ? TimedCaller : Caller)(this.#link)
     this.sends = new Sends(this.#link, this)
@@ -102,8 +100,16 @@ export class Connection
     })
     this.#draining = new Waiters(runtime, 'room in the rings')
     this.#holder = holder
+    const { front, handlers: shared } = holder
+    this.handlers =
+      front === undefined
+        ? new Handlers(
+            () => this.handlersChanged(),
+            (name) => runtime.engine.acceptPacked(name),
+          )
+        : shared
     const report = (thrown: unknown, what: string) => this.report(thrown, what)
-    this.#responder = new Responder(this, this.#link, this.handlers, holder.handlers, report)
+    this.#responder = new Responder(this, this.#link, this.handlers, front ? undefined : shared, report)
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
   }
 
@@ -219,7 +225,7 @@ export class Connection
     if (!link.hasBacklog) return
     const dropped = this.#dropped
     await this.#draining.wait(checked, true)
-    if (this.#dropped !== dropped) throw wasDropped(this.#dropped - dropped)
+    if (this.#dropped !== dropped) throw wereDropped(this.#dropped - dropped)
   }
 
   // ---- handlers ----
@@ -272,7 +278,6 @@ export class Connection
   }
 
   // ---- counters and references ----
-
   stats(): api.ConnectionStats {
     const { runtime, number } = this.#link
     const { lostWakeups, wakesBy } = runtime.engine.stats()
@@ -430,7 +435,7 @@ export class Connection
     this.sends.end(end)
     this.#draining.reject(end)
     this.#liveness.end(end, description)
-    this.over()
+    if (this.#holder.front === undefined) this.over()
     this.#holder.left(this, reason)
     this.#last = runtime.engine.linkStats(number) ?? undefined
     runtime.engine.forget(number)
@@ -445,15 +450,22 @@ export class Connection
     this.#link.runtime.delivery.guard(work)
   }
 
+  /** What it says of itself is said by what stands for it. */
+  protected override announce(name: string | symbol, ...details: unknown[]): void {
+    if (this.#holder.front === undefined) super.announce(name, ...details)
+    else this.#holder.front.echo(this, name, details)
+  }
+
   override report(thrown: unknown, what: string): void {
     // A failure caused by the end of the connection is reported by `close`.
-    if (this.#link.end !== undefined && isEnd(thrown)) return
+    if (this.#link.end !== undefined && isLoss(thrown)) return
     const { front } = this.#holder
     if (front === undefined) super.report(thrown, what)
     else front.report(thrown, what)
   }
 
   #updateReference(): void {
+    if (this.#holder.front !== undefined) return
     const referenced = !this.#isOver && (this.#wanted ?? (this.handlers.size > 0 && this.isOpen))
     if (referenced === this.#referenced) return
     this.#referenced = referenced
@@ -465,30 +477,24 @@ export class Connection
 export interface Holder {
   readonly handlers: Handlers
   /** What programs see in place of the connection. */
-  readonly front?: api.Connection & { report(thrown: unknown, what: string): void }
+  readonly front?: Front
   /** The peer is lost, and requests begin to end. */
   losing?(connection: Connection): void
   /** It is over. */
   left(connection: Connection, reason: IpcError | null): void
 }
 
-/** Whether a connection's own end is what was thrown. */
-function isEnd(thrown: unknown): boolean {
-  if (!(thrown instanceof IpcError) || thrown.isRemote) return false
-  return thrown.code === 'ERR_CLOSED' || thrown.code === 'ERR_PEER_LOST'
+export interface Front extends api.Connection {
+  report(thrown: unknown, what: string): void
+  /** The connection has emitted one of its own events. */
+  echo(connection: Connection, name: string | symbol, details: unknown[]): void
 }
 
-const OWN_EVENTS: Record<keyof api.ConnectionEvents, true> = {
+const OWN = ownEvents<api.ConnectionEvents>({
   close: true,
   drop: true,
   error: true,
   leaving: true,
   responsive: true,
   unresponsive: true,
-}
-
-const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
-
-function wasDropped(count: number): IpcError {
-  return new IpcError('ERR_FULL', `${count} events were dropped because their lane was full`)
-}
+})

@@ -14,6 +14,11 @@ type Listener = (...details: any[]) => void
 /** Emitted by emitters of any kind. Helpers of Node.js always listen to `error` as well. */
 const EVERY_EMITTERS = ['error', 'newListener', 'removeListener']
 
+/** The names of the events an emitter has of its own, of which none may be missing. */
+export function ownEvents<Events>(own: Record<keyof Events, true>): ReadonlySet<unknown> {
+  return new Set([...EVERY_EMITTERS, ...Object.keys(own)])
+}
+
 export abstract class Endpoint<
   Events extends Record<keyof Events, any[]>,
 > extends EventEmitter<Events> {
@@ -21,12 +26,13 @@ export abstract class Endpoint<
   /** The events it emits itself, which are never events of the peer. */
   readonly #own: ReadonlySet<unknown>
   /** Event queues, which end with this. */
-  readonly #queues = new Set<EventQueue>()
+  #queues: Set<EventQueue> | undefined
   #isOver = false
 
-  constructor(own: Record<keyof Events, true>) {
+  /** `own` is what {@link ownEvents} makes, once for all of a kind. */
+  constructor(own: ReadonlySet<unknown>) {
     super()
-    this.#own = new Set([...EVERY_EMITTERS, ...Object.keys(own)])
+    this.#own = own
   }
 
   handle(
@@ -48,10 +54,11 @@ export abstract class Endpoint<
     else if (signal?.aborted) queue.end(signal.reason)
     else {
       const registration = this.handlers.add(contract, (payload) => queue.push(payload), undefined)
-      this.#queues.add(queue)
+      const queues = (this.#queues ??= new Set())
+      queues.add(queue)
       queue.open(signal, () => {
         registration.dispose()
-        this.#queues.delete(queue)
+        queues.delete(queue)
       })
     }
     return queue
@@ -175,7 +182,7 @@ export abstract class Endpoint<
   /** Nothing more will come. */
   protected over(): void {
     this.#isOver = true
-    for (const queue of this.#queues) queue.end()
+    for (const queue of this.#queues ?? []) queue.end()
     this.handlers.close()
   }
 }

@@ -30,7 +30,7 @@ export class Liveness {
   readonly #link: Link
   readonly #home: Home
   /** Pings by number: the one on its way, and the one that follows it. */
-  readonly #rounds = new Map<number, Round>()
+  #rounds: Map<number, Round> | undefined
   /** Callers of `drain`. */
   readonly #draining: Waiters
   /** This side closes once nothing is in flight. */
@@ -51,10 +51,11 @@ export class Liveness {
     if (end !== undefined) throw end
     if (checked.signal?.aborted) throw checked.signal.reason
     const id = raised(() => runtime.engine.ping(number))
-    let round = this.#rounds.get(id)
+    const rounds = (this.#rounds ??= new Map<number, Round>())
+    let round = rounds.get(id)
     if (round === undefined) {
       round = { waiters: new Waiters(runtime, 'answer of the peer'), ms: 0 }
-      this.#rounds.set(id, round)
+      rounds.set(id, round)
     }
     await round.waiters.wait(checked, true)
     return round.ms
@@ -100,15 +101,15 @@ export class Liveness {
   /** The connection is over, and `reason` says why, if it was not closed. */
   end(end: IpcError, description: string): void {
     if (this.#isHeld) this.#link.runtime.hold(-1)
-    for (const { waiters } of this.#rounds.values()) waiters.reject(end)
+    for (const { waiters } of this.#rounds?.values() ?? []) waiters.reject(end)
     if (description === '') this.#draining.resolve()
     else this.#draining.reject(parseError(description))
   }
 
   #ponged(number: number, ms: number): void {
-    const round = this.#rounds.get(number)
+    const round = this.#rounds?.get(number)
     if (round === undefined) return
-    this.#rounds.delete(number)
+    this.#rounds!.delete(number)
     round.ms = ms
     round.waiters.resolve()
   }

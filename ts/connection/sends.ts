@@ -121,6 +121,11 @@ export class Sends {
   }
 }
 
+/** The failure of a wait during which so many events were dropped. */
+export function wereDropped(count: number): IpcError {
+  return new IpcError('ERR_FULL', `${count} events were dropped because their lane was full`)
+}
+
 function isFull(pid: number): IpcError {
   const message = `process ${pid} does not read, and too many bytes wait for it already`
   return new IpcError('ERR_FULL', message)

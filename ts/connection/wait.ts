@@ -25,7 +25,7 @@ export class Waiters {
   readonly #home: Home
   readonly #what: string
   readonly #emptied: (() => void) | undefined
-  readonly #waiting = new Set<Waiter>()
+  #waiting: Set<Waiter> | undefined
 
   /** `emptied` is called when the last has given up. */
   constructor(home: Home, what: string, emptied?: () => void) {
@@ -35,7 +35,7 @@ export class Waiters {
   }
 
   get size(): number {
-    return this.#waiting.size
+    return this.#waiting?.size ?? 0
   }
 
   /** Waits; with `holds`, or with a limit of its own, that keeps the process alive. */
@@ -44,12 +44,13 @@ export class Waiters {
     const { alarms } = this.#home
     const isTimed = timeoutMs !== Infinity
     const held = holds || isTimed ? 1 : 0
+    const waiting = (this.#waiting ??= new Set())
     return new Promise((resolve, reject) => {
       const giveUp = (reason: unknown) => {
-        this.#waiting.delete(waiter)
+        waiting.delete(waiter)
         waiter.release()
         reject(reason)
-        if (this.#waiting.size === 0) this.#emptied?.()
+        if (waiting.size === 0) this.#emptied?.()
       }
       const late = () => {
         giveUp(new IpcError('ERR_TIMEOUT', `no ${this.#what} within ${timeoutMs} ms`))
@@ -62,7 +63,7 @@ export class Waiters {
         if (held > 0) this.#home.hold(-held)
       }
       const waiter = { resolve, reject, release }
-      this.#waiting.add(waiter)
+      waiting.add(waiter)
       if (held > 0) this.#home.hold(held)
     })
   }
@@ -78,7 +79,7 @@ export class Waiters {
   }
 
   #take(): Waiter[] {
-    if (this.#waiting.size === 0) return []
+    if (this.#waiting === undefined) return []
     const waiting = [...this.#waiting]
     this.#waiting.clear()
     for (const waiter of waiting) waiter.release()

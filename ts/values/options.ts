@@ -29,6 +29,9 @@ export const LANES = ['critical', 'high', 'normal', 'low'] as const
 const RINGS = [...LANES, 'control'] as const
 const NORMAL = 2
 
+/** Stands for options that were not given. */
+export const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
+
 /** Longer spans are none: no timer reaches them. */
 const TIMEOUT_MAX = 1e12
 
