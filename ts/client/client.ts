@@ -15,7 +15,10 @@ import { Dialer, type Outcomes } from './dialer.js'
 import type { Home } from './lasting-request.js'
 import { isIdempotent, Sender } from './sender.js'
 
-export class Client extends Endpoint<api.ClientEvents> implements api.Client, Front, Holder, Home, Outcomes {
+export class Client
+  extends Endpoint<api.ClientEvents>
+  implements api.Client, Front, Holder, Home, Outcomes
+{
   readonly closed: Promise<api.IpcError | null>
   readonly handlers: Handlers
   /** What is sent goes there, if there is one. */

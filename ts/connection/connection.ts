@@ -101,15 +101,11 @@ export class Connection
     this.#draining = new Waiters(runtime, 'room in the rings')
     this.#holder = holder
     const { front, handlers: shared } = holder
-    this.handlers =
-      front === undefined
-        ? new Handlers(
-            () => this.handlersChanged(),
-            (name) => runtime.engine.acceptPacked(name),
-          )
-        : shared
+    const accept = (method: string) => runtime.engine.acceptPacked(method)
+    this.handlers = front ? shared : new Handlers(() => this.handlersChanged(), accept)
     const report = (thrown: unknown, what: string) => this.report(thrown, what)
-    this.#responder = new Responder(this, this.#link, this.handlers, front ? undefined : shared, report)
+    const others = front ? undefined : shared
+    this.#responder = new Responder(this, this.#link, this.handlers, others, report)
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
   }
 
