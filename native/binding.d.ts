@@ -38,6 +38,10 @@ export declare class NativeEngine {
   takeOver(name: string, options: NativeOptions, listen: NativeListenOptions): number
   /** Stops accepting. */
   closeListener(listener: number): void
+  /** The same, but clients that were let in still become connections. */
+  retireListener(listener: number): void
+  /** Whether there are such clients. */
+  isAdmitting(listener: number): boolean
   /** Connects to a name. Returns the link; what becomes of it is an event. */
   connect(name: string, options: NativeOptions, timeoutMs: number): number
   /**

@@ -70,6 +70,7 @@ class Server
   #closing: Promise<void> | undefined
   /** Waits, while it closes, until the last client has left. */
   readonly #leaving: Waiters
+  #isHurried = false
   #referenced = false
 
   constructor(runtime: Runtime, listener: number, name: string, settings: Settings) {
@@ -153,14 +154,18 @@ class Server
   close(options?: api.CloseOptions): Promise<void> {
     const { drainMs = 0 } = closeOptions(options)
     // A second call does not wait as long as the first.
-    if (this.#closing !== undefined && drainMs === 0) this.#leaving.resolve()
+    if (this.#closing !== undefined && drainMs === 0) this.#hurry()
     this.#closing ??= this.#close(drainMs)
     return this.#closing
   }
 
   async #close(drainMs: number): Promise<void> {
-    this.#runtime.engine.closeListener(this.#listener)
-    if (drainMs > 0 && this.connections.size > 0) await this.#drain(drainMs)
+    const { engine } = this.#runtime
+    if (drainMs > 0) {
+      engine.retireListener(this.#listener)
+      await this.#drain(drainMs)
+    }
+    engine.closeListener(this.#listener)
     this.#runtime.notListening(this.#listener)
     this.unref()
     await Promise.all([...this.connections].map((connection) => connection.close()))
@@ -168,11 +173,24 @@ class Server
     this.announce('close')
   }
 
+  /** Waits no longer for clients. */
+  #hurry(): void {
+    this.#isHurried = true
+    this.#leaving.resolve()
+  }
+
   /** Lets the clients leave by themselves. */
   async #drain(drainMs: number): Promise<void> {
     for (const connection of this.connections) connection.leave()
+    const { alarms, engine } = this.#runtime
+    const endsAt = alarms.now() + drainMs
+    // Some were let in, or are connected, and nobody was told of them yet.
+    do await new Promise<void>((told) => alarms.set(1, told))
+    while (engine.isAdmitting(this.#listener) && alarms.now() < endsAt && !this.#isHurried)
+    if (this.connections.size === 0 || this.#isHurried) return
     // Those that are left then are closed.
-    await this.#leaving.wait({ timeoutMs: drainMs }, true).catch(() => {})
+    const timeoutMs = Math.max(endsAt - alarms.now(), 1)
+    await this.#leaving.wait({ timeoutMs }, true).catch(() => {})
   }
 
   [Symbol.asyncDispose](): Promise<void> {

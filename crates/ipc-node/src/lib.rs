@@ -156,6 +156,18 @@ impl NativeEngine {
         self.binding.inner().engine.close_listener(ListenerId(listener));
     }
 
+    /// The same, but clients that were let in still become connections.
+    #[napi(catch_unwind)]
+    pub fn retire_listener(&self, listener: u32) {
+        self.binding.inner().engine.retire_listener(ListenerId(listener));
+    }
+
+    /// Whether there are such clients.
+    #[napi(catch_unwind)]
+    pub fn is_admitting(&self, listener: u32) -> bool {
+        self.binding.inner().engine.is_admitting(ListenerId(listener))
+    }
+
     /// Connects to a name. Returns the link; what becomes of it is an event.
     #[napi(catch_unwind)]
     pub fn connect(

@@ -75,8 +75,25 @@ impl Engine {
         self.stats.segments_reclaimed += removed.segments;
     }
 
+    /// Stops accepting and gives the name up; connections stay, and clients that were let in, and
+    /// may have sent something already, still become one: see [`Self::is_admitting`].
+    pub fn retire_listener(&mut self, listener: ListenerId) {
+        self.stop_listening(listener, |connecting| !connecting.is_welcomed());
+    }
+
+    /// Whether a listener that was retired has let clients in that are not connected yet.
+    pub fn is_admitting(&self, listener: ListenerId) -> bool {
+        self.entries.iter().any(|(_, entry)| {
+            matches!(entry, Entry::Handshaking { listener: Some(of), .. } if *of == listener.0)
+        })
+    }
+
     /// Stops accepting and gives the name up; connections stay.
     pub fn close_listener(&mut self, listener: ListenerId) {
+        self.stop_listening(listener, |_| true);
+    }
+
+    fn stop_listening(&mut self, listener: ListenerId, drops: impl Fn(&Handshaking) -> bool) {
         if let Some(listener) = self.listeners.remove(listener.0) {
             self.poller.forget(&listener.socket);
             if let Some(watch) = listener.maintenance.watch() {
@@ -84,7 +101,11 @@ impl Engine {
             }
         }
         let orphaned = self.entries.iter_mut().filter_map(|(key, entry)| match entry {
-            Entry::Handshaking { listener: Some(of), .. } if *of == listener.0 => Some(key),
+            Entry::Handshaking { listener: Some(of), connecting, .. }
+                if *of == listener.0 && drops(connecting) =>
+            {
+                Some(key)
+            }
             _ => None,
         });
         for key in orphaned.collect::<Vec<_>>() {
