@@ -28,7 +28,7 @@ pub mod typed;
 
 pub use api::{
     Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, ErrorCounts, Item, Reply,
-    ServerConfig, Stats, Subscription, TIMEOUT_DEFAULT,
+    ServerConfig, Stats, Subscription, TIMEOUT_DEFAULT, WhileAway,
 };
 pub use ipc_core::{
     Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,

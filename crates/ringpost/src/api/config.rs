@@ -22,6 +22,7 @@ pub use ipc_core::{CONNECT_TIMEOUT_DEFAULT, TIMEOUT_DEFAULT};
 ///     .token("secret")
 ///     .timeout(Duration::from_secs(1))
 ///     .connect_timeout(Duration::from_millis(200))
+///     .give_up_after(Duration::from_secs(60))
 ///     .wait_policy(WaitPolicy::NONE);
 /// assert_eq!(config.options.crc, CrcMode::Header);
 /// ```
@@ -32,10 +33,32 @@ pub struct ClientConfig {
     pub options: Options,
     /// When a request is given up unless it says otherwise.
     pub timeout: Duration,
-    /// When connecting is given up.
+    /// When connecting is given up; of a client that goes on trying, when one attempt is.
     pub connect_timeout: Duration,
+    /// How long a server is waited for that is not there when a client connects first; `None`: not
+    /// at all. This and what follows is for clients of tokio: those of the other APIs have one
+    /// session and end with it.
+    pub wait_for_server: Option<Duration>,
+    /// Whether there is another session when one is lost.
+    pub reconnect: bool,
+    /// How long to try to have another one before the client closes.
+    pub give_up_after: Duration,
+    /// What becomes of messages while there is no session.
+    pub while_away: WhileAway,
     /// How long to poll before sleeping.
     pub wait_policy: WaitPolicy,
+}
+
+/// What becomes of requests, streams and one-way messages while a client has no session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhileAway {
+    /// They wait for the next one: a request as long as its timeout allows, a one-way message as its
+    /// lane's [`Overflow`](crate::Overflow) says, and all together within
+    /// [`Bounds::backlog_max`](crate::Bounds).
+    #[default]
+    Wait,
+    /// They fail with [`Code::NoServer`](crate::Code::NoServer).
+    Fail,
 }
 
 /// How a server listens and behaves.
@@ -68,6 +91,10 @@ impl Default for ClientConfig {
             options: Options::default(),
             timeout: TIMEOUT_DEFAULT,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            wait_for_server: None,
+            reconnect: true,
+            give_up_after: Duration::MAX,
+            while_away: WhileAway::Wait,
             wait_policy: WaitPolicy::DEFAULT,
         }
     }
@@ -206,6 +233,64 @@ impl ClientConfig {
         self.connect_timeout = timeout;
         self
     }
+
+    /// Waits so long for a server that is not there yet, and takes it as soon as it is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ringpost::ClientConfig;
+    ///
+    /// let config = ClientConfig::new().wait_for_server(Duration::from_secs(10));
+    /// assert_eq!(config.wait_for_server, Some(Duration::from_secs(10)));
+    /// ```
+    #[must_use]
+    pub fn wait_for_server(mut self, timeout: Duration) -> Self {
+        self.wait_for_server = Some(timeout);
+        self
+    }
+
+    /// Sets whether there is another session when one is lost.
+    ///
+    /// ```
+    /// use ringpost::ClientConfig;
+    ///
+    /// assert!(ClientConfig::new().reconnect);
+    /// assert!(!ClientConfig::new().reconnect(false).reconnect);
+    /// ```
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: bool) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Sets after how much time without a session the client closes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ringpost::ClientConfig;
+    ///
+    /// let config = ClientConfig::new().give_up_after(Duration::from_secs(60));
+    /// assert_eq!(config.give_up_after, Duration::from_secs(60));
+    /// ```
+    #[must_use]
+    pub fn give_up_after(mut self, span: Duration) -> Self {
+        self.give_up_after = span;
+        self
+    }
+
+    /// Sets what becomes of messages while there is no session.
+    ///
+    /// ```
+    /// use ringpost::{ClientConfig, WhileAway};
+    ///
+    /// let config = ClientConfig::new().while_away(WhileAway::Fail);
+    /// assert_eq!(config.while_away, WhileAway::Fail);
+    /// ```
+    #[must_use]
+    pub fn while_away(mut self, while_away: WhileAway) -> Self {
+        self.while_away = while_away;
+        self
+    }
 }
 
 impl ServerConfig {
@@ -296,6 +381,12 @@ pub struct CallOptions {
     /// Compresses the payload where that makes it shorter and the peer accepts it. Pays where
     /// memory is scarcer than time.
     pub compress: bool,
+    /// Of a request of a tokio client: it may reach the handler twice without harm, and is sent
+    /// again on the next session when its own is lost before the answer.
+    pub idempotent: bool,
+    /// Of a stream of a tokio client: its handler can go on where a lost session has broken off, and
+    /// is asked to on the next one. Items sent to it are not sent again.
+    pub resumable: bool,
 }
 
 impl CallOptions {
@@ -315,6 +406,8 @@ impl CallOptions {
             trace: None,
             window: None,
             compress: false,
+            idempotent: false,
+            resumable: false,
         }
     }
 
@@ -373,6 +466,34 @@ impl CallOptions {
     #[must_use]
     pub const fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
+        self
+    }
+
+    /// Declares that a request may reach the handler twice without harm, so that it outlives its
+    /// session: see [`CallOptions::idempotent`](Self#structfield.idempotent).
+    ///
+    /// ```
+    /// use ringpost::CallOptions;
+    ///
+    /// assert!(CallOptions::new().idempotent(true).idempotent);
+    /// ```
+    #[must_use]
+    pub const fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
+    }
+
+    /// Declares that the handler of a stream can go on after so many items, so that the stream
+    /// outlives its session: see [`CallOptions::resumable`](Self#structfield.resumable).
+    ///
+    /// ```
+    /// use ringpost::CallOptions;
+    ///
+    /// assert!(CallOptions::new().resumable(true).resumable);
+    /// ```
+    #[must_use]
+    pub const fn resumable(mut self, resumable: bool) -> Self {
+        self.resumable = resumable;
         self
     }
 

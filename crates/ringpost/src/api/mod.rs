@@ -18,7 +18,7 @@ pub(crate) use calls::Calls;
 pub use changes::Change;
 pub(crate) use changes::{Changes, closed_at_once};
 pub use config::{
-    CONNECT_TIMEOUT_DEFAULT, CallOptions, ClientConfig, ServerConfig, TIMEOUT_DEFAULT,
+    CONNECT_TIMEOUT_DEFAULT, CallOptions, ClientConfig, ServerConfig, TIMEOUT_DEFAULT, WhileAway,
 };
 pub(crate) use departing::depart;
 pub(crate) use flows::{FlowKey, Flows, Reading, item_draft};

@@ -7,13 +7,14 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Draft, Ending, Engine, Error, Event, Host, Kind, LinkId, Message,
-    Peer, Readiness, RemoteError, Result, Totals,
+    Body, BufferId, Corrupt, Draft, Ending, Engine, Error, Event, Host, Kind, Lane, LinkId,
+    Message, Peer, Readiness, RemoteError, Result, Time, Totals,
 };
 
 use super::events::Events;
-use super::groups::Groups;
+use super::groups::{GroupId, Groups};
 use super::job::{Cancelled, Handler, Job};
+use super::lasting::Lasting;
 use super::spans::Name;
 use super::waits::{Topic, Waits};
 use crate::api::{
@@ -26,34 +27,49 @@ pub(super) struct Dispatcher {
     pub after: After,
     /// One-way messages whose senders wait until they are written.
     pub sends: Calls<Option<Result<()>>>,
-    calls: Calls<Waiting>,
+    pub calls: Calls<Call>,
     buffers: Buffers,
     /// Open connections, by their place in the engine.
     lines: Vec<Option<Line>>,
     /// Messages still to be handled of connections that are over.
     leftovers: HashMap<LinkId, Events>,
-    pub flows: Flows<FlowWakers>,
+    pub flows: Flows<StreamEnd>,
     /// Requests without a handler.
     refusals: Vec<(LinkId, Message, RemoteError)>,
     /// Connections to be closed once nothing is in flight, of which there is news.
     departing: Vec<LinkId>,
+    /// Clients whose session has begun or ended.
+    pub changed: Vec<GroupId>,
+    /// Nothing that waits for a session is late before this.
+    pub due: Time,
+    /// Something is due of which a driver that sleeps does not know.
+    pub hurries: bool,
 }
 
 /// A request of ours.
-pub(super) struct Waiting {
-    link: LinkId,
+pub(super) struct Call {
+    /// Where it was sent; `None`: it waits for a session.
+    pub link: Option<LinkId>,
     outcome: Option<Result<Reply>>,
     waker: Option<Waker>,
+    /// What it takes to send it later.
+    pub lasting: Option<Box<Lasting>>,
 }
 
-/// The tasks that wait at one end of a stream.
+/// One end of a stream, and the tasks that wait there.
 #[derive(Default)]
-pub(super) struct FlowWakers {
+pub(super) struct StreamEnd {
+    /// The connection it is on; `None`: it waits for a session.
+    pub link: Option<LinkId>,
     pub reader: Option<Waker>,
     pub writer: Option<Waker>,
+    /// Items to be read that came on an earlier session.
+    pub stale: usize,
+    /// This end has sent its last.
+    pub is_finished: bool,
 }
 
-impl FlowWakers {
+impl StreamEnd {
     fn take(&mut self) -> impl Iterator<Item = Waker> {
         self.reader.take().into_iter().chain(self.writer.take())
     }
@@ -99,6 +115,9 @@ impl Dispatcher {
             flows: Flows::new(),
             refusals: Vec::new(),
             departing: Vec::new(),
+            changed: Vec::new(),
+            due: Time::NEVER,
+            hurries: false,
         }
     }
 
@@ -109,8 +128,8 @@ impl Dispatcher {
     // ---- requests of ours ----
 
     /// A fresh id for a request.
-    pub fn begin(&mut self, link: LinkId) -> u64 {
-        self.calls.insert(Waiting { link, outcome: None, waker: None })
+    pub fn begin(&mut self, link: Option<LinkId>) -> u64 {
+        self.calls.insert(Call { link, outcome: None, waker: None, lasting: None })
     }
 
     /// The outcome of a request, once.
@@ -129,25 +148,25 @@ impl Dispatcher {
         }
     }
 
-    /// Forgets a request. Returns what is to be dropped without the lock.
-    pub fn forget(&mut self, id: u64) -> Option<Waiting> {
-        self.calls.remove(id)
-    }
-
-    fn settle(&mut self, id: u64, outcome: Result<Reply>) {
-        let Some(waiting) = self.calls.get_mut(id) else { return };
-        if let Err(error) = &outcome
-            && let Some((_, group)) = self.groups.of(waiting.link)
-        {
-            group.errors.count(error.code());
+    pub fn settle(&mut self, id: u64, outcome: Result<Reply>) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if let Err(error) = &outcome {
+            let group = match (call.link, &call.lasting) {
+                (Some(link), _) => self.groups.of(link).map(|(_, group)| group),
+                (None, Some(lasting)) => self.groups.find(lasting.client),
+                (None, None) => None,
+            };
+            if let Some(group) = group {
+                group.errors.count(error.code());
+            }
         }
-        let key = FlowKey { link: waiting.link, ours: true, id };
+        let key = FlowKey::Ours(id);
         if self.flows.contains(key) {
-            self.forget(id);
+            self.calls.remove(id);
             return self.end_flow(key, outcome);
         }
-        waiting.outcome = Some(outcome);
-        self.after.wakers.extend(waiting.waker.take());
+        call.outcome = Some(outcome);
+        self.after.wakers.extend(call.waker.take());
     }
 
     // ---- streams ----
@@ -155,7 +174,7 @@ impl Dispatcher {
     /// The other side's items have ended.
     fn end_flow(&mut self, key: FlowKey, outcome: Result<Reply>) {
         let waiting = self.flows.end(key, outcome);
-        self.after.wakers.extend(waiting.into_iter().flat_map(FlowWakers::take));
+        self.after.wakers.extend(waiting.into_iter().flat_map(StreamEnd::take));
     }
 
     // ---- requests of the peer ----
@@ -313,7 +332,8 @@ impl Dispatcher {
             let job = line.job(handler, name, message, payload, cancelled.clone());
             line.serving.insert(message.id, cancelled);
             if message.window.is_some() {
-                self.flows.open(FlowKey::served(link, message.id));
+                let end = StreamEnd { link: Some(link), ..StreamEnd::default() };
+                self.flows.open(FlowKey::Served(link, message.id), end);
             }
             after.requests.push(job);
         }
@@ -343,8 +363,14 @@ impl Dispatcher {
 
     fn opened(&mut self, link: LinkId, peer: &Peer) {
         let Some((id, group)) = self.groups.of(link) else { return };
-        group.changes.came(link, peer.clone());
         group.opened += 1;
+        match &mut group.client {
+            None => group.changes.came(link, peer.clone()),
+            Some(client) => {
+                client.opened(link, peer, Time::now());
+                self.changed.push(id);
+            }
+        }
         let place = link.place();
         if place >= self.lines.len() {
             self.lines.resize_with(place + 1, || None);
@@ -361,7 +387,7 @@ impl Dispatcher {
         self.wake(Topic::Group(id));
     }
 
-    fn closed(&mut self, link: LinkId, error: Option<Error>) {
+    fn closed(&mut self, link: LinkId, error: Option<Error>, undelivered: [u64; Lane::ALL.len()]) {
         let line = self.lines.get_mut(link.place());
         if let Some(line) = line.and_then(|line| line.take_if(|line| line.link == link))
             && line.events.is_handled
@@ -370,7 +396,13 @@ impl Dispatcher {
         }
         if let Some((id, group)) = self.groups.of(link) {
             group.router.forget(link);
-            group.changes.went(link, error);
+            match &mut group.client {
+                None => group.changes.went(link, error),
+                Some(client) => {
+                    client.ended(error, undelivered, Time::now());
+                    self.changed.push(id);
+                }
+            }
             self.groups.release(link);
             self.wake(Topic::Group(id));
         }
@@ -461,24 +493,22 @@ impl Host for Dispatcher {
                     group.router.named(link, lane, code, name.into());
                 }
             }
-            Event::Ended { id, ending, .. } => self.settle(id, Err(ending.into())),
+            Event::Ended { link, id, ending } => {
+                if ending != Ending::PeerLost || !self.outlives(link, id) {
+                    self.settle(id, Err(ending.into()));
+                }
+            }
             Event::Abandoned { link, id } => {
                 let cancelled = self.line(link).and_then(|line| line.serving.remove(&id));
                 self.after.cancelled.extend(cancelled);
-                self.end_flow(FlowKey::served(link, id), Err(Ending::Cancelled.into()));
+                self.end_flow(FlowKey::Served(link, id), Err(Ending::Cancelled.into()));
             }
             Event::ItemsEnd { link, id } => {
-                self.end_flow(FlowKey::served(link, id), Ok(Reply::default()));
+                self.end_flow(FlowKey::Served(link, id), Ok(Reply::default()));
             }
             Event::Granted { link, kind, id, .. } => {
                 let flow = self.flows.get(FlowKey::of_sender(link, kind, id));
-                self.after.wakers.extend(flow.and_then(|flow| flow.waiting.writer.take()));
-            }
-            Event::Sent { id, error, .. } => {
-                if let Some(outcome) = self.sends.get_mut(id) {
-                    *outcome = Some(error.map_or(Ok(()), Err));
-                    self.wake(Topic::Sent(id));
-                }
+                self.after.wakers.extend(flow.and_then(|flow| flow.with.writer.take()));
             }
             Event::Listening { link, listener } => {
                 if let Some((id, group)) = self.groups.of(link) {
@@ -493,6 +523,7 @@ impl Host for Dispatcher {
                     self.wake(Topic::Group(id));
                 }
             }
+            Event::Sent { id, error, .. } => self.was_sent(id, error.map_or(Ok(()), Err)),
             Event::ListenerLost { listener, error } => {
                 if let Some((id, group)) = self.groups.listening(listener) {
                     group.changes.lost_name(error);
@@ -506,7 +537,7 @@ impl Host for Dispatcher {
                 }
             }
             Event::Connected { link, peer } => self.opened(link, peer),
-            Event::Closed { link, error, .. } => self.closed(link, error),
+            Event::Closed { link, error, undelivered } => self.closed(link, error, undelivered),
             Event::Unreadable { link, .. } => {
                 if let Some((_, group)) = self.groups.of(link) {
                     group.unhandled += 1;
@@ -523,8 +554,8 @@ impl Host for Dispatcher {
                 }
             }
             Event::Drained { link, .. } => {
-                let waiting = self.flows.of_link(link);
-                self.after.wakers.extend(waiting.filter_map(|wakers| wakers.writer.take()));
+                let ends = self.flows.all().filter(|end| end.link == Some(link));
+                self.after.wakers.extend(ends.filter_map(|end| end.writer.take()));
                 self.wake(Topic::Link(link));
             }
         }

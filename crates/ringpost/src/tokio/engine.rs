@@ -9,7 +9,7 @@ use ::tokio::io::unix::AsyncFd;
 use ::tokio::runtime::Handle;
 use ipc_core::{Code, Engine, EngineStats, Error, LinkId, Result, WaitPolicy};
 
-use super::asking::Line;
+use super::asking::{Line, To};
 use super::driver;
 use super::groups::GroupId;
 use super::handler::{Binding, Erased, Handlers};
@@ -140,7 +140,12 @@ impl Owner {
 
     /// One of its connections, to send over.
     pub fn line(&self, link: LinkId) -> Line<'_> {
-        Line { shared: self.shared(), link, timeout: self.timeout }
+        Line { shared: self.shared(), to: To::Link(link), timeout: self.timeout }
+    }
+
+    /// The session it has as a client, to send over.
+    pub fn client_line(&self) -> Line<'_> {
+        Line { shared: self.shared(), to: To::Client(self.group), timeout: self.timeout }
     }
 
     fn binding(&self) -> Binding {

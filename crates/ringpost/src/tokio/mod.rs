@@ -48,6 +48,7 @@
 //! [`Request::request`] reach the peer without one.
 
 mod asking;
+mod away;
 mod call;
 mod client;
 mod common;
@@ -59,11 +60,13 @@ mod groups;
 mod handler;
 mod job;
 mod liveness;
+mod lasting;
 mod request;
 mod requester;
 mod server;
 #[cfg(feature = "typed")]
 mod serving;
+mod sessions;
 mod shared;
 mod spans;
 mod stream;
@@ -81,6 +84,7 @@ pub use requester::{Connection, Requester};
 pub use server::Server;
 #[cfg(feature = "typed")]
 pub use serving::StreamError;
+pub use sessions::{ClientChange, ClientState, ClientStats};
 pub use stream::Streaming;
 #[cfg(feature = "typed")]
 pub use typed_stream::{ItemSender, Items};
