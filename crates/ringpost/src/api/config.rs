@@ -52,8 +52,8 @@ pub struct ClientConfig {
 /// What becomes of requests, streams and one-way messages while a client has no session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhileAway {
-    /// They wait for the next one: a request as long as its timeout allows, a one-way message as its
-    /// lane's [`Overflow`](crate::Overflow) says, and all together within
+    /// They wait for the next one: a request as long as its timeout allows, a one-way message as
+    /// its lane's [`Overflow`](crate::Overflow) says, and all together within
     /// [`Bounds::backlog_max`](crate::Bounds).
     #[default]
     Wait,
@@ -384,8 +384,8 @@ pub struct CallOptions {
     /// Of a request of a tokio client: it may reach the handler twice without harm, and is sent
     /// again on the next session when its own is lost before the answer.
     pub idempotent: bool,
-    /// Of a stream of a tokio client: its handler can go on where a lost session has broken off, and
-    /// is asked to on the next one. Items sent to it are not sent again.
+    /// Of a stream of a tokio client: its handler can go on where a lost session has broken off,
+    /// and is asked to on the next one. Items sent to it are not sent again.
     pub resumable: bool,
 }
 

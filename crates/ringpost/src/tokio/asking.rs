@@ -3,24 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{Code, Draft, Error, LinkId, Result, Sent};
+use ipc_core::{Code, Draft, Error, Result, Sent};
 
 use super::call::Call;
-use super::groups::GroupId;
+use super::groups::To;
 use super::shared::{Shared, State};
 use super::spans::Span;
 use super::stream::Streaming;
 use super::waits::Topic;
 use crate::api::{CallOptions, FlowKey, item_draft};
-
-/// Where messages go.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum To {
-    /// Over this connection and no other.
-    Link(LinkId),
-    /// Over the session that a client has.
-    Client(GroupId),
-}
 
 /// A connection to send over.
 pub(super) struct Line<'a> {

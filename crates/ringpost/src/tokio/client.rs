@@ -130,6 +130,11 @@ impl Client {
         Ok(Self(Arc::new(owner)))
     }
 
+    /// Why it is closed, if no session came about.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        self.with(|client| client.refusal())
+    }
+
     pub(super) fn owner(&self) -> &Owner {
         &self.0
     }

@@ -13,8 +13,8 @@ use ipc_core::{
 
 use super::events::Events;
 use super::groups::{GroupId, Groups};
+use super::in_flight::{Call, StreamEnd};
 use super::job::{Cancelled, Handler, Job};
-use super::lasting::Lasting;
 use super::spans::Name;
 use super::waits::{Topic, Waits};
 use crate::api::{
@@ -44,35 +44,6 @@ pub(super) struct Dispatcher {
     pub due: Time,
     /// Something is due of which a driver that sleeps does not know.
     pub hurries: bool,
-}
-
-/// A request of ours.
-pub(super) struct Call {
-    /// Where it was sent; `None`: it waits for a session.
-    pub link: Option<LinkId>,
-    outcome: Option<Result<Reply>>,
-    waker: Option<Waker>,
-    /// What it takes to send it later.
-    pub lasting: Option<Box<Lasting>>,
-}
-
-/// One end of a stream, and the tasks that wait there.
-#[derive(Default)]
-pub(super) struct StreamEnd {
-    /// The connection it is on; `None`: it waits for a session.
-    pub link: Option<LinkId>,
-    pub reader: Option<Waker>,
-    pub writer: Option<Waker>,
-    /// Items to be read that came on an earlier session.
-    pub stale: usize,
-    /// This end has sent its last.
-    pub is_finished: bool,
-}
-
-impl StreamEnd {
-    fn take(&mut self) -> impl Iterator<Item = Waker> {
-        self.reader.take().into_iter().chain(self.writer.take())
-    }
 }
 
 /// An open connection.

@@ -126,8 +126,8 @@ impl Driver {
     }
 }
 
-/// Waits for something that the engine does not know of.
-async fn until(due: Time) {
+/// Waits until then.
+pub(super) async fn until(due: Time) {
     match due.remaining() {
         Some(left) => ::tokio::time::sleep(left).await,
         None => std::future::pending().await,

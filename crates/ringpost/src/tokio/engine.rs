@@ -9,9 +9,9 @@ use ::tokio::io::unix::AsyncFd;
 use ::tokio::runtime::Handle;
 use ipc_core::{Code, Engine, EngineStats, Error, LinkId, Result, WaitPolicy};
 
-use super::asking::{Line, To};
+use super::asking::Line;
 use super::driver;
-use super::groups::GroupId;
+use super::groups::{GroupId, To};
 use super::handler::{Binding, Erased, Handlers};
 use super::shared::{Shared, State};
 use crate::api::{Stats, Subscription};

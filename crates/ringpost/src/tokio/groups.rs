@@ -10,6 +10,15 @@ use crate::api::{Changes, ErrorCounts, Router};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct GroupId(usize);
 
+/// Where messages go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// Over this connection and no other.
+    Link(LinkId),
+    /// Over the session that a client has.
+    Client(GroupId),
+}
+
 /// What belongs to one client or server.
 pub(super) struct Group {
     pub router: Router<Handler>,

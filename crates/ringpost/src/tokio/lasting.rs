@@ -3,26 +3,13 @@
 
 use ipc_core::{Code, Draft, Engine, Error, LinkId, Result, Sent, Time};
 
-use super::asking::To;
 use super::away::Waiting;
-use super::dispatcher::{Call, Dispatcher, StreamEnd};
-use super::groups::GroupId;
+use super::dispatcher::Dispatcher;
+use super::groups::{GroupId, To};
+use super::in_flight::{Call, Lasting, StreamEnd};
 use super::sessions::{ClientState, Sessions};
 use super::waits::Topic;
 use crate::api::FlowKey;
-
-/// What it takes to send a request for the first time, or again.
-pub(super) struct Lasting {
-    client: GroupId,
-    draft: Draft,
-    payload: Vec<u8>,
-    deadline: Time,
-    /// It is sent again when its session is lost.
-    is_repeated: bool,
-    was_sent: bool,
-    /// Its place among those that wait.
-    place: u64,
-}
 
 fn closed() -> Error {
     Error::new(Code::Closed, "the connection is over")

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ipc_core::{Draft, LinkId, Message, Peer, RemoteError, Result, Sent};
 
-use super::asking::{Line, To};
+use super::asking::Line;
 use super::call::Call;
+use super::groups::To;
 use super::job::{Cancelled, Job};
 use super::shared::Shared;
 use super::stream::Streaming;

@@ -226,10 +226,14 @@ impl Sessions {
         }
     }
 
+    /// Why it is closed, if no session came about.
+    pub fn refusal(&self) -> Option<Error> {
+        self.reason().filter(|_| self.was_refused)
+    }
+
     /// What is sent to a client that is closed ends with this.
     pub fn end(&self) -> Error {
-        let refusal = self.reason().filter(|_| self.was_refused);
-        refusal.unwrap_or_else(|| Error::new(Code::Closed, "the client is closed"))
+        self.refusal().unwrap_or_else(|| Error::new(Code::Closed, "the client is closed"))
     }
 
     fn changed(&mut self, change: ClientChange) {

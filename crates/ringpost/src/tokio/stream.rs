@@ -45,11 +45,19 @@ pub struct Streaming {
     key: FlowKey,
     /// What the frames of our items say.
     draft: Draft,
+    /// What is in use as long as this is there.
+    held: Option<Box<dyn Send + Sync>>,
 }
 
 impl Streaming {
     pub(super) fn new(shared: Arc<Shared>, key: FlowKey, draft: Draft) -> Self {
-        Self { shared, key, draft }
+        Self { shared, key, draft, held: None }
+    }
+
+    /// Drops this together with itself.
+    pub(super) fn holding(mut self, held: impl Send + Sync + 'static) -> Self {
+        self.held = Some(Box::new(held));
+        self
     }
 
     /// Its items are values, whatever the request was encoded as.

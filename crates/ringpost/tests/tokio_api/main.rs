@@ -5,6 +5,7 @@ mod endings;
 mod flow;
 mod leaving;
 mod lasting;
+mod pool;
 mod requests;
 mod streams;
 #[path = "../../../ipc-core/tests/two_processes/mod.rs"]
