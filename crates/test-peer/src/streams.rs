@@ -22,7 +22,7 @@ impl Drop for Streamed {
 }
 
 pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
-    let state = Arc::clone(state);
+    let (state, resuming) = (Arc::clone(state), Arc::clone(state));
     handlers
         .handle("count", |mut request: Request| async move {
             let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
@@ -49,6 +49,22 @@ pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
                 count += 1;
             }
             encode(json!(count))
+        })
+        // Stops half way, unless it was asked for before. Its result is what had been taken then.
+        .handle("resumed", move |mut request: Request| {
+            let state = Arc::clone(&resuming);
+            async move {
+                let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
+                let taken = u32::try_from(request.items_taken()).expect("not so many");
+                for number in taken..count {
+                    items.send(&number_bytes(number)).await?;
+                    if !request.replayed() && number + 1 >= count / 2 {
+                        lock(&state.log).count("half");
+                        return std::future::pending().await;
+                    }
+                }
+                encode(json!(taken))
+            }
         })
         .handle("breaks", |mut request: Request| async move {
             let items = request.take_stream()?;
@@ -134,7 +150,8 @@ async fn read(client: &Client, order: &StreamOrder, seen: &mut Seen) -> Result<V
     let mut options = CallOptions::new()
         .codec(codec)
         .lane(order.lane.into())
-        .timeout(order.timeout_ms.map(Duration::from_millis));
+        .timeout(order.timeout_ms.map(Duration::from_millis))
+        .resumable(order.method == "resumed");
     options.window = order.window;
     let stream = client.stream(&order.method, &payload, &options)?;
     let (expected, factor) = (pattern(order.length), if order.method == "double" { 2 } else { 1 });
