@@ -43,3 +43,8 @@ pub use typed::{Event, Method, Stream};
 #[cfg(all(doctest, feature = "typed"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Those of the crate's.
+#[cfg(all(doctest, feature = "tokio", feature = "typed"))]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

@@ -43,6 +43,9 @@
 //! messages** of a connection are handled one after the other, in the order in which they came; a
 //! handler that is slow lets them wait, some in private memory, then in the ring, then at the peer.
 //!
+//! A [`Client`] outlives its sessions: when its server goes away it waits for the next one of that
+//! name, and so does what it is asked meanwhile. A [`Pool`] holds several.
+//!
 //! A client or server is closed when the last of its handles is dropped. A handler that holds a
 //! handle of its own client or server keeps it open until it is closed; [`Request::notify`] and
 //! [`Request::request`] reach the peer without one.

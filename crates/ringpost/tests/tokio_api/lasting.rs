@@ -128,10 +128,12 @@ fn what_is_asked_while_the_server_is_away_waits_for_the_next_one_in_order() {
         let dropped = client.request("echo", b"", &PLAIN);
         let stream = client.stream("both ways", b"", &PLAIN).unwrap();
         assert!(stream.is_open());
+        let ended = client.stream("both ways", b"", &PLAIN).unwrap();
+        ended.finish();
         let sent = client.notify("nothing", b"", &PLAIN).unwrap();
-        assert_eq!((sent, client.stats().waiting), (Sent::Queued, 53));
+        assert_eq!((sent, client.stats().waiting), (Sent::Queued, 54));
         drop(dropped);
-        assert_eq!(client.stats().waiting, 52, "a dropped call waits no longer");
+        assert_eq!(client.stats().waiting, 53, "a dropped call waits no longer");
         let waiting = client.send("nothing", b"", &PLAIN);
         let uploading = async {
             stream.send(b"item").await.unwrap();
@@ -145,6 +147,7 @@ fn what_is_asked_while_the_server_is_away_waits_for_the_next_one_in_order() {
         let (sent, reply, _server) = tokio::join!(waiting, uploading, restarting);
         sent.unwrap();
         assert_eq!(reply.payload, 1u64.to_le_bytes());
+        assert!(ended.next().await.unwrap().is_none(), "it has sent nothing");
         for (number, call) in (0..).zip(calls) {
             assert_eq!(call.await.unwrap().payload, [number]);
         }

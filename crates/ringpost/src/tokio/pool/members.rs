@@ -78,7 +78,7 @@ impl<C> Members<C> {
     // ---- choosing ----
 
     /// The one that is to be shared next: with the least in flight, of the least busy server.
-    pub fn to_share(&mut self) -> Option<&mut Member<C>> {
+    pub fn next_shared(&mut self) -> Option<&mut Member<C>> {
         let servers = &self.servers;
         let shared = self.members.iter_mut().filter(|member| !member.is_leased);
         shared.min_by_key(|member| {
@@ -88,14 +88,14 @@ impl<C> Members<C> {
 
     /// The one that is to be leased next: nobody uses it, and of those the one that was used last,
     /// so that the others become old.
-    pub fn to_lease(&mut self) -> Option<&mut Member<C>> {
+    pub fn next_leased(&mut self) -> Option<&mut Member<C>> {
         let servers = &self.servers;
         let idle = self.members.iter_mut().filter(|member| member.is_idle() && member.is_open);
         idle.min_by_key(|member| (servers[member.server].in_flight, Reverse(member.idle_since)))
     }
 
     /// The server that another connection is to be made to: the least busy one.
-    pub fn to_make(&self, now: Time) -> Option<usize> {
+    pub fn next_server(&self, now: Time) -> Option<usize> {
         let room = self
             .servers
             .iter()
@@ -106,7 +106,7 @@ impl<C> Members<C> {
     }
 
     /// The server that has fewer connections than it is to have.
-    pub fn to_fill(&self, now: Time) -> Option<usize> {
+    pub fn lacking(&self, now: Time) -> Option<usize> {
         let lacks = |server: &Server| server.size < self.limits.min && server.retry_at <= now;
         self.servers.iter().position(lacks)
     }
@@ -237,15 +237,15 @@ mod tests {
         let [first, second] = [0, 0].map(|server| add(&mut members, server, 0));
         let other = add(&mut members, 1, 0);
         members.begin(first, false);
-        let chosen = members.to_share().unwrap().id;
+        let chosen = members.next_shared().unwrap().id;
         assert_eq!(chosen, other, "its server has nothing in flight");
         members.begin(other, false);
         members.begin(other, false);
-        assert_eq!(members.to_share().unwrap().id, second);
+        assert_eq!(members.next_shared().unwrap().id, second);
         members.begin(second, true);
-        assert_eq!(members.to_share().unwrap().id, first, "what is leased is not shared");
+        assert_eq!(members.next_shared().unwrap().id, first, "what is leased is not shared");
         members.get(first).unwrap().is_open = false;
-        assert_eq!(members.to_share().unwrap().id, other, "what is open comes first");
+        assert_eq!(members.next_shared().unwrap().id, other, "what is open comes first");
         members.end(second, true, at(1));
         assert_eq!(members.servers[0].in_flight, 1);
     }
@@ -255,31 +255,31 @@ mod tests {
         let mut members = members(0, 3);
         let [first, second] = [0, 0].map(|server| add(&mut members, server, 0));
         members.begin(first, true);
-        assert_eq!(members.to_lease().unwrap().id, second);
+        assert_eq!(members.next_leased().unwrap().id, second);
         members.begin(second, false);
-        assert!(members.to_lease().is_none());
+        assert!(members.next_leased().is_none());
         members.end(second, false, at(5));
         members.end(first, true, at(4));
-        assert_eq!(members.to_lease().unwrap().id, second);
+        assert_eq!(members.next_leased().unwrap().id, second);
     }
 
     #[test]
     fn a_connection_is_made_where_there_is_room_and_no_failure_was_just_now() {
         let mut members = members(0, 1);
-        assert_eq!(members.to_make(at(0)), Some(0));
+        assert_eq!(members.next_server(at(0)), Some(0));
         add(&mut members, 0, 0);
-        assert_eq!(members.to_make(at(0)), Some(1));
+        assert_eq!(members.next_server(at(0)), Some(1));
         members.failed(1, at(0));
-        assert_eq!(members.to_make(at(0)), None);
-        assert_eq!(members.to_make(at(0) + RETRY_PAUSE), Some(1));
+        assert_eq!(members.next_server(at(0)), None);
+        assert_eq!(members.next_server(at(0) + RETRY_PAUSE), Some(1));
     }
 
     #[test]
     fn what_is_idle_too_long_goes_except_for_those_there_must_be() {
         let mut members = members(1, 3);
-        assert_eq!(members.to_fill(at(0)), Some(0));
+        assert_eq!(members.lacking(at(0)), Some(0));
         let ids = [0, 0, 0].map(|server| add(&mut members, server, 0));
-        assert_eq!(members.to_fill(at(0)), Some(1));
+        assert_eq!(members.lacking(at(0)), Some(1));
         members.begin(ids[0], false);
         assert!(members.take_old(at(99)).is_empty());
         let old: Vec<_> = members.take_old(at(100)).into_iter().map(|member| member.id).collect();

@@ -144,7 +144,7 @@ impl Shared {
     /// A connection that may be used now. The error: there is none, and none can be made.
     fn grant(self: &Arc<Self>, state: &mut State, is_exclusive: bool) -> Result<Option<Use>> {
         let State { members, .. } = state;
-        let found = if is_exclusive { members.to_lease() } else { members.to_share() };
+        let found = if is_exclusive { members.next_leased() } else { members.next_shared() };
         let id = match found.map(|member| (member.id, member.in_flight)) {
             Some((id, in_flight)) => {
                 state.reused += 1;
@@ -169,7 +169,7 @@ impl Shared {
     /// is no other.
     fn make(self: &Arc<Self>, state: &mut State) -> Result<Option<u64>> {
         let now = Time::now();
-        while let Some(server) = state.members.to_make(now) {
+        while let Some(server) = state.members.next_server(now) {
             match self.connect(state, server, now) {
                 Ok(id) => return Ok(Some(id)),
                 Err(error) => state.failed(server, error, now),
@@ -263,7 +263,7 @@ impl Shared {
             return None;
         }
         let old = state.members.take_old(now);
-        while let Some(server) = state.members.to_fill(now) {
+        while let Some(server) = state.members.lacking(now) {
             if let Err(error) = self.connect(&mut state, server, now) {
                 state.failed(server, error, now);
             }

@@ -101,7 +101,7 @@ impl Histogram {
 /// Below the number of parts, a bucket for each value; above, as many for each power of two.
 fn bucket(nanos: u64) -> usize {
     let shift = (64 - PARTS_LOG2 - 1).saturating_sub(nanos.leading_zeros());
-    let part = (nanos >> shift) as usize;
+    let part = usize::try_from(nanos >> shift).unwrap_or(usize::MAX);
     ((shift as usize) << PARTS_LOG2) + part
 }
 
