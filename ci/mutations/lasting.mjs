@@ -115,8 +115,8 @@ export const LASTING = [
   {
     ...ASKING,
     what: 'lasting: a request that is sent again has all its time again',
-    from: 'timeout: lasting.deadline.remaining(), replayed,',
-    to: 'replayed,',
+    from: 'Draft { timeout, replayed, ..lasting.draft }',
+    to: 'Draft { timeout: timeout.and(lasting.draft.timeout), replayed, ..lasting.draft }',
   },
   {
     ...ASKING,

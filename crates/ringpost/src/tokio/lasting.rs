@@ -1,6 +1,8 @@
 //! Requests, streams and one-way messages of clients, which may outlive a session: what waits for
 //! one, and what is sent again on the next.
 
+use std::time::Duration;
+
 use ipc_core::{Code, Draft, Engine, Error, LinkId, Result, Sent, Time};
 
 use super::away::Waiting;
@@ -10,6 +12,9 @@ use super::in_flight::{Call, Lasting, StreamEnd};
 use super::sessions::{ClientState, Sessions};
 use super::waits::Topic;
 use crate::api::FlowKey;
+
+/// The shortest time that a request can have.
+const TIMEOUT_MIN: Duration = Duration::from_micros(1);
 
 fn closed() -> Error {
     Error::new(Code::Closed, "the connection is over")
@@ -129,7 +134,9 @@ impl Dispatcher {
         let key = FlowKey::Ours(id);
         let taken = self.flows.get(key).map_or(0, |flow| flow.counts().0);
         let replayed = lasting.was_sent.then_some(taken);
-        let draft = Draft { timeout: lasting.deadline.remaining(), replayed, ..lasting.draft };
+        // Never none at all: a request that is late then ends by itself.
+        let timeout = lasting.deadline.remaining().map(|left| left.max(TIMEOUT_MIN));
+        let draft = Draft { timeout, replayed, ..lasting.draft };
         match engine.send(link, &draft, &lasting.payload) {
             Ok(_) => lasting.was_sent = true,
             Err(error) => {
