@@ -22,7 +22,7 @@ impl Drop for Streamed {
 }
 
 pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
-    let (state, resuming) = (Arc::clone(state), Arc::clone(state));
+    let (state, handlers) = (Arc::clone(state), resumed(state, handlers));
     handlers
         .handle("count", |mut request: Request| async move {
             let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
@@ -49,22 +49,6 @@ pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
                 count += 1;
             }
             encode(json!(count))
-        })
-        // Stops half way, unless it was asked for before. Its result is what had been taken then.
-        .handle("resumed", move |mut request: Request| {
-            let state = Arc::clone(&resuming);
-            async move {
-                let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
-                let taken = u32::try_from(request.items_taken()).expect("not so many");
-                for number in taken..count {
-                    items.send(&number_bytes(number)).await?;
-                    if !request.replayed() && number + 1 >= count / 2 {
-                        lock(&state.log).count("half");
-                        return std::future::pending().await;
-                    }
-                }
-                encode(json!(taken))
-            }
         })
         .handle("breaks", |mut request: Request| async move {
             let items = request.take_stream()?;
@@ -96,6 +80,27 @@ pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
             }
             Ok(Reply::bytes("done"))
         })
+}
+
+/// A stream that stops half way, unless it was asked for before. Its result is what had been taken
+/// then.
+fn resumed(state: &Arc<State>, handlers: Handlers) -> Handlers {
+    let resuming = Arc::clone(state);
+    handlers.handle("resumed", move |mut request: Request| {
+        let state = Arc::clone(&resuming);
+        async move {
+            let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
+            let taken = u32::try_from(request.items_taken()).expect("not so many");
+            for number in taken..count {
+                items.send(&number_bytes(number)).await?;
+                if !request.replayed() && number + 1 >= count / 2 {
+                    lock(&state.log).count("half");
+                    return std::future::pending().await;
+                }
+            }
+            encode(json!(taken))
+        }
+    })
 }
 
 pub async fn run_one(state: &State, order: StreamOrder) -> Answer {
