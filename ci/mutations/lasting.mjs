@@ -94,7 +94,7 @@ export const LASTING = [
   },
   {
     what: 'lasting: an idempotent request ends with its session',
-    file: 'crates/ringpost/src/tokio/dispatcher.rs',
+    file: 'crates/ringpost/src/tokio/host.rs',
     from: 'if ending != Ending::PeerLost || !self.outlives(link, id) {',
     to: 'if true {',
     by: 'tokio_api',
@@ -102,8 +102,8 @@ export const LASTING = [
   {
     what: 'lasting: a client with one session has another',
     file: 'crates/ringpost/src/tokio/sessions.rs',
-    from: 'self.state == ClientState::Open && self.config.reconnect',
-    to: 'self.state == ClientState::Open',
+    from: 'had_one && self.config.reconnect',
+    to: 'had_one',
     by: 'tokio_api',
   },
   {

@@ -225,8 +225,8 @@ pub fn stats(state: &State, connection: u32) -> Answer {
     let Connection::Async(client) = state.connection(connection)? else {
         return Err(Failure::mistake("a blocking connection has no stats"));
     };
-    let (link, stats) = (client.link_stats().unwrap_or_default(), client.stats());
-    let all = stats.sessions;
+    let (link, stats) = (client.link_stats().unwrap_or_default(), client.session_stats());
+    let all = client.stats();
     let errors = all.errors.iter().map(|(code, count)| (code.as_str().to_owned(), count.into()));
     Ok(json!({
         "bytesSent": all.links.bytes_sent,

@@ -24,7 +24,8 @@ use crate::api::{CallOptions, ClientConfig, Reply, closed_at_once};
 /// [idempotent](CallOptions::idempotent), and streams end with it, except those that are
 /// [resumable](CallOptions::resumable). What is requested or sent while there is no session waits
 /// for the next one, in order, as [`WhileAway`](crate::WhileAway) says; dropping the future of a
-/// request gives it up. Handlers and listeners stay.
+/// request gives it up. Handlers and listeners stay. When a server is about to leave, what is in
+/// flight has its outcome there, and all else goes to the next session.
 ///
 /// A server that comes is found at once. A refusal that will not change closes the client, such as
 /// [`Code::Token`] or [`Code::Version`]. With [`ClientConfig::reconnect`] off there is one session,
@@ -105,7 +106,7 @@ impl Client {
         config: &ClientConfig,
         handlers: Handlers,
     ) -> Result<Self> {
-        let client = Self::start(engine, name, config, handlers)?;
+        let client = Self::start(engine, name, config, handlers, false)?;
         match client.state_changed(ClientState::Connecting).await {
             ClientState::Closed => {
                 let reason = client.with(|client| client.reason());
@@ -115,15 +116,17 @@ impl Client {
         }
     }
 
-    /// A client that is connecting.
+    /// A client that is connecting. One that insists asks a server that refuses again, where that
+    /// may pass.
     pub(super) fn start(
         engine: &SharedEngine,
         name: &str,
         config: &ClientConfig,
         handlers: Handlers,
+        insists: bool,
     ) -> Result<Self> {
         let (owner, ()) = Owner::start(engine, config.timeout, handlers, |state, group| {
-            let sessions = Sessions::new(name, config);
+            let sessions = Sessions::new(name, config, insists);
             state.dispatcher.groups.get(group).client = Some(Box::new(sessions));
             state.dispatcher.dial_first(&mut state.engine, group)
         })?;
@@ -139,15 +142,11 @@ impl Client {
         &self.0
     }
 
-    pub(super) fn link(&self) -> LinkId {
-        self.0.link
-    }
-
     fn line(&self) -> Line<'_> {
         self.0.client_line()
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Sessions) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Sessions) -> T) -> T {
         self.0.shared().with(|state| act(state.client(self.0.group)))
     }
 
@@ -224,11 +223,11 @@ impl Client {
     /// # use ringpost::tokio::Client;
     /// # use ringpost::Result;
     /// # async fn example(client: &Client) -> Result<()> {
-    /// println!("{} sessions were lost", client.stats().reconnects);
+    /// println!("{} sessions were lost", client.session_stats().reconnects);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn stats(&self) -> ClientStats {
+    pub fn session_stats(&self) -> ClientStats {
         self.with(|client| client.stats())
     }
 

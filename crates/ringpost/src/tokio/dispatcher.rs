@@ -7,14 +7,14 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Draft, Ending, Engine, Error, Event, Host, Kind, Lane, LinkId,
-    Message, Peer, Readiness, RemoteError, Result, Time, Totals,
+    Draft, Engine, Error, Event, Kind, Lane, LinkId, Message, Peer, RemoteError, Result, Time,
 };
 
 use super::events::Events;
 use super::groups::{GroupId, Groups};
 use super::in_flight::{Call, StreamEnd};
 use super::job::{Cancelled, Handler, Job};
+use super::line::{Line, line_of};
 use super::spans::Name;
 use super::waits::{Topic, Waits};
 use crate::api::{
@@ -28,7 +28,7 @@ pub(super) struct Dispatcher {
     /// One-way messages whose senders wait until they are written.
     pub sends: Calls<Option<Result<()>>>,
     pub calls: Calls<Call>,
-    buffers: Buffers,
+    pub buffers: Buffers,
     /// Open connections, by their place in the engine.
     lines: Vec<Option<Line>>,
     /// Messages still to be handled of connections that are over.
@@ -37,28 +37,13 @@ pub(super) struct Dispatcher {
     /// Requests without a handler.
     refusals: Vec<(LinkId, Message, RemoteError)>,
     /// Connections to be closed once nothing is in flight, of which there is news.
-    departing: Vec<LinkId>,
+    pub departing: Vec<LinkId>,
     /// Clients whose session has begun or ended.
     pub changed: Vec<GroupId>,
     /// Nothing that waits for a session is late before this.
     pub due: Time,
     /// Something is due of which a driver that sleeps does not know.
     pub hurries: bool,
-}
-
-/// An open connection.
-struct Line {
-    link: LinkId,
-    peer: Arc<Peer>,
-    /// Requests of the peer that are being handled.
-    serving: HashMap<u64, Cancelled>,
-    events: Events,
-    /// This side has closed the connection.
-    hung_up: Cancelled,
-    /// The last answer to a ping.
-    pong: Option<(u64, Duration)>,
-    /// It is closed once nothing is in flight.
-    closes_when_idle: bool,
 }
 
 /// What is to be done when the lock has been released.
@@ -92,7 +77,7 @@ impl Dispatcher {
         }
     }
 
-    fn line(&mut self, link: LinkId) -> Option<&mut Line> {
+    pub fn line(&mut self, link: LinkId) -> Option<&mut Line> {
         line_of(&mut self.lines, link)
     }
 
@@ -143,7 +128,7 @@ impl Dispatcher {
     // ---- streams ----
 
     /// The other side's items have ended.
-    fn end_flow(&mut self, key: FlowKey, outcome: Result<Reply>) {
+    pub fn end_flow(&mut self, key: FlowKey, outcome: Result<Reply>) {
         let waiting = self.flows.end(key, outcome);
         self.after.wakers.extend(waiting.into_iter().flat_map(StreamEnd::take));
     }
@@ -199,7 +184,7 @@ impl Dispatcher {
     }
 
     /// A peer was found to be there or not, or is about to leave.
-    fn peer_changed(&mut self, link: LinkId, event: &Event<'_>) {
+    pub fn peer_changed(&mut self, link: LinkId, event: &Event<'_>) {
         match event {
             Event::Pong { number, took, .. } => {
                 if let Some(line) = self.line(link) {
@@ -210,10 +195,14 @@ impl Dispatcher {
             _ => {}
         }
         if let Some((id, group)) = self.groups.of(link) {
-            match event {
-                Event::Unresponsive { .. } => group.changes.turned(link, true),
-                Event::Responsive { .. } => group.changes.turned(link, false),
-                Event::Leaving { .. } => group.changes.leaving(link),
+            match (event, &mut group.client) {
+                (Event::Leaving { .. }, Some(client)) => {
+                    client.server_leaves(link, Time::now());
+                    self.changed.push(id);
+                }
+                (Event::Leaving { .. }, None) => group.changes.leaving(link),
+                (Event::Unresponsive { .. }, None) => group.changes.turned(link, true),
+                (Event::Responsive { .. }, None) => group.changes.turned(link, false),
                 _ => {}
             }
             self.wake(Topic::Group(id));
@@ -267,7 +256,7 @@ impl Dispatcher {
 
     // ---- what came ----
 
-    fn arrived(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
+    pub fn arrived(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
         match message.kind {
             Kind::Reply => self.settle(
                 message.id,
@@ -332,7 +321,7 @@ impl Dispatcher {
         }
     }
 
-    fn opened(&mut self, link: LinkId, peer: &Peer) {
+    pub fn opened(&mut self, link: LinkId, peer: &Peer) {
         let Some((id, group)) = self.groups.of(link) else { return };
         group.opened += 1;
         match &mut group.client {
@@ -346,19 +335,16 @@ impl Dispatcher {
         if place >= self.lines.len() {
             self.lines.resize_with(place + 1, || None);
         }
-        self.lines[place] = Some(Line {
-            link,
-            peer: Arc::new(peer.clone()),
-            serving: HashMap::new(),
-            events: Events::default(),
-            hung_up: Cancelled::default(),
-            pong: None,
-            closes_when_idle: false,
-        });
+        self.lines[place] = Some(Line::new(link, peer));
         self.wake(Topic::Group(id));
     }
 
-    fn closed(&mut self, link: LinkId, error: Option<Error>, undelivered: [u64; Lane::ALL.len()]) {
+    pub fn closed(
+        &mut self,
+        link: LinkId,
+        error: Option<Error>,
+        undelivered: [u64; Lane::ALL.len()],
+    ) {
         let line = self.lines.get_mut(link.place());
         if let Some(line) = line.and_then(|line| line.take_if(|line| line.link == link))
             && line.events.is_handled
@@ -370,7 +356,7 @@ impl Dispatcher {
             match &mut group.client {
                 None => group.changes.went(link, error),
                 Some(client) => {
-                    client.ended(error, undelivered, Time::now());
+                    client.ended(link, error, undelivered, Time::now());
                     self.changed.push(id);
                 }
             }
@@ -378,157 +364,5 @@ impl Dispatcher {
             self.wake(Topic::Group(id));
         }
         self.wake(Topic::Link(link));
-    }
-}
-
-fn line_of(lines: &mut [Option<Line>], link: LinkId) -> Option<&mut Line> {
-    lines.get_mut(link.place())?.as_mut().filter(|line| line.link == link)
-}
-
-impl Line {
-    fn job(
-        &self,
-        handler: Handler,
-        name: Name,
-        message: &Message,
-        payload: Vec<u8>,
-        cancelled: Cancelled,
-    ) -> Job {
-        let (link, peer) = (self.link, Arc::clone(&self.peer));
-        Job { handler, name, payload, message: *message, link, peer, cancelled }
-    }
-
-    /// Puts a one-way message behind the others.
-    fn queue(
-        &mut self,
-        handler: Handler,
-        name: Name,
-        message: &Message,
-        payload: Vec<u8>,
-        after: &mut After,
-    ) {
-        let job = self.job(handler, name, message, payload, self.hung_up.clone());
-        if self.events.push(job) {
-            after.events.push(self.link);
-        }
-    }
-}
-
-impl Host for Dispatcher {
-    #[inline]
-    fn readiness(&mut self, link: LinkId) -> Readiness {
-        let Some(line) = self.line(link) else { return Readiness::All };
-        line.events.is_full = !line.events.has_room();
-        // A handler may wait for an answer, which is read whatever waits here.
-        if line.events.is_full { Readiness::Answers } else { Readiness::All }
-    }
-
-    fn accepts_packed(&mut self, link: LinkId, name: &str) -> bool {
-        self.groups.of(link).is_some_and(|(_, group)| group.router.accepts_packed(name))
-    }
-
-    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let mut payload = Vec::with_capacity(body.len());
-        body.append_to(&mut payload)?;
-        self.arrived(link, message, payload);
-        Ok(())
-    }
-
-    fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
-        self.buffers.open(message.len)
-    }
-
-    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
-        self.buffers.fill(buffer, offset, body)
-    }
-
-    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
-        let payload = self.buffers.close(buffer);
-        self.arrived(link, message, payload);
-    }
-
-    fn discard(&mut self, buffer: BufferId) {
-        drop(self.buffers.close(buffer));
-    }
-
-    fn ended(&mut self, link: LinkId, totals: Totals) {
-        if let Some((_, group)) = self.groups.of(link) {
-            group.ended.add(&totals);
-        }
-    }
-
-    fn event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Named { link, lane, code, name } => {
-                if let Some((_, group)) = self.groups.of(link) {
-                    group.router.named(link, lane, code, name.into());
-                }
-            }
-            Event::Ended { link, id, ending } => {
-                if ending != Ending::PeerLost || !self.outlives(link, id) {
-                    self.settle(id, Err(ending.into()));
-                }
-            }
-            Event::Abandoned { link, id } => {
-                let cancelled = self.line(link).and_then(|line| line.serving.remove(&id));
-                self.after.cancelled.extend(cancelled);
-                self.end_flow(FlowKey::Served(link, id), Err(Ending::Cancelled.into()));
-            }
-            Event::ItemsEnd { link, id } => {
-                self.end_flow(FlowKey::Served(link, id), Ok(Reply::default()));
-            }
-            Event::Granted { link, kind, id, .. } => {
-                let flow = self.flows.get(FlowKey::of_sender(link, kind, id));
-                self.after.wakers.extend(flow.and_then(|flow| flow.with.writer.take()));
-            }
-            Event::Listening { link, listener } => {
-                if let Some((id, group)) = self.groups.of(link) {
-                    group.listener = Some(listener);
-                    self.groups.release(link);
-                    self.wake(Topic::Group(id));
-                }
-            }
-            Event::TakenOver { listener } => {
-                if let Some((id, group)) = self.groups.listening(listener) {
-                    group.changes.taken_over();
-                    self.wake(Topic::Group(id));
-                }
-            }
-            Event::Sent { id, error, .. } => self.was_sent(id, error.map_or(Ok(()), Err)),
-            Event::ListenerLost { listener, error } => {
-                if let Some((id, group)) = self.groups.listening(listener) {
-                    group.changes.lost_name(error);
-                    self.wake(Topic::Group(id));
-                }
-            }
-            Event::Accepted { listener, link, peer } => {
-                if let Some((id, _)) = self.groups.listening(listener) {
-                    self.groups.adopt(link, id);
-                    self.opened(link, peer);
-                }
-            }
-            Event::Connected { link, peer } => self.opened(link, peer),
-            Event::Closed { link, error, undelivered } => self.closed(link, error, undelivered),
-            Event::Unreadable { link, .. } => {
-                if let Some((_, group)) = self.groups.of(link) {
-                    group.unhandled += 1;
-                }
-            }
-            Event::Dropped { .. } | Event::Unread { .. } => {}
-            Event::Pong { link, .. }
-            | Event::Unresponsive { link }
-            | Event::Responsive { link }
-            | Event::Leaving { link } => self.peer_changed(link, &event),
-            Event::Idle { link } => {
-                if self.line(link).is_some_and(|line| line.closes_when_idle) {
-                    self.departing.push(link);
-                }
-            }
-            Event::Drained { link, .. } => {
-                let ends = self.flows.all().filter(|end| end.link == Some(link));
-                self.after.wakers.extend(ends.filter_map(|end| end.writer.take()));
-                self.wake(Topic::Link(link));
-            }
-        }
     }
 }

@@ -168,10 +168,14 @@ impl Dispatcher {
         if call.lasting.as_ref().is_none_or(|lasting| !lasting.is_repeated) {
             return false;
         }
-        let Some((_, group)) = self.groups.of(link) else { return false };
-        let Some(client) = group.client.as_ref().filter(|client| client.has_another()) else {
+        let Some((group, found)) = self.groups.of(link) else { return false };
+        let Some(client) = found.client.as_ref().filter(|client| client.has_another()) else {
             return false;
         };
+        if client.session() != Some(link) {
+            // Its server has left, and the next session may be there.
+            self.changed.push(group);
+        }
         let waits = client.check_waits();
         if let Err(error) = waits.and_then(|()| self.wait(id)) {
             self.settle(id, Err(error));
@@ -243,9 +247,11 @@ impl Dispatcher {
                         self.start_waiting(engine, link, waiting);
                     }
                 }
-                (ClientState::Reconnecting, _) => self.dial(engine, group),
+                (ClientState::Reconnecting, _) if client.current().is_none() => {
+                    self.dial(engine, group);
+                }
                 (ClientState::Closed, _) => self.fail_waiting(group),
-                (ClientState::Connecting | ClientState::Open, _) => {}
+                _ => {}
             }
         }
         if self.due <= Time::now() {

@@ -87,6 +87,16 @@ pub(super) struct Sessions {
     state: ClientState,
     /// What is sent goes there, if there is one.
     session: Option<LinkId>,
+    /// The connection whose end is that of the session: this, or one that is being made.
+    current: Option<LinkId>,
+    /// A server that refuses the first session is asked again, where that may pass.
+    insists: bool,
+    /// There is to be no further session.
+    is_draining: bool,
+    /// The server it had last is about to leave, or has left.
+    is_left: bool,
+    /// How often that was so.
+    leaves: u64,
     /// Whom it has, or had last.
     peer: Option<Arc<Peer>>,
     /// Since when there is no session.
@@ -101,12 +111,17 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(name: &str, config: &ClientConfig) -> Self {
+    pub fn new(name: &str, config: &ClientConfig, insists: bool) -> Self {
         Self {
             name: name.into(),
             config: config.clone(),
             state: ClientState::Connecting,
             session: None,
+            current: None,
+            insists,
+            is_draining: false,
+            is_left: false,
+            leaves: 0,
             peer: None,
             lost_at: Time::NEVER,
             reconnects: 0,
@@ -120,20 +135,23 @@ impl Sessions {
     // ---- getting a session ----
 
     /// Begins to connect, for the first time or again.
-    pub fn dial(&self, engine: &mut Engine) -> Result<LinkId> {
+    pub fn dial(&mut self, engine: &mut Engine) -> Result<LinkId> {
         let ClientConfig { wait_for_server, connect_timeout, give_up_after, .. } = self.config;
         let options: &Options = &self.config.options;
         let timeout = match self.state {
             ClientState::Connecting => wait_for_server,
             _ => Some(give_up_after),
         };
-        match timeout {
+        let link = match timeout {
             Some(timeout) => {
-                let dialing = Dialing { timeout, attempt_timeout: connect_timeout };
+                let insists = self.insists || self.state != ClientState::Connecting;
+                let dialing = Dialing { timeout, attempt_timeout: connect_timeout, insists };
                 engine.dial(&self.name, options, dialing)
             }
             None => engine.connect(&self.name, options, connect_timeout),
-        }
+        }?;
+        self.current = Some(link);
+        Ok(link)
     }
 
     /// There is a session.
@@ -149,30 +167,59 @@ impl Sessions {
         }
         self.peer = Some(Arc::new(peer.clone()));
         self.session = Some(link);
+        self.is_left = false;
         self.state = ClientState::Open;
     }
 
-    /// A session is over, or none has come about. Returns whether another is to be made.
+    /// The server of a connection is about to leave: what is in flight has its outcome there, and
+    /// all else goes to the next.
+    pub fn server_leaves(&mut self, link: LinkId, now: Time) {
+        if self.session != Some(link) {
+            return;
+        }
+        self.is_left = true;
+        self.leaves += 1;
+        if self.has_another() {
+            self.move_on(None, [0; Lane::ALL.len()], now);
+        }
+    }
+
+    /// A connection is over, or has not come about.
     pub fn ended(
         &mut self,
+        link: LinkId,
         error: Option<Error>,
         undelivered: [u64; Lane::ALL.len()],
         now: Time,
-    ) -> bool {
-        self.session = None;
-        if !self.has_another() {
-            self.close(error);
-            return false;
+    ) {
+        if self.current != Some(link) {
+            return;
         }
-        self.lost_at = now;
-        self.state = ClientState::Reconnecting;
-        self.changed(ClientChange::Disconnected { reason: error, undelivered });
-        true
+        if self.session.is_some() && self.has_another() {
+            self.move_on(error, undelivered, now);
+        } else {
+            self.close(error);
+        }
     }
 
-    /// Whether the loss of its session is not its end.
+    /// Nothing more is sent over the session, and another is to be made.
+    fn move_on(&mut self, reason: Option<Error>, undelivered: [u64; Lane::ALL.len()], now: Time) {
+        (self.session, self.current) = (None, None);
+        self.lost_at = now;
+        self.state = ClientState::Reconnecting;
+        self.changed(ClientChange::Disconnected { reason, undelivered });
+    }
+
+    /// Whether the loss of a session is not its end.
     pub fn has_another(&self) -> bool {
-        self.state == ClientState::Open && self.config.reconnect
+        let had_one = matches!(self.state, ClientState::Open | ClientState::Reconnecting);
+        had_one && self.config.reconnect && !self.is_draining
+    }
+
+    /// There is to be no session after the one there is, which is returned.
+    pub fn drain(&mut self) -> Option<LinkId> {
+        self.is_draining = true;
+        self.session
     }
 
     /// There will be no session any more. What waits for one is the caller's to end.
@@ -182,6 +229,7 @@ impl Sessions {
             (self.state, self.reason) = (ClientState::Closed, reason);
         }
         self.session = None;
+        self.is_left = false;
     }
 
     // ---- what is known of it ----
@@ -193,6 +241,24 @@ impl Sessions {
     #[inline]
     pub fn session(&self) -> Option<LinkId> {
         self.session
+    }
+
+    /// The session, for what cannot wait for another.
+    pub fn present(&self) -> Result<LinkId> {
+        self.session.ok_or_else(|| match self.state {
+            ClientState::Closed => self.end(),
+            _ => away(),
+        })
+    }
+
+    /// The session, or the connection that is to become one.
+    pub fn current(&self) -> Option<LinkId> {
+        self.current
+    }
+
+    /// Whether the server it had last is about to leave, and how often servers were.
+    pub fn leaving(&self) -> (bool, u64) {
+        (self.is_left, self.leaves)
     }
 
     pub fn peer(&self) -> Option<&Arc<Peer>> {
@@ -220,9 +286,7 @@ impl Sessions {
         }
         match self.config.while_away {
             WhileAway::Wait => Ok(()),
-            WhileAway::Fail => {
-                Err(Error::new(Code::NoServer, "the server is away, and the client reconnects"))
-            }
+            WhileAway::Fail => Err(away()),
         }
     }
 
@@ -242,4 +306,8 @@ impl Sessions {
         }
         self.changes.push_back(change);
     }
+}
+
+fn away() -> Error {
+    Error::new(Code::NoServer, "the server is away, and the client reconnects")
 }

@@ -61,14 +61,19 @@ impl State {
         }
     }
 
-    /// Closes a client or server. Returns its handlers, to be dropped without the lock.
-    pub fn shut_group(&mut self, group: GroupId) -> Vec<Handler> {
-        self.close_listener(group);
+    /// A client gets no further session: what waits for one ends.
+    pub fn end_client(&mut self, group: GroupId) {
         if let Some(client) = &mut self.dispatcher.groups.get(group).client {
             client.close(None);
             self.dispatcher.fail_waiting(group);
             self.dispatcher.wake(Topic::Group(group));
         }
+    }
+
+    /// Closes a client or server. Returns its handlers, to be dropped without the lock.
+    pub fn shut_group(&mut self, group: GroupId) -> Vec<Handler> {
+        self.close_listener(group);
+        self.end_client(group);
         for link in self.dispatcher.groups.links(group) {
             self.close(link);
         }

@@ -114,7 +114,7 @@ fn a_client_goes_on_with_the_server_that_takes_the_place_of_a_killed_one() {
         assert_eq!((client.state(), client.peer().pid), (ClientState::Open, peer.pid));
         let reply = client.request("ask back", b"handlers stay", &PLAIN).await.unwrap();
         assert_eq!(reply.payload, b"handlers stay");
-        assert_eq!(client.stats().reconnects, 1);
+        assert_eq!(client.session_stats().reconnects, 1);
         client.close().await;
         assert!(client.next_change().await.is_none());
         assert_eq!(client.state(), ClientState::Closed);
@@ -134,9 +134,9 @@ fn what_is_asked_while_the_server_is_away_waits_for_the_next_one_in_order() {
         let ended = client.stream("both ways", b"", &PLAIN).unwrap();
         ended.finish();
         let sent = client.notify("nothing", b"", &PLAIN).unwrap();
-        assert_eq!((sent, client.stats().waiting), (Sent::Queued, 54));
+        assert_eq!((sent, client.session_stats().waiting), (Sent::Queued, 54));
         drop(dropped);
-        assert_eq!(client.stats().waiting, 53, "a dropped call waits no longer");
+        assert_eq!(client.session_stats().waiting, 53, "a dropped call waits no longer");
         let waiting = client.send("nothing", b"", &PLAIN);
         let uploading = async {
             stream.send(b"item").await.unwrap();
@@ -154,7 +154,7 @@ fn what_is_asked_while_the_server_is_away_waits_for_the_next_one_in_order() {
         for (number, call) in (0..).zip(calls) {
             assert_eq!(call.await.unwrap().payload, [number]);
         }
-        assert_eq!(client.stats().waiting, 0);
+        assert_eq!(client.session_stats().waiting, 0);
         let replayed = client.request("replayed", b"", &IDEMPOTENT).await.unwrap();
         assert_eq!(replayed.payload, [0], "it was sent once");
     });
@@ -257,7 +257,7 @@ fn one_way_messages_wait_as_their_lane_says_and_all_within_the_bound() {
         assert_eq!(low, Sent::Dropped);
         let late = client.send("nothing", b"", &PLAIN.lane(Lane::High)).await.unwrap_err();
         assert_eq!(late.code(), Code::Timeout);
-        assert_eq!(client.stats().dropped, [0, 1, 0, 1]);
+        assert_eq!(client.session_stats().dropped, [0, 1, 0, 1]);
         client.notify("nothing", &[0; 1 << 19], &PLAIN).unwrap();
         let refused = client.notify("nothing", &[0; 1 << 19], &PLAIN).unwrap_err();
         assert_eq!(refused.code(), Code::Full);

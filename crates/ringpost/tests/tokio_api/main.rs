@@ -3,8 +3,8 @@
 mod counters;
 mod endings;
 mod flow;
-mod leaving;
 mod lasting;
+mod leaving;
 mod pool;
 mod requests;
 mod streams;

@@ -186,7 +186,7 @@ impl Shared {
         let config = &self.config.client;
         let engine = SharedEngine::new(config.wait_policy)?;
         let name = &state.members.servers[server].name;
-        let client = Client::start(&engine, name, config, Handlers::new())?;
+        let client = Client::start(&engine, name, config, Handlers::new(), true)?;
         let watched = |id| {
             let watcher = self.runtime.spawn(watch(Arc::downgrade(self), id, client.clone()));
             Watched { client, watcher: watcher.abort_handle() }
