@@ -107,6 +107,20 @@ export const LASTING = [
     by: 'tokio_api',
   },
   {
+    what: 'lasting: a client stays with a server that is about to leave',
+    file: 'crates/ringpost/src/tokio/sessions.rs',
+    from: '        if self.has_another() {\n            self.move_on(None',
+    to: '        if false {\n            self.move_on(None',
+    by: 'tokio_api',
+  },
+  {
+    ...ASKING,
+    what: 'lasting: what a server that has left did not answer waits for a second loss',
+    from: 'if client.session() != Some(link) {',
+    to: 'if false {',
+    by: 'tokio_api',
+  },
+  {
     ...ASKING,
     what: 'lasting: a request that is sent again does not say so',
     from: 'lasting.was_sent.then_some(taken)',

@@ -29,6 +29,21 @@ export const lasting: readonly Row[] = [
     assert.deepEqual(await t.caller.do('change', { connection }), { pid: victim.pid })
     assert.equal(await t.request('add', [1, 2], { connection }), 3)
   }),
+  row('a server that leaves, and another in its place', async (t) => {
+    const { server, victim, connection } = await begin(t)
+    const slow = t.request('onceMore', null, { connection, timeoutMs: 60_000 })
+    await counts(victim, 'started', 1)
+    const leaving = victim.do('closeServer', { server, drainMs: 60_000 })
+    leaving.catch(() => {})
+    await isLost(t, connection, null)
+    const waiting = t.request('add', [1, 2], { connection })
+    const next = await serveAgain(t, server)
+    assert.deepEqual(await t.caller.do('change', { connection }), { pid: next.pid })
+    assert.equal(await waiting, 3)
+    assert.equal((await t.caller.do('stats', { connection })).isLeaving, false)
+    await victim.kill()
+    assert.equal(await slow, true, 'it was in flight on the old session until then')
+  }),
   row('requests and events that wait while the server is away', async (t) => {
     const { server, victim, connection } = await begin(t)
     await victim.kill()

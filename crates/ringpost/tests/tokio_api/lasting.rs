@@ -372,3 +372,59 @@ fn bytes_that_a_killed_server_has_not_read_are_counted() {
         assert_eq!([critical, normal, low], [0; 3]);
     });
 }
+
+#[test]
+fn when_a_server_leaves_what_is_in_flight_stays_and_all_else_goes_to_the_next() {
+    bounded(&several_threads(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let config = ServerConfig::from(&meeting.options);
+        let (go, going) = tokio::sync::watch::channel(false);
+        let handlers = Handlers::new()
+            .handle("work", move |_| {
+                let mut going = going.clone();
+                async move {
+                    going.wait_for(|go| *go).await.unwrap();
+                    Ok(Reply::bytes("old"))
+                }
+            })
+            .handle("replayed", |_| std::future::pending());
+        let old = Server::bind_with("demo", &config, handlers).await.unwrap();
+        let client = Client::connect("demo", &ClientConfig::from(&meeting.options)).await.unwrap();
+        let work = client.request("work", b"", &PLAIN);
+        let repeated = client.request("replayed", b"", &IDEMPOTENT);
+        client.ping().await.unwrap();
+
+        let closing = tokio::spawn({
+            let old = old.clone();
+            async move { old.close_gracefully(WAIT_POLICY).await }
+        });
+        assert!(client.leaving().await && client.is_leaving());
+        assert_eq!(client.state(), ClientState::Reconnecting);
+        assert_eq!(client.ping().await.unwrap_err().code(), Code::NoServer);
+        let waiting = client.request("work", b"", &PLAIN);
+        assert_eq!(client.session_stats().waiting, 1);
+
+        let handlers = Handlers::new()
+            .handle("work", |_| async { Ok(Reply::bytes("new")) })
+            .handle("replayed", |request: Request| async move {
+                Ok(Reply::bytes([u8::from(request.replayed())]))
+            });
+        let next = Server::bind_with("demo", &config, handlers).await.unwrap();
+        assert_eq!(waiting.await.unwrap().payload, b"new");
+        assert!(!client.is_leaving() && client.stats().connections == 2);
+        client.ping().await.unwrap();
+        go.send(true).unwrap();
+        assert_eq!(work.await.unwrap().payload, b"old");
+        old.close().await;
+        closing.await.unwrap();
+        assert_eq!(repeated.await.unwrap().payload, [1], "the next session was there already");
+        assert_eq!((client.state(), client.session_stats().reconnects), (ClientState::Open, 1));
+
+        next.close().await;
+        assert_eq!(client.state_changed(ClientState::Open).await, ClientState::Reconnecting);
+        let waiting = client.request("work", b"", &PLAIN);
+        client.close_gracefully(WAIT_POLICY).await;
+        assert_eq!(waiting.await.unwrap_err().code(), Code::Closed);
+        assert!(client.is_closed() && client.closed().await.is_none());
+    });
+}
