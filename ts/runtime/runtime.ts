@@ -188,7 +188,9 @@ export class Runtime {
   #open<R extends Receiver>(link: number, opener: Opener<R>, description: string): R {
     const connection = opener.open(link, description)
     this.delivery.receivers[link & 0xffff] = connection
-    if (opened.hasSubscribers) opened.publish({ connection: connection.front, peer: connection.peer })
+    if (opened.hasSubscribers) {
+      opened.publish({ connection: connection.front, peer: connection.peer })
+    }
     return connection
   }
 

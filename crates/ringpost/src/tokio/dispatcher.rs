@@ -13,7 +13,7 @@ use ipc_core::{
 use super::events::Events;
 use super::groups::{GroupId, Groups};
 use super::in_flight::{Call, StreamEnd};
-use super::job::{Cancelled, Handler, Job};
+use super::job::{After, Cancelled, Job};
 use super::line::{Line, line_of};
 use super::spans::Name;
 use super::waits::{Topic, Waits};
@@ -44,17 +44,6 @@ pub(super) struct Dispatcher {
     pub due: Time,
     /// Something is due of which a driver that sleeps does not know.
     pub hurries: bool,
-}
-
-/// What is to be done when the lock has been released.
-#[derive(Default)]
-pub(super) struct After {
-    pub requests: Vec<Job>,
-    pub events: Vec<LinkId>,
-    pub wakers: Vec<Waker>,
-    pub cancelled: Vec<Cancelled>,
-    /// Handlers that are called no more, and may hold handles.
-    pub discarded: Vec<Handler>,
 }
 
 impl Dispatcher {

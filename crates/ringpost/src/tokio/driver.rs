@@ -13,7 +13,8 @@ use ::tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use ::tokio::task::yield_now;
 use ipc_core::{Engine, Time, WaitPolicy};
 
-use super::dispatcher::{After, Dispatcher};
+use super::dispatcher::Dispatcher;
+use super::job::After;
 use super::shared::Shared;
 use crate::api::Turns;
 

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use ipc_core::{LinkId, Message, Peer};
 
-use super::dispatcher::After;
 use super::events::Events;
-use super::job::{Cancelled, Handler, Job};
+use super::job::{After, Cancelled, Handler, Job};
 use super::spans::Name;
 
 /// An open connection.

@@ -9,9 +9,9 @@ use ::tokio::runtime::Handle;
 use ::tokio::sync::Notify;
 use ipc_core::{Code, Engine, Error, LinkId, Result, Time, WaitPolicy};
 
-use super::dispatcher::{After, Dispatcher};
+use super::dispatcher::Dispatcher;
 use super::groups::GroupId;
-use super::job::{Handler, Job};
+use super::job::{After, Handler, Job};
 use super::sessions::Sessions;
 use super::waits::Topic;
 use crate::api::{FlowKey, Subscription, Turns};
