@@ -188,9 +188,8 @@ export class Runtime {
   #open<R extends Receiver>(link: number, opener: Opener<R>, description: string): R {
     const connection = opener.open(link, description)
     this.delivery.receivers[link & 0xffff] = connection
-    if (opened.hasSubscribers) {
-      opened.publish({ connection: connection.front, peer: connection.peer })
-    }
+    const { front, peer } = connection
+    if (opened.hasSubscribers) opened.publish({ connection: front, peer })
     return connection
   }
 
