@@ -28,6 +28,7 @@ const CHECKS = {
   session: rust(['--lib'], { filter: 'session::' }),
   unit: rust(['--lib']),
   api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
+  tokio_parts: rust(['--lib'], { crate: 'ringpost', filter: 'tokio::' }),
   tokio_api: rust(['--test', 'tokio_api'], { crate: 'ringpost' }),
   blocking: rust(['--test', 'blocking'], { crate: 'ringpost' }),
   spans: rust(['--test', 'spans'], { crate: 'ringpost' }),

@@ -29,6 +29,8 @@ const count = (what: string) => log.counts.set(what, (log.counts.get(what) ?? 0)
 
 /** The method whose messages are compressed. */
 const PACKED = 'packed bytes'
+/** The method whose requests are sent again when their session is lost. */
+const REPEATED = 'onceMore'
 
 const codecs = { bytes, json, messagePack }
 const contracts = new Map<string, Method>()
@@ -37,7 +39,11 @@ export function contract(name: string, codec: keyof typeof codecs): Method {
   const key = `${codec} ${name}`
   const known = contracts.get(key)
   if (known !== undefined) return known
-  const fresh = method(name, { codec: codecs[codec], compress: name === PACKED })
+  const fresh = method(name, {
+    codec: codecs[codec],
+    compress: name === PACKED,
+    idempotent: name === REPEATED,
+  })
   contracts.set(key, fresh)
   return fresh
 }
@@ -115,6 +121,11 @@ export function handleAll(end: Server | Connection): void {
   end.handle('later', ([ms, length]: number[], context) =>
     observed(context, sleep(ms, '7'.repeat(length))),
   )
+  // Answers only what was sent before: whether the caller has any time left.
+  end.handle(REPEATED, (_, context) => {
+    const { replayed, remainingMs } = context
+    return observed(context, replayed ? Promise.resolve(remainingMs > 0) : new Promise(() => {}))
+  })
   end.handle('never', (_, context) => observed(context, new Promise(() => {})))
   end.handle('closeHere', async (_, { connection }) => connection.close())
   handleRequestBack(end)

@@ -15,6 +15,7 @@ import { handover } from './rows/handover.mjs'
 import { basics } from './rows/basics.mjs'
 import { handlers } from './rows/handlers.mjs'
 import { input } from './rows/input.mjs'
+import { lasting } from './rows/lasting.mjs'
 import { connecting } from './rows/connecting.mjs'
 import { counters } from './rows/counters.mjs'
 import { overflow } from './rows/overflow.mjs'
@@ -55,6 +56,7 @@ const themes: Record<string, readonly Row[]> = {
   'bounds for one peer': bounds,
   'exiting processes': exits,
   'names that are handed over': handover,
+  'clients that outlive their sessions': lasting,
 }
 const pattern = new RegExp(chosen.row, 'i')
 const rows = Object.values(themes).flat().filter(({ name }) => pattern.test(name))

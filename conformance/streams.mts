@@ -18,6 +18,7 @@ const Count = stream<number, number, never, number>('count')
 const Sum = stream<null, never, number, number>('sum')
 const Unread = stream<null, never, number, number>('unread')
 const Double = stream<null, number, number, number>('double')
+const Resumed = stream<number, number, never, number>('resumed', { resumable: true })
 const Breaks = stream<null, number>('breaks')
 const Endless = stream<null, number>('endless')
 /** The params are JSON in bytes: the number of items and the length of each. */
@@ -27,6 +28,7 @@ const contracts: Record<string, Stream> = {
   sum: Sum,
   unread: Unread,
   double: Double,
+  resumed: Resumed,
   breaks: Breaks,
   endless: Endless,
   bulk: Bulk,
@@ -53,6 +55,16 @@ export function handleStreams(end: Server | Connection): void {
       count++
     }
     return count
+  })
+  // Stops half way, unless it was asked for before. Its result is what had been taken then.
+  end.handle(Resumed, async (count, items) => {
+    for (let number = items.itemsTaken; number < count; number++) {
+      if (!items.write(number)) await items.ready()
+      if (items.replayed || number + 1 < count / 2) continue
+      log.counts.set('half', (log.counts.get('half') ?? 0) + 1)
+      await new Promise(() => {})
+    }
+    return items.itemsTaken
   })
   end.handle(Breaks, async function* () {
     yield* [0, 1, 2]

@@ -9,7 +9,13 @@ import { connect, createServer, type Client, type IpcError, type Server } from '
 import { wrongArguments } from './arguments.mjs'
 import { contract, handleAll, log, toFailure, Note, toOptions } from './methods.mjs'
 import { handleStreams, runStream } from './streams.mjs'
-import { pattern, type RequestOrder, type Commands, type StreamOrder } from './wire.mjs'
+import {
+  pattern,
+  type Change,
+  type Commands,
+  type RequestOrder,
+  type StreamOrder,
+} from './wire.mjs'
 
 interface Serving {
   server: Server
@@ -20,6 +26,7 @@ interface Serving {
 
 const servers = new Map<string, Serving>()
 const connections = new Map<number, Client>()
+const changes = new WeakMap<Client, () => Promise<Change>>()
 const cancels = new Map<number, AbortController>()
 let connected = 0
 let worker: Worker | undefined
@@ -59,6 +66,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
   async connect({ server, options }) {
     const client = await connect(server, { reconnect: false, ...toOptions(options) })
     client.on('error', () => {})
+    changes.set(client, watchChanges(client))
     handleAll(client)
     handleStreams(client)
     const connection = ++connected
@@ -128,6 +136,7 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const [dropped, timed] = [Object.values(stats.dropped), stats.latency.count]
     return { ...stats, dropped, timed, isOpen, isLeaving, isUnresponsive }
   },
+  change: ({ connection }) => changes.get(connections.get(connection)!)!(),
   closed: ({ connection }) => connections.get(connection)!.closed.then((reason) => reason?.code),
   close: ({ connection }) => connections.get(connection)!.close(),
   async forget({ connection }) {
@@ -162,6 +171,26 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     await new Promise((resolve, reject) => worker!.once('message', resolve).once('error', reject))
   },
   terminate: () => worker?.terminate(),
+}
+
+/** Sessions that are lost, and those that take their place, until they are asked for. */
+function watchChanges(client: Client): () => Promise<Change> {
+  const changes: Change[] = []
+  const asked: ((change: Change) => void)[] = []
+  const add = (change: Change) => {
+    const answer = asked.shift()
+    if (answer === undefined) changes.push(change)
+    else answer(change)
+  }
+  client.on('disconnect', ({ reason, undelivered }) =>
+    add({ lost: reason?.code ?? null, undelivered: Object.values(undelivered) }),
+  )
+  client.on('reconnect', ({ peer }) => add({ pid: peer.pid }))
+  return () => {
+    const change = changes.shift()
+    if (change !== undefined) return Promise.resolve(change)
+    return new Promise((resolve) => asked.push(resolve))
+  }
 }
 
 function prepare(order: RequestOrder) {

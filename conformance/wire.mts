@@ -20,6 +20,9 @@ export interface Chosen {
   unreadMax?: number
   unresponsiveAfterMs?: number
   connectTimeoutMs?: number
+  /** Whether a connection outlives its session. @default false */
+  reconnect?: boolean
+  whileAway?: 'wait' | 'fail'
   connectionsMax?: number
   helloTimeoutMs?: number
   takeOver?: boolean
@@ -110,7 +113,14 @@ export interface Stats {
   timed: number
   /** Requests that have failed, by code. */
   errors: Record<string, number>
+  /** What waits for a session. */
+  waiting: number
 }
+
+/** A session that was lost, or that has taken the place of one that was. */
+export type Change =
+  | { lost: string | null; undelivered: number[] }
+  | { pid: number }
 
 /** The commands of a test peer, with their arguments and answers. */
 export interface Commands {
@@ -168,6 +178,8 @@ export interface Commands {
   untilLeaving(order: { request: RequestOrder }): { answered: number; failed: string[] }
   drained(order: { connection: number; timeoutMs: number }): null
   stats(order: { connection: number }): Stats
+  /** Waits for the next change of a connection that outlives its sessions. */
+  change(order: { connection: number }): Change
   /** Waits until a connection has ended; answers its code. */
   closed(order: { connection: number }): string | null
   close(order: { connection: number }): null

@@ -104,7 +104,7 @@ export const HANDOVER = [
   },
   {
     what: 'handover: a tokio server is not told that its name is gone',
-    file: 'crates/ringpost/src/tokio/dispatcher.rs',
+    file: 'crates/ringpost/src/tokio/host.rs',
     from: 'group.changes.taken_over();',
     to: '',
     by: 'tokio_api',

@@ -59,7 +59,7 @@ export const INSIDE = [
   },
   {
     what: 'counters: a server of tokio forgets a connection that has ended',
-    file: 'crates/ringpost/src/tokio/dispatcher.rs',
+    file: 'crates/ringpost/src/tokio/host.rs',
     from: 'group.ended.add(&totals);',
     to: 'let _ = (group, totals);',
     by: 'tokio_api',

@@ -1,6 +1,12 @@
 // Faults in what outlives a session, each planted alone: `by` names what has to catch it, one of CHECKS in
 // ci/mutations.mjs or a file of `__test__`.
 
+const ASKING = { file: 'crates/ringpost/src/tokio/lasting.rs', by: 'tokio_api' }
+
+const AWAY = { file: 'crates/ringpost/src/tokio/away.rs', by: 'tokio_parts' }
+
+const MEMBERS = { file: 'crates/ringpost/src/tokio/pool/members.rs', by: 'tokio_parts' }
+
 export const LASTING = [
   {
     what: 'lasting: a server that comes is not looked for',
@@ -85,5 +91,126 @@ export const LASTING = [
     from: '  hasWarned = true\n  giveBack()',
     to: '  hasWarned = true',
     by: '55-pool',
+  },
+  {
+    what: 'lasting: an idempotent request ends with its session',
+    file: 'crates/ringpost/src/tokio/host.rs',
+    from: 'if ending != Ending::PeerLost || !self.outlives(link, id) {',
+    to: 'if true {',
+    by: 'tokio_api',
+  },
+  {
+    what: 'lasting: a client with one session has another',
+    file: 'crates/ringpost/src/tokio/sessions.rs',
+    from: 'had_one && self.config.reconnect',
+    to: 'had_one',
+    by: 'tokio_api',
+  },
+  {
+    what: 'lasting: a client stays with a server that is about to leave',
+    file: 'crates/ringpost/src/tokio/sessions.rs',
+    from: '        if self.has_another() {\n            self.move_on(None',
+    to: '        if false {\n            self.move_on(None',
+    by: 'tokio_api',
+  },
+  {
+    ...ASKING,
+    what: 'lasting: what a server that has left did not answer waits for a second loss',
+    from: 'if client.session() != Some(link) {',
+    to: 'if false {',
+    by: 'tokio_api',
+  },
+  {
+    ...ASKING,
+    what: 'lasting: a request that is sent again does not say so',
+    from: 'lasting.was_sent.then_some(taken)',
+    to: 'None.or((taken == u64::MAX).then_some(taken))',
+  },
+  {
+    ...ASKING,
+    what: 'lasting: a request that is sent again has all its time again',
+    from: 'Draft { timeout, replayed, ..lasting.draft }',
+    to: 'Draft { timeout: timeout.and(lasting.draft.timeout), replayed, ..lasting.draft }',
+  },
+  {
+    ...ASKING,
+    what: 'lasting: a stream is resumed at its beginning',
+    from: 'map_or(0, |flow| flow.counts().0)',
+    to: 'map_or(0, |_| 0)',
+  },
+  {
+    ...ASKING,
+    what: 'lasting: the end of an upload is forgotten while there is no session',
+    from: 'if stream.is_finished {',
+    to: 'if false {',
+  },
+  {
+    ...ASKING,
+    what: 'lasting: a dropped call goes on waiting',
+    from: 'drop(client.map(|client| client.away.take(place)));',
+    to: 'drop(client.map(|_| place));',
+  },
+  {
+    ...AWAY,
+    what: 'away: what waits is not bounded',
+    from: 'if self.cost + cost > self.cost_max {',
+    to: 'if false {',
+  },
+  {
+    ...AWAY,
+    what: 'away: what was taken out counts all the same',
+    from: '        self.cost -= entry.cost;\n',
+    to: '',
+  },
+  {
+    ...AWAY,
+    what: 'away: what is late stays',
+    from: '(entry.deadline <= now).then_some(*place)',
+    to: '(entry.deadline < now).then_some(*place)',
+  },
+  {
+    ...MEMBERS,
+    what: 'pool: a leased connection is shared',
+    from: 'filter(|member| !member.is_leased)',
+    to: 'filter(|_| true)',
+  },
+  {
+    ...MEMBERS,
+    what: 'pool: the busiest server is chosen as soon as any',
+    from: '(!member.is_open, member.in_flight, servers[member.server].in_flight)',
+    to: '(!member.is_open, member.in_flight)',
+  },
+  {
+    ...MEMBERS,
+    what: 'pool: the connection that was idle longest is leased',
+    from: 'Reverse(member.idle_since)',
+    to: 'member.idle_since',
+  },
+  {
+    ...MEMBERS,
+    what: 'pool: fewer are kept than there are to be',
+    from: 'is_surplus && member.is_idle()',
+    to: '(is_surplus || true) && member.is_idle()',
+  },
+  {
+    what: 'pool: a stream does not count',
+    file: 'crates/ringpost/src/tokio/pool/mod.rs',
+    from: 'Ok(streaming.holding(used))',
+    to: 'Ok(streaming)',
+    by: 'tokio_api',
+  },
+  {
+    what: 'pool: it closes what is in use',
+    file: 'crates/ringpost/src/tokio/pool/shared.rs',
+    from: 'if self.lock().members.iter().all(Member::is_idle) {',
+    to: 'if true {',
+    by: 'tokio_api',
+  },
+  {
+    what: 'pool: a server that is not there is tried again at once',
+    file: 'crates/ringpost/src/tokio/pool/members.rs',
+    from: 'server.size < self.limits.max && server.retry_at <= now',
+    to: 'server.size < self.limits.max',
+    by: 'tokio_parts',
   },
 ]

@@ -28,7 +28,7 @@ pub mod typed;
 
 pub use api::{
     Arrival, CONNECT_TIMEOUT_DEFAULT, CallOptions, Change, ClientConfig, ErrorCounts, Item, Reply,
-    ServerConfig, Stats, Subscription, TIMEOUT_DEFAULT,
+    ServerConfig, Stats, Subscription, TIMEOUT_DEFAULT, WhileAway,
 };
 pub use ipc_core::{
     Agreement, Body, Bounds, Code, Codec, Corrupt, CrcMode, EngineId, EngineStats, Error, Geometry,
@@ -43,3 +43,8 @@ pub use typed::{Event, Method, Stream};
 #[cfg(all(doctest, feature = "typed"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Those of the crate's.
+#[cfg(all(doctest, feature = "tokio", feature = "typed"))]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

@@ -142,6 +142,40 @@ contract! {
     Stream<P, I>
 }
 
+impl<P, R> Method<P, R> {
+    /// The same method, whose requests may reach the handler twice without harm; see
+    /// [`CallOptions::idempotent`].
+    ///
+    /// ```
+    /// use ringpost::Method;
+    ///
+    /// const SIZE: Method<String, u64> = Method::new("size").idempotent();
+    /// assert!(SIZE.options().idempotent);
+    /// ```
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.options = self.options.idempotent(true);
+        self
+    }
+}
+
+impl<P, I> Stream<P, I> {
+    /// The same stream, whose handler can go on where a lost session has broken off; see
+    /// [`CallOptions::resumable`].
+    ///
+    /// ```
+    /// use ringpost::Stream;
+    ///
+    /// const LINES: Stream<(), String> = Stream::new("lines").resumable();
+    /// assert!(LINES.options().resumable);
+    /// ```
+    #[must_use]
+    pub const fn resumable(mut self) -> Self {
+        self.options = self.options.resumable(true);
+        self
+    }
+}
+
 /// Encodes a value.
 pub(crate) fn encode<T: Serialize>(value: &T, name: &str) -> Result<Vec<u8>> {
     rmp_serde::to_vec_named(value).map_err(|cause| {

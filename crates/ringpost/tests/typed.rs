@@ -337,7 +337,7 @@ fn clients_and_servers_of_one_engine_have_their_own_handlers_and_ends() {
         let config = meeting.server();
         let one = Server::bind_on(&engine, "one", &config, versions(1)).await.unwrap();
         let two = Server::bind_on(&engine, "two", &config, versions(2)).await.unwrap();
-        let config = meeting.client();
+        let config = meeting.client().reconnect(false);
         let first = Client::connect_on(&engine, "one", &config, versions(10)).await.unwrap();
         let second = Client::connect_on(&engine, "two", &config, versions(20)).await.unwrap();
         assert_eq!(first.call(&VERSION, &()).await.unwrap(), 1);

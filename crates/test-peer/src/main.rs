@@ -149,6 +149,7 @@ async fn execute(state: Arc<State>, id: u64, command: Command) -> Answer {
             Ok(Value::Null)
         }
         Command::Stats { connection } => requests::stats(&state, connection),
+        Command::Change { connection } => requests::change(&state, connection).await,
         Command::Closed { connection } => {
             let reason = state.client(connection)?.closed().await;
             Ok(reason.map(|error| error.code().as_str()).into())

@@ -14,6 +14,8 @@ use crate::{State, lock};
 
 /// The method whose messages are compressed.
 pub const PACKED: &str = "packed bytes";
+/// The method whose requests are sent again when their session is lost.
+pub const REPEATED: &str = "onceMore";
 
 /// One-way messages of a series: their count, the last number, and whether numbers only increased.
 #[derive(Clone, Copy)]
@@ -92,7 +94,7 @@ struct RequestBack {
 pub fn handlers(state: &Arc<State>, server: Option<&str>) -> Handlers {
     let shared = || Arc::clone(state);
     let (noting, sleeping, waiting, closing) = (shared(), shared(), shared(), shared());
-    let working = shared();
+    let (working, repeating) = (shared(), shared());
     let name = server.map(str::to_owned);
     let handlers = Handlers::new()
         .handle("note", move |request| {
@@ -106,6 +108,10 @@ pub fn handlers(state: &Arc<State>, server: Option<&str>) -> Handlers {
         .handle("later", move |request| {
             let observed = Observed::start(&working);
             async move { later(observed, &request).await }
+        })
+        .handle(REPEATED, move |request| {
+            let observed = Observed::start(&repeating);
+            async move { once_more(observed, &request).await }
         })
         .handle("never", move |_| {
             let observed = Observed::start(&waiting);
@@ -194,6 +200,15 @@ async fn sleep(mut observed: Observed, request: &Request) -> Result<Reply, Remot
     tokio::time::sleep(Duration::from_millis(ms)).await;
     observed.1 = true;
     encode(json!("slept"))
+}
+
+/// Answers only what was sent before: whether the caller has any time left.
+async fn once_more(mut observed: Observed, request: &Request) -> Result<Reply, RemoteError> {
+    if !request.replayed() {
+        return pending().await;
+    }
+    observed.1 = true;
+    encode(json!(request.remaining().is_none_or(|left| !left.is_zero())))
 }
 
 async fn later(mut observed: Observed, request: &Request) -> Result<Reply, RemoteError> {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringpost::tokio::Client;
+use ringpost::tokio::{Client, ClientChange, ClientState};
 use ringpost::{CallOptions, Codec, Error, Peer, Reply, Trace, blocking};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::methods::{PACKED, handlers, hex};
+use crate::methods::{PACKED, REPEATED, handlers, hex};
 use crate::wire::{Answer, Connect, Encoding, Failure, Many, Notify, RequestOrder, pattern};
 use crate::{Connection, State, lock};
 
@@ -27,7 +27,7 @@ pub async fn connect(state: &Arc<State>, connect: Connect) -> Answer {
         (Connection::Waiting(Arc::new(Mutex::new(client))), peer)
     } else {
         let client = Client::connect_with(&server, &config, handlers(state, None)).await?;
-        let peer = client.peer().clone();
+        let peer = Peer::clone(&client.peer());
         (Connection::Async(client), peer)
     };
     let number = state.number();
@@ -161,7 +161,8 @@ fn prepare(order: &RequestOrder) -> Result<(Vec<u8>, CallOptions), Failure> {
             .codec(order.codec.into())
             .timeout(timeout)
             .trace(trace)
-            .compress(order.method == PACKED),
+            .compress(order.method == PACKED)
+            .idempotent(order.method == REPEATED),
     ))
 }
 
@@ -224,24 +225,37 @@ pub fn stats(state: &State, connection: u32) -> Answer {
     let Connection::Async(client) = state.connection(connection)? else {
         return Err(Failure::mistake("a blocking connection has no stats"));
     };
-    let (stats, all) = (client.link_stats().unwrap_or_default(), client.stats());
+    let (link, stats) = (client.link_stats().unwrap_or_default(), client.session_stats());
+    let all = client.stats();
     let errors = all.errors.iter().map(|(code, count)| (code.as_str().to_owned(), count.into()));
     Ok(json!({
         "bytesSent": all.links.bytes_sent,
         "bytesReceived": all.links.bytes_received,
         "timed": all.links.latency.count,
         "errors": errors.collect::<serde_json::Map<_, _>>(),
-        "pending": stats.calls,
-        "serving": stats.serving,
-        "lateReplies": stats.late_replies,
-        "staleRequests": stats.stale_requests,
-        "queuedBytes": stats.queued,
-        "dropped": stats.dropped,
+        "pending": link.calls,
+        "serving": link.serving,
+        "lateReplies": link.late_replies,
+        "staleRequests": link.stale_requests,
+        "queuedBytes": link.queued,
+        "dropped": link.dropped,
         "lostWakeups": client.engine_stats().lost_wakeups,
-        "isOpen": !client.is_closed(),
+        "isOpen": client.state() == ClientState::Open,
         "isLeaving": client.is_leaving(),
         "isUnresponsive": client.is_unresponsive(),
+        "waiting": stats.waiting,
     }))
+}
+
+pub async fn change(state: &State, connection: u32) -> Answer {
+    Ok(match state.client(connection)?.next_change().await {
+        Some(ClientChange::Disconnected { reason, undelivered }) => {
+            let code = reason.map(|error| error.code().as_str());
+            json!({ "lost": code, "undelivered": undelivered })
+        }
+        Some(ClientChange::Reconnected { peer, .. }) => json!({ "pid": peer.pid }),
+        _ => Value::Null,
+    })
 }
 
 pub async fn close(state: &State, connection: u32) -> Answer {

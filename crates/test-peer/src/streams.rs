@@ -22,7 +22,7 @@ impl Drop for Streamed {
 }
 
 pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
-    let state = Arc::clone(state);
+    let (state, handlers) = (Arc::clone(state), resumed(state, handlers));
     handlers
         .handle("count", |mut request: Request| async move {
             let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
@@ -82,6 +82,27 @@ pub fn handle(state: &Arc<State>, handlers: Handlers) -> Handlers {
         })
 }
 
+/// A stream that stops half way, unless it was asked for before. Its result is what had been taken
+/// then.
+fn resumed(state: &Arc<State>, handlers: Handlers) -> Handlers {
+    let resuming = Arc::clone(state);
+    handlers.handle("resumed", move |mut request: Request| {
+        let state = Arc::clone(&resuming);
+        async move {
+            let (items, count) = (request.take_stream()?, decode::<u32>(&request)?);
+            let taken = u32::try_from(request.items_taken()).expect("not so many");
+            for number in taken..count {
+                items.send(&number_bytes(number)).await?;
+                if !request.replayed() && number + 1 >= count / 2 {
+                    lock(&state.log).count("half");
+                    return std::future::pending().await;
+                }
+            }
+            encode(json!(taken))
+        }
+    })
+}
+
 pub async fn run_one(state: &State, order: StreamOrder) -> Answer {
     let client = state.client(order.connection)?;
     Ok(run(&client, &order).await)
@@ -134,7 +155,8 @@ async fn read(client: &Client, order: &StreamOrder, seen: &mut Seen) -> Result<V
     let mut options = CallOptions::new()
         .codec(codec)
         .lane(order.lane.into())
-        .timeout(order.timeout_ms.map(Duration::from_millis));
+        .timeout(order.timeout_ms.map(Duration::from_millis))
+        .resumable(order.method == "resumed");
     options.window = order.window;
     let stream = client.stream(&order.method, &payload, &options)?;
     let (expected, factor) = (pattern(order.length), if order.method == "double" { 2 } else { 1 });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringpost::{
     ClientConfig, Codec, CrcMode, Error, Lane, ListenOptions, Options, Overflow, RemoteError,
-    ServerConfig, Transport,
+    ServerConfig, Transport, WhileAway,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -72,6 +72,10 @@ pub enum Command {
         timeout_ms: u64,
     },
     Stats {
+        connection: u32,
+    },
+    /// Waits for the next change of a connection that outlives its sessions.
+    Change {
         connection: u32,
     },
     Closed {
@@ -235,6 +239,9 @@ pub struct Chosen {
     backlog_max: Option<usize>,
     serving_max: Option<u32>,
     connect_timeout_ms: Option<u64>,
+    #[serde(default)]
+    reconnect: bool,
+    while_away: Option<Away>,
     serving_max_total: Option<u32>,
     unread_max: Option<u64>,
     unresponsive_after_ms: Option<u64>,
@@ -260,6 +267,22 @@ enum FullAt {
     Fail,
     DropNewest,
     DropOldest,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Away {
+    Wait,
+    Fail,
+}
+
+impl From<Away> for WhileAway {
+    fn from(away: Away) -> Self {
+        match away {
+            Away::Wait => Self::Wait,
+            Away::Fail => Self::Fail,
+        }
+    }
 }
 
 impl Full {
@@ -315,7 +338,8 @@ impl Chosen {
         let mut config = ClientConfig::from(self.options());
         set(&mut config.timeout, self.timeout_ms.map(Duration::from_millis));
         set(&mut config.connect_timeout, self.connect_timeout_ms.map(Duration::from_millis));
-        config
+        set(&mut config.while_away, self.while_away.map(Into::into));
+        config.reconnect(self.reconnect)
     }
 
     pub fn server(&self) -> ServerConfig {

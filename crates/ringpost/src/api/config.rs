@@ -1,11 +1,9 @@
-//! How clients, servers and single calls are configured.
+//! How clients and servers are configured.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipc_core::{
-    Codec, Draft, Kind, Lane, ListenOptions, Options, Trace, WINDOW_DEFAULT, WaitPolicy,
-};
+use ipc_core::{ListenOptions, Options, WaitPolicy};
 
 pub use ipc_core::{CONNECT_TIMEOUT_DEFAULT, TIMEOUT_DEFAULT};
 
@@ -22,6 +20,7 @@ pub use ipc_core::{CONNECT_TIMEOUT_DEFAULT, TIMEOUT_DEFAULT};
 ///     .token("secret")
 ///     .timeout(Duration::from_secs(1))
 ///     .connect_timeout(Duration::from_millis(200))
+///     .give_up_after(Duration::from_secs(60))
 ///     .wait_policy(WaitPolicy::NONE);
 /// assert_eq!(config.options.crc, CrcMode::Header);
 /// ```
@@ -32,10 +31,32 @@ pub struct ClientConfig {
     pub options: Options,
     /// When a request is given up unless it says otherwise.
     pub timeout: Duration,
-    /// When connecting is given up.
+    /// When connecting is given up; of a client that goes on trying, when one attempt is.
     pub connect_timeout: Duration,
+    /// How long a server is waited for that is not there when a client connects first; `None`: not
+    /// at all. This and what follows is for clients of tokio: those of the other APIs have one
+    /// session and end with it.
+    pub wait_for_server: Option<Duration>,
+    /// Whether there is another session when one is lost.
+    pub reconnect: bool,
+    /// How long to try to have another one before the client closes.
+    pub give_up_after: Duration,
+    /// What becomes of messages while there is no session.
+    pub while_away: WhileAway,
     /// How long to poll before sleeping.
     pub wait_policy: WaitPolicy,
+}
+
+/// What becomes of requests, streams and one-way messages while a client has no session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhileAway {
+    /// They wait for the next one: a request as long as its timeout allows, a one-way message as
+    /// its lane's [`Overflow`](crate::Overflow) says, and all together within
+    /// [`Bounds::backlog_max`](crate::Bounds).
+    #[default]
+    Wait,
+    /// They fail with [`Code::NoServer`](crate::Code::NoServer).
+    Fail,
 }
 
 /// How a server listens and behaves.
@@ -68,6 +89,10 @@ impl Default for ClientConfig {
             options: Options::default(),
             timeout: TIMEOUT_DEFAULT,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            wait_for_server: None,
+            reconnect: true,
+            give_up_after: Duration::MAX,
+            while_away: WhileAway::Wait,
             wait_policy: WaitPolicy::DEFAULT,
         }
     }
@@ -206,6 +231,64 @@ impl ClientConfig {
         self.connect_timeout = timeout;
         self
     }
+
+    /// Waits so long for a server that is not there yet, and takes it as soon as it is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ringpost::ClientConfig;
+    ///
+    /// let config = ClientConfig::new().wait_for_server(Duration::from_secs(10));
+    /// assert_eq!(config.wait_for_server, Some(Duration::from_secs(10)));
+    /// ```
+    #[must_use]
+    pub fn wait_for_server(mut self, timeout: Duration) -> Self {
+        self.wait_for_server = Some(timeout);
+        self
+    }
+
+    /// Sets whether there is another session when one is lost.
+    ///
+    /// ```
+    /// use ringpost::ClientConfig;
+    ///
+    /// assert!(ClientConfig::new().reconnect);
+    /// assert!(!ClientConfig::new().reconnect(false).reconnect);
+    /// ```
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: bool) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Sets after how much time without a session the client closes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ringpost::ClientConfig;
+    ///
+    /// let config = ClientConfig::new().give_up_after(Duration::from_secs(60));
+    /// assert_eq!(config.give_up_after, Duration::from_secs(60));
+    /// ```
+    #[must_use]
+    pub fn give_up_after(mut self, span: Duration) -> Self {
+        self.give_up_after = span;
+        self
+    }
+
+    /// Sets what becomes of messages while there is no session.
+    ///
+    /// ```
+    /// use ringpost::{ClientConfig, WhileAway};
+    ///
+    /// let config = ClientConfig::new().while_away(WhileAway::Fail);
+    /// assert_eq!(config.while_away, WhileAway::Fail);
+    /// ```
+    #[must_use]
+    pub fn while_away(mut self, while_away: WhileAway) -> Self {
+        self.while_away = while_away;
+        self
+    }
 }
 
 impl ServerConfig {
@@ -258,149 +341,5 @@ impl ServerConfig {
     pub fn take_over(mut self, take_over: bool) -> Self {
         self.take_over = take_over;
         self
-    }
-}
-
-/// How a message travels. `Default` is a message of bytes on the normal lane without a deadline of
-/// its own.
-///
-/// ```
-/// use std::time::Duration;
-/// use ringpost::{CallOptions, Codec, Lane, Trace};
-///
-/// let request = CallOptions::new()
-///     .lane(Lane::High)
-///     .codec(Codec::Json)
-///     .timeout(Duration::from_millis(5))
-///     .trace(Trace([1; 26]))
-///     .compress(true);
-/// let stream = CallOptions::new().window(64 << 10);
-/// assert_eq!((request.lane, stream.lane), (Lane::High, Lane::Normal));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CallOptions {
-    /// The lane.
-    pub lane: Lane,
-    /// How the payload is encoded; the peer receives this with it.
-    pub codec: Codec,
-    /// When a request is given up; `None` takes the default of the connection. A stream then has no
-    /// deadline.
-    pub timeout: Option<Duration>,
-    /// Trace context to carry along.
-    pub trace: Option<Trace>,
-    /// For a stream, the bytes of items that may be in flight or unread, in either direction:
-    /// [`WINDOW_MIN`](crate::WINDOW_MIN) to [`WINDOW_MAX`](crate::WINDOW_MAX); `None` takes
-    /// [`WINDOW_DEFAULT`].
-    pub window: Option<u32>,
-    /// Compresses the payload where that makes it shorter and the peer accepts it. Pays where
-    /// memory is scarcer than time.
-    pub compress: bool,
-}
-
-impl CallOptions {
-    /// The defaults.
-    ///
-    /// ```
-    /// use ringpost::{CallOptions, Lane};
-    ///
-    /// const URGENT: CallOptions = CallOptions::new().lane(Lane::Critical);
-    /// assert_eq!(URGENT.lane, Lane::Critical);
-    /// ```
-    pub const fn new() -> Self {
-        Self {
-            lane: Lane::Normal,
-            codec: Codec::Bytes,
-            timeout: None,
-            trace: None,
-            window: None,
-            compress: false,
-        }
-    }
-
-    /// Sets the lane.
-    #[must_use]
-    pub const fn lane(mut self, lane: Lane) -> Self {
-        self.lane = lane;
-        self
-    }
-
-    /// Sets how the payload is encoded.
-    #[must_use]
-    pub const fn codec(mut self, codec: Codec) -> Self {
-        self.codec = codec;
-        self
-    }
-
-    /// Sets when a request is given up.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use ringpost::CallOptions;
-    ///
-    /// let options = CallOptions::new().timeout(Duration::from_millis(5));
-    /// assert_eq!(options.timeout(None).timeout, None);
-    /// ```
-    #[must_use]
-    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.timeout = timeout.into();
-        self
-    }
-
-    /// Sets the trace context to carry along.
-    #[must_use]
-    pub fn trace(mut self, trace: impl Into<Option<Trace>>) -> Self {
-        self.trace = trace.into();
-        self
-    }
-
-    /// Sets the window of a stream, in bytes.
-    ///
-    /// ```
-    /// use ringpost::{CallOptions, Stream, WINDOW_MIN};
-    ///
-    /// // A reader that is slow, and that is to have little in memory.
-    /// const SLOW: CallOptions = CallOptions::new().window(WINDOW_MIN);
-    /// const FRAMES: Stream<(), Vec<u8>> = Stream::with_options("frames", SLOW);
-    /// ```
-    #[must_use]
-    pub const fn window(mut self, window: u32) -> Self {
-        self.window = Some(window);
-        self
-    }
-
-    /// Asks for compression.
-    #[must_use]
-    pub const fn compress(mut self, compress: bool) -> Self {
-        self.compress = compress;
-        self
-    }
-
-    /// The options of a request that is made to answer another, which has so much time left and
-    /// this trace context.
-    pub(crate) fn within(&self, left: Option<Duration>, trace: Option<Trace>) -> Self {
-        let timeout = match (self.timeout, left) {
-            (Some(own), Some(left)) => Some(own.min(left)),
-            (own, left) => own.or(left),
-        };
-        Self { timeout, trace: self.trace.or(trace), ..*self }
-    }
-
-    /// A one-way message of the event `code`.
-    pub(crate) fn one_way(&self, code: u32) -> Draft {
-        let draft = Draft::one_way(code, self.lane, self.codec);
-        Draft { trace: self.trace, compress: self.compress, ..draft }
-    }
-
-    /// The request `id` of the method `code`.
-    pub(crate) fn request(&self, code: u32, id: u64, timeout: Duration) -> Draft {
-        let timeout = Some(self.timeout.unwrap_or(timeout));
-        Draft { kind: Kind::Request, id, timeout, ..self.one_way(code) }
-    }
-
-    /// A request with items. A stream has no deadline unless it is given one.
-    pub(crate) fn stream(&self, code: u32, id: u64) -> Draft {
-        let (timeout, window) = (self.timeout, Some(self.window.unwrap_or(WINDOW_DEFAULT)));
-        Draft { kind: Kind::Request, id, timeout, window, ..self.one_way(code) }
     }
 }

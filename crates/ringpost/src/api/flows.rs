@@ -8,47 +8,56 @@ use super::{Item, Reply};
 
 /// Which end of which stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FlowKey {
-    pub link: LinkId,
-    /// This side asked.
-    pub ours: bool,
-    pub id: u64,
+pub(crate) enum FlowKey {
+    /// At the caller, whose ids are its own on all of its connections: the stream may go on over
+    /// another one.
+    Ours(u64),
+    /// At the handler.
+    Served(LinkId, u64),
 }
 
 impl FlowKey {
     /// The end that takes an item.
     fn of_item(link: LinkId, item: &Message) -> Self {
-        Self { link, ours: item.kind == Kind::ReplyItem, id: item.id }
+        if item.kind == Kind::ReplyItem { Self::Ours(item.id) } else { Self::Served(link, item.id) }
     }
 
     /// The end that sends items of this kind.
     #[cfg(feature = "tokio")]
     pub fn of_sender(link: LinkId, kind: Kind, id: u64) -> Self {
-        Self { link, ours: kind == Kind::RequestItem, id }
+        if kind == Kind::RequestItem { Self::Ours(id) } else { Self::Served(link, id) }
     }
 
-    /// The end at the handler of a request of the peer.
-    pub fn served(link: LinkId, id: u64) -> Self {
-        Self { link, ours: false, id }
+    /// The id of its request.
+    pub fn id(self) -> u64 {
+        match self {
+            Self::Ours(id) | Self::Served(_, id) => id,
+        }
+    }
+
+    /// Whether this side asked.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Ours(_))
     }
 
     /// The kind of the items this end sends.
     pub fn sent(self) -> Kind {
-        if self.ours { Kind::RequestItem } else { Kind::ReplyItem }
+        if self.is_ours() { Kind::RequestItem } else { Kind::ReplyItem }
     }
 
     /// The kind of the items this end takes.
     pub fn taken(self) -> Kind {
-        if self.ours { Kind::ReplyItem } else { Kind::RequestItem }
+        if self.is_ours() { Kind::ReplyItem } else { Kind::RequestItem }
     }
 }
 
-/// What one end has, and `W`, the tasks that wait for it.
-#[derive(Default)]
+/// What one end has, and `W`, what its API keeps with that.
 pub(crate) struct Flow<W> {
     items: VecDeque<Item>,
+    /// Items that have arrived.
+    count: u64,
     end: FlowEnd,
-    pub waiting: W,
+    pub with: W,
 }
 
 /// How the other side's items ended.
@@ -73,6 +82,12 @@ pub(crate) enum Reading {
 }
 
 impl<W> Flow<W> {
+    /// Items that have arrived, and those of them that are not read.
+    #[cfg(feature = "tokio")]
+    pub fn counts(&self) -> (u64, usize) {
+        (self.count, self.items.len())
+    }
+
     pub fn read(&mut self) -> Reading {
         if let Some(item) = self.items.pop_front() {
             return Reading::Item(item);
@@ -101,14 +116,15 @@ impl<W> Flow<W> {
 
 pub(crate) struct Flows<W>(HashMap<FlowKey, Flow<W>>);
 
-impl<W: Default> Flows<W> {
+impl<W> Flows<W> {
     pub fn new() -> Self {
         Self(HashMap::new())
     }
 
     /// Opens this end.
-    pub fn open(&mut self, key: FlowKey) {
-        self.0.insert(key, Flow::default());
+    pub fn open(&mut self, key: FlowKey, with: W) {
+        let (items, count, end) = (VecDeque::new(), 0, FlowEnd::Open);
+        self.0.insert(key, Flow { items, count, end, with });
     }
 
     pub fn get(&mut self, key: FlowKey) -> Option<&mut Flow<W>> {
@@ -124,11 +140,13 @@ impl<W: Default> Flows<W> {
         self.0.contains_key(&key)
     }
 
-    /// An item has arrived. Returns its waiters; a stream that is not read any more grants nothing.
+    /// An item has arrived. Returns what is kept with the stream; one that is not read any more
+    /// grants nothing.
     pub fn push(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) -> Option<&mut W> {
         let flow = self.0.get_mut(&FlowKey::of_item(link, message))?;
         flow.items.push_back(Item { codec: message.codec, payload });
-        Some(&mut flow.waiting)
+        flow.count += 1;
+        Some(&mut flow.with)
     }
 
     /// The other side's items have ended. Of two ends that cross, the first holds.
@@ -137,14 +155,13 @@ impl<W: Default> Flows<W> {
         if matches!(flow.end, FlowEnd::Open) {
             flow.end = FlowEnd::Ended(outcome);
         }
-        Some(&mut flow.waiting)
+        Some(&mut flow.with)
     }
 
-    /// The waiters of all streams of a link.
+    /// What is kept with all of them.
     #[cfg(feature = "tokio")]
-    pub fn of_link(&mut self, link: LinkId) -> impl Iterator<Item = &mut W> {
-        let of_link = self.0.iter_mut().filter(move |(key, _)| key.link == link);
-        of_link.map(|(_, flow)| &mut flow.waiting)
+    pub fn all(&mut self) -> impl Iterator<Item = &mut W> {
+        self.0.values_mut().map(|flow| &mut flow.with)
     }
 }
 
@@ -201,8 +218,8 @@ mod tests {
     fn items_arrive_in_order_and_before_the_end_which_is_returned_once() {
         each_seed(200, |random| {
             let mut flows = Flows::<u32>::new();
-            let key = FlowKey { link: LINK, ours: true, id: 3 };
-            flows.open(key);
+            let key = FlowKey::Ours(3);
+            flows.open(key, 0);
             // The slow and obvious twin: what came and was not read, and how it ended.
             let (mut came, mut twin, mut end) = (0u8, VecDeque::new(), None);
             let (mut failures, mut replies) = (0, 0);
@@ -252,21 +269,24 @@ mod tests {
     fn an_item_goes_to_its_own_end_of_its_own_stream_and_to_no_other() {
         let mut flows = Flows::<u32>::new();
         let other = LinkId(8);
-        let ends = [(LINK, true, 1), (LINK, false, 1), (LINK, true, 2), (other, true, 1)];
-        let keys = ends.map(|(link, ours, id)| FlowKey { link, ours, id });
-        for (number, key) in (0..).zip(keys) {
-            flows.open(key);
-            flows.get(key).unwrap().waiting = number;
+        let ends = [
+            (LINK, FlowKey::Ours(1)),
+            (LINK, FlowKey::Served(LINK, 1)),
+            (LINK, FlowKey::Ours(2)),
+            (other, FlowKey::Served(other, 1)),
+        ];
+        for (number, (_, key)) in (0..).zip(ends) {
+            flows.open(key, number);
         }
-        for (number, key) in (0..).zip(keys) {
+        for (number, (link, key)) in (0..).zip(ends) {
             assert_eq!(
-                flows.push(key.link, &item(key.taken(), key.id), vec![]),
+                flows.push(link, &item(key.taken(), key.id()), vec![]),
                 Some(&mut number.clone())
             );
             assert!(key.taken() != key.sent());
         }
         assert!(flows.push(LINK, &item(Kind::ReplyItem, 9), vec![]).is_none(), "there is no such");
-        for key in keys {
+        for (_, key) in ends {
             assert!(flows.contains(key) && flows.forget(key).is_some());
             assert!(!flows.contains(key) && flows.get(key).is_none(), "something is left of it");
         }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod buffers;
+mod call_options;
 mod calls;
 mod changes;
 mod config;
@@ -14,12 +15,11 @@ mod turns;
 
 pub(crate) use answers::{answer_draft, not_a_stream, panicked, send_answer, unknown_method};
 pub(crate) use buffers::Buffers;
+pub use call_options::CallOptions;
 pub(crate) use calls::Calls;
 pub use changes::Change;
 pub(crate) use changes::{Changes, closed_at_once};
-pub use config::{
-    CONNECT_TIMEOUT_DEFAULT, CallOptions, ClientConfig, ServerConfig, TIMEOUT_DEFAULT,
-};
+pub use config::{CONNECT_TIMEOUT_DEFAULT, ClientConfig, ServerConfig, TIMEOUT_DEFAULT, WhileAway};
 pub(crate) use departing::depart;
 pub(crate) use flows::{FlowKey, Flows, Reading, item_draft};
 pub(crate) use router::Router;

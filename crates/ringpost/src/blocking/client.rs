@@ -8,7 +8,8 @@ use super::endpoint::Endpoint;
 use super::{Answer, Change, Request, Streaming, Ticket};
 use crate::api::{CallOptions, ClientConfig, Reply, closed_at_once};
 
-/// A connection to a server, used by one thread at a time.
+/// A connection to a server, used by one thread at a time. It is one session, and over with it: a
+/// program that wants another connects again.
 ///
 /// ```
 /// use ringpost::blocking::{Client, Server};

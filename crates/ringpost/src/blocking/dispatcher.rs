@@ -98,7 +98,7 @@ impl Dispatcher {
     fn arrived(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
         self.busy = true;
         match message.kind {
-            Kind::Reply | Kind::Error => return self.answered(link, message, payload),
+            Kind::Reply | Kind::Error => return self.answered(message, payload),
             Kind::RequestItem | Kind::ReplyItem => {
                 self.flows.push(link, message, std::mem::take(payload));
                 return;
@@ -124,7 +124,7 @@ impl Dispatcher {
             }
             Ok(Outcome::Answered(Answer::Later)) => {
                 if message.window.is_some() {
-                    self.flows.open(FlowKey::served(link, message.id));
+                    self.flows.open(FlowKey::Served(link, message.id), ());
                 }
             }
             Ok(Outcome::Items(items)) => self.sources.open(link, message, items),
@@ -152,18 +152,19 @@ impl Dispatcher {
         self.unhandled += u64::from(!is_heard);
     }
 
-    fn answered(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
+    fn answered(&mut self, message: &Message, payload: &mut Vec<u8>) {
         let Some(waiting) = self.calls.get_mut(message.id) else { return };
         waiting.settle(message, payload);
-        self.settled(FlowKey { link, ours: true, id: message.id });
+        self.settled(message.id);
     }
 
     /// The outcome of a stream of ours is kept for its reader.
-    fn settled(&mut self, key: FlowKey) {
+    fn settled(&mut self, id: u64) {
+        let key = FlowKey::Ours(id);
         if !self.flows.contains(key) {
             return;
         }
-        if let Some(Waiting { payload, outcome: Some(outcome) }) = self.calls.remove(key.id) {
+        if let Some(Waiting { payload, outcome: Some(outcome) }) = self.calls.remove(id) {
             self.flows.end(key, outcome.map(|codec| Reply { codec, payload, ..Reply::default() }));
         }
     }
@@ -238,18 +239,18 @@ impl Host for Dispatcher {
             Event::Named { link, lane, code, name } => {
                 self.router.named(link, lane, code, name.into());
             }
-            Event::Ended { link, id, ending } => {
+            Event::Ended { id, ending, .. } => {
                 if let Some(waiting) = self.calls.get_mut(id) {
                     waiting.outcome = Some(Err(ending.into()));
-                    self.settled(FlowKey { link, ours: true, id });
+                    self.settled(id);
                 }
             }
             Event::Abandoned { link, id } => {
-                self.flows.forget(FlowKey::served(link, id));
+                self.flows.forget(FlowKey::Served(link, id));
                 self.sources.wake();
             }
             Event::ItemsEnd { link, id } => {
-                self.flows.end(FlowKey::served(link, id), Ok(Reply::default()));
+                self.flows.end(FlowKey::Served(link, id), Ok(Reply::default()));
             }
             Event::Listening { listener, .. } => self.listening = Some(listener),
             Event::TakenOver { .. } => self.changes.taken_over(),

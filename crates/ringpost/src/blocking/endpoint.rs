@@ -172,7 +172,7 @@ impl Endpoint {
         };
         let sent = send_answer(&mut self.engine, ticket.link, &draft, &payload);
         self.engine.flush();
-        self.dispatcher.flows.forget(FlowKey::served(ticket.link, ticket.message.id));
+        self.dispatcher.flows.forget(FlowKey::Served(ticket.link, ticket.message.id));
         sent
     }
 

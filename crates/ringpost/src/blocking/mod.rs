@@ -106,6 +106,36 @@ impl Request<'_> {
         self.ticket().remaining()
     }
 
+    /// Whether the caller has sent this request before, on a session that was lost: a handler of
+    /// this or another process may have worked on it.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Request;
+    /// # fn example(request: &Request<'_>) {
+    /// if request.replayed() {
+    ///     println!("looks up whether it was done already");
+    /// }
+    /// # }
+    /// ```
+    pub fn replayed(&self) -> bool {
+        self.message.replayed.is_some()
+    }
+
+    /// Of a stream that was sent before, how many items the caller has received on sessions that
+    /// were lost: they are not sent again. 0 of any other.
+    ///
+    /// ```
+    /// # use ringpost::blocking::Request;
+    /// # fn example(request: &Request<'_>, lines: &[String]) {
+    /// for line in lines.iter().skip(request.items_taken() as usize) {
+    ///     println!("sends {line}");
+    /// }
+    /// # }
+    /// ```
+    pub fn items_taken(&self) -> u64 {
+        self.message.replayed.unwrap_or(0)
+    }
+
     /// The options of a request that is made to answer this one: it has no more time than this has
     /// left, and carries the same trace context.
     ///

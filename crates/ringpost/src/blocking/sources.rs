@@ -32,9 +32,9 @@ pub(super) struct Sources {
 impl Sources {
     /// Serves a request from now on.
     pub fn open(&mut self, link: LinkId, request: &Message, items: Items) {
-        let key = FlowKey::served(link, request.id);
+        let key = FlowKey::Served(link, request.id);
         let draft = item_draft(&Draft::reply(request, Codec::MessagePack), key);
-        self.open.push(Source { key, request: *request, draft, items });
+        self.open.push(Source { key, link, request: *request, draft, items });
         self.is_due = true;
     }
 
@@ -64,6 +64,7 @@ impl Sources {
 
 struct Source {
     key: FlowKey,
+    link: LinkId,
     request: Message,
     /// What the frames of its items say.
     draft: Draft,
@@ -81,7 +82,7 @@ enum Progress {
 
 impl Source {
     fn send_some(&mut self, engine: &mut Engine) -> Progress {
-        let FlowKey { link, id, .. } = self.key;
+        let (link, id) = (self.link, self.key.id());
         for _ in 0..ITEMS_IN_A_ROW {
             match engine.credit(link, self.key.sent(), id) {
                 None => return Progress::Over,
@@ -111,7 +112,7 @@ impl Source {
     }
 
     fn answer(&self, engine: &mut Engine, end: &Result<Reply, RemoteError>) {
-        let link = self.key.link;
+        let link = self.link;
         // A caller that is gone by now needs no answer.
         drop(match end {
             Ok(reply) => {

@@ -31,6 +31,7 @@ use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft, not_a_s
 pub struct Streaming<'a> {
     endpoint: &'a mut Endpoint,
     key: FlowKey,
+    link: LinkId,
     /// What the frames of our items say.
     draft: Draft,
 }
@@ -45,21 +46,21 @@ impl<'a> Streaming<'a> {
     ) -> Result<Self> {
         let code = endpoint.engine.code(method)?;
         let id = endpoint.begin(&mut Vec::new());
-        let (request, key) = (options.stream(code, id), FlowKey { link, ours: true, id });
+        let (request, key) = (options.stream(code, id), FlowKey::Ours(id));
         if let Err(error) = endpoint.engine.send(link, &request, payload) {
             endpoint.dispatcher.calls.remove(id);
             return Err(error);
         }
         endpoint.engine.flush();
-        endpoint.dispatcher.flows.open(key);
-        Ok(Self { endpoint, key, draft: item_draft(&request, key) })
+        endpoint.dispatcher.flows.open(key, ());
+        Ok(Self { endpoint, key, link, draft: item_draft(&request, key) })
     }
 
     pub(super) fn serve(endpoint: &'a mut Endpoint, ticket: &Ticket) -> Result<Self, RemoteError> {
         let Some(_) = ticket.message.window else { return Err(not_a_stream()) };
-        let key = FlowKey::served(ticket.link, ticket.message.id);
+        let key = FlowKey::Served(ticket.link, ticket.message.id);
         let draft = item_draft(&Draft::reply(&ticket.message, ticket.message.codec), key);
-        Ok(Self { endpoint, key, draft })
+        Ok(Self { endpoint, key, link: ticket.link, draft })
     }
 
     /// Waits for the next item of the other side; `None`: it has sent its last.
@@ -81,7 +82,7 @@ impl<'a> Streaming<'a> {
     )]
     pub fn next(&mut self) -> Result<Option<Item>> {
         loop {
-            let FlowKey { link, id, .. } = self.key;
+            let (link, id) = (self.link, self.key.id());
             let Some(flow) = self.endpoint.dispatcher.flows.get(self.key) else {
                 return Err(over());
             };
@@ -140,7 +141,7 @@ impl<'a> Streaming<'a> {
     /// # }
     /// ```
     pub fn send(&mut self, payload: &[u8]) -> Result<()> {
-        let (FlowKey { link, id, .. }, lane) = (self.key, self.draft.lane);
+        let (link, id, lane) = (self.link, self.key.id(), self.draft.lane);
         loop {
             match self.endpoint.engine.credit(link, self.key.sent(), id) {
                 None => return Err(over()),
@@ -168,7 +169,7 @@ impl<'a> Streaming<'a> {
     /// # }
     /// ```
     pub fn is_open(&mut self) -> bool {
-        let FlowKey { link, id, .. } = self.key;
+        let (link, id) = (self.link, self.key.id());
         self.endpoint.engine.credit(link, self.key.sent(), id).is_some()
     }
 
@@ -189,9 +190,8 @@ impl<'a> Streaming<'a> {
     /// # }
     /// ```
     pub fn finish(&mut self) {
-        let FlowKey { link, ours, id } = self.key;
-        if ours {
-            self.endpoint.engine.end_items(link, self.draft.lane, id);
+        if let FlowKey::Ours(id) = self.key {
+            self.endpoint.engine.end_items(self.link, self.draft.lane, id);
             self.endpoint.engine.flush();
         }
     }
@@ -225,9 +225,8 @@ impl<'a> Streaming<'a> {
 
 impl Drop for Streaming<'_> {
     fn drop(&mut self) {
-        let FlowKey { link, ours, id } = self.key;
-        if ours {
-            self.endpoint.engine.cancel(link, id);
+        if let FlowKey::Ours(id) = self.key {
+            self.endpoint.engine.cancel(self.link, id);
             self.endpoint.dispatcher.calls.remove(id);
             self.endpoint.dispatcher.flows.forget(self.key);
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{Code, Draft, Error, LinkId, Result, Sent};
+use ipc_core::{Code, Draft, Error, Result, Sent};
 
 use super::call::Call;
-use super::shared::Shared;
+use super::groups::To;
+use super::shared::{Shared, State};
 use super::spans::Span;
 use super::stream::Streaming;
 use super::waits::Topic;
@@ -15,66 +16,50 @@ use crate::api::{CallOptions, FlowKey, item_draft};
 /// A connection to send over.
 pub(super) struct Line<'a> {
     pub shared: &'a Arc<Shared>,
-    pub link: LinkId,
+    pub to: To,
     /// When a request is given up unless it says otherwise.
     pub timeout: Duration,
 }
 
 impl Line<'_> {
     pub fn request(&self, method: &str, payload: &[u8], options: &CallOptions) -> Call {
-        let Self { shared, link, timeout } = *self;
+        let Self { shared, to, timeout } = *self;
         let span = Span::of_request(method);
-        let sent = shared.with(|state| {
-            let code = state.engine.code(method)?;
-            let id = state.dispatcher.begin(link);
-            let draft = options.request(code, id, timeout);
-            match state.engine.send(link, &draft, payload) {
-                Ok(_) => Ok(id),
-                Err(error) => {
-                    state.dispatcher.forget(id);
-                    Err(error)
-                }
-            }
+        let sent = shared.with(|State { engine, dispatcher, .. }| {
+            let code = engine.code(method)?;
+            let draft = |id| options.request(code, id, timeout);
+            dispatcher.ask(engine, to, options.idempotent, payload, draft)
         });
-        Call::new(Arc::clone(shared), link, sent, span)
+        Call::new(Arc::clone(shared), sent, span)
     }
 
     pub fn stream(&self, method: &str, payload: &[u8], options: &CallOptions) -> Result<Streaming> {
-        let Self { shared, link, .. } = *self;
-        let (key, draft) = shared.with(|state| {
-            let code = state.engine.code(method)?;
-            let id = state.dispatcher.begin(link);
-            let draft = options.stream(code, id);
-            match state.engine.send(link, &draft, payload) {
-                Ok(_) => {
-                    let key = FlowKey { link, ours: true, id };
-                    state.dispatcher.flows.open(key);
-                    Ok((key, item_draft(&draft, key)))
-                }
-                Err(error) => {
-                    state.dispatcher.forget(id);
-                    Err(error)
-                }
-            }
+        let Self { shared, to, .. } = *self;
+        let (key, draft) = shared.with(|State { engine, dispatcher, .. }| {
+            let code = engine.code(method)?;
+            let draft = |id| options.stream(code, id);
+            let id = dispatcher.ask(engine, to, options.resumable, payload, draft)?;
+            let key = FlowKey::Ours(id);
+            Ok::<_, Error>((key, item_draft(&draft(id), key)))
         })?;
         Ok(Streaming::new(Arc::clone(shared), key, draft))
     }
 
     pub fn notify(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<Sent> {
-        self.shared.with(|state| {
-            let draft = options.one_way(state.engine.code(event)?);
-            state.engine.send(self.link, &draft, payload)
+        self.shared.with(|State { engine, dispatcher, .. }| {
+            let draft = options.one_way(engine.code(event)?);
+            dispatcher.notify(engine, self.to, draft, payload)
         })
     }
 
     /// Sends a one-way message, and waits until it is written or its lane has dropped it.
     pub async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
-        let Self { shared, link, .. } = *self;
-        let (id, sent) = shared.with(|state| {
-            let id = state.dispatcher.sends.insert(None);
-            let sent = state.engine.code(event).and_then(|code| {
+        let Self { shared, to, .. } = *self;
+        let (id, sent) = shared.with(|State { engine, dispatcher, .. }| {
+            let id = dispatcher.sends.insert(None);
+            let sent = engine.code(event).and_then(|code| {
                 let draft = Draft { id, ..options.one_way(code) };
-                state.engine.send(link, &draft, payload)
+                dispatcher.notify(engine, to, draft, payload)
             });
             (id, sent)
         });

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ipc_core::{Error, LinkId, Result};
+use ipc_core::{Error, Result};
 
 use super::shared::Shared;
 use super::spans::Span;
@@ -29,7 +29,6 @@ use crate::api::Reply;
 #[must_use = "a request that is dropped is cancelled"]
 pub struct Call {
     shared: Arc<Shared>,
-    link: LinkId,
     state: State,
     span: Span,
 }
@@ -42,8 +41,8 @@ enum State {
 }
 
 impl Call {
-    pub(super) fn new(shared: Arc<Shared>, link: LinkId, sent: Result<u64>, span: Span) -> Self {
-        Self { shared, link, state: sent.map_or_else(State::Failed, State::InFlight), span }
+    pub(super) fn new(shared: Arc<Shared>, sent: Result<u64>, span: Span) -> Self {
+        Self { shared, state: sent.map_or_else(State::Failed, State::InFlight), span }
     }
 }
 
@@ -85,11 +84,8 @@ impl Future for Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let State::InFlight(id) = self.state else { return };
-        let forgotten = self.shared.with(|state| {
-            state.engine.cancel(self.link, id);
-            state.dispatcher.forget(id)
-        });
-        drop(forgotten);
+        let given_up = self.shared.with(|state| state.dispatcher.give_up(&mut state.engine, id));
+        drop(given_up);
     }
 }
 

@@ -2,21 +2,34 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ipc_core::{Error, LinkId, LinkStats, Peer, RemoteError, Result, Sent};
+use ipc_core::{Code, Error, LinkStats, Peer, RemoteError, Result, Sent};
 
 use super::asking::Line;
 use super::call::Call;
 use super::engine::{Owner, SharedEngine};
 use super::handler::{Handlers, erase};
 use super::request::Request;
+use super::sessions::{ClientChange, ClientState, ClientStats, Sessions};
 use super::stream::Streaming;
 use super::waits::Topic;
-use crate::api::{CallOptions, Change, ClientConfig, Reply, closed_at_once};
+use crate::api::{CallOptions, ClientConfig, Reply, closed_at_once};
 
-/// A connection to a server, shared by as many tasks and threads as have a clone of it. It is
-/// closed when the last clone is dropped; what still waits for room is written all the same.
+/// What a program makes once and keeps, shared by as many tasks and threads as have a clone of it:
+/// it has one session with its server after the other. It is closed when the last clone is dropped;
+/// what still waits for room is written all the same.
+///
+/// When a session is lost, requests in flight end with [`Code::PeerLost`], except those that are
+/// [idempotent](CallOptions::idempotent), and streams end with it, except those that are
+/// [resumable](CallOptions::resumable). What is requested or sent while there is no session waits
+/// for the next one, in order, as [`WhileAway`](crate::WhileAway) says; dropping the future of a
+/// request gives it up. Handlers and listeners stay. When a server is about to leave, what is in
+/// flight has its outcome there, and all else goes to the next session.
+///
+/// A server that comes is found at once. A refusal that will not change closes the client, such as
+/// [`Code::Token`] or [`Code::Version`]. With [`ClientConfig::reconnect`] off there is one session,
+/// and the client ends with it.
 ///
 /// ```
 /// # use ringpost::tokio::Client;
@@ -33,16 +46,11 @@ use crate::api::{CallOptions, Change, ClientConfig, Reply, closed_at_once};
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Client(Arc<Connection>);
-
-struct Connection {
-    owner: Owner,
-    link: LinkId,
-    peer: Peer,
-}
+pub struct Client(Arc<Owner>);
 
 impl Client {
-    /// Connects to the server of that name.
+    /// Connects to the server of that name. One that is not there is [`Code::NoServer`], unless
+    /// [`ClientConfig::wait_for_server`] says how long to wait for it.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -98,36 +106,133 @@ impl Client {
         config: &ClientConfig,
         handlers: Handlers,
     ) -> Result<Self> {
-        let (owner, link) = Owner::start(engine, config.timeout, handlers, |state, group| {
-            let link = state.engine.connect(name, &config.options, config.connect_timeout)?;
-            state.dispatcher.groups.adopt(link, group);
-            Ok(link)
-        })?;
-        let group = owner.group;
-        let connected = owner.shared().until(Topic::Group(group), |state| {
-            match state.dispatcher.groups.get(group).changes.next() {
-                Some(Change::Connected(_, peer)) => Some(Ok(peer)),
-                Some(Change::Closed(_, error)) => Some(Err(error.unwrap_or_else(closed_at_once))),
-                _ => (!state.engine.is_open(link)).then(|| Err(closed_at_once())),
+        let client = Self::start(engine, name, config, handlers, false)?;
+        match client.state_changed(ClientState::Connecting).await {
+            ClientState::Closed => {
+                let reason = client.with(|client| client.reason());
+                Err(reason.unwrap_or_else(closed_at_once))
             }
-        });
-        let peer = connected.await?;
-        Ok(Self(Arc::new(Connection { owner, link, peer })))
+            _ => Ok(client),
+        }
+    }
+
+    /// A client that is connecting. One that insists asks a server that refuses again, where that
+    /// may pass.
+    pub(super) fn start(
+        engine: &SharedEngine,
+        name: &str,
+        config: &ClientConfig,
+        handlers: Handlers,
+        insists: bool,
+    ) -> Result<Self> {
+        let (owner, ()) = Owner::start(engine, config.timeout, handlers, |state, group| {
+            let sessions = Sessions::new(name, config, insists);
+            state.dispatcher.groups.get(group).client = Some(Box::new(sessions));
+            state.dispatcher.dial_first(&mut state.engine, group)
+        })?;
+        Ok(Self(Arc::new(owner)))
+    }
+
+    /// Why it is closed, if no session came about.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        self.with(|client| client.refusal())
     }
 
     pub(super) fn owner(&self) -> &Owner {
-        &self.0.owner
-    }
-
-    pub(super) fn link(&self) -> LinkId {
-        self.0.link
+        &self.0
     }
 
     fn line(&self) -> Line<'_> {
-        self.0.owner.line(self.0.link)
+        self.0.client_line()
     }
 
-    /// The process at the other end, and what was agreed with it.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Sessions) -> T) -> T {
+        self.0.shared().with(|state| act(state.client(self.0.group)))
+    }
+
+    /// Waits until there is something to be said of the sessions.
+    async fn until<T>(&self, ready: impl Fn(&mut Sessions) -> Option<T>) -> T {
+        let group = self.0.group;
+        self.0.shared().until(Topic::Group(group), |state| ready(state.client(group))).await
+    }
+
+    // ---- sessions ----
+
+    /// How it stands.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # use ringpost::Result;
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// use ringpost::tokio::ClientState;
+    ///
+    /// assert_eq!(client.state(), ClientState::Open);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn state(&self) -> ClientState {
+        self.with(|client| client.state())
+    }
+
+    /// Waits until it stands otherwise than `from`, and returns how. What has passed again by then
+    /// is not seen: [`Self::next_change`] leaves nothing out.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # async fn example(client: &Client) {
+    /// let mut state = client.state();
+    /// loop {
+    ///     println!("{state:?}");
+    ///     state = client.state_changed(state).await;
+    /// }
+    /// # }
+    /// ```
+    pub async fn state_changed(&self, from: ClientState) -> ClientState {
+        let changed = self.until(|client| (client.state() != from).then_some(client.state()));
+        changed.await
+    }
+
+    /// Waits for the loss of a session, or for the next one; `None` when the client is closed. Each
+    /// change is returned once, to one caller, and of those that wait for it the last 64 are kept.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # use ringpost::Result;
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// use ringpost::tokio::ClientChange;
+    ///
+    /// while let Some(change) = client.next_change().await {
+    ///     if let ClientChange::Disconnected { undelivered, .. } = change {
+    ///         println!("{} bytes were not read", undelivered.iter().sum::<u64>());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next_change(&self) -> Option<ClientChange> {
+        let change = self.until(|client| match client.next_change() {
+            None => (client.state() == ClientState::Closed).then_some(None),
+            change => Some(change),
+        });
+        change.await
+    }
+
+    /// What it has counted of its sessions.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Client;
+    /// # use ringpost::Result;
+    /// # async fn example(client: &Client) -> Result<()> {
+    /// println!("{} sessions were lost", client.session_stats().reconnects);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn session_stats(&self) -> ClientStats {
+        self.with(|client| client.stats())
+    }
+
+    /// The process at the other end, and what was agreed with it; while there is no session, those
+    /// of the last.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -137,8 +242,9 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn peer(&self) -> &Peer {
-        &self.0.peer
+    pub fn peer(&self) -> Arc<Peer> {
+        let peer = self.with(|client| client.peer().map(Arc::clone));
+        peer.expect("it was connected, or nobody has it")
     }
 
     /// Calls `handler` for each request or one-way message of that name from now on. Messages that
@@ -159,7 +265,7 @@ impl Client {
         H: Fn(Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Reply, RemoteError>> + Send + 'static,
     {
-        self.0.owner.handle(name, erase(handler));
+        self.0.handle(name, erase(handler));
     }
 
     /// Sends a request. It is on its way when this returns; awaiting the call gives its outcome,
@@ -197,7 +303,7 @@ impl Client {
 
     /// Sends a one-way message without waiting. It is in the ring, or waits in private memory for
     /// room as long as its lane allows, or is dropped or refused with
-    /// [`Code::Full`](crate::Code::Full), as the [`Overflow`](crate::Overflow) of its lane says.
+    /// [`Code::Full`], as the [`Overflow`](crate::Overflow) of its lane says.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -212,7 +318,7 @@ impl Client {
     }
 
     /// As [`Self::notify`], and waits until the message is being written.
-    /// [`Code::Full`](crate::Code::Full): its lane has dropped it.
+    /// [`Code::Full`]: its lane has dropped it.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -226,7 +332,7 @@ impl Client {
         self.line().send(event, payload, options).await
     }
 
-    /// Waits until nothing waits for room in private memory any more.
+    /// Waits until nothing waits any more, neither for a session nor for room in private memory.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -238,10 +344,17 @@ impl Client {
     /// # }
     /// ```
     pub async fn drain(&self, timeout: Duration) -> Result<()> {
-        self.0.owner.shared().drain(self.0.link, timeout).await
+        let start = Instant::now();
+        let session = self.until(|client| match client.session() {
+            None => client.check_waits().err().map(Err),
+            Some(link) => Some(Ok(link)),
+        });
+        let timed_out = |_| Error::new(Code::Timeout, "no session came in time");
+        let link = ::tokio::time::timeout(timeout, session).await.map_err(timed_out)??;
+        self.0.shared().drain(link, timeout.saturating_sub(start.elapsed())).await
     }
 
-    /// Waits until the connection is over; the error says why, unless it was closed gracefully.
+    /// Waits until it is closed; the error says why, unless that was graceful.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -254,15 +367,16 @@ impl Client {
     /// # }
     /// ```
     pub async fn closed(&self) -> Option<Error> {
-        let group = self.0.owner.group;
-        let closed = self.0.owner.shared().until(Topic::Group(group), |state| {
-            let closed = state.dispatcher.groups.get(group).changes.closed();
-            closed.or_else(|| state.over.then_some(None))
+        let group = self.0.group;
+        let closed = self.0.shared().until(Topic::Group(group), |state| {
+            let has_links = state.dispatcher.groups.get(group).links > 0 && !state.over;
+            let client = state.client(group);
+            (client.state() == ClientState::Closed && !has_links).then(|| client.reason())
         });
         closed.await
     }
 
-    /// Whether the connection is over.
+    /// Whether it is closed.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -273,10 +387,10 @@ impl Client {
     /// # }
     /// ```
     pub fn is_closed(&self) -> bool {
-        self.0.owner.shared().with(|state| state.engine.peer(self.0.link).is_none())
+        self.state() == ClientState::Closed
     }
 
-    /// The counters of the connection; `None` when it is over.
+    /// The counters of the session; `None` while there is none.
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -287,11 +401,14 @@ impl Client {
     /// # }
     /// ```
     pub fn link_stats(&self) -> Option<LinkStats> {
-        self.0.owner.shared().with(|state| state.engine.link_stats(self.0.link))
+        self.0.shared().with(|state| {
+            let session = state.client(self.0.group).session()?;
+            state.engine.link_stats(session)
+        })
     }
 
-    /// Closes the connection gracefully, for all clones: waits until what waited for room is
-    /// written, or for a second. Requests in flight end with [`Code::Closed`](crate::Code::Closed).
+    /// Closes it gracefully, for all clones: waits until what waited for room is written, or for a
+    /// second. Requests in flight, and those that wait for a session, end with [`Code::Closed`].
     ///
     /// ```
     /// # use ringpost::tokio::{Client, Handlers, Request};
@@ -302,6 +419,6 @@ impl Client {
     /// # }
     /// ```
     pub async fn close(&self) {
-        self.0.owner.shared().close(self.0.owner.group).await;
+        self.0.shared().close(self.0.group).await;
     }
 }

@@ -7,13 +7,14 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Draft, Ending, Engine, Error, Event, Host, Kind, LinkId, Message,
-    Peer, Readiness, RemoteError, Result, Totals,
+    Draft, Engine, Error, Event, Kind, Lane, LinkId, Message, Peer, RemoteError, Result, Time,
 };
 
 use super::events::Events;
-use super::groups::Groups;
-use super::job::{Cancelled, Handler, Job};
+use super::groups::{GroupId, Groups};
+use super::in_flight::{Call, StreamEnd};
+use super::job::{After, Cancelled, Job};
+use super::line::{Line, line_of};
 use super::spans::Name;
 use super::waits::{Topic, Waits};
 use crate::api::{
@@ -26,63 +27,23 @@ pub(super) struct Dispatcher {
     pub after: After,
     /// One-way messages whose senders wait until they are written.
     pub sends: Calls<Option<Result<()>>>,
-    calls: Calls<Waiting>,
-    buffers: Buffers,
+    pub calls: Calls<Call>,
+    pub buffers: Buffers,
     /// Open connections, by their place in the engine.
     lines: Vec<Option<Line>>,
     /// Messages still to be handled of connections that are over.
     leftovers: HashMap<LinkId, Events>,
-    pub flows: Flows<FlowWakers>,
+    pub flows: Flows<StreamEnd>,
     /// Requests without a handler.
     refusals: Vec<(LinkId, Message, RemoteError)>,
     /// Connections to be closed once nothing is in flight, of which there is news.
-    departing: Vec<LinkId>,
-}
-
-/// A request of ours.
-pub(super) struct Waiting {
-    link: LinkId,
-    outcome: Option<Result<Reply>>,
-    waker: Option<Waker>,
-}
-
-/// The tasks that wait at one end of a stream.
-#[derive(Default)]
-pub(super) struct FlowWakers {
-    pub reader: Option<Waker>,
-    pub writer: Option<Waker>,
-}
-
-impl FlowWakers {
-    fn take(&mut self) -> impl Iterator<Item = Waker> {
-        self.reader.take().into_iter().chain(self.writer.take())
-    }
-}
-
-/// An open connection.
-struct Line {
-    link: LinkId,
-    peer: Arc<Peer>,
-    /// Requests of the peer that are being handled.
-    serving: HashMap<u64, Cancelled>,
-    events: Events,
-    /// This side has closed the connection.
-    hung_up: Cancelled,
-    /// The last answer to a ping.
-    pong: Option<(u64, Duration)>,
-    /// It is closed once nothing is in flight.
-    closes_when_idle: bool,
-}
-
-/// What is to be done when the lock has been released.
-#[derive(Default)]
-pub(super) struct After {
-    pub requests: Vec<Job>,
-    pub events: Vec<LinkId>,
-    pub wakers: Vec<Waker>,
-    pub cancelled: Vec<Cancelled>,
-    /// Handlers that are called no more, and may hold handles.
-    pub discarded: Vec<Handler>,
+    pub departing: Vec<LinkId>,
+    /// Clients whose session has begun or ended.
+    pub changed: Vec<GroupId>,
+    /// Nothing that waits for a session is late before this.
+    pub due: Time,
+    /// Something is due of which a driver that sleeps does not know.
+    pub hurries: bool,
 }
 
 impl Dispatcher {
@@ -99,18 +60,21 @@ impl Dispatcher {
             flows: Flows::new(),
             refusals: Vec::new(),
             departing: Vec::new(),
+            changed: Vec::new(),
+            due: Time::NEVER,
+            hurries: false,
         }
     }
 
-    fn line(&mut self, link: LinkId) -> Option<&mut Line> {
+    pub fn line(&mut self, link: LinkId) -> Option<&mut Line> {
         line_of(&mut self.lines, link)
     }
 
     // ---- requests of ours ----
 
     /// A fresh id for a request.
-    pub fn begin(&mut self, link: LinkId) -> u64 {
-        self.calls.insert(Waiting { link, outcome: None, waker: None })
+    pub fn begin(&mut self, link: Option<LinkId>) -> u64 {
+        self.calls.insert(Call { link, outcome: None, waker: None, lasting: None })
     }
 
     /// The outcome of a request, once.
@@ -129,33 +93,33 @@ impl Dispatcher {
         }
     }
 
-    /// Forgets a request. Returns what is to be dropped without the lock.
-    pub fn forget(&mut self, id: u64) -> Option<Waiting> {
-        self.calls.remove(id)
-    }
-
-    fn settle(&mut self, id: u64, outcome: Result<Reply>) {
-        let Some(waiting) = self.calls.get_mut(id) else { return };
-        if let Err(error) = &outcome
-            && let Some((_, group)) = self.groups.of(waiting.link)
-        {
-            group.errors.count(error.code());
+    pub fn settle(&mut self, id: u64, outcome: Result<Reply>) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if let Err(error) = &outcome {
+            let group = match (call.link, &call.lasting) {
+                (Some(link), _) => self.groups.of(link).map(|(_, group)| group),
+                (None, Some(lasting)) => self.groups.find(lasting.client),
+                (None, None) => None,
+            };
+            if let Some(group) = group {
+                group.errors.count(error.code());
+            }
         }
-        let key = FlowKey { link: waiting.link, ours: true, id };
+        let key = FlowKey::Ours(id);
         if self.flows.contains(key) {
-            self.forget(id);
+            self.calls.remove(id);
             return self.end_flow(key, outcome);
         }
-        waiting.outcome = Some(outcome);
-        self.after.wakers.extend(waiting.waker.take());
+        call.outcome = Some(outcome);
+        self.after.wakers.extend(call.waker.take());
     }
 
     // ---- streams ----
 
     /// The other side's items have ended.
-    fn end_flow(&mut self, key: FlowKey, outcome: Result<Reply>) {
+    pub fn end_flow(&mut self, key: FlowKey, outcome: Result<Reply>) {
         let waiting = self.flows.end(key, outcome);
-        self.after.wakers.extend(waiting.into_iter().flat_map(FlowWakers::take));
+        self.after.wakers.extend(waiting.into_iter().flat_map(StreamEnd::take));
     }
 
     // ---- requests of the peer ----
@@ -209,7 +173,7 @@ impl Dispatcher {
     }
 
     /// A peer was found to be there or not, or is about to leave.
-    fn peer_changed(&mut self, link: LinkId, event: &Event<'_>) {
+    pub fn peer_changed(&mut self, link: LinkId, event: &Event<'_>) {
         match event {
             Event::Pong { number, took, .. } => {
                 if let Some(line) = self.line(link) {
@@ -220,10 +184,14 @@ impl Dispatcher {
             _ => {}
         }
         if let Some((id, group)) = self.groups.of(link) {
-            match event {
-                Event::Unresponsive { .. } => group.changes.turned(link, true),
-                Event::Responsive { .. } => group.changes.turned(link, false),
-                Event::Leaving { .. } => group.changes.leaving(link),
+            match (event, &mut group.client) {
+                (Event::Leaving { .. }, Some(client)) => {
+                    client.server_leaves(link, Time::now());
+                    self.changed.push(id);
+                }
+                (Event::Leaving { .. }, None) => group.changes.leaving(link),
+                (Event::Unresponsive { .. }, None) => group.changes.turned(link, true),
+                (Event::Responsive { .. }, None) => group.changes.turned(link, false),
                 _ => {}
             }
             self.wake(Topic::Group(id));
@@ -277,7 +245,7 @@ impl Dispatcher {
 
     // ---- what came ----
 
-    fn arrived(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
+    pub fn arrived(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
         match message.kind {
             Kind::Reply => self.settle(
                 message.id,
@@ -313,7 +281,8 @@ impl Dispatcher {
             let job = line.job(handler, name, message, payload, cancelled.clone());
             line.serving.insert(message.id, cancelled);
             if message.window.is_some() {
-                self.flows.open(FlowKey::served(link, message.id));
+                let end = StreamEnd { link: Some(link), ..StreamEnd::default() };
+                self.flows.open(FlowKey::Served(link, message.id), end);
             }
             after.requests.push(job);
         }
@@ -341,27 +310,30 @@ impl Dispatcher {
         }
     }
 
-    fn opened(&mut self, link: LinkId, peer: &Peer) {
+    pub fn opened(&mut self, link: LinkId, peer: &Peer) {
         let Some((id, group)) = self.groups.of(link) else { return };
-        group.changes.came(link, peer.clone());
         group.opened += 1;
+        match &mut group.client {
+            None => group.changes.came(link, peer.clone()),
+            Some(client) => {
+                client.opened(link, peer, Time::now());
+                self.changed.push(id);
+            }
+        }
         let place = link.place();
         if place >= self.lines.len() {
             self.lines.resize_with(place + 1, || None);
         }
-        self.lines[place] = Some(Line {
-            link,
-            peer: Arc::new(peer.clone()),
-            serving: HashMap::new(),
-            events: Events::default(),
-            hung_up: Cancelled::default(),
-            pong: None,
-            closes_when_idle: false,
-        });
+        self.lines[place] = Some(Line::new(link, peer));
         self.wake(Topic::Group(id));
     }
 
-    fn closed(&mut self, link: LinkId, error: Option<Error>) {
+    pub fn closed(
+        &mut self,
+        link: LinkId,
+        error: Option<Error>,
+        undelivered: [u64; Lane::ALL.len()],
+    ) {
         let line = self.lines.get_mut(link.place());
         if let Some(line) = line.and_then(|line| line.take_if(|line| line.link == link))
             && line.events.is_handled
@@ -370,163 +342,16 @@ impl Dispatcher {
         }
         if let Some((id, group)) = self.groups.of(link) {
             group.router.forget(link);
-            group.changes.went(link, error);
+            match &mut group.client {
+                None => group.changes.went(link, error),
+                Some(client) => {
+                    client.ended(link, error, undelivered, Time::now());
+                    self.changed.push(id);
+                }
+            }
             self.groups.release(link);
             self.wake(Topic::Group(id));
         }
         self.wake(Topic::Link(link));
-    }
-}
-
-fn line_of(lines: &mut [Option<Line>], link: LinkId) -> Option<&mut Line> {
-    lines.get_mut(link.place())?.as_mut().filter(|line| line.link == link)
-}
-
-impl Line {
-    fn job(
-        &self,
-        handler: Handler,
-        name: Name,
-        message: &Message,
-        payload: Vec<u8>,
-        cancelled: Cancelled,
-    ) -> Job {
-        let (link, peer) = (self.link, Arc::clone(&self.peer));
-        Job { handler, name, payload, message: *message, link, peer, cancelled }
-    }
-
-    /// Puts a one-way message behind the others.
-    fn queue(
-        &mut self,
-        handler: Handler,
-        name: Name,
-        message: &Message,
-        payload: Vec<u8>,
-        after: &mut After,
-    ) {
-        let job = self.job(handler, name, message, payload, self.hung_up.clone());
-        if self.events.push(job) {
-            after.events.push(self.link);
-        }
-    }
-}
-
-impl Host for Dispatcher {
-    #[inline]
-    fn readiness(&mut self, link: LinkId) -> Readiness {
-        let Some(line) = self.line(link) else { return Readiness::All };
-        line.events.is_full = !line.events.has_room();
-        // A handler may wait for an answer, which is read whatever waits here.
-        if line.events.is_full { Readiness::Answers } else { Readiness::All }
-    }
-
-    fn accepts_packed(&mut self, link: LinkId, name: &str) -> bool {
-        self.groups.of(link).is_some_and(|(_, group)| group.router.accepts_packed(name))
-    }
-
-    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let mut payload = Vec::with_capacity(body.len());
-        body.append_to(&mut payload)?;
-        self.arrived(link, message, payload);
-        Ok(())
-    }
-
-    fn open(&mut self, _: LinkId, message: &Message) -> BufferId {
-        self.buffers.open(message.len)
-    }
-
-    fn fill(&mut self, buffer: BufferId, offset: usize, body: Body<'_>) -> Result<(), Corrupt> {
-        self.buffers.fill(buffer, offset, body)
-    }
-
-    fn finish(&mut self, link: LinkId, message: &Message, buffer: BufferId) {
-        let payload = self.buffers.close(buffer);
-        self.arrived(link, message, payload);
-    }
-
-    fn discard(&mut self, buffer: BufferId) {
-        drop(self.buffers.close(buffer));
-    }
-
-    fn ended(&mut self, link: LinkId, totals: Totals) {
-        if let Some((_, group)) = self.groups.of(link) {
-            group.ended.add(&totals);
-        }
-    }
-
-    fn event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Named { link, lane, code, name } => {
-                if let Some((_, group)) = self.groups.of(link) {
-                    group.router.named(link, lane, code, name.into());
-                }
-            }
-            Event::Ended { id, ending, .. } => self.settle(id, Err(ending.into())),
-            Event::Abandoned { link, id } => {
-                let cancelled = self.line(link).and_then(|line| line.serving.remove(&id));
-                self.after.cancelled.extend(cancelled);
-                self.end_flow(FlowKey::served(link, id), Err(Ending::Cancelled.into()));
-            }
-            Event::ItemsEnd { link, id } => {
-                self.end_flow(FlowKey::served(link, id), Ok(Reply::default()));
-            }
-            Event::Granted { link, kind, id, .. } => {
-                let flow = self.flows.get(FlowKey::of_sender(link, kind, id));
-                self.after.wakers.extend(flow.and_then(|flow| flow.waiting.writer.take()));
-            }
-            Event::Sent { id, error, .. } => {
-                if let Some(outcome) = self.sends.get_mut(id) {
-                    *outcome = Some(error.map_or(Ok(()), Err));
-                    self.wake(Topic::Sent(id));
-                }
-            }
-            Event::Listening { link, listener } => {
-                if let Some((id, group)) = self.groups.of(link) {
-                    group.listener = Some(listener);
-                    self.groups.release(link);
-                    self.wake(Topic::Group(id));
-                }
-            }
-            Event::TakenOver { listener } => {
-                if let Some((id, group)) = self.groups.listening(listener) {
-                    group.changes.taken_over();
-                    self.wake(Topic::Group(id));
-                }
-            }
-            Event::ListenerLost { listener, error } => {
-                if let Some((id, group)) = self.groups.listening(listener) {
-                    group.changes.lost_name(error);
-                    self.wake(Topic::Group(id));
-                }
-            }
-            Event::Accepted { listener, link, peer } => {
-                if let Some((id, _)) = self.groups.listening(listener) {
-                    self.groups.adopt(link, id);
-                    self.opened(link, peer);
-                }
-            }
-            Event::Connected { link, peer } => self.opened(link, peer),
-            Event::Closed { link, error, .. } => self.closed(link, error),
-            Event::Unreadable { link, .. } => {
-                if let Some((_, group)) = self.groups.of(link) {
-                    group.unhandled += 1;
-                }
-            }
-            Event::Dropped { .. } | Event::Unread { .. } => {}
-            Event::Pong { link, .. }
-            | Event::Unresponsive { link }
-            | Event::Responsive { link }
-            | Event::Leaving { link } => self.peer_changed(link, &event),
-            Event::Idle { link } => {
-                if self.line(link).is_some_and(|line| line.closes_when_idle) {
-                    self.departing.push(link);
-                }
-            }
-            Event::Drained { link, .. } => {
-                let waiting = self.flows.of_link(link);
-                self.after.wakers.extend(waiting.filter_map(|wakers| wakers.writer.take()));
-                self.wake(Topic::Link(link));
-            }
-        }
     }
 }

@@ -13,7 +13,8 @@ use ::tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use ::tokio::task::yield_now;
 use ipc_core::{Engine, Time, WaitPolicy};
 
-use super::dispatcher::{After, Dispatcher};
+use super::dispatcher::Dispatcher;
+use super::job::After;
 use super::shared::Shared;
 use crate::api::Turns;
 
@@ -30,8 +31,8 @@ struct Driver {
 
 /// What came of going to sleep.
 enum ParkResult {
-    /// There is nothing to do.
-    Asleep,
+    /// There is nothing to do before this.
+    Asleep(Time),
     /// Something has arrived meanwhile.
     Awake,
     /// There will never be anything to do again.
@@ -51,17 +52,18 @@ impl Driver {
                 yield_now().await;
                 continue;
             }
-            match self.park() {
-                ParkResult::Asleep => {}
+            let due = match self.park() {
+                ParkResult::Asleep(due) => due,
                 ParkResult::Awake => continue,
                 ParkResult::Done => return,
-            }
+            };
             // Nothing was found and the engine is armed: what comes from now on is a new edge.
             if let Some(mut ready) = ready.take() {
                 AsyncFdReadyGuard::clear_ready(&mut ready);
             }
             ::tokio::select! {
                 () = self.shared.nudge.notified() => {}
+                () = until(due) => {}
                 readable = fd.readable() => match readable {
                     Ok(guard) => ready = Some(guard),
                     // The runtime is shutting down.
@@ -120,8 +122,16 @@ impl Driver {
                 return ParkResult::Done;
             }
             state.asleep = state.engine.arm();
-            if state.asleep { ParkResult::Asleep } else { ParkResult::Awake }
+            if state.asleep { ParkResult::Asleep(state.dispatcher.due) } else { ParkResult::Awake }
         })
+    }
+}
+
+/// Waits until then.
+pub(super) async fn until(due: Time) {
+    match due.remaining() {
+        Some(left) => ::tokio::time::sleep(left).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -11,7 +11,7 @@ use ipc_core::{Code, Engine, EngineStats, Error, LinkId, Result, WaitPolicy};
 
 use super::asking::Line;
 use super::driver;
-use super::groups::GroupId;
+use super::groups::{GroupId, To};
 use super::handler::{Binding, Erased, Handlers};
 use super::shared::{Shared, State};
 use crate::api::{Stats, Subscription};
@@ -140,7 +140,12 @@ impl Owner {
 
     /// One of its connections, to send over.
     pub fn line(&self, link: LinkId) -> Line<'_> {
-        Line { shared: self.shared(), link, timeout: self.timeout }
+        Line { shared: self.shared(), to: To::Link(link), timeout: self.timeout }
+    }
+
+    /// The session it has as a client, to send over.
+    pub fn client_line(&self) -> Line<'_> {
+        Line { shared: self.shared(), to: To::Client(self.group), timeout: self.timeout }
     }
 
     fn binding(&self) -> Binding {

@@ -3,11 +3,21 @@
 use ipc_core::{LinkId, ListenerId, Totals};
 
 use super::job::Handler;
+use super::sessions::Sessions;
 use crate::api::{Changes, ErrorCounts, Router};
 
 /// A client or server of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct GroupId(usize);
+
+/// Where messages go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// Over this connection and no other.
+    Link(LinkId),
+    /// Over the session that a client has.
+    Client(GroupId),
+}
 
 /// What belongs to one client or server.
 pub(super) struct Group {
@@ -22,6 +32,8 @@ pub(super) struct Group {
     /// Requests that have failed.
     pub errors: ErrorCounts,
     pub listener: Option<ListenerId>,
+    /// Of a client.
+    pub client: Option<Box<Sessions>>,
     /// It was closed: it takes no handlers any more.
     pub shut: bool,
     /// Connections, open, opening or closing.
@@ -52,6 +64,7 @@ impl Groups {
             ended: Totals::default(),
             errors: ErrorCounts::default(),
             listener: None,
+            client: None,
             shut: false,
             links: 0,
             orphaned: false,
@@ -62,6 +75,16 @@ impl Groups {
     /// Panics when it is gone: only the owner of a group may ask.
     pub fn get(&mut self, id: GroupId) -> &mut Group {
         self.groups[id.0].as_mut().expect("its owner has it still")
+    }
+
+    /// The same where it may be gone.
+    pub fn find(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.get_mut(id.0)?.as_mut()
+    }
+
+    /// All clients.
+    pub fn clients(&mut self) -> impl Iterator<Item = &mut Sessions> {
+        self.groups.iter_mut().flatten().filter_map(|group| group.client.as_deref_mut())
     }
 
     /// The one of a connection.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use ::tokio::sync::Notify;
 use ipc_core::{LinkId, Message, Peer, RemoteError};
@@ -77,4 +77,15 @@ impl Cancelled {
             set.await;
         }
     }
+}
+
+/// What is to be done when the lock has been released.
+#[derive(Default)]
+pub(super) struct After {
+    pub requests: Vec<Job>,
+    pub events: Vec<LinkId>,
+    pub wakers: Vec<Waker>,
+    pub cancelled: Vec<Cancelled>,
+    /// Handlers that are called no more, and may hold handles.
+    pub discarded: Vec<Handler>,
 }

@@ -8,6 +8,7 @@ use ipc_core::{Code, Engine, Error, LinkId, Result};
 use super::client::Client;
 use super::groups::GroupId;
 use super::server::Server;
+use super::sessions::ClientState;
 use super::shared::{Shared, State};
 use super::waits::Topic;
 
@@ -25,7 +26,8 @@ impl Client {
     /// # }
     /// ```
     pub async fn ping(&self) -> Result<Duration> {
-        self.owner().shared().ping(self.link()).await
+        let link = self.with(|client| client.present())?;
+        self.owner().shared().ping(link).await
     }
 
     /// Whether what was sent lies unread at the server for longer than
@@ -41,10 +43,13 @@ impl Client {
     /// # }
     /// ```
     pub fn is_unresponsive(&self) -> bool {
-        self.owner().shared().with(|state| state.engine.is_unresponsive(self.link()))
+        let group = self.owner().group;
+        self.owner().shared().with(|state| {
+            state.client(group).session().is_some_and(|link| state.engine.is_unresponsive(link))
+        })
     }
 
-    /// Waits until the server is unresponsive. Returns `false` if the connection is over instead.
+    /// Waits until the server is unresponsive. Returns `false` if the client is closed instead.
     ///
     /// ```
     /// # use ringpost::tokio::Client;
@@ -56,36 +61,42 @@ impl Client {
     /// # }
     /// ```
     pub async fn unresponsive(&self) -> bool {
-        self.owner().shared().until_so(self.link(), Engine::is_unresponsive).await
+        self.until_so(Engine::is_unresponsive).await
     }
 
-    /// Waits until the server is not unresponsive. Returns `false` if the connection is over
-    /// instead. See [`Self::unresponsive`].
+    /// Waits until there is a server that is not unresponsive. Returns `false` if the client is
+    /// closed instead. See [`Self::unresponsive`].
     pub async fn responsive(&self) -> bool {
-        let is_so = |engine: &Engine, link| !engine.is_unresponsive(link);
-        self.owner().shared().until_so(self.link(), is_so).await
+        self.until_so(|engine, link| !engine.is_unresponsive(link)).await
     }
 
-    /// Waits until the server is about to leave: from then on new requests fail with
-    /// [`Code::Closed`](crate::Code::Closed), and the connection is closed once nothing is in
-    /// flight. Returns `false` if the connection is over instead.
+    /// Waits until the server is about to leave: what is in flight has its outcome there, and all
+    /// else goes to the next session. A client with one session fails new requests with
+    /// [`Code::Closed`](crate::Code::Closed) from then on. Returns `false` if the client is closed
+    /// instead.
     ///
     /// ```
     /// # use ringpost::tokio::Client;
-    /// # use ringpost::{ClientConfig, Result};
-    /// # async fn example(mut client: Client) -> Result<()> {
+    /// # async fn example(client: &Client) {
     /// if client.leaving().await {
-    ///     // Requests that are in flight are still answered on the old one.
-    ///     client = Client::connect("demo", &ClientConfig::new()).await?;
+    ///     println!("process {} is about to leave", client.peer().pid);
     /// }
-    /// # Ok(())
     /// # }
     /// ```
     pub async fn leaving(&self) -> bool {
-        self.owner().shared().until_so(self.link(), Engine::is_peer_leaving).await
+        let (_, before) = self.with(|client| client.leaving());
+        let group = self.owner().group;
+        let found = self.owner().shared().until(Topic::Group(group), |state| {
+            let client = state.client(group);
+            let (is_leaving, leaves) = client.leaving();
+            let is_over = client.state() == ClientState::Closed || state.over;
+            (is_leaving || leaves > before || is_over).then_some(is_leaving || leaves > before)
+        });
+        found.await
     }
 
-    /// Whether the server is about to leave; see [`Self::leaving`].
+    /// Whether the server is about to leave, or has left and there is no other yet; see
+    /// [`Self::leaving`].
     ///
     /// ```
     /// # use ringpost::tokio::Client;
@@ -94,10 +105,10 @@ impl Client {
     /// # }
     /// ```
     pub fn is_leaving(&self) -> bool {
-        self.owner().shared().with(|state| state.engine.is_peer_leaving(self.link()))
+        self.with(|client| client.leaving().0)
     }
 
-    /// Closes the connection once all that is in flight in either direction has ended, or after
+    /// Closes it once all that is in flight in either direction has ended, or after
     /// `drain`. New requests of either side fail with [`Code::Closed`](crate::Code::Closed)
     /// meanwhile.
     ///
@@ -109,8 +120,14 @@ impl Client {
     /// # }
     /// ```
     pub async fn close_gracefully(&self, drain: Duration) {
-        let (link, group) = (self.link(), self.owner().group);
+        let group = self.owner().group;
         let leave = |state: &mut State| {
+            let client = state.client(group);
+            let (session, current) = (client.drain(), client.current());
+            let Some(link) = session else {
+                state.end_client(group);
+                return current.into_iter().for_each(|link| state.close(link));
+            };
             let is_announced = state.engine.leave(link);
             state.engine.quiesce(link);
             if !is_announced {
@@ -118,6 +135,20 @@ impl Client {
             }
         };
         self.owner().shared().close_gracefully(group, drain, leave).await;
+    }
+
+    /// Waits until something is so of a session. Returns `false` if the client is closed instead.
+    async fn until_so(&self, is_so: impl Fn(&Engine, LinkId) -> bool) -> bool {
+        let group = self.owner().group;
+        let found = self.owner().shared().until(Topic::Group(group), |state| {
+            let client = state.client(group);
+            if client.state() == ClientState::Closed || state.over {
+                return Some(false);
+            }
+            let link = state.client(group).session()?;
+            is_so(&state.engine, link).then_some(true)
+        });
+        found.await
     }
 }
 
@@ -185,21 +216,6 @@ impl Shared {
                 _ => None,
             });
         answered.await
-    }
-
-    /// Waits until something is so of a link. Returns `false` if it is over instead.
-    async fn until_so(
-        self: &Arc<Self>,
-        link: LinkId,
-        is_so: impl Fn(&Engine, LinkId) -> bool,
-    ) -> bool {
-        let found = self.until(Topic::Link(link), |state| {
-            if state.over || !state.engine.is_open(link) {
-                return Some(false);
-            }
-            is_so(&state.engine, link).then_some(true)
-        });
-        found.await
     }
 
     /// Lets `leave` begin, and closes what is left of a client or server after `drain`.

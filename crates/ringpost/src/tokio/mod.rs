@@ -43,11 +43,15 @@
 //! messages** of a connection are handled one after the other, in the order in which they came; a
 //! handler that is slow lets them wait, some in private memory, then in the ring, then at the peer.
 //!
+//! A [`Client`] outlives its sessions: when its server goes away it waits for the next one of that
+//! name, and so does what it is asked meanwhile. A [`Pool`] holds several.
+//!
 //! A client or server is closed when the last of its handles is dropped. A handler that holds a
 //! handle of its own client or server keeps it open until it is closed; [`Request::notify`] and
 //! [`Request::request`] reach the peer without one.
 
 mod asking;
+mod away;
 mod call;
 mod client;
 mod common;
@@ -57,13 +61,19 @@ mod engine;
 mod events;
 mod groups;
 mod handler;
+mod host;
+mod in_flight;
 mod job;
+mod lasting;
+mod line;
 mod liveness;
+mod pool;
 mod request;
 mod requester;
 mod server;
 #[cfg(feature = "typed")]
 mod serving;
+mod sessions;
 mod shared;
 mod spans;
 mod stream;
@@ -76,11 +86,13 @@ pub use call::Call;
 pub use client::Client;
 pub use engine::SharedEngine;
 pub use handler::Handlers;
+pub use pool::{Lease, Pool, PoolConfig, PoolServerStats, PoolStats};
 pub use request::{Cancellation, Request};
 pub use requester::{Connection, Requester};
 pub use server::Server;
 #[cfg(feature = "typed")]
 pub use serving::StreamError;
+pub use sessions::{ClientChange, ClientState, ClientStats};
 pub use stream::Streaming;
 #[cfg(feature = "typed")]
 pub use typed_stream::{ItemSender, Items};

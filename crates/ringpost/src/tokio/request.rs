@@ -7,6 +7,7 @@ use ipc_core::{Draft, LinkId, Message, Peer, RemoteError, Result, Sent};
 
 use super::asking::Line;
 use super::call::Call;
+use super::groups::To;
 use super::job::{Cancelled, Job};
 use super::shared::Shared;
 use super::stream::Streaming;
@@ -40,7 +41,7 @@ impl Request {
     pub(super) fn new(job: Job, shared: Arc<Shared>, timeout: Duration) -> Self {
         let Job { payload, message, link, peer, cancelled, .. } = job;
         let stream = message.window.map(|_| {
-            let key = FlowKey::served(link, message.id);
+            let key = FlowKey::Served(link, message.id);
             let draft = item_draft(&Draft::reply(&message, message.codec), key);
             Streaming::new(Arc::clone(&shared), key, draft)
         });
@@ -49,7 +50,8 @@ impl Request {
     }
 
     fn line(&self) -> Line<'_> {
-        Line { shared: &self.cancellation.shared, link: self.link, timeout: self.timeout }
+        let (shared, to) = (&self.cancellation.shared, To::Link(self.link));
+        Line { shared, to, timeout: self.timeout }
     }
 
     /// How long the caller will go on waiting; `None`: without end.
@@ -66,6 +68,36 @@ impl Request {
     /// ```
     pub fn remaining(&self) -> Option<Duration> {
         self.message.deadline.remaining()
+    }
+
+    /// Whether the caller has sent this request before, on a session that was lost: a handler of
+    /// this or another process may have worked on it.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # fn example(request: &Request) {
+    /// if request.replayed() {
+    ///     println!("looks up whether it was done already");
+    /// }
+    /// # }
+    /// ```
+    pub fn replayed(&self) -> bool {
+        self.message.replayed.is_some()
+    }
+
+    /// Of a stream that was sent before, how many items the caller has received on sessions that
+    /// were lost: they are not sent again. 0 of any other.
+    ///
+    /// ```
+    /// # use ringpost::tokio::Request;
+    /// # fn example(request: &Request, lines: &[String]) {
+    /// for line in lines.iter().skip(request.items_taken() as usize) {
+    ///     println!("sends {line}");
+    /// }
+    /// # }
+    /// ```
+    pub fn items_taken(&self) -> u64 {
+        self.message.replayed.unwrap_or(0)
     }
 
     /// The options of a request that is made to answer this one: it has no more time than this has

@@ -9,9 +9,10 @@ use ::tokio::runtime::Handle;
 use ::tokio::sync::Notify;
 use ipc_core::{Code, Engine, Error, LinkId, Result, Time, WaitPolicy};
 
-use super::dispatcher::{After, Dispatcher};
+use super::dispatcher::Dispatcher;
 use super::groups::GroupId;
-use super::job::{Handler, Job};
+use super::job::{After, Handler, Job};
+use super::sessions::Sessions;
 use super::waits::Topic;
 use crate::api::{FlowKey, Subscription, Turns};
 
@@ -43,6 +44,11 @@ impl State {
         self.shut && self.engine.links().is_empty()
     }
 
+    /// The sessions of a client that has a handle.
+    pub fn client(&mut self, group: GroupId) -> &mut Sessions {
+        self.dispatcher.groups.get(group).client.as_mut().expect("it is a client's")
+    }
+
     pub fn close(&mut self, link: LinkId) {
         self.engine.close(link, &mut self.dispatcher);
         self.dispatcher.hang_up(link);
@@ -55,9 +61,19 @@ impl State {
         }
     }
 
+    /// A client gets no further session: what waits for one ends.
+    pub fn end_client(&mut self, group: GroupId) {
+        if let Some(client) = &mut self.dispatcher.groups.get(group).client {
+            client.close(None);
+            self.dispatcher.fail_waiting(group);
+            self.dispatcher.wake(Topic::Group(group));
+        }
+    }
+
     /// Closes a client or server. Returns its handlers, to be dropped without the lock.
     pub fn shut_group(&mut self, group: GroupId) -> Vec<Handler> {
         self.close_listener(group);
+        self.end_client(group);
         for link in self.dispatcher.groups.links(group) {
             self.close(link);
         }
@@ -96,10 +112,13 @@ impl Shared {
         let State { engine, dispatcher, asleep, .. } = &mut *state;
         dispatcher.send_refusals(engine);
         dispatcher.depart(engine);
+        if !dispatcher.changed.is_empty() || dispatcher.due != Time::NEVER {
+            dispatcher.go_on(engine);
+        }
         engine.flush();
         std::mem::swap(&mut dispatcher.after, after);
         // A hot link has to be polled: its peer does not ring any more.
-        let nudge = *asleep && engine.is_hot();
+        let nudge = *asleep && (engine.is_hot() || std::mem::take(&mut dispatcher.hurries));
         *asleep &= !nudge;
         drop(state);
         if nudge {
@@ -282,7 +301,7 @@ impl Drop for Wait<'_> {
 async fn serve(shared: Arc<Shared>, job: Job) {
     let (link, message) = (job.link, job.message);
     if job.cancelled.is_set() {
-        let key = FlowKey::served(link, message.id);
+        let key = FlowKey::Served(link, message.id);
         return drop(shared.with(|state| state.dispatcher.flows.forget(key)));
     }
     if let Some(outcome) = job.run().await {

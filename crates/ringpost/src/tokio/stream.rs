@@ -19,7 +19,8 @@ use crate::api::{FlowKey, Item, Reading, Reply};
 /// other side waits.
 ///
 /// At the caller the items end with the reply, which [`Self::reply`] returns, or with an error, and
-/// dropping this cancels the request. At the handler they end when the caller calls
+/// dropping this cancels the request. A resumable one goes on over the next session when its own is
+/// lost, and until then waits. At the handler they end when the caller calls
 /// [`Self::finish`]; the items sent there end with the handler's answer.
 ///
 /// ```
@@ -44,11 +45,19 @@ pub struct Streaming {
     key: FlowKey,
     /// What the frames of our items say.
     draft: Draft,
+    /// What is in use as long as this is there.
+    held: Option<Box<dyn Send + Sync>>,
 }
 
 impl Streaming {
     pub(super) fn new(shared: Arc<Shared>, key: FlowKey, draft: Draft) -> Self {
-        Self { shared, key, draft }
+        Self { shared, key, draft, held: None }
+    }
+
+    /// Drops this together with itself.
+    pub(super) fn holding(mut self, held: impl Send + Sync + 'static) -> Self {
+        self.held = Some(Box::new(held));
+        self
     }
 
     /// Its items are values, whatever the request was encoded as.
@@ -111,10 +120,14 @@ impl Streaming {
     /// # }
     /// ```
     pub fn finish(&self) {
-        if self.key.ours {
-            let FlowKey { link, id, .. } = self.key;
-            self.shared.with(|state| state.engine.end_items(link, self.draft.lane, id));
-        }
+        let FlowKey::Ours(id) = self.key else { return };
+        self.shared.with(|State { engine, dispatcher, .. }| {
+            let Some(flow) = dispatcher.flows.get(self.key) else { return };
+            flow.with.is_finished = true;
+            if let Some(link) = flow.with.link {
+                engine.end_items(link, self.draft.lane, id);
+            }
+        });
     }
 
     /// Waits for the reply, and drops the items that still come before it. At the handler, waits
@@ -150,12 +163,15 @@ impl Streaming {
     /// # }
     /// ```
     pub fn is_open(&self) -> bool {
-        let FlowKey { link, id, .. } = self.key;
-        self.shared.with(|state| state.engine.credit(link, self.key.sent(), id).is_some())
+        self.shared.with(|State { engine, dispatcher, .. }| {
+            let Some(flow) = dispatcher.flows.get(self.key) else { return false };
+            let credit = |link| engine.credit(link, self.key.sent(), self.key.id()).is_some();
+            // One that waits for a session is open.
+            flow.with.link.is_none_or(credit)
+        })
     }
 
     fn poll_item(&self, context: &Context<'_>) -> Poll<Option<Result<Item>>> {
-        let FlowKey { link, id, .. } = self.key;
         // Cloned and dropped without the lock, because wakers may run code of the application.
         let waker = context.waker().clone();
         let (found, displaced) = self.shared.with(|State { engine, dispatcher, .. }| {
@@ -163,9 +179,14 @@ impl Streaming {
                 return (Poll::Ready(None), Some(waker));
             };
             let found = match flow.read() {
-                Reading::Nothing => return (Poll::Pending, flow.waiting.reader.replace(waker)),
+                Reading::Nothing => return (Poll::Pending, flow.with.reader.replace(waker)),
                 Reading::Item(item) => {
-                    engine.consumed(link, self.key.taken(), id, item_cost(item.payload.len()));
+                    if flow.with.stale > 0 {
+                        flow.with.stale -= 1;
+                    } else if let Some(link) = flow.with.link {
+                        let (id, cost) = (self.key.id(), item_cost(item.payload.len()));
+                        engine.consumed(link, self.key.taken(), id, cost);
+                    }
                     Some(Ok(item))
                 }
                 Reading::Failed(error) => Some(Err(error)),
@@ -178,28 +199,35 @@ impl Streaming {
     }
 
     fn poll_room(&self, context: &Context<'_>) -> Poll<Result<()>> {
-        let FlowKey { link, id, .. } = self.key;
         let waker = context.waker().clone();
         let (found, displaced) = self.shared.with(|State { engine, dispatcher, .. }| {
-            let found = match engine.credit(link, self.key.sent(), id) {
-                None => Err(over()),
-                // What the ring has no room for is not put on top of what waits for it already.
-                Some(credit) if credit > 0 && !engine.want_drain(link, self.draft.lane) => Ok(()),
-                Some(_) => {
-                    let writer =
-                        dispatcher.flows.get(self.key).map(|flow| &mut flow.waiting.writer);
-                    return (Poll::Pending, writer.and_then(|writer| writer.replace(waker)));
-                }
+            let Some(flow) = dispatcher.flows.get(self.key) else {
+                return (Poll::Ready(Err(over())), Some(waker));
             };
-            (Poll::Ready(found), Some(waker))
+            let credit = flow.with.link.map(|link| {
+                let credit = engine.credit(link, self.key.sent(), self.key.id());
+                // What the ring has no room for is not put on top of what waits for it already.
+                credit.map(|credit| credit > 0 && !engine.want_drain(link, self.draft.lane))
+            });
+            match credit {
+                Some(None) => (Poll::Ready(Err(over())), Some(waker)),
+                Some(Some(true)) => (Poll::Ready(Ok(())), Some(waker)),
+                Some(Some(false)) | None => (Poll::Pending, flow.with.writer.replace(waker)),
+            }
         });
         drop(displaced);
         found
     }
 
     fn send_now(&self, payload: &[u8]) -> Result<()> {
-        let sent =
-            self.shared.with(|state| state.engine.send(self.key.link, &self.draft, payload))?;
+        let sent = self.shared.with(|State { engine, dispatcher, .. }| {
+            let flow = dispatcher.flows.get(self.key).ok_or_else(over)?;
+            match flow.with.link {
+                Some(link) => engine.send(link, &self.draft, payload),
+                // It shares the fate of those before it: items are not sent again.
+                None => Ok(Sent::Queued),
+            }
+        })?;
         if sent == Sent::Unwanted { Err(over()) } else { Ok(()) }
     }
 }
@@ -240,12 +268,9 @@ impl Sink<Vec<u8>> for Streaming {
 
 impl Drop for Streaming {
     fn drop(&mut self) {
-        let FlowKey { link, ours, id } = self.key;
-        let forgotten = self.shared.with(|state| {
-            if ours && state.engine.cancel(link, id) {
-                state.dispatcher.forget(id);
-            }
-            state.dispatcher.flows.forget(self.key)
+        let forgotten = self.shared.with(|State { engine, dispatcher, .. }| {
+            let given_up = self.key.is_ours().then(|| dispatcher.give_up(engine, self.key.id()));
+            (given_up, dispatcher.flows.forget(self.key))
         });
         drop(forgotten);
     }

@@ -165,7 +165,7 @@ fn one_way_messages_before_a_farewell_are_handled() {
             }
         });
         let server = Server::bind("demo", &ServerConfig::from(&meeting.options)).await.unwrap();
-        let config = ClientConfig::from(&meeting.options);
+        let config = ClientConfig::from(&meeting.options).reconnect(false);
         let client = Client::connect_with("demo", &config, handlers).await.unwrap();
         let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
         for len in 0..500 {

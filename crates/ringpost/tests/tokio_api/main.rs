@@ -3,7 +3,9 @@
 mod counters;
 mod endings;
 mod flow;
+mod lasting;
 mod leaving;
+mod pool;
 mod requests;
 mod streams;
 #[path = "../../../ipc-core/tests/two_processes/mod.rs"]
@@ -93,7 +95,7 @@ async fn serve(options: &Options, wait_policy: WaitPolicy) {
             }
             Ok(Reply::default())
         });
-    let handlers = streams::handlers(handlers);
+    let handlers = lasting::handlers(options, streams::handlers(handlers));
     let server =
         Server::bind_with("demo", &ServerConfig::from(options).wait_policy(wait_policy), handlers)
             .await
@@ -137,7 +139,8 @@ fn bounded<T>(runtime: &Runtime, test: impl Future<Output = T>) -> T {
 async fn connect(options: &Options) -> Client {
     let since = Instant::now();
     loop {
-        match Client::connect("demo", &ClientConfig::from(options)).await {
+        // One session, so that its end is the end of the client; `lasting` is about more.
+        match Client::connect("demo", &ClientConfig::from(options).reconnect(false)).await {
             Ok(client) => return client,
             Err(error) if error.code() == Code::NoServer && since.elapsed() < WAIT_POLICY => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
