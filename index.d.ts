@@ -1637,7 +1637,8 @@ export declare function configure(options: WaitingOptions): void
  * What can fail besides mistakes in the call itself. For a request, the code says whether the
  * peer's handler may have run:
  *
- * - It has not, and the same call may succeed later: `ERR_FULL`, `ERR_TOO_MANY_PENDING`, and
+ * - It has not, and the same call may succeed later: `ERR_FULL`, `ERR_TOO_MANY_PENDING`,
+ *   `ERR_NO_SERVER` (the server of a {@link Client} is away, and the call cannot wait for it), and
  *   `ERR_UNKNOWN_METHOD` once the peer has a handler.
  * - It has not, and the same call will fail again: `ERR_TOO_LARGE`, `ERR_TOO_MANY_NAMES`,
  * `ERR_WOULD_DEADLOCK`, `ERR_INVALID_ARGUMENT` (called as a stream but is none or the reverse; or
