@@ -6,9 +6,12 @@ import { Connection, type Front, type Holder } from '../connection/connection.js
 import { Endpoint, ownEvents } from '../connection/endpoint.js'
 import { Handlers } from '../connection/handlers.js'
 import { makePeer } from '../connection/peer.js'
+import { encodeWith } from '../values/codec.js'
+import { asEvent } from '../values/contract.js'
 import { Deferred } from '../values/deferred.js'
 import { IpcError } from '../values/errors.js'
-import { LANES, waitOptions, type ClientSettings } from '../values/options.js'
+import { LANES, NO_OPTIONS, notifyOptions, waitOptions } from '../values/options.js'
+import type { ClientSettings } from '../values/options.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away } from './away.js'
 import { Dialer, type Outcomes } from './dialer.js'
@@ -262,8 +265,12 @@ export class Client
     options?: api.NotifyOptions,
   ): boolean {
     const { session } = this
-    if (session !== undefined) return session.notify(event, payload, options)
-    return this.#sender.notify(event, payload, options)
+    if (session === undefined) return this.#sender.notify(event, payload, options)
+    // As a session does it, one call earlier: few things are done as often.
+    const contract = asEvent(event)
+    const { lane, traceparent } = options === undefined ? NO_OPTIONS : notifyOptions(options)
+    const encoded = encodeWith(contract.codec, payload, 'payload')
+    return session.sends.notify(contract, encoded, lane, traceparent)
   }
 
   send<Payload>(
@@ -271,11 +278,11 @@ export class Client
     payload?: Payload,
     options?: api.NotifyOptions,
   ): Promise<void> {
-    return this.#sender.send(event, payload, options)
+    return (this.session ?? this.#sender).send(event, payload, options)
   }
 
   drained(options?: api.WaitOptions): Promise<void> {
-    return this.#sender.drained(options)
+    return (this.session ?? this.#sender).drained(options)
   }
 
   /** The session, for what cannot wait for another. */
