@@ -195,6 +195,7 @@ test('waiting while away ends with a timeout, a signal, and the client', async (
   controller.abort(new Error('enough'))
   await t.throwsAsync(aborted, { message: 'enough' })
   await t.throwsAsync(stopped.result, { message: 'enough' })
+  await t.throwsAsync(cancelled.ready({ signal }), { message: 'enough' })
   cancelled.cancel()
   await t.throwsAsync(cancelled.result, { code: 'ERR_CANCELLED' })
   const closed = client.request('echo')

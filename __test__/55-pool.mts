@@ -197,6 +197,9 @@ test('a pool that is closed while its servers are away keeps no process alive', 
 test('names and options are checked', (t) => {
   t.throws(() => createPool([]), { instanceOf: RangeError, code: 'ERR_INVALID_ARGUMENT' })
   t.throws(() => createPool('any', { min: 3, max: 2 }), { instanceOf: RangeError })
+  for (const ignored of [{ handlers: () => {} }, { connectTimeoutMs: 1 }]) {
+    t.throws(() => createPool('any', ignored as PoolOptions), { instanceOf: TypeError })
+  }
   t.throws(() => createPool('any', { maxx: 2 } as PoolOptions), {
     instanceOf: TypeError,
     message: /did you mean 'max'/,

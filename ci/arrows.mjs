@@ -79,8 +79,8 @@ const TS_ROOMS = {
     ['pool-server', 'pool-times', 'lease'],
     ['client'],
     ['dialer', 'sender'],
-    ['lasting-stream', 'waiting-events'],
-    ['lasting-request'],
+    ['lasting-request', 'lasting-stream', 'waiting-events'],
+    ['lasting'],
     ['away'],
   ],
   connection: [

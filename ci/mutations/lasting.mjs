@@ -45,9 +45,9 @@ export const LASTING = [
   },
   {
     what: 'lasting: a request that is asked again starts with all of its time',
-    file: 'ts/client/lasting-request.ts',
-    from: 'Math.max(Math.ceil(this.#endsAt - this.#home.now()), 1)',
-    to: 'this.#terms.timeoutMs',
+    file: 'ts/client/lasting.ts',
+    from: 'timeoutMs: Math.max(leftMs, 1)',
+    to: 'timeoutMs: leftMs > 1e12 ? leftMs : this.#terms.timeoutMs',
     by: '54-reconnect',
   },
   {
@@ -60,8 +60,8 @@ export const LASTING = [
   {
     what: 'lasting: a client that was closed away connects again',
     file: 'ts/client/client.ts',
-    from: '      this.#dialer.stop()\n      this.#end =',
-    to: '      this.#end =',
+    from: '      this.#dialer.stop()\n      this.session = undefined',
+    to: '      this.session = undefined',
     by: '54-reconnect',
   },
   {

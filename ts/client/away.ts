@@ -1,5 +1,6 @@
 // What waits while there is no session, in the order in which it was asked for.
 
+import type * as api from '../../index.js'
 import { IpcError } from '../values/errors.js'
 import { onAbort } from '../values/signals.js'
 import type { Alarm } from '../runtime/alarms.js'
@@ -47,15 +48,17 @@ export class Away {
   }
 
   /** Throws if there is no room for so many bytes more. */
-  check(bytes: number): void {
+  #check(bytes: number): void {
     if (this.#bytes + bytes <= this.#bytesMax) return
     const message = `the server is away, and ${this.#bytes} bytes wait for it already`
     throw new IpcError('ERR_FULL', message)
   }
 
-  /** Lets something wait, and keeps the process alive until it has its outcome. */
+  /** Lets something wait, and keeps the process alive until it has its outcome. Throws if it may
+   * not wait, or not any more. */
   add(waiting: Waiting, { signals, timeoutMs, what }: Limits): void {
-    this.check(waiting.bytes)
+    this.#check(waiting.bytes)
+    for (const signal of signals) signal.throwIfAborted()
     const { alarms } = this.#runtime
     const giveUp = (reason: unknown) => {
       if (this.take(waiting)) waiting.fail(reason)
@@ -70,6 +73,14 @@ export class Away {
     })
     this.#bytes += waiting.bytes
     this.#runtime.hold(1)
+  }
+
+  /** The next session there is. */
+  session({ signal, timeoutMs = Infinity }: api.WaitOptions): Promise<Connection> {
+    const signals = signal === undefined ? [] : [signal]
+    return new Promise((start, fail) => {
+      this.add({ bytes: 0, start, fail }, { signals, timeoutMs, what: 'session' })
+    })
   }
 
   /** It waits no longer. Returns whether it did. */

@@ -15,7 +15,7 @@ import type { ClientSettings } from '../values/options.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away } from './away.js'
 import { Dialer, type Outcomes } from './dialer.js'
-import type { Home } from './lasting-request.js'
+import type { Home } from './lasting.js'
 import { isIdempotent, Sender } from './sender.js'
 
 export class Client
@@ -156,9 +156,19 @@ export class Client
 
   #finish(reason: IpcError | null, end: IpcError | undefined): void {
     if (this.#end !== undefined) return
-    this.#end = end ?? new IpcError('ERR_CLOSED', 'the client is closed')
+    this.#stop(end ?? isClosed())
+    this.#closed(reason)
+  }
+
+  /** There will be no further session. */
+  #stop(end: IpcError): void {
+    this.#end = end
     this.#updateReference()
-    this.#away?.fail(this.#end)
+    this.#away?.fail(end)
+  }
+
+  /** The last session is over, too. */
+  #closed(reason: IpcError | null): void {
     this.over()
     this.#ended.resolve(reason)
     this.announce('close', reason)
@@ -226,7 +236,7 @@ export class Client
   checkWaits(): void {
     if (this.#end !== undefined) throw this.#end
     if (this.#settings.whileAway === 'wait') return
-    throw new IpcError('ERR_NO_SERVER', 'the server is away, and the client is reconnecting')
+    throw isAway()
   }
 
   // ---- requests, streams and events ----
@@ -288,8 +298,7 @@ export class Client
   /** The session, for what cannot wait for another. */
   #present(): Connection {
     if (this.session !== undefined) return this.session
-    if (this.#end !== undefined) throw this.#end
-    throw new IpcError('ERR_NO_SERVER', 'the server is away, and the client is reconnecting')
+    throw this.#end ?? isAway()
   }
 
   async ping(options?: api.WaitOptions): Promise<number> {
@@ -311,23 +320,14 @@ export class Client
   async close(): Promise<void> {
     if (this.#end === undefined) {
       this.#dialer.stop()
-      this.#end = new IpcError('ERR_CLOSED', 'the client is closed')
-      this.#opened.reject(this.#end)
       this.session = undefined
-      this.#away?.fail(this.#end)
-      const sessions = [...this.#sessions]
-      this.#closing(Promise.all(sessions.map((session) => session.close())))
+      const end = isClosed()
+      this.#stop(end)
+      this.#opened.reject(end)
+      const closed = [...this.#sessions].map((session) => session.close())
+      void Promise.all(closed).then(() => this.#closed(null))
     }
     await this.closed
-  }
-
-  #closing(closed: Promise<unknown>): void {
-    this.#updateReference()
-    void closed.then(() => {
-      this.over()
-      this.#ended.resolve(null)
-      this.announce('close', null)
-    })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -361,6 +361,14 @@ export class Client
   protected override guard(work: () => void): void {
     this.#runtime.delivery.guard(work)
   }
+}
+
+function isAway(): IpcError {
+  return new IpcError('ERR_NO_SERVER', 'the server is away, and the client is reconnecting')
+}
+
+function isClosed(): IpcError {
+  return new IpcError('ERR_CLOSED', 'the client is closed')
 }
 
 const OWN = ownEvents<api.ClientEvents>({

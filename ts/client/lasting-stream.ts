@@ -6,23 +6,17 @@ import { ClientStream } from '../connection/client-stream.js'
 import type { Connection } from '../connection/connection.js'
 import { STREAM, tooMany, type ItemReader } from '../connection/flow.js'
 import { Deferred } from '../values/deferred.js'
-import { encodeToKeep } from '../values/codec.js'
 import type { StreamContract } from '../values/contract.js'
 import { IpcError, isLoss } from '../values/errors.js'
-import { inherit, type Inherited } from '../connection/caller.js'
 import { checkFunction, handleOptions, waitOptions } from '../values/options.js'
-import type { Waiting } from './away.js'
-import type { Home } from './lasting-request.js'
+import { Lasting, type Home } from './lasting.js'
 
-export class LastingStream implements api.ClientStream, AsyncIterableIterator<any>, Waiting {
-  readonly bytes: number
+export class LastingStream
+  extends Lasting<StreamContract>
+  implements api.ClientStream, AsyncIterableIterator<any>
+{
   readonly result: Promise<any>
-  readonly #home: Home
-  readonly #contract: StreamContract
-  readonly #payload: Uint8Array
   readonly #options: api.StreamCallOptions
-  readonly #terms: Inherited
-  readonly #endsAt: number
   #resolve!: (value: unknown) => void
   #reject!: (reason: unknown) => void
   /** On the session there is. */
@@ -31,7 +25,6 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
   readonly #readers: ItemReader[] = []
   /** Items that have come on sessions that are over. */
   #taken = 0
-  #wasSent = false
   /** Written before there was a session. */
   #early: { item: unknown } | undefined
   #hasEnded = false
@@ -46,49 +39,29 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
     params: unknown,
     options: api.StreamCallOptions,
   ) {
-    this.#home = home
-    this.#contract = contract
+    super(home, contract, params, options, Infinity)
     this.#options = options
-    this.#terms = inherit(options, Infinity)
-    this.#payload = encodeToKeep(contract.codec, params, 'params')
-    this.bytes = this.#payload.length
-    this.#endsAt = home.now() + this.#terms.timeoutMs
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
     // A program that reads the items gets a failure there, and need not handle it here.
     this.result.catch(() => {})
-    this.#ask()
+    this.begin()
   }
 
   // ---- sessions ----
 
-  #ask(): void {
-    const session = this.#home.next()
-    if (session !== undefined) return this.start(session)
-    this.#home.checkWaits()
-    const what = `answer to "${this.#contract.name}"`
-    const { signals } = this.#terms
-    this.#home.away.add(this, { signals, timeoutMs: this.#leftMs(), what })
-  }
-
   start(session: Connection): void {
-    const terms = { ...this.#terms, timeoutMs: this.#leftMs() }
     const { lane, windowBytes } = this.#options
-    const replayed = this.#wasSent ? this.#taken : undefined
+    const options = { lane, windowBytes, replayed: this.wasSent ? this.#taken : undefined }
     let stream: ClientStream
     try {
-      stream = session.streamEncoded(
-        this.#contract,
-        this.#payload,
-        { lane, windowBytes, replayed },
-        terms,
-      )
+      stream = session.streamEncoded(this.contract, this.payload, options, this.terms)
     } catch (error) {
       return this.fail(error)
     }
-    this.#wasSent = true
+    this.wasSent = true
     this.#current = stream
     this.#readers.push(stream.reader)
     stream.result.then(
@@ -118,24 +91,16 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
   }
 
   #failed(stream: ClientStream, error: unknown): void {
-    if (this.#contract.options.resumable !== true || !isLoss(error)) return this.fail(error)
+    if (this.contract.options.resumable !== true || !isLoss(error)) return this.fail(error)
     this.#current = undefined
     this.#taken += stream.reader.count
-    try {
-      this.#ask()
-    } catch (refusal) {
-      this.fail(refusal)
-    }
+    this.beginAgain()
   }
 
   fail(reason: unknown): void {
     this.#isOver = true
     this.#reject(reason)
     this.#next.reject(reason)
-  }
-
-  #leftMs(): number {
-    return Math.max(Math.ceil(this.#endsAt - this.#home.now()), 1)
   }
 
   /** The reader whose turn it is. */
@@ -146,7 +111,7 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
 
   /** Whether a reader has failed because its session was lost, so that the next goes on. */
   async #goesOn(reader: ItemReader, error: unknown): Promise<boolean> {
-    if (this.#contract.options.resumable !== true || !isLoss(error)) return false
+    if (this.contract.options.resumable !== true || !isLoss(error)) return false
     // What the loss means for the stream is decided where its result is.
     if (this.#readers.length === 1) await this.#next.promise
     if (this.#readers[0] === reader) this.#readers.shift()
@@ -200,16 +165,8 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
 
   async ready(options?: api.WaitOptions): Promise<void> {
     const checked = waitOptions(options)
-    if (this.#current === undefined) await this.#bound(checked)
+    if (this.#current === undefined) await this.home.away.session(checked)
     return this.#current?.ready(options)
-  }
-
-  #bound({ signal, timeoutMs = Infinity }: api.WaitOptions): Promise<void> {
-    const signals = signal === undefined ? [] : [signal]
-    return new Promise((resolve, reject) => {
-      const waiting = { bytes: 0, start: () => resolve(), fail: reject }
-      this.#home.away.add(waiting, { signals, timeoutMs, what: 'session' })
-    })
   }
 
   end(): void {
@@ -219,7 +176,7 @@ export class LastingStream implements api.ClientStream, AsyncIterableIterator<an
 
   cancel(reason?: unknown): void {
     if (this.#current !== undefined) return this.#current.cancel(reason)
-    if (this.#home.away.take(this)) {
+    if (this.home.away.take(this)) {
       this.fail(reason ?? new IpcError('ERR_CANCELLED', 'the stream was cancelled here'))
     }
   }

@@ -77,6 +77,7 @@ export class PoolServer {
   readonly #dialing = new Set<Client>()
   /** The last attempt has come to a connection that is not lost. */
   #isUp = true
+
   constructor(runtime: Runtime, name: string, settings: PoolSettings, outcomes: Outcomes) {
     this.#runtime = runtime
     this.#name = name

@@ -10,7 +10,7 @@ import type { Alarm } from '../runtime/alarms.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away, type Waiting } from './away.js'
 import { Lease } from './lease.js'
-import type { Home } from './lasting-request.js'
+import type { Home } from './lasting.js'
 import { PoolServer, type Member } from './pool-server.js'
 import { PoolTimes } from './pool-times.js'
 import { Sender } from './sender.js'
@@ -86,7 +86,7 @@ export class Pool implements api.Pool, Home {
   #retireOne(): void {
     const idle = this.#members.filter((member) => !member.isLeased)
     idle.sort((one, other) => other.server.size - one.server.size || one.pending - other.pending)
-    idle[0]?.retire()
+    if (idle.length > 0) this.#discard(idle[0])
   }
 
   /** The connection with the least in flight, of the server that has the least to do. */

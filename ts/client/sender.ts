@@ -1,7 +1,6 @@
 // Requests, streams and events that go to the session there is, or wait for one.
 
 import type * as api from '../../index.js'
-import type { Connection } from '../connection/connection.js'
 import { encodeToKeep } from '../values/codec.js'
 import { asEvent, asMethod, asStream } from '../values/contract.js'
 import {
@@ -11,7 +10,8 @@ import {
   waitOptions,
   type ClientSettings,
 } from '../values/options.js'
-import { LastingRequest, type Home } from './lasting-request.js'
+import type { Home } from './lasting.js'
+import { LastingRequest } from './lasting-request.js'
 import { LastingStream } from './lasting-stream.js'
 import { WaitingEvents } from './waiting-events.js'
 
@@ -88,19 +88,10 @@ export class Sender {
     signal?.throwIfAborted()
     const session = this.#home.next()
     if (session !== undefined) return session.drained(options)
-    const endsAt = this.#home.now() + timeoutMs
-    const later = await this.#later(signal, timeoutMs)
-    return later.drained({ signal, timeoutMs: Math.max(endsAt - this.#home.now(), 1e-3) })
-  }
-
-  /** The session that is awaited. */
-  #later(signal: AbortSignal | undefined, timeoutMs: number): Promise<Connection> {
     this.#home.checkWaits()
-    const signals = signal === undefined ? [] : [signal]
-    return new Promise((start, fail) => {
-      const waiting = { bytes: 0, start, fail }
-      this.#home.away.add(waiting, { signals, timeoutMs, what: 'session' })
-    })
+    const endsAt = this.#home.now() + timeoutMs
+    const later = await this.#home.away.session({ signal, timeoutMs })
+    return later.drained({ signal, timeoutMs: Math.max(endsAt - this.#home.now(), 1e-3) })
   }
 }
 

@@ -7,7 +7,7 @@ import { IpcError } from '../values/errors.js'
 import { LANES, laneNumber, type ClientSettings } from '../values/options.js'
 import type { Connection } from '../connection/connection.js'
 import type { Waiting } from './away.js'
-import type { Home } from './lasting-request.js'
+import type { Home } from './lasting.js'
 
 /** A sender that waits for what becomes of its message. */
 export interface Sender {

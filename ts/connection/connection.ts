@@ -128,7 +128,9 @@ export class Connection
       const contract = asMethod(method)
       if (requests.look()) {
         const given = options === undefined ? NO_OPTIONS : requestOptions(options)
-        return watchedRequest(this.front, this.#caller, contract, params, given)
+        return watchedRequest(this.front, contract, given, (traceparent) =>
+          this.#caller.requestWith(contract, params, { ...given, traceparent }),
+        )
       }
       return options === undefined
         ? this.#caller.request(contract, params)
@@ -146,12 +148,11 @@ export class Connection
     terms: Inherited,
     replayed: number | undefined,
   ): Promise<unknown> {
-    const ask = (_: unknown, __: unknown, { traceparent }: api.RequestOptions) =>
+    const ask = (traceparent: string | undefined) =>
       this.#caller.requestEncoded(contract, params, lane, { ...terms, traceparent }, replayed)
     const { traceparent } = terms
-    if (!requests.look()) return ask(contract, params, { traceparent })
-    const asker = { requestWith: ask }
-    return watchedRequest(this.front, asker, contract, params, { lane, traceparent })
+    if (!requests.look()) return ask(traceparent)
+    return watchedRequest(this.front, contract, { lane, traceparent }, ask)
   }
 
   requestSync<Params, Result>(
@@ -161,9 +162,10 @@ export class Connection
   ): Result {
     const checked = options === undefined ? NO_OPTIONS : syncOptions(options)
     const contract = asMethod(method)
-    return requests.look()
-      ? (watchedSync(this.front, this.#caller, contract, params, checked) as Result)
-      : (this.#caller.requestSync(contract, params, checked) as Result)
+    if (!requests.look()) return this.#caller.requestSync(contract, params, checked) as Result
+    return watchedSync(this.front, contract, checked, (traceparent) =>
+      this.#caller.requestSync(contract, params, { ...checked, traceparent }),
+    ) as Result
   }
 
   stream<Params, Item, Upload, Result>(
@@ -173,9 +175,10 @@ export class Connection
   ): api.ClientStream<Item, Upload, Result> {
     const checked = asStream(contract)
     const given = streamCallOptions(options)
-    return streams.look()
-      ? watchedStream(this.front, this.#caller, checked, params, given)
-      : this.#caller.stream(checked, params, given)
+    if (!streams.look()) return this.#caller.stream(checked, params, given)
+    return watchedStream(this.front, checked, given, (traceparent) =>
+      this.#caller.stream(checked, params, { ...given, traceparent }),
+    )
   }
 
   /** The same, where the params are bytes already. */
@@ -185,11 +188,11 @@ export class Connection
     options: StreamTerms,
     terms: Inherited,
   ): ClientStream {
-    const ask = (_: unknown, __: unknown, { traceparent }: api.StreamCallOptions) =>
+    const ask = (traceparent: string | undefined) =>
       this.#caller.streamEncoded(contract, params, options, { ...terms, traceparent })
     const [{ lane }, { traceparent }] = [options, terms]
-    if (!streams.look()) return ask(contract, params, { traceparent })
-    return watchedStream(this.front, { stream: ask }, contract, params, { lane, traceparent })
+    if (!streams.look()) return ask(traceparent)
+    return watchedStream(this.front, contract, { lane, traceparent }, ask)
   }
 
   notify<Payload>(

@@ -15,35 +15,24 @@ import { LANES } from '../values/options.js'
 import { onAbort } from '../values/signals.js'
 import { promised } from '../values/thenable.js'
 
-/** The caller of a connection, as far as it is watched. */
-interface Requests {
-  requestWith(
-    contract: MethodContract,
-    params: unknown,
-    options: api.RequestOptions,
-  ): Promise<unknown>
-}
-interface SyncRequests {
-  requestSync(contract: MethodContract, params: unknown, options: api.SyncRequestOptions): unknown
-}
-interface Streams<S extends api.ClientStream> {
-  stream(contract: StreamContract, params: unknown, options: api.StreamCallOptions): S
-}
+/** How a request is sent, as far as is published. */
+type Options = Pick<api.RequestOptions, 'lane' | 'parent' | 'traceparent'>
 
-export async function watchedRequest(
+/** Sends it, with the traceparent that subscribers may have set. */
+type Ask<Outcome> = (traceparent: string | undefined) => Outcome
+
+export async function watchedRequest<Result>(
   connection: api.Connection,
-  asker: Requests,
   contract: MethodContract,
-  params: unknown,
-  options: api.RequestOptions,
-): Promise<any> {
+  options: Options,
+  ask: Ask<Promise<Result>>,
+): Promise<Result> {
   const message = begun(connection, contract, options)
   requests.begin(message)
   let result
   try {
-    const { traceparent } = message
     // Awaited here, so that whoever awaits this is in the stack of its error.
-    result = await asker.requestWith(contract, params, { ...options, traceparent })
+    result = await ask(message.traceparent)
   } catch (error) {
     requests.fail(message, error)
     throw error
@@ -54,17 +43,15 @@ export async function watchedRequest(
 
 export function watchedSync(
   connection: api.Connection,
-  asker: SyncRequests,
   contract: MethodContract,
-  params: unknown,
-  options: api.SyncRequestOptions,
+  options: Options,
+  ask: Ask<unknown>,
 ): unknown {
   const message = begun(connection, contract, options)
   requests.begin(message)
   let result
   try {
-    const { traceparent } = message
-    result = asker.requestSync(contract, params, { ...options, traceparent })
+    result = ask(message.traceparent)
   } catch (error) {
     requests.fail(message, error)
     throw error
@@ -75,16 +62,14 @@ export function watchedSync(
 
 export function watchedStream<S extends api.ClientStream>(
   connection: api.Connection,
-  asker: Streams<S>,
   contract: StreamContract,
-  params: unknown,
-  options: api.StreamCallOptions,
+  options: Options,
+  ask: Ask<S>,
 ): S {
   const message = begun(connection, contract, options)
   streams.begin(message)
   try {
-    const { traceparent } = message
-    const stream = asker.stream(contract, params, { ...options, traceparent })
+    const stream = ask(message.traceparent)
     stream.result.then(
       () => streams.end(message),
       (error: unknown) => streams.fail(message, error),
@@ -150,7 +135,7 @@ function follow(message: HandlerMessage, later: Promise<unknown>, signal: AbortS
 function begun(
   connection: api.Connection,
   contract: Contract,
-  options: api.RequestOptions | api.SyncRequestOptions,
+  options: Options,
 ): CallMessage {
   const { lane = 'normal', parent, traceparent = parent?.traceparent } = options
   return new CallMessage(contract, connection, lane, traceparent)

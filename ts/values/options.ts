@@ -69,23 +69,22 @@ const ENDPOINT = {
   backlogMax: whole(0, Number.MAX_SAFE_INTEGER),
   servingMax: whole(1, 65_536),
   unreadMax: whole(0, Number.MAX_SAFE_INTEGER),
-  handlers: checkFunction,
   handlerWaitMs: spanOrNone,
   unresponsiveAfterMs: span,
   methodLatency: isBoolean,
 }
 const CLIENT = {
   ...{ ...ENDPOINT, connectTimeoutMs: span, signal: isSignal, reconnect: isReconnect },
-  whileAway: oneOf('wait', 'fail'),
+  ...{ whileAway: oneOf('wait', 'fail'), handlers: checkFunction },
 }
 const POOL = {
-  ...{ ...ENDPOINT, connectTimeoutMs: span, min: whole(0, 65_000), max: whole(1, 65_000) },
-  idleMs: span,
+  ...{ ...ENDPOINT, min: whole(0, 65_000), max: whole(1, 65_000), idleMs: span },
 }
 const SERVER = {
   ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
   ringsMax: record(RINGS, ringCapacity),
   ...{ servingMaxTotal: whole(1, 2 ** 32 - 1), takeOver: isBoolean },
+  handlers: checkFunction,
 }
 const REQUEST = {
   ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: checkTrace },

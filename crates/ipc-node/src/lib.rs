@@ -24,7 +24,7 @@ mod throw;
 mod uv;
 mod waker;
 
-use ipc_core::{Code, Dialing, Error, LinkId, ListenerId, Totals};
+use ipc_core::{Code, Dialing, Engine, Error, LinkId, ListenerId, Totals};
 use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -122,12 +122,9 @@ impl NativeEngine {
         options: NativeOptions,
         listen: NativeListenOptions,
     ) -> Result<u32> {
-        let listening = options.into_options().and_then(|options| {
-            let listen = listen.into_options()?;
-            self.binding.inner().engine.listen(&name, &options, &listen)
-        });
-        let listener = listening.map_err(|error| raise(env, &error))?;
-        self.binding.settle();
+        let listener = self.begin(env, |engine| {
+            engine.listen(&name, &options.into_options()?, &listen.into_options()?)
+        })?;
         Ok(listener.0)
     }
 
@@ -141,12 +138,9 @@ impl NativeEngine {
         options: NativeOptions,
         listen: NativeListenOptions,
     ) -> Result<u32> {
-        let taking = options.into_options().and_then(|options| {
-            let listen = listen.into_options()?;
-            self.binding.inner().engine.take_over(&name, &options, &listen)
-        });
-        let link = taking.map_err(|error| raise(env, &error))?;
-        self.binding.settle();
+        let link = self.begin(env, |engine| {
+            engine.take_over(&name, &options.into_options()?, &listen.into_options()?)
+        })?;
         Ok(link.0)
     }
 
@@ -178,11 +172,8 @@ impl NativeEngine {
         timeout_ms: f64,
     ) -> Result<u32> {
         let timeout = span(timeout_ms);
-        let connecting = options
-            .into_options()
-            .and_then(|options| self.binding.inner().engine.connect(&name, &options, timeout));
-        let link = connecting.map_err(|error| raise(env, &error))?;
-        self.binding.settle();
+        let link =
+            self.begin(env, |engine| engine.connect(&name, &options.into_options()?, timeout))?;
         Ok(link.0)
     }
 
@@ -200,11 +191,8 @@ impl NativeEngine {
     ) -> Result<u32> {
         let (timeout, attempt_timeout) = (span(timeout_ms), span(attempt_timeout_ms));
         let dialing = Dialing { timeout, attempt_timeout, insists };
-        let dialed = options
-            .into_options()
-            .and_then(|options| self.binding.inner().engine.dial(&name, &options, dialing));
-        let link = dialed.map_err(|error| raise(env, &error))?;
-        self.binding.settle();
+        let link =
+            self.begin(env, |engine| engine.dial(&name, &options.into_options()?, dialing))?;
         Ok(link.0)
     }
 
@@ -324,6 +312,17 @@ impl NativeEngine {
 }
 
 impl NativeEngine {
+    /// Runs what begins something that the engine goes on with.
+    fn begin<T>(
+        &self,
+        env: Env,
+        work: impl FnOnce(&mut Engine) -> ipc_core::Result<T>,
+    ) -> Result<T> {
+        let begun = work(&mut self.binding.inner().engine).map_err(|error| raise(env, &error))?;
+        self.binding.settle();
+        Ok(begun)
+    }
+
     fn totals(&self, link: LinkId) -> Option<Totals> {
         let inner = self.binding.inner();
         inner.engine.totals(link).or_else(|| inner.inbox.ended.get(link).cloned())
