@@ -1132,8 +1132,8 @@ export interface EndpointOptions {
    * @default 3,000
    */
   unresponsiveAfterMs?: number
-  /** Measures by method how long requests took, too: {@link Counters.methods}. Costs each request
-   * about a microsecond, and each method 1 KiB. @default false */
+  /** Measures by method how long requests took, too: {@link Counters.methods}. Each method takes
+   * 1 KiB. @default false */
   methodLatency?: boolean
 }
 
