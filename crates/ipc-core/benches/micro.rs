@@ -13,7 +13,10 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use ipc_core::testing::pieces::{Doorbell, Ring, Sessions, of_frame, of_header};
 use ipc_core::testing::{Header, Options};
-use ipc_core::{Codec, CrcMode, Draft, HEADER_LEN, Kind, Lane, Time, id};
+use ipc_core::{
+    Codec, CrcMode, Draft, FrameOptions, FrameStatus, HEADER_LEN, Kind, Lane, Place,
+    StateFrameReader, StateFrameWriter, Time, Watcher, id,
+};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
@@ -34,6 +37,7 @@ fn main() {
     ring(&mut criterion);
     doorbell(&mut criterion);
     session(&mut criterion);
+    state_frame(&mut criterion);
     criterion.final_summary();
 }
 
@@ -268,4 +272,47 @@ fn draft(kind: Kind, id: u64, timeout: Option<Duration>) -> Draft {
 /// Bytes that are not all the same.
 fn pattern(len: usize) -> Vec<u8> {
     (0u8..251).cycle().take(len).collect()
+}
+
+/// A frame of 5 KB: written, read, looked at, and waited for in the same thread, which is what its
+/// part of a wake-up costs beside that of the kernel's.
+fn state_frame(criterion: &mut Criterion) {
+    const LEN: usize = 5000;
+    let directory = std::env::temp_dir().join(format!("ringpost-micro-{}", std::process::id()));
+    let place = Place::at(&directory);
+    let options = FrameOptions { capacity: LEN, ..FrameOptions::default() };
+    let mut writer = StateFrameWriter::create("micro", &place, &options).expect("a writer");
+    let mut reader = StateFrameReader::open("micro", &place).expect("a reader");
+    let value = pattern(LEN);
+    writer.write(&value).expect("there is room");
+    let found = reader.read().expect("a frame");
+    assert_eq!((found.status, found.bytes), (FrameStatus::Fresh, &value[..]));
+
+    let mut group = criterion.benchmark_group("state-frame");
+    group.bench_function("same", |b| b.iter(|| reader.read().expect("a frame").number));
+    group.throughput(Throughput::Bytes(LEN as u64));
+    group.bench_function("write-5000", |b| b.iter(|| writer.write(black_box(&value))));
+    group.bench_function("write-read-5000", |b| {
+        b.iter(|| {
+            writer.write(black_box(&value)).expect("there is room");
+            reader.read().expect("a frame").number
+        });
+    });
+    let mut watcher = Watcher::new().expect("a queue");
+    reader.watch(&mut watcher);
+    let mut changed = Vec::new();
+    group.bench_function("change-5000", |b| {
+        b.iter(|| {
+            writer.write(black_box(&value)).expect("there is room");
+            // It rings every tenth of a millisecond at most; without a ring there is no wait.
+            if watcher.wait(Some(Duration::ZERO)) {
+                watcher.take(&mut changed);
+                changed.clear();
+            }
+            reader.read().expect("a frame").number
+        });
+    });
+    group.finish();
+    writer.remove();
+    drop(std::fs::remove_dir(directory));
 }

@@ -76,10 +76,15 @@ codes! {
     Handshake = "ERR_HANDSHAKE",
     /// The peer wrote something that breaks the protocol into a ring.
     Corrupt = "ERR_CORRUPT",
+    /// The layouts of a writer and a reader differ, and neither is the other with members appended;
+    /// or what should describe a layout does not.
+    Layout = "ERR_LAYOUT",
     /// No room for the shared memory.
     NoSpace = "ERR_NO_SPACE",
     /// No file descriptors left.
     NoDescriptors = "ERR_NO_DESCRIPTORS",
+    /// A subscriber that must miss nothing has held its publisher up for too long, and was cut off.
+    Lagged = "ERR_LAGGED",
     /// A synchronous request that could never be answered.
     WouldDeadlock = "ERR_WOULD_DEADLOCK",
     /// A system call failed in a way that has no code of its own.
@@ -234,6 +239,8 @@ pub enum Corrupt {
     AfterClose { lane: u8 },
     #[error("descriptors on a socket where none belong")]
     Descriptors,
+    #[error("a record with number {found} where {expected} is the least")]
+    Sequence { found: u64, expected: u64 },
     #[error("the shared memory is gone: it was made shorter, or there are no pages for it")]
     Truncated,
 }

@@ -7,15 +7,23 @@ use std::num::NonZeroU32;
 use crate::checksum::{CrcMode, of_frame};
 use crate::compression::pack;
 use crate::doorbell::{Flags, Interest, Sleeper};
+use crate::engine::status::layout as status;
 use crate::handshake::{Features, Handover, Hello, Reject, TakeOver, Transport, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
 use crate::limits::{Agreement, Geometry, Lane, Limits, RINGS};
+use crate::map::{self, MapSizes};
 use crate::memory::layout::{self, Side};
 use crate::memory::named::Address;
+use crate::memory::words::{Heap, Words};
 use crate::option_block::{Options, Trace};
+use crate::published::Format;
+use crate::published::head::{self as published, Head, Shape};
 use crate::remote_error::RemoteError;
 use crate::ring::pad_word;
 use crate::session::{control, id};
+use crate::state_frame::cell::{Cell, Found, SLOT_HEAD, Stamped};
+use crate::time::Time;
+use crate::topic::tests as topic;
 use crate::value::{Extension, Record, Value};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
@@ -163,13 +171,99 @@ fn every_golden_vector_encodes_and_decodes() {
                 assert_eq!(id.to_le_bytes()[..], vector.bytes);
             }
             "error" => error(&vector),
+            "topic-record" => topic_record(&vector),
             "msgpack" => value(&vector),
+            "published" => published(&vector),
+            "slot" => slot(&vector),
+            "status-row" => status_row(&vector),
             // Text that JavaScript alone produces: its tests check it.
             "trace" => assert!(!vector.bytes.is_empty()),
+            // Layouts are none of the engine's: `ringpost/tests/layout.rs` checks them.
+            "map-layout" => map_layout(&vector),
+            "map-entry" => map_entry(&vector),
+            "record" | "layouts" => {}
             other => panic!("no vector is of type {other}"),
         }
     }
-    assert_eq!(seen.len(), 15, "a type of vector has gone: {seen:?}");
+    assert_eq!(seen.len(), 23, "a type of vector has gone: {seen:?}");
+}
+
+fn map_layout(vector: &Vector) {
+    let sizes = MapSizes {
+        entries_max: vector.small("entries_max"),
+        key_len_max: vector.small("key_len_max"),
+        value_len_max: vector.small("value_len_max"),
+    };
+    let [buckets, entries_at, slot_len] = map::vectors::offsets(&sizes);
+    assert_eq!(buckets as u64, vector.number("buckets"));
+    assert_eq!(entries_at as u64, vector.number("entries_at"));
+    assert_eq!(slot_len as u64, vector.number("slot_len"));
+    assert_eq!(sizes.data_len().map(|len| len as u64), Some(vector.number("data_len")));
+}
+
+fn map_entry(vector: &Vector) {
+    let (key, value) = (vector.hex("key"), vector.hex("value"));
+    let (hash, buckets) =
+        (map::vectors::hash(vector.number("seed"), &key), vector.number("buckets"));
+    assert_eq!(hash, vector.number("hash"));
+    assert_eq!(
+        (hash % buckets, (hash >> 32) % buckets),
+        (vector.number("first"), vector.number("second"))
+    );
+    assert_eq!(map::vectors::tag(hash, vector.small("entry")), vector.number("tag"));
+    let entry = map::vectors::entry(vector.number("expires"), &key, &value);
+    assert_eq!(show(&entry), show(&vector.bytes));
+}
+
+fn published(vector: &Vector) {
+    assert_eq!(vector.number("kind"), published::Kind::Frame as u64);
+    let description = vector.text("description");
+    let description = if description == "-" { "" } else { description };
+    let codec = Codec::from_number(vector.place("codec", CODECS)).expect("a known codec");
+    let format = Format { codec, hash: vector.number("hash"), description: description.into() };
+    let (capacity, second) = (vector.number("capacity"), vector.number("second"));
+    let data_len = vector.small("data");
+    let shape = Shape { kind: published::Kind::Frame, capacity, second, data_len, format };
+    let (generation, writer) = (vector.number("generation"), vector.small("writer"));
+    let head = Head { generation, writer, shape };
+    let (bytes, described) = head.encode();
+    assert_eq!(show(&bytes), show(&vector.bytes), "{}", vector.text("name"));
+    let read = Head::decode(&bytes, head.shape.kind, described).expect("well-formed");
+    assert_eq!(read, head);
+}
+
+fn status_row(vector: &Vector) {
+    let mut record: status::RowWords = [0; _];
+    record[status::row::NUMBER] = vector.number("number");
+    record[status::row::PID] = vector.number("pid");
+    record[status::row::UID] = vector.number("uid");
+    record[status::row::TRANSPORT] = vector.number("transport");
+    record[status::row::OPENED_AT] = vector.number("opened_at");
+    record[status::row::SHOWN_AT] = vector.number("shown_at");
+    let (counters, latency) = (vector.numbers::<21>("counters"), vector.numbers::<6>("latency"));
+    let stats = status::stats_of(&[&record[..6], &counters, &latency].concat());
+    status::put(&mut record, &stats);
+    let words = Heap::new(status::ROW_LEN);
+    status::write(&words, 0, &record);
+    let mut bytes = vec![0; vector.bytes.len()];
+    words.copy_out(0, &mut bytes);
+    assert_eq!(show(&bytes), show(&vector.bytes), "{}", vector.text("name"));
+    assert_eq!(status::read(&words, 0), record);
+}
+
+fn slot(vector: &Vector) {
+    let (number, value) = (vector.number("number"), vector.hex("value"));
+    let at = Time::from_nanos(vector.number("written_at"));
+    let stamped = Stamped { number, len: value.len(), at, unix_nanos: vector.number("unix") };
+    let (capacity, slots) = (100, 64);
+    let words = Heap::new(slots + Cell::slots_len(capacity));
+    let cell = Cell::new(0, slots, capacity);
+    cell.write(&words, stamped, &value);
+    let place = slots + if number % 2 == 1 { Cell::slots_len(capacity) / 2 } else { 0 };
+    let mut bytes = vec![0; SLOT_HEAD + value.len()];
+    words.copy_out(place, &mut bytes);
+    assert_eq!(show(&bytes), show(&vector.bytes), "{}", vector.text("name"));
+    assert_eq!(cell.read(&words, &mut [0; 100]), Found::Newest(stamped));
 }
 
 fn crc(vector: &Vector) {
@@ -321,6 +415,14 @@ fn arming(vector: &Vector) {
         assert!(sleeper.arm(&own, interest, || false));
     }
     assert_eq!(own.load_armed().to_le_bytes()[..], vector.bytes);
+}
+
+fn topic_record(vector: &Vector) {
+    let (number, at) = (vector.number("number"), vector.number("written_at"));
+    let bytes = topic::written(number, at, &vector.hex("payload"));
+    assert_eq!(show(&bytes), show(&vector.bytes), "{}", vector.text("name"));
+    let read = topic::read(&vector.bytes).expect("it is a whole record");
+    assert_eq!(read, (number, at, vector.hex("payload")));
 }
 
 fn value(vector: &Vector) {

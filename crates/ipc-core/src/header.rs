@@ -110,6 +110,14 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// The codec with this number, if there is one.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0..=3 => Some(Self::from_bits(number)),
+            _ => None,
+        }
+    }
+
     /// The codec whose number is the low two bits of `bits`.
     pub const fn from_bits(bits: u8) -> Self {
         match bits & 3 {

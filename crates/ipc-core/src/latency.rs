@@ -18,6 +18,18 @@ const STEPS: usize = 1 << STEP_BITS;
 /// Up to 275 s; what took longer counts as that, but for the maximum.
 const BUCKETS: usize = 30 * STEPS;
 
+/// The bounds at which a [`Histogram`] is exported: every power of two from 1.024 µs to 8.6 s. At
+/// those it is exact, because no bucket lies on both sides of one.
+pub const LATENCY_BOUNDS: [Duration; 24] = {
+    let mut bounds = [Duration::ZERO; 24];
+    let mut at = 0;
+    while at < bounds.len() {
+        bounds[at] = Duration::from_nanos(1_024 << at);
+        at += 1;
+    }
+    bounds
+};
+
 /// How long requests took that were answered, on a connection or on several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,6 +84,38 @@ impl Histogram {
         for (own, more) in self.buckets.iter_mut().zip(&other.buckets) {
             *own = own.saturating_add(*more);
         }
+    }
+
+    /// Those that took less than each of [`LATENCY_BOUNDS`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let mut histogram = ipc_core::Histogram::default();
+    /// histogram.record(Duration::from_micros(3));
+    /// // Not below 1.024 and 2.048 µs.
+    /// assert_eq!(histogram.below()[..3], [0, 0, 1]);
+    /// ```
+    pub fn below(&self) -> [u64; LATENCY_BOUNDS.len()] {
+        LATENCY_BOUNDS.map(|bound| {
+            let edge = bucket_of(u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX));
+            self.buckets[..edge].iter().map(|count| u64::from(*count)).sum()
+        })
+    }
+
+    /// By bucket the middle of its times, and how many there were.
+    ///
+    /// ```
+    /// let histogram = ipc_core::Histogram::default();
+    /// assert!(histogram.buckets().all(|(_, count)| count == 0));
+    /// ```
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let counts = self.buckets.iter().enumerate();
+        counts.map(|(bucket, count)| (Duration::from_nanos(middle_of(bucket)), u64::from(*count)))
+    }
+
+    /// All of them together.
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(self.sum_ns)
     }
 
     /// What it says.
@@ -150,6 +194,12 @@ mod tests {
             let mean = all.iter().sum::<u64>() / all.len() as u64;
             prop_assert_eq!(found.mean, Duration::from_nanos(mean));
             prop_assert_eq!(found.max, Duration::from_nanos(*all.last().unwrap()));
+            let below = |bound: &Duration| {
+                all.iter().filter(|ns| Duration::from_nanos(**ns) < *bound).count() as u64
+            };
+            let counts: Vec<_> = LATENCY_BOUNDS.iter().map(below).collect();
+            prop_assert_eq!(whole.below().to_vec(), counts);
+            prop_assert_eq!(whole.sum(), Duration::from_nanos(all.iter().sum()));
             prop_assert!(near(found.p50, exact(50)), "{:?} for {}", found.p50, exact(50));
             prop_assert!(near(found.p95, exact(95)), "{:?} for {}", found.p95, exact(95));
             prop_assert!(near(found.p99, exact(99)), "{:?} for {}", found.p99, exact(99));

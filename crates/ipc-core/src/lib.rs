@@ -73,6 +73,10 @@
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
+//! inspect                                            all of it, seen from outside
+//! map                                                what is published: keys and values
+//! state_frame · topic                                and named latest values, messages
+//! published                                          files found by name, with one writer each
 //! engine                                             one descriptor, drive(): links, timers
 //! session · handshake                                protocol state: no I/O, no clock
 //! lanes                                              rings of one direction, by priority
@@ -91,22 +95,27 @@ mod error;
 mod golden;
 mod handshake;
 mod header;
+pub mod inspect;
 mod lanes;
 mod latency;
 mod limits;
+mod map;
 mod memory;
 mod option_block;
+mod published;
 mod remote_error;
 mod ring;
 #[cfg(all(any(test, feature = "testing"), not(loom)))]
 mod seeds;
 mod session;
+mod state_frame;
 mod sync;
 mod sys;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
 mod time;
+mod topic;
 mod value;
 
 pub use checksum::CrcMode;
@@ -119,13 +128,26 @@ pub use engine::{
 pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};
 pub use header::{Codec, HEADER_LEN, Kind, id_and_len, take_frame};
-pub use latency::{Histogram, Latency};
+pub use latency::{Histogram, LATENCY_BOUNDS, Latency};
 pub use limits::{
     Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX,
     RING_LEN_MIN, RINGS, TIMEOUT_DEFAULT, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
 };
+pub use map::{
+    KeyChange, KeySeen, MAP_ENTRIES_MAX, MAP_KEY_LEN_MAX, MAP_VALUE_LEN_MAX, MapHead, MapOptions,
+    MapReader, MapSizes, MapStats, MapStatus, MapValue, MapWriter,
+};
 pub use option_block::{TRACE_LEN, Trace};
+pub use published::{Format, Leftover, LeftoverKind, Place, Sleeper, WatchId, Watcher, leftovers};
 pub use remote_error::RemoteError;
-pub use session::{Draft, Ending, GRANTS_PER_WINDOW, Message, id, item_cost, route};
+pub use session::{Draft, Ending, GRANTS_PER_WINDOW, Message, Traffic, id, item_cost, route};
+pub use state_frame::{
+    FRAME_LEN_MAX, FrameHead, FrameOptions, FrameRead, FrameStats, FrameStatus, StateFrameReader,
+    StateFrameWriter,
+};
 pub use time::Time;
+pub use topic::{
+    TOPIC_CAPACITY_DEFAULT, TOPIC_CAPACITY_MAX, TOPIC_CAPACITY_MIN, TopicMessage, TopicMode,
+    TopicOptions, TopicPublisher, TopicPublisherStats, TopicStart, TopicStats, TopicSubscriber,
+};
 pub use value::{Element, Extension, Record, Value};

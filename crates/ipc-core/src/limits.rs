@@ -201,16 +201,21 @@ pub fn check_method_name(name: &str) -> Result<()> {
 
 /// Checks the name of a server, which becomes a file name.
 pub fn check_server_name(name: &str) -> Result<()> {
+    check_file_name("server", name)
+}
+
+/// Checks the name of anything that becomes a file name.
+pub fn check_file_name(of: &str, name: &str) -> Result<()> {
     if name.is_empty() || name.len() > SERVER_NAME_LEN_MAX {
         let len = name.len();
-        let message =
-            format!("a server name must have 1 to {SERVER_NAME_LEN_MAX} bytes, got {len}");
+        let message = format!("a {of} name must have 1 to {SERVER_NAME_LEN_MAX} bytes, got {len}");
         return Err(Error::new(Code::InvalidName, message));
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.starts_with('.') || !name.chars().all(fits) {
-        let message =
-            "a server name takes letters, digits, '-', '_' and '.', and does not start with '.'";
+        let message = format!(
+            "a {of} name takes letters, digits, '-', '_' and '.', and does not start with '.'"
+        );
         return Err(Error::new(Code::InvalidName, message));
     }
     Ok(())

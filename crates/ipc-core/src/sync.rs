@@ -3,9 +3,13 @@
 //! Only the *algorithms* over shared words go through here. The mapped backing
 //! ([`crate::memory`]) always uses the hardware's, because a loom atomic cannot lie in a mapping.
 
+#[cfg(all(test, not(loom)))]
+pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{Ordering, fence};
 
+#[cfg(all(test, loom))]
+pub(crate) use loom::sync::atomic::AtomicU64;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{Ordering, fence};
 

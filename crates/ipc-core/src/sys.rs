@@ -88,17 +88,25 @@ pub mod faults {
     }
 }
 
-/// Choosing where the process dies.
+/// Choosing where the process dies, or a thread of it is held up.
 #[cfg(feature = "testing")]
 pub mod kills {
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::sync::{Mutex, PoisonError};
 
     use rustix::process::{Signal, getpid, kill_process};
 
     /// Looked at first, so that a thread that may not wait for a lock never does.
     static PLANNED: AtomicBool = AtomicBool::new(false);
-    static PLAN: Mutex<Option<(String, u32)>> = Mutex::new(None);
+    static PLAN: Mutex<Option<Plan>> = Mutex::new(None);
+
+    struct Plan {
+        point: String,
+        passages: u32,
+        /// Whom to tell, and what to wait for; `None`: to die.
+        hold: Option<(Sender<()>, Receiver<()>)>,
+    }
 
     /// What has just been done at each of the places, in the order in which a frame passes them.
     pub const POINTS: [&str; 7] =
@@ -108,11 +116,41 @@ pub mod kills {
     /// has checked it, and confirmed, and the old one has read that.
     pub const HANDOVER_POINTS: [&str; 5] = ["asked", "lent", "adopted", "taken", "confirmed"];
 
+    /// The same in the write of a state frame: what has just been stored.
+    pub const FRAME_POINTS: [&str; 6] =
+        ["stamp", "times", "value", "checksum", "stamped", "newest"];
+
+    /// The same while a published file is made: it is whole; it has taken the place of the one
+    /// before; that says so; its maker knows that it has its name.
+    pub const FILE_POINTS: [&str; 4] = ["made", "exchanged", "superseded", "named"];
+
+    /// The same in a change of a map, around that of the value itself: the entry is whole, is in
+    /// the index or out of it, is emptied, and the change is counted.
+    pub const MAP_POINTS: [&str; 4] = ["entry", "index", "emptied", "changes"];
+
+    /// The same in a publish to a topic: what has just been stored, and that subscribers are rung.
+    pub const TOPIC_POINTS: [&str; 6] = ["intent", "contents", "record", "tail", "shown", "ring"];
+
     /// Lets the process be killed at the `n`-th passage of `point` from now, counted from 0.
     pub fn die_at(point: &str, n: u32) {
-        let is_known = POINTS.contains(&point) || HANDOVER_POINTS.contains(&point);
+        plan(point, n, None);
+    }
+
+    /// Lets the thread that makes that passage be held up there: it sends when it is, and goes on
+    /// when the other end is dropped.
+    pub fn hold_at(point: &str, n: u32) -> (Receiver<()>, Sender<()>) {
+        let ((held, is_held), (go_on, is_over)) = (channel(), channel());
+        plan(point, n, Some((held, is_over)));
+        (is_held, go_on)
+    }
+
+    fn plan(point: &str, passages: u32, hold: Option<(Sender<()>, Receiver<()>)>) {
+        let known: [&[&str]; 6] =
+            [&POINTS, &HANDOVER_POINTS, &FRAME_POINTS, &FILE_POINTS, &MAP_POINTS, &TOPIC_POINTS];
+        let is_known = known.iter().any(|points| points.contains(&point));
         assert!(is_known, "there is no point \"{point}\"");
-        *PLAN.lock().unwrap_or_else(PoisonError::into_inner) = Some((point.into(), n));
+        *PLAN.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Plan { point: point.into(), passages, hold });
         PLANNED.store(true, Ordering::Release);
     }
 
@@ -121,12 +159,21 @@ pub mod kills {
             return;
         }
         let mut plan = PLAN.lock().unwrap_or_else(PoisonError::into_inner);
-        match plan.as_mut() {
-            Some((chosen, 0)) if chosen == point => {
+        let Some(chosen) = plan.as_mut().filter(|plan| plan.point == point) else { return };
+        if chosen.passages > 0 {
+            chosen.passages -= 1;
+            return;
+        }
+        let hold = plan.take().and_then(|plan| plan.hold);
+        drop(plan);
+        match hold {
+            None => {
                 let _ = kill_process(getpid(), Signal::KILL);
             }
-            Some((chosen, passages)) if chosen == point => *passages -= 1,
-            _ => {}
+            Some((held, is_over)) => {
+                let _ = held.send(());
+                let _ = is_over.recv();
+            }
         }
     }
 }

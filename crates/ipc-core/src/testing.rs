@@ -13,7 +13,7 @@ pub use crate::header::{Header, bytes_to_words};
 pub use crate::memory::named::Address;
 pub use crate::option_block::{OptionBlock, Options};
 #[cfg(not(loom))]
-pub use crate::seeds::each_seed;
+pub use crate::seeds::{Random, each_seed};
 pub use crate::session::control;
 pub use crate::sys::{faults, kills};
 

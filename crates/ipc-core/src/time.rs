@@ -10,7 +10,7 @@ use rustix::time::ClockId;
 /// Spans for which a tick of the coarse clock makes no difference.
 const COARSE_FROM: Duration = Duration::from_secs(1);
 /// The longest tick a kernel is built with.
-const COARSE_TICK: Duration = Duration::from_millis(10);
+pub(crate) const COARSE_TICK: Duration = Duration::from_millis(10);
 
 /// Nanoseconds of the machine's monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +33,19 @@ impl Time {
     /// The clock's reading, about 25 ns of work.
     pub fn now() -> Self {
         Self::read(ClockId::Monotonic)
+    }
+
+    /// The clock for people: nanoseconds since 1970, and 0 before.
+    pub(crate) fn unix_nanos() -> u64 {
+        let now = rustix::time::clock_gettime(ClockId::Realtime);
+        let part = |value: i64| u64::try_from(value).unwrap_or(0);
+        part(now.tv_sec) * 1_000_000_000 + part(now.tv_nsec)
+    }
+
+    /// The reading at the last tick of a kernel, a sixth of the work.
+    #[inline]
+    pub(crate) fn coarse() -> Self {
+        Self::read(ClockId::MonotonicCoarse)
     }
 
     #[inline]
@@ -79,6 +92,13 @@ impl Now {
                 time
             }
         }
+    }
+}
+
+/// A reading that was made already.
+impl From<Time> for Now {
+    fn from(time: Time) -> Self {
+        Self(Cell::new(Some(time)))
     }
 }
 

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ipc_core::{Options, Transport};
+use ipc_core::{Engine, Options, Transport};
 use ringpost::{ClientConfig, ServerConfig, blocking};
 use two_processes::Meeting;
 
@@ -65,9 +65,8 @@ fn in_another_process() {
             raise();
             std::process::exit(if SEEN.load(Ordering::SeqCst) == 1 { GOOD } else { 1 });
         }
-        "no guard without named segments" => {
-            let meeting = Meeting::new(Transport::Sealed);
-            connect(&meeting.options);
+        "no guard without files" => {
+            let _engine = Engine::new().unwrap();
             std::process::exit(if current() == before { GOOD } else { 1 });
         }
         role => panic!("unknown role {role}"),
@@ -190,6 +189,6 @@ fn a_signal_that_was_sent_is_what_it_was() {
 }
 
 #[test]
-fn a_process_without_named_segments_has_no_handler_of_ours() {
-    assert_eq!(play("no guard without named segments"), Ok(GOOD));
+fn a_process_that_maps_no_file_has_no_handler_of_ours() {
+    assert_eq!(play("no guard without files"), Ok(GOOD));
 }

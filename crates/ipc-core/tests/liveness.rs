@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ipc_core::{
     Body, BufferId, Code, Codec, Corrupt, Draft, Engine, Event, Host, Kind, Lane, LinkId,
-    ListenOptions, Message, Options, id,
+    ListenOptions, ListenerId, Message, Options, Sent, id,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -58,6 +58,7 @@ impl Host for Side {
             Event::Leaving { .. } => "leaving",
             Event::Idle { .. } => "idle",
             Event::Closed { .. } => "closed",
+            Event::Retired { .. } => "retired",
             _ => return,
         });
     }
@@ -74,17 +75,22 @@ struct Pair {
 
 impl Pair {
     fn connected(name: &str) -> Self {
+        let (mut pair, _) = Self::connecting(name);
+        pair.both_until(|pair| pair.asking.link.is_some() && pair.serving.link.is_some());
+        pair
+    }
+
+    /// The same before either has been driven.
+    fn connecting(name: &str) -> (Self, ListenerId) {
         let process = std::process::id();
         let directory = std::env::temp_dir().join(format!("ringpost-liveness-{process}-{name}"));
         let mut options = Options { directory: Some(directory.clone()), ..Options::default() };
         options.bounds.unresponsive_after = SPAN;
         let (mut server, mut client) = (Engine::new().unwrap(), Engine::new().unwrap());
-        server.listen("alive", &options, &ListenOptions::default()).unwrap();
+        let listener = server.listen("alive", &options, &ListenOptions::default()).unwrap();
         client.connect("alive", &options, Duration::from_secs(5)).unwrap();
         let (serving, asking) = (Side::default(), Side::default());
-        let mut pair = Self { server, client, serving, asking, directory };
-        pair.both_until(|pair| pair.asking.link.is_some() && pair.serving.link.is_some());
-        pair
+        (Self { server, client, serving, asking, directory }, listener)
     }
 
     fn links(&self) -> (LinkId, LinkId) {
@@ -275,4 +281,72 @@ fn an_idle_link_is_reported_at_once_and_again_when_asked_again() {
     assert!(refused.to_string().contains("this side is leaving"), "{refused}");
     pair.client.close(link, &mut pair.asking);
     pair.both_until(|pair| pair.serving.events == ["closed"]);
+}
+
+#[test]
+fn who_leaves_at_once_says_so_behind_all_that_has_waited() {
+    let mut pair = Pair::connected("at once");
+    let (link, back) = pair.links();
+    let code = pair.server.code("tick").unwrap();
+    let draft = Draft::one_way(code, Lane::Normal, Codec::Bytes);
+    let mut sent = vec![Sent::Written];
+    while *sent.last().unwrap() == Sent::Written || sent.len() % 100 != 0 {
+        sent.push(pair.server.send(back, &draft, &[1; 60_000]).unwrap());
+    }
+    pair.server.leave_now(back, &mut pair.serving);
+    let has = |pair: &Pair, what| pair.asking.events.contains(&what);
+    pair.until(
+        |pair| has(pair, "closed") && !pair.server.is_open(back),
+        |pair| {
+            pair.server.drive(&mut pair.serving);
+            // It reads all there is before the server writes on, and closes where it may.
+            for _ in 0..100 {
+                pair.client.drive(&mut pair.asking);
+                if has(pair, "leaving") && pair.client.is_idle(link) {
+                    pair.client.close(link, &mut pair.asking);
+                }
+            }
+        },
+    );
+    let messages = pair.asking.events.iter().filter(|event| **event == "message").count();
+    assert_eq!(messages, sent.len() - 1);
+    assert!(has(&pair, "leaving"));
+    assert_eq!(pair.serving.events, ["closed"]);
+}
+
+#[test]
+fn who_closes_a_connection_does_not_leave() {
+    let mut pair = Pair::connected("no farewell");
+    let (_, back) = pair.links();
+    pair.server.close(back, &mut pair.serving);
+    pair.both_until(|pair| !pair.asking.events.is_empty());
+    assert_eq!(pair.asking.events, ["closed"]);
+}
+
+#[test]
+fn a_listener_is_retired_behind_the_last_client_it_has_let_in() {
+    let (mut pair, listener) = Pair::connecting("retired");
+    // The client was sent WELCOME, and has not read it.
+    pair.client.drive(&mut pair.asking);
+    (0..10).for_each(|_| _ = pair.server.drive(&mut pair.serving));
+    pair.server.retire_listener(listener, &mut pair.serving);
+    assert_eq!(pair.serving.events, [""; 0]);
+    pair.both_until(|pair| !pair.serving.events.is_empty());
+    assert_eq!(pair.serving.events, ["retired"]);
+    assert!(pair.serving.link.is_some(), "it comes behind the connection");
+    pair.ask(0).unwrap();
+    pair.both_until(|pair| pair.serving.asked.len() == 1);
+    pair.server.retire_listener(listener, &mut pair.serving);
+    assert_eq!(pair.serving.events, ["retired"; 2], "and at once where there is none");
+}
+
+#[test]
+fn a_listener_is_retired_also_if_who_was_let_in_is_gone() {
+    let (mut pair, listener) = Pair::connecting("let in and gone");
+    pair.client.drive(&mut pair.asking);
+    (0..10).for_each(|_| _ = pair.server.drive(&mut pair.serving));
+    pair.server.retire_listener(listener, &mut pair.serving);
+    pair.client = Engine::new().unwrap();
+    pair.both_until(|pair| pair.serving.events == ["retired"]);
+    assert!(pair.serving.link.is_none());
 }

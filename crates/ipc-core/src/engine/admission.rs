@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connecting::{self, Handshaking, Progress, Reception};
+use super::connecting::{self, Handshaking, Progress};
 use super::host::{Event, Host, LinkId, ListenerId, Peer};
 use super::link::Link;
 use super::options::Bounds;
@@ -81,14 +81,8 @@ impl Engine {
         };
         let listener = *listener;
         let through = listener.and_then(|key| self.listeners.get(key));
-        let reception = through.map(|listener| Reception {
-            policy: &listener.policy,
-            connections_max: listener.options.connections_max,
-            connections: listener.connections(),
-            lendable: listener.lendable(),
-        });
         let was_silent = connecting.is_silent();
-        let progress = connecting.proceed(reception.as_ref(), self.id);
+        let progress = connecting.proceed(through, self.id);
         if was_silent && !connecting.is_silent() {
             self.has_spoken(key, listener, now);
         }
@@ -96,7 +90,7 @@ impl Engine {
             Ok(Progress::Waiting) => false,
             Ok(Progress::Agreed(agreed)) => {
                 self.open(key, agreed, host);
-                self.finish_handover(listener, host);
+                self.finish_admission(listener, host);
                 true
             }
             Ok(Progress::Lent) => {
@@ -152,6 +146,7 @@ impl Engine {
             if let Some(link) = self.link_mut(key) {
                 link.share(workload);
             }
+            self.show_opened(key);
         }
         tracing::debug!(pid = peer.pid, transport = peer.transport.name(), "connected");
         match listener {
@@ -190,10 +185,12 @@ impl Engine {
             return;
         };
         let (listener, is_dialed) = (*listener, dial.is_some());
-        self.stats.handshakes_failed += 1;
+        if is_dialed {
+            self.poller.forget(connecting.socket());
+        }
+        self.count_refused(listener);
         tracing::debug!(code = error.code().as_str(), "handshake failed");
         let failed = if is_dialed {
-            self.poller.forget(connecting.socket());
             self.redial(key, error, now)
         } else {
             self.drop_handshake(key);
@@ -202,7 +199,18 @@ impl Engine {
         match (listener, failed) {
             (None, Err(error)) => host.event(Event::not_connected(LinkId(key), Some(error))),
             (None, Ok(())) => {}
-            (through, _) => self.finish_handover(through, host),
+            (through, _) => self.finish_admission(through, host),
+        }
+    }
+
+    /// A handshake has come to nothing.
+    fn count_refused(&mut self, listener: Option<Key>) {
+        self.stats.handshakes_failed += 1;
+        if let Some(listener) = listener.and_then(|key| self.listeners.get_mut(key)) {
+            listener.refused += 1;
+            if let Some(status) = &mut listener.status {
+                status.show_server(listener.links, listener.refused, Time::coarse());
+            }
         }
     }
 
@@ -234,12 +242,12 @@ impl Engine {
             match handshake_started {
                 Ok(connecting) => {
                     if let Some(oldest) = listener.admit(connecting) {
-                        self.stats.handshakes_failed += 1;
+                        self.count_refused(Some(key));
                         self.drop_handshake(oldest);
                     }
                 }
                 Err(error) => {
-                    self.stats.handshakes_failed += 1;
+                    self.count_refused(Some(key));
                     tracing::debug!(code = error.code().as_str(), "a client was turned away");
                 }
             }

@@ -7,7 +7,10 @@
 //! ```
 //!
 //! A server removes and replaces what is its own: the very files it has made, recognised by device
-//! and inode. Whatever else lies at their paths by then belongs to another.
+//! and inode. Whatever else lies at their paths by then belongs to another. So does a socket that a
+//! supervisor like systemd has made and handed to it, see `inherited`.
+
+mod inherited;
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -20,7 +23,8 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::directory::Directory;
-use super::os::socket;
+use super::os::file_id::FileId;
+use super::os::socket::{self, Attempt, HandshakeSocket};
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
@@ -52,6 +56,8 @@ pub(super) struct Claim {
     creator: u32,
     /// Another process holds the name as well, or alone by now: the files are not to be removed.
     lent: bool,
+    /// The socket's file is that of a supervisor, which goes on listening when this process ends.
+    inherited: bool,
 }
 
 /// How a claim stands.
@@ -70,6 +76,13 @@ pub(super) enum Standing {
 impl Claim {
     /// Claims `name`, clears away what a dead server left, and listens.
     pub fn listen(directory: Directory, name: &str) -> Result<(Self, Listening)> {
+        let mut this = Self::hold(directory, name)?;
+        let socket = this.bind_locked()?;
+        Ok((this, socket))
+    }
+
+    /// Takes the lock of `name`.
+    fn hold(directory: Directory, name: &str) -> Result<Self> {
         let mut pauses = PAUSES.iter();
         let lock = loop {
             match Lock::take(&directory, name)? {
@@ -80,14 +93,19 @@ impl Claim {
                 },
             }
         };
-        let mut this = Self::new(directory, name, lock);
-        let socket = this.bind_locked()?;
-        Ok((this, socket))
+        Ok(Self::new(directory, name, lock))
     }
 
     fn new(directory: Directory, name: &str, lock: Lock) -> Self {
-        let creator = std::process::id();
-        Self { directory, name: name.into(), lock, bound: None, creator, lent: false }
+        Self {
+            directory,
+            name: name.into(),
+            lock,
+            bound: None,
+            creator: std::process::id(),
+            lent: false,
+            inherited: false,
+        }
     }
 
     /// The claim of a server that hands its name over, out of what it has sent: a socket that
@@ -129,7 +147,6 @@ impl Claim {
         [directory.path().to_owned(), directory.lock_path(name), directory.socket_path(name)]
     }
 
-    #[cfg(test)]
     pub fn directory(&self) -> &Directory {
         &self.directory
     }
@@ -143,6 +160,9 @@ impl Claim {
     fn bind_locked(&mut self) -> Result<Listening> {
         let path = self.socket_path();
         for _ in 0..BINDS {
+            if self.inherited {
+                return Err(inherited::gone(&path));
+            }
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(Error::from_io(listening_at(&path), &error));
@@ -160,6 +180,9 @@ impl Claim {
     /// The same if there is nothing; `None` if there is something.
     fn bind_vacant(&mut self) -> Result<Option<Listening>> {
         let path = self.socket_path();
+        if self.inherited {
+            return Err(inherited::gone(&path));
+        }
         let failed = |cause| Error::system(listening_at(&path), cause);
         let address = self.directory.address(&self.name)?;
         let socket = socket::stream().map_err(failed)?;
@@ -250,7 +273,7 @@ impl Drop for Claim {
                 _ => return,
             }
         };
-        if self.is_socket_there() {
+        if self.is_socket_there() && !self.inherited {
             let _ = fs::remove_file(self.socket_path());
         }
         let _ = fs::remove_file(&lock);
@@ -258,7 +281,7 @@ impl Drop for Claim {
 }
 
 /// Whether a server that lives holds the name in that directory.
-pub(super) fn is_held(directory: &Directory, name: &str) -> bool {
+pub(crate) fn is_held(directory: &Directory, name: &str) -> bool {
     let Ok(file) = open_lock(&directory.lock_path(name), OFlags::empty()) else { return false };
     // Shared: two processes that check do not see each other.
     let looks_held = || {
@@ -272,20 +295,35 @@ pub(super) fn is_held(directory: &Directory, name: &str) -> bool {
         })
 }
 
-/// Removes the files of the server of that name, if it is dead: if nothing holds its lock.
-pub(super) fn clear(directory: &Directory, name: &str) -> bool {
-    let (lock, socket) = (directory.lock_path(name), directory.socket_path(name));
-    let Ok(file) = open_lock(&lock, OFlags::empty()) else { return false };
+/// The lock of a server of that name that is dead: nothing else holds it, as long as this is open,
+/// and no supervisor listens for it.
+pub(super) fn abandoned(directory: &Directory, name: &str) -> Option<(File, FileId)> {
+    let lock = directory.lock_path(name);
+    let file = open_lock(&lock, OFlags::empty()).ok()?;
     let is_free = is_marked(&file)
-        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-        && FileId::of(&file).ok() == FileId::at(&lock);
-    if !is_free {
-        return false;
-    }
+        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    let id = FileId::of(&file).ok().filter(|id| is_free && FileId::at(&lock) == Some(*id))?;
+    is_deserted(directory, name).then_some((file, id))
+}
+
+/// Removes the files of a server. To be called with its lock held.
+pub(super) fn remove_files(directory: &Directory, name: &str) -> std::io::Result<()> {
+    let socket = directory.socket_path(name);
     if fs::symlink_metadata(&socket).is_ok_and(|meta| meta.file_type().is_socket()) {
         let _ = fs::remove_file(&socket);
     }
-    fs::remove_file(&lock).is_ok()
+    let status = directory.status_path(name);
+    if fs::symlink_metadata(&status).is_ok_and(|meta| meta.is_file()) {
+        let _ = fs::remove_file(&status);
+    }
+    fs::remove_file(directory.lock_path(name))
+}
+
+/// Whether nothing listens at the socket of that name.
+fn is_deserted(directory: &Directory, name: &str) -> bool {
+    let Ok(address) = directory.address(name) else { return false };
+    let attempt = HandshakeSocket::new().and_then(|socket| socket.connect(&address));
+    matches!(attempt, Ok(Attempt::NoServer))
 }
 
 // ---- locks ----
@@ -374,26 +412,7 @@ fn mark(file: &File) {
     }
 }
 
-// ---- files and sockets ----
-
-/// Which file it is, whatever its path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn at(path: &Path) -> Option<Self> {
-        let meta = fs::symlink_metadata(path).ok()?;
-        Some(Self { device: meta.dev(), inode: meta.ino() })
-    }
-
-    fn of(file: &impl AsFd) -> rustix::io::Result<Self> {
-        let stat = rustix::fs::fstat(file)?;
-        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
-    }
-}
+// ---- messages ----
 
 fn listening_at(path: &Path) -> String {
     format!("listening at {}", path.display())

@@ -5,13 +5,16 @@ mod lending;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::directory::Door;
 use super::host::Peer;
-use super::os::credentials;
+use super::listener::Listener;
+use super::os::credentials::{self, Credentials};
 use super::os::socket::{Attempt, HandshakeSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Policy, Reject, Welcome};
+use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Reject, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
@@ -19,6 +22,8 @@ use crate::session::control;
 use crate::sys::kill_point;
 use crate::time::Time;
 
+/// The user a supervisor of the system runs as.
+const ROOT: u32 = 0;
 const SENDING: &str = "sending a handshake frame";
 
 /// Everything a link is made of once both sides agree.
@@ -42,31 +47,10 @@ pub(super) enum Progress {
     Offered(Vec<OwnedFd>),
 }
 
-/// What a server offers to a client.
-pub(super) struct Reception<'a> {
-    pub policy: &'a Policy,
-    /// Connections it may have, and those it has already or has agreed to.
-    pub connections_max: usize,
-    pub connections: usize,
-    /// What a new server is given; see [`Listener::lendable`](super::listener::Listener::lendable).
-    pub lendable: Option<[BorrowedFd<'a>; 2]>,
-}
-
-impl Reception<'_> {
-    /// Whether there is room for one more.
-    pub fn admit(&self) -> Result<()> {
-        if self.connections < self.connections_max {
-            return Ok(());
-        }
-        let message = format!("the server has its {} connections", self.connections_max);
-        Err(Error::new(Code::TooManyConnections, message))
-    }
-}
-
 pub(super) struct Handshaking {
     socket: HandshakeSocket,
-    pid: i32,
-    uid: u32,
+    /// Of the peer, once they were checked.
+    credentials: Option<Credentials>,
     /// Given up then.
     pub deadline: Time,
     incoming: Vec<u8>,
@@ -115,7 +99,8 @@ impl Handshaking {
     /// A server's first step: checks the client's user before reading a byte.
     pub fn accept(socket: HandshakeSocket, deadline: Time) -> Result<Self> {
         let mut this = Self::new(socket, deadline, Stage::AwaitingHello);
-        this.check_user("the client")?;
+        let client = this.socket.peer().map_err(unknown_peer)?;
+        this.accept_peer("the client", client)?;
         Ok(this)
     }
 
@@ -127,8 +112,7 @@ impl Handshaking {
     fn new(socket: HandshakeSocket, deadline: Time, stage: Stage) -> Self {
         Self {
             socket,
-            pid: 0,
-            uid: 0,
+            credentials: None,
             deadline,
             incoming: Vec::new(),
             descriptors: Vec::new(),
@@ -194,7 +178,7 @@ impl Handshaking {
             return Err(barred.unwrap_or_else(none));
         }
         let hello = hello.clone();
-        self.check_user("the server")?;
+        self.check_listener()?;
         match send(&self.socket, control::HELLO, &hello.encode(), &[]) {
             // A server that closed at once may have left the reason to read.
             Err(error) if error.code() == Code::Handshake => {}
@@ -204,25 +188,21 @@ impl Handshaking {
         Ok(())
     }
 
-    /// Reads what has come and answers it. A server has a `reception`.
-    pub fn proceed(
-        &mut self,
-        reception: Option<&Reception<'_>>,
-        engine: EngineId,
-    ) -> Result<Progress> {
+    /// Reads what has come and answers it. A server has a listener.
+    pub fn proceed(&mut self, listener: Option<&Listener>, engine: EngineId) -> Result<Progress> {
         loop {
             let Some((code, payload)) = self.next_frame()? else { return Ok(Progress::Waiting) };
             match (std::mem::replace(&mut self.stage, Stage::Done), code) {
                 (Stage::AwaitingHello, control::HELLO) => {
-                    let reception = reception.ok_or_else(gone)?;
-                    let answer = self.welcome(&payload, reception, engine);
+                    let listener = listener.ok_or_else(gone)?;
+                    let answer = self.welcome(&payload, listener, engine);
                     // A client that is refused may already be gone.
                     self.stage = answer.inspect_err(|error| Self::refuse(&self.socket, error))?;
                     self.is_welcomed = true;
                 }
                 (Stage::AwaitingHello, control::TAKE_OVER) => {
-                    let reception = reception.ok_or_else(gone)?;
-                    let lent = self.lend(&payload, reception);
+                    let listener = listener.ok_or_else(gone)?;
+                    let lent = self.lend(&payload, listener);
                     lent.inspect_err(|error| Self::refuse(&self.socket, error))?;
                     self.stage = Stage::Lending;
                     return Ok(Progress::Lent);
@@ -259,14 +239,9 @@ impl Handshaking {
         }
     }
 
-    fn welcome(
-        &mut self,
-        hello: &[u8],
-        reception: &Reception<'_>,
-        engine: EngineId,
-    ) -> Result<Stage> {
-        let terms = reception.policy.negotiate(hello)?;
-        reception.admit()?;
+    fn welcome(&mut self, hello: &[u8], listener: &Listener, engine: EngineId) -> Result<Stage> {
+        let terms = listener.policy.negotiate(hello)?;
+        listener.check_room()?;
         let hello = Hello::decode(hello)?;
         let session = named::random()?;
         let object = Object::lanes(&terms.agreement.geometry);
@@ -282,14 +257,14 @@ impl Handshaking {
         };
         let memory = handle.descriptor();
         send(&self.socket, control::WELCOME, &welcome.encode(), memory.as_slice())?;
-        let peer = self.peer(session, hello.engine, &welcome);
+        let peer = self.peer(session, hello.engine, &welcome)?;
         Ok(Stage::AwaitingReady { segment, peer })
     }
 
     fn attach(&mut self, welcome: &[u8], hello: &Hello) -> Result<(Segment, Peer)> {
         let welcome = Welcome::decode(welcome)?;
         welcome.check(hello)?;
-        let peer = self.peer(welcome.session, welcome.engine, &welcome);
+        let peer = self.peer(welcome.session, welcome.engine, &welcome)?;
         let handle = match (self.descriptors.pop(), welcome.address) {
             (Some(memory), None) => Handle::Descriptor(memory),
             (None, Some(address)) => Handle::Address(address),
@@ -300,29 +275,44 @@ impl Handshaking {
         Ok((segment, peer))
     }
 
-    fn peer(&self, session: [u8; 16], engine: EngineId, welcome: &Welcome) -> Peer {
-        Peer {
-            pid: self.pid,
-            uid: self.uid,
+    fn peer(&self, session: [u8; 16], engine: EngineId, welcome: &Welcome) -> Result<Peer> {
+        let Credentials { pid, uid } = self.credentials.ok_or_else(gone)?;
+        Ok(Peer {
+            pid,
+            uid,
             is_self: false,
             session,
             engine,
             transport: welcome.transport,
             agreement: welcome.agreement,
-        }
+        })
     }
 
-    fn check_user(&mut self, who: &str) -> Result<()> {
-        let credentials = self.socket.peer();
-        let credentials = credentials
-            .map_err(|cause| Error::system("reading the credentials of the peer", cause))?;
-        let (uid, own) = (credentials.uid, credentials::own_uid());
-        if uid != own {
-            let message = format!("{who} belongs to user {uid}, not to user {own}");
-            return Err(Error::new(Code::ForeignUser, message));
+    /// Checks who listens at the socket this one has connected to, before a byte is sent. It need
+    /// not be the server: that may have the socket from a supervisor, which may be root's, or has
+    /// it after another that has died. The server is who answers.
+    fn check_listener(&self) -> Result<()> {
+        let listener = self.socket.peer().map_err(unknown_peer)?;
+        if listener.uid == ROOT { Ok(()) } else { check_user("the server", listener.uid) }
+    }
+
+    /// Checks who sends the first answer. Returns whether one has come, or the end.
+    fn check_answerer(&mut self) -> Result<bool> {
+        match self.socket.sender() {
+            Err(Errno::AGAIN) => return Ok(false),
+            Err(cause) => return Err(unknown_peer(cause)),
+            Ok(None) => {}
+            Ok(Some(server)) => {
+                self.accept_peer("the server", server)?;
+                self.socket.forget_senders().map_err(unknown_peer)?;
+            }
         }
-        self.pid = credentials.pid;
-        self.uid = uid;
+        Ok(true)
+    }
+
+    fn accept_peer(&mut self, who: &str, peer: Credentials) -> Result<()> {
+        check_user(who, peer.uid)?;
+        self.credentials = Some(peer);
         Ok(())
     }
 
@@ -374,6 +364,9 @@ impl Handshaking {
             Stage::AwaitingHandover => 2,
             _ => 0,
         };
+        if taken_max > 0 && self.credentials.is_none() && !self.check_answerer()? {
+            return Ok(false);
+        }
         let received = match self.socket.receive(&mut bytes, taken_max) {
             // What has come decides whose the name is, so that it is read again.
             Err(_) if self.is_lending() => Received::Nothing,
@@ -397,6 +390,15 @@ impl Handshaking {
     }
 }
 
+fn check_user(who: &str, uid: u32) -> Result<()> {
+    let own = credentials::own_uid();
+    if uid == own {
+        return Ok(());
+    }
+    let message = format!("{who} belongs to user {uid}, not to user {own}");
+    Err(Error::new(Code::ForeignUser, message))
+}
+
 fn agreed(side: Side, segment: Segment, peer: Peer) -> Progress {
     Progress::Agreed(Agreed { side, segment: Arc::new(segment), peer })
 }
@@ -414,6 +416,11 @@ fn send(
         true => Ok(()),
         false => Err(gone()),
     }
+}
+
+#[cold]
+fn unknown_peer(cause: Errno) -> Error {
+    Error::system("reading the credentials of the peer", cause)
 }
 
 #[cold]

@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -23,11 +24,11 @@ use crate::limits::check_server_name;
 pub const DIRECTORY_VARIABLE: &str = "RINGPOST_DIR";
 
 /// How another place is chosen.
-const CHOOSING: &str = "the option `directory`, or RINGPOST_DIR in the environment";
+pub(super) const CHOOSING: &str = "the option `directory`, or RINGPOST_DIR in the environment";
 
 /// Where to meet.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     paths: Vec<PathBuf>,
     /// There is one, and it was chosen.
     chosen: bool,
@@ -39,10 +40,15 @@ impl Places {
     /// the same in all sandboxes, sessions and services of one user. What is relative is so to the
     /// directory this process is in now, wherever it goes later.
     pub fn of(options: &Options) -> Result<Self> {
+        Self::at(options.directory.as_deref(), options.environment)
+    }
+
+    /// The same for what has no more options than these.
+    pub fn at(directory: Option<&Path>, environment: bool) -> Result<Self> {
         let variable = || std::env::var_os(DIRECTORY_VARIABLE).filter(|path| !path.is_empty());
-        let chosen = match &options.directory {
-            Some(path) => Some(path.clone()),
-            None if options.environment => variable().map(PathBuf::from),
+        let chosen = match directory {
+            Some(path) => Some(path.to_owned()),
+            None if environment => variable().map(PathBuf::from),
             None => None,
         };
         let Some(path) = chosen else { return Ok(Self { paths: known_places(), chosen: false }) };
@@ -53,17 +59,30 @@ impl Places {
         Ok(Self { paths: vec![path], chosen: true })
     }
 
-    /// Claims `name` in the first place that can be used, and listens there.
-    pub fn listen(&self, name: &str) -> Result<(Claim, Listening)> {
+    /// Claims `name` in the first place that can be used, and listens there: at the socket that was
+    /// handed to this process, if one was, and else at one of its own.
+    pub(super) fn listen(
+        &self,
+        name: &str,
+        handed: Option<BorrowedFd<'_>>,
+    ) -> Result<(Claim, Listening)> {
         check_server_name(name)?;
         // In a place that is not the first, where an earlier server could use no other.
         if !self.chosen && self.usable().any(|directory| claim::is_held(&directory, name)) {
             return Err(claim::in_use(name));
         }
+        self.in_first_usable(|directory| match handed {
+            Some(socket) => Claim::inherit(directory, name, socket),
+            None => Claim::listen(directory, name),
+        })
+    }
+
+    /// Makes something in the first place that can be used.
+    pub fn in_first_usable<T>(&self, make: impl Fn(Directory) -> Result<T>) -> Result<T> {
         let mut reasons = Vec::new();
         for path in &self.paths {
-            match Directory::make(path).and_then(|directory| Claim::listen(directory, name)) {
-                Ok(listening) => return Ok(listening),
+            match Directory::make(path).and_then(&make) {
+                Ok(made) => return Ok(made),
                 Err(error) if self.chosen || !is_about_the_place(&error) => return Err(error),
                 Err(error) => reasons.push(error.to_string()),
             }
@@ -71,8 +90,13 @@ impl Places {
         Err(nowhere(&reasons))
     }
 
+    /// All of them, in the order in which they are tried.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
     /// The places where a server of that name may be, and why the others were not searched.
-    pub fn doors(&self, name: &str) -> Result<(Vec<Door>, Vec<String>)> {
+    pub(super) fn doors(&self, name: &str) -> Result<(Vec<Door>, Vec<String>)> {
         check_server_name(name)?;
         let (mut doors, mut reasons) = (Vec::new(), Vec::new());
         for path in &self.paths {
@@ -96,7 +120,7 @@ impl Places {
 
     /// Watches for a server of that name: each place, or what one that is missing would be in.
     /// Returns the files to watch for, and whether all places are watched.
-    pub fn watch(&self, name: &str, arrivals: &Arrivals) -> (Vec<OsString>, bool) {
+    pub(super) fn watch(&self, name: &str, arrivals: &Arrivals) -> (Vec<OsString>, bool) {
         let mut awaited = vec![format!("{name}.sock").into()];
         let mut all_watched = true;
         for path in &self.paths {
@@ -117,6 +141,14 @@ impl Places {
         self.paths.iter().filter_map(|path| Directory::existing(path).ok().flatten())
     }
 
+    /// The same; one that was chosen is an error if it cannot be used.
+    pub fn searched(&self) -> Result<Vec<Directory>> {
+        match self.paths.as_slice() {
+            [path] if self.chosen => Ok(Directory::existing(path)?.into_iter().collect()),
+            _ => Ok(self.usable().collect()),
+        }
+    }
+
     /// Their names, for people.
     pub fn shown(&self) -> String {
         let shown: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
@@ -126,7 +158,8 @@ impl Places {
 
 /// A place that failed is one thing, a name or a want of descriptors another.
 fn is_about_the_place(error: &Error) -> bool {
-    !matches!(error.code(), Code::NameInUse | Code::InvalidName | Code::NoDescriptors)
+    let is_about_the_name = matches!(error.code(), Code::NameInUse | Code::InvalidName);
+    !is_about_the_name && !matches!(error.code(), Code::NoDescriptors | Code::InvalidArgument)
 }
 
 #[cold]
@@ -155,7 +188,7 @@ pub(super) struct Door {
 
 /// A directory that was checked: owned by this user and closed to all others. Its path is absolute.
 #[derive(Clone, Debug)]
-pub(super) struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
     /// The directory at `path`, made if it is missing.
@@ -203,13 +236,17 @@ impl Directory {
         self.0.join(format!("{name}.sock"))
     }
 
+    pub fn status_path(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.status"))
+    }
+
     fn door(self, name: &str) -> Result<Door> {
         let address = self.address(name)?;
         Ok(Door { directory: self, address })
     }
 
     /// The address of a server's socket.
-    pub fn address(&self, name: &str) -> Result<Address> {
+    pub(super) fn address(&self, name: &str) -> Result<Address> {
         let path = self.socket_path(name);
         Address::new(&path).map_err(|_| {
             let (len, path) = (path.as_os_str().len(), path.display());

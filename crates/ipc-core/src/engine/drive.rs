@@ -1,15 +1,16 @@
 //! Driving an engine: rings first, then events of the kernel, then what is due.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::host::{Host, LinkId};
+use super::host::{Event, Host, LinkId};
 use super::link::{Attention, Link};
 use super::os::bell::Received;
 use super::os::poller::Source;
 use super::slab::Key;
 use super::{Engine, Entry};
 use crate::doorbell::fall_asleep;
-use crate::error::Corrupt;
+use crate::error::{Corrupt, Result};
 use crate::memory;
 use crate::time::{Now, Time};
 
@@ -32,9 +33,21 @@ const BACKSTOPS: [Duration; 4] = [
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
 impl Engine {
+    /// From now on the engine is woken, too, when this descriptor can be read:
+    /// [`Event::Readable`]. A host has one of that kind, for what it watches beside connections.
+    pub fn attend(&mut self, descriptor: impl AsFd) -> Result<()> {
+        self.poller.watch(descriptor, Source::Attended)
+    }
+
+    /// Attends to the descriptor no longer.
+    pub fn ignore(&mut self, descriptor: impl AsFd) {
+        self.poller.forget(descriptor);
+    }
+
     /// Does what is ready: reads rings, accepts clients, continues handshakes, ends what is due.
     /// Never blocks. Returns whether there was anything to do.
     pub fn drive(&mut self, host: &mut impl Host) -> bool {
+        self.begin_turn();
         let now = Now::default();
         self.read_budget.read = 0;
         let mut worked = self.pump_hot(&now, host);
@@ -54,6 +67,7 @@ impl Engine {
     /// The part of [`Self::drive`] that costs no system call: the rings of hot links.
     #[inline]
     pub fn drive_hot(&mut self, host: &mut impl Host) -> bool {
+        self.begin_turn();
         self.read_budget.read = 0;
         self.pump_hot(&Now::default(), host)
     }
@@ -80,8 +94,10 @@ impl Engine {
     }
 
     /// Whether anything is due: for hosts that poll rings for long and do not call [`Self::drive`].
+    /// It counts as a turn of theirs.
     #[inline]
-    pub fn is_due(&self, now: Time) -> bool {
+    pub fn is_due(&mut self, now: Time) -> bool {
+        self.begin_turn();
         now >= self.due
     }
 
@@ -137,6 +153,7 @@ impl Engine {
                 continue;
             }
             link.attention = Attention::HOT;
+            self.pulse.touch(self.hot[place], link);
             let frames = link.pump(budget.min(LINK_BUDGET), host);
             self.due = self.due.min(link.due());
             untidy |= link.is_ending();
@@ -207,8 +224,10 @@ impl Engine {
                 self.backstop.due = Time::now() + BACKSTOPS[0];
             }
         }
-        self.poller.wake_by(self.due.min(self.backstop.due));
-        nap.whole && !self.has_losses()
+        let is_asleep = nap.whole && !self.has_losses();
+        let show_at = self.end_turn(is_asleep);
+        self.poller.wake_by(self.due.min(self.backstop.due).min(show_at));
+        is_asleep
     }
 
     /// Whether requests are in flight on any hot link: an answer may come any moment.
@@ -265,12 +284,13 @@ impl Engine {
         if !matches!(self.entries.get(key), Some(Entry::Link(_))) {
             return;
         }
-        if let Some(Entry::Link(link)) = self.entries.remove(key) {
+        if let Some(Entry::Link(mut link)) = self.entries.remove(key) {
             self.poller.forget(link.bell.socket());
             self.stats.links -= 1;
             if let Some(through) = link.listener.and_then(|key| self.listeners.get_mut(key)) {
                 through.links -= 1;
             }
+            self.show_closed(&mut link);
             link.finish(host);
         }
     }
@@ -287,6 +307,7 @@ impl Engine {
                 Source::Listener(key) => self.accept(key, now, host),
                 Source::Files(key) => self.check_files(key, now, host),
                 Source::Arrivals => self.arrived(now),
+                Source::Attended => host.event(Event::Readable),
                 Source::Timer => {}
             }
         }
@@ -343,6 +364,7 @@ impl Engine {
                     link.look(now.get(), host);
                     if link.due() <= now.get() {
                         link.expire(now.get(), host);
+                        self.pulse.touch(key, link);
                         self.warm(key);
                     }
                     self.link(key).map_or(Time::NEVER, |link| link.due().min(link.look_due()))

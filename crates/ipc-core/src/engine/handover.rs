@@ -280,6 +280,7 @@ impl Engine {
             // Again, because it is what makes clients see this process at the other end.
             let _ = socket::listen(&listener.socket);
         }
+        self.publish_status(adopted);
         self.watch_files(adopted);
         self.accept_later(adopted, now);
         adopted
@@ -320,17 +321,22 @@ impl Engine {
             listener.let_go();
         }
         self.drop_handshake(key);
-        self.finish_handover(Some(through), host);
+        self.finish_admission(Some(through), host);
     }
 
-    /// Reports that a name is another server's, once the last client that came here before is in.
-    pub(super) fn finish_handover(&mut self, through: Option<Key>, host: &mut impl Host) {
+    /// A client of this listener is in, or will not be. Reports that a name is another server's, or
+    /// nobody's, once that was the last of those that came here before.
+    pub(super) fn finish_admission(&mut self, through: Option<Key>, host: &mut impl Host) {
         let Some(through) = through else { return };
-        if self.listeners.get(through).is_some_and(Listener::is_finished) {
-            let listener = ListenerId(through);
-            self.close_listener(listener);
-            tracing::debug!("a new server has taken the name over");
-            host.event(Event::TakenOver { listener });
+        let listener = ListenerId(through);
+        match self.listeners.get(through) {
+            None => self.finish_retiring(listener, host),
+            Some(found) if found.is_finished() => {
+                self.close_listener(listener);
+                tracing::debug!("a new server has taken the name over");
+                host.event(Event::TakenOver { listener });
+            }
+            Some(_) => {}
         }
     }
 }

@@ -54,6 +54,9 @@ pub struct Peer {
 /// What can happen besides messages.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// A descriptor that the engine [attends to](super::Engine::attend) can be read. It is said
+    /// with each drive until it was.
+    Readable,
     /// A client has connected to a listener.
     Accepted {
         /// The server it came to.
@@ -75,6 +78,12 @@ pub enum Event<'a> {
     /// those connections stay; the listener is closed.
     TakenOver {
         /// The server whose name it was.
+        listener: ListenerId,
+    },
+    /// All clients that a listener had let in when it was
+    /// [retired](super::Engine::retire_listener) are connected, or have come to nothing.
+    Retired {
+        /// The server they came to.
         listener: ListenerId,
     },
     /// Clients do not find a server any more: its files were removed, and another has taken its

@@ -13,6 +13,7 @@ use super::maintenance::Maintenance;
 use super::options::{Bounds, ListenOptions};
 use super::os::socket::{self, HandshakeSocket};
 use super::slab::Key;
+use super::status::Status;
 use super::workload::Workload;
 use crate::error::{Code, Error, Result};
 use crate::handshake::Policy;
@@ -40,6 +41,8 @@ pub(super) struct Listener {
     /// The name, and the files it consists of. First, so that it goes before the socket: as long as
     /// that is open, no other file can be taken for it.
     pub maintenance: Maintenance,
+    /// Where others see what it does; `None`: it could not be had.
+    pub status: Option<Status>,
     pub socket: Listening,
     pub policy: Policy,
     pub options: ListenOptions,
@@ -48,6 +51,8 @@ pub(super) struct Listener {
     pub workload: Option<Arc<Workload>>,
     /// Open connections that came through here.
     pub links: usize,
+    /// Handshakes that came to nothing.
+    pub refused: u64,
     lending: Lending,
     /// Clients that were sent WELCOME and are not ready yet.
     welcomed: usize,
@@ -75,6 +80,8 @@ impl Listener {
             bounds,
             workload: options.serving_max.map(|max| Arc::new(Workload::new(max))),
             links: 0,
+            refused: 0,
+            status: None,
             lending: Lending::Nobody,
             welcomed: 0,
             awaiting_hello: VecDeque::new(),
@@ -85,9 +92,17 @@ impl Listener {
 
     /// What a new server needs to take the name over, unless another is doing so: the socket and
     /// the lock.
-    pub fn lendable(&self) -> Option<[BorrowedFd<'_>; 2]> {
-        let is_free = self.lending == Lending::Nobody;
-        is_free.then(|| [self.socket.as_fd(), self.maintenance.claim().lock()])
+    pub fn lendable(&self) -> Result<[BorrowedFd<'_>; 2]> {
+        let claim = self.maintenance.claim();
+        if claim.is_inherited() {
+            let message = "the socket belongs to the supervisor of this server: let that start it \
+                           anew, and clients wait meanwhile";
+            return Err(Error::new(Code::Feature, message));
+        }
+        if self.lending != Lending::Nobody {
+            return Err(Error::new(Code::NameInUse, "another server is taking the name over"));
+        }
+        Ok([self.socket.as_fd(), claim.lock()])
     }
 
     /// It was sent to the new server of this handshake, which has not taken it yet.
@@ -107,6 +122,8 @@ impl Listener {
     /// The new server has the name.
     pub fn let_go(&mut self) {
         self.lending = Lending::Over;
+        // Unless the new server has put its own there by now.
+        self.status = None;
         self.maintenance.end();
     }
 
@@ -120,9 +137,15 @@ impl Listener {
         self.paused_until = Some(until);
     }
 
-    /// Connections there are, and those that were agreed to.
-    pub fn connections(&self) -> usize {
-        self.links + self.welcomed
+    /// Whether there is room for one more beside the connections there are, and those that were
+    /// agreed to.
+    pub fn check_room(&self) -> Result<()> {
+        let connections_max = self.options.connections_max;
+        if self.links + self.welcomed < connections_max {
+            return Ok(());
+        }
+        let message = format!("the server has its {connections_max} connections");
+        Err(Error::new(Code::TooManyConnections, message))
     }
 
     /// Takes in the clients that wait, as many as fit. An error means that none ever will be.

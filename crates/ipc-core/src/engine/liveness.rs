@@ -1,6 +1,6 @@
 //! Whether peers are there, and leaving them in good order.
 
-use super::host::LinkId;
+use super::host::{Host, LinkId};
 use super::slab::Key;
 use super::{Engine, Entry, not_open};
 use crate::error::Result;
@@ -26,6 +26,12 @@ impl Engine {
         let is_announced = self.link_mut(link.0).is_some_and(|found| found.leave());
         self.warm(link.0);
         is_announced
+    }
+
+    /// Closes a connection as [`Engine::close`] does, because this side leaves altogether: the peer
+    /// is to know that it may look for a successor.
+    pub fn leave_now(&mut self, link: LinkId, host: &mut impl Host) {
+        self.close_as(link, true, host);
     }
 
     /// Whether nothing is in flight in either direction, nothing waits to be written, and nothing

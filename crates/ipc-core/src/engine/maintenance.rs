@@ -8,6 +8,7 @@
 //!                         └ another process holds the lock: report that, and give the name up
 //! ```
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Engine;
@@ -22,7 +23,7 @@ use crate::time::{Now, Time};
 
 /// How long nothing is put back after files were touched, so as not to fight with what removes
 /// them: a directory into which files come back cannot be removed.
-const QUIET: Duration = Duration::from_millis(200);
+pub(super) const QUIET: Duration = Duration::from_millis(200);
 /// How long a name that has lost its lock is left to others: the files may have been removed to
 /// start another server. Clients find this one meanwhile.
 const GRACE: Duration = Duration::from_secs(2);
@@ -87,6 +88,23 @@ impl Maintenance {
 
     pub fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
+    }
+
+    /// Watches another file, too, if that can be.
+    pub fn watch_also(&self, path: &Path) {
+        if let Some(watch) = &self.watch {
+            watch.renew(&[path.to_owned()]);
+        }
+    }
+
+    /// Checks no later than this.
+    pub fn check_by(&mut self, time: Time) {
+        self.check_at = self.check_at.min(time);
+    }
+
+    /// Whether nothing was found to be gone.
+    pub fn is_whole(&self) -> bool {
+        self.trouble.is_none()
     }
 
     /// When to check at the latest.
@@ -165,7 +183,7 @@ impl Engine {
         let outcome = listener.maintenance.check(now.get());
         self.due = self.due.min(listener.maintenance.due());
         match outcome {
-            Outcome::Done => {}
+            Outcome::Done => self.keep_status(key, now.get()),
             Outcome::Rebound(socket) => self.rebind(key, socket, now),
             Outcome::Lost(error) => self.lose_listener(key, error, host),
         }
@@ -188,5 +206,6 @@ impl Engine {
         let _ = self.poller.watch(&listener.socket, Source::Listener(key));
         let waiting = Listener::accept_all(&former);
         self.start_handshakes(key, waiting, now);
+        self.keep_status(key, now.get());
     }
 }

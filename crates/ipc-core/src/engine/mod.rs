@@ -18,14 +18,14 @@
 mod admission;
 mod backlog;
 mod carrier;
-mod claim;
+pub(crate) mod claim;
 mod connecting;
 mod dialing;
-mod directory;
+pub(crate) mod directory;
 mod drive;
 mod handover;
 mod host;
-mod leftovers;
+pub(crate) mod leftovers;
 mod link;
 mod listener;
 mod liveness;
@@ -33,11 +33,12 @@ mod maintenance;
 mod names;
 mod opening;
 mod options;
-mod os;
+pub(crate) mod os;
 mod read_budget;
 mod real_time;
 mod reservations;
 mod slab;
+pub(crate) mod status;
 mod wait_policy;
 mod workload;
 
@@ -133,6 +134,7 @@ pub struct Engine {
     contention: Contention,
     read_budget: ReadBudget,
     stats: EngineStats,
+    pulse: status::Pulse,
     /// Mappings this process had lost when that was checked last.
     losses: u64,
     /// When leftovers of dead servers were last searched for everywhere.
@@ -170,6 +172,7 @@ impl Engine {
             contention: Contention::default(),
             read_budget: ReadBudget::default(),
             stats: EngineStats::default(),
+            pulse: status::Pulse::default(),
             losses: memory::losses(),
             cleared_at: None,
             arrivals: None,
@@ -220,8 +223,7 @@ impl Engine {
     #[inline]
     pub fn run(&mut self, link: LinkId, draft: &Draft) -> Option<Run<'_>> {
         let Some(Entry::Link(found)) = self.entries.get_mut(link.0) else { return None };
-        if !found.unflushed {
-            found.unflushed = true;
+        if !std::mem::replace(&mut found.unflushed, true) {
             self.unflushed.push(link.0);
         }
         found.run(draft)
@@ -241,8 +243,7 @@ impl Engine {
         if draft.kind.is_answer() {
             found.count_work();
         }
-        if !found.unflushed {
-            found.unflushed = true;
+        if !std::mem::replace(&mut found.unflushed, true) {
             self.unflushed.push(link.0);
         }
         if draft.kind == Kind::Request || matches!(sent, Ok(Sent::Queued)) {
@@ -279,9 +280,10 @@ impl Engine {
     #[inline]
     pub fn flush(&mut self) {
         while let Some(key) = self.unflushed.pop() {
-            if let Some(link) = self.link_mut(key) {
+            if let Some(Entry::Link(link)) = self.entries.get_mut(key) {
                 link.unflushed = false;
                 link.commit();
+                self.pulse.touch(key, link);
                 if !link.attention.is_hot() {
                     self.look_later(key);
                 }
@@ -362,10 +364,14 @@ impl Engine {
     /// Closes a connection: requests in flight end now, what waits for room is still written, and
     /// then comes [`Event::Closed`].
     pub fn close(&mut self, link: LinkId, host: &mut impl Host) {
+        self.close_as(link, false, host);
+    }
+
+    fn close_as(&mut self, link: LinkId, leaves: bool, host: &mut impl Host) {
         match self.entries.get_mut(link.0) {
             Some(Entry::Link(found)) => {
                 let deadline = Time::now() + CLOSE_TIMEOUT;
-                found.close(deadline, host);
+                found.close(deadline, leaves, host);
                 self.due = self.due.min(deadline);
                 self.warm(link.0);
             }
@@ -384,11 +390,10 @@ impl Engine {
     /// Ends a connection that the host cannot go on with, like one whose peer broke the protocol:
     /// nothing more is read or written, and [`Event::Closed`] has the reason.
     pub fn break_off(&mut self, link: LinkId, error: Error) {
-        match self.entries.get_mut(link.0) {
-            Some(Entry::Link(found)) => found.break_off(error),
-            _ => return,
+        if let Some(found) = self.link_mut(link.0) {
+            found.break_off(error);
+            self.warm(link.0);
         }
-        self.warm(link.0);
     }
 
     // ---- waiting synchronously ----

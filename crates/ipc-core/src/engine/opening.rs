@@ -1,10 +1,11 @@
 //! Listening for connections, and asking for one.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::connecting::Handshaking;
 use super::directory::Places;
-use super::host::{LinkId, ListenerId};
+use super::host::{Event, Host, LinkId, ListenerId};
 use super::listener::Listener;
 use super::options::{ListenOptions, Options};
 use super::os::poller::Source;
@@ -25,7 +26,22 @@ impl Engine {
         options: &Options,
         listen: &ListenOptions,
     ) -> Result<ListenerId> {
-        self.listen_for(name, options, listen, false)
+        self.listen_for(name, options, listen, false, None)
+    }
+
+    /// As [`Self::listen`], at a socket that another process listens at and has handed to this one,
+    /// like systemd with socket activation: clients wait in its queue while no server runs. It has
+    /// to be a Unix stream socket bound to where clients look for the name, or else this fails with
+    /// [`Code::InvalidArgument`]. Its file is never removed, and if it goes, the name is lost;
+    /// such a name is not handed over by [`Self::take_over`]. The descriptor stays the caller's.
+    pub fn listen_at(
+        &mut self,
+        name: &str,
+        options: &Options,
+        listen: &ListenOptions,
+        socket: BorrowedFd<'_>,
+    ) -> Result<ListenerId> {
+        self.listen_for(name, options, listen, false, Some(socket))
     }
 
     /// As [`Self::listen`], but messages longer than one frame of the agreed rings are never agreed
@@ -36,7 +52,7 @@ impl Engine {
         options: &Options,
         listen: &ListenOptions,
     ) -> Result<ListenerId> {
-        self.listen_for(name, options, listen, true)
+        self.listen_for(name, options, listen, true, None)
     }
 
     fn listen_for(
@@ -45,13 +61,14 @@ impl Engine {
         options: &Options,
         listen: &ListenOptions,
         in_one_piece: bool,
+        handed: Option<BorrowedFd<'_>>,
     ) -> Result<ListenerId> {
         options.check()?;
         listen.check()?;
         let policy = policy(options, listen, in_one_piece)?;
         let places = Places::of(options)?;
         self.clear_leftovers(&places, Time::now());
-        let (claim, socket) = places.listen(name)?;
+        let (claim, socket) = places.listen(name, handed)?;
         let listener = Listener::new(claim, socket, policy, *listen, options.bounds);
         let key = self.listeners.insert(listener).map_err(|_| too_many())?;
         let watched = self
@@ -62,6 +79,7 @@ impl Engine {
             self.listeners.remove(key);
             return Err(error);
         }
+        self.publish_status(key);
         self.watch_files(key);
         tracing::debug!(name, "listening");
         Ok(ListenerId(key))
@@ -76,16 +94,21 @@ impl Engine {
     }
 
     /// Stops accepting and gives the name up; connections stay, and clients that were let in, and
-    /// may have sent something already, still become one: see [`Self::is_admitting`].
-    pub fn retire_listener(&mut self, listener: ListenerId) {
+    /// may have sent something already, still become one. Behind the last of them comes
+    /// [`Event::Retired`], at once if there is none.
+    pub fn retire_listener(&mut self, listener: ListenerId, host: &mut impl Host) {
         self.stop_listening(listener, |connecting| !connecting.is_welcomed());
+        self.finish_retiring(listener, host);
     }
 
-    /// Whether a listener that was retired has let clients in that are not connected yet.
-    pub fn is_admitting(&self, listener: ListenerId) -> bool {
-        self.entries.iter().any(|(_, entry)| {
+    /// Reports that a listener which is gone has let no clients in that are not connected yet.
+    pub(super) fn finish_retiring(&mut self, listener: ListenerId, host: &mut impl Host) {
+        let is_admitting = self.entries.iter().any(|(_, entry)| {
             matches!(entry, Entry::Handshaking { listener: Some(of), .. } if *of == listener.0)
-        })
+        });
+        if !is_admitting {
+            host.event(Event::Retired { listener });
+        }
     }
 
     /// Stops accepting and gives the name up; connections stay.

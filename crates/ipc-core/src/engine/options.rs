@@ -1,5 +1,6 @@
 //! What a server and a client can choose.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use crate::handshake::{Features, TOKEN_LEN_MAX, Transport};
 use crate::limits::{Geometry, Lane, Limits, RINGS};
 use crate::memory::sealed;
 
-/// What both a server and a client can choose.
-#[derive(Clone, Debug)]
+/// What both a server and a client can choose. Its `Debug` says that there is a token, and not
+/// which.
+#[derive(Clone)]
 pub struct Options {
     /// The directory to meet in; `None`: the one [`DIRECTORY_VARIABLE`](crate::DIRECTORY_VARIABLE)
     /// names, or else the first of those that all processes of this user know:
@@ -52,6 +54,23 @@ impl Default for Options {
             compression: true,
             bounds: Bounds::DEFAULT,
         }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { directory, environment, transport, crc, rings, limits, .. } = self;
+        f.debug_struct("Options")
+            .field("directory", directory)
+            .field("environment", environment)
+            .field("transport", transport)
+            .field("crc", crc)
+            .field("rings", rings)
+            .field("limits", limits)
+            .field("token", &self.token.as_ref().map(|_| "(hidden)"))
+            .field("compression", &self.compression)
+            .field("bounds", &self.bounds)
+            .finish()
     }
 }
 

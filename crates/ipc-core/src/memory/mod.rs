@@ -9,6 +9,7 @@ pub(crate) mod layout;
 pub(crate) mod named;
 mod object;
 pub(crate) mod sealed;
+pub(crate) mod words;
 
 use std::os::fd::AsFd;
 use std::ptr::{self, NonNull};
@@ -43,8 +44,11 @@ unsafe impl Sync for Segment {}
 impl Segment {
     /// Maps the file of an object, which cannot be made shorter.
     fn map(fd: &impl AsFd, object: Object) -> Result<Self> {
+        Self::map_with(fd, object, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    fn map_with(fd: &impl AsFd, object: Object, protection: ProtFlags) -> Result<Self> {
         let len = object.len();
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
         let address = sys::fault()
             .and_then(|()| unsafe {
@@ -58,10 +62,18 @@ impl Segment {
     }
 
     /// Maps the file of an object, which others can make shorter.
-    fn map_guarded(fd: &impl AsFd, object: Object) -> Result<Self> {
-        let mut this = Self::map(fd, object)?;
-        this.guard = Some(Guard::over(this.base.as_ptr().expose_provenance(), object.len())?);
-        Ok(this)
+    pub(crate) fn map_guarded(fd: &impl AsFd, object: Object) -> Result<Self> {
+        Self::map(fd, object)?.guarded()
+    }
+
+    /// The same for reading: to write to it would be a fault of this process.
+    pub(crate) fn map_readable(fd: &impl AsFd, object: Object) -> Result<Self> {
+        Self::map_with(fd, object, ProtFlags::READ)?.guarded()
+    }
+
+    fn guarded(mut self) -> Result<Self> {
+        self.guard = Some(Guard::over(self.base.as_ptr().expose_provenance(), self.object.len())?);
+        Ok(self)
     }
 
     /// What is in it.
@@ -124,7 +136,7 @@ fn keep_from_children(base: NonNull<u8>, len: usize) {
 }
 
 /// To make a file longer than this process may is not an error but a signal.
-fn check_file_len(len: usize) -> Result<()> {
+pub(crate) fn check_file_len(len: usize) -> Result<()> {
     let max = sys::file_len_max();
     if len as u64 <= max {
         return Ok(());

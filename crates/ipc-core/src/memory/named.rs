@@ -119,17 +119,33 @@ pub(super) fn attach(address: &Address, object: Object) -> Result<Segment> {
 
 /// Removes the segments of dead processes of this user. Called when a server starts.
 pub fn reclaim() -> usize {
-    let Ok(entries) = fs::read_dir(DIRECTORY) else { return 0 };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter(|name| is_ours(name) && is_abandoned(name)).count()
+    all().iter().filter(|name| remove(name).is_ok_and(|done| done)).count()
 }
 
-fn is_abandoned(name: &str) -> bool {
-    let Ok(file) = open(name) else { return false };
-    let Ok(stat) = rustix::fs::fstat(&file) else { return false };
-    let free = stat.st_uid == rustix::process::geteuid().as_raw()
-        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-    free && fs::remove_file(path(name)).is_ok()
+/// The names of segments of dead processes of this user.
+pub fn abandoned() -> Vec<String> {
+    all().into_iter().filter(|name| lock_abandoned(name).is_some()).collect()
+}
+
+/// Removes a segment, if it is one of a dead process. Returns whether it was removed.
+pub fn remove(name: &str) -> Result<bool> {
+    // Locked as long as it is open.
+    let Some(_locked) = lock_abandoned(name) else { return Ok(false) };
+    let failed = |cause| Error::from_io("removing a named segment", &cause);
+    fs::remove_file(path(name)).map(|()| true).map_err(failed)
+}
+
+fn all() -> Vec<String> {
+    let Ok(entries) = fs::read_dir(DIRECTORY) else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| is_ours(name)).collect()
+}
+
+fn lock_abandoned(name: &str) -> Option<File> {
+    let file = open(name).ok()?;
+    let is_own = rustix::fs::fstat(&file).ok()?.st_uid == rustix::process::geteuid().as_raw();
+    let is_free = || rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    (is_own && is_free()).then_some(file)
 }
 
 /// The crate only sizes the file. Without pages behind it the first touch on a full file system
@@ -188,7 +204,8 @@ fn is_ours(name: &str) -> bool {
     })
 }
 
-fn path(name: &str) -> PathBuf {
+/// Where the segment of that name lies.
+pub fn path(name: &str) -> PathBuf {
     Path::new(DIRECTORY).join(name)
 }
 

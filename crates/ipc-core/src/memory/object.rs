@@ -18,6 +18,8 @@ use crate::limits::Geometry;
 pub(crate) enum ObjectKind {
     /// The rings of one connection.
     Lanes,
+    /// What one process publishes for any number of readers.
+    Published,
 }
 
 /// An object as both sides have agreed on it.
@@ -47,6 +49,11 @@ impl Object {
     /// The rings of a connection of this geometry.
     pub fn lanes(geometry: &Geometry) -> Self {
         Self { kind: ObjectKind::Lanes, len: segment_len(geometry) }
+    }
+
+    /// A published file of this length.
+    pub fn published(len: usize) -> Self {
+        Self { kind: ObjectKind::Published, len }
     }
 
     pub fn kind(self) -> ObjectKind {

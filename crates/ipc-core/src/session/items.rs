@@ -6,7 +6,7 @@ use super::stream::{Stream, item_cost};
 use super::{ControlMessage, Draft, Message, Session};
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::header::Kind;
-use crate::limits::{WINDOW_MAX, WINDOW_MIN};
+use crate::limits::{Lane, WINDOW_MAX, WINDOW_MIN};
 
 /// Where items go, seen from this side.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,8 +118,8 @@ impl Session {
 
     /// A message like the one before it was sent: an item that may be, or a one-way message.
     #[inline]
-    pub fn sent_alike(&mut self, kind: Kind, id: u64, len: usize) {
-        self.counters.sent += 1;
+    pub fn sent_alike(&mut self, kind: Kind, lane: Lane, id: u64, len: usize) {
+        self.counters.sent.count(kind, lane);
         if kind.is_item()
             && let Some(stream) = self.stream(kind, id, Direction::Out)
         {

@@ -12,6 +12,7 @@
 //! A request has exactly one outcome on the side that asked: its reply, a remote error, a timeout,
 //! a cancel, or the loss of the peer. Whatever arrives for it later is counted and dropped.
 
+mod counters;
 pub(crate) mod fragments;
 pub mod id;
 mod items;
@@ -39,6 +40,7 @@ use liveness::Liveness;
 use names::{Definition, Names};
 use slots::Slots;
 
+pub use counters::{Counters, Traffic};
 pub use message::{Draft, Message, route};
 pub use stream::{GRANTS_PER_WINDOW, item_cost};
 
@@ -144,23 +146,6 @@ impl From<Ending> for Error {
             ),
         }
     }
-}
-
-/// What a session has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Messages sent.
-    pub sent: u64,
-    /// Messages received whole.
-    pub received: u64,
-    /// Answers that came after their request had ended.
-    pub late_replies: u64,
-    /// Requests, and items that go with them, that had ended before they arrived.
-    pub stale_requests: u64,
-    /// Requests of this side that were answered with an error.
-    pub failed: u64,
-    /// Requests of this side that ended at their deadline.
-    pub timed_out: u64,
 }
 
 /// A message for the control ring.
@@ -285,7 +270,7 @@ impl Session {
                 return Err(Error::new(Code::InvalidArgument, "control frames are not messages"));
             }
         }
-        self.counters.sent += 1;
+        self.counters.sent.count(draft.kind, draft.lane);
         // A message without an answer has an id on this side only.
         let id = if draft.kind == Kind::OneWay { 0 } else { draft.id };
         Ok(Some(Header::new(draft.kind, code, id).with_codec(draft.codec)))
@@ -347,8 +332,8 @@ impl Session {
     /// The message of a [`Step::Deliver`] or [`Step::Finish`] has reached the application.
     #[inline]
     pub fn delivered(&mut self, now: impl FnOnce() -> Time) {
-        self.counters.received += 1;
-        let Message { kind, id, .. } = self.message;
+        let Message { kind, lane, id, .. } = self.message;
+        self.counters.received.count(kind, lane);
         if kind.is_answer() {
             self.answered(kind, id, now);
         }
@@ -373,7 +358,7 @@ impl Session {
 
     /// The same of a message that was kept back since.
     pub fn delivered_as(&mut self, message: &Message, now: impl FnOnce() -> Time) {
-        self.counters.received += 1;
+        self.counters.received.count(message.kind, message.lane);
         if message.kind.is_answer() {
             self.answered(message.kind, message.id, now);
         }

@@ -211,6 +211,7 @@ fn the_next_attempt_to_connect_removes_leftovers() {
     drop(Serving::new(&meeting));
     for name in ["one", "two"] {
         fs::write(directory.join(format!("{name}.lock")), "ringpost\n").unwrap();
+        fs::write(directory.join(format!("{name}.status")), "").unwrap();
         drop(std::os::unix::net::UnixListener::bind(directory.join(format!("{name}.sock"))));
     }
     let mut client = Engine::new().unwrap();

@@ -121,7 +121,7 @@ fn files_go_with_the_server_that_has_the_name() {
     let mut young = hand_over(&mut old, &options);
     is_reached(&mut young, &mut old, &options);
     drop(old);
-    assert_eq!(files(&meeting), 2);
+    assert_eq!(files(&meeting), 3);
     let mut other = Serving::idle();
     is_reached(&mut young, &mut other, &options);
     let listening = other.0.listen("server", &options, &ListenOptions::default());

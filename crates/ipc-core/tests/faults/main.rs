@@ -9,6 +9,7 @@ mod handover;
 mod malicious_peer;
 mod many_clients;
 mod peers;
+mod published;
 mod truncated;
 
 use std::fs;

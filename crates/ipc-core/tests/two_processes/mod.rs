@@ -41,8 +41,29 @@ impl Meeting {
 
     /// Runs this test binary in a role: the test of that name, which finds out by [`role`].
     pub fn run(&self, role: &str) -> Process {
+        let command = Command::new(std::env::current_exe().expect("a test binary"));
+        self.run_by(command, role)
+    }
+
+    /// The same in a namespace in which `mount`, a line of shell, has been executed; `None`: this
+    /// machine has none, and that is acknowledged.
+    pub fn run_where(&self, mount: &str, role: &str) -> Option<Process> {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--map-root-user", "--mount", "sh", "-c"]);
+        let can = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).status();
+        if !can.is_ok_and(|status| status.success()) {
+            let without = std::env::var("RINGPOST_WITHOUT").unwrap_or_default();
+            let is_known = without.split(',').any(|missing| missing == "namespaces");
+            assert!(is_known, "no namespaces here; RINGPOST_WITHOUT=namespaces skips this");
+            return None;
+        }
+        unshare.arg(format!("{mount} && exec \"$0\" \"$@\""));
+        unshare.arg(std::env::current_exe().expect("a test binary"));
+        Some(self.run_by(unshare, role))
+    }
+
+    fn run_by(&self, mut command: Command, role: &str) -> Process {
         let transport = self.options.transport.expect("a meeting has one");
-        let mut command = Command::new(std::env::current_exe().expect("a test binary"));
         command
             .args(["--exact", "in_another_process", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
@@ -107,15 +128,29 @@ impl Process {
         self.0.wait().expect("it is ours");
     }
 
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether a signal has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.stat()[0] == "T"
+    }
+
     /// The processor time it has used so far, in ticks of ten milliseconds.
     pub fn processor_time(&self) -> Duration {
-        let stat =
-            std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("a process");
-        // After the name, which is in parentheses: state, ppid, ... utime is the 12th, stime the
-        // 13th.
-        let fields: Vec<_> = stat[stat.rfind(')').expect("a name")..].split(' ').collect();
+        let fields = self.stat();
         let ticks = |field: usize| fields[field].parse::<u64>().expect("a number");
-        Duration::from_millis(10 * (ticks(12) + ticks(13)))
+        Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    }
+
+    /// What the kernel says of it after its name, which is in parentheses: state, ppid, ... utime
+    /// is the 12th, stime the 13th.
+    fn stat(&self) -> Vec<String> {
+        let path = format!("/proc/{}/stat", self.0.id());
+        let stat = std::fs::read_to_string(path).expect("a process");
+        let end = stat.rfind(')').expect("a name") + 2;
+        stat[end..].split(' ').map(String::from).collect()
     }
 
     /// Its exit code, or `None` when a signal ended it.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::engine::directory::tests::Scratch;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn directory(scratch: &Scratch) -> Directory {
@@ -21,6 +22,11 @@ fn files(directory: &Directory) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// Removes the files of a server, if it is dead.
+fn clear(directory: &Directory, name: &str) -> bool {
+    abandoned(directory, name).is_some_and(|_locked| remove_files(directory, name).is_ok())
 }
 
 /// Gives a claim up as a process does that is killed: its files stay.
@@ -168,7 +174,7 @@ fn leftovers_are_recognised_by_lock_and_mark() {
     for (name, content) in [("empty", ""), ("others", "12345"), ("longer", "ringpost\nand more")] {
         fs::write(directory.lock_path(name), content).unwrap();
     }
-    let other = std::os::unix::net::UnixListener::bind(directory.socket_path("foreign")).unwrap();
+    let other = UnixListener::bind(directory.socket_path("foreign")).unwrap();
     drop(other);
     for name in ["living", "empty", "others", "longer", "foreign", "nobody"] {
         assert!(!clear(&directory, name), "{name}");
@@ -222,4 +228,80 @@ fn many_that_want_one_name_leave_it_to_one() {
         assert_eq!(held.len(), 1);
         assert_eq!(held[0].0.standing(), Standing::Whole);
     }
+}
+
+/// A socket as a supervisor has it, at the place of this name.
+fn supervised(directory: &Directory, name: &str) -> UnixListener {
+    UnixListener::bind(directory.socket_path(name)).unwrap()
+}
+
+fn inherit(directory: &Directory, name: &str, socket: &impl AsFd) -> Result<(Claim, Listening)> {
+    Claim::inherit(directory.clone(), name, socket.as_fd())
+}
+
+#[test]
+fn an_inherited_socket_outlives_its_servers() {
+    let scratch = Scratch::new("inherited");
+    let directory = directory(&scratch);
+    let socket = supervised(&directory, "demo");
+    let held = inherit(&directory, "demo", &socket).unwrap();
+    assert_eq!(held.0.standing(), Standing::Whole);
+    assert_eq!(code(inherit(&directory, "demo", &socket)), Code::NameInUse);
+    let flags = rustix::io::fcntl_getfd(&socket).unwrap();
+    assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    drop(held);
+    assert_eq!(files(&directory), ["demo.sock"]);
+    die(inherit(&directory, "demo", &socket).unwrap());
+    assert!(!clear(&directory, "demo"), "the supervisor listens");
+    drop(inherit(&directory, "demo", &socket).unwrap());
+    assert_eq!(files(&directory), ["demo.sock"]);
+    // The supervisor has ended as well.
+    die(inherit(&directory, "demo", &socket).unwrap());
+    drop(socket);
+    assert!(clear(&directory, "demo"));
+}
+
+#[test]
+fn an_inherited_socket_is_not_made_again_and_its_lock_is() {
+    let scratch = Scratch::new("supervised");
+    let directory = directory(&scratch);
+    let socket = supervised(&directory, "demo");
+    let (mut claim, _listening) = inherit(&directory, "demo", &socket).unwrap();
+    fs::remove_file(directory.lock_path("demo")).unwrap();
+    assert!(claim.restore_for_clients().unwrap().is_none());
+    assert!(claim.restore().unwrap().is_none());
+    assert_eq!(claim.standing(), Standing::Whole);
+    fs::remove_file(directory.socket_path("demo")).unwrap();
+    assert_eq!(code(claim.restore()), Code::NoServer);
+    fs::write(directory.socket_path("demo"), "another's").unwrap();
+    assert_eq!(code(claim.restore()), Code::NoServer);
+    drop(claim);
+    assert_eq!(files(&directory), ["demo.sock"]);
+}
+
+#[test]
+fn what_is_no_socket_of_the_name_is_refused_with_where_it_belongs() {
+    let scratch = Scratch::new("handed");
+    let directory = directory(&scratch);
+    let demo = supervised(&directory, "demo");
+    let other = supervised(&directory, "other");
+    let connected = UnixStream::connect(directory.socket_path("demo")).unwrap();
+    let silent = socket::stream().unwrap();
+    socket::bind(&silent, &directory.address("silent").unwrap()).unwrap();
+    let messages = UnixDatagram::bind(directory.socket_path("messages")).unwrap();
+    let refuses = |name: &str, socket: &dyn AsFd, reason: &str| {
+        let outcome = Claim::inherit(directory.clone(), name, socket.as_fd());
+        let error = outcome.err().expect(reason);
+        assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+        let unit = format!("ListenStream={}", directory.socket_path(name).display());
+        assert!(error.to_string().contains(&unit), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+    };
+    refuses("demo", &other, "listens at");
+    refuses("nobody", &demo, "listens at");
+    refuses("demo", &connected, "that listens");
+    refuses("silent", &silent, "that listens");
+    refuses("messages", &messages, "that listens");
+    refuses("demo", &fs::File::open("/dev/null").unwrap(), "that listens");
+    assert!(!files(&directory).iter().any(|file| file.ends_with(".lock")));
 }

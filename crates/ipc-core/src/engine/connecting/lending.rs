@@ -1,6 +1,7 @@
 //! The handshake by which a new server gets the name of one that runs, in both roles.
 
-use super::{Handshaking, Reception, SENDING, Stage, send};
+use super::{Handshaking, SENDING, Stage, send};
+use crate::engine::listener::Listener;
 use crate::engine::os::socket::HandshakeSocket;
 use crate::error::{Code, Error, Result};
 use crate::handshake::TakeOver;
@@ -14,8 +15,8 @@ impl Handshaking {
 
     /// A new server's first step, at the server that runs.
     pub fn take_over(socket: HandshakeSocket, request: &TakeOver, deadline: Time) -> Result<Self> {
-        let mut this = Self::new(socket, deadline, Stage::AwaitingHandover);
-        this.check_user("the server")?;
+        let this = Self::new(socket, deadline, Stage::AwaitingHandover);
+        this.check_listener()?;
         match send(&this.socket, control::TAKE_OVER, &request.encode(), &[]) {
             // As for HELLO.
             Err(error) if error.code() == Code::Handshake => {}
@@ -43,12 +44,9 @@ impl Handshaking {
     // ---- the old server ----
 
     /// A server's answer to one that asks for its name.
-    pub(super) fn lend(&self, request: &[u8], reception: &Reception<'_>) -> Result<()> {
-        let consent = reception.policy.consent(request)?;
-        let lendable = reception
-            .lendable
-            .ok_or_else(|| Error::new(Code::NameInUse, "another server is taking the name over"))?;
-        send(&self.socket, control::HANDOVER, &consent.encode(), &lendable)?;
+    pub(super) fn lend(&self, request: &[u8], listener: &Listener) -> Result<()> {
+        let consent = listener.policy.consent(request)?;
+        send(&self.socket, control::HANDOVER, &consent.encode(), &listener.lendable()?)?;
         kill_point("lent");
         Ok(())
     }

@@ -114,14 +114,14 @@ fn a_place_that_cannot_be_used_is_passed_over_by_both_sides() {
     let places = known(&[&squatted, &good]);
     let (doors, reasons) = places.doors("demo").unwrap();
     assert!(doors.is_empty() && reasons.len() == 1, "the other could still be made");
-    let (claim, _socket) = places.listen("demo").unwrap();
+    let (claim, _socket) = places.listen("demo", None).unwrap();
     assert_eq!(claim.directory().path(), &*good);
     let (doors, reasons) = places.doors("demo").unwrap();
     assert_eq!(doors[0].directory.path(), &*good);
     assert!(reasons[0].contains("is a file, not a directory"), "{reasons:?}");
     // One that was chosen is not passed over.
     let chosen = Places { chosen: true, ..known(&[&squatted]) };
-    assert_eq!(error(chosen.listen("demo")).0, Code::UnsafeDirectory);
+    assert_eq!(error(chosen.listen("demo", None)).0, Code::UnsafeDirectory);
     assert_eq!(error(chosen.doors("demo")).0, Code::UnsafeDirectory);
 }
 
@@ -130,13 +130,13 @@ fn a_name_that_is_held_in_a_later_place_is_held() {
     let (first, second) = (Scratch::new("first"), Scratch::new("second"));
     fs::write(&*first, "").unwrap();
     let places = known(&[&first, &second]);
-    let held = places.listen("demo").unwrap();
+    let held = places.listen("demo", None).unwrap();
     fs::remove_file(&*first).unwrap();
     // The first place can be used by now, but clients may be led to either.
-    assert_eq!(error(places.listen("demo")).0, Code::NameInUse);
-    places.listen("other").unwrap();
+    assert_eq!(error(places.listen("demo", None)).0, Code::NameInUse);
+    places.listen("other", None).unwrap();
     drop(held);
-    places.listen("demo").unwrap();
+    places.listen("demo", None).unwrap();
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn where_no_directory_can_be_used_all_reasons_are_reported() {
     fs::create_dir(&*second).unwrap();
     set_mode(&second, 0o777);
     let places = known(&[&first, &second]);
-    for outcome in [error(places.listen("demo")), error(places.doors("demo"))] {
+    for outcome in [error(places.listen("demo", None)), error(places.doors("demo"))] {
         let (code, message) = outcome;
         assert_eq!(code, Code::UnsafeDirectory);
         for part in ["is a file", "is open to others", "the option `directory`", "RINGPOST_DIR"] {

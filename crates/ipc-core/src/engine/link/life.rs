@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Carrier, Link, control_header};
 use crate::engine::backlog::Backlog;
 use crate::engine::host::{Event, Host};
-use crate::error::{Code, Error};
+use crate::error::{Code, Corrupt, Error};
 use crate::header::Kind;
 use crate::lanes::Scope;
 use crate::limits::Lane;
@@ -31,8 +31,9 @@ pub(super) enum Life {
     PeerClosing { by: Time },
     /// The peer has closed all of its lanes: what it sent is delivered first.
     PeerClosed,
-    /// This side closes: what waits is written first, but not later than this.
-    Closing { deadline: Time },
+    /// This side closes: what waits is written first, but not later than this. If it `leaves`, the
+    /// peer is to be sent LEAVING and CLOSE behind that.
+    Closing { deadline: Time, leaves: bool },
     /// The peer's end of file was seen: what is in the rings is read first.
     PeerGone,
     /// The peer broke the protocol: nothing more is read or written.
@@ -72,7 +73,7 @@ impl Life {
     pub fn due(&self) -> Time {
         match self {
             Self::PeerClosing { by } => *by,
-            Self::Closing { deadline } => *deadline,
+            Self::Closing { deadline, .. } => *deadline,
             _ => Time::NEVER,
         }
     }
@@ -93,21 +94,45 @@ impl Life {
 }
 
 impl<C: Carrier> Link<C> {
-    /// Starts to close: nothing new is taken, what waits is still written.
-    pub fn close(&mut self, deadline: Time, host: &mut impl Host) {
+    /// Starts to close: nothing new is taken, what waits is still written. One that `leaves` sends
+    /// LEAVING before CLOSE, so that the peer looks for a successor.
+    pub fn close(&mut self, deadline: Time, leaves: bool, host: &mut impl Host) {
         if !self.life.may_send() {
             return;
         }
         self.end_all(Ending::Closed, host);
-        self.life = Life::Closing { deadline };
-        // A marker in every lane, behind what waits there: nothing comes after it.
-        let header = control_header(control::CLOSE, 0, 0);
-        for lane in Lane::ALL {
-            if let Err(corrupt) = self.put(lane as usize, header, &[]) {
-                self.break_off(corrupt.into());
-            }
+        self.life = Life::Closing { deadline, leaves };
+        let closed = if leaves { self.leave_now() } else { self.close_lanes() };
+        if let Err(corrupt) = closed {
+            self.break_off(corrupt.into());
         }
         self.commit();
+    }
+
+    /// Sends LEAVING and CLOSE, if that is to be done and all that has waited is written: a peer
+    /// that was sent LEAVING closes once it has read what is there, and must not be closed on while
+    /// more is to come.
+    pub(super) fn leave_now(&mut self) -> Result<(), Corrupt> {
+        if !matches!(self.life, Life::Closing { leaves: true, .. }) || self.has_backlog() {
+            return Ok(());
+        }
+        self.session.leave();
+        self.write_controls()?;
+        if self.session.next_control().is_some() {
+            return Ok(());
+        }
+        // Published by itself: a peer that sees CLOSE has seen LEAVING.
+        self.commit();
+        if let Life::Closing { leaves, .. } = &mut self.life {
+            *leaves = false;
+        }
+        self.close_lanes()
+    }
+
+    /// A marker in every lane, behind what waits there: nothing comes after it.
+    fn close_lanes(&mut self) -> Result<(), Corrupt> {
+        let header = control_header(control::CLOSE, 0, 0);
+        Lane::ALL.iter().try_for_each(|lane| self.put(*lane as usize, header, &[]).map(drop))
     }
 
     /// The peer's end of the socket is closed. What it sent last may still be in the rings.
@@ -115,7 +140,7 @@ impl<C: Carrier> Link<C> {
         match &mut self.life {
             life if life.may_send() => *life = Life::PeerGone,
             // What waits has no reader any more.
-            Life::Closing { deadline } => return *deadline = Time::default(),
+            Life::Closing { deadline, .. } => return *deadline = Time::default(),
             _ => return,
         }
         // Requests were held back for answers the peer does not take any more.
@@ -183,9 +208,12 @@ impl<C: Carrier> Link<C> {
         match self.life {
             Life::Open | Life::Quiescing | Life::Quiescent => false,
             Life::PeerClosing { by } => by <= now(),
-            Life::PeerClosed => self.reading.is_drained(),
+            // A LEAVING says what its end means.
+            Life::PeerClosed => self.reading.is_drained() && !self.carrier.has_controls(),
             // What is in the rings stays there for the peer to read.
-            Life::Closing { deadline } => !self.has_backlog() || deadline <= now(),
+            Life::Closing { deadline, leaves } => {
+                (!leaves && !self.has_backlog()) || deadline <= now()
+            }
             // What is left in the rings is read first, if it takes the host's time.
             Life::PeerGone => !self.carrier.has_any(Scope::ALL) && self.reading.is_drained(),
             Life::Broken(_) => true,

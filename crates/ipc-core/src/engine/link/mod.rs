@@ -30,6 +30,7 @@ use super::host::{Event, Host, LinkId, Peer};
 use super::options::Bounds;
 use super::os::bell::Bell;
 use super::slab::Key;
+use super::status::Shown;
 use super::workload::{Share, Workload};
 use crate::header::{Header, Kind};
 use crate::latency::Histogram;
@@ -107,6 +108,10 @@ pub(super) struct Link<C: Carrier = SharedLanes> {
     pub attention: Attention,
     /// In the engine's list of links to be flushed.
     pub unflushed: bool,
+    /// In the engine's list of links to be looked at, or never in there.
+    pub touched: bool,
+    /// What was last shown of it to those who look from outside.
+    pub shown: Option<Box<Shown>>,
     pub bell: Bell,
     carrier: C,
     session: Session,
@@ -133,6 +138,8 @@ impl Link {
             listener,
             attention: Attention::ASLEEP,
             unflushed: false,
+            touched: true,
+            shown: None,
             bell: Bell::new(socket),
             carrier: SharedLanes::over(segment, &peer.agreement, side),
             session: Session::new(peer.agreement.limits, peer.agreement.streams)
@@ -308,8 +315,10 @@ impl<C: Carrier> Link<C> {
         let counters = self.session.counters();
         let (bytes_sent, bytes_received) = self.carrier.carried();
         LinkStats {
-            sent: counters.sent,
-            received: counters.received,
+            sent: counters.sent.total(),
+            received: counters.received.total(),
+            sent_by: counters.sent,
+            received_by: counters.received,
             bytes_sent,
             bytes_received,
             failed: counters.failed,

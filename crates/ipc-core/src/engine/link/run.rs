@@ -7,13 +7,13 @@ use crate::checksum::CrcMode;
 use crate::engine::carrier::Carrier;
 use crate::engine::options::Overflow;
 use crate::header::{HEADER_LEN, Header, Kind, words_to_bytes};
-use crate::limits::FRAME_LEN_MAX;
+use crate::limits::{FRAME_LEN_MAX, Lane};
 use crate::session::Draft;
 
 /// A run of messages on a link, from [`Engine::run`](crate::Engine::run).
 pub struct Run<'a> {
     link: &'a mut Link,
-    ring: usize,
+    lane: Lane,
     /// Of each message, but for its length.
     header: Header,
     /// Whether each takes credit of a stream.
@@ -30,7 +30,8 @@ impl Link {
     /// may be dropped, or have a name that the peer does not know yet.
     #[inline]
     pub fn run(&mut self, draft: &Draft) -> Option<Run<'_>> {
-        let (kind, ring) = (draft.kind, draft.lane as usize);
+        let (kind, lane) = (draft.kind, draft.lane);
+        let ring = lane as usize;
         let is_plain = draft.trace.is_none()
             && !draft.compress
             && self.life.may_send()
@@ -51,7 +52,7 @@ impl Link {
         let frame_max = self.carrier.payload_max(ring).min(FRAME_LEN_MAX);
         let len_max = usize::try_from(agreed).map_or(frame_max, |agreed| agreed.min(frame_max));
         let (is_item, sealed, sealed_len) = (kind.is_item(), [0; 3], usize::MAX);
-        Some(Run { link: self, ring, header, is_item, len_max, sealed, sealed_len })
+        Some(Run { link: self, lane, header, is_item, len_max, sealed, sealed_len })
     }
 }
 
@@ -64,9 +65,10 @@ impl Run<'_> {
         }
         let header = self.sealed(payload);
         // A ring that is corrupt is found again, and reported, when the message is sent by itself.
-        let is_written = matches!(self.link.carrier.push(self.ring, header, &[payload]), Ok(true));
+        let is_written =
+            matches!(self.link.carrier.push(self.lane as usize, header, &[payload]), Ok(true));
         if is_written {
-            self.link.session.sent_alike(self.header.kind(), self.header.id, payload.len());
+            self.sent(payload.len());
         }
         is_written
     }
@@ -75,7 +77,7 @@ impl Run<'_> {
     /// [`Self::push`]: one frame may find room elsewhere.
     #[inline]
     pub fn room(&mut self, want: usize) -> usize {
-        self.link.carrier.room(self.ring, want).unwrap_or(0)
+        self.link.carrier.room(self.lane as usize, want).unwrap_or(0)
     }
 
     /// Makes a frame of a payload of `len` bytes that lies between [`HEADER_LEN`] bytes and those
@@ -92,14 +94,20 @@ impl Run<'_> {
             payload[len..].fill(0);
         }
         head.copy_from_slice(&words_to_bytes(self.sealed(&payload[..len])));
-        self.link.session.sent_alike(self.header.kind(), self.header.id, len);
+        self.sent(len);
         true
     }
 
     /// Writes frames that were sealed.
     #[inline]
     pub fn push_frames(&mut self, frames: &[u8]) {
-        self.link.carrier.push_frames(self.ring, frames);
+        self.link.carrier.push_frames(self.lane as usize, frames);
+    }
+
+    #[inline]
+    fn sent(&mut self, len: usize) {
+        let Header { id, .. } = self.header;
+        self.link.session.sent_alike(self.header.kind(), self.lane, id, len);
     }
 
     #[inline]

@@ -2,6 +2,7 @@
 
 use crate::latency::{Histogram, Latency};
 use crate::limits::Lane;
+use crate::session::Traffic;
 
 /// What a link has counted and how it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub struct LinkStats {
     pub sent: u64,
     /// Messages received whole.
     pub received: u64,
+    /// Those that were sent, by kind and lane.
+    pub sent_by: Traffic,
+    /// Those that were received, by kind and lane.
+    pub received_by: Traffic,
     /// Bytes of the frames that were written to the rings: headers, options and payloads, as they
     /// are there, each rounded up to eight.
     pub bytes_sent: u64,
@@ -72,6 +77,8 @@ impl Totals {
         let (own, more) = (&mut self.stats, &other.stats);
         own.sent += more.sent;
         own.received += more.received;
+        own.sent_by.add(&more.sent_by);
+        own.received_by.add(&more.received_by);
         own.bytes_sent += more.bytes_sent;
         own.bytes_received += more.bytes_received;
         own.failed += more.failed;
@@ -91,6 +98,11 @@ impl Totals {
         if let Some(latencies) = &other.latencies {
             self.latencies.get_or_insert_default().merge(latencies);
         }
+    }
+
+    /// How long the requests of all of them took.
+    pub fn latencies(&self) -> Histogram {
+        self.latencies.as_deref().cloned().unwrap_or_default()
     }
 
     /// The sums, and the latency of all requests together.

@@ -178,6 +178,7 @@ impl<C: Carrier> Link<C> {
         let was_full = self.waiting_len() > self.bounds.backlog_max;
         self.write_controls()?;
         self.write_backlogs()?;
+        self.leave_now()?;
         if !self.has_backlog() && self.session.next_control().is_none() {
             self.writing.waits = Waits::Nothing;
         }

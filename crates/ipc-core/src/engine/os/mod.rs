@@ -4,11 +4,19 @@
 //! engine, a timer among it. [`StopSignal`](stop_signal::StopSignal) ends a wait from another
 //! thread, and [`Bell`](bell::Bell) wakes a peer that sleeps. [`watch`] reports when files were
 //! touched and when they appear, [`credentials`] the process at the other end of a socket, and
-//! [`socket`] is what servers listen at and handshakes travel over.
+//! [`socket`] is what servers listen at and handshakes travel over. A [`byte_lock`] says that
+//! a process lives, and [`file_id`] tells files apart.
 
 pub(super) mod bell;
-pub(super) mod credentials;
+pub(crate) mod byte_lock;
+pub(crate) mod credentials;
+pub(crate) mod file_id;
 pub(super) mod poller;
 pub(super) mod socket;
 pub(super) mod stop_signal;
-pub(super) mod watch;
+pub(crate) mod watch;
+
+/// The number of this thread, as the system shows it to people.
+pub(super) fn thread_number() -> u64 {
+    u64::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap_or_default()
+}

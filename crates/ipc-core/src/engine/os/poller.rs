@@ -25,6 +25,8 @@ pub(in crate::engine) enum Source {
     Files(Key),
     /// Something has appeared in a directory in which a server is awaited.
     Arrivals,
+    /// A descriptor of the host's own.
+    Attended,
 }
 
 impl Source {
@@ -35,6 +37,7 @@ impl Source {
             Self::Socket(key) => (2, key),
             Self::Files(key) => (3, key),
             Self::Arrivals => (4, 0),
+            Self::Attended => (5, 0),
         };
         EventData::new_u64(tag << 32 | u64::from(key))
     }
@@ -47,6 +50,7 @@ impl Source {
             2 => Self::Socket(key),
             3 => Self::Files(key),
             4 => Self::Arrivals,
+            5 => Self::Attended,
             _ => Self::Timer,
         }
     }

@@ -103,9 +103,12 @@ pub(in crate::engine) enum Received {
 }
 
 impl HandshakeSocket {
-    /// The socket of a client, which is not connected yet.
+    /// The socket of a client, which is not connected yet. Of what it gets the kernel says who has
+    /// sent it, from the first byte on: a server may refuse before anything else happens here.
     pub fn new() -> rustix::io::Result<Self> {
-        stream().map(Self)
+        let socket = stream()?;
+        credentials::note_senders(socket.as_fd(), true)?;
+        Ok(Self(socket))
     }
 
     /// Tries to connect.
@@ -122,6 +125,21 @@ impl HandshakeSocket {
     /// The process at the other end.
     pub fn peer(&self) -> rustix::io::Result<Credentials> {
         credentials::of_peer(self.0.as_fd())
+    }
+
+    /// Who has sent what comes from now on does not matter.
+    pub fn forget_senders(&self) -> rustix::io::Result<()> {
+        credentials::note_senders(self.0.as_fd(), false)
+    }
+
+    /// The process that has sent what is to be read next; see [`credentials::of_sender`].
+    pub fn sender(&self) -> rustix::io::Result<Option<Credentials>> {
+        loop {
+            match credentials::of_sender(self.0.as_fd()) {
+                Err(Errno::INTR) => {}
+                found => return found,
+            }
+        }
     }
 
     /// Receives nothing from now on: what the peer sends fails there. What has come can be read.

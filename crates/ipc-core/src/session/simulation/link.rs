@@ -34,7 +34,7 @@ impl World {
         let after = |span| now + span;
         let sent = session.send(draft, code, payload.len(), after).map_err(|error| error.code())?;
         let Some(header) = sent else { return Ok(false) };
-        self.sides[side].counters.sent += 1;
+        self.sides[side].counters.sent.count(draft.kind, draft.lane);
         let payload_max = self.random.pick(&[64, 100, 300]);
         for fragment in Fragments::new(header, draft.options(), payload.len(), payload_max) {
             let options = fragment.options.as_bytes().to_vec();
@@ -213,7 +213,7 @@ impl World {
         payload: Vec<u8>,
         deadline: Time,
     ) {
-        self.sides[side].counters.received += 1;
+        self.sides[side].counters.received.count(message.kind, message.lane);
         match what {
             What::Request(call) => {
                 let Call { slot, usage, .. } = self.calls[call];

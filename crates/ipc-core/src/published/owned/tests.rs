@@ -1,0 +1,38 @@
+use super::*;
+use crate::header::Codec;
+use crate::published::Place;
+use crate::published::head::{Format, Kind};
+use crate::published::opened::Opened;
+
+/// Readers that look in between must not take the last writer for alive again.
+#[test]
+fn a_writer_that_is_gone_stays_gone_while_the_next_one_takes_its_place() {
+    let directory = std::env::temp_dir().join(format!("ringpost-next-{}", std::process::id()));
+    let name = Name::new(&Place::at(&directory), "demo", Kind::Frame).unwrap();
+    let format = Format::of(Codec::Bytes);
+    let shape = Shape { kind: Kind::Frame, capacity: 0, second: 0, data_len: 128, format };
+    let owned = Owned::create(&name, &shape, false, |_, _, _| Ok(())).unwrap();
+    let path = owned.path().to_owned();
+    let reader = Opened::open(&path, Kind::Frame).unwrap().unwrap();
+    let predecessor = || Predecessor::at(&path, &name).unwrap().unwrap();
+    assert!(reader.has_writer() && !predecessor().lock(&path).unwrap());
+    drop(owned);
+    let next = predecessor();
+    assert!(next.lock(&path).unwrap());
+    assert!(!reader.has_writer());
+    assert!(!predecessor().lock(&path).unwrap(), "one takes its place at a time");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_new_file_that_another_has_locked_at_once_is_refused() {
+    let path = std::env::temp_dir().join(format!("ringpost-owned-{}", std::process::id()));
+    fs::write(&path, b"").unwrap();
+    let file = || opened::open(&path, OFlags::RDWR).unwrap().unwrap();
+    let hostile = file();
+    assert!(byte_lock::take(&hostile, WRITER).unwrap());
+    assert!(matches!(fill(&file(), 8192, 8192), Err(Unfilled::Call(Errno::AGAIN))));
+    drop(hostile);
+    assert!(fill(&file(), 8192, 8192).is_ok());
+    fs::remove_file(path).unwrap();
+}
