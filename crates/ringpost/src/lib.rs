@@ -6,13 +6,17 @@
 //! - [`realtime`] for threads under a deadline, which may neither wait nor allocate,
 //! - `tokio`, with the feature of that name, for tasks.
 //!
+//! And without a server, in files found by name: what is [`published`].
+//!
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
 //! tokio · realtime            how one waits
 //! blocking
+//! published                   what one process writes and others map
 //! typed                       contracts: names with types
 //! api                         what they share
+//! layout                      records of a fixed size
 //! ipc_core                    the engine: one descriptor, drive()
 //! ```
 
@@ -20,6 +24,8 @@
 
 mod api;
 pub mod blocking;
+pub mod layout;
+pub mod published;
 pub mod realtime;
 #[cfg(feature = "tokio")]
 pub mod tokio;

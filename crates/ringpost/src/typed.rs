@@ -197,8 +197,36 @@ pub(crate) fn decode<T: DeserializeOwned>(codec: Codec, payload: &[u8], name: &s
         }
     };
     rmp_serde::from_slice(bytes).map_err(|cause| {
-        Error::new(Code::InvalidPayload, format!("\"{name}\": cannot be decoded: {cause}"))
+        let reason = without_values(&cause);
+        Error::new(Code::InvalidPayload, format!("\"{name}\": cannot be decoded: {reason}"))
     })
+}
+
+/// Why it cannot be decoded, without the values that `serde` quotes: errors end in logs, where what
+/// was sent has no place.
+fn without_values(cause: &rmp_serde::decode::Error) -> String {
+    use rmp_serde::decode::Error as Cause;
+
+    let said = match cause {
+        Cause::Syntax(said) | Cause::Uncategorized(said) => said,
+        // Some markers are values.
+        Cause::TypeMismatch(_) => return "another type was expected".into(),
+        other => return other.to_string(),
+    };
+    // The names of fields that are missing, or there twice, are those of the type.
+    if ["missing field ", "duplicate field "].iter().any(|known| said.starts_with(known)) {
+        return said.clone();
+    }
+    // What else a type may say of a value is its own.
+    let known = ["invalid type: ", "invalid value: ", "invalid length ", "unknown "];
+    let is_known = known.iter().any(|known| said.starts_with(known));
+    match said.rsplit_once(", expected ") {
+        Some((found, expected)) if is_known => {
+            let quoted = found.find(['"', '`']).unwrap_or(found.len());
+            format!("{}, expected {expected}", found[..quoted].trim_end())
+        }
+        _ => "its type refuses it".into(),
+    }
 }
 
 /// The result of a method, from its reply.
@@ -248,5 +276,35 @@ mod tests {
         let number = encode(&7, "greet").unwrap();
         let error = decode::<String>(Codec::MessagePack, &number, "greet").unwrap_err();
         assert!(error.to_string().starts_with("\"greet\": cannot be decoded: "), "{error}");
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Login {
+        #[expect(dead_code, reason = "only read from bytes")]
+        user: u32,
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_not_quoted() {
+        let said = |bytes: Vec<u8>| {
+            decode::<Login>(Codec::MessagePack, &bytes, "login").unwrap_err().to_string()
+        };
+        let of = |name: &'static str, value: &'static str| {
+            encode(&std::collections::BTreeMap::from([(name, value)]), "login").unwrap()
+        };
+        let wanted = "\"login\": cannot be decoded: ";
+        let quoting = encode(&"a \"secret\", expected", "login").unwrap();
+        for (bytes, reason) in [
+            (of("user", "a secret"), "another type was expected"),
+            (of("secret", "x"), "unknown field, expected `user`"),
+            (quoting, "invalid type: string, expected struct Login"),
+            (
+                encode(&[(); 0], "login").unwrap(),
+                "invalid length 0, expected struct Login with 1 element",
+            ),
+        ] {
+            assert_eq!(said(bytes), format!("{wanted}{reason}"));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Clients and servers that wait: full lanes, and how connections end.
 
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -212,7 +214,7 @@ fn a_server_whose_name_is_taken_over_keeps_its_connections() {
     bounded(&mut client, |client| client.request("who", b"", &PLAIN)).unwrap();
     stopper.stop();
     drop(running.join().unwrap());
-    assert_eq!(std::fs::read_dir(&meeting.0).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(&meeting.0).unwrap().count(), 3);
     drop((late, young));
     assert_eq!(std::fs::read_dir(&meeting.0).unwrap().count(), 0);
 }
@@ -286,4 +288,54 @@ fn a_server_that_was_stopped_leaves_in_good_order() {
     assert_eq!(answer.unwrap(), b"done");
     assert!(matches!(refused, Code::Closed | Code::PeerLost), "{refused:?}");
     drop(idle);
+}
+
+#[test]
+fn a_client_that_has_just_connected_is_served_by_a_server_that_leaves() {
+    let meeting = Meeting::new("just-connected");
+    for _ in 0..20 {
+        let mut server = meeting.server();
+        server.handle("work", |_, reply| {
+            reply.payload.extend_from_slice(b"done");
+            Ok(Answer::Now)
+        });
+        let (connected, connecting) = mpsc::channel();
+        let config = ClientConfig::new().directory(&meeting.0);
+        let asking = std::thread::spawn(move || {
+            let mut client = Client::connect("demo", &config)?;
+            connected.send(()).unwrap();
+            client.request("work", b"", &PLAIN)
+        });
+        // Some turns end between what lets a client in and what makes it a connection.
+        while connecting.try_recv().is_err() {
+            server.turn(Duration::from_micros(50)).unwrap();
+        }
+        server.close_gracefully(PATIENCE).unwrap();
+        assert_eq!(asking.join().unwrap().unwrap().payload, b"done");
+    }
+}
+
+#[test]
+fn servers_that_follow_each_other_at_a_socket_that_was_handed_over() {
+    let meeting = Meeting::new("handed");
+    std::fs::DirBuilder::new().mode(0o700).create(&meeting.0).unwrap();
+    let socket = UnixListener::bind(meeting.0.join("demo.sock")).unwrap();
+    let config = ServerConfig::new().directory(&meeting.0).socket(socket);
+    for _ in 0..2 {
+        let waits = ClientConfig::new().directory(&meeting.0).connect_timeout(PATIENCE);
+        let connecting = std::thread::spawn(move || Client::connect("demo", &waits));
+        let mut server = Server::bind("demo", &config).unwrap();
+        let mut changes = Vec::new();
+        while changes.is_empty() {
+            server.turn(PATIENCE).unwrap();
+            changes = server.changes();
+        }
+        drop(connecting.join().unwrap().unwrap());
+        drop(server);
+        assert!(meeting.0.join("demo.sock").exists());
+    }
+    let taking = config.clone().take_over(true);
+    assert_eq!(Server::bind("demo", &taking).err().unwrap().code(), Code::InvalidArgument);
+    let link = ringpost::realtime::Link::accept("demo", &config, Duration::from_millis(1));
+    assert_eq!(link.err().unwrap().code(), Code::InvalidArgument);
 }

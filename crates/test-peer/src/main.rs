@@ -7,6 +7,8 @@ mod malicious;
 mod malicious_server;
 mod malicious_takeover;
 mod methods;
+mod pools;
+mod published;
 mod requests;
 mod serving;
 mod streams;
@@ -18,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipc_core::testing::kills;
-use ringpost::tokio::{Client, Server};
+use ringpost::tokio::{Client, Pool, Server};
 use ringpost::{Code, Error, blocking};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +31,8 @@ use wire::{Answer, Command, Failure, Line};
 pub struct State {
     servers: Mutex<HashMap<String, serving::Serving>>,
     connections: Mutex<HashMap<u32, Connection>>,
+    pools: Mutex<HashMap<u32, Pool>>,
+    published: published::Objects,
     malicious: Mutex<HashMap<u32, Arc<Mutex<malicious::MaliciousPeer>>>>,
     /// Cancels a request in flight, by the number of the command that made it.
     cancels: Mutex<HashMap<u64, oneshot::Sender<()>>>,
@@ -82,6 +86,11 @@ impl State {
 }
 
 fn main() {
+    if std::env::var("RUST_LOG").is_ok_and(|level| level == "trace") {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
+        subscriber.with_writer(std::io::stderr).init();
+    }
     let (sender, mut lines) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in stdin().lock().lines().map_while(Result::ok) {
@@ -126,6 +135,10 @@ async fn execute(state: Arc<State>, id: u64, command: Command) -> Answer {
         Command::Connect(connect) => requests::connect(&state, connect).await,
         Command::Request(order) => requests::request(&state, id, order).await,
         Command::Many(many) => requests::many(&state, many).await,
+        Command::Pool { server, max, options } => pools::create(&state, server, max, &options),
+        Command::Pooled(pooled) => pools::ask(&state, pooled).await,
+        Command::PoolStats { pool } => pools::stats(&state, pool),
+        Command::ClosePool { pool } => pools::close(&state, pool).await,
         Command::Stream(order) => streams::run_one(&state, order).await,
         Command::Streams { count, request } => streams::run_many(&state, count, request).await,
         Command::Cancel { request } => {
@@ -167,15 +180,18 @@ async fn execute(state: Arc<State>, id: u64, command: Command) -> Answer {
         }
         Command::Resources {} => Ok(wire::resources()),
         Command::Exit { code } => std::process::exit(code),
-        Command::Crash {} => {
-            // Exits like an uncaught panic of the main thread.
-            std::panic::set_hook(Box::new(|_| std::process::exit(101)));
-            panic!("crashed on purpose")
-        }
+        Command::Crash {} => crash(),
         Command::DieAt { point, passages } => {
             kills::die_at(&point, passages);
             Ok(Value::Null)
         }
+        Command::Published(order) => published::execute(&state, order).await,
         Command::Malicious(order) => malicious::execute(&state, order).await,
     }
+}
+
+/// Exits like an uncaught panic of the main thread.
+fn crash() -> ! {
+    std::panic::set_hook(Box::new(|_| std::process::exit(101)));
+    panic!("crashed on purpose")
 }

@@ -146,7 +146,7 @@ pub async fn until_leaving(state: &Arc<State>, order: RequestOrder) -> Answer {
     Ok(json!({ "answered": answered, "failed": failed }))
 }
 
-fn prepare(order: &RequestOrder) -> Result<(Vec<u8>, CallOptions), Failure> {
+pub fn prepare(order: &RequestOrder) -> Result<(Vec<u8>, CallOptions), Failure> {
     let payload = match order.codec {
         Encoding::Bytes => pattern(order.length),
         Encoding::Json => order.value.to_string().into_bytes(),

@@ -10,7 +10,7 @@ use ringpost::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::malicious::Order;
+use crate::{malicious, published};
 
 pub type Answer = Result<Value, Failure>;
 
@@ -42,6 +42,20 @@ pub enum Command {
     Request(RequestOrder),
     /// Sends many requests at once and counts the outcomes.
     Many(Many),
+    /// Makes a pool of connections; requests over it have its number in place of a connection's.
+    Pool {
+        server: String,
+        max: usize,
+        options: Chosen,
+    },
+    /// Sends many requests at once over a pool, each over a lease of its own or all shared.
+    Pooled(Pooled),
+    PoolStats {
+        pool: u32,
+    },
+    ClosePool {
+        pool: u32,
+    },
     Stream(StreamOrder),
     /// Opens many streams at once and counts the outcomes.
     Streams {
@@ -110,7 +124,9 @@ pub enum Command {
         point: String,
         passages: u32,
     },
-    Malicious(Order),
+    /// State frames, topics and maps.
+    Published(published::Order),
+    Malicious(malicious::Order),
 }
 
 #[derive(Deserialize)]
@@ -186,6 +202,15 @@ pub struct Many {
     /// Close the connection as soon as all are sent.
     #[serde(default)]
     pub close: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pooled {
+    pub count: u32,
+    pub is_leased: bool,
+    /// With the number of the pool in place of a connection's.
+    pub request: RequestOrder,
 }
 
 #[derive(Deserialize)]

@@ -1,9 +1,11 @@
 //! How clients and servers are configured.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{ListenOptions, Options, WaitPolicy};
+use ipc_core::{Code, Engine, Error, ListenOptions, ListenerId, Options, Result, WaitPolicy};
 
 pub use ipc_core::{CONNECT_TIMEOUT_DEFAULT, TIMEOUT_DEFAULT};
 
@@ -77,6 +79,8 @@ pub struct ServerConfig {
     pub listen: ListenOptions,
     /// Whether to take the name over from the server that has it, if there is one.
     pub take_over: bool,
+    /// A socket that was handed to this process, to listen at instead of one of its own.
+    pub socket: Option<Arc<OwnedFd>>,
     /// When a request to a client is given up unless it says otherwise.
     pub timeout: Duration,
     /// How long to poll before sleeping.
@@ -104,6 +108,7 @@ impl Default for ServerConfig {
             options: Options::default(),
             listen: ListenOptions::default(),
             take_over: false,
+            socket: None,
             timeout: TIMEOUT_DEFAULT,
             wait_policy: WaitPolicy::DEFAULT,
         }
@@ -162,6 +167,8 @@ macro_rules! common {
             /// let server = ServerConfig::new().token("secret");
             /// let client = ClientConfig::new().token("secret");
             /// assert_eq!(server.options.token, client.options.token);
+            /// // It is not shown where a configuration is.
+            /// assert!(format!("{:?}", client.options).contains("token: Some(\"(hidden)\")"));
             /// ```
             #[must_use]
             pub fn token(mut self, token: impl Into<Vec<u8>>) -> Self {
@@ -341,5 +348,53 @@ impl ServerConfig {
     pub fn take_over(mut self, take_over: bool) -> Self {
         self.take_over = take_over;
         self
+    }
+
+    /// Listens at a socket that another process has made and handed to this one, like systemd with
+    /// socket activation, so that clients wait in its queue while the server is started anew. It
+    /// has to be bound to where clients look for the name, `<directory>/<name>.sock`, or binding
+    /// fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) and says so. Its file
+    /// stays when the server ends, and is not made again: if it goes, the server reports
+    /// [`Change::NameLost`](crate::Change::NameLost). The crate `listenfd` takes such sockets out
+    /// of the environment. Not together with [`Self::take_over`].
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixListener;
+    /// use ringpost::ServerConfig;
+    /// use ringpost::blocking::Server;
+    /// # use std::os::unix::fs::DirBuilderExt;
+    /// # let directory = format!("ringpost-handed-{}", std::process::id());
+    /// # let directory = std::env::temp_dir().join(directory);
+    /// # std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
+    ///
+    /// // What a supervisor does; a server takes it from there.
+    /// let handed = UnixListener::bind(directory.join("demo.sock")).unwrap();
+    /// let config = ServerConfig::new().directory(&directory).socket(handed);
+    /// drop(Server::bind("demo", &config)?);
+    /// assert!(directory.join("demo.sock").exists());
+    /// # std::fs::remove_dir_all(directory).unwrap();
+    /// # Ok::<(), ringpost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.socket = Some(Arc::new(socket.into()));
+        self
+    }
+
+    /// Listens, of a server that takes no name over.
+    pub(crate) fn listen_on(&self, engine: &mut Engine, name: &str) -> Result<ListenerId> {
+        match &self.socket {
+            Some(socket) => engine.listen_at(name, &self.options, &self.listen, socket.as_fd()),
+            None => engine.listen(name, &self.options, &self.listen),
+        }
+    }
+
+    /// Whether to take the name over.
+    pub(crate) fn takes_over(&self) -> Result<bool> {
+        if self.take_over && self.socket.is_some() {
+            let message = "a name is taken over with its socket, so that no other can be given";
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        Ok(self.take_over)
     }
 }

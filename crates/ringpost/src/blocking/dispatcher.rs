@@ -46,6 +46,8 @@ pub(super) struct Dispatcher {
     pub departing: Vec<LinkId>,
     /// What serves a name that was to be taken over.
     pub listening: Option<ListenerId>,
+    /// No client will come any more through the listener that was retired.
+    pub is_retired: bool,
     /// Something arrived since this was last set to false.
     pub busy: bool,
     /// Messages are taken: a client has been handed over, and may have its handlers by now.
@@ -74,6 +76,7 @@ impl Dispatcher {
             sends: Calls::new(),
             departing: Vec::new(),
             listening: None,
+            is_retired: false,
             busy: false,
             is_begun: false,
         }
@@ -253,6 +256,7 @@ impl Host for Dispatcher {
                 self.flows.end(FlowKey::Served(link, id), Ok(Reply::default()));
             }
             Event::Listening { listener, .. } => self.listening = Some(listener),
+            Event::Retired { .. } => self.is_retired = true,
             Event::TakenOver { .. } => self.changes.taken_over(),
             Event::ListenerLost { error, .. } => self.changes.lost_name(error),
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
@@ -277,7 +281,8 @@ impl Host for Dispatcher {
                 self.departing.push(link);
             }
             Event::Idle { link } => self.departing.push(link),
-            Event::Dropped { .. } | Event::Unread { .. } | Event::Pong { .. } => {}
+            Event::Dropped { .. } | Event::Unread { .. } | Event::Pong { .. } | Event::Readable => {
+            }
         }
     }
 }

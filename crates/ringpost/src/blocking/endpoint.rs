@@ -242,23 +242,41 @@ impl Endpoint {
         Ok(())
     }
 
-    /// The same for all links.
+    /// Leaves all peers without waiting for anything.
+    pub fn leave_now(&mut self) {
+        for link in self.links() {
+            self.engine.leave_now(link, &mut self.dispatcher);
+        }
+    }
+
+    /// Leaves all peers, and waits until the links are over.
     pub fn close_all(&mut self) -> Result<()> {
         let links = self.links();
-        links.iter().for_each(|link| self.say_goodbye(*link));
+        self.leave_now();
         while links.iter().any(|link| self.engine.is_open(*link)) {
             self.turn(Time::NEVER)?;
         }
         Ok(())
     }
 
-    /// Announces to all peers that this side is about to leave, and goes on until they have closed
-    /// their connections, or until then at most.
-    pub fn leave_all(&mut self, until: Time) -> Result<()> {
+    /// Gives the name up, announces to all peers that this side is about to leave, and goes on
+    /// until they have closed their connections, or until then at most.
+    pub fn leave_all(&mut self, listener: ListenerId, until: Time) -> Result<()> {
         // One that was stopped goes on for this long.
         (self.stop, self.stopped) = (Arc::new(StopSignal::new()?), false);
-        for link in self.links() {
-            self.engine.leave(link);
+        self.engine.retire_listener(listener, &mut self.dispatcher);
+        loop {
+            // Some are let in, and not connected yet.
+            let is_last = self.dispatcher.is_retired;
+            for link in self.links() {
+                self.engine.leave(link);
+            }
+            if is_last {
+                break;
+            }
+            if !self.turn(until)? || Time::now() >= until {
+                return Ok(());
+            }
         }
         while !self.links().is_empty() && self.turn(until)? && Time::now() < until {}
         Ok(())

@@ -46,12 +46,11 @@ impl Server {
     /// ```
     pub fn bind(name: &str, config: &ServerConfig) -> Result<Self> {
         let mut endpoint = Endpoint::new(config.timeout, config.wait_policy)?;
-        let ServerConfig { options, listen, .. } = config;
-        let listener = if config.take_over {
-            let link = endpoint.engine.take_over(name, options, listen)?;
+        let listener = if config.takes_over()? {
+            let link = endpoint.engine.take_over(name, &config.options, &config.listen)?;
             endpoint.listening(link)?
         } else {
-            endpoint.engine.listen(name, options, listen)?
+            config.listen_on(&mut endpoint.engine, name)?
         };
         endpoint.begin_reading();
         Ok(Self { endpoint, listener })
@@ -181,7 +180,8 @@ impl Server {
         self.endpoint.drain(link, Time::now() + timeout)
     }
 
-    /// Closes a connection gracefully and waits until it is over.
+    /// Closes a connection gracefully and waits until it is over. It ends the client at the other
+    /// end, which does not connect again.
     ///
     /// ```
     /// # use ringpost::blocking::{Answer, Server};
@@ -210,7 +210,7 @@ impl Server {
     }
 
     /// Closes all connections gracefully: waits until what waited for room is written, or for a
-    /// second.
+    /// second. Clients are informed that the server leaves, and look for the next one.
     ///
     /// ```
     /// # use ringpost::blocking::Server;
@@ -239,17 +239,14 @@ impl Server {
     /// # }
     /// ```
     pub fn close_gracefully(mut self, drain: Duration) -> Result<()> {
-        self.close_listener();
-        self.endpoint.leave_all(Time::now() + drain)?;
+        self.endpoint.leave_all(self.listener, Time::now() + drain)?;
         self.endpoint.close_all()
     }
 }
 
 impl Drop for Server {
-    /// Closes all connections without waiting.
+    /// Closes all connections as [`Self::close`] does, without waiting.
     fn drop(&mut self) {
-        for link in self.endpoint.links() {
-            self.endpoint.say_goodbye(link);
-        }
+        self.endpoint.leave_now();
     }
 }

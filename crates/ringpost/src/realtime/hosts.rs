@@ -83,7 +83,9 @@ impl Host for Dispatcher {
                 self.is_over = true;
                 self.error = Some(Error::new(Code::NameInUse, message));
             }
-            Event::Listening { .. }
+            Event::Readable
+            | Event::Listening { .. }
+            | Event::Retired { .. }
             | Event::TakenOver { .. }
             | Event::ListenerLost { .. }
             | Event::Ended { .. }

@@ -10,8 +10,9 @@
 //!   names, requests;
 //! - learning a name, which is [`Link::method`].
 //!
-//! Under [`Transport::Portable`] a peer that makes the memory shorter costs the thread that finds
-//! it one system call, in a signal handler; the connection is over then.
+//! Under [`Transport::Portable`](crate::Transport::Portable) a peer that makes the memory shorter
+//! costs the thread that finds it one system call, in a signal handler; the connection is over
+//! then.
 //!
 //! ```
 //! use ringpost::realtime::{Link, Wake};
@@ -54,6 +55,7 @@
 
 mod hosts;
 mod loan;
+mod one_piece;
 
 use std::time::Duration;
 
@@ -61,13 +63,14 @@ pub use ipc_core::Waker;
 pub use loan::Loan;
 
 use ipc_core::{
-    Code, Corrupt, Draft, Engine, Error, LinkId, LinkStats, ListenOptions, Options, Peer, Refusal,
-    Result, Taken, Time, Transport,
+    Code, Corrupt, Draft, Engine, Error, LinkId, LinkStats, ListenOptions, Peer, Refusal, Result,
+    Taken, Time,
 };
 
 use crate::api::{Arrival, CallOptions, ClientConfig, ServerConfig};
 
 use hosts::{Dispatcher, Reader};
+use one_piece::in_one_piece;
 
 /// A connection that is polled by one thread at a time.
 ///
@@ -97,6 +100,8 @@ pub struct Link {
     peer: Peer,
     waker: Waker,
     dispatcher: Dispatcher,
+    /// Its end is that of a server.
+    serves: bool,
     /// What the peer broke the protocol with; the next maintenance ends the connection for it.
     broken: Option<Corrupt>,
 }
@@ -205,21 +210,9 @@ impl Link {
     pub fn connect(name: &str, config: &ClientConfig) -> Result<Self> {
         let mut engine = Engine::new()?;
         engine.connect(name, &in_one_piece(&config.options), config.connect_timeout)?;
-        let this = Self::establish(engine, Time::NEVER)?;
-        let agreement = &this.peer.agreement;
-        let (agreed, possible) =
-            (agreement.limits.message_len_max, agreement.geometry.one_piece_len_max());
-        if agreed <= possible {
-            return Ok(this);
-        }
-        let rings = agreement.geometry.rings;
-        Err(Error::new(
-            Code::NoSpace,
-            format!(
-                "messages of {agreed} bytes do not fit one frame of the rings the server gives, \
-                 {rings:?}: the most is {possible}; it gives more with `rings_max`"
-            ),
-        ))
+        let this = Self::establish(engine, Time::NEVER, false)?;
+        one_piece::check(&this.peer.agreement)?;
+        Ok(this)
     }
 
     /// Serves that name for one client, whatever its API: waits for the first that connects, and
@@ -242,15 +235,18 @@ impl Link {
         if config.take_over {
             return Err(Error::new(Code::InvalidArgument, "a link takes no name over"));
         }
+        if config.socket.is_some() {
+            return Err(Error::new(Code::InvalidArgument, "a link listens at a socket of its own"));
+        }
         let mut engine = Engine::new()?;
         let listen = ListenOptions { connections_max: 1, ..config.listen };
         let listener = engine.listen_in_one_piece(name, &in_one_piece(&config.options), &listen)?;
-        let mut this = Self::establish(engine, Time::now() + timeout)?;
+        let mut this = Self::establish(engine, Time::now() + timeout, true)?;
         this.engine.close_listener(listener);
         Ok(this)
     }
 
-    fn establish(mut engine: Engine, until: Time) -> Result<Self> {
+    fn establish(mut engine: Engine, until: Time, serves: bool) -> Result<Self> {
         let mut dispatcher = Dispatcher::default();
         loop {
             engine.drive(&mut dispatcher);
@@ -258,7 +254,8 @@ impl Link {
                 let waker = engine
                     .defer_wakes(link)
                     .ok_or_else(|| dispatcher.error.take().unwrap_or_else(over))?;
-                return Ok(Self { engine, link, peer, waker, dispatcher, broken: None });
+                let broken = None;
+                return Ok(Self { engine, link, peer, waker, dispatcher, serves, broken });
             }
             if dispatcher.is_over {
                 return Err(dispatcher.error.take().unwrap_or_else(over));
@@ -478,20 +475,13 @@ impl Link {
 impl Drop for Link {
     /// Closes the connection without waiting.
     fn drop(&mut self) {
-        self.engine.close(self.link, &mut self.dispatcher);
+        if self.serves {
+            self.engine.leave_now(self.link, &mut self.dispatcher);
+        } else {
+            self.engine.close(self.link, &mut self.dispatcher);
+        }
         self.waker.wake();
     }
-}
-
-/// The options of a link whose messages all fit into one frame, whatever lane they take.
-fn in_one_piece(options: &Options) -> Options {
-    let transport = options.transport.unwrap_or(Transport::Sealed);
-    let geometry = transport.geometry().with(options.rings);
-    // To unpack takes memory.
-    let mut options = Options { rings: geometry.rings, compression: false, ..options.clone() };
-    let shortest = geometry.one_piece_len_max();
-    options.limits.message_len_max = options.limits.message_len_max.min(shortest);
-    options
 }
 
 #[cold]

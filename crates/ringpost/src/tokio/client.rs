@@ -25,7 +25,9 @@ use crate::api::{CallOptions, ClientConfig, Reply, closed_at_once};
 /// [resumable](CallOptions::resumable). What is requested or sent while there is no session waits
 /// for the next one, in order, as [`WhileAway`](crate::WhileAway) says; dropping the future of a
 /// request gives it up. Handlers and listeners stay. When a server is about to leave, what is in
-/// flight has its outcome there, and all else goes to the next session.
+/// flight has its outcome there, and all else goes to the next session. A server that closes this
+/// one connection, by [`Server::disconnect`](super::Server::disconnect) or its likes, and stays,
+/// ends the client.
 ///
 /// A server that comes is found at once. A refusal that will not change closes the client, such as
 /// [`Code::Token`] or [`Code::Version`]. With [`ClientConfig::reconnect`] off there is one session,

@@ -38,6 +38,8 @@ pub(super) struct Dispatcher {
     refusals: Vec<(LinkId, Message, RemoteError)>,
     /// Connections to be closed once nothing is in flight, of which there is news.
     pub departing: Vec<LinkId>,
+    /// Clients that have come to a server which is about to leave.
+    pub leaving: Vec<LinkId>,
     /// Clients whose session has begun or ended.
     pub changed: Vec<GroupId>,
     /// Nothing that waits for a session is late before this.
@@ -60,6 +62,7 @@ impl Dispatcher {
             flows: Flows::new(),
             refusals: Vec::new(),
             departing: Vec::new(),
+            leaving: Vec::new(),
             changed: Vec::new(),
             due: Time::NEVER,
             hurries: false,
@@ -163,9 +166,13 @@ impl Dispatcher {
         }
     }
 
-    /// Closes connections that are to be closed and on which nothing is in flight.
+    /// Leaves clients of servers that leave, and closes connections that are to be closed and on
+    /// which nothing is in flight.
     #[inline]
     pub fn depart(&mut self, engine: &mut Engine) {
+        for link in self.leaving.drain(..) {
+            engine.leave(link);
+        }
         if !self.departing.is_empty() {
             let departing = std::mem::take(&mut self.departing);
             depart(engine, self, departing);

@@ -1,13 +1,13 @@
 //! Engines with their drivers, and the clients and servers that own a part of one.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::tokio::io::Interest;
 use ::tokio::io::unix::AsyncFd;
 use ::tokio::runtime::Handle;
-use ipc_core::{Code, Engine, EngineStats, Error, LinkId, Result, WaitPolicy};
+use ipc_core::{Code, Engine, EngineStats, Error, Histogram, LinkId, Result, WaitPolicy};
 
 use super::asking::Line;
 use super::driver;
@@ -95,9 +95,9 @@ impl std::fmt::Debug for SharedEngine {
 }
 
 // The method that replaces this is unsafe, for the sake of types that may close their descriptor or
-// change it while it is watched. An `OwnedFd` does neither.
+// change it while it is watched. Neither an `OwnedFd` does, nor a `Sleeper`.
 #[allow(deprecated)]
-fn watch(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn watch<T: AsRawFd>(fd: T) -> std::io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
@@ -171,18 +171,24 @@ impl Owner {
 
     /// What it has counted, over all of its connections.
     pub fn stats(&self) -> Stats {
+        self.counted().0
+    }
+
+    /// The same with how long requests took.
+    pub fn counted(&self) -> (Stats, Histogram) {
         self.shared().with(|state| {
             let links = state.dispatcher.groups.links(self.group);
             let group = state.dispatcher.groups.get(self.group);
             let mut totals = group.ended.clone();
             totals.extend(links.iter().filter_map(|link| state.engine.totals(*link)));
-            Stats {
+            let stats = Stats {
                 links: totals.stats(),
                 connections: links.len(),
                 connections_total: group.opened,
                 unhandled: group.unhandled,
                 errors: group.errors,
-            }
+            };
+            (stats, totals.latencies())
         })
     }
 

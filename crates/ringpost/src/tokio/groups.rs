@@ -32,6 +32,8 @@ pub(super) struct Group {
     /// Requests that have failed.
     pub errors: ErrorCounts,
     pub listener: Option<ListenerId>,
+    /// The listener is retired: who comes through it is to leave.
+    pub retires: bool,
     /// Of a client.
     pub client: Option<Box<Sessions>>,
     /// It was closed: it takes no handlers any more.
@@ -64,6 +66,7 @@ impl Groups {
             ended: Totals::default(),
             errors: ErrorCounts::default(),
             listener: None,
+            retires: false,
             client: None,
             shut: false,
             links: 0,

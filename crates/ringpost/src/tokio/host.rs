@@ -77,6 +77,7 @@ impl Host for Dispatcher {
             }
             Event::Sent { id, error, .. } => self.was_sent(id, error.map_or(Ok(()), Err)),
             Event::Listening { .. }
+            | Event::Retired { .. }
             | Event::TakenOver { .. }
             | Event::ListenerLost { .. }
             | Event::Accepted { .. } => self.server_changed(event),
@@ -87,7 +88,7 @@ impl Host for Dispatcher {
                     group.unhandled += 1;
                 }
             }
-            Event::Dropped { .. } | Event::Unread { .. } => {}
+            Event::Dropped { .. } | Event::Unread { .. } | Event::Readable => {}
             Event::Pong { link, .. }
             | Event::Unresponsive { link }
             | Event::Responsive { link }
@@ -117,6 +118,12 @@ impl Dispatcher {
                     self.wake(Topic::Group(id));
                 }
             }
+            Event::Retired { listener } => {
+                if let Some((id, group)) = self.groups.listening(listener) {
+                    (group.listener, group.retires) = (None, false);
+                    self.wake(Topic::Group(id));
+                }
+            }
             Event::TakenOver { listener } => {
                 if let Some((id, group)) = self.groups.listening(listener) {
                     group.changes.taken_over();
@@ -130,7 +137,10 @@ impl Dispatcher {
                 }
             }
             Event::Accepted { listener, link, peer } => {
-                if let Some((id, _)) = self.groups.listening(listener) {
+                if let Some((id, group)) = self.groups.listening(listener) {
+                    if group.retires {
+                        self.leaving.push(link);
+                    }
                     self.groups.adopt(link, id);
                     self.opened(link, peer);
                 }

@@ -197,7 +197,7 @@ impl Server {
     pub async fn close_gracefully(&self, drain: Duration) {
         let group = self.owner().group;
         let leave = |state: &mut State| {
-            state.close_listener(group);
+            state.retire_listener(group);
             for link in state.dispatcher.groups.links(group) {
                 state.engine.leave(link);
             }
@@ -227,7 +227,8 @@ impl Shared {
     ) {
         self.with(leave);
         let over = |state: &mut State| {
-            (state.over || state.dispatcher.groups.get(group).links == 0).then_some(())
+            let group = state.dispatcher.groups.get(group);
+            (state.over || (group.links == 0 && !group.retires)).then_some(())
         };
         // What is left then is closed all the same.
         let _ = ::tokio::time::timeout(drain, self.until(Topic::Group(group), over)).await;

@@ -59,15 +59,20 @@ mod dispatcher;
 mod driver;
 mod engine;
 mod events;
+mod frame_changes;
 mod groups;
 mod handler;
 mod host;
 mod in_flight;
 mod job;
+mod key_changes;
 mod lasting;
 mod line;
 mod liveness;
 mod pool;
+mod published;
+#[cfg(feature = "metrics")]
+mod reporter;
 mod request;
 mod requester;
 mod server;
@@ -77,6 +82,7 @@ mod sessions;
 mod shared;
 mod spans;
 mod stream;
+mod topic_messages;
 #[cfg(feature = "typed")]
 mod typed_stream;
 mod waits;
@@ -85,8 +91,12 @@ pub use crate::api::Change;
 pub use call::Call;
 pub use client::Client;
 pub use engine::SharedEngine;
+pub use frame_changes::FrameChanges;
 pub use handler::Handlers;
+pub use key_changes::KeyChanges;
 pub use pool::{Lease, Pool, PoolConfig, PoolServerStats, PoolStats};
+#[cfg(feature = "metrics")]
+pub use reporter::{Reported, Reporter};
 pub use request::{Cancellation, Request};
 pub use requester::{Connection, Requester};
 pub use server::Server;
@@ -94,5 +104,6 @@ pub use server::Server;
 pub use serving::StreamError;
 pub use sessions::{ClientChange, ClientState, ClientStats};
 pub use stream::Streaming;
+pub use topic_messages::TopicMessages;
 #[cfg(feature = "typed")]
 pub use typed_stream::{ItemSender, Items};

@@ -87,13 +87,12 @@ impl Server {
         config: &ServerConfig,
         handlers: Handlers,
     ) -> Result<Self> {
-        let ServerConfig { options, listen, .. } = config;
         let (owner, ()) = Owner::start(engine, config.timeout, handlers, |state, group| {
-            if config.take_over {
-                let link = state.engine.take_over(name, options, listen)?;
+            if config.takes_over()? {
+                let link = state.engine.take_over(name, &config.options, &config.listen)?;
                 state.dispatcher.groups.adopt(link, group);
             } else {
-                let listener = state.engine.listen(name, options, listen)?;
+                let listener = config.listen_on(&mut state.engine, name)?;
                 state.dispatcher.groups.get(group).listener = Some(listener);
             }
             Ok(())
@@ -330,7 +329,8 @@ impl Server {
     }
 
     /// Closes a connection gracefully and waits until it is over, which is a
-    /// [`Change`](crate::Change) too.
+    /// [`Change`](crate::Change) too. It ends the client at the other end, which does not connect
+    /// again.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};
@@ -360,7 +360,8 @@ impl Server {
     }
 
     /// Closes all connections gracefully, for all clones: waits until what waited for room is
-    /// written, or for a second. Running handlers are dropped.
+    /// written, or for a second. Running handlers are dropped. Clients are informed that the server
+    /// leaves, and look for the next one.
     ///
     /// ```
     /// # use ringpost::tokio::{Handlers, Request, Server};

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   Connecting --- connected ---> Open <--- connected --- Reconnecting
-//!       |                          | ------- lost ----------> |
-//!       |                          |                          | given up, or refused for good
+//!       |                          | ---- lost, or left ----> |
+//!       |                          | closed, here or there    | given up, or refused for good
 //!       +--------- failed -------> Closed <-------------------+
 //! ```
 
@@ -53,10 +53,11 @@ pub enum ClientState {
 pub enum ClientChange {
     /// The session was lost, and the client is reconnecting.
     Disconnected {
-        /// Why, unless the server closed it gracefully.
+        /// Why, unless the server is about to leave.
         reason: Option<Error>,
         /// Bytes of messages that the server has not read, by lane, those that waited for room and
-        /// the headers included. What was read may not have been handled.
+        /// the headers included. What was read may not have been handled. None are counted of a
+        /// server that is about to leave, which may still read them.
         undelivered: [u64; Lane::ALL.len()],
     },
     /// There is a session again, and what waited for it was sent.
@@ -195,7 +196,8 @@ impl Sessions {
         if self.current != Some(link) {
             return;
         }
-        if self.session.is_some() && self.has_another() {
+        // A server that goes says so first: one that does not has closed this connection only.
+        if self.session.is_some() && self.has_another() && error.is_some() {
             self.move_on(error, undelivered, now);
         } else {
             self.close(error);

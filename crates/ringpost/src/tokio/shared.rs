@@ -54,10 +54,27 @@ impl State {
         self.dispatcher.hang_up(link);
     }
 
+    /// The same, because the server goes.
+    fn leave_now(&mut self, link: LinkId) {
+        self.engine.leave_now(link, &mut self.dispatcher);
+        self.dispatcher.hang_up(link);
+    }
+
     /// Stops accepting for a server.
     pub fn close_listener(&mut self, group: GroupId) {
-        if let Some(listener) = self.dispatcher.groups.get(group).listener.take() {
+        let found = self.dispatcher.groups.get(group);
+        found.retires = false;
+        if let Some(listener) = found.listener.take() {
             self.engine.close_listener(listener);
+        }
+    }
+
+    /// The same, but clients that were let in still become connections, and leave.
+    pub fn retire_listener(&mut self, group: GroupId) {
+        let found = self.dispatcher.groups.get(group);
+        if let Some(listener) = found.listener {
+            found.retires = true;
+            self.engine.retire_listener(listener, &mut self.dispatcher);
         }
     }
 
@@ -74,8 +91,9 @@ impl State {
     pub fn shut_group(&mut self, group: GroupId) -> Vec<Handler> {
         self.close_listener(group);
         self.end_client(group);
+        let is_client = self.dispatcher.groups.get(group).client.is_some();
         for link in self.dispatcher.groups.links(group) {
-            self.close(link);
+            if is_client { self.close(link) } else { self.leave_now(link) }
         }
         let found = self.dispatcher.groups.get(group);
         found.shut = true;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use ringpost::tokio::{Client, ClientChange, ClientState, Handlers, Request, Server};
 use ringpost::{
-    CallOptions, ClientConfig, Code, Lane, Options, Overflow, Reply, Sent, ServerConfig, Transport,
-    WhileAway,
+    CallOptions, Change, ClientConfig, Code, Lane, Options, Overflow, Reply, Sent, ServerConfig,
+    Transport, WhileAway,
 };
 
 use super::two_processes::{Meeting, Process, TRANSPORTS, WAIT_POLICY, eventually};
@@ -320,6 +320,55 @@ fn a_client_with_one_session_ends_with_it() {
         server.kill();
         assert_eq!(call.await.unwrap_err().code(), Code::PeerLost);
         assert_eq!(client.closed().await.unwrap().code(), Code::PeerLost);
+    });
+}
+
+#[test]
+fn a_server_that_closes_one_connection_ends_its_client_and_no_other() {
+    bounded(&several_threads(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let server = Server::bind("demo", &ServerConfig::from(&meeting.options)).await.unwrap();
+        server.handle("never", |_| std::future::pending());
+        let config = ClientConfig::from(&meeting.options);
+        let client = Client::connect("demo", &config).await.unwrap();
+        let Some(Change::Connected(link, _)) = server.next_change().await else { panic!() };
+        let other = Client::connect("demo", &config).await.unwrap();
+        let lost = client.request("never", b"", &PLAIN);
+        let repeated = client.request("never", b"", &IDEMPOTENT);
+        client.ping().await.unwrap();
+
+        server.disconnect(link).await.unwrap();
+        assert!(client.closed().await.is_none());
+        assert_eq!(lost.await.unwrap_err().code(), Code::PeerLost);
+        assert_eq!(repeated.await.unwrap_err().code(), Code::Closed);
+        assert!(client.next_change().await.is_none(), "it is not lost");
+        assert_eq!(client.state(), ClientState::Closed);
+        assert_eq!(client.request("never", b"", &PLAIN).await.unwrap_err().code(), Code::Closed);
+        other.ping().await.unwrap();
+        assert_eq!(other.state(), ClientState::Open);
+    });
+}
+
+#[test]
+fn a_server_that_is_dropped_is_looked_for_again() {
+    bounded(&several_threads(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let config = ServerConfig::from(&meeting.options);
+        let tokio = Server::bind("demo", &config).await.unwrap();
+        let client = Client::connect("demo", &ClientConfig::from(&meeting.options)).await.unwrap();
+        drop(tokio);
+        assert_eq!(client.state_changed(ClientState::Open).await, ClientState::Reconnecting);
+        let blocking = ringpost::blocking::Server::bind("demo", &config).unwrap();
+        let stopper = blocking.stopper();
+        // It is dropped in the end.
+        let serving = tokio::task::spawn_blocking(move || { blocking }.run());
+        assert_eq!(client.state_changed(ClientState::Reconnecting).await, ClientState::Open);
+        stopper.stop();
+        serving.await.unwrap().unwrap();
+        assert_eq!(client.state_changed(ClientState::Open).await, ClientState::Reconnecting);
+        let _last = Server::bind("demo", &config).await.unwrap();
+        assert_eq!(client.state_changed(ClientState::Reconnecting).await, ClientState::Open);
+        assert_eq!(client.session_stats().reconnects, 2);
     });
 }
 

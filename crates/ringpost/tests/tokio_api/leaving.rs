@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use ipc_core::{
+    Body, BufferId, Codec, Corrupt, Draft, Engine, Event, Host, Kind, Lane, LinkId, Message,
+};
 use ringpost::tokio::{Client, Handlers, Request, Server};
 use ringpost::{Change, ClientConfig, Code, Options, Reply, ServerConfig, Transport};
 use tokio::sync::mpsc;
@@ -114,6 +117,89 @@ fn a_server_that_leaves_answers_first_and_its_clients_close() {
             assert!(!client.leaving().await, "it is over");
         });
     }
+}
+
+/// A client's engine that is driven by its test alone.
+#[derive(Default)]
+struct Asking {
+    link: Option<LinkId>,
+    answers: Vec<Vec<u8>>,
+    /// It was told that its server leaves.
+    is_left: bool,
+    is_over: bool,
+}
+
+impl Host for Asking {
+    fn message(&mut self, _: LinkId, _: &Message, body: Body<'_>) -> Result<(), Corrupt> {
+        let mut answer = Vec::new();
+        body.append_to(&mut answer)?;
+        self.answers.push(answer);
+        Ok(())
+    }
+
+    fn open(&mut self, _: LinkId, _: &Message) -> BufferId {
+        BufferId(0)
+    }
+
+    fn fill(&mut self, _: BufferId, _: usize, _: Body<'_>) -> Result<(), Corrupt> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: LinkId, _: &Message, _: BufferId) {}
+
+    fn discard(&mut self, _: BufferId) {}
+
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Connected { link, .. } => self.link = Some(link),
+            Event::Leaving { .. } => self.is_left = true,
+            Event::Closed { .. } => self.is_over = true,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_client_that_was_let_in_is_served_by_a_server_that_leaves() {
+    bounded(&several_threads(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let config = ServerConfig::from(&meeting.options);
+        let handlers = Handlers::new().handle("work", |_| async { Ok(Reply::bytes("done")) });
+        let server = Server::bind_with("demo", &config, handlers).await.unwrap();
+        let (mut engine, mut asking) = (Engine::new().unwrap(), Asking::default());
+        engine.connect("demo", &meeting.options, WAIT_POLICY).unwrap();
+        engine.drive(&mut asking);
+        assert!(engine.arm() && engine.sleep(None, WAIT_POLICY).is_ok());
+        // WELCOME is there, and is not read before the server has given its name up.
+        let closing = tokio::spawn(async move { server.close_gracefully(WAIT_POLICY).await });
+        let another = ClientConfig::from(&meeting.options);
+        while Client::connect("demo", &another).await.is_ok() {}
+
+        let code = engine.code("work").unwrap();
+        let id = ipc_core::id::join(0, 1);
+        let draft = Draft::one_way(code, Lane::Normal, Codec::Bytes);
+        let draft = Draft { kind: Kind::Request, id, ..draft };
+        while asking.answers.is_empty() {
+            assert!(!asking.is_over);
+            let was_there = asking.link.is_some();
+            engine.drive(&mut asking);
+            if let Some(link) = asking.link.filter(|_| !was_there) {
+                engine.send(link, &draft, b"").unwrap();
+                engine.flush();
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asking.answers, [b"done"]);
+        while !asking.is_left {
+            engine.drive(&mut asking);
+            tokio::task::yield_now().await;
+        }
+        engine.close(asking.link.unwrap(), &mut asking);
+        while !asking.is_over {
+            engine.drive(&mut asking);
+        }
+        closing.await.unwrap();
+    });
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringpost::tokio::{Handlers, Pool, PoolConfig, PoolServerStats, Request, Requester, Server};
+use ringpost::tokio::{
+    Client, Handlers, Pool, PoolConfig, PoolServerStats, Request, Requester, Server,
+};
 use ringpost::{ClientConfig, Code, Reply, ServerConfig, Transport};
 use tokio::sync::{Notify, Semaphore};
 
@@ -205,6 +207,35 @@ fn a_broken_connection_is_replaced_and_a_dead_server_is_left_alone() {
             assert_eq!(made, [0, 1]);
         });
     }
+}
+
+#[test]
+fn a_connection_that_its_server_has_closed_is_not_used_again() {
+    bounded(&several_threads(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let server = serve(&meeting, "one", &Arc::new(Semaphore::new(0))).await;
+        let pool = Pool::new(["one"], config(&meeting).max(1)).unwrap();
+        for round in 0..60 {
+            let client = Client::clone(&pool.acquire().await.unwrap());
+            client.ping().await.unwrap();
+            let [(link, _)] = server.peers()[..] else { panic!("one at a time") };
+            let closing = tokio::spawn({
+                let server = server.clone();
+                async move { server.disconnect(link).await }
+            });
+            // As soon as it is so: the pool does not know yet.
+            while !client.is_closed() {
+                std::hint::spin_loop();
+            }
+            let used = match round % 3 {
+                0 => pool.request("name", b"", &PLAIN).await.map(drop),
+                1 => pool.send("tick", b"", &PLAIN).await,
+                _ => pool.acquire().await.unwrap().request("name", b"", &PLAIN).await.map(drop),
+            };
+            used.unwrap();
+            closing.await.unwrap().unwrap();
+        }
+    });
 }
 
 #[test]

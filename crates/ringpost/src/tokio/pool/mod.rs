@@ -181,7 +181,7 @@ impl Pool {
         let start = Instant::now();
         let mut attempts = self.0.servers();
         loop {
-            let used = self.0.take(true)?.wait().await?;
+            let used = self.take(true)?.wait().await?;
             if !used.is_open
                 && used.client.state_changed(ClientState::Connecting).await == ClientState::Closed
             {
@@ -219,9 +219,20 @@ impl Pool {
         self.0.close().await;
     }
 
+    /// A connection, to be shared with others or not. One that its server has closed is replaced,
+    /// whether the pool was told already or not.
+    fn take(&self, is_exclusive: bool) -> Result<Taken> {
+        loop {
+            match self.0.take(is_exclusive)? {
+                Taken::Now(used) if used.is_over() => used.discard(None),
+                taken => return Ok(taken),
+            }
+        }
+    }
+
     /// A connection that is shared, for what cannot wait.
     fn shared_now(&self) -> Result<Use> {
-        match self.0.take(false)? {
+        match self.take(false)? {
             Taken::Now(used) => Ok(used),
             Taken::Later(_) => Err(Error::new(Code::Full, "all connections are leased")),
         }
@@ -250,7 +261,7 @@ impl Requester for Pool {
         payload: &[u8],
         options: &CallOptions,
     ) -> impl Future<Output = Result<Reply>> + Send + use<> {
-        let begun = match self.0.take(false) {
+        let begun = match self.take(false) {
             Ok(Taken::Now(used)) => {
                 Begun::Sent(used.client.request(method, payload, options), used)
             }
@@ -288,7 +299,7 @@ impl Requester for Pool {
     }
 
     async fn send(&self, event: &str, payload: &[u8], options: &CallOptions) -> Result<()> {
-        let used = self.0.take(false)?.wait().await?;
+        let used = self.take(false)?.wait().await?;
         used.client.send(event, payload, options).await
     }
 }

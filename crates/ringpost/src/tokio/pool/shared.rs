@@ -69,6 +69,11 @@ pub(super) struct Use {
 }
 
 impl Use {
+    /// Whether it had a session, and has come to its end since.
+    pub fn is_over(&self) -> bool {
+        self.is_open && self.client.is_closed()
+    }
+
     /// Gives back what has turned out to be over.
     pub fn discard(self, refusal: Option<Error>) {
         self.shared.over(self.member, refusal);
