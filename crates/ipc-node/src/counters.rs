@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use ipc_core::{Histogram, Latency, LinkId, LinkStats, Totals};
+use ipc_core::{
+    Histogram, Kind, LATENCY_BOUNDS, Lane, Latency, LinkId, LinkStats, Totals, Traffic,
+};
 use napi_derive::napi;
 
 use crate::NativeEngine;
@@ -54,6 +56,35 @@ pub struct NativeLatency {
     pub max: f64,
 }
 
+/// A histogram, for those who export it.
+#[napi(object)]
+pub struct NativeBuckets {
+    /// All of it together, in milliseconds.
+    pub sum: f64,
+    /// Requests that took less than each of the bounds of [`latency_bounds`].
+    pub below: Vec<f64>,
+}
+
+/// The bounds of histograms, in milliseconds.
+#[napi]
+#[cfg_attr(test, allow(dead_code, reason = "only JavaScript calls it"))]
+pub fn latency_bounds() -> Vec<f64> {
+    LATENCY_BOUNDS.map(millis).to_vec()
+}
+
+/// Messages by kind and lane.
+#[napi(object)]
+pub struct NativeTraffic {
+    /// Of those that were sent, the numbers of [`KINDS`], and in each of the lanes.
+    pub sent: Vec<Vec<f64>>,
+    /// The same of those that were received.
+    pub received: Vec<Vec<f64>>,
+}
+
+/// The kinds of messages that applications see, as [`NativeTraffic`] has them.
+const KINDS: [Kind; 6] =
+    [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay, Kind::RequestItem, Kind::ReplyItem];
+
 /// The sum of what several connections have counted.
 #[napi]
 #[derive(Default)]
@@ -85,6 +116,19 @@ impl NativeTotals {
     #[napi(catch_unwind)]
     pub fn stats(&self) -> NativeLinkStats {
         self.totals.stats().into()
+    }
+
+    /// Messages by kind and lane.
+    #[napi(catch_unwind)]
+    pub fn traffic(&self) -> NativeTraffic {
+        let stats = self.totals.stats();
+        NativeTraffic { sent: rows(&stats.sent_by), received: rows(&stats.received_by) }
+    }
+
+    /// How long requests took.
+    #[napi(catch_unwind)]
+    pub fn buckets(&self) -> NativeBuckets {
+        (&self.totals.latencies()).into()
     }
 }
 
@@ -119,6 +163,12 @@ impl NativeHistogram {
     #[napi(catch_unwind)]
     pub fn summary(&self) -> NativeLatency {
         self.histogram.summary().into()
+    }
+
+    /// The whole of it.
+    #[napi(catch_unwind)]
+    pub fn buckets(&self) -> NativeBuckets {
+        (&self.histogram).into()
     }
 }
 
@@ -177,6 +227,18 @@ impl From<Latency> for NativeLatency {
             max: millis(latency.max),
         }
     }
+}
+
+impl From<&Histogram> for NativeBuckets {
+    fn from(histogram: &Histogram) -> Self {
+        let below = histogram.below().map(float).to_vec();
+        Self { sum: millis(histogram.sum()), below }
+    }
+}
+
+fn rows(traffic: &Traffic) -> Vec<Vec<f64>> {
+    let row = |kind| Lane::ALL.map(|lane| float(traffic.get(kind, lane))).to_vec();
+    KINDS.map(row).to_vec()
 }
 
 fn millis(span: Duration) -> f64 {

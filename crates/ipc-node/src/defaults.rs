@@ -8,6 +8,26 @@ use ipc_core::{Bounds, HEADER_LEN, Limits, ListenOptions, WaitPolicy};
 use napi_derive::napi;
 
 #[napi]
+pub const TOPIC_CAPACITY_MAX: u32 = ipc_core::TOPIC_CAPACITY_MAX as u32;
+#[napi]
+pub const TOPIC_CAPACITY_MIN: u32 = ipc_core::TOPIC_CAPACITY_MIN as u32;
+#[napi]
+pub const TOPIC_CAPACITY_DEFAULT: u32 = ipc_core::TOPIC_CAPACITY_DEFAULT as u32;
+#[napi]
+pub const MAP_ENTRIES_MAX: u32 = ipc_core::MAP_ENTRIES_MAX;
+#[napi]
+pub const MAP_KEY_LEN_MAX: u32 = ipc_core::MAP_KEY_LEN_MAX;
+#[napi]
+pub const MAP_VALUE_LEN_MAX: u32 = ipc_core::MAP_VALUE_LEN_MAX;
+#[napi]
+pub const MAP_ENTRIES_DEFAULT: u32 = ipc_core::MapSizes::DEFAULT.entries_max;
+#[napi]
+pub const MAP_KEY_LEN_DEFAULT: u32 = ipc_core::MapSizes::DEFAULT.key_len_max;
+#[napi]
+pub const MAP_VALUE_LEN_DEFAULT: u32 = ipc_core::MapSizes::DEFAULT.value_len_max;
+#[napi]
+pub const FRAME_LEN_MAX: u32 = ipc_core::FRAME_LEN_MAX as u32;
+#[napi]
 pub const METHOD_LEN_MAX: u32 = ipc_core::METHOD_LEN_MAX as u32;
 #[napi]
 pub const TOKEN_LEN_MAX: u32 = ipc_core::TOKEN_LEN_MAX as u32;

@@ -19,7 +19,7 @@ mod host;
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use ipc_core::{Ending, Engine, Error, Kind, Lane, LinkId, Message, Peer};
+use ipc_core::{Ending, Engine, Error, Kind, Lane, LinkId, Message, Peer, Watcher};
 use napi::sys;
 
 use crate::arena::{Arena, Head, RECORD_LEN, head_of, millis, narrow};
@@ -28,7 +28,9 @@ use crate::describe::{describe, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
 use crate::memory::Memory;
-use crate::records::event::{EVENT_CLOSED, EVENT_LISTENING, EVENT_REFUSED, EVENT_SENT};
+use crate::records::event::{
+    EVENT_CHANGED, EVENT_CLOSED, EVENT_LISTENING, EVENT_REFUSED, EVENT_SENT, EVENT_UNWATCHED,
+};
 use crate::records::{
     FLAG_OUTSIDE, FLAG_REPLAYED, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED,
     RUN_KEPT, RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES,
@@ -79,6 +81,8 @@ pub struct Inbox {
     held_back: Vec<LinkId>,
     /// Links whose first turn is not over.
     first_turns: FirstTurns,
+    /// What is read beside connections, if anything is: published objects.
+    pub watcher: Option<Watcher>,
     /// Nothing is put down any more: the environment ends.
     closed: bool,
 }
@@ -106,6 +110,7 @@ impl Inbox {
             ended: Ended::default(),
             held_back: Vec::new(),
             first_turns: FirstTurns::default(),
+            watcher: None,
             closed: false,
         }
     }
@@ -278,6 +283,22 @@ impl Inbox {
             return self.late.push_back((link, head, payload.into()));
         }
         self.put(link, head, payload);
+    }
+
+    /// Something that is read beside connections may have changed.
+    fn look_around(&mut self) {
+        let (mut changed, mut unwatched) = (Vec::new(), Vec::new());
+        if let Some(watcher) = &mut self.watcher {
+            watcher.take(&mut changed);
+            let failed = changed.iter().copied().filter(|id| watcher.check(*id).is_err());
+            unwatched.extend(failed);
+        }
+        for id in changed {
+            self.record(LinkId(0), Head::event(EVENT_CHANGED).about(id.0), &[]);
+        }
+        for id in unwatched {
+            self.record(LinkId(0), Head::event(EVENT_UNWATCHED).about(id.0), &[]);
+        }
     }
 
     fn put(&mut self, link: LinkId, head: Head, payload: &[u8]) {

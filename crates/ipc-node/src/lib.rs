@@ -13,10 +13,13 @@ mod entrance;
 mod first_turns;
 mod hot;
 mod inbox;
+#[cfg_attr(test, allow(dead_code, reason = "only JavaScript calls it"))]
+mod inspect;
 mod large;
 mod memory;
 mod options;
 mod outbox;
+mod published;
 #[cfg_attr(test, allow(dead_code, reason = "only the addon registers all of them"))]
 mod records;
 mod synchronous;
@@ -24,7 +27,9 @@ mod throw;
 mod uv;
 mod waker;
 
-use ipc_core::{Code, Dialing, Engine, Error, LinkId, ListenerId, Totals};
+use std::os::fd::BorrowedFd;
+
+use ipc_core::{Code, Dialing, Engine, Error, LinkId, ListenerId, Totals, WatchId, Watcher};
 use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, JsValue, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -122,8 +127,17 @@ impl NativeEngine {
         options: NativeOptions,
         listen: NativeListenOptions,
     ) -> Result<u32> {
-        let listener = self.begin(env, |engine| {
-            engine.listen(&name, &options.into_options()?, &listen.into_options()?)
+        let handed = listen.fd;
+        let (options, listen) = (options.into_options(), listen.into_options());
+        let listener = self.begin(env, |engine| match handed {
+            None => engine.listen(&name, &options?, &listen?),
+            Some(fd) => {
+                // SAFETY: it is not -1, which the check of the option refuses. If it is not open,
+                // the engine's first call fails with that.
+                #[allow(unsafe_code)]
+                let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+                engine.listen_at(&name, &options?, &listen?, socket)
+            }
         })?;
         Ok(listener.0)
     }
@@ -150,16 +164,15 @@ impl NativeEngine {
         self.binding.inner().engine.close_listener(ListenerId(listener));
     }
 
-    /// The same, but clients that were let in still become connections.
+    /// The same, but clients that were let in still become connections; an event comes behind the
+    /// last of them.
     #[napi(catch_unwind)]
     pub fn retire_listener(&self, listener: u32) {
-        self.binding.inner().engine.retire_listener(ListenerId(listener));
-    }
-
-    /// Whether there are such clients.
-    #[napi(catch_unwind)]
-    pub fn is_admitting(&self, listener: u32) -> bool {
-        self.binding.inner().engine.is_admitting(ListenerId(listener))
+        {
+            let Inner { engine, inbox, .. } = &mut *self.binding.inner();
+            engine.retire_listener(ListenerId(listener), inbox);
+        }
+        self.binding.settle();
     }
 
     /// Connects to a name. Returns the link; what becomes of it is an event.
@@ -196,13 +209,17 @@ impl NativeEngine {
         Ok(link.0)
     }
 
-    /// Closes a connection; its end is an event.
+    /// Closes a connection, because its server `leaves` or not; its end is an event.
     #[napi(catch_unwind)]
-    pub fn close(&self, env: Env, link: u32) -> Result<()> {
+    pub fn close(&self, env: Env, link: u32, leaves: bool) -> Result<()> {
         self.binding.submit(None).map_err(|error| raise(env, &error))?;
         {
-            let inner = &mut *self.binding.inner();
-            inner.engine.close(LinkId(link), &mut inner.inbox);
+            let Inner { engine, inbox, .. } = &mut *self.binding.inner();
+            if leaves {
+                engine.leave_now(LinkId(link), inbox);
+            } else {
+                engine.close(LinkId(link), inbox);
+            }
         }
         self.binding.settle();
         Ok(())
@@ -283,6 +300,12 @@ impl NativeEngine {
         self.binding.inner().inbox.packed.insert(name);
     }
 
+    /// A published object is watched no longer.
+    #[napi(catch_unwind)]
+    pub fn unwatch(&self, watch: u32) {
+        self.end_watch(WatchId(watch));
+    }
+
     /// What the engine has counted.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> NativeEngineStats {
@@ -312,6 +335,42 @@ impl NativeEngine {
 }
 
 impl NativeEngine {
+    /// Watches something with the one watcher of this engine, which it attends to.
+    fn watch(&self, env: Env, begin: impl FnOnce(&mut Watcher) -> WatchId) -> Result<u32> {
+        let (id, checked) = self.begin_watch(begin).map_err(|error| raise(env, &error))?;
+        checked.map(|()| id.0).map_err(|error| {
+            self.end_watch(id);
+            raise(env, &error)
+        })
+    }
+
+    /// Says of which number the watch is, and whether all of it could be begun.
+    fn begin_watch(
+        &self,
+        begin: impl FnOnce(&mut Watcher) -> WatchId,
+    ) -> ipc_core::Result<(WatchId, ipc_core::Result<()>)> {
+        let Inner { engine, inbox, .. } = &mut *self.binding.inner();
+        if inbox.watcher.is_none() {
+            let watcher = Watcher::new()?;
+            engine.attend(&watcher)?;
+            inbox.watcher = Some(watcher);
+        }
+        let watcher = inbox.watcher.as_mut().expect("made above");
+        let id = begin(watcher);
+        Ok((id, watcher.check(id)))
+    }
+
+    fn end_watch(&self, id: WatchId) {
+        let Inner { engine, inbox, .. } = &mut *self.binding.inner();
+        if let Some(watcher) = &mut inbox.watcher {
+            watcher.remove(id);
+            if watcher.is_empty() {
+                engine.ignore(&*watcher);
+                inbox.watcher = None;
+            }
+        }
+    }
+
     /// Runs what begins something that the engine goes on with.
     fn begin<T>(
         &self,
@@ -330,7 +389,7 @@ impl NativeEngine {
 }
 
 /// Throws with the code of the error, and leaves nothing more to be thrown.
-fn raise(env: Env, error: &Error) -> napi::Error {
+pub(crate) fn raise(env: Env, error: &Error) -> napi::Error {
     throw::throw(env.raw(), error);
     napi::Error::new(napi::Status::PendingException, String::new())
 }

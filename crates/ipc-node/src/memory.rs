@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use ipc_core::Deferred;
@@ -166,3 +167,63 @@ pub fn extent(env: sys::napi_env, array: sys::napi_value) -> Option<(*mut u8, us
     };
     (status == sys::Status::napi_ok).then_some((data.cast(), len))
 }
+
+/// The bytes of a typed array, for as long as no JavaScript runs.
+pub fn contents<'a>(env: sys::napi_env, array: sys::napi_value) -> Option<&'a [u8]> {
+    let (data, len) = extent(env, array)?;
+    if len == 0 {
+        return Some(&[]);
+    }
+    // SAFETY: the memory of an array that the call was given; the caller is done with it before
+    // JavaScript runs again.
+    Some(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// Copies bytes to the start of a typed array, if it has room for all of them.
+pub fn fill(env: sys::napi_env, array: sys::napi_value, bytes: &[u8]) {
+    if let Some((to, room)) = extent(env, array)
+        && bytes.len() <= room
+        && !bytes.is_empty()
+    {
+        // SAFETY: there is room for so many bytes in an array that the call was given, which are
+        // JavaScript's own; no JavaScript runs meanwhile.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    }
+}
+
+/// A number of JavaScript's.
+pub fn double(env: sys::napi_env, value: sys::napi_value) -> Option<f64> {
+    let mut number = 0.0;
+    // SAFETY: on the environment's thread; anything but a number is refused.
+    let status = unsafe { sys::napi_get_value_double(env, value, &raw mut number) };
+    (status == sys::Status::napi_ok).then_some(number)
+}
+
+/// Calls `with` with a text of up to `MAX` bytes, without memory of its own; with `None` for a
+/// longer one. `None` is returned for what is no text.
+pub fn with_short_text<const MAX: usize, T>(
+    env: sys::napi_env,
+    value: sys::napi_value,
+    with: impl FnOnce(Option<&str>) -> T,
+) -> Option<T> {
+    const { assert!(MAX <= TEXT_MAX) };
+    let mut room = [const { MaybeUninit::<u8>::uninit() }; TEXT_MAX + TEXT_SPARE];
+    let mut len = 0;
+    // A text that is cut ends with a whole character, and so behind the longest that is allowed.
+    // SAFETY: on the environment's thread; the room has so many bytes, and the last is a zero.
+    let status = unsafe {
+        let start = room.as_mut_ptr().cast();
+        sys::napi_get_value_string_utf8(env, value, start, MAX + TEXT_SPARE, &raw mut len)
+    };
+    if status != sys::Status::napi_ok {
+        return None;
+    }
+    // SAFETY: so many bytes were written.
+    let bytes = unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<u8>(), len) };
+    Some(with(if len <= MAX { str::from_utf8(bytes).ok() } else { None }))
+}
+
+/// The longest text that is read without memory of its own.
+const TEXT_MAX: usize = 1024;
+/// Room for a character more and the zero behind it.
+const TEXT_SPARE: usize = 8;

@@ -130,6 +130,8 @@ pub struct NativeListenOptions {
     pub hello_timeout_ms: f64,
     /// Requests of all clients being worked on.
     pub serving_max_total: Option<u32>,
+    /// The descriptor of a socket that was handed to this process.
+    pub fd: Option<i32>,
 }
 
 impl NativeListenOptions {

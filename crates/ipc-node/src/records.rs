@@ -299,6 +299,18 @@ pub mod event {
     /// as above.
     #[napi]
     pub const EVENT_TAKEN_OVER: u32 = 32;
+    /// All clients that the retired listener this is about had let in are connected, or will not
+    /// be. It belongs to no link, as above.
+    #[napi]
+    pub const EVENT_RETIRED: u32 = 33;
+    /// The published object whose watch this is about may have changed. It belongs to no link, and
+    /// may be in the arena of any.
+    #[napi]
+    pub const EVENT_CHANGED: u32 = 34;
+    /// The kernel has no room any more for all of the watch this is about. It belongs to no link,
+    /// as above.
+    #[napi]
+    pub const EVENT_UNWATCHED: u32 = 35;
     /// A ping was answered: the id is its number, the count is the milliseconds it took.
     #[napi]
     pub const EVENT_PONG: u32 = 40;

@@ -11,8 +11,8 @@ use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
     EVENT_ENDED, EVENT_GRANTED, EVENT_IDLE, EVENT_ITEMS_END, EVENT_LEAVING, EVENT_LISTENING,
-    EVENT_NAME_LOST, EVENT_NAMED, EVENT_PONG, EVENT_RESPONSIVE, EVENT_TAKEN_OVER, EVENT_UNREAD,
-    EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
+    EVENT_NAME_LOST, EVENT_NAMED, EVENT_PONG, EVENT_RESPONSIVE, EVENT_RETIRED, EVENT_TAKEN_OVER,
+    EVENT_UNREAD, EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
 };
 use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX};
 use crate::synchronous::Outcome;
@@ -108,6 +108,7 @@ impl Host for Inbox {
 
     fn event(&mut self, event: Event<'_>) {
         match event {
+            Event::Readable => self.look_around(),
             Event::Accepted { listener, link, peer } => {
                 self.register(link, Head::event(EVENT_ACCEPTED).about(listener.0), peer);
             }
@@ -116,6 +117,9 @@ impl Host for Inbox {
             }
             Event::TakenOver { listener } => {
                 self.record(LinkId(0), Head::event(EVENT_TAKEN_OVER).about(listener.0), &[]);
+            }
+            Event::Retired { listener } => {
+                self.record(LinkId(0), Head::event(EVENT_RETIRED).about(listener.0), &[]);
             }
             Event::ListenerLost { listener, error } => {
                 let head = Head::event(EVENT_NAME_LOST).about(listener.0);
