@@ -46,17 +46,62 @@ export interface Codec<T> {
 export declare const bytes: Codec<Uint8Array>
 
 /**
- * MessagePack, the default. Supports objects, arrays, strings, booleans, `null` (`undefined`
- * becomes `null`), numbers, `bigint` up to 64 bits, `Date`, `ArrayBuffer` and typed arrays;
- * integers beyond 2^53 are decoded as `bigint`. Rust reads and writes the same with named fields.
+ * MessagePack, the default. Supports objects, arrays, strings, booleans, `null`, numbers, `bigint`
+ * up to 64 bits, `Date`, `ArrayBuffer` and typed arrays. Rust reads and writes the same with named
+ * fields.
  *
- * Values may be nested 128 levels deep, and may have 1,000,000 items and fields, plus one for every
- * 8 bytes. Anything else is refused with `ERR_INVALID_PAYLOAD`.
+ * What arrives differs from what was sent in this: `undefined` and gaps of arrays become `null`,
+ * properties that are `undefined` are left out; a `bigint` within 2^53 becomes a number, as do
+ * integers from Rust, which are `bigint` beyond it; instances of classes become objects of their
+ * own enumerable properties, or what their `toJSON` returns; a `Map` with text keys becomes an
+ * object, a `Buffer` a `Uint8Array`. Symbol keys are ignored.
+ *
+ * Anything else is refused with `ERR_INVALID_PAYLOAD`, and the message says where it is:
+ * `params.user.tags: Set cannot be sent as MessagePack; use the codec structuredClone`. So is a
+ * value that is nested more than 128 levels deep, or that has more than 1,000,000 items and
+ * fields, plus one for every 8 bytes.
  */
 export declare const messagePack: Codec<any>
 
-/** JSON in UTF-8, readable by tools and by people. The limits are those of {@link messagePack}. */
+/**
+ * JSON in UTF-8, readable by tools and by people. Supports what JSON itself can write, with the
+ * differences, the errors and the limits of {@link messagePack}: `Date`, `bigint`, `NaN`,
+ * `Infinity` and bytes are refused.
+ */
 export declare const json: Codec<any>
+
+/**
+ * The structured clone algorithm, for programs in Node.js on both sides: `Map`, `Set`, `Date`,
+ * `RegExp`, errors, `bigint`, `ArrayBuffer`, typed arrays, `Buffer`, `undefined`, cycles and
+ * references to one object from several places. The bytes are those of `node:v8`; to a peer in
+ * Rust they are bytes of a custom codec, which it cannot read.
+ *
+ * As with `structuredClone()`, instances of classes become objects of their own enumerable
+ * properties, and errors keep their name if it is one of JavaScript's own, their message, stack
+ * and cause. Each typed array has memory of its own, of which it is all.
+ *
+ * Functions, symbols, `SharedArrayBuffer`, resizable `ArrayBuffer`s, `WeakMap`, promises, proxies,
+ * ports and whatever else cannot be cloned are refused with `ERR_INVALID_PAYLOAD`, as are values
+ * beyond the limits of {@link messagePack}; an array counts as many items as it is long, gaps
+ * included, and a `Map`, `Set`, `ArrayBuffer` or typed array as four more.
+ */
+export declare const structuredClone: Codec<any>
+
+/**
+ * A codec whose values are the bytes of messages that `codec` encodes: for programs that pass
+ * messages on without looking at them, such as bridges to other machines. To a peer, its messages
+ * are those of `codec`.
+ *
+ * @example
+ * ```ts
+ * // Takes requests for another server, whatever is in them.
+ * const Passed = method('greet', { codec: encoded(messagePack) })
+ * const client = await connect('demo')
+ * const server = await createServer('front')
+ * server.handle(Passed, (params) => client.request(Passed, params))
+ * ```
+ */
+export declare function encoded(codec: Codec<any>): Codec<Uint8Array>
 
 /** A validator with the interface that many libraries share: {@link https://standardschema.dev}. */
 export interface StandardSchema<T = unknown> {
@@ -264,6 +309,208 @@ export declare function stream<
 ): Stream<Params, Item, Upload, Result>
 
 // ---------------------------------------------------------------------------------------------
+// Layouts: records of a fixed size
+// ---------------------------------------------------------------------------------------------
+
+/** A number or truth in a record: `int8_t` to `uint64_t`, `float`, `double` and `bool` in C. Those
+ * of 64 bits are `bigint`. */
+export type LayoutScalar =
+  | 'i8'
+  | 'u8'
+  | 'i16'
+  | 'u16'
+  | 'i32'
+  | 'u32'
+  | 'i64'
+  | 'u64'
+  | 'f32'
+  | 'f64'
+  | 'bool'
+
+/** A text in a record, `char[bytes]` in C. Made by {@link text}. */
+export interface LayoutText {
+  /** Tells members apart. */
+  readonly kind: 'text'
+  /** Most bytes of UTF-8. */
+  readonly bytes: number
+}
+
+/** A list in a record, a count and an array in C. Made by {@link list}. */
+export interface LayoutList<Of extends LayoutItem = LayoutItem> {
+  /** Tells members apart. */
+  readonly kind: 'list'
+  /** What its items are. */
+  readonly of: Of
+  /** Most items. */
+  readonly max: number
+}
+
+/** What the items of a list can be: anything but lists. */
+export type LayoutItem = LayoutScalar | LayoutText | Layout<any>
+
+/** What a member of a record can be. */
+export type LayoutField = LayoutItem | LayoutList
+
+/** The members of a record by their names, in their order. */
+export interface LayoutFields {
+  readonly [name: string]: LayoutField
+}
+
+/** The values of a type of member. */
+export type LayoutFieldValue<Field> = Field extends 'i64' | 'u64'
+  ? bigint
+  : Field extends 'bool'
+    ? boolean
+    : Field extends LayoutScalar
+      ? number
+      : Field extends LayoutText
+        ? string
+        : Field extends LayoutList<infer Of>
+          ? LayoutFieldValue<Of>[]
+          : Field extends Layout<infer T>
+            ? T
+            : never
+
+/** The values of a record with these members. */
+export type LayoutFieldsValue<Fields> = {
+  -readonly [Name in keyof Fields]: LayoutFieldValue<Fields[Name]>
+}
+
+/** The values of a layout: `LayoutValue<typeof Detection>`. */
+export type LayoutValue<L extends Layout<any>> = L extends Layout<infer T> ? T : never
+
+/** A list in a {@link LayoutView}: each item is read when it is asked for. */
+export interface LayoutListView<Item> extends Iterable<Item> {
+  /** How many items there are. */
+  readonly length: number
+  /** The item at an index, counted from the end if it is negative; `undefined` if there is none.
+   * @throws IpcError `ERR_INVALID_PAYLOAD` as {@link Layout.view} says */
+  at(index: number): Item | undefined
+}
+
+/** A record whose members are read when they are asked for. Made by {@link Layout.view}. */
+export type LayoutView<T> = 0 extends 1 & T
+  ? any
+  : T extends readonly (infer Item)[]
+    ? LayoutListView<LayoutView<Item>>
+    : T extends object
+      ? { readonly [Name in keyof T]: LayoutView<T[Name]> }
+      : T
+
+/**
+ * A record of a fixed size, which lies in memory as a C compiler would place it on this machine:
+ * each member at the next multiple of its alignment, little-endian. It is a codec for methods,
+ * events and streams. Rust has the same (`ringpost::layout`), and `ringpost layout --c` prints the
+ * header for C. Made by {@link layout}.
+ *
+ * Where a layout stands beside the data, a writer and a reader may have different ones, if one is
+ * the other with members appended: the reader reads those that both know. Members that only the
+ * reader knows are then `undefined`, whatever their type says. If the layouts differ otherwise,
+ * reading fails with `ERR_LAYOUT`. Messages carry no layout: there, both sides need the same.
+ */
+export interface Layout<T> extends Codec<T> {
+  /** Shown in error messages: `layout`. */
+  readonly name: string
+  /** Bytes of a record, a multiple of `align`. */
+  readonly size: number
+  /** The largest alignment of a member. */
+  readonly align: number
+  /** The 64-bit FNV-1a hash of the description. */
+  readonly hash: bigint
+  /** All members with their types and offsets: `{id:u32@0,label:text[16]@4}20`. Two layouts with
+   * the same description are the same, in any language. */
+  readonly description: string
+  /**
+   * Encodes a value. Bytes between and behind members are zero.
+   * @throws IpcError `ERR_INVALID_PAYLOAD` if a member is missing, of a wrong type, out of range or
+   * too long; the message names it, as `items[3].label`. A number becomes the nearest `f32`.
+   */
+  readonly encode: (value: T) => Uint8Array
+  /**
+   * Decodes a record.
+   * @throws IpcError `ERR_INVALID_PAYLOAD` unless there are exactly `size` bytes, every list has at
+   * most the items it may have, texts are UTF-8 and a `bool` is 0 or 1.
+   */
+  readonly decode: (bytes: Uint8Array) => T
+  /**
+   * Encodes a value into the first `size` bytes of a buffer. If it throws `IpcError`, those bytes
+   * are overwritten in part.
+   * @throws IpcError as `encode` does
+   * @throws RangeError if the buffer is shorter
+   */
+  readonly encodeInto: (value: T, buffer: Uint8Array) => void
+  /**
+   * Reads single members without decoding the others. The view reads `bytes` each time a member is
+   * asked for, and so shows what is written to them. A view can be encoded, like a value.
+   * @throws IpcError `ERR_INVALID_PAYLOAD` unless there are exactly `size` bytes. A getter throws
+   * it for a member that cannot be decoded.
+   */
+  readonly view: (bytes: Uint8Array) => LayoutView<T>
+}
+
+/**
+ * Makes a layout of members, in the order of the object.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict'
+ * import { layout, list, text } from 'ringpost'
+ *
+ * const Detection = layout({ id: 'u32', x: 'f32', y: 'f32', seen: 'bool', label: text(16) })
+ * const Detections = layout({ frameId: 'u64', items: list(Detection, 50) })
+ * assert.equal(Detections.size, 1616)
+ *
+ * const cup = { id: 7, x: 0.5, y: 0.25, seen: true, label: 'cup' }
+ * const bytes = Detections.encode({ frameId: 1n, items: [cup] })
+ * assert.deepEqual(Detections.decode(bytes).items, [cup])
+ * assert.equal(Detections.view(bytes).items.at(0)?.label, 'cup')
+ * ```
+ * @param fields At least one member. Names are those of C, and no words of C or C++; they have at
+ * most 63 letters.
+ * @throws TypeError if a member is of no type that there is.
+ * @throws RangeError for a name that C does not permit, for records of more than 1 GiB, and for
+ * records that are nested more than 16 deep.
+ */
+export declare function layout<Fields extends LayoutFields>(
+  fields: Fields,
+): Layout<LayoutFieldsValue<Fields>>
+
+/**
+ * A text for {@link layout}: UTF-8, with zeros behind it, and without one if it fills its place.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict'
+ * import { layout, text } from 'ringpost'
+ *
+ * const Label = layout({ label: text(4) })
+ * assert.equal(Label.decode(Label.encode({ label: 'tea' })).label, 'tea')
+ * assert.throws(() => Label.encode({ label: 'coffee' }), { code: 'ERR_INVALID_PAYLOAD' })
+ * ```
+ * @param bytes Most bytes of UTF-8: 1 to 1 GiB.
+ * @throws TypeError or RangeError if that is not what `bytes` is.
+ */
+export declare function text(bytes: number): LayoutText
+
+/**
+ * A list for {@link layout}: how many items there are, then room for the most there can be.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict'
+ * import { layout, list } from 'ringpost'
+ *
+ * const Track = layout({ points: list('f32', 3) })
+ * assert.equal(Track.size, 16)
+ * assert.deepEqual(Track.decode(Track.encode({ points: [0.5, 2] })).points, [0.5, 2])
+ * ```
+ * @param of What its items are.
+ * @param max Most items: 1 to 1 Gi.
+ * @throws TypeError or RangeError if they are anything else.
+ */
+export declare function list<Of extends LayoutItem>(of: Of, max: number): LayoutList<Of>
+
+// ---------------------------------------------------------------------------------------------
 // Connections: what both ends can do
 // ---------------------------------------------------------------------------------------------
 
@@ -302,6 +549,9 @@ export interface StreamCallOptions extends RequestOptions {
    * whenever an eighth of the window has been read. @default 262,144
    */
   windowBytes?: number
+  /** Whether the process stays alive until the stream has ended, as it does for any request.
+   * @default true */
+  keepsAlive?: boolean
 }
 
 /** How a synchronous request is sent. */
@@ -665,6 +915,15 @@ export interface Latency {
   maxMs: number
 }
 
+/** A {@link Latency}, and the histogram behind it. */
+export interface LatencyHistogram extends Latency {
+  /** All of them together, in milliseconds. */
+  sumMs: number
+  /** How many took less than each of these milliseconds: powers of two nanoseconds, 0.001024 to
+   * 8,589.934592, at which the counts are exact. */
+  below: [ms: number, count: number][]
+}
+
 /** What connections and servers count. */
 export interface Counters {
   /** Messages sent. */
@@ -714,6 +973,33 @@ export interface ConnectionStats extends Counters {
   wakesBy: 'loop' | 'thread'
 }
 
+/** What a message is: `requestItem` and `replyItem` are the items of a stream that go to its
+ * handler, and those that come back. */
+export type MessageKind = 'request' | 'reply' | 'error' | 'event' | 'requestItem' | 'replyItem'
+
+/**
+ * What all connections of a server, a client or a pool have counted together, those that have ended
+ * included: no counter ever goes down. For those who export them, as `ringpost/prometheus` does.
+ */
+export interface Totals extends ServerStats {
+  /** How long requests of this side took. */
+  latency: LatencyHistogram
+  /** How long they took by method, with {@link EndpointOptions.methodLatency}. */
+  methods?: Record<string, LatencyHistogram>
+  /** Messages sent, by kind and lane. */
+  sentBy: Record<MessageKind, Record<Lane, number>>
+  /** Messages received, by kind and lane. */
+  receivedBy: Record<MessageKind, Record<Lane, number>>
+}
+
+/** Whether something can do what it is there for: checks by name, and all of them together. */
+export interface Health {
+  /** All checks hold. */
+  readonly ok: boolean
+  /** Whether each of them holds. */
+  readonly checks: Readonly<Record<string, boolean>>
+}
+
 /** Events that were dropped. */
 export interface Drop {
   /** The lane that was full. */
@@ -728,7 +1014,7 @@ export interface ConnectionEvents {
    * side. */
   close: [reason: IpcError | null]
   /**
-   * The peer is about to leave: {@link Server.close} with `drainMs`, or {@link Connection.drain}.
+   * The peer is about to leave: {@link Server.close}, or {@link Connection.drain}.
    * New requests of this side reject with `ERR_CLOSED` once the listeners have returned: they have
    * certainly not run. The connection closes when nothing is in flight in either direction.
    */
@@ -1002,10 +1288,11 @@ export type ClientState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
 /** A session that was lost. */
 export interface Disconnect {
-  /** Why; `null` if the server closed it gracefully. */
+  /** Why; `null` if the server is about to leave: {@link Server.close}. */
   readonly reason: IpcError | null
   /** Bytes of messages that the server has not read, by lane, those that waited for space and the
-   * headers included. What was read may not have been handled. */
+   * headers included. What was read may not have been handled. None are counted of a server that is
+   * about to leave, which may still read them. */
   readonly undelivered: Readonly<Record<Lane, number>>
 }
 
@@ -1019,7 +1306,8 @@ export interface Reconnect {
 
 /** The events a client emits itself. */
 export interface ClientEvents extends ConnectionEvents {
-  /** The client is closed: with the reason, or `null` if it was closed by {@link Client.close}. */
+  /** The client is closed: with the reason, or `null` if it was closed by {@link Client.close} or
+   * the server has closed its connection. */
   close: [reason: IpcError | null]
   /** The session was lost, and the client is reconnecting. */
   disconnect: [disconnect: Disconnect]
@@ -1047,6 +1335,10 @@ export interface ClientStats extends ConnectionStats {
  * {@link ClientOptions.whileAway} `'fail'` all of it fails with `ERR_NO_SERVER` instead, as
  * {@link Connection.requestSync} always does.
  *
+ * A session is lost when its server dies or leaves ({@link Server.close}). A server that closes one
+ * connection by {@link Connection.close}, and stays, ends its client: {@link Connection.closed}
+ * resolves to `null`, and what waits rejects with `ERR_CLOSED`.
+ *
  * {@link Connection.peer} and {@link Connection.stats} are about the session, or the last one while
  * there is none.
  */
@@ -1055,6 +1347,15 @@ export interface Client extends Connection<ClientEvents> {
   readonly state: ClientState
   /** The counters. */
   stats(): ClientStats
+  /** The sums over all of its sessions. */
+  totals(): Totals
+  /**
+   * Whether requests can be sent and answered now:
+   *
+   * - `connected`: there is a session.
+   * - `responsive`: and the server reads what it is sent, see {@link Connection.isUnresponsive}.
+   */
+  health(): Health
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -1075,7 +1376,7 @@ export interface EndpointOptions {
    * How shared memory is passed to the peer: `sealed` passes a descriptor and leaves no file
    * behind, `portable` uses named segments and passes no descriptor. Any process of this user can
    * truncate a named segment; that ends the connection, and this process installs a SIGBUS handler
-   * for it.
+   * for it, as it does for whatever it publishes and for the status file of a server.
    * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
   transport?: 'sealed' | 'portable'
@@ -1135,6 +1436,14 @@ export interface EndpointOptions {
   /** Measures by method how long requests took, too: {@link Counters.methods}. Each method takes
    * 1 KiB. @default false */
   methodLatency?: boolean
+  /**
+   * Whether the errors that handlers of this side throw are sent with their stacks: the names of
+   * functions and the paths of files, which only processes of the same user receive. Their names,
+   * messages, codes, causes and properties are always sent. `false` where callers pass errors on to
+   * others; then the stack is known to this side alone, in the channel
+   * `ringpost:handler:error`. @default true
+   */
+  exposeStacks?: boolean
 }
 
 /**
@@ -1170,9 +1479,9 @@ export interface ClientOptions extends EndpointOptions {
   connectTimeoutMs?: number
   /**
    * Whether the client has a new session when one was lost, which it tries to make until it is
-   * closed or `giveUpAfterMs` have passed. A server that comes is found at once. A refusal that
-   * will not change closes the client: `ERR_TOKEN`, `ERR_FOREIGN_USER`, `ERR_VERSION` or
-   * `ERR_FEATURE`.
+   * closed or `giveUpAfterMs` have passed. A server that comes is found at once. The client is
+   * closed by a server that closes this one connection, and by a refusal that will not change:
+   * `ERR_TOKEN`, `ERR_FOREIGN_USER`, `ERR_VERSION` or `ERR_FEATURE`.
    * `false`: the client ends with its only session. @default true
    */
   reconnect?: boolean | ReconnectOptions
@@ -1222,6 +1531,18 @@ export interface ServerOptions extends EndpointOptions {
    * failure leaves the other server as it was. @default false
    */
   takeOver?: boolean
+  /**
+   * Listens at a socket that was handed to this process, by its descriptor, 0 to 2,147,483,647:
+   * {@link systemdSocket} has systemd's. Clients that come while no server runs wait in its queue
+   * as long as their `connectTimeoutMs` allows, and find the server that is started next. It must
+   * be a Unix stream socket bound to where clients look for the name,
+   * `<directory>/<name>.sock`; otherwise this rejects with `ERR_INVALID_ARGUMENT`, and the message
+   * has the path. The file of the socket stays when the server closes. It is not made again: if it
+   * is removed, the server emits `error` with `ERR_NO_SERVER`. The descriptor stays open and
+   * is not inherited by child processes. The name cannot be taken over (`ERR_FEATURE`), and this
+   * cannot be combined with `takeOver`. @default a socket of the server's own
+   */
+  fd?: number
   /** Called with the server before the first client is accepted, to register handlers. */
   handlers?: (server: Server) => void
 }
@@ -1320,10 +1641,21 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
   notify<Payload = any>(event: string, payload?: Payload, options?: BroadcastOptions): Connection[]
   /** The counters. */
   stats(): ServerStats
+  /** The same for those who export them. */
+  totals(): Totals
+  /**
+   * Whether clients can come, which is what a probe for readiness asks:
+   *
+   * - `listening`: they find it by its name. It was not lost ({@link ServerEvents.error}) or taken
+   *   over, and the server is neither closed nor about to be ({@link CloseOptions.drainMs}).
+   * - `accepting`: and it has fewer than {@link ServerOptions.connectionsMax} of them.
+   */
+  health(): Health
   /**
    * Releases the name at once and closes all connections gracefully, with `drainMs` only after
-   * requests that are on their way were served and running handlers have finished. Can be called
-   * twice; a second call without `drainMs` ends the wait of the first.
+   * requests that are on their way were served and running handlers have finished. Either way
+   * clients are informed that the server leaves, and look for the next one. Can be called twice; a
+   * second call without `drainMs` ends the wait of the first.
    *
    * @example
    * ```ts
@@ -1356,6 +1688,25 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
  * `ERR_HANDSHAKE` (the other server knows nothing of it, or sent something else than its name).
  */
 export declare function createServer(name: string, options?: ServerOptions): Promise<Server>
+
+/**
+ * The descriptor of a socket that systemd has handed to this process (`sd_listen_fds(3)`), for
+ * {@link ServerOptions.fd}: that of this name, which is `FileDescriptorName=` of its unit, or,
+ * without a name, the only one. `undefined` if the process was started without any, so that one
+ * program can be started both ways. The first call removes `LISTEN_PID`, `LISTEN_FDS` and
+ * `LISTEN_FDNAMES` from `process.env`.
+ *
+ * Throws `ERR_INVALID_ARGUMENT` if there are sockets and not exactly one is meant, if the variables
+ * are malformed, and if the sockets were handed to another process than this one.
+ *
+ * @example
+ * ```ts
+ * import { createServer, systemdSocket } from 'ringpost'
+ *
+ * await using server = await createServer('files', { fd: systemdSocket() })
+ * ```
+ */
+export declare function systemdSocket(name?: string): number | undefined
 
 /**
  * Connects to the server of that name.
@@ -1456,8 +1807,17 @@ export interface Pool
    * reason of the signal, if it was aborted.
    */
   acquire(options?: WaitOptions): Promise<Lease>
-  /** The counters. */
+  /** How it stands. */
   stats(): PoolStats
+  /** The sums over all of its connections. */
+  totals(): Totals
+  /**
+   * Whether it can be used:
+   *
+   * - `reachable`: some server is, as far as is known, and the pool is not closed. A pool that has
+   *   not been used yet takes its servers for reachable.
+   */
+  health(): Health
   /**
    * Takes nothing new; waits until what is in flight has ended and leases are released, for
    * `drainMs` at most, 5,000 ms by default; closes all connections. Can be called twice.
@@ -1503,6 +1863,563 @@ export declare function toDuplex(stream: ClientStream | ServerStream): Duplex
 export declare function toReadableStream<Item>(
   stream: ClientStream<Item> | ServerStream<any, Item>,
 ): ReadableStream<Item>
+
+// ---------------------------------------------------------------------------------------------
+// Published objects: written by one process, read by any, found by name without a server
+// ---------------------------------------------------------------------------------------------
+
+/** How a state frame's values are encoded, and how long they are. */
+export interface StateFrameOptions<T> {
+  /** Encodes values; a {@link Layout} lets writers and readers differ by appended members.
+   * @default messagePack */
+  codec?: CodecFor<T>
+  /** Bytes of the longest value, 1 to 67,108,864, for the writer to begin with: a longer value
+   * makes a larger file, to which readers move by themselves. @default 4,096 */
+  capacity?: number
+}
+
+/** The contract of a state frame, which its writer and its readers share. Made by
+ * {@link stateFrame}. */
+export interface StateFrame<T = any> {
+  /** Tells contracts apart. */
+  readonly kind: 'stateFrame'
+  /** Where it is found. */
+  readonly name: string
+  /** What it was made with. */
+  readonly options: Readonly<StateFrameOptions<T>>
+}
+
+/**
+ * Defines a state frame: a named latest value. One process writes it, and any number of others read
+ * the newest value, at once and without a server or a connection: each value replaces the one
+ * before. The writer never waits for readers, and no reader ever gets half a value.
+ *
+ * @param name Letters, digits, `-`, `_` and `.`, at most 64 of them.
+ *
+ * @example
+ * ```ts
+ * import { createStateFrame, openStateFrame, stateFrame } from 'ringpost'
+ *
+ * const Position = stateFrame<{ x: number; y: number }>('position')
+ *
+ * using writer = createStateFrame(Position)   // in one process
+ * writer.write({ x: 1, y: 2 })
+ *
+ * using reader = openStateFrame(Position)     // in any others
+ * reader.read()                               // { status: 'fresh', value: { x: 1, y: 2 }, ... }
+ * for await (const { value } of reader.changes()) console.log(value)
+ * ```
+ */
+export declare function stateFrame<T = any>(
+  name: string,
+  options?: StateFrameOptions<T>,
+): StateFrame<T>
+
+/** How a process becomes the writer of a published object. */
+export interface PublishOptions {
+  /** The private directory, as {@link EndpointOptions.directory}. */
+  directory?: string
+  /** Takes the name from a writer that lives: its next write fails with `ERR_NAME_IN_USE`, and
+   * readers move by themselves. @default false */
+  takeOver?: boolean
+}
+
+/** What becomes of the last value. */
+export interface FrameCloseOptions {
+  /** Removes it: who reads the frame later finds it empty. @default false, readers get it as
+   * `stale` */
+  remove?: boolean
+}
+
+/** The one writer of a state frame. */
+export interface StateFrameWriter<T = any> extends Disposable {
+  /** Of the contract. */
+  readonly name: string
+  /** The number of the last value; it goes on from the writer before. 0: there was none. */
+  readonly number: number
+  /**
+   * Replaces the value, for all readers at once. Takes about a microsecond for 5 KB, however many
+   * read it.
+   * @returns The value's number, one more than that of the last one.
+   * @throws IpcError `ERR_INVALID_PAYLOAD` if the value cannot be encoded, `ERR_TOO_LARGE` above
+   * 67,108,864 bytes, `ERR_NAME_IN_USE` after another writer has taken over, `ERR_NO_SPACE`
+   */
+  write(value: T): number
+  /** Ends it. May be called twice; `write` then throws `ERR_CLOSED`. */
+  close(options?: FrameCloseOptions): void
+}
+
+/**
+ * Becomes the writer of a state frame.
+ * @throws IpcError `ERR_NAME_IN_USE` if it has a writer that lives, `ERR_INVALID_NAME`,
+ * `ERR_UNSAFE_DIRECTORY`, `ERR_NO_SPACE`, `ERR_ACCESS`
+ */
+export declare function createStateFrame<T>(
+  frame: StateFrame<T>,
+  options?: PublishOptions,
+): StateFrameWriter<T>
+
+/** How a state frame is read. */
+export interface FrameReadOptions {
+  /** The private directory, as {@link EndpointOptions.directory}. */
+  directory?: string
+  /** From what age on {@link FrameReading.isTooOld} is set, in milliseconds. @default Infinity */
+  maxAgeMs?: number
+}
+
+/**
+ * `fresh`: a value that this reader has not had before. `same`: the one it has had, and the writer
+ * lives. `stale`: the last value of a writer that is gone, closed or killed; the kernel knows that,
+ * no clock is asked. `empty`: there is no value yet.
+ */
+export type FrameStatus = 'fresh' | 'same' | 'stale' | 'empty'
+
+/** What is known of a value that was read. */
+export interface FrameState {
+  /** Whether it is a new one, and whether its writer lives. */
+  readonly status: FrameStatus
+  /** Its number: values in between were replaced before they were read. 0: there is none. */
+  readonly number: number
+  /** When it was written, in milliseconds since 1970. */
+  readonly writtenAt: number
+  /** How long ago that was, in milliseconds, by a clock that is not set. */
+  readonly ageMs: number
+  /** Whether that is longer than `maxAgeMs`. */
+  readonly isTooOld: boolean
+}
+
+/** A value that was read. */
+export interface FrameReading<T = any> extends FrameState {
+  /** The value, decoded once; `undefined` while the status is `empty`. */
+  readonly value: T | undefined
+}
+
+/** The bytes of a value that were read. */
+export interface FrameBytes extends FrameState {
+  /** How many bytes of the buffer they are. */
+  readonly length: number
+}
+
+/** What a reader of a state frame has counted. */
+export interface FrameStats {
+  /** Reads that found a new value. */
+  fresh: number
+  /** Values that were replaced before they were read. */
+  skipped: number
+  /** Values and files that were corrupt: the last good value was read instead. */
+  corrupt: number
+  /** Reads that the writer has overtaken time and again: the last value was read instead. */
+  overtaken: number
+  /** Files that were read: each writer has one of its own, and a larger one when values grow. */
+  generations: number
+}
+
+/** How a loop over changes ends. */
+export interface ChangesOptions {
+  /** Ends the loop, which throws its reason. */
+  signal?: AbortSignal
+}
+
+/** A reader of a state frame. It can be made before there is a writer, and outlives all of them. */
+export interface StateFrameReader<T = any> extends Disposable {
+  /** Of the contract. */
+  readonly name: string
+  /**
+   * Reads the newest value, synchronously and without waiting. What cannot be read any more, for
+   * whatever reason, is answered with the last good value, and counted.
+   * @throws IpcError `ERR_LAYOUT` if it is written in another format, `ERR_INVALID_PAYLOAD` if it
+   * cannot be decoded; and, before there was a good value, `ERR_CORRUPT`, `ERR_ACCESS` or
+   * `ERR_FOREIGN_USER` if what lies there is no state frame of this user
+   */
+  read(): FrameReading<T>
+  /**
+   * The same without decoding: copies the bytes of the newest value into a buffer, for example to
+   * look at single members with {@link Layout.view}. Allocates nothing but its result.
+   * @throws IpcError as `read`, and `ERR_TOO_LARGE` if the buffer is too short: it is not changed
+   */
+  readInto(buffer: Uint8Array): FrameBytes
+  /**
+   * Iterates over the newest values, beginning with the one that is there. Values that come while
+   * the loop is busy replace each other. Also yields once when the writer is gone (`stale`). Waits
+   * without polling, keeps the process alive, and ends with the reader; throws what `read` throws,
+   * or the reason of the signal.
+   */
+  changes(options?: ChangesOptions): AsyncIterableIterator<FrameReading<T>>
+  /** Calls `listener` with what {@link StateFrameReader.changes} would yield, until it is
+   * disposed of. What it throws becomes a process warning. */
+  onChange(listener: (reading: FrameReading<T>) => unknown): Registration
+  /** What it has counted. */
+  stats(): FrameStats
+  /** Ends it, and its loops. May be called twice; `read` then throws `ERR_CLOSED`. */
+  close(): void
+}
+
+/** Opens a state frame for reading, whether or not there is a writer or has ever been one.
+ * @throws IpcError `ERR_INVALID_NAME` */
+export declare function openStateFrame<T>(
+  frame: StateFrame<T>,
+  options?: FrameReadOptions,
+): StateFrameReader<T>
+
+/** How a map's values are encoded, and what it has room for. */
+export interface SharedMapOptions<V> {
+  /** Encodes values. @default messagePack */
+  codec?: CodecFor<V>
+  /** Entries at the same time, 1 to 1,048,576. The file has room for all of them from the start:
+   * about twice what its longest keys and values take. @default 1,024 */
+  entriesMax?: number
+  /** Bytes of the longest key in UTF-8, 1 to 1,024. @default 64 */
+  keyLengthMax?: number
+  /** Bytes of the longest value, 1 to 16,777,216. @default 1,024 */
+  valueLengthMax?: number
+}
+
+/** The contract of a map, which its owner and its readers share. Made by {@link sharedMap}. */
+export interface SharedMap<V = any> {
+  /** Tells contracts apart. */
+  readonly kind: 'map'
+  /** Where it is found. */
+  readonly name: string
+  /** What it was made with. */
+  readonly options: Readonly<SharedMapOptions<V>>
+}
+
+/**
+ * Defines a map: keys and values, of which one process is the owner, and which any number of others
+ * look up in memory, without a server or a connection. Values may expire. The owner never waits for
+ * readers, and no reader ever gets half a value.
+ *
+ * @param name Letters, digits, `-`, `_` and `.`, at most 64 of them.
+ *
+ * @example
+ * ```ts
+ * import { createMap, openMap, sharedMap } from 'ringpost'
+ *
+ * const Flags = sharedMap<boolean>('flags')
+ *
+ * using owner = createMap(Flags)                     // in one process
+ * owner.set('dark-mode', true)
+ * owner.set('trial', true, { ttlMs: 60_000 })
+ *
+ * using flags = openMap(Flags)                       // in any others
+ * flags.get('dark-mode')                             // true
+ * for await (const value of flags.watch('trial')) console.log(value)
+ * ```
+ */
+export declare function sharedMap<V = any>(
+  name: string,
+  options?: SharedMapOptions<V>,
+): SharedMap<V>
+
+/** How a value is set. */
+export interface MapSetOptions {
+  /** After how many milliseconds it is not there any more, for readers too, whatever becomes of
+   * the owner. @default Infinity */
+  ttlMs?: number
+}
+
+/** The one owner of a map. */
+export interface MapWriter<V = any> extends Disposable {
+  /** Of the contract. */
+  readonly name: string
+  /** How many keys there are. */
+  readonly size: number
+  /**
+   * Gives a key a value, in place of the one it has. Readers get the old one or the new one.
+   * @throws IpcError `ERR_FULL` if the map has as many entries as it was made for (or, which hardly
+   * any key meets, both places where the key could lie are taken), `ERR_TOO_LARGE` if the key or
+   * the value is too long, `ERR_INVALID_PAYLOAD` if the value cannot be encoded,
+   * `ERR_NAME_IN_USE` after another owner has taken over. TypeError for a key that is no
+   * well-formed text
+   */
+  set(key: string, value: V, options?: MapSetOptions): void
+  /** The value of a key, as readers get it; `undefined`: it is missing, or has expired. */
+  get(key: string): V | undefined
+  /** Takes a key out.
+   * @returns Whether it was there.
+   * @throws IpcError `ERR_NAME_IN_USE` as `set` */
+  delete(key: string): boolean
+  /** Takes all keys out, one after the other.
+   * @throws IpcError `ERR_NAME_IN_USE` as `set` */
+  clear(): void
+  /** Ends it: readers keep what has not expired, until there is another owner, or with `remove`
+   * until they close. May be called twice; all else then throws `ERR_CLOSED`. */
+  close(options?: FrameCloseOptions): void
+}
+
+/**
+ * Becomes the owner of a map. It begins empty, whatever the owner before has left.
+ * @throws IpcError `ERR_NAME_IN_USE` if it has an owner that lives, `ERR_INVALID_NAME`,
+ * `ERR_INVALID_ARGUMENT` if it would take more than a gibibyte, `ERR_UNSAFE_DIRECTORY`,
+ * `ERR_NO_SPACE`, `ERR_ACCESS`
+ */
+export declare function createMap<V>(map: SharedMap<V>, options?: PublishOptions): MapWriter<V>
+
+/** How a map is read. */
+export interface MapReadOptions {
+  /** The private directory, as {@link EndpointOptions.directory}. */
+  directory?: string
+}
+
+/** `alive`: the map has an owner. `gone`: it was closed or killed, and what it has left is read
+ * until it expires. `absent`: there was none yet, or it has removed the map. */
+export type MapStatus = 'alive' | 'gone' | 'absent'
+
+/** What a reader of a map has counted. */
+export interface MapStats {
+  /** Values and files that were corrupt. */
+  corrupt: number
+  /** Lookups that the owner has overtaken time and again. */
+  overtaken: number
+  /** Files that were read: each owner has one of its own. */
+  generations: number
+  /** How often the map of the present owner has been changed. */
+  changes: number
+  /** Entries in it, with those that have expired and are not yet removed. */
+  entries: number
+}
+
+/** A reader of a map. It can be made before there is an owner, and outlives all of them. */
+export interface MapReader<V = any> extends Disposable {
+  /** Of the contract. */
+  readonly name: string
+  /** Whether there is an owner: asked of the kernel each time. */
+  readonly status: MapStatus
+  /**
+   * The value of a key, decoded; `undefined`: it is missing, or has expired. Synchronous, without
+   * waiting, whether or not the owner lives.
+   * @throws IpcError `ERR_LAYOUT` if it is written in another format, `ERR_INVALID_PAYLOAD` if it
+   * cannot be decoded, `ERR_CORRUPT`, `ERR_ACCESS` or `ERR_FOREIGN_USER` if what lies there is no
+   * map of this user, `ERR_TIMEOUT` if the owner replaced it so fast that no copy was whole
+   */
+  get(key: string): V | undefined
+  /**
+   * The same without decoding: copies the bytes of the value into a buffer.
+   * @returns How many there are; `undefined`: the key is missing, or has expired.
+   * @throws IpcError as `get`, and `ERR_TOO_LARGE` if the buffer is too short: it is not changed
+   */
+  getInto(key: string, buffer: Uint8Array): number | undefined
+  /** Whether a key has a value.
+   * @throws IpcError as `get` */
+  has(key: string): boolean
+  /** All keys with their values, in no particular order. What is set or deleted meanwhile may be
+   * among them or not; a key that is deleted and set again meanwhile may be there twice.
+   * @throws IpcError as `get` */
+  entries(): [string, V][]
+  /**
+   * Iterates over the values of one key, beginning with the one that is there; `undefined`: it is
+   * missing, was deleted, has expired, or a new owner has begun. Values that come while the loop is
+   * busy replace each other: the last is never missed. Other keys do not matter. Waits without
+   * polling, keeps the process alive, and ends with the reader; throws what `get` throws, or the
+   * reason of the signal.
+   */
+  watch(key: string, options?: ChangesOptions): AsyncIterableIterator<V | undefined>
+  /** What it has counted. */
+  stats(): MapStats
+  /** Ends it, and its loops. May be called twice; all else then throws `ERR_CLOSED`. */
+  close(): void
+}
+
+/** Opens a map for reading, whether or not there is an owner or has ever been one.
+ * @throws IpcError `ERR_INVALID_NAME` */
+export declare function openMap<V>(map: SharedMap<V>, options?: MapReadOptions): MapReader<V>
+
+/** How a topic's messages are encoded, and how many stay. */
+export interface TopicOptions<T> {
+  /** Encodes messages; a {@link Layout} lets publishers and subscribers differ by appended members.
+   * @default messagePack */
+  codec?: CodecFor<T>
+  /** Bytes of its ring, a power of two from 4,096 to 1,073,741,824: messages stay until the ring is
+   * full of newer ones. The longest message has a quarter of it, less 24 bytes.
+   * @default 1,048,576 */
+  capacity?: number
+}
+
+/** The contract of a topic, which its publisher and its subscribers share. Made by
+ * {@link topic}. */
+export interface Topic<T = any> {
+  /** Tells contracts apart. */
+  readonly kind: 'topic'
+  /** Where it is found. */
+  readonly name: string
+  /** What it was made with. */
+  readonly options: Readonly<TopicOptions<T>>
+}
+
+/**
+ * Defines a topic: messages from one process to any number of others, without a server or a
+ * connection. Publishing costs the same for one subscriber and for a thousand. Subscribers that are
+ * too slow miss messages, and are told how many; those that must not miss any can make the
+ * publisher wait, for a bounded time.
+ *
+ * @param name Letters, digits, `-`, `_` and `.`, at most 64 of them.
+ *
+ * @example
+ * ```ts
+ * import { createTopic, subscribe, topic } from 'ringpost'
+ *
+ * const Alerts = topic<{ text: string }>('alerts')
+ *
+ * using publisher = createTopic(Alerts)   // in one process
+ * publisher.publish({ text: 'door open' })
+ *
+ * // In any others.
+ * for await (const { value, skipped } of subscribe(Alerts)) console.log(value.text, skipped)
+ * ```
+ */
+export declare function topic<T = any>(name: string, options?: TopicOptions<T>): Topic<T>
+
+/** How a process becomes the publisher of a topic. */
+export interface CreateTopicOptions extends PublishOptions {
+  /** How long a message waits for lossless subscribers, in milliseconds. Those that hold it up
+   * longer are cut off. @default 1000 */
+  timeoutMs?: number
+}
+
+/** How one message is published. */
+export interface PublishMessageOptions {
+  /** The same for this message. @default that of the publisher */
+  timeoutMs?: number
+}
+
+/** What a publisher has counted. */
+export interface TopicPublisherStats {
+  /** Messages that were published. */
+  published: number
+  /** How often messages had to wait for lossless subscribers. */
+  waits: number
+  /** Lossless subscribers that were cut off, because they took longer than `timeoutMs`. */
+  cutOff: number
+}
+
+/** The one publisher of a topic. */
+export interface TopicPublisher<T = any> extends Disposable {
+  /** Of the contract. */
+  readonly name: string
+  /** The number of the last message, from 1 on; 0: none was published yet. */
+  readonly number: number
+  /**
+   * Publishes a message. It is visible to all subscribers when this returns; those that sleep are
+   * woken, once for all messages of a tenth of a millisecond.
+   * @returns The number of the message; or a promise of it, if lossless subscribers have not read
+   * yet what it would overwrite. Messages that are published meanwhile wait behind it, in order.
+   * @throws IpcError `ERR_INVALID_PAYLOAD` if the message cannot be encoded, `ERR_TOO_LARGE` if it
+   * is longer than a quarter of the ring, `ERR_NAME_IN_USE` after another publisher has taken
+   * over, `ERR_FULL` if 65,536 messages wait
+   */
+  publish(value: T, options?: PublishMessageOptions): number | Promise<number>
+  /** What it has counted. */
+  stats(): TopicPublisherStats
+  /** Ends it; what it has published stays, unless it is to be removed. Messages that wait fail with
+   * `ERR_CLOSED`. May be called twice; `publish` then throws `ERR_CLOSED`. */
+  close(options?: FrameCloseOptions): void
+}
+
+/**
+ * Becomes the publisher of a topic. Its messages are numbered from 1 on.
+ * @throws IpcError `ERR_NAME_IN_USE` if it has a publisher that lives, `ERR_INVALID_NAME`,
+ * `ERR_UNSAFE_DIRECTORY`, `ERR_NO_SPACE`, `ERR_ACCESS`
+ */
+export declare function createTopic<T>(
+  topic: Topic<T>,
+  options?: CreateTopicOptions,
+): TopicPublisher<T>
+
+/** How a topic is subscribed to. */
+export interface SubscribeOptions {
+  /** The private directory, as {@link EndpointOptions.directory}. */
+  directory?: string
+  /**
+   * `latest`: only what is newest when it looks. `lossy`: all messages in order, as far as they are
+   * still there. `lossless`: all messages in order; the publisher waits for it, and cuts it off
+   * (`ERR_LAGGED`) after its `timeoutMs`. A topic has at most 64 lossless subscribers at a time.
+   * @default 'lossy'
+   */
+  mode?: 'latest' | 'lossy' | 'lossless'
+  /** Where to start in what is there already: behind it, or at the oldest message that can be
+   * found. Of a publisher that comes later, everything is read. @default 'next' */
+  from?: 'next' | 'oldest'
+  /** With `next`: starts with the newest message that is there. @default false */
+  retained?: boolean
+}
+
+/** A message. */
+export interface TopicItem<T = any> {
+  /** The message. */
+  readonly value: T
+  /** Its number, from 1 on; each publisher begins anew. */
+  readonly number: number
+  /** The number of its publisher among all that the topic had. */
+  readonly generation: number
+  /** Messages that this subscriber has missed just before it; in the mode `latest`, passed by. */
+  readonly skipped: number
+  /** It is the first one of another publisher than the one before. */
+  readonly restarted: boolean
+  /** How long ago it was published when it was read, in milliseconds. */
+  readonly ageMs: number
+}
+
+/** What a subscription has counted. */
+export interface TopicStats {
+  /** Messages that were read. */
+  received: number
+  /** Messages that were missed or passed by. */
+  skipped: number
+  /** Messages and files that were corrupt, and were missed. */
+  corrupt: number
+  /** Files that were read: each publisher has one of its own. */
+  generations: number
+}
+
+/**
+ * A subscription. Messages are read from the ring when they are asked for, in one of three ways.
+ * A loop over it ends when it is closed, and closes it when it is left; while it waits, it keeps
+ * the process alive.
+ */
+export interface TopicSubscription<T = any>
+  extends AsyncIterableIterator<TopicItem<T>>, Disposable {
+  /** Of the contract. */
+  readonly name: string
+  /** Whether the publisher lives whose messages are read. */
+  readonly hasPublisher: boolean
+  /**
+   * The next message, if there is one, without waiting.
+   * @throws IpcError `ERR_LAGGED` if this lossless subscription was too slow, `ERR_LAYOUT` if
+   * messages are written in another format, `ERR_INVALID_PAYLOAD` if one cannot be decoded,
+   * `ERR_CORRUPT` if this lossless subscription misses a message that is corrupt
+   */
+  take(): TopicItem<T> | undefined
+  /** The next message, as soon as there is one. Fails as {@link TopicSubscription.take}. */
+  next(): Promise<IteratorResult<TopicItem<T>, undefined>>
+  /** Closes it. */
+  return(): Promise<IteratorResult<TopicItem<T>, undefined>>
+  /**
+   * Calls `listener` with all messages there are, at most 1,024 at once, and again when there are
+   * more.
+   * @returns A promise that is settled when it is over: resolved when the subscription is closed,
+   * rejected with the reason of the signal, with what `listener` has thrown, or as
+   * {@link TopicSubscription.take}.
+   */
+  batches(
+    listener: (items: TopicItem<T>[]) => unknown,
+    options?: ChangesOptions,
+  ): Promise<void>
+  /** What it has counted. */
+  stats(): TopicStats
+  /** Ends it and its loops. May be called twice; `take` then throws `ERR_CLOSED`. */
+  close(): void
+}
+
+/**
+ * Subscribes to a topic, whether or not there is a publisher or has ever been one. The subscription
+ * outlives its publishers.
+ * @throws IpcError `ERR_INVALID_NAME`; `ERR_FULL` if it is lossless and there are 64 of those;
+ * `ERR_CORRUPT`, `ERR_ACCESS` or `ERR_FOREIGN_USER` if what lies there is no topic of this user
+ */
+export declare function subscribe<T>(
+  topic: Topic<T>,
+  options?: SubscribeOptions,
+): TopicSubscription<T>
 
 // ---------------------------------------------------------------------------------------------
 // Seeing inside
@@ -1650,6 +2567,10 @@ export declare function configure(options: WaitingOptions): void
  *   `ERR_CLOSED` or `ERR_PEER_LOST`: {@link Connection.isOpen} was false then.
  * - It has run and thrown: any other error whose {@link IpcError.isRemote} is true.
  *
+ * `ERR_LAYOUT` is about no request: see {@link Layout}.
+ *
+ * `ERR_LAGGED` is the end of a lossless {@link TopicSubscription} that was too slow.
+ *
  * When connecting, `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_NO_SPACE` and
  * `ERR_NO_DESCRIPTORS` may pass with time; the others do not.
  */
@@ -1678,8 +2599,10 @@ export type IpcErrorCode =
   | 'ERR_TOKEN'
   | 'ERR_HANDSHAKE'
   | 'ERR_CORRUPT'
+  | 'ERR_LAYOUT'
   | 'ERR_NO_SPACE'
   | 'ERR_NO_DESCRIPTORS'
+  | 'ERR_LAGGED'
   | 'ERR_WOULD_DEADLOCK'
   | 'ERR_SYSTEM'
   | 'ERR_INTERNAL'

@@ -35,8 +35,8 @@ function unloadable(error: unknown): Error {
   const { platform, arch } = process
   const message =
     `ringpost has no binding for ${platform}-${arch}. In a checkout run \`npm run build\`; ` +
-    'elsewhere see that the package was installed for this platform and that a bundler leaves ' +
-    'it external.'
+    'elsewhere see that the package was installed for this platform and, if it was bundled, that ' +
+    'the .node file of its folder "native" is beside the bundle.'
   return new Error(message, { cause: error })
 }
 

@@ -2,7 +2,8 @@
 
 import type * as api from '../../index.js'
 import { Client } from '../client/client.js'
-import { checkServerName, clientOptions } from '../values/options.js'
+import { checkServerName } from '../values/checks.js'
+import { clientOptions } from '../values/options.js'
 import { theRuntime } from '../runtime/runtime.js'
 
 export async function connect(name: string, options?: api.ClientOptions): Promise<api.Client> {

@@ -2,7 +2,8 @@
 
 import type * as api from '../../index.js'
 import { Pool } from '../client/pool.js'
-import { checkServerName, poolOptions } from '../values/options.js'
+import { checkServerName } from '../values/checks.js'
+import { poolOptions } from '../values/options.js'
 import { theRuntime } from '../runtime/runtime.js'
 
 export function createPool(

@@ -7,13 +7,12 @@ import { Sums } from '../connection/sums.js'
 import { asEvent } from '../values/contract.js'
 import { parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
+import { checkServerName } from '../values/checks.js'
 import {
   broadcastOptions,
-  checkServerName,
   closeOptions,
   serverOptions,
   type ServerSettings,
-  type Settings,
 } from '../values/options.js'
 import { Endpoint, ownEvents } from '../connection/endpoint.js'
 import { makePeer } from '../connection/peer.js'
@@ -61,19 +60,22 @@ class Server
   implements api.Server, Acceptor<Connection>, Holder
 {
   readonly name: string
-  readonly connections = new Set<Connection>()
+  readonly connections: Set<Connection>
   readonly handlers: Handlers
   readonly #runtime: Runtime
   readonly #listener: number
-  readonly #settings: Settings
-  readonly #sums: Sums
+  readonly #settings: ServerSettings
+  readonly #sums: Sums<Connection>
   #closing: Promise<void> | undefined
   /** Waits, while it closes, until the last client has left. */
   readonly #leaving: Waiters
-  #isHurried = false
+  /** Clients no longer find it. */
+  #isLost = false
+  /** No further client will come. */
+  #isRetired = false
   #referenced = false
 
-  constructor(runtime: Runtime, listener: number, name: string, settings: Settings) {
+  constructor(runtime: Runtime, listener: number, name: string, settings: ServerSettings) {
     super(OWN)
     this.name = name
     this.#settings = settings
@@ -81,6 +83,7 @@ class Server
     this.#listener = listener
     this.#leaving = new Waiters(runtime, 'end of all connections')
     this.#sums = new Sums(runtime.engine, settings.methodLatency)
+    this.connections = this.#sums.open
     this.handlers = new Handlers(
       () => {
         for (const connection of this.connections) connection.handlersChanged()
@@ -121,8 +124,7 @@ class Server
 
   /** A client has come. */
   accepted(connection: Connection): void {
-    this.connections.add(connection)
-    this.#sums.opened()
+    this.#sums.opened(connection)
     this.announce('connection', connection)
     // It had come before the name was given up.
     if (this.#closing !== undefined) connection.leave()
@@ -130,16 +132,27 @@ class Server
 
   /** A client has gone. */
   left(connection: Connection): void {
-    this.connections.delete(connection)
-    if (this.connections.size === 0) this.#leaving.resolve()
     this.#sums.ended(connection)
+    this.#checkLeft()
   }
 
   stats(): api.ServerStats {
-    return this.#sums.with(this.connections)
+    return this.#sums.stats()
+  }
+
+  totals(): api.Totals {
+    return this.#sums.totals()
+  }
+
+  health(): api.Health {
+    const listening = !this.#isLost && !this.#isRetired && this.#closing === undefined
+    const isFull = this.connections.size >= this.#settings.listen.connectionsMax
+    const accepting = listening && !isFull
+    return { ok: accepting, checks: { listening, accepting } }
   }
 
   nameLost(description: string): void {
+    this.#isLost = true
     const error = parseError(description)
     if (this.listenerCount('error') > 0) this.announce('error', error)
     else warn(`clients can no longer find the server "${this.name}"`, { error, code: error.code })
@@ -148,48 +161,48 @@ class Server
   /** A new server has the name, and all clients that had come before are connected. */
   takenOver(): void {
     this.#runtime.notListening(this.#listener)
+    this.#isRetired = true
     this.announce('takenOver')
+  }
+
+  /** Of a server that drains. */
+  retired(): void {
+    this.#isRetired = true
+    this.#checkLeft()
+  }
+
+  #checkLeft(): void {
+    if (this.#isRetired && this.connections.size === 0) this.#leaving.resolve()
   }
 
   close(options?: api.CloseOptions): Promise<void> {
     const { drainMs = 0 } = closeOptions(options)
     // A second call does not wait as long as the first.
-    if (this.#closing !== undefined && drainMs === 0) this.#hurry()
+    if (this.#closing !== undefined && drainMs === 0) this.#leaving.resolve()
     this.#closing ??= this.#close(drainMs)
     return this.#closing
   }
 
   async #close(drainMs: number): Promise<void> {
     const { engine } = this.#runtime
-    if (drainMs > 0) {
-      engine.retireListener(this.#listener)
-      await this.#drain(drainMs)
-    }
+    if (drainMs > 0) await this.#drain(drainMs)
     engine.closeListener(this.#listener)
     this.#runtime.notListening(this.#listener)
     this.unref()
-    await Promise.all([...this.connections].map((connection) => connection.close()))
+    const connections = [...this.connections]
+    // Clients are to know that it is the server that goes.
+    for (const { link } of connections) engine.close(link, true)
+    await Promise.all(connections.map((connection) => connection.close()))
     this.over()
     this.announce('close')
   }
 
-  /** Waits no longer for clients. */
-  #hurry(): void {
-    this.#isHurried = true
-    this.#leaving.resolve()
-  }
-
   /** Lets the clients leave by themselves. */
-  async #drain(drainMs: number): Promise<void> {
+  async #drain(timeoutMs: number): Promise<void> {
     for (const connection of this.connections) connection.leave()
-    const { alarms, engine } = this.#runtime
-    const endsAt = alarms.now() + drainMs
     // Some were let in, or are connected, and nobody was told of them yet.
-    do await new Promise<void>((told) => alarms.set(1, told))
-    while (engine.isAdmitting(this.#listener) && alarms.now() < endsAt && !this.#isHurried)
-    if (this.connections.size === 0 || this.#isHurried) return
+    this.#runtime.engine.retireListener(this.#listener)
     // Those that are left then are closed.
-    const timeoutMs = Math.max(endsAt - alarms.now(), 1)
     await this.#leaving.wait({ timeoutMs }, true).catch(() => {})
   }
 

@@ -6,11 +6,12 @@ import { Connection, type Front, type Holder } from '../connection/connection.js
 import { Endpoint, ownEvents } from '../connection/endpoint.js'
 import { Handlers } from '../connection/handlers.js'
 import { makePeer } from '../connection/peer.js'
+import { Sums } from '../connection/sums.js'
 import { encodeWith } from '../values/codec.js'
 import { asEvent } from '../values/contract.js'
 import { Deferred } from '../values/deferred.js'
 import { IpcError } from '../values/errors.js'
-import { LANES, NO_OPTIONS, notifyOptions, waitOptions } from '../values/options.js'
+import { NO_OPTIONS, notifyOptions, waitOptions } from '../values/options.js'
 import type { ClientSettings } from '../values/options.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away } from './away.js'
@@ -30,6 +31,7 @@ export class Client
   readonly #settings: ClientSettings
   readonly #prepare: ((client: api.Client) => void) | undefined
   readonly #dialer: Dialer
+  readonly #sums: Sums<Connection>
   #away: Away | undefined
   #sent: Sender | undefined
   /** All that are not over, those among them to which nothing is sent any more. */
@@ -55,11 +57,13 @@ export class Client
     name: string,
     settings: ClientSettings,
     prepare: ((client: api.Client) => void) | undefined,
+    sums = new Sums<Connection>(runtime.engine, settings.methodLatency),
   ) {
     super(OWN)
     this.#runtime = runtime
     this.#settings = settings
     this.#prepare = prepare
+    this.#sums = sums
     this.closed = this.#ended.promise
     this.#dialer = new Dialer(runtime, name, settings, this)
     this.handlers = new Handlers(
@@ -103,6 +107,7 @@ export class Client
     const isFirst = this.#last === undefined
     this.session = this.#current = this.#last = session
     this.#sessions.add(session)
+    this.#sums.opened(session)
     if (isFirst) return this.#begin()
     this.#reconnects++
     this.#away?.start(session)
@@ -140,14 +145,17 @@ export class Client
   /** Of a session: it is over. */
   left(session: Connection, reason: IpcError | null): void {
     this.#sessions.delete(session)
+    this.#sums.ended(session)
     if (session === this.#current) this.#moveOn(session, reason)
   }
 
   /** Nothing more is sent to this session, and another is awaited. */
-  #moveOn({ end, undelivered }: Connection, reason: IpcError | null): void {
+  #moveOn({ end, isLeaving, undelivered }: Connection, reason: IpcError | null): void {
     this.session = this.#current = undefined
     if (this.#end !== undefined) return
     if (!this.#mayReconnect) return this.#finish(reason, end)
+    // A server that goes says so first: one that does not has closed this connection only.
+    if (reason === null && !isLeaving) return this.#finish(null, undefined)
     this.#awaySince = this.now()
     // What a listener does comes when all is as it should be.
     this.#dialer.dialAgain()
@@ -204,9 +212,20 @@ export class Client
 
   stats(): api.ClientStats {
     const stats = this.#last!.stats()
-    const dropped = this.#sent?.dropped ?? []
-    dropped.forEach((count, lane) => (stats.dropped[LANES[lane]] += count))
+    this.#sent?.addDropped(stats)
     return { ...stats, waiting: this.#away?.size ?? 0, reconnects: this.#reconnects }
+  }
+
+  totals(): api.Totals {
+    const totals = this.#sums.totals()
+    this.#sent?.addDropped(totals)
+    return totals
+  }
+
+  health(): api.Health {
+    const connected = this.isOpen
+    const responsive = connected && !this.isUnresponsive
+    return { ok: responsive, checks: { connected, responsive } }
   }
 
   // Made when they are needed: most clients are seldom without a session.

@@ -8,7 +8,8 @@ import { STREAM, tooMany, type ItemReader } from '../connection/flow.js'
 import { Deferred } from '../values/deferred.js'
 import type { StreamContract } from '../values/contract.js'
 import { IpcError, isLoss } from '../values/errors.js'
-import { checkFunction, handleOptions, waitOptions } from '../values/options.js'
+import { checkFunction } from '../values/checks.js'
+import { handleOptions, waitOptions } from '../values/options.js'
 import { Lasting, type Home } from './lasting.js'
 
 export class LastingStream
@@ -53,8 +54,9 @@ export class LastingStream
   // ---- sessions ----
 
   start(session: Connection): void {
-    const { lane, windowBytes } = this.#options
-    const options = { lane, windowBytes, replayed: this.wasSent ? this.#taken : undefined }
+    const { lane, windowBytes, keepsAlive } = this.#options
+    const replayed = this.wasSent ? this.#taken : undefined
+    const options = { lane, windowBytes, keepsAlive, replayed }
     let stream: ClientStream
     try {
       stream = session.streamEncoded(this.contract, this.payload, options, this.terms)

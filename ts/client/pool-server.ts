@@ -2,6 +2,7 @@
 
 import type * as api from '../../index.js'
 import type { Connection } from '../connection/connection.js'
+import type { Sums } from '../connection/sums.js'
 import type { PoolSettings } from '../values/options.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Client } from './client.js'
@@ -73,15 +74,23 @@ export class PoolServer {
   readonly #name: string
   readonly #settings: PoolSettings
   readonly #outcomes: Outcomes
+  readonly #sums: Sums<Connection>
   readonly #members = new Set<Member>()
   readonly #dialing = new Set<Client>()
   /** The last attempt has come to a connection that is not lost. */
   #isUp = true
 
-  constructor(runtime: Runtime, name: string, settings: PoolSettings, outcomes: Outcomes) {
+  constructor(
+    runtime: Runtime,
+    name: string,
+    settings: PoolSettings,
+    sums: Sums<Connection>,
+    outcomes: Outcomes,
+  ) {
     this.#runtime = runtime
     this.#name = name
     this.#settings = settings
+    this.#sums = sums
     this.#outcomes = outcomes
   }
 
@@ -111,7 +120,7 @@ export class PoolServer {
   }
 
   dial(): void {
-    const client = new Client(this.#runtime, this.#name, this.#settings, undefined)
+    const client = new Client(this.#runtime, this.#name, this.#settings, undefined, this.#sums)
     this.#dialing.add(client)
     client.open(undefined).then(
       () => this.#opened(client),

@@ -3,6 +3,7 @@
 
 import type * as api from '../../index.js'
 import type { Connection } from '../connection/connection.js'
+import { Sums } from '../connection/sums.js'
 import { Deferred } from '../values/deferred.js'
 import { IpcError } from '../values/errors.js'
 import { closeOptions, waitOptions, type PoolSettings } from '../values/options.js'
@@ -26,6 +27,7 @@ export class Pool implements api.Pool, Home {
   /** Those among all that wait that want a connection of their own. */
   readonly #acquiring = new Map<Waiting, (member: Member) => void>()
   readonly #times = new PoolTimes()
+  readonly #sums: Sums<Connection>
   #made = 0
   #reused = 0
   #leased = 0
@@ -37,9 +39,10 @@ export class Pool implements api.Pool, Home {
     this.#settings = settings
     this.away = new Away(runtime, settings.native.backlogMax)
     this.#sender = new Sender(this, settings, () => {})
+    this.#sums = new Sums(runtime.engine, settings.methodLatency)
     this.#servers = [...new Set(names)].map(
       (name) =>
-        new PoolServer(runtime, name, settings, {
+        new PoolServer(runtime, name, settings, this.#sums, {
           opened: (member) => this.#opened(member),
           idle: () => this.#acquiring.size > 0 && this.#serve(),
           lost: (member) => this.#lost(member),
@@ -268,6 +271,18 @@ export class Pool implements api.Pool, Home {
       acquireP99Ms: p99,
       servers: this.#servers.map((server) => server.stats()),
     }
+  }
+
+  totals(): api.Totals {
+    const totals = this.#sums.totals()
+    this.#sender.addDropped(totals)
+    return totals
+  }
+
+  health(): api.Health {
+    const isUp = this.#servers.some((server) => server.stats().isUp)
+    const reachable = isUp && this.#closing === undefined
+    return { ok: reachable, checks: { reachable } }
   }
 
   // ---- the end ----

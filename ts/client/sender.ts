@@ -4,6 +4,7 @@ import type * as api from '../../index.js'
 import { encodeToKeep } from '../values/codec.js'
 import { asEvent, asMethod, asStream } from '../values/contract.js'
 import {
+  LANES,
   notifyOptions,
   requestOptions,
   streamCallOptions,
@@ -24,9 +25,9 @@ export class Sender {
     this.#events = new WaitingEvents(home, settings, dropped)
   }
 
-  /** Events dropped while there was no session, by lane. */
-  get dropped(): readonly number[] {
-    return this.#events.dropped
+  /** Adds the events that were dropped while there was no session. */
+  addDropped({ dropped }: api.Counters): void {
+    this.#events.dropped.forEach((count, lane) => (dropped[LANES[lane]] += count))
   }
 
   request<Params, Result>(

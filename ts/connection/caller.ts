@@ -44,6 +44,8 @@ class Call {
   cleanup: (() => void)[] | undefined = undefined
   /** Its items, if it is a stream. */
   stream: ClientStream | undefined = undefined
+  /** Whether the process stays alive for it. */
+  keepsAlive = true
 
   constructor(
     contract: MethodContract | StreamContract,
@@ -135,12 +137,13 @@ export class Caller {
   streamEncoded(
     contract: StreamContract,
     payload: Uint8Array,
-    { lane, windowBytes = WINDOW_DEFAULT, replayed }: StreamTerms,
+    { lane, windowBytes = WINDOW_DEFAULT, replayed, keepsAlive = true }: StreamTerms,
     { signals, timeoutMs, traceparent }: Inherited,
   ): ClientStream {
     const succeed = (value: unknown) => stream.succeed(value)
     const fail = (reason: unknown) => stream.fail(reason)
     const call = new Call(contract, timeoutMs, succeed, fail)
+    call.keepsAlive = keepsAlive
     const laned = laneNumber(lane)
     const slot = this.#ask(call, payload, laned, traceparent, windowBytes, replayed)
     const link = this.#link
@@ -278,7 +281,7 @@ export class Caller {
       const message = `${slot} requests are in flight, the maximum that was agreed`
       throw new IpcError('ERR_TOO_MANY_PENDING', message)
     }
-    link.runtime.addReferences(1)
+    if (call.keepsAlive) link.runtime.addReferences(1)
     const { outbox } = link.runtime
     const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
     outbox.kind = KIND_REQUEST
@@ -320,7 +323,7 @@ export class Caller {
 
   /** A request is in flight no longer. */
   #let(call: Call): void {
-    this.#link.runtime.addReferences(-1)
+    if (call.keepsAlive) this.#link.runtime.addReferences(-1)
     if (call.cleanup !== undefined) for (const stop of call.cleanup) stop()
     if (this.onIdle !== undefined && this.#pending.size === 0) this.onIdle()
   }
@@ -339,6 +342,7 @@ export interface Inherited {
 export interface StreamTerms {
   readonly lane?: api.Lane
   readonly windowBytes?: number
+  readonly keepsAlive?: boolean
   /** How many items it has got, where it was asked for before. */
   readonly replayed?: number
 }

@@ -5,7 +5,8 @@ import { IpcError } from '../values/errors.js'
 import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
 import type { Inbox } from '../runtime/inbox.js'
 import { native, type Extras } from '../native.js'
-import { checkFunction, handleOptions } from '../values/options.js'
+import { checkFunction } from '../values/checks.js'
+import { handleOptions } from '../values/options.js'
 
 const { KIND_REPLY_ITEM, KIND_REQUEST_ITEM } = native
 

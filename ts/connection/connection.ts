@@ -15,7 +15,8 @@ import type { Owner } from './context.js'
 import { Link } from './link.js'
 import { Liveness } from './liveness.js'
 import { native, type Extras } from '../native.js'
-import type { NativeLinkStats } from '../../native/binding.js'
+import type { NativeTotals } from '../../native/binding.js'
+import type { Counted } from './sums.js'
 import {
   LANES,
   NO_OPTIONS,
@@ -31,7 +32,7 @@ import { Responder } from './responder.js'
 import type { Receiver } from '../runtime/receiver.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Sends, wereDropped } from './sends.js'
-import { TimedCaller, type Latencies } from './timed-caller.js'
+import { TimedCaller } from './timed-caller.js'
 import { Waiters } from './wait.js'
 import { watchedRequest, watchedStream, watchedSync } from './watched.js'
 
@@ -81,11 +82,11 @@ export class Connection
   #wanted: boolean | undefined
   #referenced = false
   /** What the engine has counted in the end. */
-  #last: NativeLinkStats | undefined
+  #last: NativeTotals | undefined
 
   constructor(
     runtime: Runtime,
-    link: number,
+    readonly link: number,
     peer: api.Peer,
     settings: Settings,
     holder: Holder,
@@ -267,7 +268,7 @@ export class Connection
       this.#link.end = new IpcError('ERR_CLOSED', 'the connection is closed')
       // Until the end has come, which takes a turn of the loop.
       runtime.hold(1)
-      runtime.engine.close(number)
+      runtime.engine.close(number, false)
     }
     await this.closed
   }
@@ -280,13 +281,12 @@ export class Connection
   stats(): api.ConnectionStats {
     const { runtime, number } = this.#link
     const { lostWakeups, wakesBy } = runtime.engine.stats()
+    const { failures, latencies, ...counted } = this.counted
     return {
-      ...linkCounters(this.#last ?? runtime.engine.linkStats(number)),
-      errors: this.#caller.failures.toObject(),
-      methods: this.#caller.latencies?.toObject(),
-      pending: this.#caller.pending,
-      serving: this.#responder.serving,
-      unhandled: this.#responder.unhandled,
+      ...linkCounters(this.#last?.stats() ?? runtime.engine.linkStats(number)),
+      errors: failures.toObject(),
+      methods: latencies?.toObject(),
+      ...counted,
       lostWakeups,
       wakesBy: wakesBy as 'loop' | 'thread',
     }
@@ -306,10 +306,6 @@ export class Connection
 
   // ---- called by the runtime ----
 
-  get link(): number {
-    return this.#link.number
-  }
-
   /** Requests in flight. */
   get pending(): number {
     return this.#caller.pending
@@ -325,8 +321,11 @@ export class Connection
     return this.#link.end
   }
 
-  get latencies(): Latencies | undefined {
-    return this.#caller instanceof TimedCaller ? this.#caller.latencies : undefined
+  get counted(): Counted {
+    const { failures, pending } = this.#caller
+    const { serving, unhandled } = this.#responder
+    const latencies = this.#caller instanceof TimedCaller ? this.#caller.latencies : undefined
+    return { failures, pending, latencies, serving, unhandled }
   }
 
   /** The connection as handlers know it. */
@@ -436,7 +435,9 @@ export class Connection
     this.#liveness.end(end, description)
     if (this.#holder.front === undefined) this.over()
     this.#holder.left(this, reason)
-    this.#last = runtime.engine.linkStats(number) ?? undefined
+    // Most are never asked for it.
+    this.#last = new native.NativeTotals()
+    this.#last.add(runtime.engine, number)
     runtime.engine.forget(number)
     if (closed.hasSubscribers) closed.publish({ connection: this.front, peer: this.peer, reason })
     this.#resolveClosed(reason)

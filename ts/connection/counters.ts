@@ -1,7 +1,8 @@
 // What connections have counted, as programs see it.
 
-import type { NativeLatency, NativeLinkStats } from '../../native/binding.js'
+import type { NativeBuckets, NativeLatency, NativeLinkStats } from '../../native/binding.js'
 import type * as api from '../../index.js'
+import { native } from '../native.js'
 import { codeOf } from '../values/errors.js'
 import { LANES } from '../values/options.js'
 
@@ -11,18 +12,25 @@ const CODES_MAX = 64
 /** Requests that have failed, by the code of their error. */
 export class Failures {
   readonly #counts = new Map<string, number>()
+  readonly #known: Set<string>
+
+  /** `known`: codes that are counted, those of other sums of the same included: so a code that was
+   * counted once is always counted. */
+  constructor(known = new Set<string>()) {
+    this.#known = known
+  }
 
   count(error: unknown): void {
     this.#add(codeOf(error), 1)
   }
 
-  addAll(counts: Record<string, number>): void {
-    for (const [code, count] of Object.entries(counts)) this.#add(code, count)
+  merge(other: Failures): void {
+    for (const [code, count] of other.#counts) this.#add(code, count)
   }
 
   #add(code: string, count: number): void {
-    const isNew = !this.#counts.has(code)
-    const counted = isNew && this.#counts.size >= CODES_MAX ? 'ERR_HANDLER' : code
+    if (this.#known.size < CODES_MAX) this.#known.add(code)
+    const counted = this.#known.has(code) ? code : 'ERR_HANDLER'
     this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + count)
   }
 
@@ -52,6 +60,23 @@ export function linkCounters(link: NativeLinkStats | null | undefined) {
 export function latencyOf({ count, mean, p50, p95, p99, max }: NativeLatency): api.Latency {
   return { count, meanMs: mean, p50Ms: p50, p95Ms: p95, p99Ms: p99, maxMs: max }
 }
+
+/** With the histogram behind it. */
+export function histogramOf(latency: NativeLatency, buckets: NativeBuckets): api.LatencyHistogram {
+  const below = buckets.below.map((count, at) => [BOUNDS_MS[at], count] as [number, number])
+  return { ...latencyOf(latency), sumMs: buckets.sum, below }
+}
+
+const BOUNDS_MS = native.latencyBounds()
+
+/** Messages by kind and lane, as the binding has them. */
+export function byKind(rows: number[][]): Record<api.MessageKind, Record<api.Lane, number>> {
+  const entries = KINDS.map((kind, at) => [kind, byLane(rows[at])] as const)
+  return Object.fromEntries(entries) as Record<api.MessageKind, Record<api.Lane, number>>
+}
+
+/** In the order in which the binding has them. */
+const KINDS = ['request', 'reply', 'error', 'event', 'requestItem', 'replyItem'] as const
 
 const NO_LATENCY = { count: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 }
 

@@ -2,7 +2,8 @@
 
 import type * as api from '../../index.js'
 import { asAny, EventContract, type Contract } from '../values/contract.js'
-import { checkFunction, handleOptions } from '../values/options.js'
+import { checkFunction } from '../values/checks.js'
+import { handleOptions } from '../values/options.js'
 import { onAbort } from '../values/signals.js'
 
 export interface Route {

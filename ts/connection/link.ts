@@ -6,7 +6,7 @@ import type { Contract } from '../values/contract.js'
 import { IpcError, raised } from '../values/errors.js'
 import type { Settings } from '../values/options.js'
 import { native } from '../native.js'
-import { Pool } from '../runtime/pool.js'
+import { PayloadPool } from '../runtime/pool.js'
 import type { Runtime } from '../runtime/runtime.js'
 
 const { LINK_UNREAD, LINK_WORDS, STATE_NAMES_EPOCH } = native
@@ -22,7 +22,7 @@ export class Link {
   readonly peer: api.Peer
   readonly settings: Settings
   /** Synchronous answers that are kept. */
-  readonly pool = new Pool()
+  readonly pool = new PayloadPool()
   /** Streams that wait until they may write on. */
   readonly stalled = new Set<Stalled>()
   /** Why nothing can be sent, once that is so. */

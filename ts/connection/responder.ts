@@ -308,7 +308,8 @@ export class Responder {
   }
 
   #fail(context: Context, error: unknown): void {
-    const payload = encodeError(error, this.#link.peer.messageLenMax)
+    const { peer, settings } = this.#link
+    const payload = encodeError(error, peer.messageLenMax, settings.exposeStacks)
     this.#answer(context, KIND_ERROR, MESSAGE_PACK, payload, payload.length)
   }
 

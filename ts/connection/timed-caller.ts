@@ -3,7 +3,7 @@
 import type { NativeHistogram } from '../../native/binding.js'
 import type * as api from '../../index.js'
 import { Caller } from './caller.js'
-import { latencyOf } from './counters.js'
+import { histogramOf, latencyOf } from './counters.js'
 import type { MethodContract } from '../values/contract.js'
 import { IpcError } from '../values/errors.js'
 import { native } from '../native.js'
@@ -21,6 +21,14 @@ export class Latencies {
 
   toObject(): Record<string, api.Latency> {
     const all = [...this.#methods].map(([method, it]) => [method, latencyOf(it.summary())] as const)
+    return Object.fromEntries(all)
+  }
+
+  /** The same with the histograms. */
+  histograms(): Record<string, api.LatencyHistogram> {
+    const all = [...this.#methods].map(([method, it]) => {
+      return [method, histogramOf(it.summary(), it.buckets())] as const
+    })
     return Object.fromEntries(all)
   }
 

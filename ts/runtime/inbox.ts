@@ -2,7 +2,7 @@
 
 import { IpcError } from '../values/errors.js'
 import { native, type Extras } from '../native.js'
-import { Pool } from './pool.js'
+import { PayloadPool } from './pool.js'
 import { untransferable } from './thread.js'
 
 const {
@@ -41,7 +41,7 @@ export class Inbox {
   readonly #views: (Uint8Array | undefined)[]
   /** Where they begin: to ask a view costs as much as to make one. */
   readonly #starts: Uint32Array
-  readonly #pool: Pool
+  readonly #pool: PayloadPool
 
   /** `earlier` is another arena that was read before, maybe of the same link. */
   constructor(link: number, memory: ArrayBuffer, earlier?: Inbox) {
@@ -51,7 +51,7 @@ export class Inbox {
     this.#floats = new Float64Array(memory)
     this.#views = new Array(this.#words.length >>> PLACE_SHIFT)
     this.#starts = new Uint32Array(this.#views.length)
-    this.#pool = earlier?.link === link ? earlier.#pool : new Pool()
+    this.#pool = earlier?.link === link ? earlier.#pool : new PayloadPool()
   }
 
   /** A run is about to be read. */

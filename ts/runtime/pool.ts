@@ -9,7 +9,7 @@ const POOLED_MAX = 512
 const BLOCK_BYTES = 2048
 
 /** Of one peer, so that behind a view of one peer's bytes there are never another's. */
-export class Pool {
+export class PayloadPool {
   #block = new Uint8Array(0)
   #used = 0
 

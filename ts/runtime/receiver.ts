@@ -32,6 +32,8 @@ export interface Acceptor<R extends Receiver> extends Opener<R> {
   nameLost(description: string): void
   /** They find a new server of the name. */
   takenOver(): void
+  /** It was retired, and all clients it had let in are accepted. */
+  retired(): void
 }
 
 /** A name that is being taken over. */

@@ -15,11 +15,14 @@ import { theThread } from './thread.js'
 
 const {
   EVENT_ACCEPTED,
+  EVENT_CHANGED,
   EVENT_CLOSED,
   EVENT_CONNECTED,
   EVENT_LISTENING,
   EVENT_NAME_LOST,
+  EVENT_RETIRED,
   EVENT_TAKEN_OVER,
+  EVENT_UNWATCHED,
   LINKS_MAX,
   LINK_WORDS,
   STATE_ABANDONED,
@@ -32,6 +35,14 @@ const {
 
 const TAKEN_AWAY =
   'a handler has transferred the memory of a payload it had borrowed, and with it further messages'
+
+/** What looks at a published object. */
+interface Watching {
+  /** It may have changed. */
+  changed(): void
+  /** No more is said of it: the kernel has no room. */
+  unwatched(): void
+}
 
 export class Runtime {
   readonly engine: NativeEngine
@@ -48,6 +59,7 @@ export class Runtime {
   readonly #connecting = new Map<number, Connecting<any>>()
   readonly #acceptors = new Map<number, Acceptor<any>>()
   readonly #takingOver = new Map<number, TakingOver>()
+  readonly #watches = new Map<number, Watching>()
 
   constructor() {
     this.outbox = new Outbox(this.state)
@@ -117,13 +129,23 @@ export class Runtime {
 
   /** That connection is no longer wanted. */
   notConnecting(link: number): void {
-    if (this.#takeConnecting(link)) this.engine.close(link)
+    if (this.#takeConnecting(link)) this.engine.close(link, false)
   }
 
   /** A name is being taken over; what becomes of that goes to `takingOver`. */
   takingOver(link: number, takingOver: TakingOver): void {
     this.#takingOver.set(link, takingOver)
     this.hold(1)
+  }
+
+  /** What becomes of what the engine watches by this number goes to `watching`. */
+  watch(watch: number, watching: Watching): void {
+    this.#watches.set(watch, watching)
+  }
+
+  unwatch(watch: number): void {
+    this.#watches.delete(watch)
+    this.engine.unwatch(watch)
   }
 
   #takeTakingOver(link: number): TakingOver | undefined {
@@ -164,6 +186,12 @@ export class Runtime {
         return this.#takeTakingOver(link)?.listening(inbox.about(at))
       case EVENT_TAKEN_OVER:
         return this.#acceptors.get(inbox.about(at))?.takenOver()
+      case EVENT_CHANGED:
+        return this.#watches.get(inbox.about(at))?.changed()
+      case EVENT_UNWATCHED:
+        return this.#watches.get(inbox.about(at))?.unwatched()
+      case EVENT_RETIRED:
+        return this.#acceptors.get(inbox.about(at))?.retired()
       case EVENT_ACCEPTED:
         return this.#accepted(link, inbox.about(at), inbox.text(at))
       case EVENT_CLOSED:
@@ -181,7 +209,7 @@ export class Runtime {
 
   #accepted(link: number, listener: number, description: string): void {
     const acceptor = this.#acceptors.get(listener)
-    if (acceptor === undefined) return this.engine.close(link)
+    if (acceptor === undefined) return this.engine.close(link, true)
     acceptor.accepted(this.#open(link, acceptor, description))
   }
 

@@ -64,6 +64,26 @@ function published(number: number): api.Codec<any> {
   return codec
 }
 
+/** By this codecs of {@link encoded} are known, whatever copy of the package has made them. */
+const ENCODED = Symbol.for('ringpost.encoded')
+
+/** Messages of a codec as their bytes: for programs that pass on what others decode. */
+export function encoded(codec: api.Codec<any>): api.Codec<Uint8Array> {
+  const number = wireNumber(codec)
+  if (number === BYTES) return bytes
+  const passing: api.Codec<Uint8Array> = {
+    name: codec.name,
+    encode(value: unknown) {
+      if (!isUint8Array(value)) throw new TypeError(`${kindOf(value)} is no Uint8Array`)
+      return value
+    },
+    // What it is given is overwritten by the next message.
+    decode: (payload) => Uint8Array.prototype.slice.call(payload),
+  }
+  Object.defineProperty(passing, NUMBER, { value: number })
+  return Object.defineProperty(passing, ENCODED, { value: true })
+}
+
 /** The number a codec has in a header. */
 export function wireNumber(codec: api.Codec<any>): number {
   const number: unknown = Object.hasOwn(codec, NUMBER)
@@ -74,7 +94,7 @@ export function wireNumber(codec: api.Codec<any>): number {
 
 /** The codec a connection works with for this one. */
 export function workingCodec(codec: api.Codec<any>): api.Codec<any> {
-  return WORKING[wireNumber(codec)] ?? codec
+  return Object.hasOwn(codec, ENCODED) ? codec : (WORKING[wireNumber(codec)] ?? codec)
 }
 
 /** Encodes `what`: params, a result, a payload, an item. */

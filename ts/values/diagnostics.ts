@@ -4,7 +4,7 @@
 import { channel, type Channel } from 'node:diagnostics_channel'
 import type * as api from '../../index.js'
 import { codeOf } from './errors.js'
-import { checkTrace } from './options.js'
+import { checkTrace } from './checks.js'
 
 /** The three channels of what begins and then has one outcome. */
 export class Course {

@@ -1,21 +1,21 @@
-// JSON, written out because of what `JSON.stringify` leaves away without a word: functions, the
-// entries of a Map, the numbers JSON has no form for. Here each is refused, and everything is read
+// JSON, written out because of what `JSON.stringify` changes without a word: functions, the entries
+// of a Map, times, the numbers JSON has no form for. Here each is refused, and everything is read
 // once.
 
 import { isUtf8 } from 'node:buffer'
 import {
   isArrayBuffer,
-  isBoxedPrimitive,
   isDate,
-  isMap,
   isRecord,
   holdsMore,
   kindOf,
   tagOf,
 } from './kinds.js'
-import { Refusal, within } from './refusal.js'
+import { Refusal, tooDeep, unsupported, within } from './refusal.js'
 import { DEPTH_MAX, valuesMax, VALUES_FREE } from './unpack.js'
 
+/** In errors. */
+const FORMAT = 'JSON'
 /** Shorter texts are written letter by letter, if there is nothing to escape in them. */
 const SHORT_TEXT = 64
 /** A buffer that has grown beyond this is not kept. */
@@ -60,16 +60,18 @@ function write(value: unknown, depth: number): void {
     case 'string':
       return writeText(value)
     case 'number':
-      if (!Number.isFinite(value)) throw new Refusal(`${value} cannot be sent as JSON`)
-      return writeAscii(String(value))
+      if (!Number.isFinite(value)) throw packed(String(value))
+      return writeAscii(Object.is(value, -0) ? '-0' : String(value))
     case 'boolean':
       return writeAscii(value ? 'true' : 'false')
     case 'undefined':
       return writeAscii('null')
     case 'object':
       return value === null ? writeAscii('null') : writeObject(value, depth, true)
+    case 'bigint':
+      throw packed('bigint')
     default:
-      throw new Refusal(`${typeof value} cannot be sent as JSON`)
+      throw unsupported(typeof value, FORMAT)
   }
 }
 
@@ -78,7 +80,6 @@ function writeObject(value: object, depth: number, asks: boolean): void {
   if (asks && typeof toJSON === 'function') return writeReplaced(value, toJSON, depth)
   if (Array.isArray(value)) return writeList(value, depth)
   if (Object.getPrototypeOf(value) !== Object.prototype) {
-    if (isBoxedPrimitive(value)) return write(value.valueOf(), depth)
     checkFields(value)
   }
   writeFields(value as Record<string, unknown>, depth)
@@ -86,21 +87,25 @@ function writeObject(value: object, depth: number, asks: boolean): void {
 
 /** What an object says is to be sent in its place; that is not asked again. */
 function writeReplaced(value: object, toJSON: unknown, depth: number): void {
-  if (isDate(value) && Number.isNaN(Date.prototype.getTime.call(value))) {
-    throw new Refusal('invalid Date cannot be sent')
-  }
+  // These have one of their own, and would come back as something else.
+  if (isDate(value) || ArrayBuffer.isView(value)) throw packed(kindOf(value))
   const replaced = (toJSON as (this: object) => unknown).call(value)
   if (typeof replaced === 'object' && replaced !== null) writeObject(replaced, depth, false)
   else write(replaced, depth)
 }
 
+/** Refuses what MessagePack would carry. */
+function packed(what: string): Refusal {
+  return unsupported(what, FORMAT, 'messagePack')
+}
+
 /** What holds something that is no field is no record. */
 function checkFields(value: object): void {
-  const holds =
-    ArrayBuffer.isView(value) ||
-    (tagOf(value) !== 'Object' &&
-      (isMap(value) || isDate(value) || isArrayBuffer(value) || holdsMore(value)))
-  if (holds) throw new Refusal(`${kindOf(value)} cannot be sent as JSON`)
+  const isSpecial = tagOf(value) !== 'Object'
+  if (ArrayBuffer.isView(value) || (isSpecial && (isDate(value) || isArrayBuffer(value)))) {
+    throw packed(kindOf(value))
+  }
+  if (isSpecial && holdsMore(value)) throw unsupported(kindOf(value), FORMAT)
   if (!isRecord(value) && Object.keys(value).length === 0) {
     throw new Refusal(`${kindOf(value)} without fields of its own cannot be sent`)
   }
@@ -116,7 +121,7 @@ function writeList(value: readonly unknown[], depth: number): void {
       write(value[index], depth + 1)
     }
   } catch (error) {
-    throw within(error, index)
+    throw within(error, index, value)
   }
   if (length === 0) writeByte(OPEN_LIST)
   writeByte(CLOSE_LIST)
@@ -138,14 +143,14 @@ function writeFields(value: Record<string, unknown>, depth: number): void {
       write(item, depth + 1)
     }
   } catch (error) {
-    throw within(error, keys[index])
+    throw within(error, keys[index], value)
   }
   if (first) writeByte(OPEN_RECORD)
   writeByte(CLOSE_RECORD)
 }
 
 function enter(depth: number): void {
-  if (depth >= DEPTH_MAX) throw new Refusal(`nested more than ${DEPTH_MAX} deep`)
+  if (depth >= DEPTH_MAX) throw tooDeep(DEPTH_MAX, FORMAT)
 }
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = Buffer.from('"\\,:')
@@ -193,7 +198,14 @@ export function decode(bytes: Uint8Array): unknown {
   const { buffer, byteOffset, length } = bytes
   const text = Buffer.from(buffer as ArrayBuffer, byteOffset, length).toString('utf8')
   // A mark some put in front of any text.
-  return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text)
+  const marked = text.startsWith('\ufeff')
+  try {
+    return JSON.parse(marked ? text.slice(1) : text)
+  } catch (error) {
+    // What the engine says of it quotes the text, which is nothing to be told in an error.
+    const [at] = /at position \d+/.exec((error as Error).message) ?? ['']
+    throw new SyntaxError(`a text that is no JSON ${at}`.trimEnd())
+  }
 }
 
 /** What is as dense as no text of people's is not made into values: see `valuesMax`. */

@@ -4,7 +4,7 @@
 import * as types from 'node:util/types'
 
 const { isNativeError, isPromise } = types
-export const { isArrayBuffer, isBoxedPrimitive, isDate, isMap, isSharedArrayBuffer } = types
+export const { isArrayBuffer, isBoxedPrimitive, isDate, isMap, isSet, isSharedArrayBuffer } = types
 
 type Named = (this: unknown) => string | undefined
 
@@ -71,6 +71,8 @@ export function isRecord(value: object): boolean {
 export function holdsMore(value: object): boolean {
   return (
     isError(value) ||
+    isMap(value) ||
+    isSet(value) ||
     isSharedArrayBuffer(value) ||
     isBoxedPrimitive(value) ||
     HOLDERS.has(tagOf(value))
@@ -88,7 +90,8 @@ export function kindOf(value: unknown): string {
   if (isPromise(value)) return 'Promise'
   if (isNativeError(value)) return 'Error'
   const tag = tagOf(value)
-  if (tag !== 'Object') return isBoxedPrimitive(value) ? `${tag} object` : tag
+  const isTold = tag !== 'Object' && tag !== 'EventTarget'
+  if (isTold) return isBoxedPrimitive(value) ? `${tag} object` : tag
   const { name } = (value.constructor ?? {}) as { name?: unknown }
   return typeof name === 'string' && name !== '' ? name : 'object'
 }

@@ -14,9 +14,11 @@ import {
   nameOfView,
   tagOf,
 } from './kinds.js'
-import { Refusal, within } from './refusal.js'
+import { Refusal, tooDeep, unsupported, within } from './refusal.js'
 import { DEPTH_MAX, valuesMax, VALUES_FREE } from './unpack.js'
 
+/** In errors. */
+const FORMAT = 'MessagePack'
 /** A list longer than this cannot be sent, whatever is in it. */
 const LIST_MAX = valuesMax(2 ** 32)
 /** Shorter texts are written character by character, which beats a native call. */
@@ -117,7 +119,7 @@ function write(value: unknown, depth: number): void {
       else writeObject(value, depth)
       return
     default:
-      throw new Refusal(`${typeof value} cannot be sent`)
+      throw unsupported(typeof value, FORMAT)
   }
 }
 
@@ -146,7 +148,7 @@ function writeInstance(value: object, depth: number, asks: boolean): void {
   }
   const { toJSON } = value as { toJSON?: unknown }
   if (asks && typeof toJSON === 'function') return writeReplaced(value, toJSON, depth)
-  if (isSpecial && holdsMore(value)) throw new Refusal(`${kindOf(value)} cannot be sent`)
+  if (isSpecial && holdsMore(value)) throw unsupported(kindOf(value), FORMAT)
   const count = writeFields(value as Record<string, unknown>, depth)
   if (count === 0 && !isRecord(value)) {
     throw new Refusal(`${kindOf(value)} without fields of its own cannot be sent`)
@@ -162,7 +164,7 @@ function writeReplaced(value: object, toJSON: unknown, depth: number): void {
 }
 
 function enter(depth: number, parts: number): void {
-  if (depth >= DEPTH_MAX) throw new Refusal(`nested more than ${DEPTH_MAX} deep`)
+  if (depth >= DEPTH_MAX) throw tooDeep(DEPTH_MAX, FORMAT)
   values += parts
   if (values > LIST_MAX) throw new Refusal(`${parts} items cannot be sent`)
 }
@@ -185,7 +187,7 @@ function writeList(value: readonly unknown[], depth: number): void {
       writeNumber(item)
     }
   } catch (error) {
-    throw within(error, index)
+    throw within(error, index, value)
   }
 }
 
@@ -208,7 +210,7 @@ function writeFields(value: Record<string, unknown>, depth: number): number {
       count++
     }
   } catch (error) {
-    throw within(error, keys[index])
+    throw within(error, keys[index], value)
   }
   if (count !== length) correctLength(start, length, count)
   return length
@@ -232,14 +234,15 @@ function writeMap(value: Map<unknown, unknown>, depth: number): void {
   writeLength(entries.length, 0x80, 16, 0xde)
   for (const [key, item] of entries) {
     if (typeof key !== 'string') {
-      throw new Refusal(`Map with a key that is no text but ${kindOf(key)} cannot be sent`)
+      const what = `Map with a key that is no text but ${kindOf(key)}`
+      throw unsupported(what, FORMAT, 'structuredClone')
     }
     try {
       reserve(9)
       writeText(key)
       write(item, depth + 1)
     } catch (error) {
-      throw within(error, key)
+      throw within(error, key, value)
     }
   }
 }
@@ -257,7 +260,7 @@ function writeView(value: ArrayBufferView): void {
   const bytes = bytesOf(value.buffer, value.byteOffset, value.byteLength)
   if (name === 'Uint8Array') return writeBytes(bytes)
   const type = typeOf(name)
-  if (type === undefined) throw new Refusal(`${name} cannot be sent`)
+  if (type === undefined) throw unsupported(name, FORMAT)
   writeExtension(type, bytes)
 }
 
@@ -445,7 +448,7 @@ function writeBigInt(value: bigint): void {
     buffer[at] = 0xd3
     view.setBigInt64(at + 1, value)
   } else {
-    throw new Refusal('bigint of more than 64 bits cannot be sent')
+    throw unsupported('bigint of more than 64 bits', FORMAT)
   }
   at += 9
 }

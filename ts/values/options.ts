@@ -1,9 +1,35 @@
-// Options: defaults, types, ranges, and what was meant by a misspelt one.
+// Options of connections, servers and calls: their defaults, and what they are checked for.
 
 import type * as api from '../../index.js'
 import type { NativeListenOptions, NativeOptions } from '../../native/binding.js'
 import { native as engine } from '../native.js'
-import { isSignal as isAbortSignal, isUint8Array } from './kinds.js'
+import {
+  TIMEOUT_MAX,
+  check,
+  checkFunction,
+  checkWellFormed,
+  checkTrace,
+  finiteSpan,
+  isBoolean,
+  isCodec,
+  isContext,
+  isIterable,
+  isOverflow,
+  isReconnect,
+  isSchema,
+  isSignal,
+  isString,
+  isToken,
+  oneOf,
+  place,
+  powerOfTwo,
+  record,
+  span,
+  spanOrNone,
+  whole,
+  wrongRange,
+  wrongType,
+} from './checks.js'
 
 const {
   BACKLOG_DEFAULT,
@@ -18,7 +44,6 @@ const {
   RING_LEN_MIN,
   SERVING_DEFAULT,
   TIMEOUT_MS_DEFAULT,
-  TOKEN_LEN_MAX,
   UNREAD_DEFAULT,
   UNRESPONSIVE_AFTER_MS_DEFAULT,
   WINDOW_MAX,
@@ -32,9 +57,6 @@ const NORMAL = 2
 /** Stands for options that were not given. */
 export const NO_OPTIONS = Object.freeze({}) as Readonly<Record<string, undefined>>
 
-/** Longer spans are none: no timer reaches them. */
-const TIMEOUT_MAX = 1e12
-
 const OVERFLOW_DEFAULT = engine.overflowDefault()
 
 /** Options of both sides, complete. */
@@ -46,6 +68,8 @@ export interface Settings {
   /** By lane: whether it refuses what it has no room for, or may drop it. */
   unsure: readonly boolean[]
   handlerWaitMs: number
+  /** The stacks of errors that handlers throw are sent. */
+  exposeStacks: boolean
   /** How long requests took is measured by method, too. */
   methodLatency: boolean
 }
@@ -56,11 +80,11 @@ export interface ServerSettings extends Settings {
   takeOver: boolean
 }
 
-const ENDPOINT = {
+export const ENDPOINT = {
   directory: isString,
   transport: oneOf('sealed', 'portable'),
   crc: oneOf('off', 'header', 'full'),
-  rings: record(RINGS, ringCapacity),
+  rings: record(RINGS, powerOfTwo(RING_LEN_MIN, RING_LEN_MAX)),
   messageLenMax: whole(1, Number.MAX_SAFE_INTEGER),
   pendingMax: whole(1, PENDING_MAX),
   token: isToken,
@@ -72,19 +96,20 @@ const ENDPOINT = {
   handlerWaitMs: spanOrNone,
   unresponsiveAfterMs: span,
   methodLatency: isBoolean,
+  exposeStacks: isBoolean,
 }
-const CLIENT = {
+export const CLIENT = {
   ...{ ...ENDPOINT, connectTimeoutMs: span, signal: isSignal, reconnect: isReconnect },
   ...{ whileAway: oneOf('wait', 'fail'), handlers: checkFunction },
 }
 const POOL = {
   ...{ ...ENDPOINT, min: whole(0, 65_000), max: whole(1, 65_000), idleMs: span },
 }
-const SERVER = {
+export const SERVER = {
   ...{ ...ENDPOINT, connectionsMax: whole(1, 65_000), helloTimeoutMs: span },
-  ringsMax: record(RINGS, ringCapacity),
+  ringsMax: record(RINGS, powerOfTwo(RING_LEN_MIN, RING_LEN_MAX)),
   ...{ servingMaxTotal: whole(1, 2 ** 32 - 1), takeOver: isBoolean },
-  handlers: checkFunction,
+  ...{ handlers: checkFunction, fd: whole(0, 2 ** 31 - 1) },
 }
 const REQUEST = {
   ...{ signal: isSignal, timeoutMs: span, lane: oneOf(...LANES), traceparent: checkTrace },
@@ -100,7 +125,11 @@ const CLOSE = { drainMs: spanOrNone }
 const BROADCAST = { ...NOTIFY, to: isIterable }
 const EVENTS = { signal: isSignal, waitingMax: whole(1, 2 ** 32 - 1) }
 const HANDLE = { borrowed: isBoolean, once: isBoolean, signal: isSignal }
-const STREAM_CALL = { ...REQUEST, windowBytes: whole(WINDOW_MIN, WINDOW_MAX) }
+const STREAM_CALL = {
+  ...REQUEST,
+  windowBytes: whole(WINDOW_MIN, WINDOW_MAX),
+  keepsAlive: isBoolean,
+}
 const STREAM = {
   ...{ codec: isCodec, params: isSchema, item: isSchema, upload: isSchema },
   result: isSchema,
@@ -116,8 +145,6 @@ const WAITING = {
   spinExpectingUs: whole(0, 1_000_000),
   spinRecentUs: whole(0, 1_000_000),
 }
-
-type Check = (name: string, value: unknown) => void
 
 /** Options of clients, complete. */
 export interface ClientSettings extends Settings {
@@ -172,8 +199,11 @@ export function serverOptions(options: api.ServerOptions | undefined): ServerSet
     ringsMax: RINGS.map((ring) => given.ringsMax?.[ring] ?? 0),
     helloTimeoutMs: given.helloTimeoutMs ?? HELLO_TIMEOUT_MS_DEFAULT,
     servingMaxTotal: given.servingMaxTotal ?? null,
+    fd: given.fd ?? null,
   }
-  return { ...settings(given), listen, takeOver: given.takeOver ?? false }
+  const { takeOver = false } = given
+  if (takeOver && given.fd !== undefined) throw wrongRange('fd', 'left out with takeOver', given.fd)
+  return { ...settings(given), listen, takeOver }
 }
 
 export const requestOptions = (options: api.RequestOptions) => check('request', REQUEST, options)
@@ -219,21 +249,7 @@ export function checkName(name: unknown): asserts name is string {
   checkWellFormed('name', name)
 }
 
-/** The name of a server has to be text; the engine decides whether it is a valid one. */
-export function checkServerName(name: unknown): asserts name is string {
-  if (typeof name !== 'string') throw wrongType('name', 'a string', name)
-}
-
 const CONTROL = /[\0-\x1f\x7f-\x9f]/
-
-/** Half a pair of surrogates has no form in UTF-8, and many different texts would become one. */
-function checkWellFormed(name: string, text: string): void {
-  if (!text.isWellFormed()) throw wrongRange(name, 'without lone surrogates', JSON.stringify(text))
-}
-
-export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw wrongType(name, 'a function', value)
-}
 
 function settings(given: api.EndpointOptions): Settings {
   const overflow = LANES.map((lane, index) => {
@@ -242,8 +258,7 @@ function settings(given: api.EndpointOptions): Settings {
   })
   const backlogMax = given.backlogMax ?? BACKLOG_DEFAULT
   const native: NativeOptions = {
-    // Read here: a worker has an environment of its own, which native code does not see.
-    directory: given.directory ?? (process.env.RINGPOST_DIR || null),
+    ...place(given.directory),
     transport: given.transport ?? null,
     crc: given.crc ?? 'header',
     rings: RINGS.map((ring) => given.rings?.[ring] ?? 0),
@@ -257,179 +272,8 @@ function settings(given: api.EndpointOptions): Settings {
     unresponsiveAfterMs: given.unresponsiveAfterMs ?? UNRESPONSIVE_AFTER_MS_DEFAULT,
   }
   const { timeoutMs = TIMEOUT_MS_DEFAULT, handlerWaitMs = 0, methodLatency = false } = given
+  const { exposeStacks = true } = given
   const unsure = overflow.map((policy) => policy !== Infinity)
   const laneShare = backlogMax / LANE_SHARE
-  return { native, timeoutMs, laneShare, unsure, handlerWaitMs, methodLatency }
-}
-
-function check<T extends object>(
-  what: string,
-  checks: Record<string, Check>,
-  options: T | undefined,
-): T {
-  if (options === undefined) return {} as T
-  if (typeof options !== 'object' || options === null) {
-    throw wrongType(`${what} options`, 'an object', options)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    const checked = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (checked === undefined) throw misspelt(what, name, Object.keys(checks))
-    if (value !== undefined) checked(name, value)
-  }
-  return options
-}
-
-// ---- checks ----
-
-function isReconnect(name: string, value: unknown): void {
-  if (typeof value !== 'boolean') record(['giveUpAfterMs'], span)(name, value)
-}
-
-function isString(name: string, value: unknown): void {
-  if (typeof value !== 'string') throw wrongType(name, 'a string', value)
-  if (value === '') throw wrongRange(name, 'not empty', "''")
-  checkWellFormed(name, value)
-}
-
-function isBoolean(name: string, value: unknown): void {
-  if (typeof value !== 'boolean') throw wrongType(name, 'a boolean', value)
-}
-
-function isSignal(name: string, value: unknown): void {
-  if (!isAbortSignal(value)) throw wrongType(name, 'an AbortSignal', value)
-}
-
-function isIterable(name: string, value: unknown): void {
-  if (typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
-    throw wrongType(name, 'connections of this server, in anything iterable', value)
-  }
-}
-
-function isContext(name: string, value: unknown): void {
-  const { remainingMs, signal } = (value ?? {}) as Partial<api.Context>
-  if (typeof remainingMs !== 'number' || !isAbortSignal(signal)) {
-    throw wrongType(name, 'the context of a handler', value)
-  }
-}
-
-function isToken(name: string, value: unknown): void {
-  if (typeof value === 'string') checkWellFormed(name, value)
-  else if (!isUint8Array(value)) throw wrongType(name, 'a string or a Uint8Array', value)
-  const length = Buffer.byteLength(value)
-  if (length === 0 || length > TOKEN_LEN_MAX) {
-    throw wrongRange(name, `of 1 to ${TOKEN_LEN_MAX} bytes`, `${length} bytes`)
-  }
-}
-
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
-
-export function checkTrace(name: string, value: unknown): void {
-  if (typeof value !== 'string') throw wrongType(name, 'a string', value)
-  if (!TRACEPARENT.test(value)) throw wrongRange(name, 'a W3C traceparent', `'${value}'`)
-}
-
-function isCodec(name: string, value: unknown): void {
-  const { encode, decode, name: codec } = (value ?? {}) as Partial<api.Codec<unknown>>
-  if (typeof encode !== 'function' || typeof decode !== 'function' || typeof codec !== 'string') {
-    throw wrongType(name, 'a codec with name, encode and decode', value)
-  }
-}
-
-function isSchema(name: string, value: unknown): void {
-  const standard = ((value ?? {}) as Partial<api.StandardSchema>)['~standard']
-  if (typeof standard?.validate !== 'function') {
-    throw wrongType(name, 'a validator with the property ~standard', value)
-  }
-}
-
-function span(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value)
-  if (!(value > 0)) throw wrongRange(name, 'above 0', value)
-}
-
-function spanOrNone(name: string, value: unknown): void {
-  if (value !== 0) span(name, value)
-}
-
-function finiteSpan(name: string, value: unknown): void {
-  span(name, value)
-  if (!((value as number) < TIMEOUT_MAX)) throw wrongRange(name, 'finite', value)
-}
-
-function isOverflow(name: string, value: unknown): void {
-  if (typeof value === 'string') return oneOf('fail', 'dropNewest', 'dropOldest')(name, value)
-  record(['waitMs'], span)(name, value)
-  span(`${name}.waitMs`, (value as { waitMs?: number }).waitMs)
-}
-
-function ringCapacity(name: string, value: unknown): void {
-  whole(RING_LEN_MIN, RING_LEN_MAX)(name, value)
-  if (!Number.isInteger(Math.log2(value as number))) {
-    throw wrongRange(name, 'a power of two', value)
-  }
-}
-
-function whole(min: number, max: number): Check {
-  return (name, value) => {
-    if (typeof value !== 'number') throw wrongType(name, 'a number', value)
-    if (!Number.isInteger(value) || value < min || value > max) {
-      throw wrongRange(name, `a whole number from ${min} to ${max}`, value)
-    }
-  }
-}
-
-function oneOf(...allowed: string[]): Check {
-  const list = allowed.map((value) => `'${value}'`).join(', ')
-  return (name, value) => {
-    if (typeof value !== 'string') throw wrongType(name, `one of ${list}`, value)
-    if (!allowed.includes(value)) throw wrongRange(name, `one of ${list}`, `'${value}'`)
-  }
-}
-
-function record(keys: readonly string[], each: Check): Check {
-  return (name, value) => {
-    if (typeof value !== 'object' || value === null) throw wrongType(name, 'an object', value)
-    for (const [key, item] of Object.entries(value)) {
-      if (!keys.includes(key)) throw misspelt(name, key, keys)
-      if (item !== undefined) each(`${name}.${key}`, item)
-    }
-  }
-}
-
-// ---- errors ----
-
-function wrongType(name: string, wanted: string, value: unknown): TypeError {
-  const found = value === null ? 'null' : typeof value
-  return coded(new TypeError(`${name} must be ${wanted}, got ${found}`))
-}
-
-function wrongRange(name: string, wanted: string, found: unknown): RangeError {
-  return coded(new RangeError(`${name} must be ${wanted}, got ${found}`))
-}
-
-function misspelt(what: string, name: string, known: readonly string[]): TypeError {
-  const [closest] = known
-    .map((key) => ({ key, distance: distance(name.toLowerCase(), key.toLowerCase()) }))
-    .filter(({ distance }) => distance <= 3)
-    .sort((a, b) => a.distance - b.distance)
-  const hint = closest ? `did you mean '${closest.key}'?` : `there are: ${known.join(', ')}`
-  return coded(new TypeError(`there is no ${what} option '${name}'; ${hint}`))
-}
-
-function coded<E extends Error>(error: E): E {
-  return Object.assign(error, { code: 'ERR_INVALID_ARGUMENT' })
-}
-
-/** How many characters have to be added, removed or changed. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= to.length; j++) {
-      const changed = row[j - 1] + (from[i - 1] === to[j - 1] ? 0 : 1)
-      next.push(Math.min(changed, row[j] + 1, next[j - 1] + 1))
-    }
-    row = next
-  }
-  return row[to.length]
+  return { native, timeoutMs, laneShare, unsure, handlerWaitMs, methodLatency, exposeStacks }
 }

@@ -48,9 +48,13 @@ interface Left {
 }
 
 /** The payload of an error frame, of `lengthMax` bytes at most. */
-export function encodeError(error: unknown, lengthMax = Infinity): Uint8Array {
+export function encodeError(
+  error: unknown,
+  lengthMax = Infinity,
+  exposesStacks = true,
+): Uint8Array {
   const left = { records: RECORDS_MAX, letters: TEXTS_MAX, propertyBytes: PROPERTY_BYTES_MAX }
-  const wire = new Writer(left).record(error, 0)
+  const wire = new Writer(left, exposesStacks).record(error, 0)
   for (const cut of [whole, bare, nameless]) {
     const payload = encode(cut(wire))
     if (payload.length <= lengthMax) return payload
@@ -70,9 +74,11 @@ const nameless = ({ code }: Wire): Wire => ({ code })
 /** Reads errors that may be anything, and may do anything when they are asked. */
 class Writer {
   readonly #left: Left
+  readonly #exposesStacks: boolean
 
-  constructor(left: Left) {
+  constructor(left: Left, exposesStacks: boolean) {
     this.#left = left
+    this.#exposesStacks = exposesStacks
   }
 
   record(error: unknown, depth: number): Wire {
@@ -81,7 +87,8 @@ class Writer {
       return { name: 'Error', message: this.#text(description(error)) }
     }
     const of = (key: string): unknown => attempt(() => (error as Record<string, unknown>)[key])
-    const [name, message, code, stack] = [of('name'), of('message'), this.#code(error), of('stack')]
+    const [name, message, code] = [of('name'), of('message'), this.#code(error)]
+    const stack = this.#exposesStacks ? of('stack') : undefined
     const wire: Wire = {
       name: this.#text(typeof name === 'string' && name !== '' ? name : 'Error'),
       message: this.#text(typeof message === 'string' ? message : description(error)),

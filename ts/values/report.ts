@@ -1,7 +1,13 @@
-// Reports failures that no caller waits for.
+// Reports failures that no caller waits for. What was thrown may hold data, and what is written
+// here may end in a log: of an error there are its name, its message and its stack, of anything
+// else what it is.
 
-import { inspect, types } from 'node:util'
+import { types } from 'node:util'
 import { IpcError } from './errors.js'
+import { kindOf } from './kinds.js'
+
+/** Causes below each other that are shown. */
+const CAUSES_MAX = 8
 
 /** Whatever was thrown, as an error; `what` says where. */
 export function asError(thrown: unknown, what: string): Error {
@@ -14,21 +20,29 @@ export function warn(message: string, thrown?: { error: unknown; code?: string }
   const type = 'RingpostWarning'
   if (thrown === undefined) return process.emitWarning(message, { type })
   const { error, code } = thrown
-  const detail = full(error)
+  const detail = stacks(error)
   process.emitWarning(`${message}: ${brief(error)}`, { type, code, detail })
 }
 
-/** In one line. */
+/** In one line. A text that is thrown is meant as a message. */
 function brief(thrown: unknown): string {
   return attempt(() => {
     if (types.isNativeError(thrown)) return `${thrown.name}: ${thrown.message}`
-    return inspect(thrown, { depth: 1, breakLength: Infinity })
+    return typeof thrown === 'string' ? thrown : `no error, but ${kindOf(thrown)}`
   })
 }
 
-/** With its stack, and all else that is known of it. */
-function full(thrown: unknown): string {
-  return attempt(() => inspect(thrown))
+/** Where it comes from, and where its causes do. */
+function stacks(thrown: unknown): string {
+  return attempt(() => {
+    const found: string[] = []
+    let error = thrown
+    while (types.isNativeError(error) && found.length <= CAUSES_MAX) {
+      found.push(String(error.stack))
+      error = error.cause
+    }
+    return found.join('\ncaused by: ')
+  })
 }
 
 /** What is to be printed can be anything, and may not want to be. */
