@@ -3,29 +3,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { CASES, type CaseName } from './cases.mjs'
+import { command, listed } from './command.mjs'
 import { Measured } from './measured.mjs'
+import { INTERRUPTED } from './output.mjs'
 import { table, type Row } from './table.mjs'
 import { UsageError } from './usage.mjs'
 
 const NAMES = Object.keys(CASES) as CaseName[]
-
-const HELP = `usage: ringpost bench [case ...] [options]
-
-cases (all of them, if none is named)
-${NAMES.map((name) => `  ${name.padEnd(12)}${CASES[name].about}`).join('\n')}
-
-options
-  --quick     one short turn of each: under two seconds, and rough figures
-  --json      print the results as JSON instead of a table
-  -h, --help  print this text
-
-Two processes exchange messages, through Ringpost and through a Unix socket in turns. A ratio
-compares two turns that followed each other; the median of all turns is shown.
-
-exit code: 0, or 1 if a message was lost or damaged, 2 for a mistake in the command line, 4 if the
-program failed, 130 if it was interrupted`
 
 /** How many turns each transport has in each case, and how long one takes. */
 const USUAL = { turns: 5, ms: 150 }
@@ -42,48 +27,42 @@ interface Results {
   failures: string[]
 }
 
-export async function bench(words: string[]): Promise<number> {
-  const { values, positionals } = read(words)
-  if (values.help) {
-    console.log(HELP)
-    return 0
-  }
-  const unknown = positionals.find((word) => !NAMES.includes(word as CaseName))
-  if (unknown !== undefined) {
-    throw new UsageError(`there is no case '${unknown}'`, HELP)
-  }
-  const { turns, ms } = values.quick ? QUICK : USUAL
-  const names = positionals.length === 0 ? NAMES : (positionals as CaseName[])
-  const { rows, failures, interrupted } = await measure(names, turns, ms)
-  if (interrupted) {
-    console.error('ringpost bench: interrupted')
-    return 130
-  }
-  const results: Results = {
-    format: 'ringpost-bench-here/1',
-    machine: machine(),
-    ...{ turns, turnMs: ms, rows, failures },
-  }
-  console.log(values.json ? JSON.stringify(results, null, 2) : table(rows, heading(results)))
-  for (const failure of failures) console.error(`FAILED: ${failure}`)
-  return failures.length === 0 ? 0 : 1
-}
+export const bench = command({
+  name: 'bench',
+  summary: 'measure Ringpost on this machine, beside a Unix socket',
+  synopsis: '[case ...] [options]',
+  about: `cases (all of them, if none is named)
+${listed(NAMES.map((name) => [name, CASES[name].about]))}
 
-function read(words: string[]) {
-  try {
-    return parseArgs({
-      args: words,
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h', default: false },
-        json: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    throw new UsageError((error as Error).message.split('. ')[0], HELP)
-  }
-}
+Two processes exchange messages, through Ringpost and through a Unix socket in turns. A ratio
+compares two turns that followed each other; the median of all turns is shown.`,
+  completed: [NAMES],
+  options: {
+    quick: { about: 'one short turn of each: under two seconds, and rough figures' },
+    json: { about: 'print the results as JSON instead of a table' },
+  },
+  exits: `0, or 1 if a message was lost or damaged, 2 for a mistake in the command line, 4 if the
+program failed, 130 if it was interrupted`,
+  async run({ values, words }) {
+    const unknown = words.find((word) => !NAMES.includes(word as CaseName))
+    if (unknown !== undefined) throw new UsageError(`there is no case '${unknown}'`)
+    const { turns, ms } = values.quick ? QUICK : USUAL
+    const names = words.length === 0 ? NAMES : (words as CaseName[])
+    const { rows, failures, interrupted } = await measure(names, turns, ms)
+    if (interrupted) {
+      console.error('ringpost bench: interrupted')
+      return INTERRUPTED
+    }
+    const results: Results = {
+      format: 'ringpost-bench-here/1',
+      machine: machine(),
+      ...{ turns, turnMs: ms, rows, failures },
+    }
+    console.log(values.json ? JSON.stringify(results, null, 2) : table(rows, heading(results)))
+    for (const failure of failures) console.error(`FAILED: ${failure}`)
+    return failures.length === 0 ? 0 : 1
+  },
+})
 
 interface Found {
   rows: Row[]

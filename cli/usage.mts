@@ -1,11 +1,4 @@
 // A mistake in a command line.
 
-/** What was typed is not valid; `usage` says what is. */
-export class UsageError extends Error {
-  readonly usage: string
-
-  constructor(message: string, usage: string) {
-    super(message)
-    this.usage = usage
-  }
-}
+/** What was typed is not valid. The command's help says what is. */
+export class UsageError extends Error {}
