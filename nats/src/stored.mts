@@ -1,0 +1,120 @@
+// Messages on their way into a stream of JetStream, which confirms each.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { jetstream, jetstreamManager, JetStreamApiError } from '@nats-io/jetstream'
+import type { JetStreamClient, StreamConfig } from '@nats-io/jetstream'
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
+import { IpcError } from 'ringpost'
+import type { Post } from './post.mjs'
+
+/** Messages that are sent before the oldest is confirmed. */
+const UNCONFIRMED_MAX = 64
+/** Milliseconds to wait for a confirmation, and before what was not confirmed is sent again. */
+const CONFIRMED_WITHIN_MS = 2_000
+const AGAIN_AFTER_MS = 250
+/** The code of JetStream for a stream that there is not. */
+const STREAM_NOT_FOUND = 10059
+
+interface Message {
+  readonly id: string
+  readonly headers: MsgHdrs
+  readonly payload: Uint8Array
+  confirmed: Promise<unknown>
+}
+
+export class StoredMessages {
+  readonly #post: Post
+  readonly #subject: string
+  readonly #id: string
+  readonly #stream: JetStreamClient
+  /** In order; what was sent again may be there already, which the stream knows by its id. */
+  readonly #messages: Message[] = []
+  #isConfirming = false
+  #isClosed = false
+  #room: (() => void) | undefined
+
+  constructor(post: Post, subject: string, id: string) {
+    this.#post = post
+    this.#subject = subject
+    this.#id = id
+    this.#stream = jetstream(post.nats)
+  }
+
+  /** Sends a message, again and again until it is confirmed. Resolves when there is room for
+   * another one. */
+  async add(headers: MsgHdrs, payload: Uint8Array, number: number): Promise<void> {
+    const id = `${this.#id}.${number}`
+    const message = { id, headers, payload, confirmed: Promise.resolve() }
+    this.#messages.push(message)
+    this.#send(message)
+    if (!this.#isConfirming) void this.#confirm()
+    if (this.#messages.length < UNCONFIRMED_MAX) return
+    await new Promise<void>((resolve) => (this.#room = resolve))
+  }
+
+  /** Gives up what is not confirmed; returns how many that are. */
+  close(): number {
+    this.#isClosed = true
+    this.#room?.()
+    return this.#messages.length
+  }
+
+  #send(message: Message): void {
+    const { id: msgID, headers, payload } = message
+    const options = { msgID, headers, timeout: CONFIRMED_WITHIN_MS }
+    message.confirmed = this.#stream.publish(this.#subject, payload, options)
+    // It is looked at when it is the oldest.
+    message.confirmed.catch(() => {})
+  }
+
+  async #confirm(): Promise<void> {
+    this.#isConfirming = true
+    while (this.#messages.length > 0 && !this.#isClosed) {
+      try {
+        await this.#messages[0].confirmed
+        this.#messages.shift()
+        this.#room?.()
+      } catch {
+        await delay(AGAIN_AFTER_MS)
+        await this.#post.ready()
+        // All of them, so that they stay in order.
+        if (!this.#isClosed) for (const message of this.#messages) this.#send(message)
+      }
+    }
+    this.#isConfirming = false
+  }
+}
+
+/**
+ * Finds the stream that keeps a subject, or makes it.
+ * @throws IpcError `ERR_SYSTEM`, `ERR_INVALID_ARGUMENT`
+ */
+export async function findStream(
+  nats: NatsConnection,
+  config: Partial<StreamConfig> & { name: string },
+  subject: string,
+): Promise<void> {
+  const { name } = config
+  const { streams } = await attempt(jetstreamManager(nats))
+  try {
+    await streams.info(name)
+  } catch (error) {
+    const isMissing = error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND
+    const made = isMissing ? streams.add({ subjects: [subject], ...config }) : Promise.reject(error)
+    await attempt(made)
+  }
+  const found = await streams.find(subject).catch(() => 'none')
+  if (found === name) return
+  const message = `the stream "${name}" does not keep ${subject}: ${found} does`
+  throw new IpcError('ERR_INVALID_ARGUMENT', message)
+}
+
+/** @throws IpcError `ERR_SYSTEM` in place of what JetStream says. */
+export async function attempt<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    const message = `JetStream: ${cause instanceof Error ? cause.message : String(cause)}`
+    throw new IpcError('ERR_SYSTEM', message, { cause })
+  }
+}
