@@ -1,4 +1,4 @@
-// Starts both ends of the tour as processes, a second server when the first was killed, and exits with the exit code of the client.
+// A tour of the API: both ends as processes, and a second server once the first was killed.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,0 +1,17 @@
+// When a process of the alert centre has to end.
+
+/**
+ * Aborted on SIGTERM; when the process that has started this one says so or is gone; and on Ctrl-C,
+ * unless that process is there: it ends both of its processes, in order.
+ * @returns {AbortSignal}
+ */
+export function lifetime() {
+  const controller = new AbortController()
+  const end = () => controller.abort()
+  process.on('SIGTERM', end)
+  process.on('disconnect', end)
+  process.on('SIGINT', () => {
+    if (!process.connected) end()
+  })
+  return controller.signal
+}
