@@ -51,7 +51,28 @@ export type Command =
       requests: number
     }
   | { do: 'ask-many' }
+  /** What is published, by the library of that name, and the names of those there are: only in
+   * Rust. */
+  | { do: 'libraries' }
+  | ({ do: 'publish'; subscribers: number } & Publishing)
+  /** Publishes so many messages, which each subscriber reads. */
+  | { do: 'publish-all'; size: number; count: number }
+  | ({ do: 'subscribe' } & Publishing)
+  | { do: 'read-all'; count: number }
+  /** Becomes the writer of a value of 5,000 bytes, and writes it without a pause. */
+  | ({ do: 'write' } & Publishing)
+  | { do: 'write-for'; ms: number }
+  | ({ do: 'read-often'; reads: number } & Publishing)
+  /** Looks the keys of a map up in turn: `key-0` and so on. */
+  | { do: 'look-up'; address: string; settings: Settings; keys: number; lookups: number }
   | { do: 'stop' }
+
+/** What a library publishes, and where. */
+export interface Publishing {
+  library: string
+  address: string
+  settings: Settings
+}
 
 /** What a connection says of itself. */
 export interface Description {

@@ -39,7 +39,20 @@ const LOOP_SAMPLE_MS = 10
 type Do<Each extends Command['do']> = Command & { do: Each }
 
 /** All but the commands that only a worker in Rust knows. */
-type Name = Exclude<Command['do'], 'connect-many' | 'ask-many' | 'memcpy'>
+type Name = Exclude<Command['do'], 'connect-many' | 'ask-many' | 'memcpy' | Publishes>
+
+/** What scenarios do in TypeScript by roles of their own. */
+type Publishes =
+  | 'libraries'
+  | 'publish'
+  | 'publish-all'
+  | 'subscribe'
+  | 'read-all'
+  | 'write'
+  | 'write-for'
+  | 'read-often'
+  | 'look-up'
+
 
 const commands: { [Each in Name]: (command: Do<Each>) => unknown } = {
   async serve({ adapter, address, settings }) {

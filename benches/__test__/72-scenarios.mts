@@ -6,13 +6,26 @@ import { Arrivals, pattern } from '../scenarios/peers.mjs'
 import { stamp } from '../payload.mjs'
 import type { Form, Outcome, Scenario } from '../scenarios/scenario.mjs'
 import { scenarioSuite } from '../suites/scenarios.mjs'
+import { scenario as aiBackend } from '../scenarios/ai-backend.mjs'
+import { scenario as aiBackendCrowd } from '../scenarios/ai-backend-crowd.mjs'
+import { Answers } from '../scenarios/ai-backend/windows.mjs'
+import { scenario as alerts } from '../scenarios/alerts.mjs'
+import { scenario as audio } from '../scenarios/audio.mjs'
+import { scenario as dashboard } from '../scenarios/dashboard.mjs'
 import { scenario as extremes } from '../scenarios/extremes.mjs'
 import { scenario as handover } from '../scenarios/handover.mjs'
+import { scenario as languageServer } from '../scenarios/language-server.mjs'
+import { scenario as perception } from '../scenarios/perception.mjs'
+import { scenario as pool } from '../scenarios/pool.mjs'
 import { scenario as restart } from '../scenarios/restart.mjs'
 import { scenario as large } from '../scenarios/large-beside-small.mjs'
 import { scenario as manyToMany } from '../scenarios/many-to-many.mjs'
 import { scenario as underLoad } from '../scenarios/measured-under-load.mjs'
 import { scenario as oversized } from '../scenarios/oversized.mjs'
+import { scenario as stateFrame } from '../scenarios/state-frame.mjs'
+import { scenario as map } from '../scenarios/map.mjs'
+import { scenario as topic } from '../scenarios/topic.mjs'
+import { scenario as scrape } from '../scenarios/scrape.mjs'
 import { scenario as tasks } from '../scenarios/tasks.mjs'
 import { scenario as thousand } from '../scenarios/thousand-connections.mjs'
 import { directory } from '../../__test__/helpers/directory.mjs'
@@ -26,7 +39,11 @@ async function played(scenario: Scenario): Promise<Outcome & { shares: number[] 
   return { ...(await scenario.run(form)), shares }
 }
 
-const PLAYED = [extremes, manyToMany, oversized, tasks, large, thousand, underLoad, handover, restart]
+const PLAYED = [
+  ...[extremes, manyToMany, oversized, tasks, large, thousand, underLoad],
+  ...[handover, restart, pool, stateFrame, alerts, audio, perception, dashboard],
+  ...[topic, map, scrape, aiBackend, aiBackendCrowd, languageServer],
+]
 for (const scenario of PLAYED) {
   test.serial(scenario.title, async (t) => {
     const { failed, repeats, checks, shares } = await played(scenario)
@@ -68,6 +85,17 @@ for (const [what, messages] of Object.entries(FAULTY)) {
     t.true(arrivals.faults.length > 0)
   })
 }
+
+test('it is detected that an answer is another one than before, or that of another question', (t) => {
+  const [one, other] = [Uint8Array.of(1), Uint8Array.of(2)]
+  const answers = new Answers()
+  answers.got('one', one)
+  answers.got('one', one)
+  t.deepEqual(answers.take(), [])
+  answers.got('one', other)
+  answers.got('other', one)
+  t.is(answers.take().length, 2)
+})
 
 const alone = { short: true, progress: () => {} }
 

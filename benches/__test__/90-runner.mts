@@ -115,7 +115,7 @@ test.serial('a transport that was asked for and left out makes the exit code 3',
 
 test.serial('every builtin transport is measured, and nothing is lost', async (t) => {
   const [json, page] = [join(directory, 'all.json'), join(directory, 'all.html')]
-  const suites = ['latency', 'throughput', 'burst', 'connect']
+  const suites = ['latency', 'throughput', 'burst']
   const { code, out } = await play('bench', ...suites, ...TINY, '--json', json, '--html', page)
   const results = resultsIn(json)
   // Whether a rate is kept is a matter of the machine and of what else runs on it.

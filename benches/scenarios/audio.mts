@@ -1,30 +1,45 @@
-// A control process sends commands, and an audio process is woken by each of them, while two
-// workers compute sound and others send too. Answers exist only for
-// the measurement: half of a round trip is what counts.
+// The example examples/audio itself: a control process sends commands to an audio process in Rust,
+// beside two workers there that compute sound and another process that asks a hundred times a second.
 //
-// It is played twice: with equal priorities, and with real-time priority for the two, as audio
-// software has it, where this user may grant it. With equal priorities the kernel decides how long
-// a worker keeps its core after another process was woken.
+// Commands are measured on two ways. On one a thread is woken for each, and half of a round trip is
+// what counts, because answers exist only for the measurement. On the other, the one of production,
+// nothing answers and the audio thread looks once in a period of 5.8 ms: there it counts whether each
+// command was heard at its time.
+//
+// It is played twice: with equal priorities, and with real-time priority for the two processes, as
+// audio software has it, where this user may grant it. With equal priorities the kernel decides how
+// long a worker keeps its core after another process was woken.
 
-import { execFileSync } from 'node:child_process'
-import { setTimeout } from 'node:timers/promises'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { connect, type Client } from 'ringpost'
+import { AskStatus, PERIOD_NS, Status, type Report } from '../../examples/audio/contract.mjs'
+import { Control } from '../../examples/audio/control.mjs'
+import { FLOORS, Reports, TARGETS, woken } from '../../examples/audio/measure.mjs'
 import { median } from '../compare.mjs'
 import { histogram, latencyOf } from '../histogram.mjs'
-import { compare, stamp } from '../payload.mjs'
 import type { Check, Latency, Repeat } from '../results.mjs'
+import { ROOT } from '../transports.mjs'
 import { stroll } from './pace.mjs'
-import { common, Echo, theSenders } from './peers.mjs'
-import { amount, atMost, difference, progressing, withCrew, type Scenario } from './scenario.mjs'
+import { common, type Place } from './peers.mjs'
+import { amount, atMost, progressing, withCrew, type Scenario } from './scenario.mjs'
+import type { Crew, Form } from './scenario.mjs'
 
 const WORKERS = 2
-/** 128 frames at 44,100 a second, and the share of that time in which a worker computes. */
-const BLOCK_MS = (128 / 44_100) * 1e3
-const DUTY = 0.5
-const COMMAND_SIZE = 32
-const OTHERS = { rate: 100, size: 256 }
+const OTHERS_PER_SECOND = 100
+/** Of the control process. */
+const PRIORITY = '10'
+/** The longest that others have seen. */
+const LONGEST_NS = 526e3
 
+/** What was seen of as many commands on each way. */
 interface Commanded extends Latency {
   p95: number
+  /** Until the audio thread has read them, in the period in which it did. */
+  read: { p50: number; p99: number }
+  late: number
+  lost: number
 }
 
 export const scenario: Scenario = {
@@ -33,133 +48,164 @@ export const scenario: Scenario = {
   metric: { name: 'one way, p50', unit: 'ns', better: 'less' },
 
   run: (form) =>
-    withCrew(form, 'audio', 120, async (crew) => {
+    withCrew(form, 'audio', 240, async (crew) => {
       const count = amount(form, 1_000, 1_000)
       const pauseMs = form.short ? 1 : 4
-      const audio = await crew.serve()
-      const places = [audio.place]
-      const control = await crew.join({ places, connections: 1 })
-      const other = await crew.join({ places, connections: 1, first: 1 })
-      await control.play('command', { count: count * 3 })
-      for (let worker = 0; worker < WORKERS; worker++) void crew.member().play('compute')
-
-      const pids = [audio.pid, control.pid]
-      const refused = realTime(pids) ?? asOthers(pids)
-      const rounds = (form.short ? 1 : 4) * (refused === undefined ? 2 : 1)
-      const ms = count * (pauseMs + 1.2)
-      const chat = other.play<{ count: number; bytes: number }>('chat', { ms: ms * rounds })
-      const equal: Commanded[] = []
-      const urgent: Commanded[] = []
-      for (let round = 0; round < rounds; round++) {
-        const share: [number, number] = [round / rounds, (round + 1) / rounds]
-        const isUrgent = round % 2 === 1 && refused === undefined
-        if (isUrgent) realTime(pids)
+      const refused = realTimeRefused()
+      const rounds = form.short ? 1 : 4
+      const kinds = refused === undefined ? (['equal', 'urgent'] as const) : (['equal'] as const)
+      const seen: Record<'equal' | 'urgent', Commanded[]> = { equal: [], urgent: [] }
+      let unanswered = 0
+      for (let turn = 0; turn < rounds * kinds.length; turn++) {
+        const kind = kinds[turn % kinds.length]
+        const { audio, control, other } = await players(form, crew, kind)
+        const ms = count * 2 * (pauseMs + 1.2)
+        const chat = other.play<number>('chat', { ms })
         const commanding = control.play<Commanded>('command', { count, pauseMs })
-        const commanded = await progressing(form, 'commanding', ms, commanding, share)
-        if (isUrgent) asOthers(pids)
-        ;(isUrgent ? urgent : equal).push(commanded)
+        const turns = rounds * kinds.length
+        const share: [number, number] = [turn / turns, (turn + 1) / turns]
+        seen[kind].push(await progressing(form, 'commanding', ms, commanding, share))
+        unanswered += await chat
+        // Its workers are not to be beside those of the next.
+        await audio.play('endAudio')
       }
-      const failed = difference(await chat, await audio.tally())
+      const lost = [...seen.equal, ...seen.urgent].reduce((sum, { lost }) => sum + lost, 0)
+      const failed =
+        lost + unanswered > 0 ? `${lost} commands were lost, ${unanswered} questions too` : null
       const note = refused && `no real-time priority here: ${refused}`
-      const workers = { workers: WORKERS, blockMs: BLOCK_MS, duty: DUTY }
+      const load = { workers: WORKERS, othersPerSecond: OTHERS_PER_SECOND }
       return {
-        settings: { count, pauseMs, size: COMMAND_SIZE, others: OTHERS, ...workers, note },
-        repeats: equal.map(({ p95, ...latency }, round): Repeat => {
-          const details = { p95, ...named(urgent[round]) }
+        settings: { count, pauseMs, periodNs: PERIOD_NS, ...load, note },
+        repeats: seen.equal.map(({ p95, read, late, ...latency }, round): Repeat => {
+          const reading = { 'read after p50': read.p50, 'read after p99': read.p99 }
+          const details = { p95, ...reading, 'heard late': late, ...named(seen.urgent[round]) }
           return { value: latency.p50, latency, details }
         }),
-        checks: [...floors(equal, 'one way'), ...floors(urgent, 'one way at real-time priority')],
+        checks: [
+          ...floors(seen.equal, 'one way'),
+          ...floors(seen.urgent, 'one way at real-time priority'),
+        ],
         failed,
       }
     }),
 }
 
+let places = 0
+
+/** An audio process with its control process, and one that asks. */
+async function players(form: Form, crew: Crew, kind: 'equal' | 'urgent') {
+  const name = `audio-${process.pid}-${++places}`
+  const place = { name, directory: form.directory }
+  const [audio, control, other] = [crew.member(), crew.member(), crew.member()]
+  await audio.play('serveAudio', { place, isOrdinary: kind === 'equal' })
+  await control.play('takeControl', { place })
+  await other.play('connectTo', { place })
+  // The audio process gives its threads theirs by itself.
+  if (kind === 'urgent') chrt('-a', '-f', '-p', PRIORITY, String(control.pid))
+  return { audio, control, other }
+}
+
 function named(urgent: Commanded | undefined): Record<string, number> {
   if (urgent === undefined) return {}
-  const { p50, p95, p99, max } = urgent
+  const { p50, p95, p99, max, late } = urgent
   return Object.fromEntries(
-    Object.entries({ p50, p95, p99, max }).map(([of, ns]) => [`${of} at real-time priority`, ns]),
+    Object.entries({ p50, p95, p99, max, 'heard late': late }).map(([of, ns]) => [
+      `${of} at real-time priority`,
+      ns,
+    ]),
   )
 }
 
 /** What is usual, and the longest of all, beside what others have seen, and beside what was asked
- * of native code. */
+ * of native code; and that commands of the other way were heard at their time. */
 function floors(all: Commanded[], what: string): Check[] {
   if (all.length === 0) return []
-  const each = (of: keyof Commanded) => all.map((commanded) => commanded[of])
-  const usual = (of: keyof Commanded) => median(each(of))
+  const usual = (of: 'p50' | 'p95' | 'p99' | 'stddev') => median(all.map((seen) => seen[of]))
+  const late = all.reduce((sum, seen) => sum + seen.late, 0)
   return [
-    atMost(`${what}, p50`, 'ns', 100e3, usual('p50')),
-    atMost(`${what}, p95`, 'ns', 250e3, usual('p95')),
-    atMost(`${what}, p99`, 'ns', 500e3, usual('p99')),
-    atMost(`${what}, standard deviation`, 'ns', 100e3, usual('stddev')),
-    atMost(`${what}, longest`, 'ns', 526e3, Math.max(...each('max'))),
-    atMost(`${what}, p50, asked of native code`, 'ns', 50e3, usual('p50')),
-    atMost(`${what}, p95, asked of native code`, 'ns', 200e3, usual('p95')),
+    atMost(`${what}, p50`, 'ns', FLOORS.p50, usual('p50')),
+    atMost(`${what}, p95`, 'ns', FLOORS.p95, usual('p95')),
+    atMost(`${what}, p99`, 'ns', FLOORS.p99, usual('p99')),
+    atMost(`${what}, standard deviation`, 'ns', FLOORS.jitter, usual('stddev')),
+    atMost(`${what}, longest`, 'ns', LONGEST_NS, Math.max(...all.map(({ max }) => max))),
+    atMost(`${what}, p50, asked of native code`, 'ns', TARGETS.p50, usual('p50')),
+    atMost(`${what}, p95, asked of native code`, 'ns', TARGETS.p95, usual('p95')),
+    atMost(`heard late, ${what}`, '', 0, late),
   ]
 }
 
-/** Gives all threads of these a low real-time priority; returns why not, if it cannot be had. */
-function realTime(pids: number[]): string | undefined {
+/** Why there is no real-time priority here, if there is none. */
+function realTimeRefused(): string | undefined {
   try {
-    schedule(pids, ['-f', '10'])
+    chrt('-f', PRIORITY, 'true')
     return undefined
   } catch (error) {
     return (error as Error).message.trim().split('\n').at(-1)
   }
 }
 
-/** Takes it back; returns nothing. */
-function asOthers(pids: number[]): undefined {
-  schedule(pids, ['-o', '0'])
+function chrt(...args: string[]): void {
+  execFileSync('chrt', args, { stdio: 'pipe' })
 }
 
-function schedule(pids: number[], [policy, priority]: [string, string]): void {
-  for (const pid of pids) {
-    execFileSync('chrt', ['-a', policy, '-p', priority, String(pid)], { stdio: 'pipe' })
-  }
-}
+// ---- what its processes do ----
+
+let synth: ChildProcess
+let control: Control
+let client: Client
+let reports = new Reports()
 
 export const roles = {
   ...common,
 
-  /** Computes for a part of each block, until the process is ended or its runner is gone. A wait of
-   * this kind is precise enough, and nothing else happens in a worker. */
-  compute(): void {
-    const runner = process.ppid
-    const sleeper = new Int32Array(new SharedArrayBuffer(4))
-    const samples = new Float32Array(128)
-    for (let block = performance.now(); process.ppid === runner; block += BLOCK_MS) {
-      while (performance.now() - block < BLOCK_MS * DUTY) {
-        for (let at = 0; at < samples.length; at++) samples[at] = Math.sin(samples[at] + at) * 0.99
-      }
-      const rest = block + BLOCK_MS - performance.now()
-      if (rest > 0) Atomics.wait(sleeper, 0, 0, rest)
+  /** Starts the audio process, and waits until it plays. It ends with this one. */
+  async serveAudio({ place, isOrdinary }: { place: Place; isOrdinary: boolean }): Promise<void> {
+    const { synthProgram } = (await import(`${ROOT}examples/audio/programs.mjs`)) as {
+      synthProgram: () => string
     }
+    const args = ['--name', place.name, '--record', '/dev/null', '--workers', `${WORKERS}`]
+    const how = isOrdinary ? ['--attached', '--ordinary'] : ['--attached']
+    const env = { ...process.env, RINGPOST_DIR: place.directory }
+    synth = spawn(synthProgram(), [...args, ...how], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+    await once(createInterface(synth.stdout!), 'line')
   },
 
-  /** The other messages. */
-  async chat({ ms }: { ms: number }): Promise<{ count: number; bytes: number }> {
-    const [sender] = theSenders()
+  async endAudio(): Promise<void> {
+    synth.stdin!.end()
+    await once(synth, 'exit')
+  },
+
+  async takeControl({ place: { name, directory } }: { place: Place }): Promise<void> {
+    const onReport = (report: Report) => reports.add(report)
+    control = await Control.open(name, { directory, onReport, say: () => {} })
+  },
+
+  async connectTo({ place: { name, directory } }: { place: Place }): Promise<void> {
+    client = await connect(name, { directory })
+  },
+
+  /** The other messages. Returns how many were not answered. */
+  async chat({ ms }: { ms: number }): Promise<number> {
     const end = performance.now() + ms
-    const { rate, size } = OTHERS
-    const count = await stroll(rate, () => performance.now() < end, () => void sender.send(size))
-    await sender.ask(0)
-    return { count, bytes: count * size }
+    const answers: Promise<unknown>[] = []
+    await stroll(OTHERS_PER_SECOND, () => performance.now() < end, () => {
+      answers.push(client.request(AskStatus, new Uint8Array()).then(Status.decode))
+    })
+    const settled = await Promise.allSettled(answers)
+    return settled.filter(({ status }) => status === 'rejected').length
   },
 
-  async command({ count, pauseMs }: { count: number; pauseMs?: number }): Promise<Commanded> {
-    const [{ client }] = theSenders()
-    const spans = histogram()
-    const command = new Uint8Array(COMMAND_SIZE).fill(7)
-    for (let number = 0; number < count; number++) {
-      stamp(command, number)
-      const start = performance.now()
-      const answer = await client.request(Echo, command, { lane: 'critical' })
-      spans.record(Math.max(1, Math.round(((performance.now() - start) * 1e6) / 2)))
-      compare(answer, command)
-      if (pauseMs) await setTimeout(pauseMs)
+  async command({ count, pauseMs }: { count: number; pauseMs: number }): Promise<Commanded> {
+    const [ways, waits] = [histogram(), histogram()]
+    for (const { roundTrip } of await woken(control, count, pauseMs)) {
+      ways.record(Math.max(1, Math.round(roundTrip / 2)))
     }
-    return { ...latencyOf(spans), p95: spans.percentile(95) }
+    reports = new Reports()
+    await reports.collect(control, count, pauseMs)
+    for (const wait of reports.waits) waits.record(Math.max(1, wait))
+    const read = { p50: waits.percentile(50), p99: waits.percentile(99) }
+    const late = reports.lateness.filter((frames) => frames > 0).length
+    const lost = count - reports.waits.length
+    return { ...latencyOf(ways), p95: ways.percentile(95), read, late, lost }
   },
 }

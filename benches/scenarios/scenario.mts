@@ -2,9 +2,10 @@
 // what is made of what was seen. But for this one, `peers` and `pace`, a file of this folder is a
 // scenario for the runner, and the roles its processes play.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Check, Latency, Measurement, Repeat, Unit } from '../results.mjs'
 import { cpuMs, Process } from '../process.mjs'
+import { RUST_PROGRAMS } from '../transports.mjs'
 import type { Asked } from './pace.mjs'
 import type { Asking, Joining, Place, Probing, Sending, Sent, Serving } from './peers.mjs'
 import type { Tally, Usage } from './peers.mjs'
@@ -140,10 +141,19 @@ export async function withCrew(
 
 let names = 0
 
+/** Libraries that publish, each with the program it is in. */
+const LIBRARIES = {
+  ringpost: RUST_PROGRAMS.worker,
+  iceoryx2: RUST_PROGRAMS.peers,
+  'mmap-sync': RUST_PROGRAMS.peers,
+}
+export type Library = keyof typeof LIBRARIES
+
 export class Crew {
   readonly #form: Form
   readonly #scenario: string
   readonly #members: Member[] = []
+  readonly #programs: Process[] = []
   readonly #start = performance.now()
 
   constructor(form: Form, scenario: string) {
@@ -175,8 +185,20 @@ export class Crew {
     return member
   }
 
+  /** So many processes in Rust with a library that publishes, whose processor time is not counted;
+   * null where that is not built. */
+  async programs(library: Library, count: number): Promise<Process[] | null> {
+    const rust = LIBRARIES[library]
+    if (!existsSync(rust)) return null
+    const programs = Array.from({ length: count }, () => new Process('rust', { rust }))
+    this.#programs.push(...programs)
+    // One that was built before there were libraries knows no such command.
+    const known = programs.map((one) => one.call<string[]>({ do: 'libraries' }).catch((): string[] => []))
+    return (await Promise.all(known)).every((one) => one.includes(library)) ? programs : null
+  }
+
   kill(): void {
-    for (const member of this.#members) member.kill()
+    for (const one of [...this.#members, ...this.#programs]) one.kill()
   }
 
   /** Processor time of each side, starting included. */

@@ -26,7 +26,18 @@ export const SCENARIOS = [
   'reconnect',
   'handover',
   'restart',
+  'state-frame',
+  'topic',
+  'map',
+  'pool',
+  'scrape',
+  'language-server',
   'audio',
+  'alerts',
+  'perception',
+  'dashboard',
+  'ai-backend',
+  'ai-backend-crowd',
   'chaos',
 ] as const
 

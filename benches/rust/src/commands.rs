@@ -77,6 +77,53 @@ pub(crate) enum Command {
     },
     /// Round trips on all of them in turn.
     AskMany,
+    /// The libraries that publish here.
+    Libraries,
+    /// Becomes the publisher of messages, to so many subscribers.
+    Publish {
+        library: String,
+        address: String,
+        settings: Settings,
+        subscribers: usize,
+    },
+    /// Publishes so many.
+    PublishAll {
+        size: usize,
+        count: u64,
+    },
+    Subscribe {
+        library: String,
+        address: String,
+        settings: Settings,
+    },
+    /// Reads so many, and answers how many there were.
+    ReadAll {
+        count: u64,
+    },
+    /// Becomes the writer of a value, and writes it once.
+    Write {
+        library: String,
+        address: String,
+        settings: Settings,
+    },
+    /// Writes it without a pause.
+    WriteFor {
+        ms: Millis,
+    },
+    /// Reads a value so many times.
+    ReadOften {
+        library: String,
+        address: String,
+        settings: Settings,
+        reads: u64,
+    },
+    /// Looks the keys of a map of Ringpost's up, `key-0` and so on, so many times in all.
+    LookUp {
+        address: String,
+        settings: Settings,
+        keys: usize,
+        lookups: u64,
+    },
     Stop,
 }
 

@@ -6,6 +6,7 @@
 //! worker        lines come in, answers go out
 //! measured      the loops, compiled anew for each transport
 //! adapters      the transports, each a server and a channel
+//! published     what is published without a connection, by library
 //! payload · spans · framing     what they share
 //! ```
 //!
@@ -18,6 +19,7 @@ mod commands;
 pub mod framing;
 mod measured;
 mod payload;
+pub mod published;
 mod spans;
 mod worker;
 

@@ -219,7 +219,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    fn new(size: usize, until: Until) -> Self {
+    pub(crate) fn new(size: usize, until: Until) -> Self {
         Self { payload: vec![0; size], sent: 0, granted: 0, until, start: Instant::now() }
     }
 

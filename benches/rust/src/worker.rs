@@ -11,14 +11,15 @@ use crate::adapter::{Adapter, Result, Service, Settings};
 use crate::commands::{Command, ManyConnected};
 use crate::measured::{Measured, Until, memcpy};
 use crate::payload::Sink;
+use crate::published::{Library, Published};
 use crate::spans::Spans;
 
 /// Does what the runner says, until it says stop or is gone.
-pub fn run(adapters: &[Adapter]) {
+pub fn run(adapters: &[Adapter], libraries: &[Library]) {
     // Neither does it outlive the runner in the middle of a command.
     let signal = Some(rustix::process::Signal::KILL);
     rustix::process::set_parent_process_death_signal(signal).expect("it cannot fail");
-    let mut worker = Worker::new(adapters);
+    let mut worker = Worker::new(adapters, libraries);
     for line in stdin().lock().lines().map_while(std::result::Result::ok) {
         match serde_json::from_str(&line) {
             Ok(Command::Stop) => return answer(worker.stop().map(|()| Value::Null)),
@@ -42,6 +43,7 @@ fn answer(outcome: Result<Value>) {
 
 struct Worker<'a> {
     adapters: &'a [Adapter],
+    published: Published<'a>,
     sink: Sink,
     service: Option<Service>,
     connection: Option<Connection>,
@@ -57,9 +59,10 @@ struct Connection {
 }
 
 impl<'a> Worker<'a> {
-    fn new(adapters: &'a [Adapter]) -> Self {
+    fn new(adapters: &'a [Adapter], libraries: &'a [Library]) -> Self {
         let (sink, many) = (Sink::default(), Vec::new());
-        Self { adapters, sink, service: None, connection: None, many, requests: 0 }
+        let published = Published::by(libraries);
+        Self { adapters, published, sink, service: None, connection: None, many, requests: 0 }
     }
 
     fn obey(&mut self, command: Command) -> Result<Value> {
@@ -102,6 +105,7 @@ impl<'a> Worker<'a> {
             }
             Command::AskMany => self.ask_many(),
             Command::Stop => unreachable!("the loop ends with it"),
+            other => self.published.obey(other, &self.sink),
         }
     }
 
@@ -180,6 +184,6 @@ impl<'a> Worker<'a> {
 
 const MANY_PAYLOAD: [u8; 64] = [7; 64];
 
-fn value(outcome: Result<impl Serialize>) -> Result<Value> {
+pub(crate) fn value(outcome: Result<impl Serialize>) -> Result<Value> {
     Ok(serde_json::to_value(outcome?)?)
 }

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Pair, Worker};
+use harness::{Pair, Published, Worker};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bench-worker");
@@ -104,4 +104,26 @@ fn the_end_of_its_input_ends_a_worker() {
     pair.asks.end();
     pair.serves.end();
     pair.folder.assert_empty();
+}
+
+#[test]
+fn what_is_published_is_read_by_others() {
+    let published = Published::by(PROGRAM, "ringpost");
+    published.messages();
+    published.newest();
+}
+
+#[test]
+fn what_is_not_published_is_refused() {
+    let mut worker = Worker::start(PROGRAM);
+    let said = worker.refuse(r#"{ "do": "publish-all", "size": 64, "count": 1 }"#);
+    assert_eq!(said, "nothing is published");
+    let settings = json!({ "directory": std::env::temp_dir() });
+    let publish = json!({ "do": "publish", "library": "none", "address": "a", "subscribers": 1,
+        "settings": settings });
+    assert!(worker.refuse(&publish.to_string()).contains("no library 'none'"));
+    let look_up = json!({ "do": "look-up", "address": "nowhere", "settings": settings, "keys": 2,
+        "lookups": 1 });
+    assert_eq!(worker.refuse(&look_up.to_string()), "key-0 is missing");
+    worker.stop();
 }

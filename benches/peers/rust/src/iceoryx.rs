@@ -51,7 +51,7 @@ const GOODBYE: Kind = 2;
 const POLLS: u32 = 1 << 12;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-type Node = iceoryx2::node::Node<ipc::Service>;
+pub type Node = iceoryx2::node::Node<ipc::Service>;
 type Port = PortFactory<ipc::Service, [u8], Kind>;
 /// Where clients say who they are.
 type Door = request_response::PortFactory<ipc::Service, u64, (), u64, ()>;
@@ -60,14 +60,14 @@ type Door = request_response::PortFactory<ipc::Service, u64, (), u64, ()>;
 
 /// Where everything of one server is.
 #[derive(Clone)]
-struct Place {
-    address: String,
+pub struct Place {
+    pub address: String,
     folder: PathBuf,
     config: Config,
 }
 
 impl Place {
-    fn new(address: &str, settings: &Settings) -> Result<Self> {
+    pub fn new(address: &str, settings: &Settings) -> Result<Self> {
         set_log_level(LogLevel::Error);
         let folder = settings.file(address, "iceoryx2");
         let mut config = Config::default();
@@ -77,7 +77,7 @@ impl Place {
         Ok(Self { address: address.to_owned(), folder, config })
     }
 
-    fn node(&self) -> Result<Node> {
+    pub fn node(&self) -> Result<Node> {
         let builder = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled);
         Ok(builder.config(&self.config).create()?)
     }
@@ -99,7 +99,7 @@ impl Place {
     }
 
     /// The library leaves its folders, and a segment that all processes share.
-    fn clean(&self) -> Result<()> {
+    pub fn clean(&self) -> Result<()> {
         fs::remove_dir_all(&self.folder)?;
         let prefix = prefix(&self.address);
         for file in fs::read_dir(Path::new("/dev/shm"))?.flatten() {

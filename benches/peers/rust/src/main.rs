@@ -2,11 +2,14 @@
 //! `ringpost-bench`.
 
 mod iceoryx;
+mod iceoryx_published;
 mod interprocess;
 mod ipc_channel;
+mod mmap_sync;
 
 fn main() {
-    ringpost_bench::run(&[ipc_channel::ADAPTER, iceoryx::ADAPTER, interprocess::ADAPTER]);
+    let adapters = [ipc_channel::ADAPTER, iceoryx::ADAPTER, interprocess::ADAPTER];
+    ringpost_bench::run(&adapters, &[iceoryx_published::LIBRARY, mmap_sync::LIBRARY]);
 }
 
 /// The version of a package that was built in.

@@ -2,6 +2,7 @@
 
 pub mod bare;
 pub mod expert;
+pub mod published;
 pub mod ringpost;
 pub mod uds;
 

@@ -126,6 +126,67 @@ impl Pair {
     }
 }
 
+/// What one process publishes, by a library.
+pub struct Published {
+    program: &'static str,
+    library: &'static str,
+    pub folder: Folder,
+}
+
+impl Published {
+    pub fn by(program: &'static str, library: &'static str) -> Self {
+        Self { program, library, folder: Folder::new() }
+    }
+
+    fn order(&self, what: &str, more: Value) -> Value {
+        let settings = json!({ "directory": self.folder.0 });
+        let mut order = json!({ "do": what, "library": self.library, "settings": settings });
+        order["address"] = self.folder.address().into();
+        for (name, value) in more.as_object().expect("an object") {
+            order[name] = value.clone();
+        }
+        order
+    }
+
+    fn start(&self) -> Worker {
+        let mut worker = Worker::start(self.program);
+        let libraries = worker.call(&json!({ "do": "libraries" }));
+        assert!(libraries.as_array().expect("a list").contains(&self.library.into()));
+        worker
+    }
+
+    /// All that one publishes is read by each of several.
+    pub fn messages(&self) {
+        let (mut publisher, mut subscribers) = (self.start(), vec![self.start(), self.start()]);
+        let subscriber_count = json!({ "subscribers": subscribers.len() });
+        assert_eq!(publisher.call(&self.order("publish", subscriber_count)), Value::Null);
+        for subscriber in &mut subscribers {
+            assert_eq!(subscriber.call(&self.order("subscribe", json!({}))), Value::Null);
+        }
+        for _ in 0..2 {
+            publisher.call(&json!({ "do": "publish-all", "size": 64, "count": 3_000 }));
+            for subscriber in &mut subscribers {
+                let read = subscriber.call(&json!({ "do": "read-all", "count": 3_000 }));
+                assert_eq!(read, 3_000);
+            }
+        }
+        subscribers.into_iter().for_each(Worker::stop);
+        publisher.stop();
+    }
+
+    /// One reads what another writes.
+    pub fn newest(&self) {
+        let (mut writer, mut reader) = (self.start(), self.start());
+        assert_eq!(writer.call(&self.order("write", json!({}))), Value::Null);
+        let read = reader.call(&self.order("read-often", json!({ "reads": 1_000 })));
+        assert!(check_latency(&read["latency"]) == 10 && read["torn"] == 0);
+        let nanos = writer.call(&json!({ "do": "write-for", "ms": 5 }));
+        assert!(nanos.as_f64() > Some(0.0));
+        reader.stop();
+        writer.stop();
+    }
+}
+
 /// That all figures are there; how many there were.
 fn check_latency(latency: &Value) -> u64 {
     let figure = |name: &str| latency[name].as_u64().unwrap_or_else(|| panic!("{name}"));
