@@ -9,7 +9,7 @@ import { connect, createServer, method } from 'ringpost'
 import './helpers/directory.mjs'
 
 const ENGINE = 2
-const SERVER = 4
+const SERVER = 5
 const CONNECTION = 1
 /** How long the descriptors of a closed connection may stay, on a busy machine. */
 const TIMEOUT_MS = 60_000

@@ -1,4 +1,4 @@
-// What contracts promise is checked by the compilers of users, from the oldest to the newest; and the
+// What contracts and transports promise is checked by the compilers of users, from the oldest to the newest; and the
 // package is one that resolvers and linters of packages find nothing wrong with.
 
 import { execFile } from 'node:child_process'
@@ -18,13 +18,13 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 for (const compiler of ['typescript-5.4', 'typescript', 'typescript-7']) {
   const { version } = require(`${compiler}/package.json`) as { version: string }
 
-  test(`TypeScript ${version} checks contracts`, async (t) => {
+  test(`TypeScript ${version} checks contracts and transports`, async (t) => {
     const config = join(directory, `${compiler}.json`)
     const compilerOptions = {
       ...{ target: 'es2022', module: 'node16', moduleResolution: 'node16', lib: ['es2022'] },
       ...{ strict: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules/@types')] },
     }
-    const files = [join(root, '__test__/types/contracts.mts')]
+    const files = ['contracts', 'jsonrpc'].map((name) => join(root, `__test__/types/${name}.mts`))
     writeFileSync(config, JSON.stringify({ compilerOptions, files }))
     const tsc = join(root, 'node_modules', compiler, 'bin/tsc')
     await t.notThrowsAsync(attempt(process.execPath, [tsc, '-p', config]))

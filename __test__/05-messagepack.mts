@@ -3,8 +3,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Decoder, Encoder } from '@msgpack/msgpack'
 import ava, { type ExecutionContext } from 'ava'
-import { json, messagePack, method, type IpcError } from 'ringpost'
-import { Echo, EchoJson, Tally, Unchecked } from './helpers/contracts.mjs'
+import { bytes, encoded, json, messagePack, method, type IpcError } from 'ringpost'
+import { Echo, EchoJson, RequestBack, Tally, Unchecked } from './helpers/contracts.mjs'
 import { serve } from './helpers/program.mjs'
 import { eachSeed, type Random } from './helpers/random.mjs'
 
@@ -107,6 +107,7 @@ test('values without a form of their own are encoded in the closest one', (t) =>
   t.is(through(undefined), null)
   t.deepEqual(through({ a: undefined, b: 1 }), { b: 1 })
   t.deepEqual(through([undefined]), [null])
+  t.deepEqual(through([, 1]), [null, 1])
   t.deepEqual(through(new Map([['a', 1]])), { a: 1 })
   const prototype = through(JSON.parse('{"__proto__": {"evil": true}}')) as object
   t.is(Object.getPrototypeOf(prototype), Object.prototype)
@@ -116,9 +117,12 @@ test('values without a form of their own are encoded in the closest one', (t) =>
 test('values that cannot be encoded are rejected', (t) => {
   const circle: unknown[] = []
   circle.push(circle)
-  t.throws(() => encode(circle), { message: /nested more than 128/ })
-  t.throws(() => encode(Symbol('s')), { message: 'value: symbol cannot be sent' })
-  t.throws(() => encode(() => 1), { message: 'value: function cannot be sent' })
+  t.throws(() => encode(circle), { message: /^value\[0\]: cycle cannot be sent/ })
+  let deep: unknown[] = []
+  for (let level = 0; level < 200; level++) deep = [deep]
+  t.throws(() => encode(deep), { message: /: nested more than 128 deep$/ })
+  t.throws(() => encode(Symbol('s')), { message: 'value: symbol cannot be sent as MessagePack' })
+  t.throws(() => encode(() => 1), { message: 'value: function cannot be sent as MessagePack' })
   t.throws(() => encode(2n ** 64n), { message: /more than 64 bits/ })
   t.throws(() => encode(-(2n ** 63n) - 1n), { message: /more than 64 bits/ })
 })
@@ -217,4 +221,37 @@ test('hostile bytes from another process fail only their own request', async (t)
     await Promise.all(answers)
   })
   t.is(await client.request(Echo, 'alive'), 'alive')
+})
+
+test('what another codec has encoded is passed on as it is', async (t) => {
+  const client = await server.connect(t)
+  const Passed = method<Uint8Array, Uint8Array>('echo', { codec: encoded(messagePack) })
+  // More than one way to write a number: nothing is decoded and encoded again on this side.
+  const payload = Uint8Array.of(0xcd, 0, 1)
+  t.deepEqual(await client.request(Passed, payload), messagePack.encode(1))
+  const Front = method<Uint8Array, Uint8Array>('front', { codec: encoded(messagePack) })
+  const seen: Uint8Array[] = []
+  const registration = client.handle(Front, (params) => {
+    seen.push(params)
+    return params
+  })
+  const back = { name: 'front', payload: { text: 'x'.repeat(100) } }
+  t.deepEqual(await client.request(RequestBack, back), back.payload)
+  t.deepEqual(await client.request(RequestBack, { name: 'front', payload: 7 }), 7)
+  t.deepEqual(seen, [messagePack.encode(back.payload), messagePack.encode(7)])
+  registration.dispose()
+  const PassedTally = method('tally', { codec: encoded(Tally.options.codec!) })
+  t.deepEqual(await client.request(PassedTally, Buffer.from('4')), Uint8Array.from(Buffer.from('8')))
+  t.is(encoded(bytes), bytes)
+})
+
+test('only bytes are passed on, and only to what has the same codec', async (t) => {
+  const client = await server.connect(t)
+  const Passed = method<any, any>('echo', { codec: encoded(messagePack) })
+  await t.throwsAsync(client.request(Passed, { a: 1 }), {
+    code: 'ERR_INVALID_PAYLOAD',
+    message: 'params: cannot be encoded as messagePack: Object is no Uint8Array',
+  })
+  const Other = method('echo', { codec: encoded(json) })
+  await t.throwsAsync(client.request(Other, Buffer.from('1')), { code: 'ERR_INVALID_PAYLOAD' })
 })

@@ -5,7 +5,10 @@ import { readFileSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
-import { bytes as raw, createServer, json, messagePack, type Codec } from 'ringpost'
+import { bytes as raw, createServer, json, layout, list, messagePack, text } from 'ringpost'
+import type { Codec, Layout, LayoutField, LayoutItem } from 'ringpost'
+import { readerOf } from '../ts/values/layout.js'
+import { parse as parseLayout, shared, type Type } from '../ts/values/layout-shape.js'
 import { decodeError, encodeError } from '../ts/values/remote-error.js'
 import { encode } from '../ts/values/msgpack.js'
 import { decode } from '../ts/values/unpack.js'
@@ -122,6 +125,55 @@ for (const { fields, bytes } of ofType('trace')) {
     t.deepEqual(Buffer.from(traceBytes(fields.text)), bytes)
     t.is(traceText(bytes), fields.text)
   })
+}
+
+for (const { fields, bytes } of ofType('topic-record')) {
+  test(`topics: ${fields.name}`, (t) => {
+    const length = bytes.readUInt32LE(0)
+    const payload = bytes.subarray(24, 24 + length)
+    t.is(payload.toString('hex') || '-', fields.payload)
+    t.is(bytes.length, Math.ceil((24 + length) / 8) * 8)
+    t.is(bytes.readBigUInt64LE(8), BigInt(fields.number))
+    t.is(bytes.readBigUInt64LE(16), BigInt(fields.written_at))
+    const covered = [bytes.subarray(8, 24), bytes.subarray(0, 4), payload]
+    t.is(bytes.readUInt32LE(4), crc32c(Buffer.concat(covered)))
+  })
+}
+
+for (const { fields, bytes } of ofType('record')) {
+  test(`layouts: ${fields.name}`, (t) => {
+    const value: unknown = JSON.parse(fields.json, (_, item: unknown) => revive(item))
+    const layout = made(parseLayout(fields.description))
+    t.is(layout.description, fields.description)
+    t.is(layout.hash, BigInt(fields.hash))
+    t.deepEqual(layout.decode(bytes), value)
+    t.is(Buffer.from(layout.encode(value)).toString('hex'), bytes.toString('hex'))
+  })
+}
+
+for (const { fields } of ofType('layouts')) {
+  test(`layouts that differ: ${fields.name}`, (t) => {
+    const [reader, writer] = [parseLayout(fields.reader), parseLayout(fields.writer)]
+    if (fields.error === undefined) {
+      t.is(shared(writer, reader), Number(fields.known))
+      return
+    }
+    const expected = { code: 'ERR_LAYOUT', message: fields.error }
+    t.throws(() => shared(writer, reader), expected)
+    t.throws(() => readerOf(made(reader), fields.writer), expected)
+  })
+}
+
+/** A layout with these members, as a program makes it. */
+function made({ members }: Type): Layout<any> {
+  const item = ({ text: name, size, members }: Type): LayoutItem => {
+    if (members.length > 0) return made({ members } as Type)
+    return name.startsWith('text') ? text(size) : (name as LayoutItem)
+  }
+  const entries = members.map(({ name, type, max }): [string, LayoutField] => {
+    return [name, max > 0 ? list(item(type), max) : item(type)]
+  })
+  return layout(Object.fromEntries(entries))
 }
 
 // ---- a second reader of frames ----
@@ -342,5 +394,46 @@ function firstAnswer(path: string, hello: Buffer): Promise<Buffer> {
       socket.destroy()
       resolve(data)
     })
+  })
+}
+
+// ---- maps, by the document alone ----
+
+const WORD = (1n << 64n) - 1n
+
+function mapHash(seed: bigint, key: Uint8Array): bigint {
+  let hash = 0xcbf29ce484222325n ^ seed
+  for (const byte of key) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & WORD
+  hash = ((hash ^ (hash >> 33n)) * 0xff51afd7ed558ccdn) & WORD
+  hash = ((hash ^ (hash >> 33n)) * 0xc4ceb9fe1a85ec53n) & WORD
+  return hash ^ (hash >> 33n)
+}
+
+for (const { fields, bytes } of ofType('map-entry')) {
+  test(`map: ${fields.name}`, (t) => {
+    const number = (key: string) => BigInt(fields[key])
+    const hex = (key: string) => Buffer.from(fields[key].replace('-', ''), 'hex')
+    const hash = mapHash(number('seed'), hex('key'))
+    t.is(hash, number('hash'))
+    t.is(hash % number('buckets'), number('first'))
+    t.is((hash >> 32n) % number('buckets'), number('second'))
+    t.is(((hash >> 32n) << 32n) + number('entry') + 1n, number('tag'))
+    t.is(bytes.readBigUInt64LE(0), number('expires'))
+    const middle = 16 + bytes.readUInt32LE(8)
+    t.deepEqual(bytes.subarray(16, middle), hex('key'))
+    t.deepEqual(bytes.subarray(middle, middle + bytes.readUInt32LE(12)), hex('value'))
+  })
+}
+
+for (const { fields } of ofType('map-layout')) {
+  test(`map: ${fields.name}`, (t) => {
+    const number = (key: string) => Number(fields[key])
+    const buckets = 2 ** Math.ceil(Math.log2((4 * number('entries_max')) / 8))
+    t.is(Math.max(buckets, 1), number('buckets'))
+    const longest = 16 + number('key_len_max') + number('value_len_max')
+    t.is(64 + 64 * Math.ceil(longest / 64), number('slot_len'))
+    t.is(number('buckets') * 64, number('entries_at'))
+    const entries = 2 * number('slot_len') * number('entries_max')
+    t.is(number('entries_at') + entries, number('data_len'))
   })
 }

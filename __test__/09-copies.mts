@@ -214,7 +214,7 @@ test.serial('a copy in another realm warns of an error without a listener', asyn
 test.serial('a copy of another version has its own engine and can connect', async (t) => {
   const root = copyFolder()
   const { copy } = loadInRealm(root)
-  const file = join(root, 'dist', 'ts', 'runtime', 'thread.js')
+  const file = join(root, 'dist', 'ts', 'library.js')
   const other = createRequire(join(root, 'x.js'))
   const code = readFileSync(file, 'utf8').replaceAll(`'${VERSION}'`, "'99.0.0'")
   t.true(code.includes('99.0.0'))

@@ -32,9 +32,9 @@ async function dies(name: string, where: string): Promise<void> {
 test('files of dead servers are removed when any server starts', async (t) => {
   const where = scratch()
   for (const name of ['one', 'two', 'three']) await dies(name, where)
-  t.true(readdirSync(where).length <= 2, 'those before the last')
+  t.true(readdirSync(where).length <= 3, 'those before the last')
   await using server = await createServer('next', { directory: where })
-  t.deepEqual(readdirSync(where), ['next.lock', 'next.sock'])
+  t.deepEqual(readdirSync(where), ['next.lock', 'next.sock', 'next.status'])
   await server.close()
   t.deepEqual(readdirSync(where), [])
 })
@@ -42,7 +42,7 @@ test('files of dead servers are removed when any server starts', async (t) => {
 test('files of dead servers are removed by the next attempt to connect', async (t) => {
   const where = scratch()
   await dies('one', where)
-  t.is(readdirSync(where).length, 2)
+  t.is(readdirSync(where).length, 3)
   const failed = { code: 'ERR_NO_SERVER', message: /no server is named "two" in .*scratch-/ }
   // A thread that has just looked does not look again.
   await until('it was looked for', async () => {
@@ -79,13 +79,13 @@ test('a server whose files were removed can be found again', async (t) => {
   await using server = await createServer('kept', { directory: where })
   const early = await connect('kept', { directory: where })
   server.handle(Echo, (value) => value)
-  for (const files of [['kept.sock'], ['kept.lock'], ['kept.sock', 'kept.lock']]) {
+  for (const files of [['kept.sock'], ['kept.lock'], ['kept.status'], ['kept.sock', 'kept.lock']]) {
     for (const file of files) rmSync(join(where, file))
-    await until('they are put back', () => readdirSync(where).length === 2)
+    await until('they are put back', () => readdirSync(where).length === 3)
     await isReached('kept', where)
   }
   rmSync(where, { recursive: true })
-  await until('they are put back', () => existsSync(where) && readdirSync(where).length === 2)
+  await until('they are put back', () => existsSync(where) && readdirSync(where).length === 3)
   await isReached('kept', where)
   t.is(await early.request(Echo, 'all the time'), 'all the time')
   await early.close()
@@ -143,7 +143,7 @@ test.serial('a server without a listener warns that its name is lost', async (t)
 test('the umask does not affect the directory or the files in it', async (t) => {
   const options = { directory: scratch() }
   const found = await attempt({ verb: 'umask', name: 'masked', options })
-  t.deepEqual(found, Array.from({ length: 5 }, () => ['700', '600', '600']))
+  t.deepEqual(found, Array.from({ length: 5 }, () => ['700', '600', '600', '600']))
 })
 
 test('a server that changes its working directory removes its files in the old one', async (t) => {
@@ -151,13 +151,14 @@ test('a server that changes its working directory removes its files in the old o
   mkdirSync(join(where, 'meeting'), { mode: 0o700 })
   const options = { directory: 'meeting' }
   const found = await attempt({ verb: 'moves', name: 'mover', options }, { cwd: where })
-  t.deepEqual(found, { before: ['mover.lock', 'mover.sock'], after: [], here: [] })
+  t.deepEqual(found, { before: ['mover.lock', 'mover.sock', 'mover.status'], after: [], here: [] })
 })
 
 test('a worker uses the directory of its own environment', async (t) => {
   const [one, other] = [scratch(), scratch()]
   const found = await attempt({ verb: 'worker', name: other, options: { directory: one } })
-  t.deepEqual(found, [['within.lock', 'within.sock'], ['within.lock', 'within.sock']])
+  const files = ['lock', 'sock', 'status'].map((extension) => `within.${extension}`)
+  t.deepEqual(found, [files, files])
 })
 
 test('the error for an unusable directory says what to do', async (t) => {

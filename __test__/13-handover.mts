@@ -12,7 +12,7 @@ import { Program, until } from './helpers/program.mjs'
 
 const TRANSPORTS = ['sealed', 'portable'] as const
 const files = (name: string) => readdirSync(directory).filter((file) => file.startsWith(`${name}.`))
-const both = (name: string) => [`${name}.lock`, `${name}.sock`]
+const all = (name: string) => [`${name}.lock`, `${name}.sock`, `${name}.status`]
 
 /** A server in a process of its own, which serves once it has reported that it is ready. */
 const start = (name: string, server: ServerOptions = {}) =>
@@ -61,7 +61,7 @@ for (const transport of TRANSPORTS) {
       const next = await serve(name, { transport, takeOver: true })
       t.is(await serving.report(), 'taken over')
       handled.set(serving.pid, await serving.report<number>())
-      t.deepEqual(files(name), both(name), 'what is left after the old server has closed')
+      t.deepEqual(files(name), all(name), 'what is left after the old server has closed')
       serving = next
     }
     await Promise.race([isServing(serving), clients])
@@ -97,7 +97,7 @@ test('a server takes over within one thread', async (t) => {
   t.is(await asked('thread'), 2)
   await early.close()
   await old.close()
-  t.deepEqual(files('thread'), both('thread'))
+  t.deepEqual(files('thread'), all('thread'))
   await young.close()
   t.deepEqual(files('thread'), [])
 })
@@ -171,7 +171,7 @@ test('of several that take over at once each gets the name from another', async 
     t.is(await one.report(), 'taken over')
     t.is(await one.report(), 0)
   }
-  t.deepEqual(files('wanted'), both('wanted'))
+  t.deepEqual(files('wanted'), all('wanted'))
 })
 
 test('a server that ends each handshake is given up', async (t) => {

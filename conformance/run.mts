@@ -20,6 +20,9 @@ import { connecting } from './rows/connecting.mjs'
 import { counters } from './rows/counters.mjs'
 import { overflow } from './rows/overflow.mjs'
 import { liveness } from './rows/liveness.mjs'
+import { pools } from './rows/pools.mjs'
+import { privacy } from './rows/private.mjs'
+import { published } from './rows/published.mjs'
 import { malicious } from './rows/malicious.mjs'
 import { exhaustion } from './rows/exhaustion.mjs'
 import { streams } from './rows/streams.mjs'
@@ -57,6 +60,9 @@ const themes: Record<string, readonly Row[]> = {
   'exiting processes': exits,
   'names that are handed over': handover,
   'clients that outlive their sessions': lasting,
+  pools,
+  'what is published': published,
+  'what stays private': privacy,
 }
 const pattern = new RegExp(chosen.row, 'i')
 const rows = Object.values(themes).flat().filter(({ name }) => pattern.test(name))

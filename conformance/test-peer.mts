@@ -1,14 +1,25 @@
 // One side of the suite in TypeScript: a process that executes commands, one line of JSON each. Its
 // counterpart is crates/test-peer; wire.mts lists the commands both understand.
 
+import { subscribe } from 'node:diagnostics_channel'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setImmediate as turn } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { connect, createServer, type Client, type IpcError, type Server } from 'ringpost'
+import {
+  connect,
+  createServer,
+  type Client,
+  type DiagnosticsChannels,
+  type IpcError,
+  type Server,
+} from 'ringpost'
 import { wrongArguments } from './arguments.mjs'
 import { contract, handleAll, log, toFailure, Note, toOptions } from './methods.mjs'
 import { handleStreams, runStream } from './streams.mjs'
+import { published } from './published.mjs'
+import { askPool, closePool, openPool, poolStats } from './pools.mjs'
 import {
   pattern,
   type Change,
@@ -23,6 +34,9 @@ interface Serving {
   ended: (string | null)[]
   takenOver: boolean
 }
+
+/** In the words of `RUST_LOG`, which makes the Rust test peer write what it logs. */
+if (process.env.RUST_LOG === 'trace') watchChannels()
 
 const servers = new Map<string, Serving>()
 const connections = new Map<number, Client>()
@@ -96,6 +110,11 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const failures = Object.values(failed).reduce((sum, one) => sum + one, 0)
     return { answered: count - failures, failed }
   },
+  pool: openPool,
+  pooled: askPool,
+  poolStats,
+  closePool,
+  published,
   stream: (order: StreamOrder) => runStream(connections.get(order.connection)!, order),
   async streams({ count, request: order }) {
     const client = connections.get(order.connection)!
@@ -263,3 +282,22 @@ const lines = createInterface({ input: process.stdin })
 lines.on('line', (line) => void execute(line))
 // The process that started this one has exited.
 lines.on('close', () => process.exit())
+
+/** Writes everything that is published on the channels, as deep as there is anything to see. */
+function watchChannels(): void {
+  const CHANNELS: (keyof DiagnosticsChannels)[] = [
+    ...(['start', 'end', 'error'] as const).flatMap((moment) => [
+      `ringpost:request:${moment}` as const,
+      `ringpost:stream:${moment}` as const,
+      `ringpost:handler:${moment}` as const,
+    ]),
+    ...(['ringpost:event:send', 'ringpost:connection:open', 'ringpost:connection:close'] as const),
+  ]
+  for (const name of CHANNELS) {
+    subscribe(name, (message) => {
+      const all = { depth: 8, maxArrayLength: null, maxStringLength: null }
+      // The error itself is the handler's own, and holds what that has put there.
+      console.error(name, inspect({ ...(message as object), error: undefined }, all))
+    })
+  }
+}

@@ -26,6 +26,8 @@ export interface How {
   uid?: number
   /** A command placed in front, which executes the rest. */
   prefix?: readonly string[]
+  /** Variables beside those of this process. */
+  env?: NodeJS.ProcessEnv
 }
 
 interface Waiting {
@@ -61,11 +63,11 @@ export class TestPeer {
   constructor(
     readonly language: Language,
     rustTestPeer: string,
-    { directory, uid, prefix = [] }: How,
+    { directory, uid, prefix = [], env: more }: How,
   ) {
     const program = language === 'rust' ? [rustTestPeer] : [process.execPath, TS_TEST_PEER]
     const [command, ...args] = [...prefix, ...program]
-    const env = { ...process.env, RINGPOST_DIR: directory, RUST_BACKTRACE: '0' }
+    const env = { ...process.env, RINGPOST_DIR: directory, RUST_BACKTRACE: '0', ...more }
     this.#child = spawn(command, args, { env, uid, gid: uid, stdio: 'pipe' })
     this.#child.stdin!.on('error', () => {})
     this.#child.stderr!.on('data', (text: Buffer) => (this.errors += text.toString()))

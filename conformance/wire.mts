@@ -122,6 +122,70 @@ export type Change =
   | { lost: string | null; undelivered: number[] }
   | { pid: number }
 
+/** How the values of a state frame are encoded: two layouts of which one has a member more than the
+ * other, and one that is neither. */
+export type Values = 'messagePack' | 'first' | 'second' | 'other'
+
+/** Messages a subscription has read. */
+export interface Arrived {
+  received: number
+  skipped: number
+  restarts: number
+  /** The number of the last one. */
+  last: number
+  /** Messages that were torn, out of order or not counted right. */
+  wrong: number
+}
+
+/** The orders of the command `published`. What they make has a number, by which others name it. */
+export interface Published {
+  /** Becomes the writer of a state frame. */
+  frame(order: { name: string; codec?: Values; capacity: number; takeOver?: boolean }): {
+    of: number
+    number: number
+  }
+  write(order: { of: number; value: unknown }): number
+  openFrame(order: { name: string; codec?: Values }): number
+  readFrame(order: { of: number }): {
+    status: string
+    number: number
+    ageMs: number
+    value: any
+    generations: number
+  }
+  /** Waits until it has this number, or its writer is gone as well. */
+  awaitFrame(order: { name: string; number: number; isStale: boolean }): {
+    status: string
+    number: number
+  }
+  /** Becomes the publisher of a topic. */
+  topic(order: { name: string; capacity: number; timeoutMs: number }): number
+  /** Publishes so many messages, each when the one before was taken. */
+  publish(order: { of: number; count: number }): { number: number; waits: number; cutOff: number }
+  subscribe(order: {
+    name: string
+    mode: 'latest' | 'lossy' | 'lossless'
+    start: 'next' | 'newest' | 'oldest'
+  }): number
+  /** Reads until so many messages have arrived or been missed, of this subscription in all. */
+  receive(order: { of: number; until: number }): Arrived
+  /** Becomes the owner of a map. */
+  map(order: { name: string; entriesMax: number; takeOver?: boolean }): number
+  set(order: { of: number; key: string; value: unknown; ttlMs?: number }): null
+  delete(order: { of: number; key: string }): boolean
+  openMap(order: { name: string }): number
+  lookUp(order: { of: number; key: string }): {
+    value: any
+    has: boolean
+    keys: string[]
+    status: string
+  }
+  /** Watches a key until it has this value, null for none; answers all it has seen. */
+  awaitKey(order: { name: string; key: string; value: unknown }): unknown[]
+  /** Ends any of these. */
+  unpublish(order: { of: number; remove?: boolean }): null
+}
+
 /** The commands of a test peer, with their arguments and answers. */
 export interface Commands {
   listen(order: { server: string; options?: Chosen }): null
@@ -150,6 +214,15 @@ export interface Commands {
     answered: number
     failed: Record<string, number>
   }
+  /** Makes a pool of connections; requests over it have its number in place of a connection's. */
+  pool(order: { server: string; max: number; options?: Chosen }): { pool: number }
+  /** Sends many requests at once over a pool, each over a lease of its own or all shared. */
+  pooled(order: { count: number; isLeased: boolean; request: RequestOrder }): {
+    answered: number
+    failed: Record<string, number>
+  }
+  poolStats(order: { pool: number }): { made: number; leased: number; waiting: number }
+  closePool(order: { pool: number }): null
   stream(order: StreamOrder): Streamed
   /** Opens many streams at once and counts the outcomes. */
   streams(order: { count: number; request: StreamOrder }): {
@@ -189,6 +262,8 @@ export interface Commands {
   counted(order: { what: string }): number
   /** One-way messages received in a series; `inOrder` if their numbers only increased. */
   notes(order: { stream: number }): { count: number; last: number; inOrder: boolean }
+  /** One of the orders above. */
+  published(order: object): any
   /** Blocks the event loop. */
   block(order: { ms: number }): null
   /** Open descriptors and mapped segments of the process. */

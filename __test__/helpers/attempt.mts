@@ -21,6 +21,16 @@ export const hasNamespaces = (['--pid', '--mount'] as const).every((kind) => {
   const [command, ...args] = unshare(kind)
   return spawnSync(command, [...args, 'true']).status === 0
 })
+/** A command that enters all the namespaces that a container has of its own, as this user inside. Its
+ * `/dev/shm` is its own as well. */
+export const contained = (user = '--map-root-user') => [
+  ...['unshare', '--user', user, '--pid', '--mount', '--ipc', '--net', '--uts', '--fork'],
+  ...['--mount-proc', '--kill-child', 'sh', '-c'],
+  'mount -t tmpfs none /dev/shm 2>/dev/null; exec "$0" "$@"',
+]
+/** Within one, what the kernel counts per user has limits that the user may lower. */
+export const hasUserNamespaces =
+  spawnSync('unshare', ['--user', '--map-root-user', 'true']).status === 0
 
 export interface Attempt {
   verb: string

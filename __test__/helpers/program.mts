@@ -63,7 +63,11 @@ export class Program {
     const waiting = new AbortController()
     const { signal } = waiting
     const arrived = once(this.#child, 'message', { signal }).catch(() => {})
-    const ended = this.#ended.then((how) => `the program ended (${how}): ${this.errors}`)
+    const ended = this.#ended.then(async (how) => {
+      // What it has sent before its end may come after that.
+      if (this.#child.connected) await once(this.#child, 'disconnect')
+      return `the program ended (${how}): ${this.errors}`
+    })
     const silent = `the program reported nothing: ${this.errors}`
     const late = setTimeout(CONDITION_MS, silent, { signal })
     late.catch(() => {})

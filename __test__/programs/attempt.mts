@@ -2,10 +2,12 @@
 // as one line of JSON.
 
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { connect, createServer, IpcError, type ServerOptions } from 'ringpost'
+import { connect, createMap, createServer, createStateFrame, createTopic } from 'ringpost'
+import { IpcError, openMap, openStateFrame, sharedMap, stateFrame, subscribe, topic } from 'ringpost'
+import type { ServerOptions } from 'ringpost'
 import { Echo } from '../helpers/contracts.mjs'
 
 interface Attempt {
@@ -52,6 +54,37 @@ const verbs = {
     return { closed: true }
   },
 
+  /** Serves and publishes until the standard input ends. */
+  async 'serve and publish'() {
+    const server = await serve()
+    const closing = [
+      createStateFrame(stateFrame<string>(name), options),
+      createTopic(topic<string>(name), options),
+      createMap(sharedMap<string>(name), options),
+    ] as const
+    const [frame, publisher, map] = closing
+    frame.write('frame')
+    void publisher.publish('topic')
+    map.set('key', 'map')
+    print({ pid: process.pid })
+    process.stdin.resume()
+    await once(process.stdin, 'end')
+    for (const published of closing) published.close()
+    await server.close()
+    return { closed: true }
+  },
+
+  /** Asks, and reads what the server publishes. */
+  async 'ask and read'() {
+    using frame = openStateFrame(stateFrame<string>(name), options)
+    using map = openMap(sharedMap<string>(name), options)
+    const subscription = subscribe(topic<string>(name), { ...options, from: 'oldest' })
+    const { value: message } = await subscription.next()
+    subscription.close()
+    const read = [frame.read().value, message!.value, map.get('key')]
+    return { ...(await ask()), read, uid: process.getuid!() }
+  },
+
   /** Creates the directory and its files under restrictive umasks. */
   async umask() {
     const directory = options!.directory!
@@ -90,6 +123,42 @@ const verbs = {
     return { first, later: await connect(name).catch(describe) }
   },
 
+  /** Waits for what is published while the kernel has no room for watches, and begins to while it
+   * has some, but not for the files that come. */
+  async 'without watches'() {
+    const allow = (count: number) => writeFileSync('/proc/sys/user/max_inotify_watches', `${count}`)
+    const Frame = stateFrame<string>(name)
+    const Topic = topic<string>(name, { capacity: 4096 })
+    const Map = sharedMap<string>(name)
+    const reader = openStateFrame(Frame, options)
+    const subscription = subscribe(Topic, options)
+    const map = openMap(Map, options)
+    allow(0)
+    const refused = [
+      await code(() => reader.changes()),
+      await code(() => reader.onChange(() => {})),
+      await code(() => subscription.next()),
+      await code(() => subscription.batches(() => {})),
+      await code(() => map.watch('key')),
+    ]
+    // Enough for the directory alone.
+    allow(1)
+    const frames = reader.changes()
+    const [frame, message] = [frames.next(), subscription.next()]
+    const keys = map.watch('key')
+    const missing = await keys.next()
+    const key = keys.next()
+    using frameWriter = createStateFrame(Frame, options)
+    using publisher = createTopic(Topic, options)
+    using owner = createMap(Map, options)
+    frameWriter.write('frame')
+    void publisher.publish('topic')
+    owner.set('key', 'map')
+    const found = [(await frame).value!.value, (await message).value!.value, (await key).value]
+    for (const opened of [reader, subscription, map]) opened.close()
+    return { refused, missing, found }
+  },
+
   /** Serves in worker threads with their own environment variables. */
   async worker() {
     const script = `
@@ -113,6 +182,15 @@ const verbs = {
 function describe(error: unknown) {
   const { code, message } = error as IpcError
   return { code, message, isOurs: error instanceof IpcError }
+}
+
+/** The code of the error that this ends with. */
+async function code(call: () => unknown): Promise<string | undefined> {
+  try {
+    await call()
+  } catch (error) {
+    return (error as IpcError).code
+  }
 }
 
 function print(value: unknown): void {

@@ -12,6 +12,7 @@ const server = await createServer(name, options)
 server.handle('echo', (value) => value)
 server.handle('pid', () => process.pid)
 server.handle('never', () => new Promise(() => {}))
+server.handle('dismiss', (_, { connection }) => void connection.close())
 server.handle(Once, (_, { replayed }) => {
   return replayed ? { replayed, pid: process.pid } : new Promise<never>(() => {})
 })

@@ -4,11 +4,17 @@ import {
   bytes,
   event,
   json,
+  layout,
+  list,
   messagePack,
   method,
   stream,
+  text,
   type Codec,
   type Event,
+  type Layout,
+  type LayoutListView,
+  type LayoutValue,
   type Method,
   type Requester,
   type Server,
@@ -204,3 +210,30 @@ server.handle(stream('untyped'), function* () {
   yield 5
   return 6
 })
+
+// ---- layouts have the types of their members ----
+
+const Spot = layout({ x: 'f32', on: 'bool' })
+const Spots = layout({ at: 'u64', name: text(8), first: Spot, all: list(Spot, 5), ids: list('i64', 2) })
+interface SpotsValue {
+  at: bigint
+  name: string
+  first: { x: number; on: boolean }
+  all: { x: number; on: boolean }[]
+  ids: bigint[]
+}
+same<LayoutValue<typeof Spots>, SpotsValue>(true)
+export const anyOf: Layout<any> = Spots
+const Find = method('find', { codec: Spots })
+same<LayoutValue<typeof Spots>, typeof Find extends Method<infer P, any> ? P : never>(true)
+declare const spots: ReturnType<typeof Spots.view>
+same<typeof spots.all, LayoutListView<{ readonly x: number; readonly on: boolean }>>(true)
+same<typeof spots.at, bigint>(true)
+// @ts-expect-error: a view is not written to
+spots.at = 5n
+// @ts-expect-error: an integer of 64 bits is a bigint
+Spots.encode({ at: 5, name: '', first: { x: 1, on: true }, all: [], ids: [] })
+// @ts-expect-error: there is no such type
+layout({ a: 'u33' })
+// @ts-expect-error: lists have no lists as items
+list(list('u8', 2), 2)

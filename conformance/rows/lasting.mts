@@ -29,6 +29,15 @@ export const lasting: readonly Row[] = [
     assert.deepEqual(await t.caller.do('change', { connection }), { pid: victim.pid })
     assert.equal(await t.request('add', [1, 2], { connection }), 3)
   }),
+  row('a server that closes this connection and goes on', async (t) => {
+    const { victim, connection } = await begin(t)
+    const again = t.request('onceMore', null, { connection, timeoutMs: 60_000 })
+    await counts(victim, 'started', 1)
+    await fails(t.request('closeHere', null, { connection }), 'ERR_PEER_LOST')
+    assert.equal(await t.caller.do('closed', { connection }), null)
+    await fails(again, 'ERR_CLOSED')
+    await fails(t.request('add', [1, 2], { connection }), 'ERR_CLOSED')
+  }),
   row('a server that leaves, and another in its place', async (t) => {
     const { server, victim, connection } = await begin(t)
     const slow = t.request('onceMore', null, { connection, timeoutMs: 60_000 })
