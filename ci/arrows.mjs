@@ -1,14 +1,25 @@
 // Who may use whom, in Rust and in TypeScript, and what must not be found where. The tables are the
 // rule; ARCHITECTURE.md explains them.
 
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ROOT } from './step.mjs'
 
 /** Modules of ringpost from the top down: each uses what stands in lines below its own. */
-const RINGPOST_LAYERS = [['realtime', 'tokio'], ['blocking'], ['typed'], ['api']]
+const RINGPOST_LAYERS = [
+  ['realtime', 'tokio'],
+  ['blocking'],
+  ['published'],
+  ['typed'],
+  ['api'],
+  ['layout'],
+]
 /** The same of ipc-core. */
 const CORE_LAYERS = [
+  ['inspect'],
+  ['map'],
+  ['state_frame', 'topic'],
+  ['published'],
   ['engine'],
   ['session', 'handshake'],
   ['lanes'],
@@ -24,8 +35,17 @@ const CORE_LAYERS = [
   // The two seams.
   ['sync', 'sys'],
 ]
+/** What uses a layer above its own: of the engine that one uses only what is not above this. */
+const CORE_UP = { 'ipc-core/src/engine/status/': ['published'] }
+/** Of the engine, what `published` may use. */
+const PUBLISHED_OF_ENGINE = ['directory', 'leftovers', 'os']
 /** Rooms of the engine, and what each may use of the engine beside itself: what a room needs is given to it. */
 const ENGINE_ROOMS = { os: ['slab'], carrier: ['host'] }
+/** What examples have in common beside what they show, and which of their files may use it. */
+const SHARED_BY_EXAMPLES = {
+  'examples/built.mjs': /^[\w-]+\/programs\.mjs$/,
+  'examples/testing/processes.mjs': /^[\w-]+\/(extension\/)?test\//,
+}
 /** Not part of the product: tests, models, and the doors for tests outside. */
 const CORE_TESTS = /(^|\/)(tests|model|simulation|violations|seeds|golden|testing|heap)(\.rs|\/)/
 
@@ -34,17 +54,17 @@ const CORE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-core\/src\/(memory\/|engine\/os\/credentials|ring\/mapped|lanes\/mapped|checksum)/,
+    where: /^ipc-core\/src\/(memory\/|engine\/os\/(byte_lock|credentials)|ring\/mapped|lanes\/mapped|checksum)/,
   },
   {
     what: 'a look at the clock',
     finds: /\bTime::(now|after)\b|\bNow::default\b|\bInstant\b|\bSystemTime\b/,
-    where: /^ipc-core\/src\/(engine\/|time\.rs)|^ringpost\/src\/(blocking|realtime|tokio)\//,
+    where: /^ipc-core\/src\/(engine\/|published\/|(state_frame|map)\/(reader|writer)|topic\/(publisher|subscriber)|time\.rs)|^ringpost\/src\/(blocking|published|realtime|tokio)\//,
   },
   {
     what: 'a system call',
     finds: /\brustix::(?!io::Errno)|\blibc::|\bstd::(fs|net|env|process)\b/,
-    where: /^ipc-core\/src\/(engine\/|memory\/|(sys|time)\.rs)/,
+    where: /^ipc-core\/src\/(engine\/|memory\/|published\/|inspect\/|(sys|time)\.rs)/,
   },
   {
     what: 'what the operating system watches and wakes with',
@@ -64,7 +84,7 @@ const NODE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-node\/src\/(binding|binding\/ending|entrance|hot|lib|memory|synchronous|throw|uv|waker)\.rs/,
+    where: /^ipc-node\/src\/(binding|binding\/ending|entrance|hot|lib|memory|published\/direct|synchronous|throw|uv|waker)\.rs/,
   },
   { what: 'a door that is only for tests', finds: /\bipc_core::testing\b/, where: /^$/ },
 ]
@@ -72,8 +92,16 @@ const NODE_RULES = [
 /** Rooms of ts/ from the top down, and the files of each: a file imports, values and types alike, from
  * rooms below its own and, in its own room, from lines below its own. So there is no circle. */
 const TS_ROOMS = {
-  '': [['index', 'opentelemetry']],
-  api: [['adapters', 'configure', 'connect', 'pool', 'server']],
+  '': [['health', 'index', 'jsonrpc', 'messageport', 'opentelemetry', 'prometheus']],
+  jsonrpc: [
+    ['start'],
+    ['transport'],
+    ['reader', 'writer'],
+    ['channel', 'emitter', 'message', 'options'],
+    ['texts'],
+  ],
+  messageport: [['transfers'], ['message-port'], ['events', 'outgoing', 'transfer-list']],
+  api: [['adapters', 'configure', 'connect', 'pool', 'server', 'systemd']],
   client: [
     ['pool'],
     ['pool-server', 'pool-times', 'lease'],
@@ -92,6 +120,11 @@ const TS_ROOMS = {
     ['context', 'counters', 'flow'],
     ['handlers', 'link', 'peer', 'pending', 'wait'],
   ],
+  published: [
+    ['map', 'state-frame', 'subscription', 'topic'],
+    ['buffer', 'contract', 'newest', 'owners', 'watch'],
+    ['options'],
+  ],
   runtime: [
     ['runtime'],
     ['delivery', 'exit-flush'],
@@ -101,27 +134,47 @@ const TS_ROOMS = {
     ['alarms', 'isolation', 'outbox', 'sync-arena', 'thread'],
   ],
   values: [
-    ['contract'],
-    ['codec', 'diagnostics', 'remote-error', 'report'],
-    ['json', 'msgpack'],
-    ['costs', 'errors', 'options', 'unpack'],
+    ['contract', 'layout'],
+    ['codec', 'diagnostics', 'layout-view', 'remote-error', 'report'],
+    ['clone', 'json', 'layout-record', 'msgpack'],
+    ['clone-format', 'costs', 'layout-shape', 'options'],
+    ['unpack'],
+    ['checks'],
+    ['errors'],
     ['deferred', 'extensions', 'fifo', 'refusal', 'signals', 'thenable', 'trace', 'kinds'],
   ],
   native: [['native']],
 }
+/** What is declared by hand, and the addon. */
+const DECLARED = RegExp(`\\.\\./(${[...TS_ROOMS[''].flat(), 'native/binding'].join('|')})\\.js$`)
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
   isolation: ['node:async_hooks', 'node:util'],
   endpoint: ['node:events'],
+  events: ['node:events'],
+  'message-port': ['node:worker_threads'],
+  'transfer-list': ['node:worker_threads'],
+  transfers: ['node:worker_threads'],
   report: ['node:util'],
   // What tells a value of any realm, and checks UTF-8: pure functions.
   kinds: ['node:util/types'],
   unpack: ['node:buffer'],
+  'layout-record': ['node:buffer'],
   json: ['node:buffer'],
+  clone: ['node:v8'],
   // Where all copies of the package find each other.
   thread: ['node:diagnostics_channel'],
   diagnostics: ['node:diagnostics_channel'],
   opentelemetry: ['@opentelemetry/api', 'node:diagnostics_channel'],
+  // Its types.
+  prometheus: ['prom-client'],
+  // Types of `vscode-jsonrpc`, and of `vscode-jsonrpc` only types.
+  emitter: ['vscode-jsonrpc'],
+  message: ['node:buffer', 'vscode-jsonrpc'],
+  reader: ['vscode-jsonrpc'],
+  writer: ['vscode-jsonrpc'],
+  start: ['node:child_process', 'node:crypto', 'node:path'],
+  health: ['node:events', 'node:fs', 'node:http', 'node:net', 'node:path'],
 }
 /** What a file may load when it is asked for, because it is large or may be missing. */
 const TS_LATE = {
@@ -139,6 +192,8 @@ const faults = [
   ...circles('ringpost'),
   ...node(),
   ...typescript(),
+  ...examples(),
+  ...bridges(),
 ]
 for (const fault of faults) console.error(fault)
 if (faults.length > 0) process.exit(1)
@@ -157,9 +212,10 @@ function* layered(crate, layers) {
     const own = path.split('/')[2].replace('.rs', '')
     if (layerOf(own) === undefined) yield `${path}: module ${own} stands in no layer`
     yield* unmapped(path, own)
+    const up = CORE_UP[Object.keys(CORE_UP).find((folder) => path.startsWith(folder))] ?? []
     for (const [, used] of code.matchAll(/\bcrate::(\w+)/g)) {
       // Anything else is one of the crate's own re-exports.
-      if (/^[a-z]/.test(used) && used !== own && !isBelow(used, own)) {
+      if (/^[a-z]/.test(used) && used !== own && !isBelow(used, own) && !up.includes(used)) {
         yield `${path}: ${own} must not use ${used}`
       }
     }
@@ -194,8 +250,9 @@ function* circles(crate) {
 }
 
 function* roomFaults(path, code) {
-  const room = /^ipc-core\/src\/engine\/(\w+)\//.exec(path)?.[1]
-  const may = ENGINE_ROOMS[room]
+  const above = path.startsWith('ipc-core/src/published/') ? 'published' : undefined
+  const room = above ?? /^ipc-core\/src\/engine\/(\w+)\//.exec(path)?.[1]
+  const may = above ? PUBLISHED_OF_ENGINE : ENGINE_ROOMS[room]
   if (may === undefined) return
   for (const [, used] of code.matchAll(/\bcrate::engine::(\w+)/g)) {
     if (used !== room && !may.includes(used)) yield `${path}: ${room} must not use ${used} of the engine`
@@ -243,8 +300,7 @@ function* typescript() {
     yield* unmapped(`ts/${entry}`, own)
     const code = readFileSync(join(folder, entry), 'utf8')
     for (const [, from] of code.matchAll(/^(?:import|export)(?: type)? [^;'()]*?from '(.+?)'/gm)) {
-      // What is declared by hand, and the addon.
-      if (/\.\.\/(index|opentelemetry|native\/binding)\.js$/.test(from)) continue
+      if (DECLARED.test(from)) continue
       const used = join(dirname(path), from).replace(/\.js$/, '')
       const isOwn = from.startsWith('.')
       const allowed = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)
@@ -257,6 +313,49 @@ function* typescript() {
       if (!TS_LATE[own]?.includes(late)) yield `ts/${entry} must not require ${late}`
     }
   }
+}
+
+/** A bridge is a package of its own: it has what all users have, and the client of NATS. */
+function* bridges() {
+  const folder = join(ROOT, 'nats/src')
+  for (const entry of readdirSync(folder)) {
+    yield* unmapped(`nats/src/${entry}`, basename(entry, '.mts'))
+    const code = readFileSync(join(folder, entry), 'utf8')
+    for (const [, from] of code.matchAll(/^(?:import|export)(?: type)? [^;'()]*?from '(.+?)'/gm)) {
+      const isAllowed = /^(\.\/[\w-]+\.mjs|ringpost|@nats-io\/(transport-node|jetstream)|node:.*)$/.test(from)
+      if (!isAllowed) yield `nats/src/${entry} must not import ${from}`
+    }
+  }
+}
+
+/** An example imports its own files and what its users have: it shows what they can do. */
+function* examples() {
+  const folder = join(ROOT, 'examples')
+  for (const entry of readdirSync(folder, { recursive: true })) {
+    if (!/\.m[jt]s$/.test(entry)) continue
+    const [own] = entry.split('/')
+    // As it is, and as it was built.
+    const folders = [`examples/${own}/`, `dist/examples/${own}/`]
+    const code = readFileSync(join(folder, entry), 'utf8')
+    const packages = packagesOf(folder, entry)
+    for (const [, from] of code.matchAll(/^(?:import|export) (?:[^;'()]*? from )?'(.+?)'/gm)) {
+      const place = join('examples', dirname(entry), from)
+      const isOwn = from.startsWith('.') && folders.some((folder) => place.startsWith(folder))
+      const isPublic = /^(ringpost|vscode$|node:)/.test(from) || packages.includes(from)
+      if (!isOwn && !isPublic && !SHARED_BY_EXAMPLES[place]?.test(entry)) yield `examples/${entry} must not import ${from}`
+    }
+  }
+}
+
+/** What the folders depend on that a file of an example is in. */
+function packagesOf(folder, entry) {
+  const place = dirname(entry)
+  if (place === '.') return []
+  const manifest = join(folder, place, 'package.json')
+  const above = packagesOf(folder, place)
+  if (!existsSync(manifest)) return above
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(manifest, 'utf8'))
+  return [...above, ...Object.keys({ ...dependencies, ...devDependencies })]
 }
 
 /** What a file may import from outside; of what it loads late, the types. */

@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util'
 import './setup.mjs'
 import { setUpPeers } from './peers.mjs'
-import { become } from './step.mjs'
+import { become, step } from './step.mjs'
 import { buildWorker } from './worker.mjs'
 
 const words = process.argv.slice(2)
@@ -22,22 +22,31 @@ const { values } = parseArgs({
 if (values.against !== undefined) {
   await become('ci/perf-gate.mjs', '--base', values.against, '--runs', '20')
 } else {
-  if (await isMeant()) await build()
+  const plan = await meant()
+  if (plan !== null) await build(plan)
   await become('dist/benches/cli/main.mjs', 'bench', ...words)
 }
 
-/** Whether something will be measured: neither help nor a mistake is worth a build. */
-async function isMeant() {
+/** What will be measured, if anything: neither help nor a mistake is worth a build. */
+async function meant() {
   const { read } = await import('../dist/benches/cli/bench.mjs')
   try {
-    return read(words) !== null
+    return read(words)?.plan ?? null
   } catch {
-    return false
+    return null
   }
 }
 
-async function build() {
+async function build({ suites }) {
   await buildWorker()
+  if (suites.includes('scenarios')) await buildExamples()
   const peers = values.peers ?? (values.quick ? 'builtin' : 'all')
   if (!['builtin', 'none'].includes(peers)) await setUpPeers()
+}
+
+/** What the scenarios of some examples measure. */
+async function buildExamples() {
+  const packages = ['perception-producer', 'dashboard-producer', 'audio-synth', 'ai-backend']
+  const cargo = ['build', '--release', '--locked', ...packages.flatMap((name) => ['--package', name])]
+  await step('building what is in Rust of the examples', 'cargo', cargo)
 }

@@ -17,6 +17,7 @@ const VALUES = {
   'ts/values/codec.ts': ['bytes', 'json', 'messagePack'],
   'ts/values/contract.ts': ['event', 'method', 'stream'],
   'ts/values/errors.ts': ['IpcError'],
+  'ts/values/layout.ts': ['layout', 'list', 'text'],
 }
 const CLASSES = {
   'ts/api/server.ts': { Server: ['Server'] },

@@ -1,72 +1,94 @@
-// Tests the library in a real editor: packs it, installs it into the example extension as a user
-// would, and runs examples/editor-extension/test in code-server with Chromium. Downloads are kept
-// in .cache/editor.
+// Tests the library in a real editor: packs it, makes the .vsix of the example extension with it,
+// installs that as a user would, and runs examples/ai-backend/extension/test in code-server with
+// Chromium. Downloads are kept in .cache/editor.
+//
+//   npm run test:editor
+//   npm run test:editor -- --pictures   takes those of docs/pictures/ anew, instead of testing
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findChromium } from './chromium.mjs'
 import './setup.mjs'
 import { ROOT, giveUp, step } from './step.mjs'
 
-const EDITOR = ['code-server@4.100.3', 'playwright-core@1.65.1']
-const EXAMPLE = join(ROOT, 'examples/editor-extension')
+const DOWNLOADS = ['code-server@4.100.3', '@vscode/vsce@3.9.2']
+const EXAMPLES = join(ROOT, 'examples')
 /** Without install scripts, which would compile and download parts this test does not need. */
 const INSTALL = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']
 
 const editor = join(ROOT, '.cache/editor')
 const chromium = findChromium('The editor test')
 await installEditor()
+const build = ['build', '--profile', 'ci', '--locked', '--package', 'ai-backend', '--bins']
+await step('building the backend', 'cargo', build)
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-editor-'))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
-const extension = await installExtension()
+const extension = await packExtension()
+const pictures = ['ai-backend', 'ai-backend-light'].map((name) =>
+  join(ROOT, `docs/pictures/${name}.png`),
+)
+const [program, ...more] = process.argv.includes('--pictures')
+  ? ['pictures.mjs', ...pictures]
+  : ['run.mjs']
 await step('the extension in the editor', process.execPath, [
-  join(EXAMPLE, 'test/run.mjs'),
-  ...[editor, chromium, scratch, extension],
+  join(EXAMPLES, 'ai-backend/extension/test', program),
+  ...[join(editor, 'node_modules/code-server/lib/vscode'), chromium, scratch, extension, ...more],
 ], { loud: true })
 
 async function installEditor() {
   if (!process.version.startsWith('v20.')) {
-    giveUp(`The editor test needs Node.js 20, which ${EDITOR[0]} is made for.`)
+    giveUp(`The editor test needs Node.js 20, which ${DOWNLOADS[0]} is made for.`)
   }
-  const installed = join(editor, EDITOR.join('+'))
+  const installed = join(editor, DOWNLOADS.join('+').replaceAll('/', '-'))
   if (existsSync(installed)) return
   rmSync(editor, { recursive: true, force: true })
   mkdirSync(editor, { recursive: true })
-  await step('downloading the editor', 'npm', [...INSTALL, '--prefix', editor, ...EDITOR])
+  await step('downloading the editor', 'npm', [...INSTALL, '--prefix', editor, ...DOWNLOADS])
   const vscode = join(editor, 'node_modules/code-server/lib/vscode')
   const dependencies = [...INSTALL, '--prefix', vscode]
   await step('downloading its dependencies', 'npm', dependencies, { cwd: vscode })
   mkdirSync(installed)
 }
 
-/** Copies the example, installs the packed library into it, and checks that the library is
- * complete. */
-async function installExtension() {
-  const extension = join(scratch, 'extensions/ringpost.editor-example-0.1.0')
-  cpSync(EXAMPLE, extension, { recursive: true })
+/** Makes the .vsix of a copy of the example that has the packed library. Returns its path. */
+async function packExtension() {
+  const project = join(scratch, 'project')
+  cpSync(join(EXAMPLES, 'ai-backend'), join(project, 'ai-backend'), { recursive: true })
+  cpSync(join(EXAMPLES, 'built.mjs'), join(project, 'built.mjs'))
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch]
   const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' }))
   await step(`installing ${filename}`, 'npm', [
     ...INSTALL,
-    ...['--offline', '--prefix', extension, join(scratch, filename)],
+    ...['--offline', '--prefix', project, join(scratch, filename)],
   ])
-  const library = join(extension, 'node_modules/ringpost')
+  checkLibrary(join(project, 'node_modules/ringpost'))
+  await step('checking the packed types', join(ROOT, 'node_modules/typescript/bin/tsc'), [
+    ...['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext'],
+    ...['--types', 'node,vscode', '--typeRoots', join(ROOT, 'node_modules/@types')],
+    join(project, 'ai-backend/extension/src/extension.mts'),
+  ])
+  symlinkSync(join(ROOT, 'node_modules/esbuild'), join(project, 'node_modules/esbuild'))
+  const vsix = join(scratch, 'ai-backend.vsix')
+  await step('packing the extension', join(editor, 'node_modules/.bin/vsce'), [
+    ...['package', '--no-dependencies', '--skip-license', '--target', 'linux-x64', '--out', vsix],
+  ], {
+    cwd: join(project, 'ai-backend/extension'),
+    env: { AI_BACKEND: join(ROOT, 'target/ci/ai-backend') },
+  })
+  return vsix
+}
+
+/** The library has to be complete. */
+function checkLibrary(library) {
   const { types, exports } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'))
   const expected = [
     ...[types, './native/ringpost.linux-x64-gnu.node', './LICENSE-APACHE', './LICENSE-MIT'],
     ...Object.values(exports['.']).flatMap(Object.values),
   ]
   for (const file of expected) {
-    if (!existsSync(join(library, file))) giveUp(`${file} is missing in ${filename}.`)
+    if (!existsSync(join(library, file))) giveUp(`${file} is missing in the packed library.`)
   }
-  // The server uses both sets of types: those for modules, and through them those for require.
-  await step('checking the packed types', join(ROOT, 'node_modules/typescript/bin/tsc'), [
-    ...['--ignoreConfig', '--noEmit', '--checkJs', '--strict'],
-    ...['--module', 'nodenext', '--types', 'node'],
-    ...['--typeRoots', join(ROOT, 'node_modules/@types'), join(extension, 'server.mjs')],
-  ])
-  return extension
 }

@@ -8,6 +8,8 @@ import { buildWorker } from './worker.mjs'
 
 const WORKER = 'target/release/bench-worker'
 const BUILD = ['package.json', 'index.mjs', 'dist/ts', 'native', WORKER]
+/** All of TypeScript, in one file. */
+const LIBRARY = 'dist/ts/library.js'
 /** What the Rust half of the runner is built from. */
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'crates', 'benches/rust']
 
@@ -16,10 +18,10 @@ const TAIL = 50
 
 /** Where all messages of a process pass before they are sent. */
 const sent = (kind, size, every = 1) => ({
-  file: 'dist/ts/runtime/outbox.js',
+  file: LIBRARY,
   at: /^ {4}append\(payload, length, trace\) \{$/m,
   line: `if (this.kind === plantedKind && length === ${size}) spin(${every});`,
-  rest: `const plantedKind = native_js_1.native.${kind};\n`,
+  rest: `const plantedKind = native.${kind};\n`,
 })
 
 /** By row: in which file, behind what, which line, and what it needs at the file's end. */
@@ -31,18 +33,18 @@ const PLANTS = {
   'one-way.64': sent('KIND_ONE_WAY', 64),
   'stream.64': sent('KIND_REPLY_ITEM', 64),
   'sync.64.p50': {
-    file: 'dist/ts/runtime/sync-arena.js',
+    file: LIBRARY,
     at: /^ {4}request\(link, slot, generation\) \{$/m,
     line: 'spin(1);',
   },
   'connect.p50': {
-    file: 'dist/ts/api/connect.js',
+    file: LIBRARY,
     at: /^async function connect\(name, options\) \{$/m,
     line: 'spin(1);',
   },
   'memory.node': {
-    file: 'dist/ts/index.js',
-    at: /^"use strict";$/m,
+    file: LIBRARY,
+    at: /^'use strict';$/m,
     line: 'globalThis.planted = Buffer.alloc(AMOUNT, 1);',
   },
   'rust.one-way.64': {

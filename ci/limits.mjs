@@ -15,7 +15,7 @@ const WIDTH_MAX = 100
 
 /** Folders of product code, by language. */
 const RUST = readdirSync(join(ROOT, 'crates')).map((crate) => `crates/${crate}/src`)
-const TYPESCRIPT = ['ts', 'cli', 'conformance']
+const TYPESCRIPT = ['ts', 'cli', 'conformance', 'nats/src']
 const TESTS = /(^|\/)(tests|model|simulation|violations|seeds|golden|testing|heap)(\.rs|\/)/
 
 const faults = [...rust(), ...widths()]

@@ -36,16 +36,16 @@ const copy = copyTree('typescript')
 const found = []
 for (const file of files) {
   const source = readFileSync(join(copy, file), 'utf8')
-  transpile(copy, file, source)
+  await transpile(copy, file, source)
   if (!passes(file)) giveUp(`The tests of ${file} fail without any change.`)
   const mutants = mutantsOf(file, source)
   let caught = 0
   for (const { name, text } of mutants) {
-    transpile(copy, file, text)
+    await transpile(copy, file, text)
     if (passes(file)) found.push(name)
     else caught++
   }
-  transpile(copy, file, source)
+  await transpile(copy, file, source)
   console.log(`${file}: ${caught} of ${mutants.length} caught`)
 }
 report(found, survivors, (name) => files.some((file) => name.startsWith(`${file}:`)))

@@ -9,11 +9,21 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CORE } from './mutations/core.mjs'
+import { EXAMPLES } from './mutations/examples.mjs'
 import { INSIDE } from './mutations/inside.mjs'
 import { HANDOVER } from './mutations/handover.mjs'
+import { LANGUAGE_SERVERS } from './mutations/language-servers.mjs'
 import { LASTING } from './mutations/lasting.mjs'
+import { LAYOUTS } from './mutations/layouts.mjs'
 import { LIVENESS } from './mutations/liveness.mjs'
+import { MAP } from './mutations/map.mjs'
+import { NATS } from './mutations/nats.mjs'
 import { PACKAGE } from './mutations/package.mjs'
+import { PORT_FAULTS } from './mutations/ports.mjs'
+import { PUBLISHED } from './mutations/published.mjs'
+import { SERVICE } from './mutations/service.mjs'
+import { STATUS_FAULTS } from './mutations/status.mjs'
+import { TOPICS } from './mutations/topic.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
 import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
@@ -22,15 +32,19 @@ import { ROOT, giveUp } from './step.mjs'
 const TEST_MAX = 180
 const LOOM = { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' }
 
-/** Checks that can catch a fault in the Rust crates. */
+/** Checks that can catch a fault in the Rust crates or in an example. */
 const CHECKS = {
   models: rust(['--lib'], { filter: 'model', profile: 'ci', env: LOOM }),
+  map: rust(['--lib'], { filter: 'map::' }),
+  key_changes: rust(['--test', 'published'], { crate: 'ringpost', filter: 'maps::' }),
+  topic: rust(['--lib'], { filter: 'topic::' }),
   session: rust(['--lib'], { filter: 'session::' }),
   unit: rust(['--lib']),
   api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
   tokio_parts: rust(['--lib'], { crate: 'ringpost', filter: 'tokio::' }),
   tokio_api: rust(['--test', 'tokio_api'], { crate: 'ringpost' }),
   blocking: rust(['--test', 'blocking'], { crate: 'ringpost' }),
+  metrics: rust(['--test', 'metrics'], { crate: 'ringpost' }),
   spans: rust(['--test', 'spans'], { crate: 'ringpost' }),
   typed: rust(['--test', 'typed'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
@@ -39,11 +53,39 @@ const CHECKS = {
   handover: rust(['--test', 'faults'], { filter: 'handover' }),
   realtime: rust(['--test', 'realtime'], { crate: 'ringpost', profile: 'ci' }),
   loans: rust(['--test', 'loans'], { crate: 'ringpost' }),
+  layout: rust(['--test', 'layout'], { crate: 'ringpost' }),
+  layout_api: rust(['--test', 'layout_api'], { crate: 'ringpost' }),
+  published: rust(['--test', 'published'], { crate: 'ringpost' }),
+  published_faults: rust(['--test', 'faults'], { filter: 'published' }),
+  waiting: rust(['--lib'], { crate: 'ringpost', filter: 'waiting' }),
   liveness: rust(['--test', 'liveness']),
+  dashboard_guard: withProducer('examples/dashboard/test/guard.mjs', 'dashboard'),
+  dashboard_looks: program('examples/dashboard/test/looks.mjs'),
+  dashboard_streams: withProducer('examples/dashboard/test/streams.mjs', 'dashboard'),
+  perception_commands: rust(['--bins'], { crate: 'perception-producer' }),
+  perception_program: rust(['--test', 'program'], { crate: 'perception-producer' }),
+  audio_playing: withSynth('examples/audio/test/playing.mjs'),
+  audio_trouble: withSynth('examples/audio/test/trouble.mjs'),
+  ai_backend_life: withBackend('examples/ai-backend/test/life.mjs'),
+  ai_backend_serving: withBackend('examples/ai-backend/test/serving.mjs'),
+  ai_backend_tools: withBackend('examples/ai-backend/test/tools.mjs'),
+  perception_recovery: withProducer('examples/perception/test/recovery.mjs'),
+  perception_serving: withProducer('examples/perception/test/serving.mjs'),
+  alerts_control: program('examples/alerts/test/control.mjs'),
+  alerts_delivery: program('examples/alerts/test/delivery.mjs'),
+  alerts_program: program('examples/alerts/test/program.mjs'),
+  alerts_state: program('examples/alerts/test/state.mjs'),
+  nats_hostile: nats('10-hostile'),
+  nats_services: nats('20-services'),
+  nats_topics: nats('30-topics'),
+  nats_cuts: nats('40-cuts'),
   asleep: rust(['--test', 'asleep'], { profile: 'ci', env: { RINGPOST_RUNS: '4' } }),
 }
 
-const FAULTS = [...CORE, ...HANDOVER, ...INSIDE, ...LASTING, ...LIVENESS, ...PACKAGE]
+const FAULTS = [
+  ...[...CORE, ...EXAMPLES, ...HANDOVER, ...INSIDE, ...LANGUAGE_SERVERS, ...LASTING, ...LAYOUTS, ...LIVENESS, ...MAP],
+  ...[...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...SERVICE, ...STATUS_FAULTS, ...TOPICS],
+]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
   const lost = FAULTS
@@ -63,7 +105,7 @@ const copy = copyTree('tree')
 // First, every check must pass on the unchanged tree.
 const unchanged = new Map(mutations.map((one) => [one.file, one]))
 for (const { file, by } of unchanged.values()) {
-  plant(file, readFileSync(join(copy, file), 'utf8'), by)
+  await plant(file, readFileSync(join(copy, file), 'utf8'), by)
 }
 for (const by of new Set(mutations.map(({ by }) => by))) {
   const found = judge(by)
@@ -73,7 +115,7 @@ for (const by of new Set(mutations.map(({ by }) => by))) {
 }
 let missed = 0
 for (const { what, file, from, to, by } of mutations) {
-  const outcome = tryOne(file, from, to, by)
+  const outcome = await tryOne(file, from, to, by)
   if (outcome !== by) missed++
   console.log(`${what.padEnd(76)} ${outcome}`)
 }
@@ -85,24 +127,25 @@ function hasOnce(path, text) {
 }
 
 /** The check that caught a fault, or why none did. */
-function tryOne(file, from, to, by) {
+async function tryOne(file, from, to, by) {
   const source = readFileSync(join(copy, file), 'utf8')
   if (!hasOnce(join(copy, file), from)) return `NOT PLANTED: ${file} does not have "${from}" once`
   try {
-    if (!plant(file, source.replace(from, () => to), by)) return 'NOT PLANTED: it does not compile'
+    const compiles = await plant(file, source.replace(from, () => to), by)
+    if (!compiles) return 'NOT PLANTED: it does not compile'
     const { verdict } = judge(by)
     if (verdict === 'does not compile') return 'NOT PLANTED: it does not compile'
     return verdict === 'passed' ? `NOT CAUGHT by ${by}` : by
   } finally {
-    plant(file, source, by)
+    await plant(file, source, by)
   }
 }
 
 /** Writes a file, and builds what the check `by` needs unless it builds that itself. Returns
  * whether it compiled. */
-function plant(file, source, by) {
-  writeFileSync(join(copy, file), source)
-  if (/\.m?ts$/.test(file)) transpile(copy, file, source)
+async function plant(file, source, by) {
+  if (/\.m?ts$/.test(file)) await transpile(copy, file, source)
+  else writeFileSync(join(copy, file), source)
   return !file.endsWith('.rs') || CHECKS[by] !== undefined || buildAddon()
 }
 
@@ -145,6 +188,46 @@ function rust(target, { crate = 'ipc-core', filter = '', profile = 'dev', env = 
     first: { command: 'cargo', args: [...args, '--no-run'], env },
     test: { command: 'cargo', args: [...args, filter], env },
   }
+}
+
+/** A test that is a program of its own. */
+function program(file) {
+  return { test: { command: process.execPath, args: [file], env: {} } }
+}
+
+/** Tests of the examples with a part in Rust, which is built first. */
+function withProducer(file, example = 'perception') {
+  return withPart(file, [`${example}-producer`, '--bins'], {
+    [`${example.toUpperCase()}_PRODUCER`]: `debug/${example}-producer`,
+  })
+}
+
+function withSynth(file) {
+  return withPart(file, ['audio-synth', '--examples'], {
+    AUDIO_SANDBOXED: 'debug/examples/sandboxed',
+  })
+}
+
+function withBackend(file) {
+  return withPart(file, ['ai-backend', '--bins'], { AI_BACKEND: 'debug/ai-backend' })
+}
+
+/** `programs`: variables that say where it is, below the folder of what is built. */
+function withPart(file, which, programs) {
+  const built = join(ROOT, 'target/mutations/core')
+  const args = ['build', '--all-features', '--target-dir', built, '--package', ...which]
+  const entries = Object.entries(programs).map(([name, path]) => [name, join(built, path)])
+  const env = Object.fromEntries(entries)
+  return {
+    first: { command: 'cargo', args, env: {} },
+    test: { command: process.execPath, args: [file], env },
+  }
+}
+
+/** A test file of ringpost-nats. */
+function nats(file) {
+  const command = ['npx', '--no-install', 'ava', '--fail-fast', `dist/__test__/${file}.mjs`]
+  return { test: { command: 'env', args: ['--chdir', 'nats', ...command], env: {} } }
 }
 
 /** A test file of the JavaScript suite. */

@@ -1,7 +1,7 @@
-// Long-running checks: sanitizers, millions of sleeps and wake-ups, planted faults, mutants,
-// fuzzing, coverage, the editor, the gate's proof, the full benchmark. Each step sets up what it
-// needs, also in a fresh clone. A failing step does not stop the others; failures are listed at the
-// end.
+// Long-running checks: sanitizers, models, millions of sleeps and wake-ups, planted faults, mutants,
+// fuzzing, coverage, the editor, bundlers, the alert centre and the dashboard at length, the gate's
+// proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A failing step
+// does not stop the others; failures are listed at the end.
 //
 //   npm run nightly                 all steps
 //   node ci/nightly.mjs <step> ...  only these
@@ -31,6 +31,7 @@ const STEPS = {
     ['--test', 'allocations', '--test', 'loans', '--test', 'realtime'],
     ['--skip', 'makes_no_system_call', '--skip', 'a_scribbler_in_the_segment'],
   ),
+  loom: node('ci/test.mjs', 'loom'),
   asleep: rust({ RINGPOST_RUNS: '200' }, '--test', 'asleep'),
   seeds: rust({ RINGPOST_RUNS: '30' }, '--lib'),
   'seeds-typescript': [
@@ -38,13 +39,30 @@ const STEPS = {
     ['--no-install', 'ava', '--timeout', '30m', ...seeded('05', '07', '27', '28', '70-report', '91')],
     { RINGPOST_RUNS: '30' },
   ],
+  'bad-days': [
+    'npx',
+    ['--no-install', 'ava', '--timeout', '10m', ...seeded('56-bad-days')],
+    { RINGPOST_LONG: '1' },
+  ],
   mutations: node('ci/mutations.mjs'),
   mutants: node('ci/mutants.mjs'),
   'mutants-typescript': node('ci/mutants-typescript.mjs'),
   fuzz: node('ci/fuzz.mjs'),
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),
+  bundlers: node('ci/bundlers.mjs'),
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
+  conformance: node('ci/conformance.mjs'),
+  nats: node('ci/nats.mjs', '--long'),
+  alerts: node('examples/alerts/test.mjs', '--long'),
+  perception: node('ci/perception.mjs', '--long'),
+  // Ten minutes of pages that come and go.
+  dashboard: node('ci/dashboard.mjs', '--long'),
+  // Not one frame of an hour may be dropped; the full benchmark below counts those of ten minutes.
+  'perception-hour': [
+    ...node('ci/bench.mjs', 'scenarios', '--only', 'perception'),
+    { RINGPOST_PERCEPTION_SECONDS: '3600' },
+  ],
   // One loss in each row; the whole proof takes longer than a step may.
   'gate-proof': node('ci/gate-proof.mjs', '--planted', '10', '--unchanged', '4'),
   // A figure that misses what it is held to is a failure here, as its exit code says.

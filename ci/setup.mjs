@@ -39,12 +39,19 @@ if (isStale(binding, rust)) {
 }
 const sources = [
   ...['index.d.ts', 'native/binding.d.ts', 'tsconfig.json'],
-  ...['ts', 'cli', 'benches', 'conformance', '__test__'],
+  ...['ts', 'cli', 'benches', 'conformance', 'examples', '__test__'],
+  ...['nats/tsconfig.json', 'nats/src', 'nats/__test__', 'nats/bench'],
 ]
 if (isStale('dist/.built', sources)) {
   // What was built from files that have moved since would still be tested, and packed.
-  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+  for (const dist of ['dist', 'nats/dist']) {
+    rmSync(join(ROOT, dist), { recursive: true, force: true })
+  }
   await step('building the TypeScript', process.execPath, [TSC])
+  // Imported late, because it may have been installed just now.
+  const { bundle } = await import('./bundle.mjs')
+  await bundle(ROOT)
+  await step('building ringpost-nats', process.execPath, [TSC, '--project', 'nats'])
   await step('leading index.d.ts to its sources', process.execPath, ['ci/declaration-map.mjs'])
   mkdirSync(join(ROOT, 'dist'), { recursive: true })
   writeFileSync(BUILT, '')

@@ -1,6 +1,6 @@
 // Everything a change must pass, the same locally and in CI.
 //
-//   npm test                        all steps
+//   npm test                        all steps, but for those that take long
 //   node ci/test.mjs <step> ...     only these; `node ci/test.mjs --list` names them
 
 import { execFileSync } from 'node:child_process'
@@ -18,7 +18,8 @@ const STEPS = {
     ...['--', '-D', 'warnings'],
   ),
   eslint: npx('eslint', '.'),
-  tsc: node('node_modules/typescript/bin/tsc', '--noEmit'),
+  // The rest is checked when it is built. Their types are in comments, for people who copy from them.
+  'tsc-examples': node('node_modules/typescript/bin/tsc', '--project', 'examples'),
   arrows: node('ci/arrows.mjs'),
   limits: node('ci/limits.mjs'),
   licenses: node('ci/licenses.mjs'),
@@ -26,6 +27,11 @@ const STEPS = {
   faults: node('ci/mutations.mjs', '--places'),
   // Builds the conformance suite's test peer as well.
   rust: cargo('test', ...TESTED, '--workspace', '--exclude', 'ipc-node'),
+  // What is in Rust of the examples: tests alone do not build programs. All of the workspace, so that
+  // libraries have the same features as in the tests, and are not built again.
+  'rust-examples': cargo(
+    ...['build', ...TESTED, '--workspace', '--exclude', 'ipc-node', '--bins', '--examples'],
+  ),
   'rust-package': node('ci/crates.mjs'),
   loom: [
     ...cargo(
@@ -35,8 +41,18 @@ const STEPS = {
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
   ],
   typescript: npx('ava'),
-  conformance: node('dist/conformance/run.mjs'),
+  // The other transport has its turn each night.
+  conformance: node('dist/conformance/run.mjs', '--transport', 'sealed'),
+  bundlers: node('ci/bundlers.mjs'),
   tour: node('examples/tour/test.mjs'),
+  alerts: node('examples/alerts/test.mjs'),
+  service: node('ci/service.mjs'),
+  nats: node('ci/nats.mjs'),
+  // The step `rust-examples` has built what these four start.
+  perception: node('examples/perception/test.mjs'),
+  dashboard: node('ci/dashboard.mjs', '--built'),
+  audio: node('examples/audio/test.mjs'),
+  'ai-backend': node('examples/ai-backend/test.mjs'),
   benches: node(
     ...['dist/benches/cli/main.mjs', 'bench', 'engine'],
     ...['--quick', '--repeats', '1', '--duration', '20ms'],
@@ -50,6 +66,10 @@ const STEPS = {
   typedoc: npx('typedoc'),
 }
 
+/** Steps that have a command of their own and are done each night: with them all would take longer
+ * than anybody waits for a change. */
+const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate']
+
 /** Exit codes that are a success too: how fast it is says nothing on a busy machine. */
 const ACCEPTED = { benches: [MISSED] }
 
@@ -61,7 +81,8 @@ if (asked.includes('--list')) {
 for (const name of asked) {
   if (!(name in STEPS)) giveUp(`There is no step "${name}": --list names them.`)
 }
-const names = asked.length > 0 ? asked : Object.keys(STEPS)
+const usual = Object.keys(STEPS).filter((name) => !LONG.includes(name))
+const names = asked.length > 0 ? asked : usual
 if (names.some((name) => STEPS[name][0] === 'cargo')) needRust()
 const start = Date.now()
 for (const name of names) {

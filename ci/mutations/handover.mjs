@@ -42,8 +42,8 @@ export const HANDOVER = [
   {
     what: 'handover: a name is lent to two at once',
     file: `${ENGINE}/listener.rs`,
-    from: 'let is_free = self.lending == Lending::Nobody;',
-    to: 'let is_free = self.lending != Lending::Over;',
+    from: 'if self.lending != Lending::Nobody {',
+    to: 'if self.lending == Lending::Over {',
     by: 'handover',
   },
   {

@@ -7,6 +7,10 @@ const SPANS = { file: 'ts/opentelemetry.ts', by: '42-opentelemetry' }
 
 const COUNTERS = { by: '43-counters' }
 
+const METRICS = { by: '44-prometheus' }
+
+const HEALTH = { file: 'ts/health.ts', by: '45-health' }
+
 export const INSIDE = [
   {
     what: 'latency: a bucket more for each power of two',
@@ -138,14 +142,87 @@ export const INSIDE = [
     ...COUNTERS,
     what: 'counters: codes that a peer makes up are counted without a bound',
     file: 'ts/connection/counters.ts',
-    from: 'isNew && this.#counts.size >= CODES_MAX',
-    to: 'false',
+    from: 'this.#known.size < CODES_MAX',
+    to: 'true',
+  },
+  {
+    what: 'counters: what is sent is counted in another lane',
+    file: 'crates/ipc-core/src/session/mod.rs',
+    from: 'self.counters.sent.count(draft.kind, draft.lane);',
+    to: 'self.counters.sent.count(draft.kind, Lane::Normal);',
+    by: 'session',
+  },
+  {
+    what: 'latency: what is exported is cut a bucket too late',
+    file: 'crates/ipc-core/src/latency.rs',
+    from: 'self.buckets[..edge]',
+    to: 'self.buckets[..=edge]',
+    by: 'unit',
+  },
+  {
+    what: 'metrics: requests are reported to a recorder more than once',
+    file: 'crates/ringpost/src/tokio/reporter.rs',
+    from: '*reported = count;',
+    to: '',
+    by: 'metrics',
+  },
+  {
+    ...METRICS,
+    what: 'metrics: what a session has counted is gone with it',
+    file: 'ts/client/client.ts',
+    from: '    this.#sums.ended(session)\n',
+    to: '    this.#sums.open.delete(session)\n',
+  },
+  {
+    ...METRICS,
+    what: 'metrics: each method has a series, however many there are',
+    file: 'ts/prometheus.ts',
+    from: 'this.#methods.size < METHODS_MAX',
+    to: 'true',
+  },
+  {
+    ...METRICS,
+    what: 'metrics: they stay in the registry without any object',
+    file: 'ts/prometheus.ts',
+    from: 'if (this.#sources.size > 0) return',
+    to: 'return',
+  },
+  {
+    ...HEALTH,
+    what: 'health: any Host is answered',
+    from: 'isAtPort && !LOOPBACK',
+    to: 'false && !LOOPBACK',
+  },
+  {
+    ...HEALTH,
+    what: 'health: a check that hangs is called again and again',
+    from: 'this.#running ??= this.#run()',
+    to: 'this.#running = this.#run()',
+  },
+  {
+    ...HEALTH,
+    what: 'health: any user may connect to the socket',
+    from: 'chmodSync(made, 0o600)',
+    to: 'chmodSync(made, 0o666)',
+  },
+  {
+    ...HEALTH,
+    what: 'health: connections keep the process alive',
+    from: 'void socket.unref()',
+    to: 'void socket',
+  },
+  {
+    what: 'health: a server that drains says that it takes clients',
+    file: 'ts/api/server.ts',
+    from: ' && this.#closing === undefined\n',
+    to: '\n',
+    by: '45-health',
   },
   {
     ...COUNTERS,
     what: 'counters: those of a connection are gone with it',
     file: 'ts/connection/connection.ts',
-    from: 'linkCounters(this.#last ?? ',
+    from: 'linkCounters(this.#last?.stats() ?? ',
     to: 'linkCounters(',
   },
   {

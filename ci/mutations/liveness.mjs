@@ -82,7 +82,7 @@ export const LIVENESS = [
   {
     what: 'liveness: a second close waits as long as the first',
     file: 'ts/api/server.ts',
-    from: 'if (this.#closing !== undefined && drainMs === 0) this.#hurry()',
+    from: 'if (this.#closing !== undefined && drainMs === 0) this.#leaving.resolve()',
     to: '',
     by: '54-liveness',
   },

@@ -7,6 +7,7 @@ import { ROOT } from '../step.mjs'
 
 // Imported late, because setup.mjs may have to install it.
 const { default: ts } = await import('typescript')
+const { bundle } = await import('../bundle.mjs')
 
 /** Not copied: build products, downloads, and the results of fuzzing. */
 const NOT_COPIED =
@@ -28,11 +29,14 @@ export function copyTree(name) {
 const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile)
 const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT)
 
-/** Compiles a TypeScript file of the copy without type checking, which is fast. */
-export function transpile(copy, file, source) {
+/** Writes a TypeScript file of the copy and compiles it without type checking, which is fast. */
+export async function transpile(copy, file, source) {
+  writeFileSync(join(copy, file), source)
   const { outputText } = ts.transpileModule(source, {
     fileName: join(copy, file),
     compilerOptions: { ...options, sourceMap: false },
   })
-  writeFileSync(join(copy, 'dist', file.replace(/ts$/, 'js')), outputText)
+  const built = file.startsWith('nats/') ? file.replace('nats', 'nats/dist') : `dist/${file}`
+  writeFileSync(join(copy, built.replace(/ts$/, 'js')), outputText)
+  if (file.startsWith('ts/')) await bundle(copy)
 }

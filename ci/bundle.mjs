@@ -1,0 +1,63 @@
+// Makes the library one file, which the modules of the package share: Node takes longer, and twice the
+// memory, to load eighty, and of a file that is loaded twice there are two `IpcError`s. Tests and the
+// command also use modules of it by themselves, which therefore stay beside it.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { rollup } from 'rollup'
+import ts from 'typescript'
+
+/** Replaces what the compiler has made of the modules of the tree in `folder`. */
+export async function bundle(folder) {
+  const { options } = ts.getParsedCommandLineOfConfigFile(join(folder, 'tsconfig.json'), {}, HOST)
+  // Checked already, all of them together.
+  const compilerOptions = { ...options, module: ts.ModuleKind.ESNext, removeComments: true }
+  const typescript = {
+    name: 'typescript',
+    resolveId(path, importer) {
+      if (importer === undefined || !path.startsWith('.')) return null
+      const source = resolve(dirname(importer), path.replace(/js$/, 'ts'))
+      return existsSync(source) ? source : null
+    },
+    transform(code, fileName) {
+      const { outputText, sourceMapText } = ts.transpileModule(code, { fileName, compilerOptions })
+      return { code: outputText, map: sourceMapText }
+    },
+  }
+  const entries = modules(folder)
+  const built = await rollup({
+    input: entries.map((name) => join(folder, 'ts', `${name}.ts`)),
+    external: /^[^./]/,
+    plugins: [typescript],
+    onLog(level, { message }) {
+      if (level === 'warn') throw new Error(message)
+    },
+  })
+  await built.write({
+    dir: join(folder, 'dist/ts'),
+    format: 'cjs',
+    chunkFileNames: '[name].js',
+    hoistTransitiveImports: false,
+    manualChunks(id) {
+      const [room, file] = relative(join(folder, 'ts'), id).split('/')
+      // A module and its room are a file of their own.
+      return file === undefined || entries.includes(room) ? undefined : 'library'
+    },
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+  })
+}
+
+/** What `exports` of package.json names. */
+function modules(folder) {
+  const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const paths = Object.keys(exports).filter((path) => path !== './package.json')
+  return paths.map((path) => path.slice(2) || 'index')
+}
+
+const HOST = {
+  ...ts.sys,
+  onUnRecoverableConfigFileDiagnostic({ messageText }) {
+    throw new Error(String(messageText))
+  },
+}

@@ -1,0 +1,88 @@
+// Faults in ringpost-nats, each planted alone.
+
+export const NATS = [
+  {
+    what: 'nats: dots of a name separate tokens',
+    file: 'nats/src/subjects.mts',
+    from: 'replaceAll(/[^A-Za-z0-9_-]/gu',
+    to: 'replaceAll(/[^A-Za-z0-9_.-]/gu',
+    by: 'nats_hostile',
+  },
+  {
+    what: 'nats: answers are sent wherever the caller wants them',
+    file: 'nats/src/post.mts',
+    from: 'reply !== undefined && this.#pattern.test(reply)',
+    to: 'reply !== undefined && reply.length > 0',
+    by: 'nats_hostile',
+  },
+  {
+    what: 'nats: items beyond the credit are taken',
+    file: 'nats/src/flow.mts',
+    from: 'this.#arrived >= this.#granted + this.#window',
+    to: 'this.#arrived < 0',
+    by: 'nats_hostile',
+  },
+  {
+    what: 'nats: the end of a stream is not compared with its items',
+    file: 'nats/src/flow.mts',
+    from: 'this.#check(count, this.#count)\n',
+    to: '',
+    by: 'nats_hostile',
+  },
+  {
+    what: 'nats: a cancel is not passed on',
+    file: 'nats/src/incoming-call.mts',
+    from: "if (letter.fields.kind === 'cancel') this.#abandon('the caller has cancelled it')\n    else this.take(letter)",
+    to: 'this.take(letter)',
+    by: 'nats_services',
+  },
+  {
+    what: 'nats: a long call gives no sign of life',
+    file: 'nats/src/flow.mts',
+    from: 'else beat()',
+    to: 'else this.#silent += 0',
+    by: 'nats_services',
+  },
+  {
+    what: 'nats: an exporter whose server is away stays in the group',
+    file: 'nats/src/export-service.mts',
+    from: "client.on('disconnect', () => void this.#leave())\n",
+    to: '',
+    by: 'nats_services',
+  },
+  {
+    what: 'nats: the limit of the server is not asked for',
+    file: 'nats/src/post.mts',
+    from: 'if (length <= most) return',
+    to: 'if (length > 0) return',
+    by: 'nats_services',
+  },
+  {
+    what: 'nats: a message of a stream is not sent again',
+    file: 'nats/src/stored.mts',
+    from: 'for (const message of this.#messages) this.#send(message)',
+    to: 'this.#messages.length = 0',
+    by: 'nats_topics',
+  },
+  {
+    what: 'nats: what is under way does not end with the connection',
+    file: 'nats/src/post.mts',
+    from: 'this.#oneWay = new Map()\n        this.#watcher.lost()',
+    to: 'this.#oneWay = new Map()',
+    by: 'nats_cuts',
+  },
+  {
+    what: 'nats: a silent machine is waited for',
+    file: 'nats/src/flow.mts',
+    from: 'if (this.#silent >= Pulse.SILENT_MAX) gone()\n      else beat()',
+    to: 'beat()',
+    by: 'nats_cuts',
+  },
+  {
+    what: 'nats: gaps are not counted',
+    file: 'nats/src/import-topic.mts',
+    from: "this.drops.add(name, 'missed', missed)\n",
+    to: '',
+    by: 'nats_cuts',
+  },
+]
