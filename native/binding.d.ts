@@ -38,10 +38,11 @@ export declare class NativeEngine {
   takeOver(name: string, options: NativeOptions, listen: NativeListenOptions): number
   /** Stops accepting. */
   closeListener(listener: number): void
-  /** The same, but clients that were let in still become connections. */
+  /**
+   * The same, but clients that were let in still become connections; an event comes behind the
+   * last of them.
+   */
   retireListener(listener: number): void
-  /** Whether there are such clients. */
-  isAdmitting(listener: number): boolean
   /** Connects to a name. Returns the link; what becomes of it is an event. */
   connect(name: string, options: NativeOptions, timeoutMs: number): number
   /**
@@ -49,8 +50,8 @@ export declare class NativeEngine {
    * with time. Returns the link; what becomes of it is an event.
    */
   dial(name: string, options: NativeOptions, attemptTimeoutMs: number, timeoutMs: number, insists: boolean): number
-  /** Closes a connection; its end is an event. */
-  close(link: number): void
+  /** Closes a connection, because its server `leaves` or not; its end is an event. */
+  close(link: number, leaves: boolean): void
   /**
    * Ends a connection that JavaScript cannot go on with; its end is an event, if it is still
    * open.
@@ -70,12 +71,45 @@ export declare class NativeEngine {
   code(name: string): number
   /** Requests and one-way messages of this name may come compressed. */
   acceptPacked(name: string): void
+  /** A published object is watched no longer. */
+  unwatch(watch: number): void
   /** What the engine has counted. */
   stats(): NativeEngineStats
   /** What a connection has counted; `null` when it is over and was forgotten. */
   linkStats(link: number): NativeLinkStats | null
   /** What a connection that is over has counted is needed no longer. */
   forget(link: number): void
+}
+
+/** One of the readers of a state frame. */
+export declare class NativeFrameReader {
+  /** A reader, whether or not there is a writer. */
+  constructor(name: string, place: NativePlace, numbers: ArrayBuffer)
+  /**
+   * The function that reads the newest value into an array, if it is long enough for all of it.
+   * It returns the status; the rest is in the numbers.
+   */
+  direct(): (into: Uint8Array) => number
+  /** In which format values are; `null`: there was no file yet. */
+  format(): NativeFormat | null
+  /** What was counted. */
+  stats(): NativeFrameStats | null
+  /** Has an engine say when there may be something new. */
+  watch(engine: NativeEngine): number
+  /** Ends it. */
+  close(): void
+}
+
+/** The one writer of a state frame. */
+export declare class NativeFrameWriter {
+  /** Becomes the writer. */
+  constructor(name: string, place: NativePlace, options: NativeFrameOptions)
+  /** The function that replaces the value. */
+  direct(): (value: Uint8Array) => number
+  /** The number of the value before the first of this writer. */
+  number(): number
+  /** Ends it; with its file, if that is to be removed. */
+  close(remove: boolean): void
 }
 
 /** How long requests of one kind took, as JavaScript measures them. */
@@ -88,6 +122,137 @@ export declare class NativeHistogram {
   merge(other: NativeHistogram): void
   /** What it says. */
   summary(): NativeLatency
+  /** The whole of it. */
+  buckets(): NativeBuckets
+}
+
+/** What was seen last of a key. */
+export declare class NativeKeySeen {
+  /** Nothing yet. */
+  constructor()
+}
+
+/** What dead processes had left when this was made. */
+export declare class NativeLeftovers {
+  /** Looks for it; for what is `published`, too, if that is wanted. */
+  constructor(place: NativePlace, published: boolean)
+  /** All of it. */
+  list(): Array<NativeLeftover>
+  /**
+   * Removes one by its place in the list, unless it was replaced or is used again by now.
+   * Returns whether it was removed.
+   */
+  remove(index: number): boolean
+}
+
+/** One of the readers of a map. */
+export declare class NativeMapReader {
+  /** A reader, whether or not there is an owner. */
+  constructor(name: string, place: NativePlace, numbers: ArrayBuffer)
+  /**
+   * The function that copies the value of a key into an array, if it has room. It returns the
+   * value's length, or `MAP_MISSING`.
+   */
+  direct(): (key: string, into: Uint8Array) => number
+  /**
+   * Looks whether a key has changed since the last look, and copies its value. Returns the
+   * value's length, `MAP_MISSING` or `MAP_SAME`. A value that has no room counts as not seen.
+   */
+  look(key: string, seen: NativeKeySeen, into: Uint8Array): number
+  /**
+   * Writes all entries into an array, one behind the other: the lengths of key and value, four
+   * bytes each, the key and the value. Returns how many bytes they take; where that is more than
+   * there is room for, nothing was written.
+   */
+  entries(into: Uint8Array): number
+  /** Whether there is an owner. */
+  status(): number
+  /** In which format values are; `null`: there was no file yet. */
+  format(): NativeFormat | null
+  /** What was counted. */
+  stats(): NativeMapStats | null
+  /** Has an engine say when there may be something new. */
+  watch(engine: NativeEngine): number
+  /** Ends it. */
+  close(): void
+}
+
+/** The one owner of a map. */
+export declare class NativeMapWriter {
+  /** Becomes the owner. */
+  constructor(name: string, place: NativePlace, options: NativeMapOptions)
+  /**
+   * The function that gives a key a value, for so many milliseconds; `Infinity`: until it is
+   * deleted.
+   */
+  direct(): (key: string, value: Uint8Array, ttlMs: number) => number
+  /** Takes a key out. */
+  delete(key: string): boolean
+  /** Takes all keys out. */
+  clear(): void
+  /**
+   * Copies the value of a key into an array, if it has room. Returns the value's length, or
+   * `MAP_MISSING`.
+   */
+  get(key: string, into: Uint8Array): number
+  /** How many keys there are. */
+  size(): number
+  /** Ends it; with its file, if that is to be removed. */
+  close(remove: boolean): void
+}
+
+/** What a server says of itself, opened once and read as often as is wanted. */
+export declare class NativeStatusReader {
+  /** Opens what the server of a name in a directory says; `null`: nothing. */
+  static open(directory: string, name: string): NativeStatusReader | null
+  /** Whether the server lives. */
+  isAlive(): boolean
+  /** Whether another server has the name, so that it is to be opened again. */
+  isOver(): boolean
+  /** Reads it. */
+  read(): NativeServerStatus
+}
+
+/** The one publisher of a topic. */
+export declare class NativeTopicPublisher {
+  /** Becomes the publisher. */
+  constructor(name: string, place: NativePlace, options: NativeTopicOptions, numbers: ArrayBuffer)
+  /**
+   * The function that publishes a message. It returns 1, and leaves its number in the numbers;
+   * or 0, where lossless subscribers hold it up: they ring while it waits.
+   */
+  direct(): (message: Uint8Array) => number
+  /** Goes on without the subscribers that hold a message up. */
+  cutOff(): void
+  /** Has an engine say when lossless subscribers may have made room. */
+  watch(engine: NativeEngine): number
+  /** What was counted. */
+  stats(): NativeTopicPublisherStats | null
+  /** Ends it; with its file, if that is to be removed. */
+  close(remove: boolean): void
+}
+
+/** One of the subscribers of a topic. */
+export declare class NativeTopicSubscriber {
+  /** A subscriber, whether or not there is a publisher. */
+  constructor(name: string, place: NativePlace, mode: number, start: number, numbers: ArrayBuffer)
+  /**
+   * The function that reads the next message into an array, if it is long enough for all of it.
+   * It returns whether there was one; what is known of it is in the numbers.
+   */
+  direct(): (into: Uint8Array) => number
+  /** Copies the message that was read last. */
+  copy(into: Uint8Array): void
+  /** In which format messages are; `null`: there was no file yet. */
+  format(): NativeFormat | null
+  /** Whether the publisher lives. */
+  hasPublisher(): boolean
+  /** What was counted. */
+  stats(): NativeTopicStats | null
+  /** Has an engine say when there may be something new. */
+  watch(engine: NativeEngine): number
+  /** Ends it. */
+  close(): void
 }
 
 /** The sum of what several connections have counted. */
@@ -100,6 +265,10 @@ export declare class NativeTotals {
   copy(): NativeTotals
   /** What they are. */
   stats(): NativeLinkStats
+  /** Messages by kind and lane. */
+  traffic(): NativeTraffic
+  /** How long requests took. */
+  buckets(): NativeBuckets
 }
 
 export declare const BACKLOG_DEFAULT: number
@@ -138,6 +307,12 @@ export declare const EVENT_ABANDONED: number
 
 /** A client has connected to the listener it is about; the payload describes the peer, in JSON. */
 export declare const EVENT_ACCEPTED: number
+
+/**
+ * The published object whose watch this is about may have changed. It belongs to no link, and
+ * may be in the arena of any.
+ */
+export declare const EVENT_CHANGED: number
 
 /**
  * A connection is over; the payload gives the reason, if there is one: code, line feed,
@@ -191,6 +366,12 @@ export declare const EVENT_REFUSED: number
 export declare const EVENT_RESPONSIVE: number
 
 /**
+ * All clients that the retired listener this is about had let in are connected, or will not
+ * be. It belongs to no link, as above.
+ */
+export declare const EVENT_RETIRED: number
+
+/**
  * A one-way message with an id is being written, or the payload gives the reason why not, as
  * when a connection is over.
  */
@@ -213,6 +394,12 @@ export declare const EVENT_UNREADABLE: number
 
 /** What was sent lies unread at the peer for longer than it may. */
 export declare const EVENT_UNRESPONSIVE: number
+
+/**
+ * The kernel has no room any more for all of the watch this is about. It belongs to no link,
+ * as above.
+ */
+export declare const EVENT_UNWATCHED: number
 
 /**
  * Flag of a record: the payload is memory of its own. Outgoing, it is passed beside the outbox;
@@ -238,6 +425,20 @@ export declare const FLAG_TIMED: number
 
 /** Flag of a record: it has a trace context. */
 export declare const FLAG_TRACED: number
+
+/** No value yet. */
+export declare const FRAME_EMPTY: number
+
+/** The number a status has. */
+export declare const FRAME_FRESH: number
+
+export declare const FRAME_LEN_MAX: number
+
+/** The value that was read before. */
+export declare const FRAME_SAME: number
+
+/** The last value of a writer that is gone. */
+export declare const FRAME_STALE: number
 
 export declare const GRANTS_PER_WINDOW: number
 
@@ -278,6 +479,9 @@ export declare const LANE_SHARE: number
 /** Payloads from this many bytes on get memory of their own, on both ways. */
 export declare const LARGE: number
 
+/** The bounds of histograms, in milliseconds. */
+export declare function latencyBounds(): Array<number>
+
 /**
  * Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether
  * more items wait to be read than may.
@@ -294,9 +498,68 @@ export declare const LINK_WORDS: number
 /** Links an engine can have; the lower half of a link is below this. */
 export declare const LINKS_MAX: number
 
+/** Where they are looked for. */
+export declare function listDirectories(place: NativePlace): Array<string>
+
+/** All objects there are, or those of one name. */
+export declare function listObjects(place: NativePlace, name?: string | undefined | null): Array<NativeObject>
+
+/** There was none. */
+export declare const MAP_ABSENT: number
+
+/** The owner lives. */
+export declare const MAP_ALIVE: number
+
+export declare const MAP_ENTRIES_DEFAULT: number
+
+export declare const MAP_ENTRIES_MAX: number
+
+/** It is gone. */
+export declare const MAP_GONE: number
+
+export declare const MAP_KEY_LEN_DEFAULT: number
+
+export declare const MAP_KEY_LEN_MAX: number
+
+/** In place of the length of a value, all of which are shorter: the key is missing. */
+export declare const MAP_MISSING: number
+
+/** The same: what was seen before is still there. */
+export declare const MAP_SAME: number
+
+export declare const MAP_VALUE_LEN_DEFAULT: number
+
+export declare const MAP_VALUE_LEN_MAX: number
+
 export declare const MESSAGE_LEN_DEFAULT: number
 
 export declare const METHOD_LEN_MAX: number
+
+/** A histogram, for those who export it. */
+export interface NativeBuckets {
+  /** All of it together, in milliseconds. */
+  sum: number
+  /** Requests that took less than each of the bounds of [`latency_bounds`]. */
+  below: Array<number>
+}
+
+/** What one of its connections does. */
+export interface NativeConnectionStatus {
+  /** Which one it is of all there have been. */
+  number: number
+  /** The process at the other end; 0: it cannot be seen. */
+  pid: number
+  /** Its user. */
+  uid: number
+  /** `sealed` or `portable`. */
+  transport: string
+  /** When it was opened, since 1970. */
+  openedAtMs: number
+  /** How old this is. */
+  shownAgoMs: number
+  /** What it has counted. */
+  counts: NativeStatusCounts
+}
 
 /** What an engine has counted. */
 export interface NativeEngineStats {
@@ -308,6 +571,40 @@ export interface NativeEngineStats {
   lostWakeups: number
   /** `loop` or `thread`. */
   wakesBy: string
+}
+
+/** In which format what is published is written. */
+export interface NativeFormat {
+  /** The number of the codec. */
+  codec: number
+  /** Of a layout: the hash of its description; 0: there is none. */
+  hash: bigint
+  /** What members a layout has. */
+  description: string
+}
+
+/** How a frame is made. */
+export interface NativeFrameOptions {
+  /** Bytes of the longest value, for now. */
+  capacity: number
+  /** What values are. */
+  format: NativeFormat
+  /** Takes the name from a writer that lives. */
+  takeOver: boolean
+}
+
+/** What a reader has counted. */
+export interface NativeFrameStats {
+  /** Reads that found a new value. */
+  fresh: number
+  /** Values that were never read. */
+  skipped: number
+  /** Values and files that were corrupt. */
+  corrupt: number
+  /** Reads that the writer has overtaken time and again. */
+  overtaken: number
+  /** Files that were read. */
+  generations: number
 }
 
 /** How long requests took, in milliseconds. */
@@ -324,6 +621,16 @@ export interface NativeLatency {
   p99: number
   /** The longest. */
   max: number
+}
+
+/** Something that a dead process has left. */
+export interface NativeLeftover {
+  /** What it is: `server`, `segment`, `unfinished`, `frame`, `topic` or `map`. */
+  kind: 'server' | 'segment' | 'unfinished' | 'frame' | 'topic' | 'map'
+  /** Its name. */
+  name: string
+  /** Its files. */
+  paths: Array<string>
 }
 
 /** What a connection has counted, or several. */
@@ -364,6 +671,62 @@ export interface NativeListenOptions {
   helloTimeoutMs: number
   /** Requests of all clients being worked on. */
   servingMaxTotal: number | null
+  /** The descriptor of a socket that was handed to this process. */
+  fd: number | null
+}
+
+/** A subscriber that the publisher waits for. */
+export interface NativeLosslessReader {
+  /** Bytes it has not read yet; `null`: it has not begun with this file. */
+  behind: number | null
+  /** The publisher waits for it no longer. */
+  isCutOff: boolean
+}
+
+/** How a map is made. */
+export interface NativeMapOptions {
+  /** Entries at the same time. */
+  entriesMax: number
+  /** Bytes of a key. */
+  keyLenMax: number
+  /** Bytes of a value. */
+  valueLenMax: number
+  /** What values are. */
+  format: NativeFormat
+  /** Takes the name from an owner that lives. */
+  takeOver: boolean
+}
+
+/** What a reader has counted. */
+export interface NativeMapStats {
+  /** Values and files that were corrupt. */
+  corrupt: number
+  /** Lookups that the owner has overtaken time and again. */
+  overtaken: number
+  /** Files that were read. */
+  generations: number
+  /** How often the map has changed. */
+  changes: number
+  /** Entries in it, with those that have expired and are not yet removed. */
+  entries: number
+}
+
+/** Something that has a name. What is `null` is not known, or is not of its kind. */
+export interface NativeObject {
+  /** `server`, `stateFrame`, `topic` or `map`. */
+  kind: string
+  /** Its name. */
+  name: string
+  /** Where it is. */
+  directory: string
+  /** Whether the process lives that serves or writes it. */
+  isAlive: boolean
+  /** Why nothing more is known: a code, a line feed, a message. */
+  error: string | null
+  /** What a server says of itself. */
+  server: NativeServerStatus | null
+  /** What is known of what is published. */
+  published: NativePublished | null
 }
 
 /** What a server and a client can choose. */
@@ -398,6 +761,134 @@ export interface NativeOptions {
   unreadMax: number
   /** Milliseconds that what was sent may lie unread before the peer counts as unresponsive. */
   unresponsiveAfterMs: number
+}
+
+/** Where to publish, and where to look. */
+export interface NativePlace {
+  /** The directory; `null`: the one that all processes of this user know. */
+  directory: string | null
+}
+
+/** What is published, as it stands. What is `null` is not of its kind. */
+export interface NativePublished {
+  /** Which of the files it is that have had the name. */
+  generation: number
+  /** The process that writes it, or did. */
+  pid: number
+  /** The number of the codec. */
+  codec: number
+  /** What members a layout has; empty: there is none. */
+  layout: string
+  /** Bytes of its file. */
+  bytes: number
+  /** When its file was last written to, since 1970. */
+  changedAtMs: number
+  /** Bytes of a value or of a ring, or entries. */
+  capacity: number
+  /** The number of the newest value or message. */
+  number: number | null
+  /** How long ago that was written. */
+  writtenAgoMs: number | null
+  /** Bytes of the longest message. */
+  messageLenMax: number | null
+  /** Subscribers the publisher waits for. */
+  lossless: Array<NativeLosslessReader> | null
+  /** Entries of a map. */
+  entries: number | null
+  /** How often a map was changed. */
+  changes: number | null
+  /** Bytes of the longest key. */
+  keyLenMax: number | null
+  /** Bytes of the longest value. */
+  valueLenMax: number | null
+}
+
+/** What a server was doing. Times that have passed are in milliseconds. */
+export interface NativeServerStatus {
+  /** Its process. */
+  pid: number
+  /** The thread that began it. */
+  thread: number
+  /** The version of its engine. */
+  version: string
+  /** When it began, since 1970. */
+  startedAtMs: number
+  /** Turns of its engine. */
+  turns: number
+  /** How long ago the last of them began. */
+  turnedAgoMs: number
+  /** How long it is awake; `null`: it sleeps. */
+  awakeForMs: number | null
+  /** How long it sleeps; `null`: it is awake. */
+  asleepForMs: number | null
+  /** Open connections. */
+  connections: number
+  /** Connections there have been. */
+  accepted: number
+  /** How many may be open. */
+  connectionsMax: number
+  /** Handshakes that came to nothing. */
+  refused: number
+  /** How old the sums are. */
+  shownAgoMs: number
+  /** What all connections have counted together. */
+  totals: NativeStatusCounts
+  /** The open connections that have a row. */
+  rows: Array<NativeConnectionStatus>
+}
+
+/** What was counted, and how it stands. */
+export interface NativeStatusCounts {
+  /** What connections count for their programs. */
+  link: NativeLinkStats
+  /** Requests of the server in flight. */
+  calls: number
+  /** Requests of the peer that are worked on. */
+  serving: number
+  /** Requests of the server that were answered with an error. */
+  failed: number
+  /** Requests of the server that were not answered in time. */
+  timedOut: number
+}
+
+/** How a topic is made. */
+export interface NativeTopicOptions {
+  /** Bytes of its ring. */
+  capacity: number
+  /** What messages are. */
+  format: NativeFormat
+  /** Takes the name from a publisher that lives. */
+  takeOver: boolean
+}
+
+/** What a publisher has counted. */
+export interface NativeTopicPublisherStats {
+  /** Messages that were published. */
+  published: number
+  /** Messages that had to wait. */
+  waits: number
+  /** Subscribers that were cut off. */
+  cutOff: number
+}
+
+/** What a subscriber has counted. */
+export interface NativeTopicStats {
+  /** Messages that were read. */
+  received: number
+  /** Messages that were missed or passed by. */
+  skipped: number
+  /** Messages and files that were corrupt. */
+  corrupt: number
+  /** Files that were read. */
+  generations: number
+}
+
+/** Messages by kind and lane. */
+export interface NativeTraffic {
+  /** Of those that were sent, the numbers of [`KINDS`], and in each of the lanes. */
+  sent: Array<Array<number>>
+  /** The same of those that were received. */
+  received: Array<Array<number>>
 }
 
 /** How the environment waits. */
@@ -525,6 +1016,30 @@ export declare const TIME_BYTES: number
 export declare const TIMEOUT_MS_DEFAULT: number
 
 export declare const TOKEN_LEN_MAX: number
+
+export declare const TOPIC_CAPACITY_DEFAULT: number
+
+export declare const TOPIC_CAPACITY_MAX: number
+
+export declare const TOPIC_CAPACITY_MIN: number
+
+/** At the newest message. */
+export declare const TOPIC_FROM_NEWEST: number
+
+/** Where a subscriber starts: behind what is there. */
+export declare const TOPIC_FROM_NEXT: number
+
+/** At the oldest one that is still there. */
+export declare const TOPIC_FROM_OLDEST: number
+
+/** What a subscriber wants: the newest message. */
+export declare const TOPIC_LATEST: number
+
+/** All of them, in order. */
+export declare const TOPIC_LOSSLESS: number
+
+/** All that are still there, in order. */
+export declare const TOPIC_LOSSY: number
 
 /** Bytes of a trace context in a record. */
 export declare const TRACE_BYTES: number
