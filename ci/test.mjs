@@ -68,7 +68,10 @@ const STEPS = {
 
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
-const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate']
+const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'gate']
+
+/** After so many minutes a step hangs, on however busy a machine. */
+const HANGS_AFTER = 30
 
 /** Exit codes that are a success too: how fast it is says nothing on a busy machine. */
 const ACCEPTED = { benches: [MISSED] }
@@ -87,7 +90,8 @@ if (names.some((name) => STEPS[name][0] === 'cargo')) needRust()
 const start = Date.now()
 for (const name of names) {
   const [command, args, env] = STEPS[name]
-  await step(name, command, args, { env, loud: name === 'setup', accepted: ACCEPTED[name] })
+  const options = { env, loud: name === 'setup', minutes: HANGS_AFTER, accepted: ACCEPTED[name] }
+  await step(name, command, args, options)
 }
 const minutes = ((Date.now() - start) / 60_000).toFixed(1)
 console.log(`\nall steps in ${minutes} min:\n${names.length} passed, 0 failed`)

@@ -10,6 +10,8 @@ export function lifetime() {
   const end = () => controller.abort()
   process.on('SIGTERM', end)
   process.on('disconnect', end)
+  // That may have been before this was called.
+  if (process.connected === false) end()
   process.on('SIGINT', () => {
     if (!process.connected) end()
   })

@@ -20,8 +20,10 @@ const { values } = parseArgs({
 })
 const [bars, rounds] = [count('bars'), count('rounds')]
 
-// The program that has started it has ended when its channel closes.
+// The program that has started it has ended when its channel closes, which may have been
+// before this line.
 for (const reason of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(reason, () => process.exit())
+if (process.connected === false) process.exit()
 
 const reports = new Reports()
 const control = await Control.open(values.name, { onReport: reports.add })

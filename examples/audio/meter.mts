@@ -11,8 +11,10 @@ const PER_SECOND = 100
 const [name = 'audio'] = process.argv.slice(2)
 const ended = new AbortController()
 const { signal } = ended
-// The program that has started it has ended when its channel closes.
+// The program that has started it has ended when its channel closes, which may have been
+// before this line.
 for (const reason of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(reason, () => ended.abort())
+if (process.connected === false) ended.abort()
 
 const client = await connect(name, { connectTimeoutMs: Infinity, signal }).catch(() => process.exit())
 const start = performance.now()

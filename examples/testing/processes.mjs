@@ -37,6 +37,12 @@ export async function taken(lines, pattern) {
   return pattern.exec(lines.splice(found(), 1)[0])[1]
 }
 
+/** Waits until a process has started so many others, of which none need have got anywhere. */
+export function hasStarted(pid, count) {
+  const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? []
+  return until(`it has started ${count}`, () => children().length >= count)
+}
+
 /** A program as in a terminal: with a process group of its own, all of which gets its signals.
  * @param {import('node:test').TestContext} t */
 export function started(t, program, env, ...args) {

@@ -32,4 +32,6 @@ server.handle(Words, async function* (text) {
 server.handle(Note, ({ text }) => console.log(`  server: a note: ${text}`))
 
 process.on('disconnect', () => server.close())
-process.send?.('ready')
+// It may be too late for that event.
+if (process.connected === false) server.close()
+else process.send?.('ready')

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sandboxedProgram } from '../programs.mjs'
-import { started } from '../../testing/processes.mjs'
+import { hasStarted, started } from '../../testing/processes.mjs'
 import { Place } from './helpers.mjs'
 import { readWav } from './render.mjs'
 
@@ -88,6 +88,14 @@ describe('programs', { concurrency: 3 }, () => {
     // It is only closed when the others have closed their output as well.
     assert.equal(await program.ended, 'SIGKILL')
     assert.deepEqual(place.left(), [])
+  })
+
+  test('so do processes that the program has only just started', async (t) => {
+    const place = new Place(t)
+    const program = started(t, RUN, place.environment, '--folder', place.files)
+    await hasStarted(program.child.pid, 3)
+    program.child.kill('SIGKILL')
+    assert.equal(await program.ended, 'SIGKILL')
   })
 
   test('it measures its commands, and prints that beside what they are held to', async (t) => {

@@ -19,9 +19,11 @@ const dashboard = await Dashboard.start({ name, port: Number(port), token }).cat
 dashboard.onBrowsers((count) => console.log(`server: ${count} ${count === 1 ? 'page' : 'pages'}`))
 
 let isEnding = false
-// The program that has started it hears where it listens, and has ended when its channel closes.
+// The program that has started it hears where it listens, and has ended when its channel closes,
+// which may have been before this line.
 for (const reason of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(reason, () => void end())
-process.send?.({ link: dashboard.link, port: dashboard.port })
+if (process.connected === false) void end()
+else process.send?.({ link: dashboard.link, port: dashboard.port })
 if (process.send === undefined) console.log(`server: ${dashboard.link}`)
 
 async function end(): Promise<void> {

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { producerProgram } from '../programs.mjs'
-import { started } from '../../testing/processes.mjs'
+import { hasStarted, started } from '../../testing/processes.mjs'
 import { openPages, Place, says } from './helpers.mjs'
 
 const RUN = fileURLToPath(new URL('../run.mjs', import.meta.url))
@@ -57,6 +57,13 @@ test('if the program itself is killed, both processes end without a trace', asyn
   // It is only closed when the others have closed their output as well.
   assert.equal(await program.ended, 'SIGKILL')
   assert.deepEqual(place.files(), KEPT)
+})
+
+test('so does what the program has only just started', async (t) => {
+  const program = started(t, RUN, new Place(t).environment)
+  await hasStarted(program.child.pid, 1)
+  program.child.kill('SIGKILL')
+  assert.equal(await program.ended, 'SIGKILL')
 })
 
 test('a second one, of the same name or at the same port, says why it does not run', async (t) => {

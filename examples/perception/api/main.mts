@@ -31,10 +31,12 @@ api.onPresence((isThere) => {
 })
 
 let isEnding = false
-// The program that has started it hears where it listens, and has ended when its channel closes.
+// The program that has started it hears where it listens, and has ended when its channel closes,
+// which may have been before this line.
 for (const reason of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(reason, () => void end())
 console.log(`api: listens at http://127.0.0.1:${api.port}`)
-process.send?.({ port: api.port })
+if (process.connected === false) void end()
+else process.send?.({ port: api.port })
 
 async function end(): Promise<void> {
   if (isEnding) return

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { started, until } from '../../testing/processes.mjs'
+import { hasStarted, started, until } from '../../testing/processes.mjs'
 import { Place } from './helpers.mjs'
 
 const RUN = fileURLToPath(new URL('../run.mjs', import.meta.url))
@@ -36,6 +36,13 @@ test('if the program itself is killed, both processes end without a trace', asyn
   // It is only closed when the others have closed their output as well.
   assert.equal(await program.ended, 'SIGKILL')
   assert.deepEqual(place.files(), [])
+})
+
+test('so does what the program has only just started', async (t) => {
+  const program = started(t, RUN, new Place(t).environment, '--port', '0')
+  await hasStarted(program.child.pid, 1)
+  program.child.kill('SIGKILL')
+  assert.equal(await program.ended, 'SIGKILL')
 })
 
 test('a second one of the same name says why it does not run', async (t) => {
