@@ -9,6 +9,10 @@ import { MISSED, ROOT, giveUp, step } from './step.mjs'
 /** A profile that is optimized and builds quickly; see Cargo.toml. */
 const TESTED = ['--profile', 'ci', '--all-features']
 
+/** Where tests in TypeScript are. Those of the benchmark runner as a program measure for a minute. */
+const SUITES = ['dist/__test__/*.mjs', 'dist/benches/__test__/*.mjs']
+const RUNNER = 'dist/benches/__test__/90-runner.mjs'
+
 /** Steps by name: a command, its arguments, and its environment variables. */
 const STEPS = {
   setup: node('ci/setup.mjs'),
@@ -40,7 +44,8 @@ const STEPS = {
     ),
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
   ],
-  typescript: npx('ava'),
+  typescript: npx('ava', ...SUITES, `!${RUNNER}`),
+  runner: npx('ava', RUNNER),
   // The other transport has its turn each night.
   conformance: node('dist/conformance/run.mjs', '--transport', 'sealed'),
   bundlers: node('ci/bundlers.mjs'),
@@ -68,7 +73,7 @@ const STEPS = {
 
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
-const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'gate']
+const LONG = ['loom', 'runner', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'gate']
 
 /** After so many minutes a step hangs, on however busy a machine. */
 const HANGS_AFTER = 30

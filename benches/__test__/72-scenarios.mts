@@ -33,7 +33,7 @@ import { directory } from '../../__test__/helpers/directory.mjs'
 async function played(scenario: Scenario): Promise<Outcome & { shares: number[] }> {
   const shares: number[] = []
   const form: Form = {
-    ...{ short: true, scale: 0.05, directory, signal: AbortSignal.timeout(30_000) },
+    ...{ short: true, scale: 0.05, directory, signal: AbortSignal.timeout(120_000) },
     progress: (share) => shares.push(share),
   }
   return { ...(await scenario.run(form)), shares }
