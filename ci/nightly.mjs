@@ -1,5 +1,5 @@
 // Long-running checks: sanitizers, models, millions of sleeps and wake-ups, planted faults, mutants,
-// fuzzing, coverage, the editor, bundlers, the alert centre and the dashboard at length, the gate's
+// fuzzing, coverage, the editor, bundlers, runtimes, the alert centre and the dashboard at length, the gate's
 // proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A failing step
 // does not stop the others; failures are listed at the end.
 //
@@ -51,6 +51,7 @@ const STEPS = {
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),
   bundlers: node('ci/bundlers.mjs'),
+  runtimes: node('ci/runtimes.mjs'),
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
   conformance: node('ci/conformance.mjs'),
   nats: node('ci/nats.mjs', '--long'),
