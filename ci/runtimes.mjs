@@ -76,15 +76,13 @@ async function makePlace() {
  * If it ends with the error that is meant for it, `✗`; whatever else becomes of it is printed.
  */
 async function tried(host, feature) {
-  const directory = mkdtempSync(join(scratch, 'run-'))
-  const env = { RINGPOST_DIR: directory }
+  const env = { RINGPOST_DIR: mkdtempSync(join(scratch, 'run-')) }
   const start = (...what) => new Program(host, env, ...what)
-  const serve = () =>
-    feature === 'README' ? start('hello', 'serve') : start('program', 'serve', 'name')
+  const isReadme = feature === 'README'
+  const serve = () => (isReadme ? start('hello', 'serve') : start('program', 'serve', 'name'))
   const servers = [serve()]
   try {
     await servers[0].prints(/^(listening|ready)$/m)
-    const isReadme = feature === 'README'
     const client = isReadme ? start('hello') : start('program', feature, 'name', host.worker)
     if (feature === 'reconnect') {
       await client.prints(/^kill$/m)
