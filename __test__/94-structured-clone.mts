@@ -1,6 +1,7 @@
 // What the codec structuredClone carries between processes, what codecs make of values as
 // docs/codecs.md says, and what hostile bytes come to.
 
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
@@ -301,4 +302,21 @@ test('changed bytes are decoded to a value or to an error, here and in another p
     await answer.catch(({ code }: { code?: string }) => t.is(code, 'ERR_INVALID_PAYLOAD'))
   })
   t.deepEqual(await client.request(Echoes.structuredClone, 'still there'), 'still there')
+})
+
+test('where the runtime has no serializer of V8, the error says so', (t) => {
+  const program = `
+    require('node:v8').DefaultSerializer = class {
+      constructor() {
+        throw new Error('there is none here')
+      }
+    }
+    const { structuredClone } = require('ringpost')
+    try {
+      structuredClone.encode(new Map())
+    } catch (error) {
+      console.log(String(error))
+    }`
+  const printed = execFileSync(process.execPath, ['--eval', program], { encoding: 'utf8' })
+  t.is(printed, 'TypeError: there is none here\n')
 })

@@ -1,5 +1,5 @@
 // The library in a bundle: for Node.js with its .node file beside it, and without; for a browser. What
-// docs/editors.md says of other bundlers is followed by `node ci/test.mjs bundlers`.
+// docs/bundlers.md says of other bundlers is followed by `node ci/test.mjs bundlers`.
 
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -36,7 +36,7 @@ async function bundle(name: string, program: string, options: BuildOptions): Pro
   return outdir
 }
 
-/** As docs/editors.md has it. */
+/** As docs/bundlers.md has it. */
 const FOR_NODE: BuildOptions = {
   platform: 'node',
   format: 'cjs',
@@ -71,6 +71,17 @@ test('a bundle without it says which file is missing', async (t) => {
   cpSync(join(folder, 'stdin.js'), join(alone, 'stdin.js'))
   const error = await t.throwsAsync(run(process.execPath, [join(alone, 'stdin.js')]))
   t.regex(error.message, /if it was bundled, that the \.node file of its folder "native" is beside/)
+  t.regex(error.message, /docs\/bundlers\.md/)
+})
+
+test('a bundle that is an ES module without require says where to read on', async (t) => {
+  const folder = await bundle('module', SERVER, {
+    ...FOR_NODE,
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+  })
+  const error = await t.throwsAsync(run(process.execPath, [join(folder, 'stdin.mjs')]))
+  t.regex(error.message, /Error: ringpost needs require.*docs\/bundlers\.md/)
 })
 
 const MODULES = Object.keys(exports)

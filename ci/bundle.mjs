@@ -7,6 +7,14 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { rollup } from 'rollup'
 import ts from 'typescript'
 
+/** Stands before all else: a bundler's own words for this do not say what to do. */
+const NEEDS_REQUIRE = `
+try {
+  require('node:module')
+} catch (cause) {
+  throw new Error('ringpost needs require, and in this bundle there is none: see docs/bundlers.md', { cause })
+}`
+
 /** Replaces what the compiler has made of the modules of the tree in `folder`. */
 export async function bundle(folder) {
   const { options } = ts.getParsedCommandLineOfConfigFile(join(folder, 'tsconfig.json'), {}, HOST)
@@ -36,6 +44,7 @@ export async function bundle(folder) {
   await built.write({
     dir: join(folder, 'dist/ts'),
     format: 'cjs',
+    intro: NEEDS_REQUIRE,
     chunkFileNames: '[name].js',
     hoistTransitiveImports: false,
     manualChunks(id) {

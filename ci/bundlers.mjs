@@ -1,35 +1,42 @@
-// Follows docs/editors.md step by step: for each bundler installs the packed library in an empty
-// folder, bundles an extension as the document says, and starts what came out of it in two
-// processes, with nothing of node_modules left. Needs the network.
+// Follows docs/bundlers.md step by step: for each recipe installs the packed library in an empty
+// folder, bundles an extension or a program as the document says, and starts what came out of it in
+// two processes, with nothing of node_modules left that the recipe does not keep. Then takes away
+// what the recipes are for, and reads the error. Needs the network.
 
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { follow, makeProject, packInto, recipes, write } from './recipes.mjs'
 import './setup.mjs'
-import { ROOT, giveUp, step } from './step.mjs'
+import { giveUp } from './step.mjs'
 
-const RECIPES = /^### (?:With|As) (.+)\n([^]*?)(?=^##)/gm
-const FILE = /^```js (\S+)\n([^]*?)^```$/gm
-const COMMAND = /^\$ (.+)$/gm
+const ADDON = 'ringpost.linux-x64-gnu.node'
+/** The command of a recipe with which node_modules is shipped. */
+const SHIPS_PACKAGES = 'npm prune'
 
-const EXTENSION = `
+const ACTIONS = `
 import { connect, createServer } from 'ringpost'
-import { window } from 'vscode'
 
-export async function activate(role) {
+async function act(role, show) {
   if (role === 'serve') {
     const server = await createServer('bundled')
     server.handle('greet', ({ name }) => 'hello ' + name)
-    window.show('listening')
+    show('listening')
   } else {
     const client = await connect('bundled')
-    window.show(await client.request('greet', { name: 'world' }))
+    show(await client.request('greet', { name: 'world' }))
     await client.close()
   }
 }
+`
+const EXTENSION = `${ACTIONS}
+import { window } from 'vscode'
+export const activate = (role) => act(role, window.show)
+`
+const PROGRAM = `${ACTIONS}
+act(process.argv[2], console.log)
 `
 /** Starts an extension as an editor does, whose API it provides. */
 const HOST = `
@@ -41,53 +48,58 @@ const scratch = mkdtempSync(join(tmpdir(), 'ringpost-bundlers-'))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 process.env.RINGPOST_DIR = join(scratch, 'run')
+// Where an executable of Bun leaves the addon.
+process.env.TMPDIR = scratch
 
-const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch]
-const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' }))
-const document = readFileSync(join(ROOT, 'docs/editors.md'), 'utf8')
-const recipes = [...document.matchAll(RECIPES)]
-if (recipes.length < 4) giveUp(`docs/editors.md has ${recipes.length} recipes`)
-for (const [at, [, name, recipe]] of recipes.entries()) {
+const tarball = packInto(scratch)
+for (const [at, recipe] of recipes().entries()) {
   const folder = join(scratch, `project-${at}`)
-  await follow(name, recipe, folder)
-  const extension = install(join(folder, 'out'), join(scratch, `installed-${at}`))
-  await meet(name, extension)
-}
-
-/** Makes a project and does what the recipe says. */
-async function follow(name, recipe, cwd) {
-  write(join(cwd, 'package.json'), '{ "private": true }\n')
-  write(join(cwd, 'src/extension.mjs'), EXTENSION)
-  for (const [, file, text] of recipe.matchAll(FILE)) write(join(cwd, file), text)
-  const options = { cwd, env: { npm_config_audit: 'false', npm_config_fund: 'false' } }
-  await step('installing the library', 'npm', ['install', join(scratch, filename)], options)
-  for (const [, command] of recipe.matchAll(COMMAND)) {
-    await step(`${name}: ${command.slice(0, 40)}`, 'sh', ['-c', command], options)
+  const isExtension = recipe.name.includes('extension')
+  const source = isExtension ? { 'src/extension.mjs': EXTENSION } : { 'src/program.mjs': PROGRAM }
+  await makeProject(folder, tarball, source)
+  await follow(recipe, folder)
+  const isWhole = recipe.text.includes(SHIPS_PACKAGES)
+  const out = isWhole ? join(folder, 'out') : moved(join(folder, 'out'), join(scratch, `moved-${at}`))
+  const start = starting(out)
+  await meet(recipe.name, start)
+  if (existsSync(join(out, ADDON))) {
+    rmSync(join(out, ADDON))
+    await fails(`${recipe.name}, without the .node file`, start)
   }
 }
+const withoutBanner = (text) => text.replace(/ "--banner:[^"]+"/, '')
+const asCommonJs = (text) =>
+  withoutBanner(text).replace('--format=esm', '--format=cjs').replace('"module"', '"commonjs"')
+await failsWhenChanged('An ES module with esbuild', 'without the banner', withoutBanner)
+await failsWhenChanged('An executable of Node.js', 'without the banner', withoutBanner)
+await failsWhenChanged('An executable of Node.js', 'CommonJS, without the banner', asCommonJs)
 
-/** Puts a bundle where there is an editor, and nothing else. Returns the path of its file. */
-function install(out, folder) {
-  cpSync(out, join(folder, 'extension'), { recursive: true })
+/** Puts a bundle where there is an editor, and nothing else. Returns the new path. */
+function moved(out, folder) {
+  cpSync(out, join(folder, 'out'), { recursive: true })
   write(join(folder, 'node_modules/vscode/index.js'), 'exports.window = { show: console.log }\n')
   write(join(folder, 'host.cjs'), HOST)
-  const [file] = ['extension.js', 'extension.mjs']
-    .map((name) => join(folder, 'extension', name))
+  return join(folder, 'out')
+}
+
+/** How what is in a folder is started in a role: in an editor, in Node.js, or by itself. */
+function starting(out) {
+  const [file] = ['extension.js', 'extension.mjs', 'program', 'program.js', 'program.mjs']
+    .map((name) => join(out, name))
     .filter((path) => existsSync(path))
-  return file
+  if (file.endsWith('program')) return (role) => [file, [role]]
+  const host = file.includes('extension.') ? [join(dirname(out), 'host.cjs')] : []
+  return (role) => [process.execPath, [...host, file, role]]
 }
 
 /** One process serves, another asks it. */
-async function meet(name, extension) {
-  const host = (role) => {
-    const args = [join(dirname(extension), '../host.cjs'), extension, role]
-    return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  }
-  const server = host('serve')
+async function meet(name, start) {
+  const begin = (role) => spawn(...start(role), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = begin('serve')
   try {
     const printed = async ({ stdout }) => String((await once(stdout, 'data'))[0]).trim()
     const listening = await printed(server)
-    const greeting = await printed(host('ask'))
+    const greeting = await printed(begin('ask'))
     if (greeting !== 'hello world') giveUp(`${name}: "${listening}", then "${greeting}"`)
     console.log(`${name}: ${greeting}`)
   } finally {
@@ -95,7 +107,23 @@ async function meet(name, extension) {
   }
 }
 
-function write(path, text) {
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, text)
+/** Does what a recipe says, but for what it is there for. */
+async function failsWhenChanged(name, how, change) {
+  const { text } = recipes().find((recipe) => recipe.name === name)
+  const changed = { name: `${name}, ${how}`, text: change(text) }
+  if (changed.text === text) giveUp(`${name} has no banner`)
+  const folder = join(scratch, changed.name.replaceAll(/\W/g, '-'))
+  await makeProject(folder, tarball, { 'src/program.mjs': PROGRAM })
+  await follow(changed, folder)
+  await fails(changed.name, starting(join(folder, 'out')))
+}
+
+/** It ends with an error that names the document. */
+async function fails(name, start) {
+  const [code, errors] = await new Promise((done) => {
+    execFile(...start('ask'), (error, _, errors) => done([error?.code ?? 0, errors]))
+  })
+  const [sentence] = /Error: .*docs\/bundlers\.md.*/.exec(errors) ?? []
+  if (code === 0 || sentence === undefined) giveUp(`${name}: ended with ${code}\n${errors}`)
+  console.log(`${name}: ${sentence}`)
 }

@@ -1,8 +1,8 @@
 // Long-running checks: sanitizers, models, millions of sleeps and wake-ups, planted faults, mutants,
-// fuzzing, coverage, the editor, bundlers, the benchmark runner as a program and its pages, the alert
-// centre and the dashboard at length, the gate's proof, the full benchmark. Each step sets up what it
-// needs, also in a fresh clone. A failing step does not stop the others; failures are listed at the
-// end.
+// fuzzing, coverage, the editor, bundlers, runtimes, the benchmark runner as a program and its pages,
+// the alert centre and the dashboard at length, the gate's proof, the full benchmark. Each step sets
+// up what it needs, also in a fresh clone. A failing step does not stop the others; failures are
+// listed at the end.
 //
 //   npm run nightly                 all steps
 //   node ci/nightly.mjs <step> ...  only these
@@ -54,6 +54,7 @@ const STEPS = {
   bundlers: node('ci/bundlers.mjs'),
   runner: node('ci/test.mjs', 'runner'),
   report: node('ci/report.mjs'),
+  runtimes: node('ci/runtimes.mjs'),
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
   conformance: node('ci/conformance.mjs'),
   nats: node('ci/nats.mjs', '--long'),

@@ -28,15 +28,17 @@ function unloadable(error: unknown): Error {
     const message = 'loading addons is disabled here (--no-addons, or no --allow-addons)'
     return Object.assign(new Error(message, { cause: disabled }), { code: 'ERR_DLOPEN_DISABLED' })
   }
+  // In a single executable of Node.js, `require` knows what is built in and nothing else.
+  const isExecutable = tried.some(({ message }) => message.startsWith('No such built-in module'))
   const failed = tried.find(({ message }) => !/^(Cannot find|Unsupported)/.test(message))
-  if (failed) {
+  if (failed && !isExecutable) {
     return new Error(`ringpost's binding does not load: ${failed.message}`, { cause: error })
   }
   const { platform, arch } = process
   const message =
     `ringpost has no binding for ${platform}-${arch}. In a checkout run \`npm run build\`; ` +
     'elsewhere see that the package was installed for this platform and, if it was bundled, that ' +
-    'the .node file of its folder "native" is beside the bundle.'
+    'the .node file of its folder "native" is beside the bundle: see docs/bundlers.md.'
   return new Error(message, { cause: error })
 }
 

@@ -33,7 +33,7 @@ const NOTHING: Stand = new Map()
  * @throws Refusal
  */
 export function serialize(value: unknown, stand = NOTHING): Uint8Array {
-  const writer = new Writer(stand)
+  const writer = newWriter(stand)
   try {
     writer.writeHeader()
     writer.writeValue(value)
@@ -89,6 +89,15 @@ class Writer extends DefaultSerializer {
     this.writeUint32(STANDING)
     this.writeUint32(4)
     this.writeRawBytes(Uint32Array.of(number))
+  }
+}
+
+/** Runtimes that are not built on V8 have none, and say so. */
+function newWriter(stand: Stand): Writer {
+  try {
+    return new Writer(stand)
+  } catch (error) {
+    throw new Refusal(said(error), error)
   }
 }
 
