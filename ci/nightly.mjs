@@ -1,6 +1,6 @@
 // Long-running checks: sanitizers, models, millions of sleeps and wake-ups, planted faults, mutants,
-// fuzzing, coverage, the editor, bundlers, the alert centre and the dashboard at length, the gate's
-// proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A failing step
+// fuzzing, coverage, the editor, bundlers, the site, the alert centre and the dashboard at length, the
+// gate's proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A failing step
 // does not stop the others; failures are listed at the end.
 //
 //   npm run nightly                 all steps
@@ -51,6 +51,7 @@ const STEPS = {
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),
   bundlers: node('ci/bundlers.mjs'),
+  site: node('ci/site.mjs'),
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
   conformance: node('ci/conformance.mjs'),
   nats: node('ci/nats.mjs', '--long'),

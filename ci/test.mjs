@@ -64,11 +64,12 @@ const STEPS = {
     { RUSTDOCFLAGS: '-D warnings' },
   ],
   typedoc: npx('typedoc'),
+  site: node('ci/site.mjs'),
 }
 
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
-const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate']
+const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate', 'site']
 
 /** Exit codes that are a success too: how fast it is says nothing on a busy machine. */
 const ACCEPTED = { benches: [MISSED] }
