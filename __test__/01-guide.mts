@@ -62,6 +62,12 @@ test('each claim of the security model is held by tests that are there', (t) => 
   }
 })
 
+test('the guide on performance has no figure of its own', (t) => {
+  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+  const figures = read(`${FOLDER}/performance.md`).match(/[\d.]+ (?:ns|µs)/g)!
+  for (const figure of figures) t.true(read('docs/performance.md').includes(figure), figure)
+})
+
 /** Whether a line for a shell names a script of ours, or a command of the package. */
 function exists(line: string): boolean {
   const [command] = line.split(/\s+#/)
