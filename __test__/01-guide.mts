@@ -1,4 +1,4 @@
-// The guides of docs/guide/: their programs are run as printed, and no block of code is beside that.
+// The guides of docs/guide/: their programs are run as printed, and there is no code beside those.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -21,6 +21,9 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   scripts: Record<string, string>
 }
 
+/** What has the documentation tests. */
+const compiled = readFileSync(join(ROOT, 'crates/ringpost/src/lib.rs'), 'utf8')
+
 for (const { file, blocks, sessions } of guides) {
   test(`${file} has no block that nothing runs`, (t) => {
     const typed = sessions.map(({ text }) => text).join('')
@@ -30,8 +33,8 @@ for (const { file, blocks, sessions } of guides) {
       if (language === 'sh') {
         for (const line of text.trimEnd().split('\n')) t.true(exists(line), line)
       } else if (name === undefined) {
-        // The documentation tests of crates/ringpost compile those.
         t.regex(language, /^rust\b/)
+        t.true(compiled.includes(`docs/guide/${file}`), 'no documentation test compiles it')
       } else {
         // A program is started; a module, or a text, is named by one that is.
         const [stem] = name.split('.')

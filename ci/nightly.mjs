@@ -1,7 +1,7 @@
 // Long-running checks: sanitizers, models, millions of sleeps and wake-ups, planted faults, mutants,
-// fuzzing, coverage, the editor, bundlers, the site, the alert centre and the dashboard at length, the
-// gate's proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A failing step
-// does not stop the others; failures are listed at the end.
+// fuzzing, coverage, the editor, bundlers, the site, the alert centre and the dashboard at length,
+// the gate's proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A
+// failing step does not stop the others; failures are listed at the end.
 //
 //   npm run nightly                 all steps
 //   node ci/nightly.mjs <step> ...  only these

@@ -1,6 +1,6 @@
 // The site of the documents, in a real browser: it is built, each of its links leads somewhere, and
-// every page is legible on a phone and on a desktop, in light and dark, without a word on the console
-// and without a request to anywhere else.
+// every page opens on a phone and on a desktop, in light and dark, without scrolling sideways, a
+// word on the console, or a request to anywhere else.
 //
 //   node ci/site.mjs [--built] [--pictures <folder>]
 //
@@ -35,7 +35,9 @@ const TYPES = {
 /** The anchors of files, by their paths. */
 const known = new Map()
 
-const { values } = parseArgs({ options: { built: { type: 'boolean' }, pictures: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { built: { type: 'boolean' }, pictures: { type: 'string' } },
+})
 if (!values.built) await step('site', process.execPath, ['ci/docs.mjs'], { loud: true })
 
 const pages = readdirSync(DIST, { recursive: true, encoding: 'utf8' }).filter(
@@ -78,9 +80,10 @@ function checkLinks() {
       }
       const { pathname, hash } = new URL(link.replaceAll('&amp;', '&'), `http://site/${page}`)
       const file = fileOf(pathname)
+      const anchor = decodeURIComponent(hash.slice(1))
       count += 1
       if (file === undefined) faults.push(`${page}: ${link}`)
-      else if (tag === 'a' && hash !== '' && !anchors(file).has(decodeURIComponent(hash.slice(1)))) {
+      else if (tag === 'a' && anchor !== '' && !anchors(file).has(anchor)) {
         faults.push(`${page}: ${link} has no such anchor`)
       }
       if (file !== page) found.add(file)
@@ -154,7 +157,8 @@ async function checkScreen(origin, screen) {
     expect((await page.locator('h1').count()) === 1, `${path} has no heading, or several`)
     const dark = await page.evaluate(() => document.documentElement.classList.contains('dark'))
     const ours = !references.includes(path)
-    expect(!ours || dark === (screen.colorScheme === 'dark'), `${name}: ${path} is of another color`)
+    const wanted = screen.colorScheme === 'dark'
+    expect(!ours || dark === wanted, `${name}: ${path} is of another color`)
     const [width, room] = await page.evaluate(() => {
       const { scrollWidth, clientWidth } = document.documentElement
       return [scrollWidth, clientWidth]
@@ -162,7 +166,7 @@ async function checkScreen(origin, screen) {
     expect(!ours || width <= room, `${name}: ${path} is ${width} px wide`)
     expect(noise.length === 0, `${name}: ${path}: ${noise.join('; ')}`)
     if (values.pictures && ['/guide/start.html', '/index.html'].includes(path)) {
-      const file = `${path.slice(1, -5).replace('/', '-')}-${screen.viewport.width}-${screen.colorScheme}.png`
+      const file = `${path.slice(1, -5)} ${name}.png`.replaceAll(/[\s/,]+/g, '-')
       await page.screenshot({ path: join(values.pictures, file) })
     }
   }

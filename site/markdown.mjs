@@ -16,8 +16,10 @@ export function readAsInRepository(markdown) {
 
 function adapt(token, document) {
   if (token.type === 'link_open') token.attrSet('href', linkOf(document, token.attrGet('href')))
-  // Without it, Vite looks for a package.
-  if (/^html_/.test(token.type)) token.content = token.content.replaceAll(/src="(?=\w+\/)/g, 'src="./')
+  if (/^html_/.test(token.type)) {
+    // Without the dot, Vite looks for a package.
+    token.content = token.content.replaceAll(/src="(?=\w+\/)/g, 'src="./')
+  }
 }
 
 /** A block that is a file of its own has its name above it. */
