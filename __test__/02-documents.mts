@@ -14,8 +14,10 @@ const documents = FOLDERS.flatMap((folder) =>
     .map((path) => join(folder, path)),
 )
 
-/** The anchors of a document, as GitHub makes them of its headings. */
+/** The anchors of a document, as GitHub makes them of its headings; or of declarations, for which the
+ * site has a page each: `Name` and `Name.member`. */
 function anchors(path: string): Set<string> {
+  if (path.endsWith('.d.ts')) return declarations(readFileSync(path, 'utf8'))
   const text = readFileSync(path, 'utf8').replaceAll(/^```.*?^```$/gms, '')
   const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading)
   return new Set(
@@ -23,6 +25,19 @@ function anchors(path: string): Set<string> {
       heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-'),
     ),
   )
+}
+
+function declarations(text: string): Set<string> {
+  const found = new Set<string>()
+  const parts = text.split(/^export (?:declare )?(?:class|const|function|interface|type) /m)
+  for (const part of parts.slice(1)) {
+    const [name] = /^\w+/.exec(part)!
+    found.add(name)
+    for (const [, member] of part.matchAll(/^  (?:readonly )?'?([\w:]+)'?\??[:<(]/gm)) {
+      found.add(`${name}.${member}`)
+    }
+  }
+  return found
 }
 
 /** The links of a document that lead nowhere. */

@@ -32,7 +32,8 @@ console.log(`${dependencies.length} dependencies, all under allowed licenses`)
 function chosen() {
   const ours = rust.filter(({ source }) => source === null)
   const names = ours.flatMap(({ dependencies }) => dependencies.map(({ name }) => name))
-  const manifests = ['package.json', 'benches/package.json', 'nats/package.json'].map((file) => JSON.parse(read(file)))
+  const folders = ['.', 'benches', 'nats', 'site']
+  const manifests = folders.map((folder) => JSON.parse(read(`${folder}/package.json`)))
   const own = [...ours, ...manifests].map(({ name }) => name)
   const npm = manifests.flatMap(({ dependencies = {}, devDependencies = {} }) => [
     ...Object.keys({ ...dependencies, ...devDependencies }),

@@ -1,8 +1,7 @@
-// Long-running checks: sanitizers, models, millions of sleeps and wake-ups, planted faults, mutants,
-// fuzzing, coverage, the editor, bundlers, runtimes, the benchmark runner as a program and its pages,
-// the alert centre and the dashboard at length, the gate's proof, the full benchmark. Each step sets
-// up what it needs, also in a fresh clone. A failing step does not stop the others; failures are
-// listed at the end.
+// Long-running checks: what `npm test` leaves out, all of it at length, sanitizers, fuzzing, coverage,
+// planted faults, mutants, other runtimes and platforms, the full benchmark. Each step sets up what it
+// needs, also in a fresh clone. A failing step does not stop the others; failures are listed at the
+// end.
 //
 //   npm run nightly                 all steps
 //   node ci/nightly.mjs <step> ...  only these
@@ -55,6 +54,7 @@ const STEPS = {
   runner: node('ci/test.mjs', 'runner'),
   report: node('ci/report.mjs'),
   runtimes: node('ci/runtimes.mjs'),
+  site: node('ci/site.mjs'),
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
   conformance: node('ci/conformance.mjs'),
   nats: node('ci/nats.mjs', '--long'),

@@ -69,11 +69,12 @@ const STEPS = {
     { RUSTDOCFLAGS: '-D warnings' },
   ],
   typedoc: npx('typedoc'),
+  site: node('ci/site.mjs'),
 }
 
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
-const LONG = ['loom', 'runner', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'gate']
+const LONG = ['loom', 'runner', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'site', 'gate']
 
 /** After so many minutes a step hangs, on however busy a machine. */
 const HANGS_AFTER = 30

@@ -25,6 +25,11 @@ const TIMEOUT_MS = 120_000
 
 const ROOT = dirname(createRequire(import.meta.url).resolve('ringpost/package.json'))
 
+const folders: string[] = []
+process.on('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+})
+
 export interface Block {
   language: string
   file: string | undefined
@@ -53,14 +58,14 @@ export function runsAsPrinted(document: string, packages: string[]): Printed {
   )
   const sessions = blocks.filter(({ language }) => language === 'console')
   const folder = mkdtempSync(join(tmpdir(), 'ringpost-printed-'))
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  folders.push(folder)
   install(folder, packages)
   let done = 0
   for (const [index, session] of sessions.entries()) {
     const steps = commands(session.text)
     // The last of several ends what the others have started.
     const { text } = steps.at(-2) ?? steps[0]
-    test.serial(`runs as printed: ${text} (${index + 1})`, async (t) => {
+    test.serial(`${document} runs as printed: ${text} (${index + 1})`, async (t) => {
       for (const end = blocks.indexOf(session); done < end; done++) write(folder, blocks[done])
       const terminal = new Terminal(folder, `session-${index}`)
       t.teardown(() => terminal.close())

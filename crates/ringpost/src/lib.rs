@@ -45,10 +45,12 @@ pub use ipc_core::{
 #[cfg(feature = "typed")]
 pub use typed::{Event, Method, Stream};
 
-/// The programs of the project's README.
-#[cfg(all(doctest, feature = "typed"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+/// The programs of the project's guides.
+#[cfg(all(doctest, feature = "tokio", feature = "typed"))]
+#[doc = include_str!("../../../docs/guide/contracts.md")]
+#[doc = include_str!("../../../docs/guide/published.md")]
+#[doc = include_str!("../../../docs/guide/streams.md")]
+struct Guides;
 
 /// Those of the crate's.
 #[cfg(all(doctest, feature = "tokio", feature = "typed"))]
