@@ -63,7 +63,11 @@ async function isIn(name: string, condition: Seen['condition']) {
 const statusOf = (name: string) => join(directory, `${name}.status`)
 
 test.serial('what a server shows is what it has counted, and no payload', async (t) => {
+  const start = performance.now()
   const server = await serve('counted')
+  const [fresh] = await inspect('counted')
+  // By a clock that ticks every few milliseconds.
+  t.true(fresh.server!.shownAgoMs <= performance.now() - start + 20)
   const [one, two] = await Promise.all([connect('counted'), connect('counted')])
   for (let at = 0; at < 50; at++) await one.request('echo', `${CANARY} ${at}`)
   for (let at = 0; at < 20; at++) two.notify('note', CANARY)

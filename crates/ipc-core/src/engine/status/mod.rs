@@ -71,6 +71,7 @@ impl Status {
         };
         let mut server = [0; _];
         server[server::CONNECTIONS_MAX] = connections_max as u64;
+        server[server::SHOWN_AT] = Time::coarse().as_nanos();
         let (started_at, thread) = (Time::unix_nanos(), thread_number());
         let owned = Owned::create(&name, &shape, true, |new, _, _| {
             new.store(layout::STARTED_AT, started_at, Ordering::Relaxed);
