@@ -2,11 +2,13 @@
 //
 //   node ci/c.mjs [--asan | --valgrind]   compiles and runs the tests
 //   node ci/c.mjs header [--write]        whether ringpost.h is what cbindgen makes of the sources
-//   node ci/c.mjs install <prefix>        installs the library, the header and ringpost.pc
+//   node ci/c.mjs perception              builds the part in C of examples/perception
+//   node ci/c.mjs install <prefix>        installs the library, the header and ringpost.pc; --quick:
+//                                         as the tests use it, which is built sooner
 
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { installPackage } from './debian.mjs'
 import './setup.mjs'
 import { ROOT, become, giveUp, step } from './step.mjs'
@@ -18,6 +20,9 @@ const CBINDGEN = { version: '0.29.4', root: join(ROOT, 'target/tools') }
 const SONAME = 'libringpost.so.0'
 const PROGRAMS = ['misuse', 'client', 'server', 'published']
 const WARNINGS = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-pedantic', '-g', '-O1']
+/** Where the library is for the tests and the example. */
+const PREFIX = join(ROOT, 'target/c/prefix')
+const PKG_CONFIG_PATH = join(PREFIX, 'lib/pkgconfig')
 const KINDS = {
   usual: { flags: [], runner: '' },
   // A race that only one run in a thousand has is found elsewhere: here it is memory.
@@ -29,10 +34,12 @@ const KINDS = {
 }
 
 const [verb = 'usual', ...rest] = process.argv.slice(2)
-if (verb === 'install' && rest.length === 1) await install(resolve(rest[0]), 'release')
+if (verb === 'install' && rest.length > 0) {
+  await install(resolve(rest[0]), rest.includes('--quick') ? 'ci' : 'release')
+} else if (verb === 'perception') await perception()
 else if (verb === 'header') await header(rest.includes('--write'))
 else if (verb in KINDS && rest.length === 0) await test(verb)
-else giveUp('node ci/c.mjs [--asan | --valgrind | header [--write] | install <prefix>]')
+else giveUp('node ci/c.mjs [--asan | --valgrind | header | perception | install <prefix>]')
 
 async function install(prefix, profile) {
   const build = ['build', '--profile', profile, '--locked', '--package', 'ringpost-c']
@@ -50,6 +57,13 @@ async function install(prefix, profile) {
   const about = readFileSync(join(FOLDER, 'ringpost.pc.in'), 'utf8')
   const filled = about.replace('@PREFIX@', prefix).replace('@VERSION@', version)
   writeFileSync(join(lib, 'pkgconfig/ringpost.pc'), filled)
+}
+
+async function perception() {
+  await install(PREFIX, 'ci')
+  const folder = ['--directory', join(ROOT, 'examples/perception/c')]
+  const build = `BUILD=${join(ROOT, 'target/c/perception')}`
+  await step('building the producer', 'make', [...folder, build], { env: { PKG_CONFIG_PATH } })
 }
 
 async function header(writes) {
@@ -70,22 +84,32 @@ async function header(writes) {
 async function test(kind) {
   const { flags, runner } = KINDS[kind]
   if (runner !== '' && !existsSync('/usr/bin/valgrind')) installPackage('valgrind')
-  const [prefix, programs] = [join(ROOT, 'target/c/prefix'), join(ROOT, 'target/c', kind)]
-  await install(prefix, 'ci')
+  const programs = join(ROOT, 'target/c', kind)
+  await install(PREFIX, 'ci')
   mkdirSync(programs, { recursive: true })
   const layouts = ['dist/cli/main.mjs', 'layout', '--c', join(FOLDER, 'tests/layouts.mjs')]
-  const printed = execFileSync(process.execPath, layouts, { cwd: ROOT })
-  writeFileSync(join(programs, 'layouts.h'), printed)
+  writeFileSync(join(programs, 'layouts.h'), execFileSync(process.execPath, layouts, { cwd: ROOT }))
   const found = execFileSync('pkg-config', ['--cflags', '--libs', 'ringpost'], {
-    env: { ...process.env, PKG_CONFIG_PATH: join(prefix, 'lib/pkgconfig') },
+    env: { ...process.env, PKG_CONFIG_PATH },
     encoding: 'utf8',
   })
-  const library = [...found.trim().split(/\s+/), `-Wl,-rpath,${join(prefix, 'lib')}`]
-  for (const name of PROGRAMS) {
-    const source = join(FOLDER, 'tests', `${name}.c`)
-    const args = [...WARNINGS, ...flags, `-I${programs}`, source, '-o', join(programs, name)]
-    await step(`compiling ${name}.c`, 'cc', [...args, ...library])
+  const library = [...found.trim().split(/\s+/), `-Wl,-rpath,${join(PREFIX, 'lib')}`]
+  const sources = PROGRAMS.map((name) => join(FOLDER, 'tests', `${name}.c`))
+  for (const source of [...sources, ...printed(programs)]) {
+    const program = join(programs, basename(source, '.c'))
+    const args = [...WARNINGS, ...flags, `-I${programs}`, source, '-o', program]
+    await step(`compiling ${basename(source)}`, 'cc', [...args, ...library])
   }
   Object.assign(process.env, { PROGRAMS: programs, RUNNER: runner })
   await become('--test', join(FOLDER, 'tests/run.mjs'))
+}
+
+/** The programs of the README, each in a file of its own. */
+function printed(folder) {
+  const readme = readFileSync(join(FOLDER, 'README.md'), 'utf8')
+  return [...readme.matchAll(/^```c\n(.*?)^```/gms)].map(([, program], index) => {
+    const source = join(folder, `readme-${index + 1}.c`)
+    writeFileSync(source, program)
+    return source
+  })
 }

@@ -48,6 +48,10 @@ const STEPS = {
   alerts: node('examples/alerts/test.mjs'),
   service: node('ci/service.mjs'),
   nats: node('ci/nats.mjs'),
+  c: node('ci/c.mjs'),
+  'c-header': node('ci/c.mjs', 'header'),
+  python: node('ci/python.mjs'),
+  'perception-pairs': node('ci/perception.mjs', '--pairs'),
   // The step `rust-examples` has built what these four start.
   perception: node('examples/perception/test.mjs'),
   dashboard: node('ci/dashboard.mjs', '--built'),
@@ -68,7 +72,10 @@ const STEPS = {
 
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
-const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate']
+const LONG = [
+  ...['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate'],
+  ...['c', 'c-header', 'python', 'perception-pairs'],
+]
 
 /** Exit codes that are a success too: how fast it is says nothing on a busy machine. */
 const ACCEPTED = { benches: [MISSED] }

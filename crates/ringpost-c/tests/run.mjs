@@ -46,6 +46,20 @@ test('whatever is passed wrongly is an error', async (t) => {
   assert.equal(await meeting(t).start('misuse').ended, 0)
 })
 
+test('the programs of the README run as printed', async (t) => {
+  const { directory, start } = meeting(t)
+  process.env.RINGPOST_DIR = directory
+  const server = await createServer('demo')
+  server.handle(Shout, (payload) => Buffer.from(Buffer.from(payload).toString().toUpperCase()))
+  const [asks, waits] = [start('readme-1'), start('readme-2')]
+  await asks.says('HELLO')
+  await waits.says('number 1: sunny')
+  assert.deepEqual([await asks.ended, await waits.ended], [0, 0])
+  await server.close()
+  // Without one it says why it has failed.
+  assert.equal(await start('readme-1').ended, 1)
+})
+
 test('a client in C asks, fails, gives up, cancels and listens', async (t) => {
   const { directory, start } = meeting(t)
   const client = start('client', 'all')
