@@ -29,7 +29,10 @@ const KINDS = {
   '--asan': { flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'], runner: '' },
   '--valgrind': {
     flags: [],
-    runner: 'valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite',
+    runner: [
+      ...['valgrind', '--quiet', '--error-exitcode=9', '--leak-check=full'],
+      ...['--errors-for-leak-kinds=definite', `--suppressions=${join(ROOT, 'ci/valgrind.supp')}`],
+    ].join(' '),
   },
 }
 

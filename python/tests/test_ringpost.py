@@ -61,7 +61,8 @@ class Peer:
 
     def line(self) -> str:
         assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        line: str = self.process.stdout.readline()
+        return line.strip()
 
     def expect(self, line: str) -> None:
         found = self.line()

@@ -18,7 +18,8 @@ def _encoded(value: Any, codec: str) -> bytes:
     if codec == "json":
         return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     if codec == "msgpack":
-        return _msgpack().packb(value)
+        packed: bytes = _msgpack().packb(value)
+        return packed
     return b"" if value is None else bytes(value)
 
 
@@ -30,7 +31,7 @@ def _decoded(payload: bytes, codec: str) -> Any:
 
 def _msgpack() -> Any:
     try:
-        import msgpack
+        import msgpack  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         raise ImportError('the codec "msgpack" needs the package msgpack') from error
     return msgpack
@@ -84,7 +85,7 @@ class Client(Ended):
     ) -> None:
         self.loop = loop or Loop()
         self._owns_loop = loop is None
-        self._started: set[Any] = set()
+        self._started: dict[Any, Any] = {}
         self._subscriptions: list[Subscription] = []
         self._arrivals: set[Arrivals[Any]] = set()
         options = lib.ClientOptions(
@@ -134,7 +135,7 @@ class Client(Ended):
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def settled(_: Any, reply: Optional[int], error: Optional[int]) -> None:
-            self._started.discard(callback)
+            self._started.pop(future, None)
             if future.done():
                 return
             if error is not None:
@@ -147,7 +148,7 @@ class Client(Ended):
         message, number = _Message(method, payload, codec, lane, timeout), c_uint64()
         arguments = *message.arguments, callback, None, byref(number)
         lib.call("rp_client_start", self._handle, *arguments)
-        self._started.add(callback)
+        self._started[future] = callback
         try:
             return _decoded(await future, codec)
         except asyncio.CancelledError:

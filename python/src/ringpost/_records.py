@@ -32,7 +32,7 @@ def layout_of(record: type[ctypes.Structure]) -> str:
         offset = getattr(record, name).offset
         if name.endswith("_count") and kind is ctypes.c_uint32:
             counts[name[: -len("_count")]] = offset
-        elif issubclass(kind, ctypes.Array) and kind._type_ is not ctypes.c_char:
+        elif issubclass(kind, ctypes.Array) and not _is_text(kind):
             if name not in counts:
                 raise TypeError(f"{record.__name__}.{name}: an array needs {name}_count before it")
             count = counts.pop(name)
@@ -42,6 +42,10 @@ def layout_of(record: type[ctypes.Structure]) -> str:
     if counts:
         raise TypeError(f"{record.__name__}: no array of the name {next(iter(counts))}")
     return f"{{{','.join(members)}}}{ctypes.sizeof(record)}"
+
+
+def _is_text(kind: Any) -> bool:
+    return kind._type_ is ctypes.c_char
 
 
 def _item(kind: Any) -> str:
