@@ -1,9 +1,9 @@
 // The producer of the perception pipeline in C: the same frames as the one in Rust, from a simpler
-// world, in which everything circles. It takes no commands.
+// world, in which everything circles. Of the commands it takes REFRESH_TIMELINES, which the API sends.
 //
 //   perception-producer [--name <name>] [--seed <number>] [--attached]
 //
-// It has one thread, and no loop but poll: writing a frame waits for no one. It ends with SIGTERM or
+// It has one thread, and no loop but poll. Writing a frame waits for no one. It ends with SIGTERM or
 // Ctrl-C, and with --attached also when its standard input ends.
 
 #define _GNU_SOURCE
@@ -11,6 +11,7 @@
 #include <ringpost.h>
 
 #include "layouts.h"
+#include "messagepack.h"
 
 #include <math.h>
 #include <poll.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 enum { OBJECTS = 20, FRAMES_PER_SECOND = 10, SNAPSHOTS = 5, PATH_MAX_POINTS = 7 };
+enum { HORIZON_MS = 5000, HORIZON_MS_MIN = 100, HORIZON_MS_MAX = 60000, REQUEST_ID_MAX = 64 };
 
 static const char *const LABELS[] = {"person", "bicycle", "car", "truck", "dog"};
 
@@ -40,8 +42,11 @@ struct state {
 
 struct producer {
     rp_frame_writer *detections, *tracks, *timelines;
+    rp_loop *loop;
+    rp_server *server;
     struct object objects[OBJECTS];
     uint64_t frame;
+    double horizon_ms;
     Detections seen;
     Tracks followed;
     Timelines expected;
@@ -159,18 +164,20 @@ static void look(struct producer *producer)
     producer->frame++;
 }
 
-static void predict(struct producer *producer)
+// What is going to happen, as seen now. Returns the frame's number.
+static uint64_t predict(struct producer *producer)
 {
-    double timestamp = now_ms();
+    double timestamp = now_ms(), step_ms = producer->horizon_ms / SNAPSHOTS;
     Timelines *expected = &producer->expected;
     *expected = (Timelines){.frameId = producer->frame, .timestamp = timestamp};
     expected->snapshots_count = SNAPSHOTS;
     for (size_t step = 0; step < SNAPSHOTS; step++) {
-        expected->snapshots[step].aheadMs = 1000.0 * (step + 1);
+        double ahead_ms = step_ms * (step + 1);
+        expected->snapshots[step].aheadMs = ahead_ms;
         expected->snapshots[step].objects_count = OBJECTS;
         for (size_t index = 0; index < OBJECTS; index++) {
             const struct object *object = &producer->objects[index];
-            struct state state = at(object, timestamp / 1e3 + step + 1);
+            struct state state = at(object, (timestamp + ahead_ms) / 1e3);
             Timelines_snapshots_objects *to = &expected->snapshots[step].objects[index];
             to->id = object->id;
             strcpy(to->label, object->label);
@@ -182,9 +189,63 @@ static void predict(struct producer *producer)
             to->probability = 1.0f / (step + 1);
         }
     }
+    uint64_t number = 0;
     const uint8_t *bytes = (const uint8_t *)expected;
-    check(rp_frame_writer_write(producer->timelines, bytes, sizeof *expected, NULL, &error),
+    check(rp_frame_writer_write(producer->timelines, bytes, sizeof *expected, &number, &error),
           "timelines");
+    return number;
+}
+
+// Answers a command: `id` is what it was sent with.
+static void acknowledge(rp_request *request, const struct item *id, const char *status,
+                        const char *message)
+{
+    uint8_t answer[512], *end = answer;
+    *end++ = 0x84;
+    end = put_text(end, "requestId", 9);
+    end = put_text(end, (const char *)id->text, id->len);
+    end = put_text(end, "status", 6);
+    end = put_text(end, status, strlen(status));
+    end = put_text(end, "timestamp", 9);
+    end = put_number(end, now_ms());
+    end = put_text(end, "message", 7);
+    end = put_text(end, message, strlen(message));
+    rp_call_options options = {.size = sizeof options, .codec = RP_CODEC_MESSAGE_PACK};
+    // A caller that is gone by now needs no answer.
+    rp_request_reply(&request, answer, end - answer, &options, NULL);
+}
+
+// Makes new timelines, as far ahead as the command says.
+static void refresh(void *context, rp_request *request, const rp_message *message)
+{
+    struct producer *producer = context;
+    struct input command = {message->bytes, message->bytes + message->len}, data, found;
+    struct item id, horizon = {.kind = NOTHING};
+    char text[128];
+    bool is_command = message->codec == RP_CODEC_MESSAGE_PACK && find(command, "requestId", &found)
+        && take_item(&found, &id) && id.kind == TEXT && id.len > 0 && id.len <= REQUEST_ID_MAX;
+    if (!is_command) {
+        rp_request_fail(&request, "ERR_INVALID_PAYLOAD", "this is no command", NULL);
+        return;
+    }
+    if (find(command, "data", &data) && find(data, "horizonMs", &found)) {
+        // What cannot be read is no number.
+        horizon.kind = take_item(&found, &horizon) ? horizon.kind : TRUTH;
+    }
+    if (horizon.kind == NOTHING) {
+        horizon = (struct item){.kind = NUMBER, .number = HORIZON_MS};
+    }
+    if (horizon.kind != NUMBER
+        || !(horizon.number >= HORIZON_MS_MIN && horizon.number <= HORIZON_MS_MAX)) {
+        snprintf(text, sizeof text, "horizonMs must be a number from %d to %d", HORIZON_MS_MIN,
+                 HORIZON_MS_MAX);
+        acknowledge(request, &id, "invalid", text);
+        return;
+    }
+    producer->horizon_ms = horizon.number;
+    unsigned long long number = predict(producer);
+    snprintf(text, sizeof text, "timelines number %llu look %g ms ahead", number, horizon.number);
+    acknowledge(request, &id, "ok", text);
 }
 
 static rp_frame_writer *writer(const char *name, const char *which, const char *layout, size_t size)
@@ -235,10 +296,13 @@ static int endings(void)
 
 static void produce(struct producer *producer, bool is_attached)
 {
+    int commands;
+    check(rp_loop_fd(producer->loop, &commands, &error), "waiting for commands");
     struct pollfd ready[] = {
         {.fd = ticks(), .events = POLLIN},
         {.fd = endings(), .events = POLLIN},
         {.fd = is_attached ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = commands, .events = POLLIN},
     };
     for (;;) {
         char skipped[64];
@@ -256,7 +320,36 @@ static void produce(struct producer *producer, bool is_attached)
             }
             look(producer);
         }
+        if (ready[3].revents != 0) {
+            check(rp_loop_drive(producer->loop, &error), "commands");
+        }
     }
+}
+
+// Takes the names of this producer, so that there is no other.
+static void begin(struct producer *producer, const char *name)
+{
+    producer->horizon_ms = HORIZON_MS;
+    producer->detections = writer(name, "detections", Detections_DESCRIPTION, sizeof(Detections));
+    producer->tracks = writer(name, "tracks", Tracks_DESCRIPTION, sizeof(Tracks));
+    producer->timelines = writer(name, "timelines", Timelines_DESCRIPTION, sizeof(Timelines));
+    check(rp_loop_new(&producer->loop, &error), "a loop");
+    check(rp_server_bind(producer->loop, name, NULL, &producer->server, &error), name);
+    check(rp_server_handle(producer->server, "REFRESH_TIMELINES", refresh, producer, &error), name);
+    printf("producer: process %d publishes detections, tracks and timelines of \"%s\"\n", getpid(),
+           name);
+    fflush(stdout);
+}
+
+// Leaves nothing behind.
+static void end(struct producer *producer)
+{
+    check(rp_server_close(&producer->server, &error), "the server");
+    check(rp_loop_free(&producer->loop, &error), "the loop");
+    check(rp_frame_writer_close(&producer->detections, true, &error), "detections");
+    check(rp_frame_writer_close(&producer->tracks, true, &error), "tracks");
+    check(rp_frame_writer_close(&producer->timelines, true, &error), "timelines");
+    puts("producer: has ended");
 }
 
 int main(int argc, char **argv)
@@ -290,16 +383,8 @@ int main(int argc, char **argv)
             .phase = between(0, 6),
         };
     }
-    producer.detections = writer(name, "detections", Detections_DESCRIPTION, sizeof(Detections));
-    producer.tracks = writer(name, "tracks", Tracks_DESCRIPTION, sizeof(Tracks));
-    producer.timelines = writer(name, "timelines", Timelines_DESCRIPTION, sizeof(Timelines));
-    printf("producer: process %d publishes detections, tracks and timelines of \"%s\"\n", getpid(),
-           name);
-    fflush(stdout);
+    begin(&producer, name);
     produce(&producer, is_attached);
-    check(rp_frame_writer_close(&producer.detections, true, &error), "detections");
-    check(rp_frame_writer_close(&producer.tracks, true, &error), "tracks");
-    check(rp_frame_writer_close(&producer.timelines, true, &error), "timelines");
-    puts("producer: has ended");
+    end(&producer);
     return EXIT_SUCCESS;
 }
