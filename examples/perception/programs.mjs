@@ -19,7 +19,9 @@ export function apiInPython() {
   const python = HERE('../../target/python/environment/bin/python')
   if (!existsSync(python)) throw new Error('Python is not set up: node ci/python.mjs --only-environment')
   const library = HERE('../../target/c/prefix/lib/libringpost.so.0')
-  return { command: python, args: [HERE('python/api.py')], env: { RINGPOST_LIBRARY: library } }
+  // Nothing is left beside the sources.
+  const env = { RINGPOST_LIBRARY: library, PYTHONDONTWRITEBYTECODE: '1' }
+  return { command: python, args: [HERE('python/api.py')], env }
 }
 
 function producerInC() {

@@ -449,21 +449,31 @@ rp_status rp_reply_copy(const rp_reply *reply,
 rp_status rp_reply_free(rp_reply **reply, rp_error **error);
 
 // The status that was returned with this error. RP_STATUS_OK for NULL.
+//
+// Threads: any, one at a time.
 rp_status rp_error_status(const rp_error *error);
 
 // The stable text to branch on: "ERR_TIMEOUT", or what a handler of the peer has called its error.
 // It lives as long as the error. "" for NULL.
+//
+// Threads: any, one at a time.
 const char *rp_error_code(const rp_error *error);
 
 // What happened, for people, in UTF-8. It lives as long as the error. "" for NULL.
+//
+// Threads: any, one at a time.
 const char *rp_error_message(const rp_error *error);
 
 // Whether a handler of the peer has failed with it. False for NULL.
+//
+// Threads: any, one at a time.
 bool rp_error_is_remote(const rp_error *error);
 
 // Frees an error and sets the pointer to NULL. NULL is no error and nothing to free.
 //
 // Errors that callbacks get belong to the library and are not freed.
+//
+// Threads: any, one at a time.
 void rp_error_free(rp_error **error);
 
 // Makes a loop.

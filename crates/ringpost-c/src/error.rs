@@ -32,7 +32,6 @@ impl Error {
         ipc_core::Error::new(ipc_core::Code::Closed, "the connection is closed").into()
     }
 
-    /// The pair of pointers that callbacks get is borrowed from it.
     pub fn status(&self) -> Status {
         self.status
     }
@@ -74,6 +73,8 @@ pub fn guard(error: *mut *mut Error, body: impl FnOnce() -> Result<Status, Error
 }
 
 /// The status that was returned with this error. RP_STATUS_OK for NULL.
+///
+/// Threads: any, one at a time.
 #[unsafe(no_mangle)]
 pub extern "C" fn rp_error_status(error: Option<&Error>) -> Status {
     error.map_or(Status::Ok, |error| error.status)
@@ -81,18 +82,24 @@ pub extern "C" fn rp_error_status(error: Option<&Error>) -> Status {
 
 /// The stable text to branch on: "ERR_TIMEOUT", or what a handler of the peer has called its error.
 /// It lives as long as the error. "" for NULL.
+///
+/// Threads: any, one at a time.
 #[unsafe(no_mangle)]
 pub extern "C" fn rp_error_code(error: Option<&Error>) -> *const c_char {
     error.map_or(c"".as_ptr(), |error| error.code.as_ptr())
 }
 
 /// What happened, for people, in UTF-8. It lives as long as the error. "" for NULL.
+///
+/// Threads: any, one at a time.
 #[unsafe(no_mangle)]
 pub extern "C" fn rp_error_message(error: Option<&Error>) -> *const c_char {
     error.map_or(c"".as_ptr(), |error| error.message.as_ptr())
 }
 
 /// Whether a handler of the peer has failed with it. False for NULL.
+///
+/// Threads: any, one at a time.
 #[unsafe(no_mangle)]
 pub extern "C" fn rp_error_is_remote(error: Option<&Error>) -> bool {
     error.is_some_and(|error| error.is_remote)
@@ -101,6 +108,8 @@ pub extern "C" fn rp_error_is_remote(error: Option<&Error>) -> bool {
 /// Frees an error and sets the pointer to NULL. NULL is no error and nothing to free.
 ///
 /// Errors that callbacks get belong to the library and are not freed.
+///
+/// Threads: any, one at a time.
 #[unsafe(no_mangle)]
 pub extern "C" fn rp_error_free(error: Option<&mut *mut Error>) {
     if let Some(error) = error {

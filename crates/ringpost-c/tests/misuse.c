@@ -2,6 +2,9 @@
 
 #include "check.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static void never(void *data)
 {
     (void)data;
@@ -169,9 +172,38 @@ static void handles(const char *directory)
     OK(rp_frame_writer_close(&writer, true, &error));
 }
 
+static atomic_bool was_busy = false;
+
+static void *waits(void *loop)
+{
+    while (!was_busy) {
+        rp_loop_wait(loop, 1, NULL, NULL);
+    }
+    return NULL;
+}
+
+// A second thread is sent away, whatever the first does.
+static void threads(void)
+{
+    rp_error *error = NULL;
+    rp_loop *loop = NULL;
+    pthread_t other;
+    OK(rp_loop_new(&loop, &error));
+    CHECK(pthread_create(&other, NULL, waits, loop) == 0);
+    while (rp_loop_drive(loop, &error) != RP_STATUS_BUSY) {
+    }
+    CHECK(strcmp(rp_error_code(error), "ERR_BUSY") == 0);
+    rp_error_free(&error);
+    was_busy = true;
+    CHECK(pthread_join(other, NULL) == 0);
+    OK(rp_loop_drive(loop, &error));
+    OK(rp_loop_free(&loop, &error));
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
+    threads();
     errors(argv[1]);
     nulls();
     handles(argv[1]);
