@@ -17,7 +17,9 @@ export const newerProducerProgram = () => built('perception-producer', 'examples
 /** The API in Python: a command, its arguments, and what it needs of the environment. */
 export function apiInPython() {
   const python = HERE('../../target/python/environment/bin/python')
-  if (!existsSync(python)) throw new Error('Python is not set up: node ci/python.mjs --only-environment')
+  if (!existsSync(python)) {
+    throw new Error('Python is not set up: node ci/python.mjs --only-environment')
+  }
   const library = HERE('../../target/c/prefix/lib/libringpost.so.0')
   // Nothing is left beside the sources.
   const env = { RINGPOST_LIBRARY: library, PYTHONDONTWRITEBYTECODE: '1' }

@@ -33,7 +33,7 @@ const { name, port, seed } = values
 const folder = mkdtempSync(join(tmpdir(), 'perception-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 // Which the producer in C does not write.
-const statistics = values.producer === 'rust' ? ['--statistics', join(folder, 'statistics.json')] : []
+const statistics = values.producer === 'c' ? [] : ['--statistics', join(folder, 'statistics.json')]
 
 const ended = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => ended.abort())

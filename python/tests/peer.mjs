@@ -1,5 +1,5 @@
-// What the tests talk to: peer.mjs <directory>. It prints a line when it is ready, and does what the
-// lines of its input say.
+// What the tests talk to: peer.mjs <directory>. It prints a line when it is ready, and does what
+// the lines of its input say.
 
 import { createInterface } from 'node:readline'
 import * as ringpost from 'ringpost'
@@ -43,18 +43,25 @@ const WHAT = {
   },
   leave: () => writer.close(),
   read() {
-    const { status, value } = openStateFrame(stateFrame('seen', { codec: Position }), { directory }).read()
+    const seen = openStateFrame(stateFrame('seen', { codec: Position }), { directory })
+    const { status, value } = seen.read()
     console.log(JSON.stringify({ status, value }))
   },
   async publish(count) {
-    publisher ??= createTopic(topic('numbers', { codec: bytes, capacity: 4096 }), { directory, timeoutMs: 60_000 })
-    for (let number = 1; number <= count; number++) await publisher.publish(Buffer.from(`${number}`))
+    const numbers = topic('numbers', { codec: bytes, capacity: 4096 })
+    publisher ??= createTopic(numbers, { directory, timeoutMs: 60_000 })
+    for (let number = 1; number <= count; number++) {
+      await publisher.publish(Buffer.from(`${number}`))
+    }
   },
   async subscribe(count) {
     const letters = subscribe(topic('letters', { codec: bytes }), { directory, mode: 'lossless' })
     console.log('subscribed')
     let sum = 0
-    for (let at = 0; at < count; at++) sum += Number(Buffer.from((await letters.next()).value.value).toString())
+    for (let at = 0; at < count; at++) {
+      const { value } = await letters.next()
+      sum += Number(Buffer.from(value.value).toString())
+    }
     console.log(`${sum}`)
   },
 }

@@ -320,7 +320,23 @@ class Readme(Meeting, unittest.TestCase):
             self.assertEqual((ran.returncode, ran.stderr), (0, ""))
 
 
-class Library(unittest.TestCase):
+class Library(Meeting, unittest.TestCase):
+    def test_the_library_is_found_by_pkg_config_and_beside_the_package(self) -> None:
+        library = Path(os.environ["RINGPOST_LIBRARY"])
+        env = {name: value for name, value in os.environ.items() if name != "RINGPOST_LIBRARY"}
+        prints = "import ringpost._library as lib; print(lib._lib._name)"
+        command = [sys.executable, "-c", prints]
+
+        def found(**more: str) -> str:
+            printed = subprocess.check_output(command, env={**env, **more}, text=True)
+            return printed.strip()
+
+        self.assertEqual(found(PKG_CONFIG_PATH=str(library.parent / "pkgconfig")), str(library))
+        package = Path(self.directory) / "ringpost"
+        shutil.copytree(str(Path(ringpost.__file__).parent), package)
+        beside = shutil.copy(library, package)
+        self.assertEqual(found(PYTHONPATH=self.directory), str(beside))
+
     def test_a_library_that_is_missing_is_named(self) -> None:
         env = {**os.environ, "RINGPOST_LIBRARY": "/nowhere/libringpost.so.0"}
         command = [sys.executable, "-c", "import ringpost"]

@@ -34,7 +34,8 @@ static void errors(const char *directory)
     rp_client_options options = {.size = sizeof options, .directory = directory};
     EXPECT(RP_STATUS_NO_SERVER, rp_client_connect(loop, "nobody", &options, &client, &error));
     options.size--;
-    EXPECT(RP_STATUS_INVALID_ARGUMENT, rp_client_connect(loop, "nobody", &options, &client, &error));
+    EXPECT(RP_STATUS_INVALID_ARGUMENT,
+           rp_client_connect(loop, "nobody", &options, &client, &error));
     options.size++;
     options.wait_for_server_ms = 1;
     CHECK(rp_client_connect(loop, "nobody", &options, &client, NULL) > RP_STATUS_NOTHING);

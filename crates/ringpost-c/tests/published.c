@@ -132,8 +132,8 @@ static void subscribe_lossless(void)
     struct received received = {0};
     OK(rp_loop_new(&loop, &error));
     reading.layout = NULL;
-    OK(rp_subscriber_open("numbers", RP_SUBSCRIBER_MODE_LOSSLESS, RP_SUBSCRIBER_START_NEXT, &reading,
-                          &received.subscriber, &error));
+    OK(rp_subscriber_open("numbers", RP_SUBSCRIBER_MODE_LOSSLESS, RP_SUBSCRIBER_START_NEXT,
+                          &reading, &received.subscriber, &error));
     OK(rp_subscriber_watch(received.subscriber, loop, receives, &received, &error));
     say("waits");
     UNTIL(received.count == 10000, loop);

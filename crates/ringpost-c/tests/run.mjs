@@ -1,5 +1,6 @@
 // The C programs beside programs in TypeScript, each in a process of its own. ci/c.mjs compiles
-// them and starts this: PROGRAMS names their folder, RUNNER what they are started with, if anything.
+// them and starts this: PROGRAMS names their folder, RUNNER what they are started with, if
+// anything.
 
 import assert from 'node:assert/strict'
 import { fork, spawn } from 'node:child_process'
@@ -97,7 +98,8 @@ test('a server in C answers now, later, with an error, and not at all', async (t
   assert.deepEqual([refused.code, refused.message], ['E_NEVER', 'this is refused'])
   assert.equal((await ask('nothing').catch((error) => error)).code, 'ERR_UNKNOWN_METHOD')
   const heard = new Promise((resolve) => {
-    client.on(event('done', { codec: bytes }), (payload) => resolve(Buffer.from(payload).toString()))
+    const done = event('done', { codec: bytes })
+    client.on(done, (payload) => resolve(Buffer.from(payload).toString()))
   })
   const later = ask('later')
   await ask('now', 'at last')
@@ -156,7 +158,8 @@ test('a publisher in C waits for a lossless subscriber in TypeScript', async (t)
   const { directory, start } = meeting(t)
   const publisher = start('published', 'publish')
   await publisher.says('publishes')
-  const subscription = subscribe(topic('letters', { codec: bytes }), { directory, mode: 'lossless' })
+  const letters = topic('letters', { codec: bytes })
+  const subscription = subscribe(letters, { directory, mode: 'lossless' })
   publisher.tell('\n')
   let expected = 1n
   for await (const { value, skipped } of subscription) {
@@ -169,6 +172,6 @@ test('a publisher in C waits for a lossless subscriber in TypeScript', async (t)
   assert.equal(await publisher.ended, 0)
 })
 
-test('subscribers that are too slow hold a publisher up, miss messages, or are cut off', async (t) => {
+test('slow subscribers hold a publisher up, miss messages, or are cut off', async (t) => {
   assert.equal(await meeting(t).start('published', 'hold-up').ended, 0)
 })

@@ -73,9 +73,16 @@ int main(int argc, char **argv)
     const struct {
         const char *name;
         rp_request_fn function;
-    } methods[] = {{"shout", shout}, {"refuse", refuse}, {"later", later}, {"now", now}, {"stop", stop}};
+    } methods[] = {
+        {"shout", shout},
+        {"refuse", refuse},
+        {"later", later},
+        {"now", now},
+        {"stop", stop},
+    };
     for (size_t at = 0; at < sizeof methods / sizeof *methods; at++) {
-        OK(rp_server_handle(service.server, methods[at].name, methods[at].function, &service, &error));
+        rp_request_fn function = methods[at].function;
+        OK(rp_server_handle(service.server, methods[at].name, function, &service, &error));
     }
     struct pollfd ready = {.events = POLLIN};
     OK(rp_loop_fd(loop, &ready.fd, &error));

@@ -1,10 +1,11 @@
 // The producer of the perception pipeline in C: the same frames as the one in Rust, from a simpler
-// world, in which everything circles. Of the commands it takes REFRESH_TIMELINES, which the API sends.
+// world, in which everything circles. Of the commands it takes REFRESH_TIMELINES, which the API
+// sends.
 //
 //   perception-producer [--name <name>] [--seed <number>] [--attached]
 //
-// It has one thread, and no loop but poll. Writing a frame waits for no one. It ends with SIGTERM or
-// Ctrl-C, and with --attached also when its standard input ends.
+// It has one thread, and no loop but poll. Writing a frame waits for no one. It ends with SIGTERM
+// or Ctrl-C, and with --attached also when its standard input ends.
 
 #define _GNU_SOURCE
 
@@ -61,6 +62,14 @@ static void check(rp_status status, const char *doing)
         fprintf(stderr, "producer: %s: %s\n", doing, rp_error_message(error));
         exit(EXIT_FAILURE);
     }
+}
+
+// Replaces the value of a frame. Returns its number.
+static uint64_t write_frame(rp_frame_writer *writer, const void *frame, size_t size)
+{
+    uint64_t number = 0;
+    check(rp_frame_writer_write(writer, frame, size, &number, &error), "writing a frame");
+    return number;
 }
 
 static double now_ms(void)
@@ -155,12 +164,8 @@ static void look(struct producer *producer)
         detect(producer, &producer->objects[index], timestamp / 1e3);
         follow(producer, &producer->objects[index], timestamp / 1e3);
     }
-    const uint8_t *seen = (const uint8_t *)&producer->seen;
-    const uint8_t *followed = (const uint8_t *)&producer->followed;
-    check(rp_frame_writer_write(producer->detections, seen, sizeof producer->seen, NULL, &error),
-          "detections");
-    check(rp_frame_writer_write(producer->tracks, followed, sizeof producer->followed, NULL, &error),
-          "tracks");
+    write_frame(producer->detections, &producer->seen, sizeof producer->seen);
+    write_frame(producer->tracks, &producer->followed, sizeof producer->followed);
     producer->frame++;
 }
 
@@ -189,11 +194,7 @@ static uint64_t predict(struct producer *producer)
             to->probability = 1.0f / (step + 1);
         }
     }
-    uint64_t number = 0;
-    const uint8_t *bytes = (const uint8_t *)expected;
-    check(rp_frame_writer_write(producer->timelines, bytes, sizeof *expected, &number, &error),
-          "timelines");
-    return number;
+    return write_frame(producer->timelines, expected, sizeof *expected);
 }
 
 // Answers a command: `id` is what it was sent with.

@@ -26,7 +26,8 @@ for (const producing of ['rust', 'c']) {
       await fresh(api, 'tracks', last)
       const { commands } = await until('commands are taken', async () => {
         const { checks } = (await api.health()).body
-        return Object.entries(checks).every(([what, isFine]) => isFine || what === 'statistics') && checks
+        // Not all of them have statistics.
+        return Object.values({ ...checks, statistics: true }).every((isFine) => isFine) && checks
       })
       assert.equal(commands, true)
       const { status, body } = await api.refresh({ horizonMs: 2_000 })

@@ -163,7 +163,9 @@ class Client(Ended):
         message = _Message(event, payload, codec, lane)
         lib.call("rp_client_notify", self._handle, *message.arguments)
 
-    def on(self, event: str, listener: Callable[[Any], Any], *, codec: str = "bytes") -> Subscription:
+    def on(
+        self, event: str, listener: Callable[[Any], Any], *, codec: str = "bytes"
+    ) -> Subscription:
         """Has the loop call `listener` with the payload of each event of that name."""
 
         def heard(_: Any, event: int) -> None:
