@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import test from 'ava'
 
 const ROOT = dirname(createRequire(import.meta.url).resolve('ringpost/package.json'))
-const FOLDERS = ['.', 'docs', 'examples', 'benches', 'crates', 'nats']
+const FOLDERS = ['.', 'docs', 'examples', 'benches', 'crates', 'nats', 'python']
 
 const documents = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: folder !== '.', encoding: 'utf8' })

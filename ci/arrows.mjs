@@ -89,6 +89,15 @@ const NODE_RULES = [
   { what: 'a door that is only for tests', finds: /\bipc_core::testing\b/, where: /^$/ },
 ]
 
+const C_RULES = [
+  {
+    what: 'unsafe code',
+    finds: /\bunsafe\b/,
+    where: /^ringpost-c\/src\/(border|callbacks|client|error|event_loop|event_loop\/dispatch|frame|options|server|topic)\.rs/,
+  },
+  { what: 'a door that is only for tests', finds: /\bipc_core::testing\b/, where: /^$/ },
+]
+
 /** Rooms of ts/ from the top down, and the files of each: a file imports, values and types alike, from
  * rooms below its own and, in its own room, from lines below its own. So there is no circle. */
 const TS_ROOMS = {
@@ -190,7 +199,7 @@ const faults = [
   ...layered('ipc-core', CORE_LAYERS),
   ...layered('ringpost', RINGPOST_LAYERS),
   ...circles('ringpost'),
-  ...node(),
+  ...bindings(),
   ...typescript(),
   ...examples(),
   ...bridges(),
@@ -263,10 +272,13 @@ function* unmapped(path, name) {
   if (!MAP.includes(`\`${name}\``) && !MAP.includes(`\`${name}/`)) yield `${path}: ARCHITECTURE.md does not say what it is`
 }
 
-function* node() {
-  for (const { path, code } of rust('ipc-node')) {
-    yield* breaches(NODE_RULES, path, code)
-    yield* unmapped(path, basename(path, '.rs'))
+/** What other languages call. */
+function* bindings() {
+  for (const [crate, rules] of [['ipc-node', NODE_RULES], ['ringpost-c', C_RULES]]) {
+    for (const { path, code } of rust(crate)) {
+      yield* breaches(rules, path, code)
+      yield* unmapped(path, basename(path, '.rs'))
+    }
   }
 }
 

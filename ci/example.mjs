@@ -3,13 +3,15 @@
 //   npm run example                      the examples
 //   npm run example -- <name> [args]     one of them
 //
-// Parts in Rust are folders of an example with a Cargo.toml.
+// Parts in Rust are folders of an example with a Cargo.toml. Parts in other languages, of which an
+// argument says that they are wanted, are folders named like that language.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, become, step } from './step.mjs'
 
 const FOLDER = join(ROOT, 'examples')
+const OTHERS = { c: ['ci/c.mjs', 'perception'], python: ['ci/python.mjs', '--only-environment'] }
 /** How a mistake in a command line ends. */
 const MISTAKEN = 2
 
@@ -28,6 +30,10 @@ if (name === undefined) {
   for (const [part, manifest] of partsInRust(name)) {
     const args = ['build', '--release', '--locked', '--manifest-path', manifest]
     await step(`building the ${part}`, 'cargo', args, { loud: true })
+  }
+  for (const [language, build] of Object.entries(OTHERS)) {
+    if (!args.includes(language) || !existsSync(join(FOLDER, name, language))) continue
+    await step(`building what is in ${language}`, process.execPath, build, { loud: true })
   }
   await become(program(name), ...args)
 }

@@ -58,6 +58,12 @@ const STEPS = {
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
   conformance: node('ci/conformance.mjs'),
   nats: node('ci/nats.mjs', '--long'),
+  c: node('ci/c.mjs'),
+  'c-asan': node('ci/c.mjs', '--asan'),
+  'c-valgrind': node('ci/c.mjs', '--valgrind'),
+  'c-header': node('ci/c.mjs', 'header'),
+  python: node('ci/python.mjs'),
+  'perception-pairs': node('ci/perception.mjs', '--pairs'),
   alerts: node('examples/alerts/test.mjs', '--long'),
   perception: node('ci/perception.mjs', '--long'),
   // Ten minutes of pages that come and go.

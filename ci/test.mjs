@@ -53,6 +53,10 @@ const STEPS = {
   alerts: node('examples/alerts/test.mjs'),
   service: node('ci/service.mjs'),
   nats: node('ci/nats.mjs'),
+  c: node('ci/c.mjs'),
+  'c-header': node('ci/c.mjs', 'header'),
+  python: node('ci/python.mjs'),
+  'perception-pairs': node('ci/perception.mjs', '--pairs'),
   // The step `rust-examples` has built what these four start.
   perception: node('examples/perception/test.mjs'),
   dashboard: node('ci/dashboard.mjs', '--built'),
@@ -74,7 +78,10 @@ const STEPS = {
 
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
-const LONG = ['loom', 'runner', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'site', 'gate']
+const LONG = [
+  ...['loom', 'runner', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'site', 'gate'],
+  ...['c', 'c-header', 'python', 'perception-pairs'],
+]
 
 /** After so many minutes a step hangs, on however busy a machine. */
 const HANGS_AFTER = 30

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child, until } from '../../testing/processes.mjs'
-import { newerProducerProgram, producerProgram } from '../programs.mjs'
+import { apiInPython, newerProducerProgram, producerProgram } from '../programs.mjs'
 
 /** Whether load is kept up for long, or for seconds. */
 export const isLong = process.argv.includes('--long')
@@ -41,9 +41,10 @@ export class Place {
   frameFile = (which) => join(this.directory, `${NAME}-${which}.frame`)
 
   /** A producer, once it publishes. */
-  async producer({ seed = 1 } = {}) {
-    const args = ['--name', NAME, '--seed', `${seed}`, '--statistics', this.statistics]
-    return this.#publishing(producerProgram(), args)
+  async producer({ seed = 1, in: language = 'rust' } = {}) {
+    const args = ['--name', NAME, '--seed', `${seed}`]
+    if (language === 'rust') args.push('--statistics', this.statistics)
+    return this.#publishing(producerProgram(language), args)
   }
 
   /** A later version of it, which writes detections without a pause. */
@@ -60,7 +61,8 @@ export class Place {
   }
 
   /** The web API, once it listens. */
-  async api({ commandTimeoutMs = 30_000 } = {}) {
+  async api({ commandTimeoutMs = 30_000, in: language = 'typescript' } = {}) {
+    if (language === 'python') return this.#apiInPython()
     const args = ['--name', NAME, '--port', '0', '--statistics', this.statistics]
     const options = { env: this.environment, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] }
     const child = fork(MAIN, [...args, '--command-timeout-ms', `${commandTimeoutMs}`], options)
@@ -68,6 +70,19 @@ export class Place {
     this.#t.after(() => api.kill())
     const [{ port }] = await once(child, 'message')
     api.port = port
+    return api
+  }
+
+  async #apiInPython() {
+    const { command, args, env } = apiInPython()
+    const child = spawn(command, [...args, '--name', NAME, '--port', '0'], {
+      env: { ...this.environment, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const api = new Api(child)
+    this.#t.after(() => api.kill())
+    const line = await api.prints(/listens at http/)
+    api.port = Number(/\d+$/.exec(line)[0])
     return api
   }
 }

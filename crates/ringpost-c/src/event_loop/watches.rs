@@ -1,0 +1,175 @@
+//! Readers that a loop watches. All of them share one queue of the kernel's, of which a user has
+//! few.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ipc_core::{Engine, Time, WatchId, Watcher};
+
+use super::Shared;
+use crate::callbacks::{Callback, ReadyFn};
+use crate::error::Error;
+use crate::inbox::Happening;
+
+/// How much later the last look is: the kernel says that a writer has died a moment before the lock
+/// is free by which that is known.
+const AT_LAST: Duration = Duration::from_millis(2);
+
+/// Whether a reader has found something since its callback was called. Relaxed, because one thread
+/// at a time uses a loop and what is on it.
+#[derive(Clone, Default)]
+pub struct News(Arc<AtomicBool>);
+
+impl News {
+    /// A read has found something.
+    pub fn found(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+#[derive(Default)]
+pub struct Watches {
+    watcher: Option<Watcher>,
+    watched: HashMap<WatchId, One>,
+    /// Used again and again.
+    changed: Vec<WatchId>,
+}
+
+struct One {
+    callback: Callback<ReadyFn>,
+    news: News,
+    is_queued: bool,
+    /// When to look again. A writer does not ring for each change, but if it does not, it has rung
+    /// less than [`Watcher::LOOK_AGAIN`] before: so who has found something looks once more that
+    /// much later, and when there was nothing new by then, a last time for the writer's end.
+    due: Time,
+    is_last: bool,
+}
+
+impl One {
+    fn woken(&mut self, now: Time) {
+        (self.due, self.is_last) = (now + Watcher::LOOK_AGAIN, false);
+    }
+
+    fn queue(&mut self, watch: WatchId, queue: &mut VecDeque<Happening>) {
+        if !std::mem::replace(&mut self.is_queued, true) {
+            queue.push_back(Happening::Ready { watch });
+        }
+    }
+}
+
+impl Watches {
+    /// When something is due although nothing has rung.
+    pub fn due(&self) -> Time {
+        self.watched.values().map(|one| one.due).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Queues what is to be looked at. Returns whether there is anything.
+    pub fn look(&mut self, is_readable: bool, queue: &mut VecDeque<Happening>) -> bool {
+        if self.watched.is_empty() {
+            return false;
+        }
+        let (now, before) = (Time::now(), queue.len());
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| is_readable) {
+            watcher.take(&mut self.changed);
+            for watch in self.changed.drain(..) {
+                if let Some(one) = self.watched.get_mut(&watch) {
+                    one.woken(now);
+                    one.queue(watch, queue);
+                }
+            }
+        }
+        for (watch, one) in &mut self.watched {
+            if now >= one.due {
+                one.queue(*watch, queue);
+            }
+        }
+        queue.len() > before
+    }
+
+    /// What to call for a watch that was queued.
+    pub fn callback(&mut self, watch: WatchId) -> Option<Callback<ReadyFn>> {
+        let one = self.watched.get_mut(&watch)?;
+        one.is_queued = false;
+        Some(one.callback)
+    }
+
+    /// It was called at this time.
+    pub fn called(&mut self, watch: WatchId, at: Time) {
+        let Some(one) = self.watched.get_mut(&watch) else { return };
+        if one.news.take() {
+            one.woken(at);
+        } else if at >= one.due {
+            one.due = if one.is_last { Time::NEVER } else { at + AT_LAST };
+            one.is_last = true;
+        }
+    }
+
+    fn add(
+        &mut self,
+        engine: &mut Engine,
+        callback: Callback<ReadyFn>,
+        begin: impl FnOnce(&mut Watcher) -> WatchId,
+    ) -> Result<(WatchId, News), Error> {
+        if self.watcher.is_none() {
+            let watcher = Watcher::new()?;
+            engine.attend(&watcher)?;
+            self.watcher = Some(watcher);
+        }
+        let watcher = self.watcher.as_mut().expect("made above");
+        let watch = begin(watcher);
+        if let Err(failed) = watcher.check(watch) {
+            watcher.remove(watch);
+            return Err(failed.into());
+        }
+        let news = News::default();
+        // There may be something by now, so that it is due at once.
+        let (due, is_last, is_queued) = (Time::default(), false, false);
+        let one = One { callback, news: news.clone(), is_queued, due, is_last };
+        self.watched.insert(watch, one);
+        Ok((watch, news))
+    }
+
+    fn remove(&mut self, watch: WatchId) {
+        self.watched.remove(&watch);
+        if let Some(watcher) = &mut self.watcher {
+            watcher.remove(watch);
+        }
+    }
+}
+
+/// What a reader has of the loop that watches it.
+pub struct Watched {
+    shared: Arc<Shared>,
+    watch: WatchId,
+    pub news: News,
+}
+
+impl Watched {
+    /// Has a loop call back when there may be something to read.
+    pub fn begin(
+        shared: &Arc<Shared>,
+        callback: Callback<ReadyFn>,
+        begin: impl FnOnce(&mut Watcher) -> WatchId,
+    ) -> Result<Self, Error> {
+        let (watch, news) = shared.with(|state| {
+            let engine = &mut state.engine;
+            state.watches.add(engine, callback, begin)
+        })?;
+        Ok(Self { shared: Arc::clone(shared), watch, news })
+    }
+
+    /// The loop calls no more. An error: another thread is in it, and all is as it was.
+    pub fn end(&self) -> Result<(), Error> {
+        self.shared.with(|state| {
+            state.watches.remove(self.watch);
+            Ok(())
+        })
+    }
+}

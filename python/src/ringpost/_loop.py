@@ -1,0 +1,227 @@
+"""A loop: what is waited for in one place, by its own wait or by asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from ctypes import byref, c_bool, c_int
+from types import TracebackType
+from typing import Any, AsyncIterator, Callable, Generic, Optional, TypeVar
+
+from . import _library as lib
+from ._errors import ClosedError
+
+T = TypeVar("T")
+
+
+class Ended:
+    """What can be closed, and is by `with`, or with the last reference to it."""
+
+    def close(self) -> None:
+        """Ends it. May be called again."""
+        raise NotImplementedError
+
+    def __enter__(self: T) -> T:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # It may not have been made, or the interpreter may be at its end.
+        with suppress(Exception):
+            self.close()
+
+
+class Loop(Ended):
+    """Connections and watched readers that are waited for together, by one thread.
+
+    Whatever is made without a loop gets one of its own. Many readers had better share one: each
+    loop takes a queue of the kernel's, of which a user has few (fs.inotify.max_user_instances).
+    """
+
+    def __init__(self) -> None:
+        self._handle = lib.made("rp_loop_new")
+        self._failures: deque[BaseException] = deque()
+        #: What C may call back, and so has to stay as long as it is on this loop.
+        self._members: set[object] = set()
+        self._fd: Optional[int] = None
+        self._asyncio: Optional[asyncio.AbstractEventLoop] = None
+
+    def fileno(self) -> int:
+        """The descriptor that can be read when `drive` has something to do."""
+        if self._fd is None:
+            fd = c_int()
+            lib.call("rp_loop_fd", self._handle, byref(fd))
+            self._fd = fd.value
+        return self._fd
+
+    def drive(self) -> None:
+        """Does what is ready and calls whom it concerns; never waits."""
+        lib.call("rp_loop_drive", self._handle)
+        self._raise()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Waits until something was called, or for so many seconds. Returns whether it was."""
+        has_called = c_bool()
+        milliseconds = 0 if timeout is not None and timeout <= 0 else lib.milliseconds(timeout)
+        lib.call("rp_loop_wait", self._handle, milliseconds, byref(has_called))
+        self._raise()
+        return has_called.value
+
+    def attach(self) -> None:
+        """Has the asyncio loop that runs drive this one. Done by whatever is awaited."""
+        running = asyncio.get_running_loop()
+        if self._asyncio is not running:
+            self._detach()
+            running.add_reader(self.fileno(), self.drive)
+            self._asyncio = running
+
+    def close(self) -> None:
+        """Ends it. What is on it stays usable, but is waited for no more. May be called again."""
+        self._detach()
+        self._fd = None
+        lib.ended("rp_loop_free", self._handle)
+
+    def _detach(self) -> None:
+        if self._asyncio is not None and not self._asyncio.is_closed() and self._fd is not None:
+            self._asyncio.remove_reader(self._fd)
+        self._asyncio = None
+
+    def _guarded(self, function: Callable[..., Any]) -> Callable[..., None]:
+        """What C may call: what it raises is raised by what has driven the loop."""
+
+        def called(*arguments: Any) -> None:
+            try:
+                function(*arguments)
+            except BaseException as error:
+                self._failures.append(error)
+
+        return called
+
+    def _raise(self) -> None:
+        if self._failures:
+            raise self._failures.popleft()
+
+
+class Arrivals(AsyncIterator[T], Generic[T]):
+    """What arrives, for one task: an asynchronous iterator that ends with `fail` or `end`."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._items: deque[T] = deque()
+        self._close = close
+        self._end: Optional[BaseException] = None
+        self._waiting: Optional[asyncio.Future[None]] = None
+
+    def put(self, item: T) -> None:
+        self._items.append(item)
+        self._wake()
+
+    def fail(self, error: BaseException) -> None:
+        self._end = self._end or error
+        self._wake()
+
+    def end(self) -> None:
+        self.fail(StopAsyncIteration())
+
+    def __aiter__(self) -> Arrivals[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._items:
+            if self._end is not None:
+                error, self._end = self._end, StopAsyncIteration()
+                self._close()
+                raise error
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        return self._items.popleft()
+
+    async def aclose(self) -> None:
+        """Ends it from this side."""
+        self._items.clear()
+        self.end()
+        self._close()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+class Watching(Ended, Generic[T]):
+    """A reader that can wait: what frames and topics have in common."""
+
+    _prefix: str
+
+    def __init__(self, handle: Any, loop: Optional[Loop]) -> None:
+        self._handle = handle
+        self._given = loop
+        self._loop: Optional[Loop] = None
+        self._ready: Optional[Callable[[], None]] = None
+        self._callback: Any = None
+
+    def _next(self) -> Optional[T]:
+        """What was not returned yet, if there is any."""
+        raise NotImplementedError
+
+    def _receive(self, timeout: Optional[float]) -> Optional[T]:
+        found = self._next()
+        if found is not None or timeout is not None and timeout <= 0:
+            return found
+        end = None if timeout is None else lib.now() + timeout
+        while found is None:
+            left = None if end is None else end - lib.now()
+            if left is not None and left <= 0:
+                break
+            self._watched().wait(left)
+            found = self._next()
+        return found
+
+    def _arrivals(self, keep_newest: bool) -> Arrivals[T]:
+        def close() -> None:
+            self._ready = None
+
+        arrivals: Arrivals[T] = Arrivals(close)
+
+        def ready() -> None:
+            try:
+                while (found := self._next()) is not None:
+                    if keep_newest:
+                        arrivals._items.clear()
+                    arrivals.put(found)
+            except Exception as error:
+                arrivals.fail(error)
+
+        loop = self._watched()
+        loop.attach()
+        self._ready = ready
+        ready()
+        return arrivals
+
+    def _watched(self) -> Loop:
+        if self._handle.value is None:
+            raise ClosedError("ERR_CLOSED", "it is closed")
+        if self._loop is None:
+            loop = self._given or Loop()
+            function = loop._guarded(lambda _: self._ready() if self._ready else None)
+            self._callback = lib.ReadyFn(function)
+            name = f"{self._prefix}_watch"
+            lib.call(name, self._handle, loop._handle, self._callback, None)
+            loop._members.add(self)
+            self._loop = loop
+        return self._loop
+
+    def close(self) -> None:
+        """Closes it. May be called again."""
+        lib.ended(f"{self._prefix}_close", self._handle)
+        if self._loop is not None:
+            self._loop._members.discard(self)
+            if self._given is None:
+                self._loop.close()
+        self._loop = None
