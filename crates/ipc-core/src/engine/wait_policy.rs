@@ -112,7 +112,7 @@ impl Engine {
     /// Returns whether there is something: in the rings of hot links, or, where there are others,
     /// for a whole [`Engine::drive`].
     pub fn spin(&mut self, wait_policy: &WaitPolicy, leave_by: Time) -> bool {
-        if !self.is_hot() {
+        if self.hot.is_empty() {
             return false;
         }
         let budget = self.spin_budget(wait_policy);
@@ -127,7 +127,7 @@ impl Engine {
         }
         let mut now = Time::now();
         let until = (now + budget).min(leave_by);
-        let all_hot = self.hot.len() == self.stats.links;
+        let all_polled = self.polled().count() == self.stats.links;
         loop {
             for _ in 0..WaitPolicy::POLLS_PER_YIELD {
                 if self.poll() {
@@ -143,8 +143,8 @@ impl Engine {
                 return self.poll();
             }
             now = back;
-            // A peer this side sleeps to may have rung.
-            if !all_hot && self.poller.has_events() {
+            // A peer this side sleeps to may have rung, and some can do nothing else.
+            if !all_polled && self.poller.has_events() {
                 return true;
             }
         }

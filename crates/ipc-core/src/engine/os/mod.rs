@@ -14,6 +14,7 @@ pub(crate) mod file_id;
 pub(super) mod poller;
 pub(super) mod socket;
 pub(super) mod stop_signal;
+pub(super) mod stream;
 pub(crate) mod watch;
 
 /// The number of this thread, as the system shows it to people.
