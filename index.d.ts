@@ -596,8 +596,8 @@ export interface Peer {
   /** Whether the peer is in this very thread, and can therefore never answer a synchronous
    * request. */
   readonly isSelf: boolean
-  /** How the shared memory was passed to the peer. */
-  readonly transport: 'sealed' | 'portable'
+  /** How the shared memory was passed to the peer; `socket`: none is shared. */
+  readonly transport: 'sealed' | 'portable' | 'socket'
   /** What the checksums in the rings cover. */
   readonly crc: 'off' | 'header' | 'full'
   /** Length of the longest message either side may send, in bytes. */
@@ -1373,13 +1373,16 @@ export interface EndpointOptions {
    */
   directory?: string
   /**
-   * How shared memory is passed to the peer: `sealed` passes a descriptor and leaves no file
-   * behind, `portable` uses named segments and passes no descriptor. Any process of this user can
+   * How messages reach the peer. `sealed` and `portable` share memory: `sealed` passes a descriptor
+   * and leaves no file behind, `portable` uses named segments and passes no descriptor. Any process of this user can
    * truncate a named segment; that ends the connection, and this process installs a SIGBUS handler
-   * for it, as it does for whatever it publishes and for the status file of a server.
+   * for it, as it does for whatever it publishes and for the status file of a server. `socket`
+   * shares no memory: whatever is sent goes over the Unix socket of the connection, at the cost of
+   * system calls and of copies. A server without this option accepts it from clients that ask for
+   * it.
    * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
-  transport?: 'sealed' | 'portable'
+  transport?: 'sealed' | 'portable' | 'socket'
   /** The least that checksums in the rings cover; the stricter choice of the two sides is used.
    * @default 'header' */
   crc?: 'off' | 'header' | 'full'
@@ -1512,7 +1515,7 @@ export interface ServerOptions extends EndpointOptions {
   /**
    * Upper limits of the ring capacities that clients choose, in bytes; the server's own `rings` are
    * always permitted. @default 4 MiB, and 64 KiB for `control`; under `portable`, which allocates
-   * all memory at the start, 256 KiB and 16 KiB
+   * all memory at the start, and under `socket`, 256 KiB and 16 KiB
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
   /** Milliseconds that a client has for its handshake. @default 250 */

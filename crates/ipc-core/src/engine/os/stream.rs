@@ -10,7 +10,7 @@ use super::bell::Received;
 use super::poller::Watching;
 use crate::engine::carrier::Mirror;
 use crate::error::{Corrupt, Error, Result};
-use crate::sys;
+use crate::sys::{self, kill_point};
 
 /// Bytes sent and received at once before other connections have their turn.
 const TURN_LEN: usize = 1 << 20;
@@ -53,10 +53,12 @@ impl Stream {
             }
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             let unsent = self.mirror.unsent();
+            kill_point("before the bell");
             match sys::fault().and_then(|()| rustix::net::send(socket, unsent, flags)) {
                 Ok(len) => {
                     self.mirror.sent(len);
                     sent += len;
+                    kill_point("bell");
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break true,
