@@ -1291,8 +1291,9 @@ export interface Disconnect {
   /** Why; `null` if the server is about to leave: {@link Server.close}. */
   readonly reason: IpcError | null
   /** Bytes of messages that the server has not read, by lane, those that waited for space and the
-   * headers included. What was read may not have been handled. None are counted of a server that is
-   * about to leave, which may still read them. */
+   * headers included. What was read may not have been handled. Under `socket` what a server had read
+   * and not said so is counted as well: less than a quarter of each lane. None are counted of a
+   * server that is about to leave, which may still read them. */
   readonly undelivered: Readonly<Record<Lane, number>>
 }
 

@@ -54,7 +54,8 @@ export const connecting: readonly Row[] = [
     const server = await t.serve({ connectionsMax: 1 })
     const connection = await t.connect(server)
     await t.request('add', [1, 2], { connection })
-    await fails(t.caller.do('connect', { server }), 'ERR_TOO_MANY_CONNECTIONS')
+    const options = { transport: t.transport }
+    await fails(t.caller.do('connect', { server, options }), 'ERR_TOO_MANY_CONNECTIONS')
     assert.equal(await t.request('add', [1, 2], { connection }), 3)
   }),
   row('more simultaneous connections than the server accepts', async (t) => {

@@ -136,19 +136,10 @@ impl Engine {
         self.entries.update(key, |entry| match entry {
             Entry::Handshaking { connecting, .. } => {
                 let (socket, behind) = connecting.into_socket();
-                let (stream, begun) = match agreed.mirror() {
-                    None => (None, Ok(())),
-                    Some(mirror) => {
-                        let mut stream = Stream::new(mirror, watching);
-                        let begun = stream.begin(&behind);
-                        (Some(stream), begun)
-                    }
-                };
+                let stream = agreed.mirror().map(|mirror| Stream::new(mirror, watching));
                 let bell = Bell::new(socket, stream);
                 let mut link = Link::new(link, agreed, bell, bounds, listener);
-                if let Err(corrupt) = begun {
-                    link.break_off(corrupt.into());
-                }
+                link.begin(&behind);
                 Entry::Link(Box::new(link))
             }
             link => link,

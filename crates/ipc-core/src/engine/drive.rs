@@ -212,7 +212,7 @@ impl Engine {
     /// Before sleeping: asks every peer to ring, and sets the timer. Returns whether the host may
     /// sleep now: whether nothing has arrived meanwhile.
     pub fn arm(&mut self) -> bool {
-        let any_polled = self.is_hot();
+        let any_polled = self.polled().next().is_some();
         let (entries, due) = (&mut self.entries, &mut self.due);
         let nap = fall_asleep(&mut self.hot, |key| {
             let Some(Entry::Link(link)) = entries.get_mut(key) else { return None };
@@ -241,13 +241,13 @@ impl Engine {
         self.polled().any(|link| link.calls_live() > 0)
     }
 
-    /// Whether any link is hot: traffic was recent, and polling may find more.
+    /// Whether any link is hot: traffic was recent.
     #[inline]
     pub fn is_hot(&self) -> bool {
-        self.polled().next().is_some()
+        !self.hot.is_empty()
     }
 
-    /// Hot links in which something may appear without an event.
+    /// Hot links in which something may appear without an event, so that polling them is of use.
     #[inline]
     pub(super) fn polled(&self) -> impl Iterator<Item = &Link> {
         self.hot.iter().filter_map(|&key| self.link(key)).filter(|link| link.is_polled())

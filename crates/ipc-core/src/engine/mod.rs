@@ -54,6 +54,8 @@ use crate::memory::{self, named};
 use crate::session::Draft;
 use crate::time::Time;
 
+#[cfg(test)]
+pub(crate) use carrier::RecordHead;
 pub use dialing::Dialing;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};

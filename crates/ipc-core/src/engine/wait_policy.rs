@@ -80,7 +80,7 @@ impl Default for WaitPolicy {
 impl Engine {
     /// How long to spin before sleeping, as things stand; zero: not at all.
     pub fn spin_budget(&self, wait_policy: &WaitPolicy) -> Duration {
-        match (self.is_hot(), self.is_expecting()) {
+        match (self.polled().next().is_some(), self.is_expecting()) {
             (false, _) => Duration::ZERO,
             _ if self.contention.is_here() => Duration::ZERO,
             (true, true) => wait_policy.expecting,
@@ -112,7 +112,7 @@ impl Engine {
     /// Returns whether there is something: in the rings of hot links, or, where there are others,
     /// for a whole [`Engine::drive`].
     pub fn spin(&mut self, wait_policy: &WaitPolicy, leave_by: Time) -> bool {
-        if self.hot.is_empty() {
+        if !self.is_hot() {
             return false;
         }
         let budget = self.spin_budget(wait_policy);

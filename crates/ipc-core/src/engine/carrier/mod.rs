@@ -23,6 +23,8 @@ use crate::limits::RINGS;
 use crate::option_block::Options;
 
 pub(in crate::engine) use lanes::SharedLanes;
+#[cfg(test)]
+pub(crate) use mirror::Head as RecordHead;
 pub(in crate::engine) use mirror::Mirror;
 
 /// Both directions of one connection, seen from one end. Rings are named by their index: the four

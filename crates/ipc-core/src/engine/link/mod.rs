@@ -155,6 +155,13 @@ impl Link {
 }
 
 impl<C: Carrier> Link<C> {
+    /// Takes what has come behind the handshake.
+    pub fn begin(&mut self, bytes: &[u8]) {
+        if let Err(corrupt) = self.bell.begin(bytes) {
+            self.break_off(corrupt.into());
+        }
+    }
+
     // ---- sleeping ----
 
     /// Whether there is any use in polling it: what is sent over a socket comes with an event.

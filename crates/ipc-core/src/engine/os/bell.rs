@@ -96,6 +96,11 @@ impl Bell {
         kill_point("bell");
     }
 
+    /// Takes what has come behind the handshake: bells are of no use to a link that is awake.
+    pub fn begin(&mut self, bytes: &[u8]) -> Result<(), Corrupt> {
+        self.stream.as_mut().map_or(Ok(()), |stream| stream.begin(bytes))
+    }
+
     /// Takes the bells that have arrived, or what came in their place, by way of `buffer`.
     pub fn receive(&mut self, buffer: &mut Vec<u8>) -> Result<Received> {
         match &mut self.stream {

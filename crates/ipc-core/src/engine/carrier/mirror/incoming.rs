@@ -3,9 +3,7 @@
 
 use std::array;
 
-use super::{
-    HEAD_LEN, LAP, NUMBERS, PART_LEN_MAX, POSITIONS, PUBLISHED, Place, WORDS, store, words,
-};
+use super::{Head, LAP, NUMBERS, POSITIONS, PUBLISHED, Place, WORDS, store, words};
 use crate::error::Corrupt;
 use crate::limits::{Geometry, RINGS};
 use crate::memory::Segment;
@@ -61,7 +59,7 @@ impl Incoming {
         while !bytes.is_empty() {
             bytes = match self.expected {
                 Expected::Head => {
-                    let (rest, is_whole) = self.collect(bytes, HEAD_LEN);
+                    let (rest, is_whole) = self.collect(bytes, Head::LEN);
                     if is_whole {
                         self.expected = self.begin(told)?;
                     }
@@ -103,31 +101,16 @@ impl Incoming {
         (rest, is_whole)
     }
 
-    /// Checks a head.
+    /// Checks a head. What comes of a ring has to find room there.
     fn begin(&self, told: &[u64; RINGS]) -> Result<Expected, Corrupt> {
-        let [what, flags, reserved @ .., _, _, _, _] =
-            *self.partial.first_chunk::<HEAD_LEN>().expect("longer than a head");
-        let len = u32::from_le_bytes(*self.partial[4..].first_chunk().expect("the other half"));
-        let wrong = Corrupt::Record { what, flags, len };
-        let known = match what {
-            POSITIONS | WORDS => 0,
-            _ => PUBLISHED | LAP,
-        };
-        if flags & !known != 0 || reserved != [0; 2] {
-            return Err(wrong);
+        let bytes = self.partial.first_chunk().expect("longer than a head");
+        let Head { what, flags, len } = Head::decode(*bytes)?;
+        if matches!(what, POSITIONS | WORDS) {
+            return Ok(Expected::Numbers { what });
         }
-        let len = usize::try_from(len).map_err(|_| wrong)?;
         let ring = usize::from(what);
-        match what {
-            POSITIONS | WORDS if len == NUMBERS * 8 => Ok(Expected::Numbers { what }),
-            _ if ring >= RINGS || len == 0 || len > PART_LEN_MAX || !len.is_multiple_of(8) => {
-                Err(wrong)
-            }
-            _ => {
-                self.check_room(ring, self.come[ring].wrapping_add(len as u64), told)?;
-                Ok(Expected::Part { ring, flags, left: len })
-            }
-        }
+        self.check_room(ring, self.come[ring].wrapping_add(len as u64), told)?;
+        Ok(Expected::Part { ring, flags, left: len })
     }
 
     /// Whether a ring has room up to there, as far as the peer can know.

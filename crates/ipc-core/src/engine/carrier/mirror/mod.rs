@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::Corrupt;
+use crate::header::FRAME_ALIGN;
 use crate::limits::{Geometry, Lane, RINGS};
 use crate::memory::Segment;
 use crate::memory::layout::{self, Side};
@@ -35,8 +36,6 @@ use crate::memory::layout::{self, Side};
 use incoming::Incoming;
 use outgoing::Outgoing;
 
-/// Bytes of a record's head.
-const HEAD_LEN: usize = 8;
 /// The longest part of a ring that one record holds.
 const PART_LEN_MAX: usize = 64 << 10;
 /// What a record of read positions is; below are the rings.
@@ -53,6 +52,46 @@ const LAP: u8 = 2;
 const ARMED: u64 = 3;
 
 const _: () = assert!(NUMBERS == 1 + Lane::ALL.len(), "either record has as many numbers");
+
+/// The first bytes of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The number of a ring, or one of those above.
+    pub what: u8,
+    pub flags: u8,
+    /// Bytes that follow.
+    pub len: usize,
+}
+
+impl Head {
+    pub const LEN: usize = 8;
+
+    pub fn encode(self) -> [u8; Self::LEN] {
+        let [a, b, c, d] = u32::try_from(self.len).expect("a record is short").to_le_bytes();
+        [self.what, self.flags, 0, 0, a, b, c, d]
+    }
+
+    /// Reads a head, and checks it by itself.
+    pub fn decode(bytes: [u8; Self::LEN]) -> Result<Self, Corrupt> {
+        let [what, flags, reserved @ .., a, b, c, d] = bytes;
+        let len = u32::from_le_bytes([a, b, c, d]);
+        let this = Self { what, flags, len: usize::try_from(len).unwrap_or(usize::MAX) };
+        let is_known = match what {
+            POSITIONS | WORDS => flags == 0 && this.len == NUMBERS * size_of::<u64>(),
+            _ => {
+                usize::from(what) < RINGS
+                    && flags & !(PUBLISHED | LAP) == 0
+                    && (1..=PART_LEN_MAX).contains(&this.len)
+                    && this.len.is_multiple_of(FRAME_ALIGN)
+            }
+        };
+        if is_known && reserved == [0; 2] {
+            Ok(this)
+        } else {
+            Err(Corrupt::Record { what, flags, len })
+        }
+    }
+}
 
 /// Where a ring lies in the segment.
 #[derive(Clone, Copy)]

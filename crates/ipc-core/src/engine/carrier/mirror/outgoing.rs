@@ -3,7 +3,7 @@
 use std::array;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{HEAD_LEN, LAP, NUMBERS, POSITIONS, PUBLISHED, Place, WORDS, load, words};
+use super::{Head, LAP, NUMBERS, POSITIONS, PUBLISHED, Place, WORDS, load, words};
 use crate::header::{HEADER_LEN, Header, frame_len};
 use crate::limits::{CONTROL, Geometry, RINGS};
 use crate::memory::Segment;
@@ -16,7 +16,7 @@ use crate::ring::is_pad;
 const PART_LEN: usize = 32 << 10;
 /// In the order in which they are read.
 const ORDER: [usize; RINGS] = [CONTROL, 0, 1, 2, 3];
-/// The peer is told that a ring was read when this part of it is free again, and otherwise when it
+/// The peer is told that a lane was read when this part of it is free again, and otherwise when it
 /// is sent something anyway: less than that is never missing for a frame.
 const TOLD_PART: u64 = 4;
 
@@ -31,6 +31,8 @@ struct Flow {
     goal: u64,
     /// Where the pad lies that closes a lap before the goal.
     pad: Option<u64>,
+    /// Bytes of the same ring of the peer, of which it is told by itself that they are free again.
+    told_after: u64,
 }
 
 impl Flow {
@@ -85,7 +87,9 @@ impl Outgoing {
     pub fn new(geometry: &Geometry, side: Side) -> Self {
         let flows = array::from_fn(|ring| {
             let place = Place::of(geometry, side, ring);
-            Flow { place, gathered: 0, goal: 0, pad: None }
+            // Of control messages at once, or two sides at rest would ask each other for ever.
+            let told_after = if ring == CONTROL { 0 } else { place.capacity as u64 / TOLD_PART };
+            Flow { place, gathered: 0, goal: 0, pad: None, told_after }
         });
         Self { flows, said: [0; NUMBERS], batch: Vec::new(), sent: 0 }
     }
@@ -124,10 +128,11 @@ impl Outgoing {
         }
         let words = words(side).map(|offset| load(segment, offset));
         let waits = words[0] != self.said[0] && words[0] != 0;
-        let frees_much = self.flows.iter().zip(read).zip(&*told).any(|((flow, read), told)| {
-            read.wrapping_sub(*told) >= flow.place.capacity as u64 / TOLD_PART
+        let is_due = (0..RINGS).any(|ring| {
+            let freed = read[ring].wrapping_sub(told[ring]);
+            freed != 0 && freed >= self.flows[ring].told_after
         });
-        if !(has_frames || waits || frees_much) {
+        if !(has_frames || waits || is_due) {
             return false;
         }
         if read != *told {
@@ -150,7 +155,7 @@ impl Outgoing {
     }
 
     fn put_numbers(&mut self, what: u8, numbers: [u64; NUMBERS]) {
-        self.put_head(what, 0, NUMBERS * 8);
+        self.batch.extend(Head { what, flags: 0, len: NUMBERS * size_of::<u64>() }.encode());
         self.batch.extend(numbers.into_iter().flat_map(u64::to_le_bytes));
     }
 
@@ -177,7 +182,8 @@ impl Outgoing {
         if flow.gathered == flow.goal {
             flags |= PUBLISHED;
         }
-        self.put_head(u8::try_from(ring).expect("five rings"), flags, len);
+        let what = u8::try_from(ring).expect("five rings");
+        self.batch.extend(Head { what, flags, len }.encode());
         let (start, first, second) = place.pieces(from, len);
         let at = self.batch.len();
         self.batch.resize(at + len, 0);
@@ -186,11 +192,5 @@ impl Outgoing {
         if second > 0 {
             segment.copy_out(place.start, other);
         }
-    }
-
-    fn put_head(&mut self, what: u8, flags: u8, len: usize) {
-        let len = u32::try_from(len).expect("a part is short").to_le_bytes();
-        let head: [u8; HEAD_LEN] = [what, flags, 0, 0, len[0], len[1], len[2], len[3]];
-        self.batch.extend(head);
     }
 }

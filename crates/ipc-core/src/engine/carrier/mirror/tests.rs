@@ -253,7 +253,7 @@ fn a_request_and_its_answer_are_sent_once_each_and_of_a_closed_lap_goes_one_word
     }
     // A lap is closed after some ninety messages, and then there is space to be told of as well.
     assert!((4000..4200).contains(&batches), "{batches} batches");
-    assert!(bytes < 4200 * (HEAD_LEN + NUMBERS * 8 + HEAD_LEN + 24 + 64), "{bytes} bytes");
+    assert!(bytes < 4200 * (Head::LEN + NUMBERS * 8 + Head::LEN + 24 + 64), "{bytes} bytes");
 }
 
 #[test]
