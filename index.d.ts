@@ -1291,8 +1291,8 @@ export interface Disconnect {
   /** Why; `null` if the server is about to leave: {@link Server.close}. */
   readonly reason: IpcError | null
   /** Bytes of messages that the server has not read, by lane, those that waited for space and the
-   * headers included. What was read may not have been handled. Under `socket` what a server had read
-   * and not said so is counted as well: less than a quarter of each lane. None are counted of a
+   * headers included. What was read may not have been handled. Under `socket` what a server had
+   * read and not said so counts as well: less than a quarter of each lane. None are counted of a
    * server that is about to leave, which may still read them. */
   readonly undelivered: Readonly<Record<Lane, number>>
 }
@@ -1375,12 +1375,12 @@ export interface EndpointOptions {
   directory?: string
   /**
    * How messages reach the peer. `sealed` and `portable` share memory: `sealed` passes a descriptor
-   * and leaves no file behind, `portable` uses named segments and passes no descriptor. Any process of this user can
-   * truncate a named segment; that ends the connection, and this process installs a SIGBUS handler
-   * for it, as it does for whatever it publishes and for the status file of a server. `socket`
-   * shares no memory: whatever is sent goes over the Unix socket of the connection, at the cost of
-   * system calls and of copies. A server without this option accepts it from clients that ask for
-   * it.
+   * and leaves no file behind, `portable` uses named segments and passes no descriptor. Any process
+   * of this user can truncate a named segment; that ends the connection, and this process installs
+   * a SIGBUS handler for it, as it does for whatever it publishes and for the status file of a
+   * server. `socket` shares no memory: all is sent over the Unix socket of the connection, which
+   * costs system calls and copies. A server accepts it from clients that ask for it, unless it has
+   * this option itself.
    * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
   transport?: 'sealed' | 'portable' | 'socket'

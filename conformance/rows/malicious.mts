@@ -1,4 +1,5 @@
-// Peers that write invalid data into shared memory, or send it, while other connections continue undisturbed.
+// Peers that write invalid data into shared memory, or send it, while other connections continue
+// undisturbed.
 
 import { Buffer } from 'node:buffer'
 import type { TestPeer } from '../test-peers.mjs'
@@ -52,7 +53,7 @@ const TRUNCATED: Record<Exclude<Transport, 'socket'>, Violation> = {
   portable: { what: 'a truncated segment', length: 0 },
   sealed: { what: 'a failed truncation', length: 0, harmless: true },
 }
-const isShared = (transport: Transport): transport is keyof typeof TRUNCATED => transport in TRUNCATED
+const isShared = (transport: Transport) => transport in TRUNCATED
 const truncated = ({ transport }: Case) => TRUNCATED[transport as keyof typeof TRUNCATED]
 const BELLS: Violation = { what: 'bells', bells: { count: 50_000, descriptors: 0 } }
 
@@ -61,10 +62,25 @@ const VIOLATIONS: readonly Violation[] = [
   { what: 'a write position inside a frame', words: { write: '3' } },
   { what: 'a write position that is all ones', words: { write: MAX } },
   { what: 'a write position past frames that were never written', words: { write: '4096' } },
-  { what: 'a count of publishes that is all ones', words: { published: MAX }, harmless: true, inShared: true },
-  { what: 'an arming word that is all ones', words: { armed: MAX }, harmless: true, inShared: true },
+  {
+    what: 'a count of publishes that is all ones',
+    words: { published: MAX },
+    harmless: true,
+    inShared: true,
+  },
+  {
+    what: 'an arming word that is all ones',
+    words: { armed: MAX },
+    harmless: true,
+    inShared: true,
+  },
   { what: 'a synchronous wait that is all ones', words: { syncWait: MAX }, harmless: true },
-  { what: 'a position that belongs to the server', words: { victims: MAX }, harmless: true, inShared: true },
+  {
+    what: 'a position that belongs to the server',
+    words: { victims: MAX },
+    harmless: true,
+    inShared: true,
+  },
   { what: 'a wrong magic', frames: spoilt('magic') },
   { what: 'a wrong header version', frames: spoilt('version') },
   { what: 'a frame of an unknown kind', frames: spoilt('kind') },

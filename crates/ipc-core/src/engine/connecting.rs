@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::carrier::Mirror;
 use super::directory::Door;
 use super::host::Peer;
 use super::listener::Listener;
@@ -19,6 +18,7 @@ use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Reject, Trans
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
+use crate::mirror::Mirror;
 use crate::session::control;
 use crate::sys::kill_point;
 use crate::time::Time;

@@ -128,6 +128,12 @@ impl Engine {
         true
     }
 
+    /// Whether [`Self::read_cancels`] may find anything. One load.
+    #[inline]
+    pub fn has_controls(&self, link: LinkId) -> bool {
+        self.link(link.0).is_some_and(|found| !found.is_polled() || found.has_controls())
+    }
+
     /// Drives for a host whose handlers run meanwhile.
     #[inline]
     pub fn paced(&mut self, drive: impl FnOnce(&mut Self) -> bool) -> bool {

@@ -54,8 +54,6 @@ use crate::memory::{self, named};
 use crate::session::Draft;
 use crate::time::Time;
 
-#[cfg(test)]
-pub(crate) use carrier::RecordHead;
 pub use dialing::Dialing;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
@@ -468,12 +466,6 @@ impl Engine {
     /// Who is at the other end of a link.
     pub fn peer(&self, link: LinkId) -> Option<&Peer> {
         self.link(link.0).map(|link| &link.peer)
-    }
-
-    /// Whether [`Self::read_cancels`] may find anything. One load.
-    #[inline]
-    pub fn has_controls(&self, link: LinkId) -> bool {
-        self.link(link.0).is_some_and(|found| !found.is_polled() || found.has_controls())
     }
 
     /// Whether there is such a connection, open, opening or closing.

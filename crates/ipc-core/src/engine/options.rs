@@ -132,7 +132,8 @@ pub struct ListenOptions {
     /// The most a client gets of the ring capacities it wishes for, of each lane by [`Lane`] and of
     /// the control ring behind them; 0: 4 MiB, and 64 KiB of the control ring, under
     /// [`Transport::Sealed`]; 256 KiB and 16 KiB under [`Transport::Portable`], whose memory is all
-    /// there from the start, and under [`Transport::Socket`]. What the [`Options::rings`] of the server ask for is always given.
+    /// there from the start, and under [`Transport::Socket`]. What the [`Options::rings`] of the
+    /// server ask for is always given.
     pub rings_max: [u32; RINGS],
     /// How long a client may take to say who it is.
     pub hello_timeout: Duration,

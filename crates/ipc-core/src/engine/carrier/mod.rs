@@ -7,11 +7,10 @@
 //! ```
 //!
 //! A link is generic over its carrier, so that every call here is a direct one. [`lanes`] is shared
-//! memory, or memory that is kept like it at both ends by a [`mirror`]. What another transport needs
-//! is this trait, and a handshake that agrees on it.
+//! memory, or a segment that a [`Mirror`](crate::mirror::Mirror) keeps like that of the peer. What
+//! another transport needs is this trait, and a handshake that agrees on it.
 
 mod lanes;
-mod mirror;
 
 use std::ptr::NonNull;
 
@@ -23,9 +22,6 @@ use crate::limits::RINGS;
 use crate::option_block::Options;
 
 pub(in crate::engine) use lanes::SharedLanes;
-#[cfg(test)]
-pub(crate) use mirror::Head as RecordHead;
-pub(in crate::engine) use mirror::Mirror;
 
 /// Both directions of one connection, seen from one end. Rings are named by their index: the four
 /// lanes by priority, then [`CONTROL`](crate::limits::CONTROL).

@@ -8,8 +8,8 @@ use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags};
 
 use super::bell::Received;
 use super::poller::Watching;
-use crate::engine::carrier::Mirror;
 use crate::error::{Corrupt, Error, Result};
+use crate::mirror::Mirror;
 use crate::sys::{self, kill_point};
 
 /// Bytes sent and received at once before other connections have their turn.

@@ -6,8 +6,8 @@
 //!   lanes  <-  own segment  <-  Incoming: take    <~ records, over a socket ~~   peer
 //! ```
 //!
-//! So the lanes need not know: what comes is written as the peer would have written it, after it was
-//! checked. A record is its head, eight bytes, and what follows:
+//! So the lanes need not know: what comes is checked, and then written as the peer would have
+//! written it. A record is its head, eight bytes, and what follows:
 //!
 //! ```text
 //!    0      1       2     4       8
@@ -126,7 +126,7 @@ impl Place {
 }
 
 /// The segment of one side, and what plays the peer in it.
-pub(in crate::engine) struct Mirror {
+pub(crate) struct Mirror {
     segment: Arc<Segment>,
     /// The side whose segment it is.
     side: Side,
