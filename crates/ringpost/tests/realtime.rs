@@ -461,6 +461,31 @@ fn receive(link: &mut Link) -> Vec<u8> {
 }
 
 #[test]
+fn a_link_over_a_socket_is_refused_by_either_end() {
+    let meeting = Meeting::new(Transport::Socket);
+    let (client, server) =
+        (ClientConfig::from(&meeting.options), ServerConfig::from(&meeting.options));
+    for refused in [Link::connect("band", &client), Link::accept("band", &server, WAIT_POLICY)] {
+        let error = refused.err().unwrap();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.to_string().contains("a system call"), "{error}");
+    }
+    // One that shares memory takes no client that does not.
+    let options = Options { transport: None, ..meeting.options.clone() };
+    let accepting = std::thread::spawn(move || {
+        Link::accept("band", &ServerConfig::from(&options), WAIT_POLICY).map(drop)
+    });
+    eventually("the server is there", || {
+        let refused = blocking::Client::connect("band", &client).err().unwrap();
+        assert!([Code::NoServer, Code::Feature].contains(&refused.code()), "{refused}");
+        refused.code() == Code::Feature
+    });
+    let options = Options { transport: None, ..meeting.options.clone() };
+    drop(Link::connect("band", &ClientConfig::from(&options)).unwrap());
+    accepting.join().unwrap().unwrap();
+}
+
+#[test]
 fn a_name_that_is_taken_over_is_waited_at_no_more() {
     let meeting = Meeting::new(Transport::Sealed);
     let config = ServerConfig::from(&meeting.options);
