@@ -596,8 +596,8 @@ export interface Peer {
   /** Whether the peer is in this very thread, and can therefore never answer a synchronous
    * request. */
   readonly isSelf: boolean
-  /** How the shared memory was passed to the peer. */
-  readonly transport: 'sealed' | 'portable'
+  /** How the shared memory was passed to the peer; `socket`: none is shared. */
+  readonly transport: 'sealed' | 'portable' | 'socket'
   /** What the checksums in the rings cover. */
   readonly crc: 'off' | 'header' | 'full'
   /** Length of the longest message either side may send, in bytes. */
@@ -1291,8 +1291,9 @@ export interface Disconnect {
   /** Why; `null` if the server is about to leave: {@link Server.close}. */
   readonly reason: IpcError | null
   /** Bytes of messages that the server has not read, by lane, those that waited for space and the
-   * headers included. What was read may not have been handled. None are counted of a server that is
-   * about to leave, which may still read them. */
+   * headers included. What was read may not have been handled. Under `socket` what a server had
+   * read and not said so counts as well: less than a quarter of each lane. None are counted of a
+   * server that is about to leave, which may still read them. */
   readonly undelivered: Readonly<Record<Lane, number>>
 }
 
@@ -1373,13 +1374,16 @@ export interface EndpointOptions {
    */
   directory?: string
   /**
-   * How shared memory is passed to the peer: `sealed` passes a descriptor and leaves no file
-   * behind, `portable` uses named segments and passes no descriptor. Any process of this user can
-   * truncate a named segment; that ends the connection, and this process installs a SIGBUS handler
-   * for it, as it does for whatever it publishes and for the status file of a server.
+   * How messages reach the peer. `sealed` and `portable` share memory: `sealed` passes a descriptor
+   * and leaves no file behind, `portable` uses named segments and passes no descriptor. Any process
+   * of this user can truncate a named segment; that ends the connection, and this process installs
+   * a SIGBUS handler for it, as it does for whatever it publishes and for the status file of a
+   * server. `socket` shares no memory: all is sent over the Unix socket of the connection, which
+   * costs system calls and copies. A server accepts it from clients that ask for it, unless it has
+   * this option itself.
    * @default `sealed`; `portable` where a server's sandbox or kernel has no sealed memory
    */
-  transport?: 'sealed' | 'portable'
+  transport?: 'sealed' | 'portable' | 'socket'
   /** The least that checksums in the rings cover; the stricter choice of the two sides is used.
    * @default 'header' */
   crc?: 'off' | 'header' | 'full'
@@ -1512,7 +1516,7 @@ export interface ServerOptions extends EndpointOptions {
   /**
    * Upper limits of the ring capacities that clients choose, in bytes; the server's own `rings` are
    * always permitted. @default 4 MiB, and 64 KiB for `control`; under `portable`, which allocates
-   * all memory at the start, 256 KiB and 16 KiB
+   * all memory at the start, and under `socket`, 256 KiB and 16 KiB
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
   /** Milliseconds that a client has for its handshake. @default 250 */

@@ -296,7 +296,7 @@ function readHello(body: Buffer): Record<string, string> {
 function readWelcome(body: Buffer): Record<string, string> {
   return {
     version: String(body.readUInt16LE(0)),
-    transport: ['sealed', 'portable'][body[2]],
+    transport: ['sealed', 'portable', 'socket'][body[2]],
     crc: MODES[body[3]],
     features: `0x${body.readBigUInt64LE(8).toString(16)}`,
     rings: rings(body, 16),
@@ -361,6 +361,16 @@ for (const { fields } of ofType('layout')) {
       t.is(fields[`${side}_rings`], starts())
     }
     t.is(fields.segment, String(end))
+  })
+}
+
+for (const { fields, bytes } of ofType('socket-record')) {
+  test(`socket: ${fields.name}`, (t) => {
+    t.is(bytes[0], Number(fields.what))
+    t.is(bytes[1], Number(fields.flags))
+    t.is(bytes.readUInt16LE(2), 0)
+    t.is(bytes.readUInt32LE(4), bytes.length - 8)
+    t.is(bytes.toString('hex', 8), fields.body)
   })
 }
 

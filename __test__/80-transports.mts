@@ -1,9 +1,9 @@
-// Both transports, all checksums and rings of any size; and what is left behind when it ends badly.
+// All transports, all checksums and rings of any size; and what is left behind when it ends badly.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import test from 'ava'
 import { connect, createServer, type EndpointOptions } from 'ringpost'
-import { Echo } from './helpers/contracts.mjs'
+import { Echo, EchoBytes } from './helpers/contracts.mjs'
 import { directory } from './helpers/directory.mjs'
 import { essential } from './helpers/essential.mjs'
 import { pair, Program, serve, until } from './helpers/program.mjs'
@@ -17,7 +17,10 @@ const VARIANTS: Record<string, EndpointOptions> = {
   portable: { transport: 'portable' },
   'portable, full checksum': { transport: 'portable', crc: 'full' },
   'portable, no checksum, small rings': { transport: 'portable', crc: 'off', rings: SMALL },
+  socket: { transport: 'socket' },
+  'socket, full checksum, small rings': { transport: 'socket', crc: 'full', rings: SMALL },
 }
+const TRANSPORTS = ['sealed', 'portable', 'socket'] as const
 
 // A checksum may only be left out where both sides can do without, and named segments are only used
 // where the server is asked for them.
@@ -33,7 +36,58 @@ test.serial('a server offers named segments only on request', async (t) => {
   t.is((await server.connect(t)).peer.transport, 'sealed')
 })
 
-for (const transport of ['sealed', 'portable'] as const) {
+test.serial('a server accepts the socket from clients that ask for it, unless it is told not to', async (t) => {
+  const server = await serve()
+  t.teardown(() => server.kill())
+  const client = await server.connect(t, { transport: 'socket' })
+  t.is(client.peer.transport, 'socket')
+  t.is(await client.request(Echo, 1), 1)
+  const refused = { code: 'ERR_FEATURE', message: /no common transport/ }
+  const strict = await serve({ server: { transport: 'sealed' } })
+  t.teardown(() => strict.kill())
+  await t.throwsAsync(strict.connect(t, { transport: 'socket' }), refused)
+  const bare = await serve({ server: { transport: 'socket' } })
+  t.teardown(() => bare.kill())
+  await t.throwsAsync(bare.connect(t), refused)
+})
+
+test.serial('socket: no memory is shared', async (t) => {
+  const { client, server } = await pair(t, { client: { transport: 'socket' } })
+  t.is(await client.request(Echo, 1), 1)
+  const shared = (pid: number | 'self') =>
+    readFileSync(`/proc/${pid}/maps`, 'utf8').match(/memfd:ringpost|\/dev\/shm\/ringpost\S*/g)
+  t.is(shared(server.pid), null)
+  const other = await server.connect(t)
+  t.is(other.peer.transport, 'sealed')
+  t.truthy(shared(server.pid), 'and it would be seen')
+})
+
+test.serial('socket: two endpoints of one thread', async (t) => {
+  const server = await createServer('own-socket')
+  server.handle(Echo, (value) => value)
+  const client = await connect(server.name, { transport: 'socket' })
+  t.like(client.peer, { isSelf: true, transport: 'socket' })
+  const asked = Array.from({ length: 1000 }, (_, at) => client.request(Echo, 'x'.repeat(at * 10)))
+  t.deepEqual((await Promise.all(asked)).map((answer) => (answer as string).length / 10), [
+    ...asked.keys(),
+  ])
+  await client.close()
+  await server.close()
+})
+
+for (const transport of TRANSPORTS) {
+  test.serial(`${transport}: a side closes in the middle of long messages`, async (t) => {
+    const { client, server } = await pair(t, { client: { transport }, server: { transport } })
+    const leaving = await server.connect(t, { transport })
+    const long = Buffer.alloc(20_000_000, 'long')
+    const asked = [leaving.request(EchoBytes, long), leaving.request(EchoBytes, long)]
+    const outcomes = Promise.allSettled(asked)
+    await client.request(Echo)
+    await leaving.close()
+    for (const outcome of await outcomes) t.like(outcome, { status: 'rejected' })
+    t.is(Buffer.compare(await client.request(EchoBytes, long), long), 0)
+  })
+
   test.serial(`${transport}: the requested transport is used`, async (t) => {
     const server = await serve({ server: { crc: 'off', transport } })
     t.teardown(() => server.kill())
@@ -52,9 +106,11 @@ for (const transport of ['sealed', 'portable'] as const) {
   })
 
   test.serial(`${transport}: a server may require it`, async (t) => {
-    const { client } = await pair(t, { server: { transport } })
-    t.is(client.peer.transport, transport)
-    t.is(await client.request(Echo, 1), 1)
+    // A client has to ask for the socket.
+    const client = transport === 'socket' ? { transport } : {}
+    const { client: connected } = await pair(t, { client, server: { transport } })
+    t.is(connected.peer.transport, transport)
+    t.is(await connected.request(Echo, 1), 1)
   })
 }
 

@@ -60,6 +60,11 @@ export const TRANSPORTS: readonly TransportEntry[] = [
     ...node('ringpost-asleep', 'Ringpost, no spinning', 'ringpost', { spin: false }),
     rust: 'worker',
   },
+  // The same library over the same kind of socket as the reference.
+  {
+    ...node('ringpost-socket', 'Ringpost, over its socket', 'ringpost', { transport: 'socket' }),
+    rust: 'worker',
+  },
   { ...node('uds-busy', 'Unix socket, plain, loops kept turning', 'uds', { busy: true }), busy: true },
   node('child-json', 'child_process, json', 'child-process', { serialization: 'json' }),
   node('child-advanced', 'child_process, advanced', 'child-process', { serialization: 'advanced' }),

@@ -22,7 +22,7 @@ const CORE_LAYERS = [
   ['published'],
   ['engine'],
   ['session', 'handshake'],
-  ['lanes'],
+  ['lanes', 'mirror'],
   ['ring', 'doorbell'],
   ['memory'],
   // Plain values.

@@ -39,6 +39,8 @@ const CHECKS = {
   key_changes: rust(['--test', 'published'], { crate: 'ringpost', filter: 'maps::' }),
   topic: rust(['--lib'], { filter: 'topic::' }),
   session: rust(['--lib'], { filter: 'session::' }),
+  mirror: rust(['--lib'], { filter: 'mirror::' }),
+  stream: rust(['--test', 'faults'], { filter: 'stream' }),
   unit: rust(['--lib']),
   api: rust(['--lib'], { crate: 'ringpost', filter: 'api::' }),
   tokio_parts: rust(['--lib'], { crate: 'ringpost', filter: 'tokio::' }),

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TestPeer, CommandError, type How, type Language } from './test-peers.mjs'
 import type { RequestOrder, Chosen } from './wire.mjs'
 
-export type Transport = 'sealed' | 'portable'
+export type Transport = 'sealed' | 'portable' | 'socket'
 
 /** The languages and the transport a row runs with. */
 export interface Where {
@@ -102,8 +102,8 @@ export class Case {
     return this.column.where.transport
   }
 
-  get isPortable(): boolean {
-    return this.transport === 'portable'
+  get isSealed(): boolean {
+    return this.transport === 'sealed'
   }
 
   /** Name of the server `connection` leads to. */

@@ -1,4 +1,4 @@
-// The conformance suite: every situation with every pair of languages over both transports.
+// The conformance suite: every situation with every pair of languages over all transports.
 //
 //   node dist/conformance/run.mjs [--row <pattern>] [--pair ts-rust] [--transport portable]
 //                                 [--test-peer <path>] [--jobs <n>] [--long]
@@ -39,7 +39,7 @@ const { values: chosen } = parseArgs({
 })
 
 const LANGUAGES: readonly Language[] = ['ts', 'rust']
-const TRANSPORTS: readonly Transport[] = ['sealed', 'portable']
+const TRANSPORTS: readonly Transport[] = ['sealed', 'portable', 'socket']
 /** A row that takes longer has failed. */
 const ROW_MS = 180_000 + LASTING_MS
 /** How much of the test peers' standard error is shown, in characters. */

@@ -551,7 +551,7 @@ export interface NativeConnectionStatus {
   pid: number
   /** Its user. */
   uid: number
-  /** `sealed` or `portable`. */
+  /** `sealed`, `portable` or `socket`. */
   transport: string
   /** When it was opened, since 1970. */
   openedAtMs: number
@@ -733,7 +733,7 @@ export interface NativeObject {
 export interface NativeOptions {
   /** Where to meet; `null`: in the places every process of this user knows. */
   directory: string | null
-  /** `sealed` or `portable`; `null` for the best there is. */
+  /** `sealed`, `portable` or `socket`; `null` for the best there is. */
   transport: string | null
   /** `off`, `header` or `full`. */
   crc: string

@@ -84,4 +84,7 @@ function ownVersion(): string {
   return version
 }
 
-const endpoint = ({ directory }: Settings) => ({ directory: directory as string })
+const endpoint = ({ directory, transport }: Settings) => ({
+  directory: directory as string,
+  transport: transport as 'socket' | undefined,
+})

@@ -119,7 +119,7 @@ function ratiosIn(results: Results, measurement: Measurement, further: Figure[])
 
 /** Ringpost in another configuration, and a ring without a library around it: useful for
  * comparison, but not an alternative. */
-const NO_RIVALS = ['ringpost-asleep', 'bare']
+const NO_RIVALS = ['ringpost-asleep', 'ringpost-socket', 'bare']
 
 /** Ratios to alternatives, in the median or the rate, in the 99th percentile, and in processor
  * time. */

@@ -28,15 +28,17 @@ export const bounds: readonly Row[] = [
     // The requests are in the ring before the server reads, and the client is suspended before it
     // could read an answer.
     victim.stop()
-    client.begin('many', { count: 300, request })
+    // Those that wait for room in the socket would not be there.
+    const count = t.transport === 'socket' ? 200 : 300
+    client.begin('many', { count, request })
     const stats = () => client.do('stats', { connection })
-    await until('all are sent', async () => (await stats()).pending === 300)
+    await until('all are sent', async () => (await stats()).pending === count)
     await stats()
     client.stop()
     const before = residentBytes(victim)
     victim.resume()
     const started = () => victim.do('counted', { what: 'started' })
-    await until('all are being handled', async () => (await started()) === 300)
+    await until('all are being handled', async () => (await started()) === count)
     await t.besideTraffic(async () => {
       await until('the peer is disconnected', async () => {
         const { ended } = await victim.do('connections', { server })

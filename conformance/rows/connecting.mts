@@ -20,6 +20,7 @@ const WRONG_WELCOMES = {
     ...['tooMany', 'noSegment', 'otherName', 'otherNonce', 'openToAll', 'linked', 'otherSize'],
     ...['unknownFeature', 'noTransport'],
   ],
+  socket: ['tooMany', 'otherVersion', 'unknownFeature', 'noTransport'],
 }
 /** Codes with which a client may reject them. */
 const WRONG_WELCOME_CODES = ['ERR_HANDSHAKE', 'ERR_FOREIGN_USER', 'ERR_SYSTEM']
@@ -53,7 +54,8 @@ export const connecting: readonly Row[] = [
     const server = await t.serve({ connectionsMax: 1 })
     const connection = await t.connect(server)
     await t.request('add', [1, 2], { connection })
-    await fails(t.caller.do('connect', { server }), 'ERR_TOO_MANY_CONNECTIONS')
+    const options = { transport: t.transport }
+    await fails(t.caller.do('connect', { server, options }), 'ERR_TOO_MANY_CONNECTIONS')
     assert.equal(await t.request('add', [1, 2], { connection }), 3)
   }),
   row('more simultaneous connections than the server accepts', async (t) => {
@@ -71,7 +73,7 @@ export const connecting: readonly Row[] = [
   row('a request for more memory than the server grants', async (t) => {
     const ring = 67_108_864
     const rings = { critical: ring, high: ring, normal: ring, low: ring, control: ring }
-    const [lane, control] = t.isPortable ? [262_144, 16_384] : [4_194_304, 65_536]
+    const [lane, control] = t.isSealed ? [4_194_304, 65_536] : [262_144, 16_384]
     const { connection, peer } = await t.connectTo(t.main, { rings })
     assert.deepEqual(peer.rings, { critical: lane, high: lane, normal: lane, low: lane, control })
     await t.echo(3_000_000, { connection })
@@ -87,7 +89,7 @@ export const connecting: readonly Row[] = [
   row('a server of another user', foreignServer, undefined, 'root'),
   row('a client of another user', foreignClient, undefined, 'root'),
   row('no common transport', async (t) => {
-    const options = { transport: t.isPortable ? 'sealed' : 'portable' }
+    const options = { transport: t.isSealed ? 'portable' : 'sealed' }
     await fails(t.caller.do('connect', { server: t.main, options }), 'ERR_FEATURE')
   }),
   row('a client with an unknown protocol version', async (t) => {

@@ -194,7 +194,7 @@ async function passesOn(t: Case): Promise<void> {
   let [serving, requests, isDone] = [old, 0, false]
   const client = async () => {
     while (!isDone) {
-      const { connection } = await t.caller.do('connect', { server, options: {} })
+      const { connection } = await t.connectTo(server)
       await t.request('sleep', 0, { connection })
       requests++
       await t.caller.do('forget', { connection })

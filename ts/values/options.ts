@@ -82,7 +82,7 @@ export interface ServerSettings extends Settings {
 
 export const ENDPOINT = {
   directory: isString,
-  transport: oneOf('sealed', 'portable'),
+  transport: oneOf('sealed', 'portable', 'socket'),
   crc: oneOf('off', 'header', 'full'),
   rings: record(RINGS, powerOfTwo(RING_LEN_MIN, RING_LEN_MAX)),
   messageLenMax: whole(1, Number.MAX_SAFE_INTEGER),

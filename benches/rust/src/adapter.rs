@@ -90,6 +90,8 @@ pub struct Settings {
     /// Whether to spin before going to sleep, where there is a choice.
     #[serde(default = "yes")]
     pub spin: bool,
+    /// The transport of ours, by its name; else the best there is.
+    pub transport: Option<String>,
 }
 
 impl Settings {

@@ -29,7 +29,7 @@ export const engine: Suite = {
 }
 
 /** Rows, for the progress of the run. */
-const STEPS = { brief: 17, rust: 8, all: 66 }
+const STEPS = { brief: 17, rust: 8, all: 71 }
 
 async function play(run: Run, effort: Effort): Promise<void> {
   const add = (rows: Row[]) => {
@@ -52,6 +52,16 @@ async function play(run: Run, effort: Effort): Promise<void> {
     add(await calls.besideBusy(effort, sides))
   })
   if (effort.brief) return
+  await withPairs(
+    run,
+    ['expert', 'uds'],
+    async (sides) => {
+      await warmUp(sides, effort)
+      add(overSocket(await calls.latency(effort, sides, 64)))
+      add(overSocket(await messages.oneWay(effort, sides, 64)))
+    },
+    { ours: 'ringpost-socket' },
+  )
   await withPairs(
     run,
     ['expert', 'uds'],
@@ -90,12 +100,16 @@ async function beyondTheBrief(
   add([await idleCpu(sides.ours)])
 }
 
+/** Rows of a Ringpost that shares no memory. */
+const overSocket = (rows: Row[]): Row[] =>
+  rows.map((row) => ({ ...row, id: `socket.${row.id}`, name: `transport socket: ${row.name}` }))
+
 /** Opens ours beside a reference and a plain socket, if named, and closes all. */
 async function withPairs(
   run: Run,
   [reference, plain]: [reference: string, plain?: string],
   work: (sides: Sides) => Promise<void>,
-  { cores, settings }: Partial<PairOptions> = {},
+  { ours = 'ringpost', cores, settings }: Partial<PairOptions> & { ours?: string } = {},
 ): Promise<void> {
   run.signal.throwIfAborted()
   const pairs: Pair[] = []
@@ -109,7 +123,7 @@ async function withPairs(
   }
   try {
     await work({
-      ours: await open('ringpost'),
+      ours: await open(ours),
       reference: await open(reference),
       plain: plain === undefined ? undefined : await open(plain),
     })

@@ -237,6 +237,8 @@ pub enum Corrupt {
     Compressed { packed: usize, len: u32 },
     #[error("a frame after the closing marker of lane {lane}")]
     AfterClose { lane: u8 },
+    #[error("a record {what} with flags {flags:#04x} and {len} bytes")]
+    Record { what: u8, flags: u8, len: u32 },
     #[error("descriptors on a socket where none belong")]
     Descriptors,
     #[error("a record with number {found} where {expected} is the least")]

@@ -15,6 +15,7 @@ use crate::map::{self, MapSizes};
 use crate::memory::layout::{self, Side};
 use crate::memory::named::Address;
 use crate::memory::words::{Heap, Words};
+use crate::mirror::Head as RecordHead;
 use crate::option_block::{Options, Trace};
 use crate::published::Format;
 use crate::published::head::{self as published, Head, Shape};
@@ -182,10 +183,11 @@ fn every_golden_vector_encodes_and_decodes() {
             "map-layout" => map_layout(&vector),
             "map-entry" => map_entry(&vector),
             "record" | "layouts" => {}
+            "socket-record" => socket_record(&vector),
             other => panic!("no vector is of type {other}"),
         }
     }
-    assert_eq!(seen.len(), 23, "a type of vector has gone: {seen:?}");
+    assert_eq!(seen.len(), 24, "a type of vector has gone: {seen:?}");
 }
 
 fn map_layout(vector: &Vector) {
@@ -329,8 +331,7 @@ fn hello(vector: &Vector) {
 }
 
 fn welcome(vector: &Vector) {
-    let transport = [Transport::Sealed, Transport::Portable]
-        [usize::from(vector.place("transport", ["sealed", "portable"]))];
+    let transport = Transport::from_name(vector.text("transport")).expect("one there is");
     let name = vector.text("segment");
     let address = Address { name: name.into(), nonce: vector.array("nonce") };
     let welcome = Welcome {
@@ -366,6 +367,14 @@ fn take_over(vector: &Vector) {
     let request = TakeOver { version_min, version_max, token: vector.hex("token") };
     vector.is_socket_frame(control::TAKE_OVER, &request.encode());
     assert_eq!(TakeOver::decode(vector.payload()).expect("well-formed"), request);
+}
+
+fn socket_record(vector: &Vector) {
+    let body = vector.hex("body");
+    let head =
+        RecordHead { what: vector.small("what"), flags: vector.small("flags"), len: body.len() };
+    assert_eq!([&head.encode(), &body[..]].concat(), vector.bytes);
+    assert_eq!(RecordHead::decode(*vector.bytes.first_chunk().expect("a head")), Ok(head));
 }
 
 fn segment(vector: &Vector) {

@@ -52,13 +52,15 @@ impl Features {
     pub const COMPRESSION: Self = Self(8);
     /// PING, PONG and LEAVING.
     pub const LIVENESS: Self = Self(16);
+    /// No memory that is shared.
+    pub const SOCKET: Self = Self(32);
 
     pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
-/// How memory reaches the other side.
+/// How memory reaches the other side, or what is written there where none is shared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
@@ -68,14 +70,30 @@ pub enum Transport {
     /// A named segment: no descriptor is passed, so it works wherever there is shared memory. Any
     /// process of this user can make it shorter, which ends the connection.
     Portable = 1,
+    /// No memory is shared: all is sent over the socket, which costs system calls and copies.
+    Socket = 2,
 }
 
 impl Transport {
+    /// All of them, the one first that servers choose first.
+    pub const ALL: [Self; 3] = [Self::Sealed, Self::Portable, Self::Socket];
+
+    /// The transport with this number, if there is one.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| *transport as u64 == number)
+    }
+
+    /// The transport of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| transport.name() == name)
+    }
+
     /// Where its memory comes from.
     pub(crate) fn backing(self) -> Backing {
         match self {
             Self::Sealed => Backing::Sealed,
             Self::Portable => Backing::Named,
+            Self::Socket => Backing::Private,
         }
     }
 
@@ -84,6 +102,7 @@ impl Transport {
         match self {
             Self::Sealed => Features::SEALED,
             Self::Portable => Features::NAMED,
+            Self::Socket => Features::SOCKET,
         }
     }
 
@@ -91,7 +110,7 @@ impl Transport {
     pub const fn geometry(self) -> Geometry {
         match self {
             Self::Sealed => Geometry::SPARSE,
-            Self::Portable => Geometry::DENSE,
+            Self::Portable | Self::Socket => Geometry::DENSE,
         }
     }
 
@@ -99,7 +118,7 @@ impl Transport {
     pub(crate) const fn geometry_max(self) -> Geometry {
         match self {
             Self::Sealed => Geometry::SPARSE_MAX,
-            Self::Portable => Geometry::DENSE_MAX,
+            Self::Portable | Self::Socket => Geometry::DENSE_MAX,
         }
     }
 
@@ -108,6 +127,7 @@ impl Transport {
         match self {
             Self::Sealed => "sealed",
             Self::Portable => "portable",
+            Self::Socket => "socket",
         }
     }
 }
@@ -235,11 +255,8 @@ impl Welcome {
             let limits = fields.limits()?;
             let (session, engine, nonce) = (fields.take()?, fields.take()?, fields.take()?);
             let name = String::from_utf8(fields.bytes(PAYLOAD_LEN_MAX)?.to_vec()).ok()?;
-            let (transport, address) = match transport {
-                0 => (Transport::Sealed, None),
-                1 => (Transport::Portable, Some(Address { name, nonce })),
-                _ => return None,
-            };
+            let transport = Transport::from_number(transport.into())?;
+            let address = (transport == Transport::Portable).then_some(Address { name, nonce });
             let crc = CrcMode::from_number(crc)?;
             let streams = features.contains(Features::STREAMS);
             let compression = features.contains(Features::COMPRESSION);

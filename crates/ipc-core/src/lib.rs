@@ -79,7 +79,7 @@
 //! published                                          files found by name, with one writer each
 //! engine                                             one descriptor, drive(): links, timers
 //! session · handshake                                protocol state: no I/O, no clock
-//! lanes                                              rings of one direction, by priority
+//! lanes · mirror                                     rings of one direction, by priority, or sent
 //! ring · doorbell                                    algorithms over shared words
 //! memory                                             sealed and named segments
 //! header · option_block · checksum · limits · latency · error · remote_error · value · time
@@ -101,6 +101,7 @@ mod latency;
 mod limits;
 mod map;
 mod memory;
+mod mirror;
 mod option_block;
 mod published;
 mod remote_error;

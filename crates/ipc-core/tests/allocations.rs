@@ -187,6 +187,11 @@ fn messages_over_named_segments_cost_no_allocation() {
     messages_cost_no_allocation("named", Transport::Portable, CrcMode::Off, WaitPolicy::NONE);
 }
 
+#[test]
+fn messages_over_a_socket_cost_no_allocation() {
+    messages_cost_no_allocation("socket", Transport::Socket, CrcMode::Full, WaitPolicy::NONE);
+}
+
 // ---- items of streams ----
 
 /// What is done with the items of a stream.
@@ -281,4 +286,9 @@ fn items_cost_no_allocation_awake() {
 #[test]
 fn items_cost_no_allocation_asleep() {
     items_cost_no_allocation("items-asleep", Transport::Portable, WaitPolicy::NONE);
+}
+
+#[test]
+fn items_cost_no_allocation_over_a_socket() {
+    items_cost_no_allocation("items-socket", Transport::Socket, WaitPolicy::NONE);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ipc_core::{
     Body, BufferId, Code, Codec, Corrupt, Draft, Engine, Event, Host, Kind, Lane, LinkId,
-    ListenOptions, ListenerId, Message, Options, Sent, id,
+    ListenOptions, ListenerId, Message, Options, Sent, Transport, id,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -82,9 +82,20 @@ impl Pair {
 
     /// The same before either has been driven.
     fn connecting(name: &str) -> (Self, ListenerId) {
+        Self::connecting_over(name, None)
+    }
+
+    fn over_a_socket(name: &str) -> Self {
+        let (mut pair, _) = Self::connecting_over(name, Some(Transport::Socket));
+        pair.both_until(|pair| pair.asking.link.is_some() && pair.serving.link.is_some());
+        pair
+    }
+
+    fn connecting_over(name: &str, transport: Option<Transport>) -> (Self, ListenerId) {
         let process = std::process::id();
         let directory = std::env::temp_dir().join(format!("ringpost-liveness-{process}-{name}"));
-        let mut options = Options { directory: Some(directory.clone()), ..Options::default() };
+        let chosen = Some(directory.clone());
+        let mut options = Options { directory: chosen, transport, ..Options::default() };
         options.bounds.unresponsive_after = SPAN;
         let (mut server, mut client) = (Engine::new().unwrap(), Engine::new().unwrap());
         let listener = server.listen("alive", &options, &ListenOptions::default()).unwrap();
@@ -240,6 +251,28 @@ fn nothing_is_due_once_all_was_read() {
     // Beside what counts lost wake-ups, which ends after a second.
     let far = ipc_core::Time::now() + Duration::from_secs(3600);
     assert!(!pair.client.is_due(far), "an idle engine would wake up");
+}
+
+#[test]
+fn over_a_socket_a_peer_is_asked_once_what_it_has_read_and_then_nothing_is_due() {
+    let mut pair = Pair::over_a_socket("asked");
+    pair.tell();
+    pair.both_until(|pair| pair.serving.events == ["message"] && !pair.asking.pongs.is_empty());
+    let later = Instant::now() + 3 * SPAN;
+    pair.both_until(|_| Instant::now() > later);
+    assert_eq!((pair.asking.pongs.len(), pair.serving.pongs.len()), (1, 0));
+    let far = ipc_core::Time::now() + Duration::from_secs(3600);
+    assert!(!pair.client.is_due(far), "an idle engine would wake up");
+    assert!(pair.asking.events.is_empty(), "{:?}", pair.asking.events);
+}
+
+#[test]
+fn over_a_socket_a_peer_that_does_not_turn_is_unresponsive_until_it_does() {
+    let mut pair = Pair::over_a_socket("turns");
+    pair.tell();
+    pair.client_until(|pair| pair.asking.events == ["unresponsive"]);
+    pair.both_until(|pair| pair.asking.events == ["unresponsive", "responsive"]);
+    assert_eq!(pair.serving.events, ["message"]);
 }
 
 #[test]

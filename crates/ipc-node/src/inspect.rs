@@ -78,7 +78,7 @@ pub struct NativeConnectionStatus {
     pub pid: f64,
     /// Its user.
     pub uid: f64,
-    /// `sealed` or `portable`.
+    /// `sealed`, `portable` or `socket`.
     pub transport: String,
     /// When it was opened, since 1970.
     pub opened_at_ms: f64,
@@ -251,7 +251,7 @@ fn connection(now: Time, row: ConnectionStatus) -> NativeConnectionStatus {
         number: float(row.number),
         pid: float(row.pid),
         uid: float(row.uid),
-        transport: if row.is_portable { "portable" } else { "sealed" }.into(),
+        transport: row.transport.name().into(),
         opened_at_ms: unix_ms(row.opened_at),
         shown_ago_ms: ago(now, row.shown_at),
         counts: row.stats.into(),

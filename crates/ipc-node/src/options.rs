@@ -14,7 +14,7 @@ use napi_derive::napi;
 pub struct NativeOptions {
     /// Where to meet; `null`: in the places every process of this user knows.
     pub directory: Option<String>,
-    /// `sealed` or `portable`; `null` for the best there is.
+    /// `sealed`, `portable` or `socket`; `null` for the best there is.
     pub transport: Option<String>,
     /// `off`, `header` or `full`.
     pub crc: String,
@@ -44,9 +44,10 @@ impl NativeOptions {
     pub fn into_options(self) -> Result<Options> {
         let transport = match self.transport.as_deref() {
             None => None,
-            Some("sealed") => Some(Transport::Sealed),
-            Some("portable") => Some(Transport::Portable),
-            Some(_) => return Err(wrong("transport: 'sealed' or 'portable'")),
+            Some(name) => Some(
+                Transport::from_name(name)
+                    .ok_or_else(|| wrong("transport: 'sealed', 'portable' or 'socket'"))?,
+            ),
         };
         let crc = match self.crc.as_str() {
             "off" => CrcMode::Off,

@@ -19,7 +19,7 @@ use ringpost::{
     CallOptions, ClientConfig, Code, CrcMode, Lane, LinkId, ListenOptions, Options, ServerConfig,
     Trace, Transport, WaitPolicy, blocking,
 };
-use two_processes::{Meeting, TRANSPORTS, WAIT_POLICY, eventually, noise, patiently, role};
+use two_processes::{Meeting, SHARED, WAIT_POLICY, eventually, noise, patiently, role};
 
 const BLOCK: usize = 512;
 const MODES: [CrcMode; 3] = [CrcMode::Off, CrcMode::Header, CrcMode::Full];
@@ -333,7 +333,7 @@ fn send_back(options: &Options) -> u64 {
 #[test]
 fn a_callback_makes_no_system_call_and_allocates_nothing() {
     two_processes::watch_dog();
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
             let mut callback = meeting.run("callback");
@@ -348,7 +348,7 @@ fn a_callback_makes_no_system_call_and_allocates_nothing() {
 /// `play`, the peer's part.
 fn rarely(role: &str, play: fn(&mut blocking::Server)) {
     two_processes::watch_dog();
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         for crc in MODES {
             let meeting = Meeting::with_crc(transport, crc);
             let mut server = blocking::Server::bind(
@@ -461,6 +461,31 @@ fn receive(link: &mut Link) -> Vec<u8> {
 }
 
 #[test]
+fn a_link_over_a_socket_is_refused_by_either_end() {
+    let meeting = Meeting::new(Transport::Socket);
+    let (client, server) =
+        (ClientConfig::from(&meeting.options), ServerConfig::from(&meeting.options));
+    for refused in [Link::connect("band", &client), Link::accept("band", &server, WAIT_POLICY)] {
+        let error = refused.err().unwrap();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.to_string().contains("a system call"), "{error}");
+    }
+    // One that shares memory takes no client that does not.
+    let options = Options { transport: None, ..meeting.options.clone() };
+    let accepting = std::thread::spawn(move || {
+        Link::accept("band", &ServerConfig::from(&options), WAIT_POLICY).map(drop)
+    });
+    eventually("the server is there", || {
+        let refused = blocking::Client::connect("band", &client).err().unwrap();
+        assert!([Code::NoServer, Code::Feature].contains(&refused.code()), "{refused}");
+        refused.code() == Code::Feature
+    });
+    let options = Options { transport: None, ..meeting.options.clone() };
+    drop(Link::connect("band", &ClientConfig::from(&options)).unwrap());
+    accepting.join().unwrap().unwrap();
+}
+
+#[test]
 fn a_name_that_is_taken_over_is_waited_at_no_more() {
     let meeting = Meeting::new(Transport::Sealed);
     let config = ServerConfig::from(&meeting.options);
@@ -476,7 +501,7 @@ fn a_name_that_is_taken_over_is_waited_at_no_more() {
 #[test]
 fn two_threads_poll_each_other() {
     two_processes::watch_dog();
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         let (mut here, mut there) = pair(&Meeting::new(transport));
         let echo = std::thread::spawn(move || {
             let back = method(&mut there, "back");
@@ -500,7 +525,7 @@ fn two_threads_poll_each_other() {
 
 #[test]
 fn what_does_not_fit_is_refused_at_once_and_waits_nowhere() {
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         let (mut here, mut there) = pair(&Meeting::new(transport));
         let block = method(&mut here, "block");
         let most = here.peer().agreement.limits.message_len_max;
@@ -529,7 +554,7 @@ fn what_does_not_fit_is_refused_at_once_and_waits_nowhere() {
 
 #[test]
 fn a_loan_is_filled_where_it_lies() {
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         for crc in MODES {
             let (mut here, mut there) = pair(&Meeting::with_crc(transport, crc));
             let block = method(&mut here, "block");
@@ -550,7 +575,7 @@ fn a_loan_is_filled_where_it_lies() {
 
 #[test]
 fn a_peer_that_sleeps_is_woken_by_whoever_holds_the_waker() {
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         let meeting = Meeting::new(transport);
         let mut server = blocking::Server::bind(
             "band",
@@ -645,7 +670,7 @@ fn messages_that_would_not_be_one_piece_in_the_rings_a_server_gives_are_a_typed_
 
 #[test]
 fn a_client_with_smaller_rings_agrees_on_shorter_messages() {
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         let meeting = Meeting::new(transport);
         let options = meeting.options.clone();
         let polling = std::thread::spawn(move || {
@@ -669,7 +694,7 @@ fn a_client_with_smaller_rings_agrees_on_shorter_messages() {
 
 #[test]
 fn the_last_words_of_one_who_was_killed_are_received() {
-    for transport in TRANSPORTS {
+    for transport in SHARED {
         let meeting = Meeting::new(transport);
         let mut mute = meeting.run("mute");
         let mut link =

@@ -9,6 +9,7 @@ mod malicious_takeover;
 mod methods;
 mod pools;
 mod published;
+mod records;
 mod requests;
 mod serving;
 mod streams;

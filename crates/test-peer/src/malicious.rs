@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::wire::{Answer, Failure};
-use crate::{State, lock, malicious_server, malicious_takeover, wire};
+use crate::{State, lock, malicious_server, malicious_takeover, records, wire};
 
 /// How long a malicious peer waits for its victim.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -144,7 +144,9 @@ pub struct MaliciousPeer {
 pub type Received = (u16, Vec<u8>, Vec<OwnedFd>);
 
 pub struct Shared {
+    /// Of its own, where none is shared.
     pub memory: File,
+    pub transport: Transport,
     pub side: Side,
     pub agreement: Agreement,
     pub written: [u64; RINGS],
@@ -272,14 +274,15 @@ fn attach(welcome: &Welcome, descriptors: Vec<OwnedFd>) -> Result<Shared> {
             let path = format!("/dev/shm/{}", address.name);
             File::options().read(true).write(true).open(path)?
         }
+        None if welcome.transport == Transport::Socket => records::no_memory()?,
         None => File::from(descriptors.next().ok_or(ErrorKind::UnexpectedEof)?),
     };
-    Ok(Shared::new(memory, Side::Client, welcome.agreement))
+    Ok(Shared::new(memory, welcome.transport, Side::Client, welcome.agreement))
 }
 
 impl Shared {
-    pub fn new(memory: File, side: Side, agreement: Agreement) -> Self {
-        Self { memory, side, agreement, written: [0; RINGS], published: 0 }
+    pub fn new(memory: File, transport: Transport, side: Side, agreement: Agreement) -> Self {
+        Self { memory, transport, side, agreement, written: [0; RINGS], published: 0 }
     }
 }
 
@@ -379,6 +382,9 @@ impl MaliciousPeer {
 
     fn store(&mut self, word: &str, ring: usize, value: u64) -> Result<()> {
         let shared = self.shared.as_ref().ok_or(ErrorKind::NotConnected)?;
+        if shared.transport == Transport::Socket {
+            return self.send(&records::of_word(word, ring, value)?, &[]);
+        }
         let side = shared.side;
         let offset = match word {
             "write" => layout::write_position(side, ring),
@@ -441,11 +447,15 @@ fn frame(peer: &mut MaliciousPeer, order: &FrameOrder) -> Result<()> {
         "payload" => payload[0] ^= 1,
         _ => {}
     }
+    let head: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    if shared.transport == Transport::Socket {
+        let record = records::of_frame(order.ring, &[&head[..], &payload].concat());
+        return peer.send(&record, &[]);
+    }
     let capacity = u64::from(shared.agreement.geometry.rings[order.ring]);
     let start = layout::ring_start(&shared.agreement.geometry, shared.side, order.ring) as u64;
     let at = start + shared.written[order.ring] % capacity;
     shared.memory.write_all_at(&payload, at + HEADER_LEN as u64)?;
-    let head: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     shared.memory.write_all_at(&head, at)?;
     let len = (HEADER_LEN + payload.len()).next_multiple_of(8);
     shared.written[order.ring] += len as u64;
@@ -469,8 +479,12 @@ fn storm(peer: &mut MaliciousPeer, seed: u64, rounds: u32) -> Result<u32> {
         let within = if next() % 4 == 0 { len } else { 4096 };
         let value = next() >> (next() % 64);
         let offset = next() % (within / 8) * 8;
-        shared.memory.write_all_at(&value.to_le_bytes(), offset)?;
-        peer.ring()?;
+        if shared.transport == Transport::Socket {
+            peer.send(&records::any(value, offset), &[])?;
+        } else {
+            shared.memory.write_all_at(&value.to_le_bytes(), offset)?;
+            peer.ring()?;
+        }
         if peer.hangs_up(Duration::from_millis(1))? {
             return Ok(round);
         }

@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, MemfdFlags, SealFlags};
 use serde_json::{Value, json};
 
 use crate::malicious::{MaliciousPeer, Shared, rejection};
-use crate::{State, lock, malicious_takeover, wire};
+use crate::{State, lock, malicious_takeover, records, wire};
 
 /// The session and engine it claims.
 type Names = (SessionId, EngineId);
@@ -99,12 +99,17 @@ fn welcome(
         address,
     };
     let len = layout::segment_len(&geometry) as u64;
-    let memory = if transport == Transport::Portable {
-        named(peer, welcome, len, answer)?
-    } else {
-        sealed(peer, &welcome(None), len, answer)?
+    let memory = match transport {
+        Transport::Portable => named(peer, welcome, len, answer)?,
+        Transport::Socket => {
+            let none = records::no_memory()?;
+            let descriptors = if answer == "tooMany" { vec![none.as_fd()] } else { vec![] };
+            peer.send_frame(control::WELCOME, &welcome(None).encode(), &descriptors)?;
+            none
+        }
+        _ => sealed(peer, &welcome(None), len, answer)?,
     };
-    peer.share(Shared::new(memory, Side::Server, agreement));
+    peer.share(Shared::new(memory, transport, Side::Server, agreement));
     // READY, or a client that has hung up.
     peer.receive()?;
     Ok(())

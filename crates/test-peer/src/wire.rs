@@ -384,7 +384,7 @@ impl Chosen {
 }
 
 pub fn transport(name: &str) -> Transport {
-    if name == "portable" { Transport::Portable } else { Transport::Sealed }
+    Transport::from_name(name).expect("a transport there is")
 }
 
 fn set<T>(option: &mut T, chosen: Option<T>) {

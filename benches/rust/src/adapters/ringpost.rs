@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ringpost::blocking::{Answer, Client, Server, Ticket};
 use ringpost::{
-    CallOptions, ClientConfig, Item, Options, RemoteError, Reply, Sent, ServerConfig, WaitPolicy,
+    CallOptions, ClientConfig, Item, Options, RemoteError, Reply, Sent, ServerConfig, Transport,
+    WaitPolicy,
 };
 use serde_json::{Value, json};
 
@@ -96,7 +97,8 @@ fn connect(address: &str, settings: &Settings) -> Result<Box<dyn Measured>> {
 }
 
 fn options(settings: &Settings) -> Options {
-    Options { directory: Some(settings.directory.clone()), ..Options::default() }
+    let transport = settings.transport.as_deref().and_then(Transport::from_name);
+    Options { directory: Some(settings.directory.clone()), transport, ..Options::default() }
 }
 
 fn wait_policy(settings: &Settings) -> WaitPolicy {

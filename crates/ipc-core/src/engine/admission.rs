@@ -6,8 +6,10 @@ use super::connecting::{self, Handshaking, Progress};
 use super::host::{Event, Host, LinkId, ListenerId, Peer};
 use super::link::Link;
 use super::options::Bounds;
+use super::os::bell::Bell;
 use super::os::poller::Source;
 use super::os::socket::HandshakeSocket;
+use super::os::stream::Stream;
 use super::slab::Key;
 use super::{Engine, Entry, too_many};
 use crate::error::{Code, Error, Result};
@@ -127,13 +129,18 @@ impl Engine {
             return;
         };
         let (bounds, listener) = (*bounds, *listener);
+        let watching = self.poller.watching(Source::Socket(key));
         agreed.peer.is_self = self.is_self(key, &agreed.peer, listener.is_some());
         let peer = agreed.peer.clone();
         // The entry keeps its key: the host has known the connection by it since it asked for one.
         self.entries.update(key, |entry| match entry {
             Entry::Handshaking { connecting, .. } => {
-                let socket = connecting.into_socket();
-                Entry::Link(Box::new(Link::new(link, agreed, socket, bounds, listener)))
+                let (socket, behind) = connecting.into_socket();
+                let stream = agreed.mirror().map(|mirror| Stream::new(mirror, watching));
+                let bell = Bell::new(socket, stream);
+                let mut link = Link::new(link, agreed, bell, bounds, listener);
+                link.begin(&behind);
+                Entry::Link(Box::new(link))
             }
             link => link,
         });

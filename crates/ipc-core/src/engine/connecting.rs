@@ -14,10 +14,11 @@ use super::os::credentials::{self, Credentials};
 use super::os::socket::{Attempt, HandshakeSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
-use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Reject, Welcome};
+use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Reject, Transport, Welcome};
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words};
 use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
+use crate::mirror::Mirror;
 use crate::session::control;
 use crate::sys::kill_point;
 use crate::time::Time;
@@ -31,6 +32,15 @@ pub(super) struct Agreed {
     pub side: Side,
     pub segment: Arc<Segment>,
     pub peer: Peer,
+}
+
+impl Agreed {
+    /// What plays the peer, where no memory is shared.
+    pub fn mirror(&self) -> Option<Mirror> {
+        let geometry = &self.peer.agreement.geometry;
+        (self.peer.transport == Transport::Socket)
+            .then(|| Mirror::over(Arc::clone(&self.segment), geometry, self.side))
+    }
 }
 
 /// What a step of a handshake came to.
@@ -127,9 +137,9 @@ impl Handshaking {
         &self.socket
     }
 
-    /// The control socket of a handshake that is over.
-    pub fn into_socket(self) -> OwnedFd {
-        self.socket.into()
+    /// The control socket of a handshake that is over, and what has come behind that.
+    pub fn into_socket(self) -> (OwnedFd, Vec<u8>) {
+        (self.socket.into(), self.incoming)
     }
 
     /// Whether this is a client that could not even connect yet.
@@ -265,11 +275,13 @@ impl Handshaking {
         let welcome = Welcome::decode(welcome)?;
         welcome.check(hello)?;
         let peer = self.peer(welcome.session, welcome.engine, &welcome)?;
+        let is_passed = welcome.transport == Transport::Sealed;
         let handle = match (self.descriptors.pop(), welcome.address) {
-            (Some(memory), None) => Handle::Descriptor(memory),
+            (Some(memory), None) if is_passed => Handle::Descriptor(memory),
             (None, Some(address)) => Handle::Address(address),
-            (None, None) => return Err(beside("no descriptor")),
-            (Some(_), Some(_)) => return Err(beside("a descriptor, where none belongs,")),
+            (None, None) if is_passed => return Err(beside("no descriptor")),
+            (None, None) => Handle::Nothing,
+            (Some(_), _) => return Err(beside("a descriptor, where none belongs,")),
         };
         let segment = Object::lanes(&welcome.agreement.geometry).attach(&handle)?;
         Ok((segment, peer))
@@ -317,7 +329,7 @@ impl Handshaking {
     }
 
     /// The next whole frame, if it has come: its code and its payload. What is behind WELCOME and
-    /// READY are bells, of which a link that is awake has no need.
+    /// READY are bells, of which a link that is awake has no need, or records.
     fn next_frame(&mut self) -> Result<Option<(u16, Vec<u8>)>> {
         loop {
             if let Some(frame) = self.frame()? {

@@ -112,9 +112,13 @@ impl Engine {
     }
 
     /// Reads what the peer of a link has cancelled, and nothing else: for work that runs for long
-    /// and drives nothing. One load when there is nothing to read. Returns whether there was.
+    /// and drives nothing. One load when there is nothing to read, or one system call where no
+    /// memory is shared. Returns whether there was.
     #[inline]
     pub fn read_cancels(&mut self, link: LinkId, host: &mut impl Host) -> bool {
+        if self.link(link.0).is_some_and(|found| !found.is_polled()) {
+            self.receive(link.0, host);
+        }
         let Some(found) = self.link_mut(link.0).filter(|found| found.has_controls()) else {
             return false;
         };
@@ -122,6 +126,12 @@ impl Engine {
         // What comes of it, or is left, is for the next drive.
         self.warm(link.0);
         true
+    }
+
+    /// Whether [`Self::read_cancels`] may find anything. One load.
+    #[inline]
+    pub fn has_controls(&self, link: LinkId) -> bool {
+        self.link(link.0).is_some_and(|found| !found.is_polled() || found.has_controls())
     }
 
     /// Drives for a host whose handlers run meanwhile.
@@ -208,6 +218,7 @@ impl Engine {
     /// Before sleeping: asks every peer to ring, and sets the timer. Returns whether the host may
     /// sleep now: whether nothing has arrived meanwhile.
     pub fn arm(&mut self) -> bool {
+        let any_polled = self.polled().next().is_some();
         let (entries, due) = (&mut self.entries, &mut self.due);
         let nap = fall_asleep(&mut self.hot, |key| {
             let Some(Entry::Link(link)) = entries.get_mut(key) else { return None };
@@ -217,7 +228,7 @@ impl Engine {
             }
             Some(is_asleep)
         });
-        if nap.any {
+        if nap.any && any_polled {
             self.backstop.fresh = true;
             if self.backstop.due == Time::NEVER {
                 self.backstop.stage = 0;
@@ -233,13 +244,19 @@ impl Engine {
     /// Whether requests are in flight on any hot link: an answer may come any moment.
     #[inline]
     pub fn is_expecting(&self) -> bool {
-        self.hot.iter().any(|&key| self.link(key).is_some_and(|link| link.calls_live() > 0))
+        self.polled().any(|link| link.calls_live() > 0)
     }
 
     /// Whether any link is hot: traffic was recent.
     #[inline]
     pub fn is_hot(&self) -> bool {
         !self.hot.is_empty()
+    }
+
+    /// Hot links in which something may appear without an event, so that polling them is of use.
+    #[inline]
+    pub(super) fn polled(&self) -> impl Iterator<Item = &Link> {
+        self.hot.iter().filter_map(|&key| self.link(key)).filter(|link| link.is_polled())
     }
 
     /// Adds a link to the hot list: it is polled from now on, and its peer need not ring.
@@ -323,17 +340,8 @@ impl Engine {
         match self.entries.get_mut(key) {
             Some(Entry::Handshaking { .. }) => self.proceed(key, now, host),
             Some(Entry::Dialing(_)) => false,
-            Some(Entry::Link(link)) => {
-                match link.bell.receive() {
-                    Ok(Received::Bells) => {}
-                    // What was published before is still in the rings, and is read first.
-                    Ok(Received::End) => {
-                        self.poller.forget(link.bell.socket());
-                        link.peer_gone(host);
-                    }
-                    Err(corrupt) => link.break_off(corrupt.into()),
-                }
-                self.warm(key);
+            Some(Entry::Link(_)) => {
+                self.receive(key, host);
                 true
             }
             Some(Entry::TakingOver(_)) => {
@@ -343,6 +351,21 @@ impl Engine {
             }
             None => false,
         }
+    }
+
+    /// Takes what has come over the socket of a link, which is polled from now on.
+    fn receive(&mut self, key: Key, host: &mut impl Host) {
+        let Some(Entry::Link(link)) = self.entries.get_mut(key) else { return };
+        match link.bell.receive(&mut self.received) {
+            Ok(Received::Some) => {}
+            // What was published before is still in the rings, and is read first.
+            Ok(Received::End) => {
+                self.poller.forget(link.bell.socket());
+                link.peer_gone(host);
+            }
+            Err(error) => link.break_off(error),
+        }
+        self.warm(key);
     }
 
     /// Ends what is due, everywhere, and finds out when the next thing is.

@@ -143,6 +143,8 @@ pub struct Engine {
     arrivals: Option<Arrivals>,
     /// Reused from drive to drive.
     ready: Vec<Source>,
+    /// What comes over sockets is received here.
+    received: Vec<u8>,
 }
 
 /// The polls that only exist to count lost wake-ups.
@@ -177,6 +179,7 @@ impl Engine {
             cleared_at: None,
             arrivals: None,
             ready: Vec::new(),
+            received: Vec::new(),
         })
     }
 
@@ -463,12 +466,6 @@ impl Engine {
     /// Who is at the other end of a link.
     pub fn peer(&self, link: LinkId) -> Option<&Peer> {
         self.link(link.0).map(|link| &link.peer)
-    }
-
-    /// Whether [`Self::read_cancels`] would find anything. One load.
-    #[inline]
-    pub fn has_controls(&self, link: LinkId) -> bool {
-        self.link(link.0).is_some_and(Link::has_controls)
     }
 
     /// Whether there is such a connection, open, opening or closing.

@@ -12,6 +12,8 @@ use super::os::poller::Source;
 use super::os::socket::HandshakeSocket;
 use super::{Engine, Entry, leftovers, too_many};
 use crate::error::{Code, Error, Result};
+#[cfg(doc)]
+use crate::handshake::Transport;
 use crate::handshake::{Features, Hello, Policy, VERSION_MAX, VERSION_MIN};
 use crate::time::Time;
 
@@ -45,7 +47,8 @@ impl Engine {
     }
 
     /// As [`Self::listen`], but messages longer than one frame of the agreed rings are never agreed
-    /// on, for hosts that cannot assemble them.
+    /// on, nor is [`Transport::Socket`], for hosts that can neither assemble messages nor make
+    /// system calls for each.
     pub fn listen_in_one_piece(
         &mut self,
         name: &str,
@@ -192,8 +195,12 @@ pub(super) fn policy(
     listen: &ListenOptions,
     in_one_piece: bool,
 ) -> Result<Policy> {
+    let mut features = options.server_features()?;
+    if in_one_piece {
+        features.0 &= !Features::SOCKET.0;
+    }
     Ok(Policy {
-        features: options.server_features()?,
+        features,
         crc: options.crc,
         rings: options.rings,
         rings_max: listen.rings_max,

@@ -22,7 +22,8 @@ pub struct Options {
     /// environments of their own.
     pub environment: bool,
     /// Forces a transport; `None`: the best both sides have. A server then offers
-    /// [`Transport::Portable`] only where it can have no sealed memory.
+    /// [`Transport::Portable`] only where it can have no sealed memory, and [`Transport::Socket`]
+    /// to clients that ask for it.
     pub transport: Option<Transport>,
     /// The least checksums in rings may cover.
     pub crc: CrcMode,
@@ -84,16 +85,16 @@ impl Options {
     /// What a server offers: memory that others can make shorter only where it is asked for, or
     /// where nothing else can be had.
     pub(super) fn server_features(&self) -> Result<Features> {
-        let transport = match (self.transport, sealed::check()) {
+        let shared = match (self.transport, sealed::check()) {
             (Some(Transport::Sealed), Err(error)) => return Err(error),
-            (Some(transport), _) => transport,
+            (Some(transport), _) => return Ok(self.features(transport.feature())),
             (None, Ok(())) => Transport::Sealed,
             (None, Err(error)) => {
                 tracing::warn!(%error, "there is no sealed memory here, named segments are used");
                 Transport::Portable
             }
         };
-        Ok(self.features(transport.feature()))
+        Ok(self.features(Features(shared.feature().0 | Features::SOCKET.0)))
     }
 
     fn features(&self, transports: Features) -> Features {
@@ -131,7 +132,8 @@ pub struct ListenOptions {
     /// The most a client gets of the ring capacities it wishes for, of each lane by [`Lane`] and of
     /// the control ring behind them; 0: 4 MiB, and 64 KiB of the control ring, under
     /// [`Transport::Sealed`]; 256 KiB and 16 KiB under [`Transport::Portable`], whose memory is all
-    /// there from the start. What the [`Options::rings`] of the server ask for is always given.
+    /// there from the start, and under [`Transport::Socket`]. What the [`Options::rings`] of the
+    /// server ask for is always given.
     pub rings_max: [u32; RINGS],
     /// How long a client may take to say who it is.
     pub hello_timeout: Duration,

@@ -80,7 +80,7 @@ impl Default for WaitPolicy {
 impl Engine {
     /// How long to spin before sleeping, as things stand; zero: not at all.
     pub fn spin_budget(&self, wait_policy: &WaitPolicy) -> Duration {
-        match (self.is_hot(), self.is_expecting()) {
+        match (self.polled().next().is_some(), self.is_expecting()) {
             (false, _) => Duration::ZERO,
             _ if self.contention.is_here() => Duration::ZERO,
             (true, true) => wait_policy.expecting,
@@ -127,7 +127,7 @@ impl Engine {
         }
         let mut now = Time::now();
         let until = (now + budget).min(leave_by);
-        let all_hot = self.hot.len() == self.stats.links;
+        let all_polled = self.polled().count() == self.stats.links;
         loop {
             for _ in 0..WaitPolicy::POLLS_PER_YIELD {
                 if self.poll() {
@@ -143,8 +143,8 @@ impl Engine {
                 return self.poll();
             }
             now = back;
-            // A peer this side sleeps to may have rung.
-            if !all_hot && self.poller.has_events() {
+            // A peer this side sleeps to may have rung, and some can do nothing else.
+            if !all_polled && self.poller.has_events() {
                 return true;
             }
         }

@@ -50,7 +50,7 @@ impl Policy {
         }
         self.check_token(&hello.token)?;
         let shared = Features(self.features.0 & hello.offered.0);
-        let transport = [Transport::Sealed, Transport::Portable]
+        let transport = Transport::ALL
             .into_iter()
             .find(|transport| shared.contains(transport.feature()))
             .ok_or_else(|| {

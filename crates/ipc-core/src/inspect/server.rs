@@ -59,8 +59,8 @@ pub struct ConnectionStatus {
     pub pid: u64,
     /// Its user.
     pub uid: u64,
-    /// Whether the memory is a named segment, and not a sealed file.
-    pub is_portable: bool,
+    /// How what is written reaches the other side.
+    pub transport: Transport,
     /// When it was opened, in nanoseconds since 1970.
     pub opened_at: u64,
     /// When the server last looked at what it has counted.
@@ -155,7 +155,7 @@ fn connection(record: &RowWords) -> Option<ConnectionStatus> {
         number: record[row::NUMBER],
         pid: record[row::PID],
         uid: record[row::UID],
-        is_portable: record[row::TRANSPORT] == Transport::Portable as u64,
+        transport: Transport::from_number(record[row::TRANSPORT]).unwrap_or_default(),
         opened_at: record[row::OPENED_AT],
         shown_at: Time::from_nanos(record[row::SHOWN_AT]),
         stats: layout::stats_of(record),

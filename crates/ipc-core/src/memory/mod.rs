@@ -1,6 +1,6 @@
 //! Shared mappings and their lifetime. An [`Object`] is what two sides agree on; a [`Segment`] is
-//! one that is mapped. Its memory is a [`sealed`] file passed by descriptor, or [`named`] and found
-//! by name.
+//! one that is mapped. Its memory is a [`sealed`] file passed by descriptor, [`named`] and found by
+//! name, or not shared at all: each side has one of its own then.
 
 #![allow(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod object;
 pub(crate) mod sealed;
 pub(crate) mod words;
 
+use std::ffi::c_void;
 use std::os::fd::AsFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU64;
@@ -48,12 +49,28 @@ impl Segment {
     }
 
     fn map_with(fd: &impl AsFd, object: Object, protection: ProtFlags) -> Result<Self> {
-        let len = object.len();
         // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+        Self::map_by(object, |len| unsafe {
+            rustix::mm::mmap(ptr::null_mut(), len, protection, MapFlags::SHARED, fd, 0)
+        })
+    }
+
+    /// Makes an object that no other process has. Its pages come when they are touched.
+    fn private(object: Object) -> Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: as above.
+        Self::map_by(object, |len| unsafe {
+            rustix::mm::mmap_anonymous(ptr::null_mut(), len, protection, MapFlags::PRIVATE)
+        })
+    }
+
+    fn map_by(
+        object: Object,
+        map: impl FnOnce(usize) -> rustix::io::Result<*mut c_void>,
+    ) -> Result<Self> {
+        let len = object.len();
         let address = sys::fault()
-            .and_then(|()| unsafe {
-                rustix::mm::mmap(ptr::null_mut(), len, protection, MapFlags::SHARED, fd, 0)
-            })
+            .and_then(|()| map(len))
             .map_err(|cause| Error::system(format_args!("mapping {len} bytes"), cause))?;
         let base = NonNull::new(address.cast::<u8>()).expect("a mapping does not start at null");
         debug_assert!(base.as_ptr().addr().is_multiple_of(PAGE));

@@ -36,6 +36,8 @@ pub(crate) enum Backing {
     Sealed,
     /// A named segment, found by its address.
     Named,
+    /// Memory of each side's own: what one writes there is sent to the other.
+    Private,
 }
 
 /// What a peer needs to map an object.
@@ -43,6 +45,8 @@ pub(crate) enum Backing {
 pub(crate) enum Handle {
     Descriptor(OwnedFd),
     Address(Address),
+    /// Nothing: it makes one of its own.
+    Nothing,
 }
 
 impl Object {
@@ -76,14 +80,17 @@ impl Object {
                 let (segment, address) = named::create(self)?;
                 (segment, Handle::Address(address))
             }
+            Backing::Private => (Segment::private(self)?, Handle::Nothing),
         })
     }
 
-    /// Maps one that a peer made, after checking that it is what was agreed.
+    /// Maps one that a peer made, after checking that it is what was agreed, or makes one that is
+    /// not shared.
     pub fn attach(self, handle: &Handle) -> Result<Segment> {
         match handle {
             Handle::Descriptor(memory) => sealed::attach(memory, self),
             Handle::Address(address) => named::attach(address, self),
+            Handle::Nothing => Segment::private(self),
         }
     }
 }
@@ -92,8 +99,8 @@ impl Handle {
     /// What goes into a message.
     pub fn address(&self) -> Option<&Address> {
         match self {
-            Self::Descriptor(_) => None,
             Self::Address(address) => Some(address),
+            Self::Descriptor(_) | Self::Nothing => None,
         }
     }
 
@@ -101,7 +108,7 @@ impl Handle {
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Descriptor(memory) => Some(memory.as_fd()),
-            Self::Address(_) => None,
+            Self::Address(_) | Self::Nothing => None,
         }
     }
 }

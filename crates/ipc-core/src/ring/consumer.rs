@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::mapped::MappedRegion;
-use super::{PAD, Region};
+use super::{Region, is_pad};
 use crate::checksum::{self, CrcMode};
 use crate::error::Corrupt;
 use crate::header::{HEADER_LEN, Header, Kind, frame_len};
@@ -61,7 +61,7 @@ impl<R: Region> Consumer<R> {
             let offset = self.offset(self.read);
             let available = self.write_seen.wrapping_sub(self.read);
             let [first] = self.region.load_words(offset);
-            if first & u64::from(u32::MAX) == u64::from(PAD) {
+            if is_pad(first) {
                 self.skip_pad(first >> 32, offset, available)?;
                 continue;
             }

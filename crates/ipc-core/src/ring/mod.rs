@@ -66,6 +66,12 @@ pub(crate) trait Region {
 /// First half of a pad's only word; the other half is its length.
 const PAD: u32 = u32::from_le_bytes(*b"RPAD");
 
+/// Whether a frame's place starts with this word of a pad.
+#[inline]
+pub(crate) fn is_pad(word: u64) -> bool {
+    word & u64::from(u32::MAX) == u64::from(PAD)
+}
+
 pub(crate) fn pad_word(len: usize) -> u64 {
     u64::from(PAD) | (len as u64) << 32
 }

@@ -174,11 +174,13 @@ impl<R: Region> Producer<R> {
     }
 
     /// Whether a message of `len` bytes would fit as a whole, in as many frames as it takes and
-    /// with a lap closed on the way. One that is too long for that fits a drained ring.
+    /// with a lap closed on the way. One that is too long for that fits a ring that is drained as
+    /// far as peers have to tell: but for a quarter, see PROTOCOL.md.
     pub fn has_room_for(&mut self, len: usize) -> Result<bool, Corrupt> {
+        let quarter = self.capacity() / 4;
         let frames = len / self.payload_max() + 1;
-        let overhead = (frames + 1) * frame_len(OPTIONS_LEN_MAX) + self.capacity() / 4;
-        self.has_room((len + overhead).min(self.capacity()))
+        let overhead = (frames + 1) * frame_len(OPTIONS_LEN_MAX) + quarter;
+        self.has_room((len + overhead).min(self.capacity() - quarter))
     }
 
     /// Bytes the peer has not released yet, as of now; what it claims cannot be, counts as seen

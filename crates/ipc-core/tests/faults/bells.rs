@@ -15,7 +15,7 @@ use super::malicious_peer::{self, MaliciousPeer};
 use super::{Meeting, alone};
 
 /// Within this everything has to be over that might block.
-const BOUND: Duration = Duration::from_secs(20);
+pub const BOUND: Duration = Duration::from_secs(20);
 const TRANSPORTS: [Transport; 2] = [Transport::Sealed, Transport::Portable];
 
 /// Runs something in a thread of its own, which has to come to an end.

@@ -20,7 +20,7 @@ use super::engines::{Side, answer_all, request, rest};
 use super::{Meeting, alone};
 
 const ERRNOS: [Errno; 3] = [Errno::MFILE, Errno::NOMEM, Errno::NOSPC];
-const TRANSPORTS: [Transport; 2] = [Transport::Sealed, Transport::Portable];
+const TRANSPORTS: [Transport; 3] = Transport::ALL;
 /// Fewer calls than either side of a connection makes, and far more.
 const CALLS_MIN: u32 = 5;
 const CALLS_MAX: u32 = 500;

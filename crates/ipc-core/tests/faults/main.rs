@@ -10,6 +10,7 @@ mod malicious_peer;
 mod many_clients;
 mod peers;
 mod published;
+mod stream;
 mod truncated;
 
 use std::fs;

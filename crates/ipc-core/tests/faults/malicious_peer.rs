@@ -22,6 +22,7 @@ const DESCRIPTORS: usize = 8;
 
 pub struct MaliciousPeer {
     pub socket: UnixStream,
+    /// Nothing, where none is shared.
     pub memory: File,
     /// What came beside the memory.
     pub descriptors: Vec<OwnedFd>,
@@ -114,6 +115,7 @@ impl MaliciousPeer {
                 let path = format!("/dev/shm/{}", address.name);
                 File::options().read(true).write(true).open(path).unwrap()
             }
+            None if welcome.transport == Transport::Socket => File::open("/dev/null").unwrap(),
             None => File::from(descriptors.remove(0)),
         };
         send_frame(&socket, control::READY, &[], &[]);

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use ipc_core::{Code, CrcMode, Error, Lane, Options, Overflow, Transport};
 
-/// Both ways memory reaches the peer.
-pub const TRANSPORTS: [Transport; 2] = [Transport::Sealed, Transport::Portable];
+/// All ways to the peer.
+pub const TRANSPORTS: [Transport; 3] = Transport::ALL;
+/// Those by memory that is shared.
+pub const SHARED: [Transport; 2] = [Transport::Sealed, Transport::Portable];
 /// How long anything may take, on a machine that is busy with other things, before a test has
 /// failed.
 pub const WAIT_POLICY: Duration = Duration::from_secs(60);
@@ -106,10 +108,7 @@ pub fn role() -> Option<(String, Options)> {
         std::process::exit(3);
     });
     let variable = |name| std::env::var(name).expect("set together with the role");
-    let transport = match variable(TRANSPORT).as_str() {
-        "portable" => Transport::Portable,
-        _ => Transport::Sealed,
-    };
+    let transport = Transport::from_name(&variable(TRANSPORT)).expect("one there is");
     let crc = match variable(CRC).as_str() {
         "off" => CrcMode::Off,
         "full" => CrcMode::Full,

@@ -209,7 +209,7 @@ impl Link {
     /// ```
     pub fn connect(name: &str, config: &ClientConfig) -> Result<Self> {
         let mut engine = Engine::new()?;
-        engine.connect(name, &in_one_piece(&config.options), config.connect_timeout)?;
+        engine.connect(name, &in_one_piece(&config.options)?, config.connect_timeout)?;
         let this = Self::establish(engine, Time::NEVER, false)?;
         one_piece::check(&this.peer.agreement)?;
         Ok(this)
@@ -240,7 +240,8 @@ impl Link {
         }
         let mut engine = Engine::new()?;
         let listen = ListenOptions { connections_max: 1, ..config.listen };
-        let listener = engine.listen_in_one_piece(name, &in_one_piece(&config.options), &listen)?;
+        let listener =
+            engine.listen_in_one_piece(name, &in_one_piece(&config.options)?, &listen)?;
         let mut this = Self::establish(engine, Time::now() + timeout, true)?;
         this.engine.close_listener(listener);
         Ok(this)

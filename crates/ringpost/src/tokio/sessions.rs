@@ -56,8 +56,10 @@ pub enum ClientChange {
         /// Why, unless the server is about to leave.
         reason: Option<Error>,
         /// Bytes of messages that the server has not read, by lane, those that waited for room and
-        /// the headers included. What was read may not have been handled. None are counted of a
-        /// server that is about to leave, which may still read them.
+        /// the headers included. What was read may not have been handled. Under
+        /// [`Transport::Socket`](crate::Transport::Socket) what a server had read and not said so
+        /// is counted as well: less than a quarter of each lane. None are counted of a server that
+        /// is about to leave, which may still read them.
         undelivered: [u64; Lane::ALL.len()],
     },
     /// There is a session again, and what waited for it was sent.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A link is generic over its carrier, so that every call here is a direct one. [`lanes`] is shared
-//! memory. What another transport needs is this trait, and a handshake that agrees on it.
+//! memory, or a segment that a [`Mirror`](crate::mirror::Mirror) keeps like that of the peer. What
+//! another transport needs is this trait, and a handshake that agrees on it.
 
 mod lanes;
 

@@ -210,9 +210,10 @@ impl<C: Carrier> Link<C> {
             Life::PeerClosing { by } => by <= now(),
             // A LEAVING says what its end means.
             Life::PeerClosed => self.reading.is_drained() && !self.carrier.has_controls(),
-            // What is in the rings stays there for the peer to read.
+            // What is in the rings, or in the socket, stays there for the peer to read.
             Life::Closing { deadline, leaves } => {
-                (!leaves && !self.has_backlog()) || deadline <= now()
+                let is_written = !self.has_backlog() && !self.bell.has_unsent();
+                (!leaves && is_written) || deadline <= now()
             }
             // What is left in the rings is read first, if it takes the host's time.
             Life::PeerGone => !self.carrier.has_any(Scope::ALL) && self.reading.is_drained(),

@@ -21,7 +21,6 @@ mod stats;
 mod unpacking;
 mod writing;
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::carrier::{Carrier, SharedLanes};
@@ -128,7 +127,7 @@ impl Link {
     pub fn new(
         id: LinkId,
         agreed: Agreed,
-        socket: OwnedFd,
+        bell: Bell,
         bounds: Bounds,
         listener: Option<Key>,
     ) -> Self {
@@ -140,7 +139,7 @@ impl Link {
             unflushed: false,
             touched: true,
             shown: None,
-            bell: Bell::new(socket),
+            bell,
             carrier: SharedLanes::over(segment, &peer.agreement, side),
             session: Session::new(peer.agreement.limits, peer.agreement.streams)
                 .with_liveness(peer.agreement.liveness),
@@ -156,7 +155,20 @@ impl Link {
 }
 
 impl<C: Carrier> Link<C> {
+    /// Takes what has come behind the handshake.
+    pub fn begin(&mut self, bytes: &[u8]) {
+        if let Err(corrupt) = self.bell.begin(bytes) {
+            self.break_off(corrupt.into());
+        }
+    }
+
     // ---- sleeping ----
+
+    /// Whether there is any use in polling it: what is sent over a socket comes with an event.
+    #[inline]
+    pub fn is_polled(&self) -> bool {
+        !self.bell.is_stream()
+    }
 
     /// Asks the peer to ring, and sleeps if that was in time: if there is nothing to do. Returns
     /// whether it sleeps.
@@ -244,6 +256,9 @@ impl<C: Carrier> Link<C> {
     /// Publishes that this side does nothing before request `id` is answered; 0: it does.
     pub fn wait_synchronously(&mut self, id: u64) {
         self.carrier.store_sync_wait(id);
+        if self.bell.is_stream() {
+            self.bell.ring();
+        }
     }
 
     /// The request the peer waits for synchronously.

@@ -219,7 +219,8 @@ impl<C: Carrier> Link<C> {
         if !self.writing.backlogs[ring].is_empty() {
             return Ok(false);
         }
-        for _ in 0..SPACE_POLLS {
+        let polls = if self.is_polled() { SPACE_POLLS } else { 1 };
+        for _ in 0..polls {
             if self.carrier.push(ring, header, parts)? {
                 return Ok(true);
             }

@@ -4,6 +4,9 @@
 //! description of the socket, so that no flag a peer can set makes a call here block, and a peer
 //! whose receive buffer is full has bytes to wake up for. A descriptor both sides held, as an event
 //! counter would be, could be made to block the other side by either.
+//!
+//! Where no memory is shared, the bell is rung by sending what the peer would be woken for: a
+//! [`Stream`].
 
 use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
@@ -13,7 +16,8 @@ use std::sync::{Arc, Weak};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags};
 
-use crate::error::Corrupt;
+use super::stream::Stream;
+use crate::error::{Corrupt, Result};
 use crate::sys::kill_point;
 
 /// Bells taken at once. The kernel holds some hundreds; a peer that sends more in vain is not to
@@ -30,8 +34,8 @@ fn ring(socket: &OwnedFd) {
 /// What has arrived on the socket of an open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Received {
-    /// Bells, or nothing.
-    Bells,
+    /// Something, or nothing.
+    Some,
     /// The end: the peer closed, or its process is gone.
     End,
 }
@@ -50,7 +54,7 @@ fn receive(socket: &OwnedFd) -> Result<Received, Corrupt> {
     match received {
         Ok(received) if received.flags.contains(ReturnFlags::CTRUNC) => Err(Corrupt::Descriptors),
         Ok(received) if received.bytes == 0 => Ok(Received::End),
-        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(Received::Bells),
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(Received::Some),
         Err(_) => Ok(Received::End),
     }
 }
@@ -60,12 +64,15 @@ pub(in crate::engine) struct Bell {
     socket: Arc<OwnedFd>,
     /// Set: rings are owed instead of rung, because ringing is a system call.
     waker: Option<Waker>,
+    /// Set: nothing is shared, and the peer is sent what there is for it.
+    stream: Option<Box<Stream>>,
     rings: u64,
 }
 
 impl Bell {
-    pub fn new(socket: OwnedFd) -> Self {
-        Self { socket: Arc::new(socket), waker: None, rings: 0 }
+    pub fn new(socket: OwnedFd, stream: Option<Stream>) -> Self {
+        let stream = stream.map(Box::new);
+        Self { socket: Arc::new(socket), waker: None, stream, rings: 0 }
     }
 
     /// The control socket.
@@ -76,6 +83,10 @@ impl Bell {
     /// Wakes the peer, or leaves that to the waker.
     #[cold]
     pub fn ring(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            self.rings += u64::from(stream.flush(&self.socket));
+            return;
+        }
         self.rings += 1;
         kill_point("before the bell");
         match &self.waker {
@@ -85,9 +96,28 @@ impl Bell {
         kill_point("bell");
     }
 
-    /// Takes the bells that have arrived.
-    pub fn receive(&self) -> Result<Received, Corrupt> {
-        receive(&self.socket)
+    /// Takes what has come behind the handshake: bells are of no use to a link that is awake.
+    pub fn begin(&mut self, bytes: &[u8]) -> Result<(), Corrupt> {
+        self.stream.as_mut().map_or(Ok(()), |stream| stream.begin(bytes))
+    }
+
+    /// Takes the bells that have arrived, or what came in their place, by way of `buffer`.
+    pub fn receive(&mut self, buffer: &mut Vec<u8>) -> Result<Received> {
+        match &mut self.stream {
+            None => Ok(receive(&self.socket)?),
+            Some(stream) => stream.receive(&self.socket, buffer),
+        }
+    }
+
+    /// Whether what is shared with the peer is sent to it.
+    #[inline]
+    pub fn is_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Whether something was rung for that could not be sent yet.
+    pub fn has_unsent(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.waits())
     }
 
     /// From now on [`Self::ring`] makes no system call; the waker returned here does.
@@ -157,7 +187,7 @@ mod tests {
             done.send(here)
         });
         let here = rung.recv_timeout(Duration::from_secs(20)).expect("it blocks");
-        assert_eq!(receive(&there.into()), Ok(Received::Bells), "what is there wakes");
+        assert_eq!(receive(&there.into()), Ok(Received::Some), "what is there wakes");
         drop(here);
     }
 
@@ -165,11 +195,11 @@ mod tests {
     fn bells_are_taken_in_portions_and_the_end_comes_behind_them() {
         let (mut here, there) = UnixStream::pair().unwrap();
         let there = OwnedFd::from(there);
-        assert_eq!(receive(&there), Ok(Received::Bells), "none are there");
+        assert_eq!(receive(&there), Ok(Received::Some), "none are there");
         here.write_all(&[1; 2 * BELLS_MAX + 1]).unwrap();
         drop(here);
         for left in [BELLS_MAX as u64 + 1, 1, 0] {
-            assert_eq!(receive(&there), Ok(Received::Bells));
+            assert_eq!(receive(&there), Ok(Received::Some));
             assert_eq!(rustix::io::ioctl_fionread(&there), Ok(left));
         }
         assert_eq!(receive(&there), Ok(Received::End));

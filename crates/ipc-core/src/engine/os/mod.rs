@@ -2,10 +2,11 @@
 //!
 //! [`Poller`](poller::Poller) is the one descriptor behind which everything waits that can wake an
 //! engine, a timer among it. [`StopSignal`](stop_signal::StopSignal) ends a wait from another
-//! thread, and [`Bell`](bell::Bell) wakes a peer that sleeps. [`watch`] reports when files were
-//! touched and when they appear, [`credentials`] the process at the other end of a socket, and
-//! [`socket`] is what servers listen at and handshakes travel over. A [`byte_lock`] says that
-//! a process lives, and [`file_id`] tells files apart.
+//! thread, and [`Bell`](bell::Bell) wakes a peer that sleeps, or has a [`Stream`](stream::Stream)
+//! send what there is for it. [`watch`] reports when files were touched and when they appear,
+//! [`credentials`] the process at the other end of a socket, and [`socket`] is what servers listen
+//! at and handshakes travel over. A [`byte_lock`] says that a process lives, and [`file_id`] tells
+//! files apart.
 
 pub(super) mod bell;
 pub(crate) mod byte_lock;
@@ -14,6 +15,7 @@ pub(crate) mod file_id;
 pub(super) mod poller;
 pub(super) mod socket;
 pub(super) mod stop_signal;
+pub(super) mod stream;
 pub(crate) mod watch;
 
 /// The number of this thread, as the system shows it to people.

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags};
@@ -19,7 +20,8 @@ pub(in crate::engine) enum Source {
     Timer,
     /// A client waits at a listener.
     Listener(Key),
-    /// The control socket of a connection has something to read: bells, or its end.
+    /// The control socket of a connection has something to read, or takes again what was to be
+    /// sent.
     Socket(Key),
     /// The files of a listener were touched.
     Files(Key),
@@ -60,7 +62,7 @@ impl Source {
 const EVENTS_MAX: usize = 64;
 
 pub(in crate::engine) struct Poller {
-    epoll: OwnedFd,
+    epoll: Arc<OwnedFd>,
     timer: OwnedFd,
     /// What the timer is set to. It may be earlier than anything due; it is never later.
     programmed: Time,
@@ -76,7 +78,7 @@ impl Poller {
         let timer = sys::fault()
             .and_then(|()| rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags))
             .map_err(|cause| failed("the engine's timer (timerfd_create)", cause))?;
-        let this = Self { epoll, timer, programmed: Time::NEVER };
+        let this = Self { epoll: Arc::new(epoll), timer, programmed: Time::NEVER };
         // Edge-triggered, so that it need not be read: setting it anew is what resets it.
         this.add(&this.timer, Source::Timer, EventFlags::IN | EventFlags::ET)?;
         Ok(this)
@@ -101,6 +103,11 @@ impl Poller {
     /// A watched descriptor wakes the engine again.
     pub fn resume(&self, fd: impl AsFd, source: Source) {
         let _ = epoll::modify(&self.epoll, fd, source.to_data(), EventFlags::IN);
+    }
+
+    /// What decides how a watched socket is watched.
+    pub fn watching(&self, source: Source) -> Watching {
+        Watching { epoll: Arc::clone(&self.epoll), source }
     }
 
     /// Stops watching. Closing is not enough where the peer holds the same open file: the set would
@@ -149,6 +156,20 @@ impl Poller {
         if rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &time).is_ok() {
             self.programmed = due;
         }
+    }
+}
+
+/// How one watched socket is watched.
+pub(in crate::engine) struct Watching {
+    epoll: Arc<OwnedFd>,
+    source: Source,
+}
+
+impl Watching {
+    /// Whether the engine is to be woken, too, when there is room to write.
+    pub fn set_writing(&self, socket: &OwnedFd, writing: bool) {
+        let flags = if writing { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+        let _ = epoll::modify(&self.epoll, socket, self.source.to_data(), flags);
     }
 }
 
