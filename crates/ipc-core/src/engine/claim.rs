@@ -24,7 +24,7 @@ use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::os::file_id::FileId;
-use super::os::socket::{self, Attempt, HandshakeSocket};
+use super::os::socket;
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
@@ -41,6 +41,9 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(4),
     Duration::from_millis(8),
 ];
+/// The same on a machine that is so busy that the process loses its core meanwhile: as long as nothing
+/// has the socket, no server serves the name.
+const LATE_PAUSES: [Duration; 5] = [Duration::from_millis(50); 5];
 
 /// A socket that listens.
 pub(super) type Listening = OwnedFd;
@@ -83,16 +86,17 @@ impl Claim {
 
     /// Takes the lock of `name`.
     fn hold(directory: Directory, name: &str) -> Result<Self> {
-        let mut pauses = PAUSES.iter();
-        let lock = loop {
-            match Lock::take(&directory, name)? {
-                Some(lock) => break lock,
-                None => match pauses.next() {
-                    Some(pause) => std::thread::sleep(*pause),
-                    None => return Err(in_use(name)),
-                },
+        let late = LATE_PAUSES.map(|pause| (pause, true));
+        for (pause, is_late) in PAUSES.map(|pause| (pause, false)).into_iter().chain(late) {
+            if let Some(lock) = Lock::take(&directory, name)? {
+                return Ok(Self::new(directory, name, lock));
             }
-        };
+            if is_late && !is_deserted(&directory, name) {
+                return Err(in_use(name));
+            }
+            std::thread::sleep(pause);
+        }
+        let lock = Lock::take(&directory, name)?.ok_or_else(|| in_use(name))?;
         Ok(Self::new(directory, name, lock))
     }
 
@@ -319,11 +323,9 @@ pub(super) fn remove_files(directory: &Directory, name: &str) -> std::io::Result
     fs::remove_file(directory.lock_path(name))
 }
 
-/// Whether nothing listens at the socket of that name.
+/// Whether no living process has the socket of that name.
 fn is_deserted(directory: &Directory, name: &str) -> bool {
-    let Ok(address) = directory.address(name) else { return false };
-    let attempt = HandshakeSocket::new().and_then(|socket| socket.connect(&address));
-    matches!(attempt, Ok(Attempt::NoServer))
+    directory.address(name).is_ok_and(|address| !socket::is_bound(&address))
 }
 
 // ---- locks ----

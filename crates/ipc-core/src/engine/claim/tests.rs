@@ -190,6 +190,21 @@ fn leftovers_are_recognised_by_lock_and_mark() {
 }
 
 #[test]
+fn a_look_of_a_process_that_loses_its_core_is_not_taken_for_a_server_either() {
+    let scratch = Scratch::new("late");
+    let directory = directory(&scratch);
+    die(listen(&directory, "demo").unwrap());
+    let lock = open_lock(&directory.lock_path("demo"), OFlags::empty()).unwrap();
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let looking = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(60));
+        drop(lock);
+    });
+    listen(&directory, "demo").unwrap();
+    looking.join().unwrap();
+}
+
+#[test]
 fn a_look_at_a_name_is_not_taken_for_a_server_that_holds_it() {
     let scratch = Scratch::new("looks");
     let directory = directory(&scratch);

@@ -41,6 +41,14 @@ pub(in crate::engine) fn bind(socket: &OwnedFd, address: &Address) -> rustix::io
     rustix::net::bind(socket, address)
 }
 
+/// Whether a living process has the socket of an address, as far as can be told; it does not notice.
+pub(in crate::engine) fn is_bound(address: &Address) -> bool {
+    // What is there is of another type, and the kernel says so only of what is there.
+    let attempt = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, FLAGS, None)
+        .and_then(|probe| rustix::net::connect(&probe, address));
+    !matches!(attempt, Err(Errno::NOENT | Errno::CONNREFUSED))
+}
+
 /// Lets clients connect at the address of a bound socket.
 pub(in crate::engine) fn listen(socket: &OwnedFd) -> rustix::io::Result<()> {
     sys::fault()?;
@@ -279,9 +287,11 @@ mod tests {
         let address = Address::new(&path).unwrap();
         let connect = || HandshakeSocket::new().unwrap().connect(&address);
         assert_eq!(connect(), Ok(Attempt::NoServer), "there is no file");
+        assert!(!is_bound(&address));
         let server = stream().unwrap();
         bind(&server, &address).unwrap();
         assert_eq!(connect(), Ok(Attempt::NoServer), "it does not listen");
+        assert!(is_bound(&address));
         assert_eq!(listens_at(&server), Ok(None));
         listen(&server).unwrap();
         assert_eq!(listens_at(&server), Ok(Some(path.clone())));
@@ -290,6 +300,10 @@ mod tests {
         let pid = i32::try_from(std::process::id()).unwrap();
         assert_eq!(accept(&server).unwrap().peer().unwrap().pid, pid);
         assert_eq!(accept(&server).err(), Some(Errno::AGAIN));
+        assert!(is_bound(&address));
+        assert_eq!(accept(&server).err(), Some(Errno::AGAIN), "it has not noticed");
+        drop(server);
+        assert!(!is_bound(&address), "its file is left");
         std::fs::remove_file(path).unwrap();
     }
 }
