@@ -196,14 +196,48 @@ test('a binary that needs a newer glibc than is declared cannot be packed', asyn
 })
 
 test('a binary for another platform cannot be packed', async (t) => {
-  const folder = pretended('other-platform', 'GLIBC_2.17\0')
-  const other = TARGET.includes('x64') ? 'linux-arm64-musl' : 'linux-x64-musl'
-  cpSync(join(ROOT, BINARY), join(folder, `native/ringpost.${other}.node`))
-  const isGnu = TARGET.endsWith('gnu')
-  const error = await t.throwsAsync(pack(folder, '--built', 'native', '--only', other))
-  t.regex(error.message, isGnu ? /needs glibc, and is for musl/ : /is no addon for linux-/)
-  const empty = await t.throwsAsync(pack(folder, '--built', 'native', '--only', TARGET))
-  t.regex(empty.message, isGnu ? /is no addon for linux-/ : /needs glibc, and is for musl/)
+  // The head of an ELF file for x86-64.
+  const elf = `\x7fELF\x02\x01\x01${'\0'.repeat(11)}>\0`
+  const folder = pretended('other-platform', '')
+  for (const [target, text, said] of [
+    ['linux-x64-musl', `${elf}GLIBC_2.17\0`, /needs glibc, and is for musl/],
+    ['linux-arm64-gnu', `${elf}GLIBC_2.17\0`, /is no addon for linux-arm64-gnu/],
+    ['linux-x64-gnu', 'GLIBC_2.17\0', /is no addon for linux-x64-gnu/],
+  ] as const) {
+    writeFileSync(join(folder, `native/ringpost.${target}.node`), text)
+    const error = await t.throwsAsync(pack(folder, '--built', 'native', '--only', target))
+    t.regex(error.message, said)
+  }
+})
+
+test('where a release would begin, what does not fit together is said', async (t) => {
+  const folder = unbuilt('release')
+  for (const file of [
+    ...['Cargo.toml', 'Cargo.lock', 'CHANGELOG.md', 'package-lock.json', 'nats/package.json'],
+    ...['crates/ringpost/Cargo.toml', 'ts/runtime/thread.ts', 'ci/release.mjs'],
+  ]) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    cpSync(join(ROOT, file), join(folder, file))
+  }
+  await run('git', ['init', '--quiet'], { cwd: folder })
+  const env = { ...OFFLINE, GITHUB_ACTIONS: '' }
+  const release = (...args: string[]) => {
+    return t.throwsAsync(run(process.execPath, ['ci/release.mjs', ...args], { cwd: folder, env }))
+  }
+  t.regex((await release()).message, /Only the workflow `release` publishes/)
+  const clean = (await release('--dry-run')).message
+  t.regex(clean, /The tree has changes that are not committed/)
+  t.notRegex(clean, / says |CHANGELOG\.md does not/)
+  const change = (file: string, from: RegExp, to: string) => {
+    writeFileSync(join(folder, file), readFileSync(join(folder, file), 'utf8').replace(from, to))
+  }
+  change('ts/runtime/thread.ts', /VERSION = '.+'/, "VERSION = '9.9.9'")
+  change('Cargo.toml', /^version = ".+"/m, 'version = "9.9.8"')
+  change('CHANGELOG.md', /^## \[\d.*$/gm, '')
+  const said = (await release('--dry-run')).message
+  t.regex(said, /ts\/runtime\/thread\.ts says 9\.9\.9, and package\.json \d/)
+  t.regex(said, /Cargo\.toml says 9\.9\.8, and package\.json \d/)
+  t.regex(said, /CHANGELOG\.md does not have \d/)
 })
 
 const PROGRAM = `

@@ -5,7 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import './setup.mjs'
@@ -42,8 +42,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 process.env.RINGPOST_DIR = join(scratch, 'run')
 
-const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch]
-const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' }))
+execFileSync(process.execPath, ['ci/pack.mjs', scratch, '--own'], { cwd: ROOT })
+const tarballs = readdirSync(scratch).filter((file) => file.endsWith('.tgz'))
 const document = readFileSync(join(ROOT, 'docs/editors.md'), 'utf8')
 const recipes = [...document.matchAll(RECIPES)]
 if (recipes.length < 4) giveUp(`docs/editors.md has ${recipes.length} recipes`)
@@ -60,7 +60,8 @@ async function follow(name, recipe, cwd) {
   write(join(cwd, 'src/extension.mjs'), EXTENSION)
   for (const [, file, text] of recipe.matchAll(FILE)) write(join(cwd, file), text)
   const options = { cwd, env: { npm_config_audit: 'false', npm_config_fund: 'false' } }
-  await step('installing the library', 'npm', ['install', join(scratch, filename)], options)
+  const install = ['install', ...tarballs.map((file) => join(scratch, file))]
+  await step('installing the library', 'npm', install, options)
   for (const [, command] of recipe.matchAll(COMMAND)) {
     await step(`${name}: ${command.slice(0, 40)}`, 'sh', ['-c', command], options)
   }

@@ -1,6 +1,6 @@
 // Long-running checks: sanitizers, models, millions of sleeps and wake-ups, planted faults, mutants,
-// fuzzing, coverage, the editor, bundlers, the alert centre and the dashboard at length, the gate's
-// proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A failing step
+// fuzzing, coverage, the editor, packages, other platforms, bundlers, the alert centre and the dashboard
+// at length, the gate's proof, the full benchmark. Each step sets up what it needs, also in a fresh clone. A failing step
 // does not stop the others; failures are listed at the end.
 //
 //   npm run nightly                 all steps
@@ -50,6 +50,10 @@ const STEPS = {
   fuzz: node('ci/fuzz.mjs'),
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),
+  packages: node('ci/packages.mjs'),
+  musl: node('ci/musl.mjs'),
+  arm64: node('ci/arm64.mjs'),
+  release: node('ci/release.mjs', '--dry-run'),
   bundlers: node('ci/bundlers.mjs'),
   overflow: node('ci/conformance.mjs', '--long', '--row', 'faster than its reader'),
   conformance: node('ci/conformance.mjs'),

@@ -43,6 +43,7 @@ const STEPS = {
   typescript: npx('ava'),
   // The other transport has its turn each night.
   conformance: node('dist/conformance/run.mjs', '--transport', 'sealed'),
+  packages: node('ci/packages.mjs'),
   bundlers: node('ci/bundlers.mjs'),
   tour: node('examples/tour/test.mjs'),
   alerts: node('examples/alerts/test.mjs'),
@@ -68,7 +69,7 @@ const STEPS = {
 
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
-const LONG = ['loom', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate']
+const LONG = ['loom', 'packages', 'bundlers', 'alerts', 'nats', 'dashboard', 'gate']
 
 /** Exit codes that are a success too: how fast it is says nothing on a busy machine. */
 const ACCEPTED = { benches: [MISSED] }

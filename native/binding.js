@@ -69,8 +69,8 @@ function packaged(target) {
 }
 
 /** Which C library this program runs with; another one's addon may take the process down. The
- * program's head names its loader, and is read in a fiftieth of the time that the report takes:
- * that is left for programs that were started by their loader. */
+ * program's head names its loader, and is read in no time beside the report, which is left for
+ * programs that their loader has started. */
 function libc() {
   const loader = /ld-(musl|linux)-/.exec(head(process.execPath))?.[1]
   if (loader !== undefined) return loader === 'musl' ? 'musl' : 'gnu'
