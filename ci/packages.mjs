@@ -47,7 +47,9 @@ server.close()
 
 async function withNpm() {
   const folder = project('npm')
-  await run('npm install', folder, [...npm, 'install', 'ringpost'])
+  // npm asks /usr/bin/ldd which C library there is, and that is one of this machine.
+  const libc = values.node ? [`--libc=${TARGETS[target].libc}`] : []
+  await run('npm install', folder, [...npm, 'install', 'ringpost', ...libc])
   hasOnly(folder, target)
   await meet('npm', folder, [])
 }

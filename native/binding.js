@@ -74,8 +74,18 @@ function packaged(target) {
 function libc() {
   const loader = /ld-(musl|linux)-/.exec(head(process.execPath))?.[1]
   if (loader !== undefined) return loader === 'musl' ? 'musl' : 'gnu'
-  const header = process.report?.getReport().header
-  return header === undefined || header.glibcVersionRuntime ? 'gnu' : 'musl'
+  return reported()
+}
+
+function reported() {
+  const { report } = process
+  if (!report) return 'gnu'
+  const { excludeNetwork } = report
+  // Else it looks up the names of all peers.
+  report.excludeNetwork = true
+  const { glibcVersionRuntime } = report.getReport().header
+  report.excludeNetwork = excludeNetwork
+  return glibcVersionRuntime ? 'gnu' : 'musl'
 }
 
 function head(path) {

@@ -23,8 +23,8 @@ export const PACKAGE = [
   {
     ...LOADER,
     what: 'loader: a program that does not name its loader is taken for one with glibc',
-    from: "header.glibcVersionRuntime ? 'gnu' : 'musl'",
-    to: "header ? 'gnu' : 'musl'",
+    from: "glibcVersionRuntime ? 'gnu' : 'musl'",
+    to: "report ? 'gnu' : 'musl'",
   },
   {
     ...LOADER,
