@@ -23,7 +23,7 @@ interface Elsewhere {
   arch?: string
   /** The head of the program. */
   head?: string
-  /** `glibcVersionRuntime` in the report; no report if it is not given. */
+  /** `glibcVersionRuntime` in the report; with a head and without this there is no report. */
   glibc?: string | null
 }
 
@@ -51,13 +51,13 @@ async function load(folder: string, elsewhere: Elsewhere = {}, ...args: string[]
   const faked = {
     ...fields,
     ...(head === undefined ? {} : { execPath: program }),
-    ...('glibc' in elsewhere ? {} : { report: null }),
+    ...(head === undefined || 'glibc' in elsewhere ? {} : { report: null }),
   }
   const code = `
     for (const [name, value] of Object.entries(${JSON.stringify(faked)})) {
       Object.defineProperty(process, name, { value: value ?? undefined })
     }
-    if (process.report) process.report.getReport = () => ({ header: ${JSON.stringify(header)} })
+    if (${'glibc' in elsewhere}) process.report.getReport = () => ({ header: ${JSON.stringify(header)} })
     try {
       const loaded = require('./binding.js')
       console.log(typeof loaded === 'string' ? loaded : Object.keys(loaded).includes('NativeEngine'))

@@ -266,7 +266,9 @@ test('installed in an empty folder it connects two processes, and measures', asy
   writeFileSync(join(cwd, 'package.json'), '{ "private": true }\n')
   writeFileSync(join(cwd, 'program.mjs'), PROGRAM)
   const options = { cwd, env: OFFLINE }
-  await run('npm', ['install', '--no-audit', '--no-fund', tarball, addonTarball], options)
+  // npm takes the C library of the system for that of Node.js.
+  const libc = `--libc=${TARGET.endsWith('gnu') ? 'glibc' : 'musl'}`
+  await run('npm', ['install', '--no-audit', '--no-fund', libc, tarball, addonTarball], options)
   t.true(existsSync(join(cwd, `node_modules/@ringpost/${TARGET}`, ADDON)))
   t.is((await run(process.execPath, ['program.mjs'], options)).stdout, 'hello world true\n')
   const words = ['--no-install', 'ringpost', 'bench', 'one-way', '--quick', '--json']

@@ -1,5 +1,5 @@
-// What the tests in another platform's Node.js have in common: the core's own, the suite of the
-// package, and the packed packages as they are installed there.
+// What the tests in another platform's Node.js have in common: the core's own, the essential
+// ones of the suite, and the packed packages as they are installed there.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,14 +13,15 @@ import { GREETING, firstProgram } from './readme.mjs'
 import { ROOT, giveUp, step } from './step.mjs'
 import { addonOf, ownTarget } from './targets.mjs'
 
+/** Of the suite, what everything else rests on. */
+const ESSENTIAL = ['10-connect', '20-request', '25-streams', '30-one-way']
 const CORE = ['--package', 'ipc-core', '--all-features', '--profile', 'ci', '--locked', '--lib', '--tests']
 
 /**
  * Runs the tests for one of the platforms in its `node`. Programs of that platform can run behind
- * the command `prefix`; `tests` are the files of the suite, all if there are none. Returns a copy of the
- * tree with the addon for that platform.
+ * the command `prefix`. Returns a copy of the tree with the addon for that platform.
  */
-export async function testForeign(name, { node, prefix = [], env = {}, tests = [] }) {
+export async function testForeign(name, { node, prefix = [], env = {} }) {
   const behind = (what, command, args, more) => {
     const [program, ...all] = [...prefix, command, ...args]
     return step(what, program, all, { ...more, env: { ...env, ...more.env } })
@@ -37,6 +38,7 @@ export async function testForeign(name, { node, prefix = [], env = {}, tests = [
     rmSync(join(copy, 'native', file))
   }
   cpSync(addon, join(copy, 'native', addonOf(name)))
+  const tests = ESSENTIAL.map((name) => `dist/__test__/${name}.mjs`)
   const ava = ['node_modules/ava/entrypoints/cli.mjs', '--timeout=30m', '--concurrency=2', ...tests]
   // What the tests start by the name `node` is that one as well, and npm the one of this machine.
   const bin = temporary()

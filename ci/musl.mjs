@@ -1,5 +1,6 @@
-// Tests in a Node.js with musl, beside the glibc of this machine: the core, the suite, the packed
-// packages, and that one with glibc serves it. As root on Debian installs musl; Node.js is kept in .cache/musl.
+// Tests in a Node.js with musl, beside the glibc of this machine: the core, the essential tests of the
+// suite, the packed packages, and that one with glibc serves it. As root on Debian installs musl;
+// Node.js is kept in .cache/musl.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
