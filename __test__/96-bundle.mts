@@ -11,13 +11,14 @@ import { promisify } from 'node:util'
 import test from 'ava'
 import { build, type BuildOptions } from 'esbuild'
 import { connect } from 'ringpost'
+import { TARGET } from './helpers/addon.mjs'
 import './helpers/directory.mjs'
 
 const run = promisify(execFile)
 const require = createRequire(import.meta.url)
 const ROOT = dirname(require.resolve('ringpost/package.json'))
 const { exports } = require('ringpost/package.json') as { exports: object }
-const BINARY = 'ringpost.linux-x64-gnu.node'
+const BINARY = `ringpost.${TARGET}.node`
 
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-bundle-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
@@ -69,8 +70,9 @@ test('a bundle without it says which file is missing', async (t) => {
   const alone = join(scratch, 'moved')
   mkdirSync(alone)
   cpSync(join(folder, 'stdin.js'), join(alone, 'stdin.js'))
-  const error = await t.throwsAsync(run(process.execPath, [join(alone, 'stdin.js')]))
-  t.regex(error.message, /if it was bundled, that the \.node file of its folder "native" is beside/)
+  const options = { env: { ...process.env, RINGPOST_ADDON: '' } }
+  const error = await t.throwsAsync(run(process.execPath, [join(alone, 'stdin.js')], options))
+  t.true(error.message.includes(`put ${BINARY} beside a bundle`))
   t.regex(error.message, /docs\/bundlers\.md/)
 })
 

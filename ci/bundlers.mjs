@@ -51,12 +51,12 @@ process.env.RINGPOST_DIR = join(scratch, 'run')
 // Where an executable of Bun leaves the addon.
 process.env.TMPDIR = scratch
 
-const tarball = packInto(scratch)
+const tarballs = packInto(scratch)
 for (const [at, recipe] of recipes().entries()) {
   const folder = join(scratch, `project-${at}`)
   const isExtension = recipe.name.includes('extension')
   const source = isExtension ? { 'src/extension.mjs': EXTENSION } : { 'src/program.mjs': PROGRAM }
-  await makeProject(folder, tarball, source)
+  await makeProject(folder, tarballs, source)
   await follow(recipe, folder)
   const isWhole = recipe.text.includes(SHIPS_PACKAGES)
   const out = isWhole ? join(folder, 'out') : moved(join(folder, 'out'), join(scratch, `moved-${at}`))
@@ -113,7 +113,7 @@ async function failsWhenChanged(name, how, change) {
   const changed = { name: `${name}, ${how}`, text: change(text) }
   if (changed.text === text) giveUp(`${name} has no banner`)
   const folder = join(scratch, changed.name.replaceAll(/\W/g, '-'))
-  await makeProject(folder, tarball, { 'src/program.mjs': PROGRAM })
+  await makeProject(folder, tarballs, { 'src/program.mjs': PROGRAM })
   await follow(changed, folder)
   await fails(changed.name, starting(join(folder, 'out')))
 }

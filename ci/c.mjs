@@ -9,7 +9,7 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { installPackage } from './debian.mjs'
+import { installPackages } from './debian.mjs'
 import './setup.mjs'
 import { ROOT, become, giveUp, step } from './step.mjs'
 
@@ -86,7 +86,7 @@ async function header(writes) {
 
 async function test(kind) {
   const { flags, runner } = KINDS[kind]
-  if (runner !== '' && !existsSync('/usr/bin/valgrind')) installPackage('valgrind')
+  if (runner !== '' && !existsSync('/usr/bin/valgrind')) installPackages('valgrind')
   const programs = join(ROOT, 'target/c', kind)
   await install(PREFIX, 'ci')
   mkdirSync(programs, { recursive: true })

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { installPackage } from './debian.mjs'
+import { installPackages } from './debian.mjs'
 import { giveUp } from './step.mjs'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
@@ -10,6 +10,6 @@ const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 /** The path of Chromium. Exits with a message naming `user` if there is none. */
 export function findChromium(user) {
   const found = () => NAMES.map((name) => join('/usr/bin', name)).find((path) => existsSync(path))
-  if (!found()) installPackage('chromium')
+  if (!found()) installPackages('chromium')
   return found() ?? giveUp(`${user} needs Chromium: please install the package "chromium".`)
 }

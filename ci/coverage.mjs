@@ -29,7 +29,7 @@ for (const folder of [PROFILES, REPORT]) {
 const building = { RUSTFLAGS: '-C instrument-coverage', CARGO_TARGET_DIR: TARGET }
 const counting = { LLVM_PROFILE_FILE: join(PROFILES, '%p-%m.profraw') }
 /** Makes all programs of the suites load the instrumented binding. */
-const loading = { ...counting, NAPI_RS_NATIVE_LIBRARY_PATH: ADDON }
+const loading = { ...counting, RINGPOST_ADDON: ADDON }
 
 await step('building the instrumented tests', 'cargo', [...TEST, '--no-run'], { env: building })
 await step('the binding', 'cargo', ['build', '--package', 'ipc-node'], { env: building })

@@ -7,12 +7,12 @@ import { existsSync } from 'node:fs'
 const LOCKED_MS = 120_000
 const PAUSE_MS = 2_000
 
-/** Installs a package of Debian, where that is possible. If it fails it says why; what that means is
+/** Installs packages of Debian, where that is possible. If it fails it says why; what that means is
  * up to the caller, who looks for the program afterwards. */
-export function installPackage(name) {
+export function installPackages(...names) {
   if (process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return
-  console.log(`installing ${name}, which may take a minute`)
-  const failed = apt('update') ?? apt('install', '--yes', '--no-install-recommends', name)
+  console.log(`installing ${names.join(', ')}, which may take a minute`)
+  const failed = apt('update') ?? apt('install', '--yes', '--no-install-recommends', ...names)
   if (failed !== undefined) console.error(failed)
 }
 

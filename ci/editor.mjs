@@ -6,7 +6,8 @@
 //   npm run test:editor -- --pictures   takes those of docs/pictures/ anew, instead of testing
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs'
+import { rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findChromium } from './chromium.mjs'
@@ -58,11 +59,11 @@ async function packExtension() {
   const project = join(scratch, 'project')
   cpSync(join(EXAMPLES, 'ai-backend'), join(project, 'ai-backend'), { recursive: true })
   cpSync(join(EXAMPLES, 'built.mjs'), join(project, 'built.mjs'))
-  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch]
-  const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' }))
-  await step(`installing ${filename}`, 'npm', [
+  execFileSync(process.execPath, ['ci/pack.mjs', scratch, '--own'], { cwd: ROOT })
+  const tarballs = readdirSync(scratch).filter((file) => file.endsWith('.tgz'))
+  await step(`installing ${tarballs.join(' and ')}`, 'npm', [
     ...INSTALL,
-    ...['--offline', '--prefix', project, join(scratch, filename)],
+    ...['--offline', '--prefix', project, ...tarballs.map((file) => join(scratch, file))],
   ])
   checkLibrary(join(project, 'node_modules/ringpost'))
   await step('checking the packed types', join(ROOT, 'node_modules/typescript/bin/tsc'), [
@@ -85,7 +86,8 @@ async function packExtension() {
 function checkLibrary(library) {
   const { types, exports } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'))
   const expected = [
-    ...[types, './native/ringpost.linux-x64-gnu.node', './LICENSE-APACHE', './LICENSE-MIT'],
+    ...[types, './native/binding.js', './LICENSE-APACHE', './LICENSE-MIT'],
+    '../@ringpost/linux-x64-gnu/ringpost.linux-x64-gnu.node',
     ...Object.values(exports['.']).flatMap(Object.values),
   ]
   for (const file of expected) {

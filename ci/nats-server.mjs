@@ -3,11 +3,11 @@
 
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { installPackage } from './debian.mjs'
+import { installPackages } from './debian.mjs'
 
 /** The path of `nats-server`, unless there is none. */
 export function findNatsServer() {
-  return found() ?? (installPackage('nats-server'), found())
+  return found() ?? (installPackages('nats-server'), found())
 }
 
 function found() {

@@ -1,7 +1,7 @@
 // The recipes of docs/bundlers.md: for each, the files it shows and the commands it gives.
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { download } from './runtimes/downloads.mjs'
 import { ROOT, giveUp, step } from './step.mjs'
@@ -18,19 +18,19 @@ export function recipes() {
   return found.map(([, name, text]) => ({ name, text }))
 }
 
-/** Packs the library into a folder. Returns the path of the tarball. */
+/** Packs the library and its addon into a folder. Returns the paths of the tarballs. */
 export function packInto(folder) {
-  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-  const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' }))
-  return join(folder, filename)
+  execFileSync(process.execPath, ['ci/pack.mjs', folder, '--own'], { cwd: ROOT })
+  const files = readdirSync(folder).filter((file) => file.endsWith('.tgz'))
+  return files.map((file) => join(folder, file))
 }
 
 /** Makes a project that has the library and these files. */
-export async function makeProject(cwd, tarball, files) {
+export async function makeProject(cwd, tarballs, files) {
   write(join(cwd, 'package.json'), '{ "private": true }\n')
   for (const [path, text] of Object.entries(files)) write(join(cwd, path), text)
   const options = { cwd, env: { npm_config_audit: 'false', npm_config_fund: 'false' } }
-  await step('installing the library', 'npm', ['install', tarball], options)
+  await step('installing the library', 'npm', ['install', ...tarballs], options)
 }
 
 /** Does in a project what a recipe says, with the versions of `node` and `bun` that it needs. */

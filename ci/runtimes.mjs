@@ -58,8 +58,8 @@ async function makePlace() {
   const [, hello] = /^```js hello\.mjs\n([^]*?)^```$/m.exec(readme)
   const [program, worker] = ['program.mjs', 'worker.mjs'].map(source)
   const project = join(scratch, 'project')
-  const tarball = packInto(scratch)
-  await makeProject(project, tarball, {
+  const tarballs = packInto(scratch)
+  await makeProject(project, tarballs, {
     'hello.mjs': hello,
     'program.mjs': program,
     'worker.mjs': worker,
@@ -68,7 +68,7 @@ async function makePlace() {
     hello: { 'src/program.mjs': hello },
     program: { 'src/program.mjs': program, 'src/worker.mjs': worker },
   }
-  return { scratch, project, tarball, programs }
+  return { scratch, project, tarballs, programs }
 }
 
 /**

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, giveUp, step } from './step.mjs'
+import { addonOf, ownTarget } from './targets.mjs'
 
 const NODE_WANTED = [20, 17]
 const RUST_WANTED = [1, 88]
@@ -21,7 +22,7 @@ checkNode()
 if (isStale('node_modules/.package-lock.json', ['package-lock.json'])) {
   await step('installing npm packages', 'npm', ['install', '--no-save', '--no-audit', '--no-fund'])
 }
-const binding = 'native/ringpost.linux-x64-gnu.node'
+const binding = `native/${addonOf(ownTarget())}`
 const crates = ['crates/ipc-core', 'crates/ipc-node']
 const rust = [
   ...['Cargo.toml', 'Cargo.lock'],
@@ -34,7 +35,7 @@ if (isStale(binding, rust)) {
     'build',
     ...['--manifest-path', 'crates/ipc-node/Cargo.toml'],
     ...['--platform', '--release', '--strip'],
-    ...['--output-dir', 'native', '--js', 'binding.js', '--dts', 'binding.d.ts'],
+    ...['--output-dir', 'native', '--no-js', '--dts', 'binding.d.ts'],
   ])
 }
 const sources = [
@@ -61,9 +62,6 @@ function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (isOlder([major, minor], NODE_WANTED)) {
     giveUp(`Ringpost needs Node.js ${NODE_WANTED.join('.')} or newer, this is ${process.version}.`)
-  }
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    giveUp(`Ringpost is built for Linux on x86-64, this is ${process.platform}-${process.arch}.`)
   }
 }
 

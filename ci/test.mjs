@@ -48,6 +48,7 @@ const STEPS = {
   runner: npx('ava', RUNNER),
   // The other transport has its turn each night.
   conformance: node('dist/conformance/run.mjs', '--transport', 'sealed'),
+  packages: node('ci/packages.mjs'),
   bundlers: node('ci/bundlers.mjs'),
   tour: node('examples/tour/test.mjs'),
   alerts: node('examples/alerts/test.mjs'),
@@ -79,7 +80,7 @@ const STEPS = {
 /** Steps that have a command of their own and are done each night: with them all would take longer
  * than anybody waits for a change. */
 const LONG = [
-  ...['loom', 'runner', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'site', 'gate'],
+  ...['loom', 'runner', 'packages', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'site', 'gate'],
   ...['c', 'c-header', 'python', 'perception-pairs'],
 ]
 

@@ -8,18 +8,19 @@ import { ROOT } from './step.mjs'
 
 const LICENSE = /^(licen[cs]e|copying|notice|unlicense)/i
 
-export function thirdPartyLicenses() {
+/** Those of the addon for a target of Rust. */
+export function thirdPartyLicenses(triple) {
   const head = 'The addon contains these crates, each under the license it names here.\n'
-  return [head, ...linked().map(entryOf)].join(`\n${'-'.repeat(80)}\n\n`)
+  return [head, ...linked(triple).map(entryOf)].join(`\n${'-'.repeat(80)}\n\n`)
 }
 
 /** What the addon is linked from, but for our own crates: neither what builds it nor what tests it.
  * */
-function linked() {
+function linked(triple) {
   const args = ['metadata', '--format-version', '1', '--locked', '--filter-platform']
   const options = { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 << 20 }
   const { packages, resolve } = JSON.parse(
-    execFileSync('cargo', [...args, 'x86_64-unknown-linux-gnu'], options),
+    execFileSync('cargo', [...args, triple], options),
   )
   const nodes = new Map(resolve.nodes.map((node) => [node.id, node]))
   const isMacro = (id) => packageOf(id).targets.every(({ kind }) => kind.includes('proc-macro'))

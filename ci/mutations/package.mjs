@@ -9,7 +9,47 @@ const ALIKE = { file: 'crates/ipc-node/src/outbox.rs', by: '30-one-way' }
 
 const DEFERRED = { file: 'crates/ipc-node/src/outbox.rs', by: '37-deferred-sends' }
 
+const LOADER = { file: 'native/binding.js', by: '95-loader' }
+
+const PACK = { file: 'ci/pack.mjs', by: '95-tarball' }
+
 export const PACKAGE = [
+  {
+    ...LOADER,
+    what: 'loader: every program is taken for one with glibc',
+    from: "loader === 'musl' ? 'musl' : 'gnu'",
+    to: "'gnu'",
+  },
+  {
+    ...LOADER,
+    what: 'loader: a program that does not name its loader is taken for one with glibc',
+    from: "glibcVersionRuntime ? 'gnu' : 'musl'",
+    to: "report ? 'gnu' : 'musl'",
+  },
+  {
+    ...LOADER,
+    what: 'loader: what is beside it is not looked at',
+    from: 'beside(target) ?? packaged(target)',
+    to: 'packaged(target)',
+  },
+  {
+    ...LOADER,
+    what: 'loader: addons that are disabled are said to be broken',
+    from: "cause.code === 'ERR_DLOPEN_DISABLED'",
+    to: 'cause === undefined',
+  },
+  {
+    ...PACK,
+    what: 'pack: an addon may need any glibc',
+    from: "libc === 'glibc' && isNewer(needed, GLIBC_MAX)",
+    to: 'isNewer(needed, [9, 0])',
+  },
+  {
+    ...PACK,
+    what: 'pack: an addon may be for any processor',
+    from: 'file.readUInt16LE(18) !== machine',
+    to: 'machine === 0',
+  },
   {
     ...DEFERRED,
     what: 'deferred sends: a payload is copied',

@@ -27,14 +27,14 @@ function plain(runtime, range, ...options) {
 function executable(recipeName, runtime, range, worker) {
   return {
     name: `${NAMES[runtime]} ${range}, an executable`,
-    async prepare({ project, scratch, tarball, programs }) {
+    async prepare({ project, scratch, tarballs, programs }) {
       const { version } = await download(runtime, range)
       const recipe = recipes().find(({ name }) => name === recipeName)
       const cwd = join(scratch, runtime)
       mkdirSync(cwd)
       for (const [file, sources] of Object.entries(programs)) {
         const folder = `${project}-${runtime}-${file}`
-        await makeProject(folder, tarball, sources)
+        await makeProject(folder, tarballs, sources)
         await follow(recipe, folder)
         // Away from node_modules.
         renameSync(join(folder, 'out'), join(cwd, file))

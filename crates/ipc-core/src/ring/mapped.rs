@@ -14,6 +14,7 @@ use crate::sync::{OBSERVE, PUBLISH};
 
 /// Cache lines asked for at once: enough for a small message, whose lines would else be fetched one
 /// after the other, each after its predecessor was read.
+#[cfg(target_arch = "x86_64")]
 const PREFETCH_LINES: usize = 4;
 
 /// One ring of a segment. It keeps the segment mapped.
@@ -113,6 +114,7 @@ impl Region for MappedRegion {
     }
 
     #[inline]
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     fn prefetch(&self, offset: usize) {
         #[cfg(target_arch = "x86_64")]
         for line in 0..PREFETCH_LINES {

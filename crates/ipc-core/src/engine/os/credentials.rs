@@ -74,7 +74,7 @@ pub(in crate::engine) fn of_sender(socket: BorrowedFd<'_>) -> Result<Option<Cred
     message.msg_iov = &raw mut into;
     message.msg_iovlen = 1;
     message.msg_control = beside.as_mut_ptr().cast();
-    message.msg_controllen = size_of::<Beside>();
+    message.msg_controllen = length(size_of::<Beside>());
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
     sys::fault()?;
     // SAFETY: the socket is open, and the header describes a byte and as much room as `beside` has.
@@ -95,6 +95,11 @@ pub(in crate::engine) fn of_sender(socket: BorrowedFd<'_>) -> Result<Option<Cred
         return Err(Errno::INVAL);
     }
     Ok(Some(Credentials { pid: sender.pid, uid: sender.uid }))
+}
+
+/// A length as this C library has it: in glibc a `usize`, in musl a `u32`.
+fn length<T: TryFrom<usize, Error: std::fmt::Debug>>(len: usize) -> T {
+    T::try_from(len).expect("a few words")
 }
 
 fn last_error() -> Errno {
