@@ -41,8 +41,8 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(4),
     Duration::from_millis(8),
 ];
-/// The same on a machine that is so busy that the process loses its core meanwhile: as long as nothing
-/// has the socket, no server serves the name.
+/// The same on a machine that is so busy that the process loses its core meanwhile: as long as no
+/// process has the socket, no server serves the name.
 const LATE_PAUSES: [Duration; 5] = [Duration::from_millis(50); 5];
 
 /// A socket that listens.

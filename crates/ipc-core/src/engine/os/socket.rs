@@ -41,7 +41,8 @@ pub(in crate::engine) fn bind(socket: &OwnedFd, address: &Address) -> rustix::io
     rustix::net::bind(socket, address)
 }
 
-/// Whether a living process has the socket of an address, as far as can be told; it does not notice.
+/// Whether a living process has the socket of an address, as far as can be told; it notices
+/// nothing of that.
 pub(in crate::engine) fn is_bound(address: &Address) -> bool {
     // What is there is of another type, and the kernel says so only of what is there.
     let attempt = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, FLAGS, None)
