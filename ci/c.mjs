@@ -89,6 +89,10 @@ async function test(kind) {
   if (runner !== '' && !existsSync('/usr/bin/valgrind')) installPackages('valgrind')
   const programs = join(ROOT, 'target/c', kind)
   await install(PREFIX, 'ci')
+  if (kind === 'usual') {
+    const tests = ['test', '--profile', 'ci', '--locked', '--package', 'ringpost-c']
+    await step('testing what is in Rust', 'cargo', tests)
+  }
   mkdirSync(programs, { recursive: true })
   const layouts = ['dist/cli/main.mjs', 'layout', '--c', join(FOLDER, 'tests/layouts.mjs')]
   writeFileSync(join(programs, 'layouts.h'), execFileSync(process.execPath, layouts, { cwd: ROOT }))

@@ -9,6 +9,9 @@ import { MISSED, ROOT, giveUp, step } from './step.mjs'
 /** A profile that is optimized and builds quickly; see Cargo.toml. */
 const TESTED = ['--profile', 'ci', '--all-features']
 
+/** All but the libraries that others load, which are built and tested by their own steps. */
+const CRATES = ['--workspace', '--exclude', 'ipc-node', '--exclude', 'ringpost-c']
+
 /** Where tests in TypeScript are. Those of the benchmark runner as a program measure for a minute. */
 const SUITES = ['dist/__test__/*.mjs', 'dist/benches/__test__/*.mjs']
 const RUNNER = 'dist/benches/__test__/90-runner.mjs'
@@ -30,12 +33,10 @@ const STEPS = {
   // Only that every planted fault has its place; `npm run nightly` checks that each is caught.
   faults: node('ci/mutations.mjs', '--places'),
   // Builds the conformance suite's test peer as well.
-  rust: cargo('test', ...TESTED, '--workspace', '--exclude', 'ipc-node'),
+  rust: cargo('test', ...TESTED, ...CRATES),
   // What is in Rust of the examples: tests alone do not build programs. All of the workspace, so that
   // libraries have the same features as in the tests, and are not built again.
-  'rust-examples': cargo(
-    ...['build', ...TESTED, '--workspace', '--exclude', 'ipc-node', '--bins', '--examples'],
-  ),
+  'rust-examples': cargo('build', ...TESTED, ...CRATES, '--bins', '--examples'),
   'rust-package': node('ci/crates.mjs'),
   loom: [
     ...cargo(
