@@ -111,9 +111,11 @@ function missing(target, cause) {
   )
 }
 
-/** The `require` of a single executable knows what is built in, and nothing else. */
-function isAbsence({ code }) {
-  return code === 'MODULE_NOT_FOUND' || code === 'ERR_UNKNOWN_BUILTIN_MODULE'
+/** Single executables of Node.js can require what is built in, and nothing else; those of Bun, what
+ * was there when they were made. */
+function isAbsence({ code, message }) {
+  const codes = ['MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE']
+  return codes.includes(code) || message.startsWith('Cannot require module')
 }
 
 function unloadable(what, cause) {
