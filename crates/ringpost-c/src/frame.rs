@@ -7,7 +7,7 @@ use ipc_core::{FrameOptions, FrameRead, FrameStatus, StateFrameReader, StateFram
 
 use crate::border::{bytes, copy_out, hand_over, handle, lock, put_optional, sized};
 use crate::border::{take_back, text, wanted};
-use crate::callbacks::{Callback, ReadyFn};
+use crate::callbacks::ReadyFn;
 use crate::error::{Error, guard};
 use crate::event_loop::{Loop, Watched};
 use crate::options::{PublishOptions, ReadOptions, layout, place};
@@ -25,7 +25,7 @@ struct Reading {
     records: Records,
     /// What was read last: its number, when it was written, and whether its writer was gone.
     last: (u64, Time, bool),
-    watched: Option<Watched>,
+    watched: Watched,
 }
 
 /// What a value is.
@@ -67,11 +67,8 @@ impl Reading {
         let is_stale = status == FrameStatus::Stale;
         let before = std::mem::replace(&mut self.last, (number, written_at, is_stale));
         let is_same = (before.0, before.1) == (number, written_at);
-        if let Some(watched) = &self.watched
-            && number != 0
-            && (!is_same || is_stale && !before.2)
-        {
-            watched.news.found();
+        if number != 0 && (!is_same || is_stale && !before.2) {
+            self.watched.found();
         }
         let state = match status {
             FrameStatus::Fresh => FrameState::Fresh,
@@ -190,7 +187,7 @@ pub unsafe extern "C" fn rp_frame_reader_open(
         };
         let (reader, records) = (StateFrameReader::open(name, &place)?, Records::of(layout));
         let last = (0, Time::default(), false);
-        let reading = Reading { reader, records, last, watched: None };
+        let reading = Reading { reader, records, last, watched: Watched::default() };
         // SAFETY: it is a place for a pointer, as the header demands.
         Ok(unsafe { hand_over(to, FrameReader(Mutex::new(reading))) })
     })
@@ -275,14 +272,8 @@ pub unsafe extern "C" fn rp_frame_reader_watch(
     error: *mut *mut Error,
 ) -> Status {
     guard(error, || {
-        let (mut reading, shared) = (lock(&handle(reader)?.0)?, &handle(event_loop)?.0);
-        let callback = Callback::of(callback, data)?;
-        if let Some(watched) = reading.watched.take() {
-            watched.end()?;
-        }
-        let watched = Watched::begin(shared, callback, |watcher| reading.reader.watch(watcher))?;
-        reading.watched = Some(watched);
-        Ok(Status::Ok)
+        let Reading { reader, watched, .. } = &mut *lock(&handle(reader)?.0)?;
+        watched.begin(event_loop, callback, data, |watcher| reader.watch(watcher))
     })
 }
 
@@ -295,10 +286,7 @@ pub unsafe extern "C" fn rp_frame_reader_close(
     error: *mut *mut Error,
 ) -> Status {
     guard(error, || {
-        let end = |found: &FrameReader| match &lock(&found.0)?.watched {
-            Some(watched) => watched.end(),
-            None => Ok(()),
-        };
+        let end = |found: &FrameReader| lock(&found.0)?.watched.end();
         // SAFETY: it was handed over, and is not used after this, as the header demands.
         unsafe { take_back(reader, end) }?;
         Ok(Status::Ok)

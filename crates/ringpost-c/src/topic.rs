@@ -7,7 +7,7 @@ use ipc_core::{Time, TopicMode, TopicOptions, TopicPublisher, TopicStart, TopicS
 
 use crate::border::{bytes, copy_out, hand_over, handle, lock, put_optional, sized};
 use crate::border::{take_back, text, wanted};
-use crate::callbacks::{Callback, ReadyFn};
+use crate::callbacks::ReadyFn;
 use crate::error::{Error, guard};
 use crate::event_loop::{Loop, Watched};
 use crate::options::{PublishOptions, ReadOptions, layout, place};
@@ -19,7 +19,7 @@ pub struct Publisher(Mutex<Publishing>);
 
 struct Publishing {
     publisher: TopicPublisher,
-    watched: Option<Watched>,
+    watched: Watched,
 }
 
 /// One of any number of subscribers of a topic.
@@ -28,7 +28,7 @@ pub struct Subscriber(Mutex<Subscribing>);
 struct Subscribing {
     subscriber: TopicSubscriber,
     records: Records,
-    watched: Option<Watched>,
+    watched: Watched,
 }
 
 /// What a subscriber wants.
@@ -80,9 +80,7 @@ impl Subscribing {
         if !self.subscriber.advance()? {
             return Ok(None);
         }
-        if let Some(watched) = &self.watched {
-            watched.news.found();
-        }
+        self.watched.found();
         let value = self.value()?;
         let (bytes, len) = (value.as_ptr(), value.len());
         let Some(last) = self.subscriber.last() else { return Ok(None) };
@@ -133,7 +131,7 @@ pub unsafe extern "C" fn rp_publisher_create(
         let (timeout, take_over) = (options.timeout(usual.timeout), options.take_over);
         let made = TopicOptions { capacity, format, take_over, timeout };
         let publisher = TopicPublisher::create(name, &place, &made)?;
-        let publishing = Publishing { publisher, watched: None };
+        let publishing = Publishing { publisher, watched: Watched::default() };
         // SAFETY: it is a place for a pointer, as the header demands.
         Ok(unsafe { hand_over(to, Publisher(Mutex::new(publishing))) })
     })
@@ -180,9 +178,7 @@ pub unsafe extern "C" fn rp_publisher_try_publish(
         let message = unsafe { bytes(message, len)? };
         let mut publishing = lock(&publisher.0)?;
         let Some(published) = publishing.publisher.append(message)? else {
-            if let Some(watched) = &publishing.watched {
-                watched.news.found();
-            }
+            publishing.watched.found();
             return Ok(Status::Nothing);
         };
         publishing.publisher.show();
@@ -219,15 +215,8 @@ pub unsafe extern "C" fn rp_publisher_watch(
     error: *mut *mut Error,
 ) -> Status {
     guard(error, || {
-        let (mut publishing, shared) = (lock(&handle(publisher)?.0)?, &handle(event_loop)?.0);
-        let callback = Callback::of(callback, data)?;
-        if let Some(watched) = publishing.watched.take() {
-            watched.end()?;
-        }
-        let publisher = &publishing.publisher;
-        let begin = |watcher: &mut _| publisher.watch_readers(watcher);
-        publishing.watched = Some(Watched::begin(shared, callback, begin)?);
-        Ok(Status::Ok)
+        let Publishing { publisher, watched } = &mut *lock(&handle(publisher)?.0)?;
+        watched.begin(event_loop, callback, data, |watcher| publisher.watch_readers(watcher))
     })
 }
 
@@ -242,10 +231,7 @@ pub unsafe extern "C" fn rp_publisher_close(
     error: *mut *mut Error,
 ) -> Status {
     guard(error, || {
-        let end = |found: &Publisher| match &lock(&found.0)?.watched {
-            Some(watched) => watched.end(),
-            None => Ok(()),
-        };
+        let end = |found: &Publisher| lock(&found.0)?.watched.end();
         // SAFETY: it was handed over, and is not used after this, as the header demands.
         let publisher = unsafe { take_back(publisher, end) }?;
         if remove && let Ok(publishing) = publisher.0.into_inner() {
@@ -282,7 +268,8 @@ pub unsafe extern "C" fn rp_subscriber_open(
             (text(name, "the name")?, place(options.directory)?, layout(options.layout)?)
         };
         let subscriber = TopicSubscriber::open(name, &place, *mode, *start)?;
-        let made = Subscribing { subscriber, records: Records::of(layout), watched: None };
+        let made =
+            Subscribing { subscriber, records: Records::of(layout), watched: Watched::default() };
         // SAFETY: it is a place for a pointer, as the header demands.
         Ok(unsafe { hand_over(to, Subscriber(Mutex::new(made))) })
     })
@@ -356,15 +343,8 @@ pub unsafe extern "C" fn rp_subscriber_watch(
     error: *mut *mut Error,
 ) -> Status {
     guard(error, || {
-        let (mut subscribing, shared) = (lock(&handle(subscriber)?.0)?, &handle(event_loop)?.0);
-        let callback = Callback::of(callback, data)?;
-        if let Some(watched) = subscribing.watched.take() {
-            watched.end()?;
-        }
-        let subscriber = &subscribing.subscriber;
-        let watched = Watched::begin(shared, callback, |watcher| subscriber.watch(watcher))?;
-        subscribing.watched = Some(watched);
-        Ok(Status::Ok)
+        let Subscribing { subscriber, watched, .. } = &mut *lock(&handle(subscriber)?.0)?;
+        watched.begin(event_loop, callback, data, |watcher| subscriber.watch(watcher))
     })
 }
 
@@ -378,10 +358,7 @@ pub unsafe extern "C" fn rp_subscriber_close(
     error: *mut *mut Error,
 ) -> Status {
     guard(error, || {
-        let end = |found: &Subscriber| match &lock(&found.0)?.watched {
-            Some(watched) => watched.end(),
-            None => Ok(()),
-        };
+        let end = |found: &Subscriber| lock(&found.0)?.watched.end();
         // SAFETY: it was handed over, and is not used after this, as the header demands.
         unsafe { take_back(subscriber, end) }?;
         Ok(Status::Ok)

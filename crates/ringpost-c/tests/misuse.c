@@ -176,6 +176,14 @@ static void handles(const char *directory)
 
 static atomic_bool was_busy = false;
 
+static atomic_int calls = 0;
+
+static void counts(void *data)
+{
+    (void)data;
+    calls++;
+}
+
 static void *waits(void *loop)
 {
     while (!was_busy) {
@@ -185,12 +193,20 @@ static void *waits(void *loop)
 }
 
 // A second thread is sent away, whatever the first does.
-static void threads(void)
+static void threads(const char *directory)
 {
     rp_error *error = NULL;
     rp_loop *loop = NULL;
+    rp_loop *another = NULL;
+    rp_frame_reader *reader = NULL;
+    rp_frame_writer *writer = NULL;
     pthread_t other;
+    const rp_read_options read = {.size = sizeof read, .directory = directory};
+    const rp_publish_options publish = {.size = sizeof publish, .directory = directory};
     OK(rp_loop_new(&loop, &error));
+    OK(rp_loop_new(&another, &error));
+    OK(rp_frame_reader_open("threads", &read, &reader, &error));
+    OK(rp_frame_reader_watch(reader, loop, counts, NULL, &error));
     CHECK(pthread_create(&other, NULL, waits, loop) == 0);
     while (rp_loop_drive(loop, &error) != RP_STATUS_BUSY) {
         // The other one has its turn, also where threads take turns.
@@ -198,16 +214,29 @@ static void threads(void)
     }
     CHECK(strcmp(rp_error_code(error), "ERR_BUSY") == 0);
     rp_error_free(&error);
+    // What cannot be taken from a loop stays there, so that closing it takes it from there.
+    rp_status taken = rp_frame_reader_watch(reader, another, counts, NULL, NULL);
+    CHECK(taken == RP_STATUS_BUSY || taken == RP_STATUS_OK);
     was_busy = true;
     CHECK(pthread_join(other, NULL) == 0);
-    OK(rp_loop_drive(loop, &error));
+    OK(rp_frame_reader_close(&reader, &error));
+    int called = calls;
+    OK(rp_frame_writer_create("threads", &publish, &writer, &error));
+    OK(rp_frame_writer_write(writer, TEXT("news"), NULL, &error));
+    for (int turn = 0; turn < 20; turn++) {
+        OK(rp_loop_wait(loop, 5, NULL, &error));
+        OK(rp_loop_drive(another, &error));
+    }
+    CHECK(calls == called);
+    OK(rp_frame_writer_close(&writer, true, &error));
+    OK(rp_loop_free(&another, &error));
     OK(rp_loop_free(&loop, &error));
 }
 
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
-    threads();
+    threads(argv[1]);
     errors(argv[1]);
     nulls();
     handles(argv[1]);

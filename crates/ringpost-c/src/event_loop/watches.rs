@@ -2,16 +2,19 @@
 //! few.
 
 use std::collections::{HashMap, VecDeque};
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipc_core::{Engine, Time, WatchId, Watcher};
 
-use super::Shared;
+use super::{Loop, Shared};
+use crate::border::handle;
 use crate::callbacks::{Callback, ReadyFn};
 use crate::error::Error;
 use crate::inbox::Happening;
+use crate::status::Status;
 
 /// How much later the last look is: the kernel says that a writer has died a moment before the lock
 /// is free by which that is known.
@@ -20,11 +23,11 @@ const AT_LAST: Duration = Duration::from_millis(2);
 /// Whether a reader has found something since its callback was called. Relaxed, because one thread
 /// at a time uses a loop and what is on it.
 #[derive(Clone, Default)]
-pub struct News(Arc<AtomicBool>);
+struct News(Arc<AtomicBool>);
 
 impl News {
     /// A read has found something.
-    pub fn found(&self) {
+    fn found(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -72,17 +75,19 @@ impl Watches {
 
     /// Queues what is to be looked at. Returns whether there is anything.
     pub fn look(&mut self, is_readable: bool, queue: &mut VecDeque<Happening>) -> bool {
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| is_readable) {
+            // Also what is about readers that are gone: it would be there for ever.
+            watcher.take(&mut self.changed);
+        }
         if self.watched.is_empty() {
+            self.changed.clear();
             return false;
         }
         let (now, before) = (Time::now(), queue.len());
-        if let Some(watcher) = self.watcher.as_mut().filter(|_| is_readable) {
-            watcher.take(&mut self.changed);
-            for watch in self.changed.drain(..) {
-                if let Some(one) = self.watched.get_mut(&watch) {
-                    one.woken(now);
-                    one.queue(watch, queue);
-                }
+        for watch in self.changed.drain(..) {
+            if let Some(one) = self.watched.get_mut(&watch) {
+                one.woken(now);
+                one.queue(watch, queue);
             }
         }
         for (watch, one) in &mut self.watched {
@@ -144,32 +149,52 @@ impl Watches {
     }
 }
 
-/// What a reader has of the loop that watches it.
-pub struct Watched {
+/// What a reader has of the loop that watches it, if one does.
+#[derive(Default)]
+pub struct Watched(Option<Place>);
+
+/// Where it is on a loop.
+struct Place {
     shared: Arc<Shared>,
     watch: WatchId,
-    pub news: News,
+    news: News,
 }
 
 impl Watched {
-    /// Has a loop call back when there may be something to read.
+    /// Has a loop call back when there may be something to read, and no other one any more.
     pub fn begin(
-        shared: &Arc<Shared>,
-        callback: Callback<ReadyFn>,
+        &mut self,
+        event_loop: Option<&Loop>,
+        callback: ReadyFn,
+        data: *mut c_void,
         begin: impl FnOnce(&mut Watcher) -> WatchId,
-    ) -> Result<Self, Error> {
+    ) -> Result<Status, Error> {
+        let (shared, callback) = (&handle(event_loop)?.0, Callback::of(callback, data)?);
+        self.end()?;
         let (watch, news) = shared.with(|state| {
             let engine = &mut state.engine;
             state.watches.add(engine, callback, begin)
         })?;
-        Ok(Self { shared: Arc::clone(shared), watch, news })
+        self.0 = Some(Place { shared: Arc::clone(shared), watch, news });
+        Ok(Status::Ok)
     }
 
     /// The loop calls no more. An error: another thread is in it, and all is as it was.
-    pub fn end(&self) -> Result<(), Error> {
-        self.shared.with(|state| {
-            state.watches.remove(self.watch);
-            Ok(())
-        })
+    pub fn end(&mut self) -> Result<(), Error> {
+        if let Some(Place { shared, watch, .. }) = &self.0 {
+            shared.with(|state| {
+                state.watches.remove(*watch);
+                Ok(())
+            })?;
+        }
+        self.0 = None;
+        Ok(())
+    }
+
+    /// A read has found something, for which the loop may have called or not.
+    pub fn found(&self) {
+        if let Some(Place { news, .. }) = &self.0 {
+            news.found();
+        }
     }
 }
