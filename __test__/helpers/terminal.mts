@@ -19,7 +19,9 @@ export class Screen {
   constructor(t: ExecutionContext, command: string, columns: number, rows: number) {
     const own = `stty cols ${columns} rows ${rows}; tty; echo $$; exec ${command}`
     const line = `sh -c "${own.replaceAll('$', '\\$')}"; echo "code $?"; stty -a`
-    const env = { ...process.env, SHELL: '/bin/sh', TERM: 'xterm', NO_COLOR: undefined }
+    const env: NodeJS.ProcessEnv = { ...process.env, SHELL: '/bin/sh', TERM: 'xterm' }
+    // Its colors are those of its terminal, wherever the tests run: Node looks for these, too.
+    for (const name of ['CI', 'FORCE_COLOR', 'NO_COLOR', 'NODE_DISABLE_COLORS']) delete env[name]
     this.#shell = spawn('script', ['-qefc', line, '/dev/null'], { env })
     this.#shell.stdout!.setEncoding('utf8').on('data', (text: string) => (this.written += text))
     this.ended = once(this.#shell, 'close')
