@@ -11,8 +11,9 @@ import { dirname, join } from 'node:path'
 import { follow, makeProject, packInto, recipes, write } from './recipes.mjs'
 import './setup.mjs'
 import { giveUp } from './step.mjs'
+import { addonOf, ownTarget } from './targets.mjs'
 
-const ADDON = 'ringpost.linux-x64-gnu.node'
+const ADDON = addonOf(ownTarget())
 /** The command of a recipe with which node_modules is shipped. */
 const SHIPS_PACKAGES = 'npm prune'
 

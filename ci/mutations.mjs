@@ -27,6 +27,7 @@ import { TOPICS } from './mutations/topic.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
 import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
+import { addonOf, ownTarget } from './targets.mjs'
 
 /** Time limit of a test in seconds; a fault may also show as a test that hangs. */
 const TEST_MAX = 180
@@ -155,7 +156,7 @@ function buildAddon() {
   const target = join(ROOT, 'target/mutations/core')
   const args = ['build', '--package', 'ipc-node', '--target-dir', target]
   if (run({ command: 'cargo', args }).status !== 0) return false
-  const addon = join(copy, 'native/ringpost.linux-x64-gnu.node')
+  const addon = join(copy, 'native', addonOf(ownTarget()))
   // Removed first: a file that was loaded cannot be overwritten.
   rmSync(addon)
   cpSync(join(target, 'debug/libipc_node.so'), addon)

@@ -10,7 +10,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findChromium } from './chromium.mjs'
+import { launchChromium } from './chromium.mjs'
 import './setup.mjs'
 import { giveUp, ROOT, step } from './step.mjs'
 
@@ -36,18 +36,16 @@ async function aiBackend() {
 }
 
 async function dashboard() {
-  const executablePath = findChromium('A picture of the dashboard')
   const build = ['build', '--release', '--locked', '--package', 'dashboard-producer']
   await step('building the producer', 'cargo', build)
   const directory = mkdtempSync(join(tmpdir(), 'ringpost-pictures-'))
   process.env.RINGPOST_DIR = directory
-  const { chromium } = await import('playwright-core')
   const { Dashboard } = await import('../dist/examples/dashboard/server/dashboard.mjs')
   const { producerProgram } = await import('../examples/dashboard/programs.mjs')
 
   const server = await Dashboard.start({ name: 'pictures', port: 0 })
   const producer = spawn(producerProgram(), ['--name', 'pictures'], { stdio: 'ignore' })
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+  const browser = await launchChromium('A picture of the dashboard')
   try {
     const open = async (options) => {
       const page = await browser.newPage({ reducedMotion: 'reduce', ...options })
@@ -89,10 +87,8 @@ async function dashboard() {
 
 /** The last picture of `ringpost top` on a pseudo-terminal, beside servers of the tests. */
 async function top() {
-  const executablePath = findChromium('A picture of `ringpost top`')
   const directory = mkdtempSync(join(tmpdir(), 'ringpost-pictures-'))
   process.env.RINGPOST_DIR = directory
-  const { chromium } = await import('playwright-core')
   const { connect } = await import('../index.mjs')
   const program = join(ROOT, 'dist/__test__/programs/status.mjs')
   const servers = ['editor', 'sensors', 'speech'].map((name) => {
@@ -118,7 +114,7 @@ async function top() {
     terminal.stdout.on('data', (text) => (written += text))
     setTimeout(() => terminal.stdin.write('q'), 6500)
     await once(terminal, 'close')
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+    const browser = await launchChromium('A picture of `ringpost top`')
     const page = await browser.newPage({ deviceScaleFactor: 1.5 })
     await page.setContent(terminalPage(written.split('\x1b[?2026h').at(-1)))
     await page.locator('pre').screenshot({ path: join(FOLDER, 'top.png') })

@@ -6,11 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
-import { findChromium } from './chromium.mjs'
+import { launchChromium } from './chromium.mjs'
 import './setup.mjs'
 import { giveUp } from './step.mjs'
 
-const { chromium } = await import('playwright-core')
 const { charts } = await import('../dist/benches/report/charts.mjs')
 const { html } = await import('../dist/benches/report/html.mjs')
 const { fixture } = await import('../dist/benches/__test__/helpers/fixture.mjs')
@@ -29,7 +28,7 @@ const COUNTED = /^scale\.(connections|in-flight|neighbours)$/
 
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-report-'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
-const browser = await launch()
+const browser = await launchChromium('The test of benchmark pages')
 try {
   // As it is when it was written to a file and read again.
   const results = JSON.parse(JSON.stringify(fixture()))
@@ -50,11 +49,6 @@ function expect(holds, sentence) {
 function expectSame(seen, wanted, sentence) {
   const words = (list) => (Array.isArray(list) ? list.join(', ') : String(list))
   expect(isDeepStrictEqual(seen, wanted), `${sentence}: ${words(seen)} instead of ${words(wanted)}`)
-}
-
-function launch() {
-  const executablePath = findChromium('The test of benchmark pages')
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 }
 
 /** Opens the page of these results for `see`; it must log and request nothing. */

@@ -11,11 +11,9 @@ import { createReadStream, existsSync, readdirSync, readFileSync, statSync } fro
 import { createServer } from 'node:http'
 import { extname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { findChromium } from './chromium.mjs'
+import { launchChromium } from './chromium.mjs'
 import './setup.mjs'
 import { ROOT, giveUp, step } from './step.mjs'
-
-const { chromium } = await import('playwright-core')
 
 const DIST = join(ROOT, 'site/dist')
 /** What typedoc and rustdoc have written; their links are checked where those run. */
@@ -48,8 +46,7 @@ for (const fault of faults) console.error(fault)
 if (faults.length > 0) giveUp(`${faults.length} links lead nowhere.`)
 
 const server = createServer(answer).listen(0, '127.0.0.1')
-const executablePath = findChromium('The test of the site')
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+const browser = await launchChromium('The test of the site')
 try {
   const origin = `http://127.0.0.1:${server.address().port}`
   for (const screen of SCREENS) await checkScreen(origin, screen)
