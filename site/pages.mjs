@@ -32,7 +32,7 @@ export const GUIDES = [
 /** The path below the site's root of a document, or undefined if it is no page. */
 export function pageOf(path) {
   if (path === 'site/index.md') return 'index.md'
-  const [, folder] = /^((?:examples|nats)(?:\/[\w-]+)*)\/README\.md$/.exec(path) ?? []
+  const [, folder] = /^((?:examples|nats|python|crates\/ringpost-c)(?:\/[\w-]+)*)\/README\.md$/.exec(path) ?? []
   if (folder !== undefined) return `${folder}/index.md`
   const [, guide] = /^docs\/(guide\/[\w-]+\.md)$/.exec(path) ?? []
   if (guide !== undefined) return guide
