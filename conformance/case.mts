@@ -1,7 +1,7 @@
 // The context of a row: two connected test peers, and helpers to start more.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -49,10 +49,10 @@ export const CONDITION_MS = 60_000
 export class Column {
   readonly where: Where
   readonly directory = mkdtempSync(join(tmpdir(), 'ringpost-conformance-'))
-  readonly rustTestPeer: string
+  readonly rustTestPeer: string | undefined
   #peers: [caller: TestPeer, responder: TestPeer] | undefined
 
-  constructor(where: Where, rustTestPeer: string) {
+  constructor(where: Where, rustTestPeer: string | undefined) {
     this.where = where
     this.rustTestPeer = rustTestPeer
   }
@@ -213,6 +213,12 @@ export class Case {
       await Promise.resolve(end()).catch(() => {})
     }
   }
+}
+
+/** The memory a process has, which is asked while it runs. */
+export async function residentBytes(peer: TestPeer): Promise<number> {
+  if (process.platform !== 'linux') return peer.do('residentBytes', {})
+  return Number(readFileSync(`/proc/${peer.pid}/statm`, 'utf8').split(' ')[1]) * 4096
 }
 
 // ---- checks ----

@@ -1,7 +1,8 @@
 // Test peers: processes written in TypeScript or Rust that execute the commands of the rows.
 
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Commands, Failure, Order } from './wire.mjs'
@@ -38,8 +39,9 @@ interface Waiting {
 const ROOT = new URL('../../', import.meta.url)
 const TS_TEST_PEER = fileURLToPath(new URL('./test-peer.mjs', import.meta.url))
 
-/** The most recent build of the Rust test peer. */
-export function findRustTestPeer(given: string | undefined): string {
+/** The most recent build of the Rust test peer, which runs on Linux only. */
+export function findRustTestPeer(given: string | undefined): string | undefined {
+  if (process.platform !== 'linux') return undefined
   if (given !== undefined) return given
   const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('target', ROOT))
   const builds = ['release', 'ci', 'debug'].map((profile) => `${target}/${profile}/test-peer`)
@@ -50,6 +52,8 @@ export function findRustTestPeer(given: string | undefined): string {
   throw new Error(`the Rust test peer is not built: ${how}`)
 }
 
+let testPeers = 0
+
 export class TestPeer {
   /** Everything it has written to standard error. */
   errors = ''
@@ -58,15 +62,17 @@ export class TestPeer {
   readonly ended: Promise<number | string>
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, Waiting>()
+  readonly #suspended: string
   #commands = 0
 
   constructor(
     readonly language: Language,
-    rustTestPeer: string,
+    rustTestPeer: string | undefined,
     { directory, uid, prefix = [], env: more }: How,
   ) {
-    const program = language === 'rust' ? [rustTestPeer] : [process.execPath, TS_TEST_PEER]
+    const program = language === 'rust' ? [rustTestPeer!] : [process.execPath, TS_TEST_PEER]
     const [command, ...args] = [...prefix, ...program]
+    this.#suspended = join(directory, `suspended-${++testPeers}`)
     const env = { ...process.env, RINGPOST_DIR: directory, RUST_BACKTRACE: '0', ...more }
     this.#child = spawn(command, args, { env, uid, gid: uid, stdio: 'pipe' })
     this.#child.stdin!.on('error', () => {})
@@ -105,14 +111,21 @@ export class TestPeer {
     await this.ended
   }
 
-  /** Suspends the process; its sockets and memory stay. */
-  stop(): void {
-    this.#child.kill('SIGSTOP')
+  /** Suspends the process; its sockets and memory stay. Without a signal for it, the process stops
+   * the thread that does everything, which is the same to its peers. */
+  async stop(): Promise<void> {
+    if (process.platform !== 'win32') {
+      this.#child.kill('SIGSTOP')
+      return
+    }
+    writeFileSync(this.#suspended, '')
+    await this.do('suspend', { file: this.#suspended })
   }
 
   /** Resumes a suspended process. */
   resume(): void {
-    this.#child.kill('SIGCONT')
+    if (process.platform !== 'win32') this.#child.kill('SIGCONT')
+    else rmSync(this.#suspended, { force: true })
   }
 
   #received(line: string): void {

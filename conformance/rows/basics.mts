@@ -49,7 +49,7 @@ export const basics: readonly Row[] = [
     const victim = t.spawn(t.responder.language)
     const server = await t.serve({}, victim)
     const connection = await t.connect(server, { rings: { normal: 262_144 } })
-    victim.stop()
+    await victim.stop()
     const answer = packed(4 * MIB, { connection })
     await sleep(50)
     assert.equal((await t.caller.do('stats', { connection })).queuedBytes, 0)

@@ -120,7 +120,7 @@ export const lasting: readonly Row[] = [
   }),
   row('bytes that a killed server has not read', async (t) => {
     const { victim, connection } = await begin(t)
-    victim.stop()
+    await victim.stop()
     const notes = { connection, stream: freshStream(), count: 10, length: 1000 }
     await t.caller.do('notify', { ...notes, lane: 'high' })
     await victim.kill()
