@@ -53,6 +53,7 @@ const STEPS = {
   packages: node('ci/packages.mjs'),
   musl: node('ci/musl.mjs'),
   arm64: node('ci/arm64.mjs'),
+  windows: node('ci/windows.mjs'),
   release: node('ci/release.mjs', '--dry-run'),
   bundlers: node('ci/bundlers.mjs'),
   runner: node('ci/test.mjs', 'runner'),
