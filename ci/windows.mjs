@@ -5,11 +5,13 @@
 //
 // With --row, only those rows of the conformance suite.
 
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { firstProgram } from './readme.mjs'
+import { makeProject, packInto } from './recipes.mjs'
 import './setup.mjs'
-import { ROOT, giveUp, step } from './step.mjs'
+import { giveUp, step } from './step.mjs'
 import { CACHE, inWine, prepareWine } from './wine.mjs'
 
 const NODES = { 20: '20.20.2', 22: '22.23.3' }
@@ -31,6 +33,7 @@ for (const major of values.node) {
 await prepareWine()
 if (values.node.some((major) => !existsSync(programOf(major)))) await installNodes()
 await step('building the WebAssembly core', process.execPath, ['ci/wasm.mjs'])
+const project = values.row === undefined ? await makePacked() : undefined
 const failed = []
 for (const major of values.node) {
   const run = async (what, ...args) => {
@@ -40,6 +43,7 @@ for (const major of values.node) {
   }
   if (values.row === undefined) {
     await run('claiming names', 'ci/windows/claims.mjs')
+    await run('the packed package', 'ci/windows/hello.mjs', project)
     const tests = TESTS.map((name) => `dist/__test__/${name}.mjs`)
     await run('the tests', 'node_modules/ava/entrypoints/cli.mjs', '--timeout=30m', ...tests)
   }
@@ -59,4 +63,14 @@ async function installNodes() {
   // They are for another system than this one.
   const args = ['install', '--prefix', CACHE, '--no-save', '--no-audit', '--no-fund', '--force']
   await step('installing Node.js for Windows', 'npm', [...args, ...packages])
+}
+
+/** A project with the package and no addon, and the first program of the README. Returns its folder. */
+async function makePacked() {
+  const scratch = mkdtempSync(join(CACHE, 'packed-'))
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
+  const main = packInto(scratch).find((file) => /ringpost-\d[^/]*$/.test(file))
+  const folder = join(scratch, 'project')
+  await makeProject(folder, [main], { 'hello.mjs': firstProgram() })
+  return folder
 }

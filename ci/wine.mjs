@@ -2,11 +2,11 @@
 // version, which is kept in .cache/windows. Nothing is installed but debootstrap, which makes it.
 
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { installPackages } from './debian.mjs'
 import { skip } from './foreign.mjs'
-import { ROOT, attempt, step } from './step.mjs'
+import { ROOT, attempt } from './step.mjs'
 
 export const CACHE = join(ROOT, '.cache/windows')
 const RELEASE = 'trixie'
