@@ -11,12 +11,14 @@ import { parseArgs } from 'node:util'
 import { firstProgram } from './readme.mjs'
 import { makeProject, packInto } from './recipes.mjs'
 import './setup.mjs'
-import { giveUp, step } from './step.mjs'
+import { ROOT, giveUp, step } from './step.mjs'
+import { openAttackers } from './windows/attackers.mjs'
 import { CACHE, inWine, prepareWine } from './wine.mjs'
 
 const NODES = { 20: '20.20.2', 22: '22.23.3' }
 /** Of the suite, what is about the WebAssembly core. */
 const TESTS = ['97-wasm']
+const TEST_PEER = ['build', '--profile', 'ci', '--package', 'test-peer']
 /** Whatever takes longer hangs, on however busy a machine. */
 const MINUTES_MAX = 60
 
@@ -34,11 +36,13 @@ await prepareWine()
 if (values.node.some((major) => !existsSync(programOf(major)))) await installNodes()
 await step('building the WebAssembly core', process.execPath, ['ci/wasm.mjs'])
 const project = values.row === undefined ? await makePacked() : undefined
+await step('building the Rust test peer', 'cargo', TEST_PEER)
+const env = { RINGPOST_ATTACKERS: String(await openAttackers(join(ROOT, 'target/ci/test-peer'))) }
 const failed = []
 for (const major of values.node) {
   const run = async (what, ...args) => {
     const name = `${what} in Node.js ${NODES[major]} for Windows`
-    const options = { minutes: MINUTES_MAX }
+    const options = { env, minutes: MINUTES_MAX }
     if (!(await inWine(name, 'wine', [programOf(major), ...args], options))) failed.push(name)
   }
   if (values.row === undefined) {

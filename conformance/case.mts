@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { findPipe } from '../ts/wasm/pipes.js'
 import { TestPeer, CommandError, type How, type Language } from './test-peers.mjs'
 import type { RequestOrder, Chosen } from './wire.mjs'
 
@@ -163,6 +164,12 @@ export class Case {
   /** Socket path of the server with this name. */
   path(server: string): string {
     return join(this.column.directory, `${server}.sock`)
+  }
+
+  /** What connects to the server with this name. */
+  address(server: string): string {
+    if (process.platform !== 'win32') return this.path(server)
+    return findPipe(this.column.directory, server) ?? ''
   }
 
   /** Runs `meanwhile` beside requests of the caller, none of which may fail. */

@@ -1,9 +1,8 @@
 // What is left out of the suite on other systems than Linux, by name, and why.
 
+import { canAttack } from './attackers.mjs'
 import type { Row } from './case.mjs'
 import { malicious } from './rows/malicious.mjs'
-
-const isWindows = process.platform === 'win32'
 
 interface LeftOut {
   why: string
@@ -12,24 +11,11 @@ interface LeftOut {
 
 const ELSEWHERE: readonly LeftOut[] = [
   {
-    // It plays the attacker; what it sends is judged by code that is the same on all systems.
-    why: 'the test peer in Rust runs on Linux only',
+    why: 'sockets that are not of Unix, and relays, pass no descriptors',
     rows: [
-      ...malicious.map(({ name }) => name),
-      'a client with an unknown protocol version',
-      'a client that requires an unknown feature',
       'a client that sends descriptors',
-      'a HELLO with an id, options, a codec, or more to come',
-      'a READY with fields appended by a later version',
-      'a client that sends garbage',
-      'a server with an unknown protocol version',
-      'a server that requires an unknown feature',
-      'a server that sends garbage or hangs up',
-      'a server that never answers',
-      'a server that claims to be the same process',
-      'connecting aborted by a signal',
+      'a client sends descriptors with a bell',
       'a WELCOME with wrong memory, descriptors or features',
-      'a client that is killed at any step of the handshake',
     ],
   },
   {
@@ -42,6 +28,26 @@ const ELSEWHERE: readonly LeftOut[] = [
   },
 ]
 
+/** It plays the attacker: what it sends is judged by code that is the same on all systems. */
+const BY_ATTACKERS: LeftOut = {
+  why: 'the test peer in Rust runs on Linux only',
+  rows: [
+    ...malicious.map(({ name }) => name),
+    'a client with an unknown protocol version',
+    'a client that requires an unknown feature',
+    'a HELLO with an id, options, a codec, or more to come',
+    'a READY with fields appended by a later version',
+    'a client that sends garbage',
+    'a server with an unknown protocol version',
+    'a server that requires an unknown feature',
+    'a server that sends garbage or hangs up',
+    'a server that never answers',
+    'a server that claims to be the same process',
+    'connecting aborted by a signal',
+    'a client that is killed at any step of the handshake',
+  ],
+}
+
 const ON_WINDOWS: readonly LeftOut[] = [
   {
     why: 'Node.js does not know there who else has access to a folder',
@@ -51,7 +57,9 @@ const ON_WINDOWS: readonly LeftOut[] = [
 
 const leftOut = new Map<string, string>()
 if (process.platform !== 'linux') {
-  for (const { why, rows } of isWindows ? [...ELSEWHERE, ...ON_WINDOWS] : ELSEWHERE) {
+  const attacks = canAttack ? [] : [BY_ATTACKERS]
+  const onWindows = process.platform === 'win32' ? ON_WINDOWS : []
+  for (const { why, rows } of [...attacks, ...ELSEWHERE, ...onWindows]) {
     for (const name of rows) leftOut.set(name, why)
   }
 }
@@ -64,7 +72,7 @@ export function whyLeftOut({ name }: Row): string | undefined {
 /** Fails if a row is named that there is not. */
 export function checkNames(all: readonly Row[]): void {
   const names = new Set(all.map(({ name }) => name))
-  const unknown = [...ELSEWHERE, ...ON_WINDOWS].flatMap(({ rows }) => rows)
-  const wrong = unknown.filter((name) => !names.has(name))
+  const named = [BY_ATTACKERS, ...ELSEWHERE, ...ON_WINDOWS].flatMap(({ rows }) => rows)
+  const wrong = named.filter((name) => !names.has(name))
   if (wrong.length > 0) throw new Error(`there is no such row: ${wrong.join('; ')}`)
 }

@@ -1,10 +1,12 @@
 // Test peers: processes written in TypeScript or Rust that execute the commands of the rows.
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { Attacker } from './attackers.mjs'
 import type { Answer, Commands, Failure, Order } from './wire.mjs'
 
 export type Language = 'ts' | 'rust'
@@ -29,6 +31,17 @@ export interface How {
   prefix?: readonly string[]
   /** Variables beside those of this process. */
   env?: NodeJS.ProcessEnv
+}
+
+/** As much of a `ChildProcess` as is needed of it. */
+interface Running {
+  readonly pid?: number
+  readonly stdin: Writable
+  readonly stdout: Readable
+  readonly stderr: Readable
+  kill(signal: NodeJS.Signals): boolean
+  once(event: 'error', listener: (error: Error) => void): unknown
+  once(event: 'exit', listener: (code: number | null, signal: string | null) => void): unknown
 }
 
 interface Waiting {
@@ -60,7 +73,7 @@ export class TestPeer {
   isAlive = true
   /** Resolves to the exit code, or to the signal that ended the process. */
   readonly ended: Promise<number | string>
-  readonly #child: ChildProcess
+  readonly #child: Running
   readonly #waiting = new Map<number, Waiting>()
   readonly #suspended: string
   #commands = 0
@@ -74,10 +87,13 @@ export class TestPeer {
     const [command, ...args] = [...prefix, ...program]
     this.#suspended = join(directory, `suspended-${++testPeers}`)
     const env = { ...process.env, RINGPOST_DIR: directory, RUST_BACKTRACE: '0', ...more }
-    this.#child = spawn(command, args, { env, uid, gid: uid, stdio: 'pipe' })
-    this.#child.stdin!.on('error', () => {})
-    this.#child.stderr!.on('data', (text: Buffer) => (this.errors += text.toString()))
-    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#received(line))
+    const isElsewhere = language === 'rust' && rustTestPeer === undefined
+    this.#child = isElsewhere
+      ? new Attacker()
+      : spawn(command, args, { env, uid, gid: uid, stdio: 'pipe' })
+    this.#child.stdin.on('error', () => {})
+    this.#child.stderr.on('data', (text: Buffer) => (this.errors += text.toString()))
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#received(line))
     this.ended = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(String(error)))
       this.#child.once('exit', (code, signal) => resolve(signal ?? code!))
@@ -99,7 +115,7 @@ export class TestPeer {
     const outcome = new Promise<Answer<K>>((resolve, reject) => {
       if (!this.isAlive) return reject(new Error(`the ${this.language} test peer has exited`))
       this.#waiting.set(number, { resolve, reject })
-      this.#child.stdin!.write(JSON.stringify({ id: number, do: { [name]: order } }) + '\n')
+      this.#child.stdin.write(JSON.stringify({ id: number, do: { [name]: order } }) + '\n')
     })
     // A row that kills a test peer need not handle the commands that fail with it.
     outcome.catch(() => {})
