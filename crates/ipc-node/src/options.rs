@@ -6,11 +6,16 @@ use ipc_core::{
     Bounds, Code, CrcMode, Error, Limits, ListenOptions, Options, Overflow, Result, Transport,
     WaitPolicy,
 };
+#[cfg(not(target_family = "wasm"))]
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
+#[cfg(target_family = "wasm")]
+use crate::wasm::values::{Either, Uint8Array};
+
 /// What a server and a client can choose.
 #[napi(object, use_nullable = true)]
+#[cfg_attr(target_family = "wasm", derive(serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct NativeOptions {
     /// Where to meet; `null`: in the places every process of this user knows.
     pub directory: Option<String>,
@@ -62,6 +67,8 @@ impl NativeOptions {
             overflow.ok_or_else(|| wrong("overflow: a policy for each of four lanes"))?;
         Ok(Options {
             directory: self.directory.map(Into::into),
+            #[cfg(target_family = "wasm")]
+            addresses: Vec::new(),
             // Threads of JavaScript have environments of their own, and have looked there.
             environment: false,
             transport,
@@ -122,6 +129,7 @@ fn in_words(policy: Overflow) -> Either<f64, String> {
 
 /// What only a server can choose.
 #[napi(object, use_nullable = true)]
+#[cfg_attr(target_family = "wasm", derive(serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct NativeListenOptions {
     /// Connections at the same time.
     pub connections_max: u32,
@@ -150,6 +158,7 @@ impl NativeListenOptions {
 
 /// How the environment waits.
 #[napi(object, use_nullable = true)]
+#[cfg_attr(target_family = "wasm", derive(serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct NativeWaiting {
     /// How long to poll while a reply is outstanding, in microseconds.
     pub expecting_us: f64,

@@ -23,7 +23,8 @@ use guard::Guard;
 pub(crate) use guard::losses;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use mapping::check_file_len;
-pub(crate) use object::{Address, Backing, Handle, Object, ObjectKind};
+pub use object::Address;
+pub(crate) use object::{Backing, Handle, Object, ObjectKind};
 
 /// One shared mapping. It lives as long as anything holds it; attaching never initialises it.
 pub struct Segment {

@@ -70,7 +70,7 @@ impl Engine {
 
     /// Whether the host has said something that [`Engine::drive`] has to deal with.
     pub fn has_events(&self) -> bool {
-        self.poller.has_events()
+        self.poller.has_events() || self.wakes_at() == Time::default()
     }
 
     /// When [`Engine::drive`] wants to be called at the latest, as of the last [`Engine::arm`].
