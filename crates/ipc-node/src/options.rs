@@ -15,7 +15,6 @@ use crate::wasm::values::{Either, Uint8Array};
 
 /// What a server and a client can choose.
 #[napi(object, use_nullable = true)]
-#[cfg_attr(target_family = "wasm", derive(serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct NativeOptions {
     /// Where to meet; `null`: in the places every process of this user knows.
     pub directory: Option<String>,
@@ -129,7 +128,6 @@ fn in_words(policy: Overflow) -> Either<f64, String> {
 
 /// What only a server can choose.
 #[napi(object, use_nullable = true)]
-#[cfg_attr(target_family = "wasm", derive(serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct NativeListenOptions {
     /// Connections at the same time.
     pub connections_max: u32,
@@ -140,6 +138,7 @@ pub struct NativeListenOptions {
     /// Requests of all clients being worked on.
     pub serving_max_total: Option<u32>,
     /// The descriptor of a socket that was handed to this process.
+    #[cfg(not(target_family = "wasm"))]
     pub fd: Option<i32>,
 }
 
@@ -158,7 +157,6 @@ impl NativeListenOptions {
 
 /// How the environment waits.
 #[napi(object, use_nullable = true)]
-#[cfg_attr(target_family = "wasm", derive(serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct NativeWaiting {
     /// How long to poll while a reply is outstanding, in microseconds.
     pub expecting_us: f64,

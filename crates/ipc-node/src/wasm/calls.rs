@@ -9,6 +9,7 @@ use super::binding::Binding;
 use super::engine::NativeEngine;
 use super::message_pack::{Call, answer};
 use super::numbered::Numbered;
+use super::values::Arguments;
 use crate::counters::{NativeEngineStats, NativeHistogram, NativeLinkStats, NativeTotals};
 use crate::options::{NativeListenOptions, NativeOptions, NativeWaiting, span};
 use crate::{counters, options};
@@ -20,15 +21,15 @@ thread_local! {
 
 /// Calls what the array in `bytes` names. Returns the answer to it.
 pub fn call(bytes: &[u8]) -> Vec<u8> {
-    let Some(call) = Call::read(bytes) else {
+    let Some(mut call) = Call::read(bytes) else {
         return failed(Error::new(Code::Internal, "no array with the name of a method"));
     };
     let answered = match Binding::get() {
-        _ if call.method == "open" => open(&call),
-        Some(binding) => of_connections(binding, &call)
-            .or_else(|| of_links(binding, &call))
-            .or_else(|| of_totals(binding, &call))
-            .or_else(|| of_histograms(&call))
+        _ if call.method == "open" => open(&mut call),
+        Some(binding) => of_connections(binding, &mut call)
+            .or_else(|| of_links(binding, &mut call))
+            .or_else(|| of_totals(binding, &mut call))
+            .or_else(|| of_histograms(&mut call))
             .unwrap_or_else(|| {
                 let message = format!("there is no method \"{}\"", call.method);
                 Err(Error::new(Code::Internal, message))
@@ -50,7 +51,7 @@ fn done<T: Serialize>(value: T) -> Answered {
     Ok(answer(Ok(value)))
 }
 
-fn open(call: &Call<'_>) -> Answered {
+fn open(call: &mut Call) -> Answered {
     // How long to poll for: a module has nothing that would come without the host.
     let (_waiting,): (NativeWaiting,) = call.arguments()?;
     super::exports::report_panics();
@@ -58,8 +59,8 @@ fn open(call: &Call<'_>) -> Answered {
 }
 
 /// Listening and connecting. `None`: it is another method.
-fn of_connections(binding: &Binding, call: &Call<'_>) -> Option<Answered> {
-    Some(match call.method {
+fn of_connections(binding: &Binding, call: &mut Call) -> Option<Answered> {
+    Some(match call.method.as_str() {
         "listen" => listen(binding, call),
         "takeOver" => take_over(binding, call),
         "connect" => connect(binding, call),
@@ -72,13 +73,13 @@ fn of_connections(binding: &Binding, call: &Call<'_>) -> Option<Answered> {
             binding.inner().retire_listener(ListenerId(listener));
             settled(binding, ())
         }),
-        "appeared" => with::<[u32; 0]>(call, |[]| {
+        "appeared" => with(call, |()| {
             binding.inner().engine.appeared();
             settled(binding, ())
         }),
-        "stats" => with::<[u32; 0]>(call, |[]| {
-            done(NativeEngineStats::of(binding.inner().engine.stats(), "host"))
-        }),
+        "stats" => {
+            with(call, |()| done(NativeEngineStats::of(binding.inner().engine.stats(), "host")))
+        }
         "acceptPacked" => with(call, |(name,)| {
             binding.inner().inbox.packed.insert(name);
             done(())
@@ -90,8 +91,8 @@ fn of_connections(binding: &Binding, call: &Call<'_>) -> Option<Answered> {
 }
 
 /// Open connections. What is in the outbox goes before, where that makes a difference.
-fn of_links(binding: &Binding, call: &Call<'_>) -> Option<Answered> {
-    Some(match call.method {
+fn of_links(binding: &Binding, call: &mut Call) -> Option<Answered> {
+    Some(match call.method.as_str() {
         "close" => with(call, |(link, leaves)| {
             binding.submit(None)?;
             binding.inner().close(LinkId(link), leaves);
@@ -146,8 +147,8 @@ fn of_links(binding: &Binding, call: &Call<'_>) -> Option<Answered> {
 }
 
 /// Sums of what connections have counted.
-fn of_totals(binding: &Binding, call: &Call<'_>) -> Option<Answered> {
-    Some(match call.method {
+fn of_totals(binding: &Binding, call: &mut Call) -> Option<Answered> {
+    Some(match call.method.as_str() {
         "totalsNew" => done(TOTALS.with_borrow_mut(|all| all.add(NativeTotals::new()))),
         "totalsAdd" => with(call, |(number, link)| {
             TOTALS.with_borrow_mut(|all| {
@@ -178,8 +179,8 @@ fn totals<T: Serialize>(number: u32, of: impl FnOnce(&NativeTotals) -> T) -> Ans
 }
 
 /// How long requests of one kind took, as JavaScript measures them.
-fn of_histograms(call: &Call<'_>) -> Option<Answered> {
-    Some(match call.method {
+fn of_histograms(call: &mut Call) -> Option<Answered> {
+    Some(match call.method.as_str() {
         "histogramNew" => done(HISTOGRAMS.with_borrow_mut(|all| all.add(NativeHistogram::new()))),
         "histogramRecord" => with(call, |(number, ms)| {
             HISTOGRAMS.with_borrow_mut(|all| {
@@ -215,10 +216,7 @@ fn unknown() -> Error {
 }
 
 /// Runs what a call is for with its arguments.
-fn with<T: serde::de::DeserializeOwned>(
-    call: &Call<'_>,
-    work: impl FnOnce(T) -> Answered,
-) -> Answered {
+fn with<T: Arguments>(call: &mut Call, work: impl FnOnce(T) -> Answered) -> Answered {
     work(call.arguments()?)
 }
 
@@ -235,27 +233,27 @@ fn begin<T>(binding: &Binding, work: impl FnOnce(&mut Engine) -> Result<T>) -> R
     Ok(begun)
 }
 
-fn listen(binding: &Binding, call: &Call<'_>) -> Answered {
+fn listen(binding: &Binding, call: &mut Call) -> Answered {
     let (name, options, listen, socket): (String, NativeOptions, NativeListenOptions, u32) =
         call.arguments()?;
     let (options, listen) = (options.into_options()?, listen.into_options()?);
     done(begin(binding, |engine| engine.listen_at(&name, &options, &listen, socket))?.0)
 }
 
-fn take_over(binding: &Binding, call: &Call<'_>) -> Answered {
+fn take_over(binding: &Binding, call: &mut Call) -> Answered {
     let (name, options, listen): (String, NativeOptions, NativeListenOptions) = call.arguments()?;
     let (options, listen) = (options.into_options()?, listen.into_options()?);
     done(begin(binding, |engine| engine.take_over(&name, &options, &listen))?.0)
 }
 
-fn connect(binding: &Binding, call: &Call<'_>) -> Answered {
+fn connect(binding: &Binding, call: &mut Call) -> Answered {
     let (name, options, timeout_ms, addresses): (String, NativeOptions, f64, Vec<String>) =
         call.arguments()?;
     let options = Options { addresses, ..options.into_options()? };
     done(begin(binding, |engine| engine.connect(&name, &options, span(timeout_ms)))?.0)
 }
 
-fn dial(binding: &Binding, call: &Call<'_>) -> Answered {
+fn dial(binding: &Binding, call: &mut Call) -> Answered {
     let (name, options, attempt_timeout_ms, timeout_ms, insists, addresses): (
         String,
         NativeOptions,

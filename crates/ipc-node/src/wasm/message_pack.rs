@@ -2,41 +2,36 @@
 
 use ipc_core::{Code, Error, Result};
 use rmp_serde::Serializer;
-use serde::de::DeserializeOwned;
 use serde::Serialize;
 
+use super::values::{Arguments, Value};
 use crate::describe::describe;
 
 /// What is called, and with what.
-pub struct Call<'a> {
-    pub method: &'a str,
-    /// As MessagePack, behind each other.
-    arguments: &'a [u8],
-    count: u32,
+pub struct Call {
+    pub method: String,
+    arguments: Vec<Value>,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// Reads the array that the host has written.
-    pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut rest = bytes;
-        let count = rmp::decode::read_array_len(&mut rest).ok()?.checked_sub(1)?;
-        let (method, arguments) = rmp::decode::read_str_from_slice(rest).ok()?;
-        Some(Self { method, arguments, count })
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let Value::Array(mut arguments) = rmp_serde::from_slice(bytes).ok()? else { return None };
+        if arguments.is_empty() {
+            return None;
+        }
+        let Value::Text(method) = arguments.remove(0) else { return None };
+        Some(Self { method, arguments })
     }
 
     /// The arguments, which are as many as a tuple has.
-    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T> {
-        let mut array = Vec::with_capacity(5 + self.arguments.len());
-        rmp::encode::write_array_len(&mut array, self.count).map_err(|error| self.wrong(&error))?;
-        array.extend_from_slice(self.arguments);
-        let mut reader = rmp_serde::Deserializer::from_read_ref(&array);
-        T::deserialize(&mut reader).map_err(|error| self.wrong(&error))
+    pub fn arguments<T: Arguments>(&mut self) -> Result<T> {
+        T::from_values(std::mem::take(&mut self.arguments)).ok_or_else(|| self.wrong())
     }
 
     #[cold]
-    fn wrong(&self, error: &dyn std::error::Error) -> Error {
-        let message = format!("the arguments of {}: {error}", self.method);
-        Error::new(Code::Internal, message)
+    fn wrong(&self) -> Error {
+        Error::new(Code::Internal, format!("arguments of {} of another type", self.method))
     }
 }
 
