@@ -11,6 +11,7 @@ use super::message_pack::{Call, answer};
 use super::numbered::Numbered;
 use super::values::Arguments;
 use crate::counters::{NativeEngineStats, NativeHistogram, NativeLinkStats, NativeTotals};
+use crate::inner::Inner;
 use crate::options::{NativeListenOptions, NativeOptions, NativeWaiting, span};
 use crate::{counters, options};
 
@@ -73,6 +74,13 @@ fn of_connections(binding: &Binding, call: &mut Call) -> Option<Answered> {
             binding.inner().retire_listener(ListenerId(listener));
             settled(binding, ())
         }),
+        "nameLost" => with(call, |(listener, description): (u32, String)| {
+            {
+                let Inner { engine, inbox, .. } = &mut *binding.inner();
+                engine.name_lost(ListenerId(listener), error_of(&description), inbox);
+            }
+            settled(binding, ())
+        }),
         "appeared" => with(call, |()| {
             binding.inner().engine.appeared();
             settled(binding, ())
@@ -88,6 +96,13 @@ fn of_connections(binding: &Binding, call: &mut Call) -> Option<Answered> {
         "overflowDefault" => done(options::overflow_default()),
         _ => return None,
     })
+}
+
+/// An error of the host's, as [`describe`](crate::describe::describe) has it.
+fn error_of(description: &str) -> Error {
+    let (code, message) = description.split_once('\n').unwrap_or(("", description));
+    let known = Code::ALL.iter().find(|known| known.as_str() == code);
+    Error::new(*known.unwrap_or(&Code::System), message.to_owned())
 }
 
 /// Open connections. What is in the outbox goes before, where that makes a difference.

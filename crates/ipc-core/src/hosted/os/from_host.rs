@@ -3,6 +3,8 @@
 use super::socket::Attempt;
 use super::sockets;
 use crate::engine::Engine;
+use crate::engine::host::{Host, ListenerId};
+use crate::error::Error;
 use crate::hosted::imports::Number;
 use crate::sys::Errno;
 use crate::time::Time;
@@ -51,6 +53,11 @@ impl Engine {
         if waits.is_none() {
             sockets::close(socket);
         }
+    }
+
+    /// Clients do not find a server any more: the host could not keep its name.
+    pub fn name_lost(&mut self, listener: ListenerId, error: Error, host: &mut impl Host) {
+        self.lose_listener(listener.0, error, host);
     }
 
     /// Bytes have come over a socket.
