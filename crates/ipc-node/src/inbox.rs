@@ -15,6 +15,8 @@
 //! JavaScript has the connection and has come to the end of its turn.
 
 mod host;
+#[cfg(not(target_family = "wasm"))]
+mod watched;
 
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
@@ -29,8 +31,6 @@ use crate::describe::{describe, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
 use crate::memory::{Env, Memory};
-#[cfg(not(target_family = "wasm"))]
-use crate::records::event::{EVENT_CHANGED, EVENT_UNWATCHED};
 use crate::records::event::{EVENT_CLOSED, EVENT_LISTENING, EVENT_REFUSED, EVENT_SENT};
 use crate::records::{
     FLAG_OUTSIDE, FLAG_REPLAYED, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED,
@@ -292,23 +292,6 @@ impl Inbox {
             return self.late.push_back((link, head, payload.into()));
         }
         self.put(link, head, payload);
-    }
-
-    /// Something that is read beside connections may have changed.
-    #[cfg(not(target_family = "wasm"))]
-    fn look_around(&mut self) {
-        let (mut changed, mut unwatched) = (Vec::new(), Vec::new());
-        if let Some(watcher) = &mut self.watcher {
-            watcher.take(&mut changed);
-            let failed = changed.iter().copied().filter(|id| watcher.check(*id).is_err());
-            unwatched.extend(failed);
-        }
-        for id in changed {
-            self.record(LinkId(0), Head::event(EVENT_CHANGED).about(id.0), &[]);
-        }
-        for id in unwatched {
-            self.record(LinkId(0), Head::event(EVENT_UNWATCHED).about(id.0), &[]);
-        }
     }
 
     fn put(&mut self, link: LinkId, head: Head, payload: &[u8]) {

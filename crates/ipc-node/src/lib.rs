@@ -1,8 +1,8 @@
 //! ringpost's engine inside of Node.js.
 //!
 //! Few calls cross the border, each for a batch. As an addon, what is called rarely is a method of
-//! `NativeEngine`, and what is called for every batch is registered by hand in `hot.rs`. As a module
-//! in WebAssembly, `wasm/` has the same calls over memory that is copied.
+//! `NativeEngine`, and what is called for every batch is registered by hand in `hot.rs`. As a
+//! module in WebAssembly, `wasm/` has the same calls over memory that is copied.
 
 #![cfg_attr(
     target_family = "wasm",

@@ -1,6 +1,6 @@
 //! A connection in the making: the handshake's frames on the socket, in both roles.
 
-#[cfg_attr(target_family = "wasm", path = "../hosted/lending.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/lending.rs")]
 mod lending;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //! and waiting costs nothing. Where they cannot be watched, and for whatever else may pass, there
 //! are pauses between attempts, which grow, and differ between clients that begin to wait together.
 
-#[cfg_attr(target_family = "wasm", path = "../hosted/watching.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/watching.rs")]
 mod watching;
 
 #[cfg(not(target_family = "wasm"))]

@@ -20,34 +20,38 @@ mod admission;
 mod attending;
 mod backlog;
 mod carrier;
-#[cfg_attr(target_family = "wasm", path = "../hosted/claim.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/claim.rs")]
 pub(crate) mod claim;
 mod connecting;
 mod dialing;
-#[cfg_attr(target_family = "wasm", path = "../hosted/directory.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/directory.rs")]
 pub(crate) mod directory;
 mod drive;
-#[cfg_attr(target_family = "wasm", path = "../hosted/handover.rs")]
+#[cfg(target_family = "wasm")]
+#[path = "../hosted/engine/from_host.rs"]
+mod from_host;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/handover.rs")]
 mod handover;
 mod host;
-#[cfg_attr(target_family = "wasm", path = "../hosted/leftovers.rs")]
+mod inspecting;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/leftovers.rs")]
 pub(crate) mod leftovers;
 mod link;
 mod listener;
 mod liveness;
-#[cfg_attr(target_family = "wasm", path = "../hosted/maintenance.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/maintenance.rs")]
 mod maintenance;
 mod names;
 mod opening;
 mod options;
-#[cfg_attr(target_family = "wasm", path = "../hosted/os/mod.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/os/mod.rs")]
 pub(crate) mod os;
 mod read_budget;
 #[cfg(not(target_family = "wasm"))]
 mod real_time;
 mod reservations;
 mod slab;
-#[cfg_attr(target_family = "wasm", path = "../hosted/status.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/status.rs")]
 pub(crate) mod status;
 mod wait_policy;
 mod workload;
@@ -67,6 +71,8 @@ use crate::time::Time;
 
 pub use dialing::Dialing;
 pub use directory::DIRECTORY_VARIABLE;
+#[cfg(target_family = "wasm")]
+pub use from_host::NotConnected;
 pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
 #[cfg(not(target_family = "wasm"))]
 pub use link::Taken;
@@ -74,8 +80,6 @@ pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Totals};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
 #[cfg(not(target_family = "wasm"))]
 pub use os::bell::Waker;
-#[cfg(target_family = "wasm")]
-pub use os::from_host::NotConnected;
 #[cfg(not(target_family = "wasm"))]
 pub use os::stop_signal::StopSignal;
 use read_budget::ReadBudget;
@@ -445,8 +449,6 @@ impl Engine {
         })
     }
 
-    // ---- inspecting ----
-
     #[inline]
     fn link(&self, key: Key) -> Option<&Link> {
         match self.entries.get(key) {
@@ -461,42 +463,6 @@ impl Engine {
             Some(Entry::Link(link)) => Some(link),
             _ => None,
         }
-    }
-
-    /// What the engine has counted.
-    pub fn stats(&self) -> EngineStats {
-        self.stats
-    }
-
-    /// All connections, open, opening or closing.
-    pub fn links(&self) -> Vec<LinkId> {
-        self.entries.keys().into_iter().map(LinkId).collect()
-    }
-
-    /// What a link has counted.
-    pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
-        self.link(link.0).map(|link| link.stats())
-    }
-
-    /// The same, to be added to what others have counted.
-    pub fn totals(&self, link: LinkId) -> Option<Totals> {
-        self.link(link.0).map(Link::totals)
-    }
-
-    /// Who is at the other end of a link.
-    pub fn peer(&self, link: LinkId) -> Option<&Peer> {
-        self.link(link.0).map(|link| &link.peer)
-    }
-
-    /// Whether there is such a connection, open, opening or closing.
-    pub fn is_open(&self, link: LinkId) -> bool {
-        self.entries.get(link.0).is_some()
-    }
-
-    /// Whether the peer still waits for an answer to its request.
-    #[inline]
-    pub fn is_serving(&self, link: LinkId, id: u64) -> bool {
-        self.link(link.0).is_some_and(|link| link.session().is_serving(id))
     }
 }
 

@@ -4,15 +4,15 @@
 
 #![allow(unsafe_code)]
 
-#[cfg_attr(target_family = "wasm", path = "../hosted/guard.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/memory/guard.rs")]
 mod guard;
 pub(crate) mod layout;
-#[cfg_attr(target_family = "wasm", path = "../hosted/mapping.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/memory/mapping.rs")]
 mod mapping;
-#[cfg_attr(target_family = "wasm", path = "../hosted/named.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/memory/named.rs")]
 pub(crate) mod named;
 mod object;
-#[cfg_attr(target_family = "wasm", path = "../hosted/sealed.rs")]
+#[cfg_attr(target_family = "wasm", path = "../hosted/memory/sealed.rs")]
 pub(crate) mod sealed;
 pub(crate) mod words;
 

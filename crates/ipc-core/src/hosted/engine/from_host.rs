@@ -1,9 +1,9 @@
 //! What a host says, and asks for.
 
-use super::socket::Attempt;
-use super::sockets;
-use crate::engine::Engine;
-use crate::engine::host::{Host, ListenerId};
+use super::Engine;
+use super::host::{Host, ListenerId};
+use super::os::socket::Attempt;
+use super::os::sockets;
 use crate::error::Error;
 use crate::hosted::imports::Number;
 use crate::sys::Errno;

@@ -23,7 +23,7 @@ struct Sockets {
 }
 
 /// One of them.
-pub(super) struct Socket {
+pub(in crate::engine) struct Socket {
     /// What came of connecting it; `None`: it is not known yet.
     pub attempt: Option<Result<Attempt, Errno>>,
     /// What has come, of which so much was read.
@@ -92,7 +92,7 @@ impl Socket {
 
 /// Runs `work` with a socket, unless it is closed, and sees to it that what comes of that is
 /// reported.
-pub(super) fn with<T>(number: Number, work: impl FnOnce(&mut Socket) -> T) -> Option<T> {
+pub(in crate::engine) fn with<T>(number: Number, work: impl FnOnce(&mut Socket) -> T) -> Option<T> {
     SOCKETS.with_borrow_mut(|Sockets { known, ready, .. }| {
         let socket = known.get_mut(&number)?;
         let done = work(socket);
@@ -105,7 +105,7 @@ pub(super) fn with<T>(number: Number, work: impl FnOnce(&mut Socket) -> T) -> Op
 }
 
 /// Begins to connect a new one.
-pub(super) fn connect(address: &str) -> Number {
+pub(in crate::engine) fn connect(address: &str) -> Number {
     let number = SOCKETS.with_borrow_mut(|Sockets { known, begun, .. }| {
         loop {
             *begun = begun.wrapping_add(1);
@@ -122,20 +122,20 @@ pub(super) fn connect(address: &str) -> Number {
 }
 
 /// Takes in one that the host has: it listens, or a client has connected.
-pub(super) fn adopt(number: Number) {
+pub(in crate::engine) fn adopt(number: Number) {
     SOCKETS.with_borrow_mut(|Sockets { known, .. }| {
         known.insert(number, Socket::new(Some(Ok(Attempt::Connected))));
     });
 }
 
 /// Has the host send bytes.
-pub(super) fn send(number: Number, bytes: &[u8]) -> Sending {
+pub(in crate::engine) fn send(number: Number, bytes: &[u8]) -> Sending {
     let sent = imports::send(number, bytes);
     with(number, |socket| socket.takes = sent != Sending::Later);
     sent
 }
 
-pub(super) fn close(number: Number) {
+pub(in crate::engine) fn close(number: Number) {
     let was_known = SOCKETS.with_borrow_mut(|Sockets { known, .. }| known.remove(&number));
     let Some(socket) = was_known else { return };
     imports::close(number);
@@ -143,22 +143,22 @@ pub(super) fn close(number: Number) {
 }
 
 /// What is reported of a socket from now on; `None`: nothing.
-pub(super) fn watch(number: Number, source: Option<Source>) {
+pub(in crate::engine) fn watch(number: Number, source: Option<Source>) {
     with(number, |socket| socket.source = source);
 }
 
 /// Whether it is to be reported that a socket takes bytes.
-pub(super) fn await_room(number: Number, awaits_room: bool) {
+pub(in crate::engine) fn await_room(number: Number, awaits_room: bool) {
     with(number, |socket| socket.awaits_room = awaits_room);
 }
 
 /// A socket takes bytes again.
-pub(super) fn drained(number: Number) {
+pub(in crate::engine) fn drained(number: Number) {
     with(number, |socket| socket.takes = true);
 }
 
 /// Bytes have come.
-pub(super) fn received(number: Number, bytes: &[u8]) {
+pub(in crate::engine) fn received(number: Number, bytes: &[u8]) {
     with(number, |socket| {
         if !socket.has_ended {
             socket.came.extend_from_slice(bytes);
@@ -167,14 +167,14 @@ pub(super) fn received(number: Number, bytes: &[u8]) {
 }
 
 /// Whether there is anything to report.
-pub(super) fn has_reports() -> bool {
+pub(in crate::engine) fn has_reports() -> bool {
     SOCKETS.with_borrow(|Sockets { known, ready, .. }| {
         ready.iter().any(|number| known.get(number).is_some_and(|it| it.report().is_some()))
     })
 }
 
 /// Reports what there is; what stays as it is, is reported again.
-pub(super) fn report(reports: &mut Vec<Source>) {
+pub(in crate::engine) fn report(reports: &mut Vec<Source>) {
     SOCKETS.with_borrow_mut(|Sockets { known, ready, .. }| {
         ready.retain(|number| {
             let Some(socket) = known.get_mut(number) else { return false };

@@ -7,8 +7,7 @@
 
 pub(super) mod bell;
 pub(crate) mod credentials;
-pub(super) mod from_host;
 pub(super) mod poller;
 pub(super) mod socket;
-mod sockets;
+pub(super) mod sockets;
 pub(super) mod stream;
