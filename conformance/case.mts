@@ -16,6 +16,8 @@ export interface Where {
   caller: Language
   responder: Language
   transport: Transport
+  /** What test peers in TypeScript run on. */
+  core: 'addon' | 'wasm'
 }
 
 /** Privileges that not every machine grants. */
@@ -101,6 +103,12 @@ export class Case {
 
   get transport(): Transport {
     return this.column.where.transport
+  }
+
+  /** What the caller knows of the process at the other end: the core in WebAssembly sees none. */
+  get responderPid(): number {
+    const { caller, core } = this.column.where
+    return caller === 'ts' && core === 'wasm' ? 0 : this.responder.pid
   }
 
   get isSealed(): boolean {

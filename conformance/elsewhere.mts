@@ -1,7 +1,8 @@
-// What is left out of the suite on other systems than Linux, by name, and why.
+// What is left out of the suite on other systems than Linux, and of the core in WebAssembly, by name,
+// and why.
 
 import { canAttack } from './attackers.mjs'
-import type { Row } from './case.mjs'
+import type { Row, Where } from './case.mjs'
 import { malicious } from './rows/malicious.mjs'
 
 interface LeftOut {
@@ -55,6 +56,33 @@ const ON_WINDOWS: readonly LeftOut[] = [
   },
 ]
 
+const ON_WASM: readonly (LeftOut & { isSo: (where: Where) => boolean })[] = [
+  {
+    why: 'a process that waits for an answer without its loop needs shared memory',
+    rows: ['a synchronous request'],
+    isSo: ({ caller }) => caller === 'ts',
+  },
+  {
+    why: 'both sides wait so',
+    rows: ['synchronous requests in both directions at once'],
+    isSo: () => true,
+  },
+  {
+    why: 'Node.js neither sees whose process is at the other end, nor descriptors that come',
+    rows: [
+      'a client of another user',
+      'a client that sends descriptors',
+      'a client sends descriptors with a bell',
+    ],
+    isSo: ({ responder }) => responder === 'ts',
+  },
+  {
+    why: 'the same',
+    rows: ['a server of another user'],
+    isSo: ({ caller }) => caller === 'ts',
+  },
+]
+
 const leftOut = new Map<string, string>()
 if (process.platform !== 'linux') {
   const attacks = canAttack ? [] : [BY_ATTACKERS]
@@ -64,15 +92,17 @@ if (process.platform !== 'linux') {
   }
 }
 
-/** Why this row is left out on this system, if it is. */
-export function whyLeftOut({ name }: Row): string | undefined {
-  return leftOut.get(name)
+/** Why this row is left out there, if it is. */
+export function whyLeftOut({ name }: Row, where: Where): string | undefined {
+  const onWasm = where.core === 'wasm' ? ON_WASM : []
+  const found = onWasm.find(({ rows, isSo }) => rows.includes(name) && isSo(where))
+  return leftOut.get(name) ?? found?.why
 }
 
 /** Fails if a row is named that there is not. */
 export function checkNames(all: readonly Row[]): void {
   const names = new Set(all.map(({ name }) => name))
-  const named = [BY_ATTACKERS, ...ELSEWHERE, ...ON_WINDOWS].flatMap(({ rows }) => rows)
+  const named = [BY_ATTACKERS, ...ELSEWHERE, ...ON_WINDOWS, ...ON_WASM].flatMap(({ rows }) => rows)
   const wrong = named.filter((name) => !names.has(name))
   if (wrong.length > 0) throw new Error(`there is no such row: ${wrong.join('; ')}`)
 }

@@ -1,13 +1,14 @@
 // The conformance suite: every situation with every pair of languages over all transports.
 //
 //   node dist/conformance/run.mjs [--row <pattern>] [--pair ts-rust] [--transport portable]
-//                                 [--test-peer <path>] [--jobs <n>] [--long]
+//                                 [--core wasm] [--test-peer <path>] [--jobs <n>] [--long]
 //
+// With --core wasm, test peers in TypeScript run on the core in WebAssembly.
 // With --long, rows that can run for any time run for a minute.
 
 import { parseArgs } from 'node:util'
 import { findRustTestPeer, type Language } from './test-peers.mjs'
-import { Column, LASTING_MS, type Case, type Row, type Transport } from './case.mjs'
+import { Column, LASTING_MS, type Case, type Row, type Transport, type Where } from './case.mjs'
 import { bounds } from './rows/bounds.mjs'
 import { checkNames, whyLeftOut } from './elsewhere.mjs'
 import { missing } from './needs.mjs'
@@ -33,11 +34,19 @@ const { values: chosen } = parseArgs({
     row: { type: 'string', default: '' },
     pair: { type: 'string' },
     transport: { type: 'string' },
+    core: { type: 'string', default: 'addon' },
     'test-peer': { type: 'string' },
     jobs: { type: 'string', default: '4' },
     long: { type: 'boolean', default: false },
   },
 })
+
+/** What test peers in TypeScript run on: elsewhere there is no addon. */
+const core = chosen.core === 'wasm' || process.platform !== 'linux' ? 'wasm' : 'addon'
+if (core === 'wasm') {
+  process.env.RINGPOST_CORE = 'wasm'
+  chosen.transport ??= 'socket'
+}
 
 const LANGUAGES: readonly Language[] = ['ts', 'rust']
 const TRANSPORTS: readonly Transport[] = ['sealed', 'portable', 'socket']
@@ -74,7 +83,7 @@ const rustTestPeer = findRustTestPeer(chosen['test-peer'])
 const languages = LANGUAGES.filter((language) => language === 'ts' || rustTestPeer !== undefined)
 const columns = languages.flatMap((caller) =>
   languages.flatMap((responder) =>
-    TRANSPORTS.map((transport) => ({ caller, responder, transport })),
+    TRANSPORTS.map((transport) => ({ caller, responder, transport, core }) satisfies Where),
   ),
 )
   .filter(({ caller, responder }) => !chosen.pair || chosen.pair === `${caller}-${responder}`)
@@ -116,7 +125,7 @@ async function runColumn(column: Column): Promise<void> {
 
 /** Runs a row unless it needs a privilege that is missing here. */
 async function runIfPossible(row: Row, column: Column): Promise<string> {
-  if (whyLeftOut(row) !== undefined) return LEFT_OUT
+  if (whyLeftOut(row, column.where) !== undefined) return LEFT_OUT
   if (row.needs === undefined || !lacking.has(row.needs)) return runRow(row, column)
   if (known.has(row.needs)) return UNKNOWN
   return `${row.needs} is not available here; RINGPOST_WITHOUT=${row.needs} skips the row`
@@ -192,14 +201,18 @@ function show(): void {
   process.exit(failed > 0 ? 1 : 0)
 }
 
-/** What does not run on this system, by the reason. */
+/** What does not run here, or not with all pairs, by the reason. */
 function showLeftOut(): void {
-  const reasons = new Map<string, string[]>()
-  for (const row of rows) {
-    const why = whyLeftOut(row)
-    if (why !== undefined) reasons.set(why, [...(reasons.get(why) ?? []), row.name])
+  const reasons = new Map<string, Set<string>>()
+  for (const { where } of columns) {
+    for (const row of rows) {
+      const why = whyLeftOut(row, where)
+      if (why === undefined) continue
+      if (!reasons.has(why)) reasons.set(why, new Set())
+      reasons.get(why)!.add(row.name)
+    }
   }
   for (const [why, names] of reasons) {
-    console.log(`${names.length} left out, because ${why}:\n  ${names.join('\n  ')}`)
+    console.log(`${names.size} left out, because ${why}:\n  ${[...names].join('\n  ')}`)
   }
 }

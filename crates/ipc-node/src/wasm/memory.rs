@@ -171,13 +171,10 @@ impl Drop for Copied {
     }
 }
 
-/// Writes out what has changed, of memory that is still needed.
+/// Writes out what has changed. Runs may lie in memory that the inbox has given up for larger.
 pub fn write_out() {
-    let changed = CHANGED.with_borrow_mut(std::mem::take);
-    for copied in changed {
-        if Rc::strong_count(&copied) > 1 {
-            copied.write_out();
-        }
+    for copied in CHANGED.with_borrow_mut(std::mem::take) {
+        copied.write_out();
     }
 }
 
