@@ -106,9 +106,9 @@ export class Case {
   }
 
   /** What the caller knows of the process at the other end: the core in WebAssembly sees none. */
-  get responderPid(): number {
+  pidOf(testPeer: TestPeer): number {
     const { caller, core } = this.column.where
-    return caller === 'ts' && core === 'wasm' ? 0 : this.responder.pid
+    return caller === 'ts' && core === 'wasm' ? 0 : testPeer.pid
   }
 
   get isSealed(): boolean {

@@ -3,6 +3,7 @@
 
 import { canAttack } from './attackers.mjs'
 import type { Row, Where } from './case.mjs'
+import { handover } from './rows/handover.mjs'
 import { malicious } from './rows/malicious.mjs'
 
 interface LeftOut {
@@ -56,30 +57,58 @@ const ON_WINDOWS: readonly LeftOut[] = [
   },
 ]
 
-const ON_WASM: readonly (LeftOut & { isSo: (where: Where) => boolean })[] = [
+interface OnWasm extends LeftOut {
+  /** With which pairs. */
+  isSo: (where: Where) => boolean
+}
+
+const calls = ({ caller }: Where) => caller === 'ts'
+const serves = ({ responder }: Where) => responder === 'ts'
+const either = (where: Where) => calls(where) || serves(where)
+
+const ON_WASM: readonly OnWasm[] = [
   {
-    why: 'a process that waits for an answer without its loop needs shared memory',
-    rows: ['a synchronous request'],
-    isSo: ({ caller }) => caller === 'ts',
+    why: 'to wait for an answer without turning the loop needs shared memory',
+    rows: ['a synchronous request', 'a synchronous request to a server in the same process'],
+    isSo: calls,
   },
   {
-    why: 'both sides wait so',
+    why: 'both sides wait without turning their loops',
     rows: ['synchronous requests in both directions at once'],
-    isSo: () => true,
+    isSo: either,
   },
   {
-    why: 'Node.js neither sees whose process is at the other end, nor descriptors that come',
+    why: 'Node.js does not say whose process is at the other end, and loses descriptors that come',
     rows: [
       'a client of another user',
       'a client that sends descriptors',
       'a client sends descriptors with a bell',
     ],
-    isSo: ({ responder }) => responder === 'ts',
+    isSo: serves,
   },
   {
-    why: 'the same',
-    rows: ['a server of another user'],
-    isSo: ({ caller }) => caller === 'ts',
+    why: 'the same holds for a server at the other end',
+    rows: [
+      'a server of another user',
+      'a server that claims to be the same process',
+      'a WELCOME with wrong memory, descriptors or features',
+    ],
+    isSo: calls,
+  },
+  {
+    why: 'Node.js closes clients that come when there are no descriptors, and says nothing to them',
+    rows: ['a server that is out of descriptors'],
+    isSo: serves,
+  },
+  {
+    why: 'a socket that listens cannot be passed on by Node.js',
+    rows: handover.map(({ name }) => name),
+    isSo: either,
+  },
+  {
+    why: 'what the row publishes is in shared memory',
+    rows: ['nothing of what is sent is in errors, counters, logs or files beside it'],
+    isSo: either,
   },
 ]
 

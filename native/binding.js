@@ -69,7 +69,7 @@ function chosen(path) {
 function found() {
   const name = target()
   if (!TARGETS.includes(name)) {
-    throw new Error(`addons are for Linux on x64 and arm64, and this is ${platform}-${arch}`)
+    throw new Error(`ringpost runs on Linux on x64 and arm64, and this is ${platform}-${arch}`)
   }
   return beside(name) ?? packaged(name)
 }

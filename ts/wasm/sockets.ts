@@ -19,7 +19,7 @@ const CHUNK = 64 << 10
 const LINGER_MS = 5000
 
 /** Why a socket could not be connected, as the module has it. */
-const [NO_SERVER, NOT_PERMITTED, QUEUE_FULL, FAILED] = [0, 1, 2, 3]
+const [NO_SERVER, NOT_PERMITTED, QUEUE_FULL, NO_DESCRIPTORS, FAILED] = [0, 1, 2, 3, 4]
 const REASONS: Record<string, number> = {
   ENOENT: NO_SERVER,
   ENOTDIR: NO_SERVER,
@@ -32,6 +32,8 @@ const REASONS: Record<string, number> = {
   ERR_UNSAFE_DIRECTORY: NOT_PERMITTED,
   EAGAIN: QUEUE_FULL,
   EBUSY: QUEUE_FULL,
+  EMFILE: NO_DESCRIPTORS,
+  ENFILE: NO_DESCRIPTORS,
 }
 
 /** The engine. */

@@ -177,6 +177,7 @@ pub extern "C" fn connect_failed(socket: u32, why: u32) {
         0 => NotConnected::NoServer,
         1 => NotConnected::NotPermitted,
         2 => NotConnected::QueueFull,
+        3 => NotConnected::NoDescriptors,
         _ => NotConnected::Failed,
     };
     run(|binding| binding.inner().engine.connect_failed(socket, why));

@@ -18,6 +18,8 @@ pub enum NotConnected {
     NotPermitted,
     /// A server listens, and its queue is full.
     QueueFull,
+    /// The process has no descriptors left.
+    NoDescriptors,
     /// The host could not do it.
     Failed,
 }
@@ -34,6 +36,7 @@ impl Engine {
             NotConnected::NoServer => Ok(Attempt::NoServer),
             NotConnected::NotPermitted => Ok(Attempt::Barred),
             NotConnected::QueueFull => Ok(Attempt::QueueFull),
+            NotConnected::NoDescriptors => Err(Errno::MFILE),
             NotConnected::Failed => Err(Errno::IO),
         };
         self.attempted(socket, attempt);
