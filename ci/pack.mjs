@@ -17,7 +17,7 @@ import { buildAddon } from './cross.mjs'
 import { ROOT, giveUp } from './step.mjs'
 import { GLIBC_MAX, TARGETS, addonOf, ownTarget } from './targets.mjs'
 import { thirdPartyLicenses } from './third-party.mjs'
-import { makeModule } from './wasm.mjs'
+import { MODULE, TRIPLE, makeModule } from './wasm.mjs'
 
 const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT']
 const NOTICES = 'THIRD-PARTY-LICENSES.txt'
@@ -119,6 +119,10 @@ function packMain() {
   const optionalDependencies = Object.fromEntries(addons)
   // Scripts are those of a checkout.
   const manifest = { ...main, scripts: undefined, optionalDependencies }
+  if (existsSync(join(folder, MODULE))) {
+    writeFileSync(join(folder, NOTICES), thirdPartyLicenses(TRIPLE, 'module in WebAssembly'))
+    manifest.files = [...main.files, NOTICES]
+  }
   writeFileSync(join(folder, 'package.json'), text(manifest))
   return npmPack(folder)
 }
