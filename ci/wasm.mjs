@@ -12,8 +12,9 @@ import { installPackages } from './debian.mjs'
 import { isStale } from './stale.mjs'
 import { ROOT, attempt, giveUp, step } from './step.mjs'
 
-const PRODUCT = 'native/wasm.js'
-const TRIPLE = 'wasm32-unknown-unknown'
+/** What is made. */
+export const MODULE = 'native/wasm.js'
+export const TRIPLE = 'wasm32-unknown-unknown'
 const TARGET_DIR = join(ROOT, 'target/wasm')
 /** A compiler that has its library's source, of which the library is built, and a linker. */
 const DEBIAN = ['rustc-web', 'cargo-web', 'rust-web-src', 'lld-22']
@@ -31,7 +32,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) await makeModule()
 
 /** Makes native/wasm.js, unless it is up to date. */
 export async function makeModule() {
-  if (!isStale(PRODUCT, ['Cargo.toml', 'Cargo.lock', 'ci/wasm.mjs', ...SOURCES])) return
+  if (!isStale(MODULE, ['Cargo.toml', 'Cargo.lock', 'ci/wasm.mjs', ...SOURCES])) return
   const { env, args } = await compiler()
   const build = ['build', '--profile', 'wasm', '--package', 'ipc-node', '--locked', ...args]
   await step('building the module (a minute or two the first time)', 'cargo', build, { env })
@@ -39,10 +40,10 @@ export async function makeModule() {
   check(code)
   const text = written(code)
   if (text.length > LEN_MAX) {
-    giveUp(`${PRODUCT} has ${text.length} bytes, more than the ${LEN_MAX} that it may have`)
+    giveUp(`${MODULE} has ${text.length} bytes, more than the ${LEN_MAX} that it may have`)
   }
-  writeFileSync(join(ROOT, PRODUCT), text)
-  console.log(`${PRODUCT}: ${text.length} bytes, which hold a module of ${code.length}`)
+  writeFileSync(join(ROOT, MODULE), text)
+  console.log(`${MODULE}: ${text.length} bytes, which hold a module of ${code.length}`)
 }
 
 /** What cargo needs: the environment, and the arguments that choose the target. */

@@ -103,7 +103,7 @@ mod error;
 mod golden;
 mod handshake;
 mod header;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", all(test, not(loom))))]
 mod hosted;
 #[cfg(not(target_family = "wasm"))]
 pub mod inspect;

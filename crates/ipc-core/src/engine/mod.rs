@@ -33,6 +33,10 @@ mod from_host;
 #[cfg_attr(target_family = "wasm", path = "../hosted/engine/handover.rs")]
 mod handover;
 mod host;
+#[cfg(all(test, not(target_family = "wasm"), not(loom)))]
+#[path = "../hosted/engine/os/mod.rs"]
+#[allow(dead_code, reason = "tests use some of what an engine does")]
+mod hosted_os;
 mod inspecting;
 #[cfg_attr(target_family = "wasm", path = "../hosted/engine/leftovers.rs")]
 pub(crate) mod leftovers;

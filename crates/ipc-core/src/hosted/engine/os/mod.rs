@@ -11,3 +11,5 @@ pub(super) mod poller;
 pub(super) mod socket;
 pub(super) mod sockets;
 pub(super) mod stream;
+#[cfg(all(test, not(loom)))]
+mod tests;

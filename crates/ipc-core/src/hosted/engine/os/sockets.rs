@@ -2,6 +2,7 @@
 //! There is one engine in a thread.
 
 use std::cell::RefCell;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::poller::Source;
@@ -110,13 +111,12 @@ pub(in crate::engine) fn connect(address: &str) -> Number {
         loop {
             *begun = begun.wrapping_add(1);
             let number = begun.wrapping_mul(2) | 1;
-            if !known.contains_key(&number) {
-                known.insert(number, Socket::new(None));
+            if let Entry::Vacant(free) = known.entry(number) {
+                free.insert(Socket::new(None));
                 return number;
             }
         }
     });
-    // The host may answer before it returns.
     imports::connect(number, address);
     number
 }
