@@ -13,9 +13,8 @@
 use crate::checksum::CrcMode;
 use crate::error::{Code, Error, Result};
 use crate::limits::{Agreement, Geometry, Limits, RINGS};
-use crate::memory::Backing;
 use crate::memory::layout::NONCE_LEN;
-use crate::memory::named::Address;
+use crate::memory::{Address, Backing};
 
 mod policy;
 mod takeover;

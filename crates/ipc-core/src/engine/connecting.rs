@@ -1,17 +1,15 @@
 //! A connection in the making: the handshake's frames on the socket, in both roles.
 
+#[cfg_attr(target_family = "wasm", path = "../hosted/lending.rs")]
 mod lending;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
-
-use rustix::io::Errno;
 
 use super::directory::Door;
 use super::host::Peer;
 use super::listener::Listener;
 use super::os::credentials::{self, Credentials};
-use super::os::socket::{Attempt, HandshakeSocket, Received};
+use super::os::socket::{Attempt, HandshakeSocket, OwnedSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Reject, Transport, Welcome};
@@ -20,7 +18,7 @@ use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
 use crate::mirror::Mirror;
 use crate::session::control;
-use crate::sys::kill_point;
+use crate::sys::{BorrowedFd, Errno, OwnedFd, kill_point};
 use crate::time::Time;
 
 /// The user a supervisor of the system runs as.
@@ -138,7 +136,7 @@ impl Handshaking {
     }
 
     /// The control socket of a handshake that is over, and what has come behind that.
-    pub fn into_socket(self) -> (OwnedFd, Vec<u8>) {
+    pub fn into_socket(self) -> (OwnedSocket, Vec<u8>) {
         (self.socket.into(), self.incoming)
     }
 
@@ -452,10 +450,9 @@ pub(super) fn beside(what: &str) -> Error {
 
 #[cold]
 pub(super) fn barred_by(door: &Door, name: &str) -> Error {
-    let path = door.directory.socket_path(name);
     let message = format!(
         "this user may not connect to {}: its mode has to be 600, and that of its directory 700",
-        path.display()
+        door.shown(name)
     );
     Error::new(Code::Access, message)
 }

@@ -16,33 +16,44 @@
 //! This is the one place, with the APIs above it, that makes system calls and reads the clock.
 
 mod admission;
+#[cfg(not(target_family = "wasm"))]
+mod attending;
 mod backlog;
 mod carrier;
+#[cfg_attr(target_family = "wasm", path = "../hosted/claim.rs")]
 pub(crate) mod claim;
 mod connecting;
 mod dialing;
+#[cfg_attr(target_family = "wasm", path = "../hosted/directory.rs")]
 pub(crate) mod directory;
 mod drive;
+#[cfg_attr(target_family = "wasm", path = "../hosted/handover.rs")]
 mod handover;
 mod host;
+#[cfg_attr(target_family = "wasm", path = "../hosted/leftovers.rs")]
 pub(crate) mod leftovers;
 mod link;
 mod listener;
 mod liveness;
+#[cfg_attr(target_family = "wasm", path = "../hosted/maintenance.rs")]
 mod maintenance;
 mod names;
 mod opening;
 mod options;
+#[cfg_attr(target_family = "wasm", path = "../hosted/os/mod.rs")]
 pub(crate) mod os;
 mod read_budget;
+#[cfg(not(target_family = "wasm"))]
 mod real_time;
 mod reservations;
 mod slab;
+#[cfg_attr(target_family = "wasm", path = "../hosted/status.rs")]
 pub(crate) mod status;
 mod wait_policy;
 mod workload;
 
 use std::collections::VecDeque;
+#[cfg(not(target_family = "wasm"))]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -57,9 +68,15 @@ use crate::time::Time;
 pub use dialing::Dialing;
 pub use directory::DIRECTORY_VARIABLE;
 pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
-pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Taken, Totals};
+#[cfg(not(target_family = "wasm"))]
+pub use link::Taken;
+pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Totals};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
+#[cfg(not(target_family = "wasm"))]
 pub use os::bell::Waker;
+#[cfg(target_family = "wasm")]
+pub use os::from_host::NotConnected;
+#[cfg(not(target_family = "wasm"))]
 pub use os::stop_signal::StopSignal;
 use read_budget::ReadBudget;
 use wait_policy::Contention;
@@ -72,6 +89,7 @@ use link::Link;
 use listener::Listener;
 use names::Names;
 use os::poller::{Poller, Source};
+#[cfg(not(target_family = "wasm"))]
 use os::watch::Arrivals;
 use slab::{Key, Slab};
 
@@ -140,6 +158,7 @@ pub struct Engine {
     /// When leftovers of dead servers were last searched for everywhere.
     cleared_at: Option<Time>,
     /// Reports servers that come, while one is awaited.
+    #[cfg(not(target_family = "wasm"))]
     arrivals: Option<Arrivals>,
     /// Reused from drive to drive.
     ready: Vec<Source>,
@@ -177,6 +196,7 @@ impl Engine {
             pulse: status::Pulse::default(),
             losses: memory::losses(),
             cleared_at: None,
+            #[cfg(not(target_family = "wasm"))]
             arrivals: None,
             ready: Vec::new(),
             received: Vec::new(),
@@ -480,6 +500,7 @@ impl Engine {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 impl AsFd for Engine {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()

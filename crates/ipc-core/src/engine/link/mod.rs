@@ -12,6 +12,7 @@ mod life;
 mod liveness;
 mod parked;
 mod reading;
+#[cfg(not(target_family = "wasm"))]
 mod real_time;
 mod receiving;
 mod reservation;
@@ -41,6 +42,7 @@ pub use deferred::Deferred;
 use life::Life;
 use liveness::Liveness;
 use reading::Reading;
+#[cfg(not(target_family = "wasm"))]
 pub use real_time::Taken;
 pub use reservation::{Refusal, Reservation};
 pub use run::Run;
