@@ -82,6 +82,7 @@ function check(code) {
 }
 
 function written(code) {
+  const addon = createRequire(import.meta.url)('../native/binding.js')
   const params = { [zlib.BROTLI_PARAM_SIZE_HINT]: code.length }
   const packed = brotliCompressSync(code, { params }).toString('base64')
   return `// The engine as a module in WebAssembly, and the constants it shares with JavaScript. Made by the
@@ -94,16 +95,24 @@ const { brotliDecompressSync } = require('node:zlib')
 /** The module. */
 exports.bytes = () => brotliDecompressSync(Buffer.from(PACKED, 'base64'))
 
-exports.constants = ${JSON.stringify(constants(), null, 2)}
+exports.constants = ${JSON.stringify(constants(addon), null, 2)}
+
+exports.latencyBounds = ${list(addon.latencyBounds())}
+
+exports.overflowDefault = ${list(addon.overflowDefault())}
 
 const PACKED =
   '${packed}'
 `
 }
 
+/** Numbers, of which some may be infinite, and words. */
+function list(values) {
+  return `[${values.map((it) => (typeof it === 'number' ? it : JSON.stringify(it))).join(', ')}]`
+}
+
 /** What the addon exports that is no function. */
-function constants() {
-  const addon = createRequire(import.meta.url)('../native/binding.js')
+function constants(addon) {
   const plain = Object.entries(addon).filter(([, value]) => typeof value !== 'function')
   return Object.fromEntries(plain)
 }
