@@ -45,13 +45,13 @@ export async function prepareWine() {
   if (!existsSync(DEBIAN)) await makeDebian()
   if (!existsSync(join(WINEPREFIX, 'system.reg'))) {
     rmSync(WINEPREFIX, { recursive: true, force: true })
-    await inWine('making a Windows', 'wineboot', ['--init'], { minutes: 10 })
+    await inWine('making a Windows', 'wineboot', ['--init'], { minutes: 10, quiet: true })
   }
 }
 
-/** Runs a program there as a step, and shows its output when it has ended. Returns whether it has
- * succeeded. */
-export async function inWine(name, command, args, { env = {}, minutes }) {
+/** Runs a program there as a step, and shows its output when it has ended, with `quiet` only if it
+ * failed. Returns whether it has succeeded. */
+export async function inWine(name, command, args, { env = {}, minutes, quiet = false }) {
   rmSync(LOG, { force: true })
   const own = { PATH: '/usr/bin:/bin', HOME: '/root', XDG_RUNTIME_DIR: '/tmp' }
   const all = { ...own, WINEPREFIX, WINEDEBUG: '-all', ...env }
@@ -59,7 +59,7 @@ export async function inWine(name, command, args, { env = {}, minutes }) {
   const inside = ['env', '-i', ...variables, 'sh', '-c', RUN, 'sh', command, ...args]
   const [program, ...rest] = [...ENTER, ...inside]
   const isFine = await attempt(name, program, rest, { minutes })
-  if (existsSync(LOG)) process.stdout.write(readFileSync(LOG))
+  if (existsSync(LOG) && !(isFine && quiet)) process.stdout.write(readFileSync(LOG))
   return isFine
 }
 
