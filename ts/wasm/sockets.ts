@@ -4,6 +4,7 @@
 
 import { Server, Socket } from 'node:net'
 import { dirname, basename } from 'node:path'
+import { setImmediate, setTimeout } from 'node:timers'
 import type { Claim } from './claim.js'
 import { checkIfThere } from './directory.js'
 import { codeOf, fault } from './fault.js'
@@ -101,10 +102,7 @@ export class Sockets {
     const options = { allowHalfOpen: true, writableHighWaterMark: HIGH_WATER }
     const socket = new Socket(options)
     this.#keep(number, socket)
-    socket.once('connect', () => {
-      this.#module.exports.connected(number)
-      this.#driver.drive()
-    })
+    socket.once('connect', () => this.#connected(number))
     try {
       socket.connect(addressNow(address))
       socket.unref()
@@ -115,6 +113,18 @@ export class Sockets {
     socket.once('error', failed)
     socket.once('close', () => failed())
     socket.once('connect', () => socket.off('error', failed))
+  }
+
+  /** What a server has said that let nobody in is read first: to write to a socket that it has closed
+   * by then is an error, after which Node.js reads nothing more. */
+  #connected(number: number): void {
+    const connected = () => {
+      if (!this.#known.has(number)) return
+      this.#module.exports.connected(number)
+      this.#driver.drive()
+    }
+    // What is there already is read between the two.
+    setImmediate(() => setImmediate(connected))
   }
 
   #failed(number: number, address: string, error: Error | undefined): void {
