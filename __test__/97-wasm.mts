@@ -43,7 +43,7 @@ test('streams of items run in both directions', async (t) => {
   const echoed = client.stream(Echoed)
   const items = Array.from({ length: 500 }, (_, at) => ({ at }))
   const sending = (async () => {
-    for (const item of items) await echoed.write(item)
+    for (const item of items) if (!echoed.write(item)) await echoed.ready()
     echoed.end()
   })()
   const came: unknown[] = []
@@ -289,7 +289,7 @@ if (hasAddon) {
   })
 
   test('an addon that is missing is a warning that names its package', async (t) => {
-    const { is, said } = await core([], {}, elsewhere({}), LOAD)
+    const { is, said } = await core([], {}, elsewhere(), LOAD)
     t.is(is, 'wasm')
     t.regex(said, /\[RINGPOST_WASM\] .*the package @ringpost\/linux-\S+ is not installed/)
   })
@@ -297,7 +297,7 @@ if (hasAddon) {
 
 test('on a platform that has no addon nothing is said', async (t) => {
   const fake = "Object.defineProperty(process, 'platform', { value: 'sunos' });"
-  t.deepEqual(await core([], {}, elsewhere({}), fake + LOAD), { is: 'wasm', said: '' })
+  t.deepEqual(await core([], {}, elsewhere(), fake + LOAD), { is: 'wasm', said: '' })
 })
 
 const LOAD = "console.log('IS_WITHOUT_SHARED_MEMORY' in require('./native/binding.js') ? 'wasm' : 'addon')"
@@ -305,7 +305,7 @@ const LOAD = "console.log('IS_WITHOUT_SHARED_MEMORY' in require('./native/bindin
 let copies = 0
 
 /** The loader and the core as they are in a package, without any addon. */
-function elsewhere(_: object): string {
+function elsewhere(): string {
   const folder = join(directory, `package-${copies++}`)
   for (const path of ['native/binding.js', 'native/wasm.js', 'dist/ts/wasm', 'dist/ts/values']) {
     if (existsSync(join(ROOT, path))) cpSync(join(ROOT, path), join(folder, path), { recursive: true })

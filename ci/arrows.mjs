@@ -146,6 +146,17 @@ const TS_ROOMS = {
     ['pool'],
     ['alarms', 'isolation', 'outbox', 'sync-arena', 'thread'],
   ],
+  // Takes the addon's place, and is loaded as that is: see WASM_OF_VALUES.
+  wasm: [
+    ['binding'],
+    ['totals'],
+    ['engine'],
+    ['sockets'],
+    ['claim', 'regions'],
+    ['arrivals', 'directory', 'lock', 'module'],
+    ['memory', 'pipes', 'shared-memory'],
+    ['fault', 'platform'],
+  ],
   values: [
     ['contract', 'layout'],
     ['codec', 'diagnostics', 'layout-view', 'remote-error', 'report'],
@@ -158,8 +169,12 @@ const TS_ROOMS = {
   ],
   native: [['native']],
 }
-/** What is declared by hand, and the addon. */
-const DECLARED = RegExp(`\\.\\./(${[...TS_ROOMS[''].flat(), 'native/binding'].join('|')})\\.js$`)
+/** What the core in WebAssembly uses of `values`: the rest uses the binding, which that is. */
+const WASM_OF_VALUES = ['values/msgpack', 'values/unpack']
+/** What is declared by hand, the addon, and the module. */
+const DECLARED = RegExp(
+  `\\.\\./(${[...TS_ROOMS[''].flat(), 'native/binding', 'native/wasm'].join('|')})\\.js$`,
+)
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
   isolation: ['node:async_hooks', 'node:util'],
@@ -188,10 +203,19 @@ const TS_OUTSIDE = {
   writer: ['vscode-jsonrpc'],
   start: ['node:child_process', 'node:crypto', 'node:path'],
   health: ['node:events', 'node:fs', 'node:http', 'node:net', 'node:path'],
+  arrivals: ['node:fs', 'node:path'],
+  claim: ['node:crypto', 'node:fs', 'node:path'],
+  directory: ['node:fs', 'node:path'],
+  engine: ['node:async_hooks', 'node:process', 'node:timers'],
+  lock: ['node:child_process', 'node:fs'],
+  module: ['node:crypto', 'node:process'],
+  pipes: ['node:crypto', 'node:fs', 'node:os', 'node:path'],
+  sockets: ['node:net', 'node:path', 'node:timers'],
 }
 /** What a file may load when it is asked for, because it is large or may be missing. */
 const TS_LATE = {
   native: ['../../native/binding.js'],
+  module: ['../../../native/wasm.js'],
   thread: ['node:worker_threads'],
   adapters: ['node:stream', 'node:stream/web'],
 }
@@ -320,7 +344,9 @@ function* typescript() {
       if (DECLARED.test(from)) continue
       const used = join(dirname(path), from).replace(/\.js$/, '')
       const isOwn = from.startsWith('.')
-      const allowed = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)
+      const isBelow = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)
+      const isApart = path.startsWith('wasm/') && isOwn && !used.startsWith('wasm/')
+      const allowed = isBelow && (!isApart || WASM_OF_VALUES.includes(used))
       if (!allowed) yield `ts/${entry} must not import ${from}`
     }
     // What is exported again is a getter, and an object with one is asked slowly for all it has.

@@ -1,7 +1,7 @@
-// The Rust test peer as an attacker of programs of Windows. It runs on Linux beside them, where the port
-// RINGPOST_ATTACKERS starts one for each connection, and speaks to them through relays: it knows
-// servers by the paths of sockets, and each stands for a named pipe here. ci/windows/attackers.mjs is
-// the other end.
+// The Rust test peer as an attacker of programs of Windows. It runs on Linux beside them, where the
+// port RINGPOST_ATTACKERS starts one for each connection, and speaks to them through relays: it
+// knows servers by the paths of sockets, and each stands for a named pipe here.
+// ci/windows/attackers.mjs is the other end.
 
 import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'

@@ -1,5 +1,5 @@
-// What is left out of the suite on other systems than Linux, and of the core in WebAssembly, by name,
-// and why.
+// What is left out of the suite on other systems than Linux, and with the core in WebAssembly, by
+// name, and why.
 
 import { canAttack } from './attackers.mjs'
 import type { Row, Where } from './case.mjs'

@@ -9,8 +9,8 @@ import { Arrivals } from './arrivals.js'
 import { claim } from './claim.js'
 import { addressesOf, placesOf } from './directory.js'
 import { unsupported } from './fault.js'
-import { Regions, type Shared } from './memory.js'
 import { Module, built, monotonicMs, theModule } from './module.js'
+import { Regions, type Shared } from './regions.js'
 import { Sockets } from './sockets.js'
 
 const { runInAsyncScope } = AsyncResource.prototype

@@ -5,8 +5,8 @@ const { platform } = process
 /** Sockets have no files: servers are reached through named pipes, see `pipes`. */
 export const hasPipes = platform === 'win32'
 
-/** The flag of open(2) that takes a lock beside the file, where the system has one: the kernel gives
- * it up with the process. It has no name in Node.js. */
+/** The flag of open(2) that takes a lock beside the file, where the system has one: the kernel
+ * gives it up with the process. It has no name in Node.js. */
 export const LOCK_AT_OPEN = ['darwin', 'freebsd', 'netbsd', 'openbsd'].includes(platform)
   ? 0x20
   : undefined

@@ -115,8 +115,8 @@ export class Sockets {
     socket.once('connect', () => socket.off('error', failed))
   }
 
-  /** What a server has said that let nobody in is read first: to write to a socket that it has closed
-   * by then is an error, after which Node.js reads nothing more. */
+  /** What a server has said that let nobody in is read first: to write to a socket that it has
+   * closed by then is an error, after which Node.js reads nothing more. */
   #connected(number: number): void {
     const connected = () => {
       if (!this.#known.has(number)) return
@@ -146,7 +146,7 @@ export class Sockets {
   #keep(number: number, socket: Socket): void {
     const entry = { socket, isFull: false }
     this.#known.set(number, entry)
-    socket.on('data', (bytes) => this.#received(number, bytes as Buffer))
+    socket.on('data', (bytes) => this.#received(number, bytes))
     socket.on('drain', () => {
       entry.isFull = false
       if (this.#known.get(number) !== entry) return
