@@ -20,9 +20,9 @@ export function unsupported(what: string): Error {
   )
 }
 
-/** The code of an error of Node's. */
+/** The code of an error of Node's; where there is none, none. */
 export function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
+  return (error as NodeJS.ErrnoException | undefined)?.code
 }
 
 /** What a failed system call becomes. */

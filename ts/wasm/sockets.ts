@@ -109,10 +109,10 @@ export class Sockets {
     } catch (error) {
       socket.destroy(error as Error)
     }
-    const failed = (error?: Error) => this.#failed(number, address, error)
-    socket.once('error', failed)
-    socket.once('close', () => failed())
-    socket.once('connect', () => socket.off('error', failed))
+    const failed = (error?: unknown) => this.#failed(number, address, error)
+    const closed = () => failed()
+    socket.once('error', failed).once('close', closed)
+    socket.once('connect', () => socket.off('error', failed).off('close', closed))
   }
 
   /** What a server has said that let nobody in is read first: to write to a socket that it has
@@ -127,7 +127,7 @@ export class Sockets {
     setImmediate(() => setImmediate(connected))
   }
 
-  #failed(number: number, address: string, error: Error | undefined): void {
+  #failed(number: number, address: string, error: unknown): void {
     if (!this.#known.delete(number)) return
     const why = REASONS[codeOf(error) ?? ''] ?? FAILED
     this.#module.exports.connect_failed(number, why)
