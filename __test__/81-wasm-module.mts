@@ -194,10 +194,28 @@ test('while its host takes nothing, a module keeps what is to be sent, and sends
   t.is(client.call('linkStats', link).queued, 0)
 })
 
+test('what fills one memory and the next in one batch arrives whole', (t) => {
+  const { network, server, client, link } = pair()
+  const code = client.call('code', 'event')
+  const payloads = Array.from({ length: 300 }, (_, at) => Buffer.alloc(1 + ((at * 7) % 900), `${at} `))
+  const pieces: Uint8Array[] = []
+  // All of it is there before the server has its turn.
+  network.pieces = (bytes) => (pieces.push(bytes), [])
+  for (const payload of payloads) client.send({ link, kind: KIND_ONE_WAY, code, payload })
+  client.settle()
+  network.pieces = (bytes) => [bytes]
+  const [end] = network.open(server)
+  for (const piece of pieces) network.deliver(end, piece)
+  network.settle()
+  const arrived = server.entered.filter(({ kind }) => kind === KIND_ONE_WAY)
+  t.is(arrived.length, 300)
+  t.true(payloads.every((payload, at) => payload.equals(arrived[at].payload)))
+})
+
 test('a connection that cannot be made says why', (t) => {
   const network = new Network()
   const client = network.host()
-  const codes = ['ERR_NO_SERVER', 'ERR_ACCESS', undefined, 'ERR_SYSTEM']
+  const codes = ['ERR_NO_SERVER', 'ERR_ACCESS', undefined, 'ERR_NO_DESCRIPTORS', 'ERR_SYSTEM']
   for (const [why, code] of codes.entries()) {
     const link = client.connect(['/nowhere'])
     const [[socket, address]] = client.connects.splice(0)

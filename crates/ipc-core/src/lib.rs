@@ -70,6 +70,10 @@
 //! # Ok::<(), ipc_core::Error>(())
 //! ```
 //!
+//! In WebAssembly, where there is no system, sockets are those of a host, which is asked through
+//! functions that the module imports from `"host"` and answers by calling the engine. There is one
+//! transport, [`Transport::Socket`], and nothing that needs files or shared memory.
+//!
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
