@@ -226,6 +226,7 @@ test('a connection that cannot be made says why', (t) => {
     if (code !== undefined) {
       t.is(client.last('EVENT_CLOSED')!.link, link)
       t.is(reason(client)![0], code)
+      if (why === 0) t.is(reason(client)![1], 'no server is named "demo" at /nowhere')
       continue
     }
     // A full queue is tried again, until the time is over.

@@ -72,8 +72,8 @@ pub(super) struct Handshaking {
 }
 
 enum Stage {
-    /// A client that is not connected yet: it tries these doors, and the first has a full queue.
-    Connecting { name: String, doors: Vec<Door>, hello: Hello },
+    /// A client that is not connected yet: it tries these doors, and the `next` has a full queue.
+    Connecting { name: String, doors: Vec<Door>, next: usize, hello: Hello },
     /// A client that sent HELLO.
     AwaitingWelcome(Hello),
     /// A server that has received nothing yet.
@@ -99,7 +99,8 @@ impl Handshaking {
         hello: Hello,
         deadline: Time,
     ) -> Result<Self> {
-        let mut this = Self::new(socket, deadline, Stage::Connecting { name, doors, hello });
+        let mut this =
+            Self::new(socket, deadline, Stage::Connecting { name, doors, next: 0, hello });
         this.try_connect()?;
         Ok(this)
     }
@@ -165,10 +166,10 @@ impl Handshaking {
 
     /// Tries to connect at each place where the server may be; a full queue leaves it for later.
     pub fn try_connect(&mut self) -> Result<()> {
-        let Stage::Connecting { name, doors, hello } = &mut self.stage else { return Ok(()) };
+        let Stage::Connecting { name, doors, next, hello } = &mut self.stage else { return Ok(()) };
         let mut barred = None;
         let through = loop {
-            let Some(door) = doors.first() else { break false };
+            let Some(door) = doors.get(*next) else { break false };
             let attempt = self
                 .socket
                 .connect(&door.address)
@@ -179,11 +180,10 @@ impl Handshaking {
                 Attempt::NoServer => {}
                 Attempt::Barred => barred = Some(barred_by(door, name)),
             }
-            doors.remove(0);
+            *next += 1;
         };
         if !through {
-            let none = || Error::new(Code::NoServer, format!("no server is named \"{name}\""));
-            return Err(barred.unwrap_or_else(none));
+            return Err(barred.unwrap_or_else(|| nobody(doors, name)));
         }
         let hello = hello.clone();
         self.check_listener()?;
@@ -441,6 +441,13 @@ fn gone() -> Error {
 #[cold]
 fn broken(corrupt: Corrupt) -> Error {
     Error::new(Code::Handshake, format!("a handshake frame is broken: {corrupt}"))
+}
+
+#[cold]
+fn nobody(doors: &[Door], name: &str) -> Error {
+    let tried: Vec<_> = doors.iter().map(|door| door.shown(name)).collect();
+    let message = format!("no server is named \"{name}\" at {}", tried.join(" or "));
+    Error::new(Code::NoServer, message)
 }
 
 #[cold]
