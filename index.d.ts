@@ -1519,7 +1519,10 @@ export interface ServerOptions extends EndpointOptions {
    * all memory at the start, and under `socket`, 256 KiB and 16 KiB
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
-  /** Milliseconds that a client has for its handshake. @default 250 */
+  /**
+   * Milliseconds that a client has for its handshake. One without the addon says who it is in a turn
+   * of its event loop, and so late if that is busy. @default 250, and 5,000 without the addon
+   */
   helloTimeoutMs?: number
   /**
    * Requests of all clients that may be in progress, 1 to 4,294,967,295; above it no more are read:
