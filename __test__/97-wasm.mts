@@ -11,6 +11,8 @@ import { promisify } from 'node:util'
 import { ROOT, hasAddon, isPosix, isBuilt, on, test } from './helpers/wasm.mjs'
 import { directory } from './helpers/directory.mjs'
 import { connect, createServer, createStateFrame, createTopic, openMap } from 'ringpost'
+import type * as portableOnly from 'ringpost/wasm-only'
+import type * as all from 'ringpost'
 import { event, sharedMap, stateFrame, topic, type ClientOptions } from 'ringpost'
 import { Abandoned, Echo, EchoBytes, Never } from './helpers/contracts.mjs'
 import { portable } from './helpers/essential.mjs'
@@ -326,6 +328,9 @@ function elsewhere(): string {
   }
   return folder
 }
+
+/** Checked by the compiler. */
+export type Same = typeof portableOnly extends typeof all ? true : never
 
 test('ringpost/wasm-only is all of the library, and loads no addon', async (t) => {
   const code = `

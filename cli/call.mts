@@ -211,6 +211,7 @@ function failed(error: unknown): number {
   say('call', described(error))
   if ((error as { code?: unknown }).code !== 'ERR_NO_SERVER') return 1
   const there = names('server')
-  if (areSeen) console.error(there.length > 0 ? `servers: ${there.join(', ')}` : 'there is no server')
+  const said = there.length > 0 ? `servers: ${there.join(', ')}` : 'there is no server'
+  if (areSeen) console.error(said)
   return 3
 }
