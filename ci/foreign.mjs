@@ -18,7 +18,7 @@ const ESSENTIAL = ['10-connect', '20-request', '25-streams', '30-one-way'].map(f
 /** All of it, but for a test that installs by the npm of this machine, which would have it another C
  * library: see ci/packages.mjs. */
 export const ALL = [file('*'), `!${file('95-tarball')}`]
-const CORE = ['--package', 'ipc-core', '--all-features', '--profile', 'ci', '--locked', '--lib', '--tests']
+const CORE = ['--package', 'ipc-core', '--all-features', '--profile', 'ci', '--locked', '--lib', '--test=*']
 
 /**
  * Runs the tests for one of the platforms in its `node`. Programs of that platform can run behind
