@@ -17,6 +17,7 @@ import { buildAddon } from './cross.mjs'
 import { ROOT, giveUp } from './step.mjs'
 import { GLIBC_MAX, TARGETS, addonOf, ownTarget } from './targets.mjs'
 import { thirdPartyLicenses } from './third-party.mjs'
+import { makeModule } from './wasm.mjs'
 import { MODULE, TRIPLE, makeModule } from './wasm.mjs'
 
 const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT']

@@ -9,6 +9,8 @@ import { NativeHistogram, NativeTotals } from './totals.js'
 export const binding = {
   ...built.constants,
   ...sharedMemory,
+  /** A client says who it is in a turn of its event loop, and accepting may take many of ours. */
+  HELLO_TIMEOUT_MS_DEFAULT: 5_000,
   NativeEngine: WasmEngine,
   NativeHistogram,
   NativeTotals,
