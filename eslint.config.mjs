@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'nats/dist/', 'site/dist/', '.cache/', 'native/*.d.ts', 'node_modules/', 'target/', 'docs/', 'benches/peers/uds.mjs', 'benches/peers/expert.mjs'] },
+  { ignores: ['dist/', 'nats/dist/', 'site/dist/', '.cache/', 'native/*.d.ts', 'native/wasm.js', 'node_modules/', 'target/', 'docs/', 'benches/peers/uds.mjs', 'benches/peers/expert.mjs'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {

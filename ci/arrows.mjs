@@ -34,7 +34,11 @@ const CORE_LAYERS = [
   ['checksum', 'latency', 'time'],
   // The two seams.
   ['sync', 'sys'],
+  // What a host is asked, where there is no system.
+  ['hosted'],
 ]
+/** Stands in for modules elsewhere, under the rules of each. */
+const HOSTED = /\/src\/hosted\/(?=engine\/|memory\/|sys\.rs)/
 /** What uses a layer above its own: of the engine that one uses only what is not above this. */
 const CORE_UP = { 'ipc-core/src/engine/status/': ['published'] }
 /** Of the engine, what `published` may use. */
@@ -54,7 +58,7 @@ const CORE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-core\/src\/(memory\/|engine\/os\/(byte_lock|credentials)|ring\/mapped|lanes\/mapped|checksum)/,
+    where: /^ipc-core\/src\/(memory\/|engine\/os\/(byte_lock|credentials)|hosted\/imports|ring\/mapped|lanes\/mapped|checksum)/,
   },
   {
     what: 'a look at the clock',
@@ -69,7 +73,7 @@ const CORE_RULES = [
   {
     what: 'what the operating system watches and wakes with',
     finds: /\brustix::(event|time|fs::inotify)\b/,
-    where: /^ipc-core\/src\/(engine\/os\/|time\.rs)/,
+    where: /^ipc-core\/src\/(engine\/os\/|sys\.rs)/,
   },
   {
     what: 'a socket of the operating system, a process or a thread',
@@ -84,7 +88,7 @@ const NODE_RULES = [
   {
     what: 'unsafe code',
     finds: /\bunsafe\b/,
-    where: /^ipc-node\/src\/(binding|binding\/ending|entrance|hot|lib|memory|published\/direct|synchronous|throw|uv|waker)\.rs/,
+    where: /^ipc-node\/src\/(binding|binding\/ending|entrance|hot|native_engine|memory|published\/direct|synchronous|throw|uv|waker|wasm\/(exports|imports|memory))\.rs/,
   },
   { what: 'a door that is only for tests', finds: /\bipc_core::testing\b/, where: /^$/ },
 ]
@@ -142,6 +146,17 @@ const TS_ROOMS = {
     ['pool'],
     ['alarms', 'isolation', 'outbox', 'sync-arena', 'thread'],
   ],
+  // Takes the addon's place, and is loaded as that is: see WASM_OF_VALUES.
+  wasm: [
+    ['binding'],
+    ['totals'],
+    ['engine'],
+    ['sockets'],
+    ['claim', 'regions'],
+    ['arrivals', 'directory', 'lock', 'module'],
+    ['memory', 'pipes', 'shared-memory'],
+    ['fault', 'platform'],
+  ],
   values: [
     ['contract', 'layout'],
     ['codec', 'diagnostics', 'layout-view', 'remote-error', 'report'],
@@ -154,8 +169,12 @@ const TS_ROOMS = {
   ],
   native: [['native']],
 }
-/** What is declared by hand, and the addon. */
-const DECLARED = RegExp(`\\.\\./(${[...TS_ROOMS[''].flat(), 'native/binding'].join('|')})\\.js$`)
+/** What the core in WebAssembly uses of `values`: the rest uses the binding, which that is. */
+const WASM_OF_VALUES = ['values/msgpack', 'values/unpack']
+/** What is declared by hand, the addon, and the module. */
+const DECLARED = RegExp(
+  `\\.\\./(${[...TS_ROOMS[''].flat(), 'native/binding', 'native/wasm'].join('|')})\\.js$`,
+)
 /** What a file of ts/ may import from outside of ts/. */
 const TS_OUTSIDE = {
   isolation: ['node:async_hooks', 'node:util'],
@@ -184,10 +203,19 @@ const TS_OUTSIDE = {
   writer: ['vscode-jsonrpc'],
   start: ['node:child_process', 'node:crypto', 'node:path'],
   health: ['node:events', 'node:fs', 'node:http', 'node:net', 'node:path'],
+  arrivals: ['node:fs', 'node:path'],
+  claim: ['node:crypto', 'node:fs', 'node:path'],
+  directory: ['node:fs', 'node:path'],
+  engine: ['node:async_hooks', 'node:process', 'node:timers'],
+  lock: ['node:child_process', 'node:fs'],
+  module: ['node:crypto', 'node:process'],
+  pipes: ['node:crypto', 'node:fs', 'node:os', 'node:path'],
+  sockets: ['node:net', 'node:path', 'node:timers'],
 }
 /** What a file may load when it is asked for, because it is large or may be missing. */
 const TS_LATE = {
   native: ['../../native/binding.js'],
+  module: ['../../../native/wasm.js'],
   thread: ['node:worker_threads'],
   adapters: ['node:stream', 'node:stream/web'],
 }
@@ -215,8 +243,9 @@ function* layered(crate, layers) {
     return layer === -1 ? undefined : layer
   }
   const isBelow = (used, own) => layerOf(used) > layerOf(own)
-  for (const { path, code } of rust(crate)) {
-    if (CORE_TESTS.test(path) || path.endsWith('/lib.rs')) continue
+  for (const { path: file, code } of rust(crate)) {
+    if (CORE_TESTS.test(file) || file.endsWith('/lib.rs')) continue
+    const path = file.replace(HOSTED, '/src/')
     yield* breaches(CORE_RULES, path, code)
     const own = path.split('/')[2].replace('.rs', '')
     if (layerOf(own) === undefined) yield `${path}: module ${own} stands in no layer`
@@ -315,7 +344,9 @@ function* typescript() {
       if (DECLARED.test(from)) continue
       const used = join(dirname(path), from).replace(/\.js$/, '')
       const isOwn = from.startsWith('.')
-      const allowed = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)
+      const isBelow = isOwn ? layers.get(used) > layers.get(path) : outside(own).includes(from)
+      const isApart = path.startsWith('wasm/') && isOwn && !used.startsWith('wasm/')
+      const allowed = isBelow && (!isApart || WASM_OF_VALUES.includes(used))
       if (!allowed) yield `ts/${entry} must not import ${from}`
     }
     // What is exported again is a getter, and an object with one is asked slowly for all it has.

@@ -32,14 +32,13 @@ export async function bundle(folder) {
       return { code: outputText, map: sourceMapText }
     },
   }
+  await bundlePortable(folder, typescript)
   const entries = modules(folder)
   const built = await rollup({
     input: entries.map((name) => join(folder, 'ts', `${name}.ts`)),
     external: /^[^./]/,
     plugins: [typescript],
-    onLog(level, { message }) {
-      if (level === 'warn') throw new Error(message)
-    },
+    onLog: refuse,
   })
   await built.write({
     dir: join(folder, 'dist/ts'),
@@ -57,10 +56,43 @@ export async function bundle(folder) {
   })
 }
 
-/** What `exports` of package.json names. */
+/** The core in WebAssembly, which takes the place of the addon; and the library with that in place of the
+ * loader, so that whatever bundles it finds no addon. */
+async function bundlePortable(folder, typescript) {
+  const ts = join(folder, 'ts')
+  const module = /(?<=require\(')[./]+\/native\/wasm\.js/
+  const portable = {
+    name: 'portable',
+    transform(code, id) {
+      if (id === join(ts, 'native.ts')) {
+        const loaded = `import { binding } from './wasm/binding.js'\n${code}`
+        return { code: loaded.replace(/require\('[./]+\/native\/binding\.js'\)/, 'binding'), map: null }
+      }
+      if (id !== join(ts, 'wasm/module.ts')) return null
+      return { code: code.replace(module, '../../native/wasm.js'), map: null }
+    },
+  }
+  const outputs = [
+    { input: join(ts, 'wasm/binding.ts'), plugins: [typescript], file: 'wasm/binding.js' },
+    { input: join(ts, 'index.ts'), plugins: [portable, typescript], file: 'wasm-only.js' },
+  ]
+  for (const { input, plugins, file } of outputs) {
+    const built = await rollup({ input, external: /^[^./]/, plugins, onLog: refuse })
+    const to = join(folder, 'dist/ts', file)
+    const format = { format: 'cjs', intro: NEEDS_REQUIRE, sourcemap: true, sourcemapExcludeSources: true }
+    await built.write({ file: to, ...format })
+  }
+}
+
+function refuse(level, { message }) {
+  if (level === 'warn') throw new Error(message)
+}
+
+/** What `exports` of package.json names, but for what is bundled otherwise. */
 function modules(folder) {
   const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const paths = Object.keys(exports).filter((path) => path !== './package.json')
+  const others = ['./package.json', './wasm-only']
+  const paths = Object.keys(exports).filter((path) => !others.includes(path))
   return paths.map((path) => path.slice(2) || 'index')
 }
 

@@ -17,13 +17,18 @@ import { buildAddon } from './cross.mjs'
 import { ROOT, giveUp } from './step.mjs'
 import { GLIBC_MAX, TARGETS, addonOf, ownTarget } from './targets.mjs'
 import { thirdPartyLicenses } from './third-party.mjs'
+import { makeModule } from './wasm.mjs'
+import { MODULE, TRIPLE, makeModule } from './wasm.mjs'
 
 const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT']
 const NOTICES = 'THIRD-PARTY-LICENSES.txt'
 
 const { into, names, own, built } = asked()
 const main = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-if (!own && !built) await import('./setup.mjs')
+if (!own && !built) {
+  await import('./setup.mjs')
+  await makeModule()
+}
 for (const file of ['dist/ts/index.js', 'dist/cli/main.mjs']) need(join(ROOT, file), file)
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-pack-'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
@@ -115,6 +120,10 @@ function packMain() {
   const optionalDependencies = Object.fromEntries(addons)
   // Scripts are those of a checkout.
   const manifest = { ...main, scripts: undefined, optionalDependencies }
+  if (existsSync(join(folder, MODULE))) {
+    writeFileSync(join(folder, NOTICES), thirdPartyLicenses(TRIPLE, 'module in WebAssembly'))
+    manifest.files = [...main.files, NOTICES]
+  }
   writeFileSync(join(folder, 'package.json'), text(manifest))
   return npmPack(folder)
 }

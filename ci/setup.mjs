@@ -2,15 +2,14 @@
 // runs skip what is up to date.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isStale } from './stale.mjs'
 import { ROOT, giveUp, step } from './step.mjs'
 import { addonOf, ownTarget } from './targets.mjs'
 
 const NODE_WANTED = [20, 17]
 const RUST_WANTED = [1, 88]
-/** Folders written by other programs, and large records. */
-const GENERATED = ['target', 'node_modules', 'record']
 /** Created when the TypeScript build has succeeded. */
 const BUILT = join(ROOT, 'dist', '.built')
 /** By its path: the compilers of the type tests have the same command. */
@@ -81,20 +80,4 @@ function checkRust() {
 
 function isOlder(found, wanted) {
   return found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])
-}
-
-/** Whether `product` is missing or older than any of `sources`, files or folders. */
-function isStale(product, sources) {
-  const path = join(ROOT, product)
-  if (!existsSync(path)) return true
-  const built = statSync(path).mtimeMs
-  return sources.some((source) => newest(join(ROOT, source)) > built)
-}
-
-function newest(path) {
-  if (!existsSync(path)) return 0
-  const stat = statSync(path)
-  if (!stat.isDirectory()) return stat.mtimeMs
-  const entries = readdirSync(path).filter((name) => !GENERATED.includes(name))
-  return Math.max(0, ...entries.map((name) => newest(join(path, name))))
 }

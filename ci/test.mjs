@@ -45,10 +45,13 @@ const STEPS = {
     ),
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
   ],
+  // Without it, its tests are left out.
+  wasm: node('ci/wasm.mjs'),
   typescript: npx('ava', ...SUITES, `!${RUNNER}`),
   runner: npx('ava', RUNNER),
   // The other transport has its turn each night.
   conformance: node('dist/conformance/run.mjs', '--transport', 'sealed'),
+  wasm: node('ci/wasm-tests.mjs'),
   packages: node('ci/packages.mjs'),
   bundlers: node('ci/bundlers.mjs'),
   tour: node('examples/tour/test.mjs'),
@@ -82,7 +85,7 @@ const STEPS = {
  * than anybody waits for a change. */
 const LONG = [
   ...['loom', 'runner', 'packages', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'site', 'gate'],
-  ...['c', 'c-header', 'python', 'perception-pairs'],
+  ...['c', 'c-header', 'python', 'perception-pairs', 'wasm'],
 ]
 
 /** After so many minutes a step hangs, on however busy a machine. */

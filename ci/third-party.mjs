@@ -1,5 +1,5 @@
-// The licenses of the crates that are linked into the addon, as one text: they ask to be named
-// wherever the binary goes.
+// The licenses of the crates that are linked into the addon, or into the module, as one text: they ask
+// to be named wherever the binary goes.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -8,9 +8,9 @@ import { ROOT } from './step.mjs'
 
 const LICENSE = /^(licen[cs]e|copying|notice|unlicense)/i
 
-/** Those of the addon for a target of Rust. */
-export function thirdPartyLicenses(triple) {
-  const head = 'The addon contains these crates, each under the license it names here.\n'
+/** Those of what is built for a target of Rust, in the words of the text that introduces them. */
+export function thirdPartyLicenses(triple, what = 'addon') {
+  const head = `The ${what} contains these crates, each under the license it names here.\n`
   return [head, ...linked(triple).map(entryOf)].join(`\n${'-'.repeat(80)}\n\n`)
 }
 

@@ -1,10 +1,11 @@
 // The context of a row: two connected test peers, and helpers to start more.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { findPipe } from '../ts/wasm/pipes.js'
 import { TestPeer, CommandError, type How, type Language } from './test-peers.mjs'
 import type { RequestOrder, Chosen } from './wire.mjs'
 
@@ -15,6 +16,8 @@ export interface Where {
   caller: Language
   responder: Language
   transport: Transport
+  /** What test peers in TypeScript run on. */
+  core: 'addon' | 'wasm'
 }
 
 /** Privileges that not every machine grants. */
@@ -49,10 +52,10 @@ export const CONDITION_MS = 60_000
 export class Column {
   readonly where: Where
   readonly directory = mkdtempSync(join(tmpdir(), 'ringpost-conformance-'))
-  readonly rustTestPeer: string
+  readonly rustTestPeer: string | undefined
   #peers: [caller: TestPeer, responder: TestPeer] | undefined
 
-  constructor(where: Where, rustTestPeer: string) {
+  constructor(where: Where, rustTestPeer: string | undefined) {
     this.where = where
     this.rustTestPeer = rustTestPeer
   }
@@ -100,6 +103,12 @@ export class Case {
 
   get transport(): Transport {
     return this.column.where.transport
+  }
+
+  /** What the caller knows of the process at the other end: the core in WebAssembly sees none. */
+  pidOf(testPeer: TestPeer): number {
+    const { caller, core } = this.column.where
+    return caller === 'ts' && core === 'wasm' ? 0 : testPeer.pid
   }
 
   get isSealed(): boolean {
@@ -165,6 +174,12 @@ export class Case {
     return join(this.column.directory, `${server}.sock`)
   }
 
+  /** What connects to the server with this name. */
+  address(server: string): string {
+    if (process.platform !== 'win32') return this.path(server)
+    return findPipe(this.column.directory, server) ?? ''
+  }
+
   /** Runs `meanwhile` beside requests of the caller, none of which may fail. */
   async besideTraffic(meanwhile: () => Promise<unknown>): Promise<void> {
     const connection = await this.connect(MAIN)
@@ -213,6 +228,12 @@ export class Case {
       await Promise.resolve(end()).catch(() => {})
     }
   }
+}
+
+/** The memory a process has, which is asked while it runs. */
+export async function residentBytes(peer: TestPeer): Promise<number> {
+  if (process.platform !== 'linux') return peer.do('residentBytes', {})
+  return Number(readFileSync(`/proc/${peer.pid}/statm`, 'utf8').split(' ')[1]) * 4096
 }
 
 // ---- checks ----

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import type { Need } from './case.mjs'
 
-export const isRoot = process.getuid!() === 0
+export const isRoot = process.getuid?.() === 0
 
 /** A command that enters a new mount namespace; root needs no user namespace for it. */
 export const UNSHARE = isRoot ? ['unshare', '--mount'] : ['unshare', '--map-root-user', '--mount']

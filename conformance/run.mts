@@ -1,14 +1,16 @@
 // The conformance suite: every situation with every pair of languages over all transports.
 //
 //   node dist/conformance/run.mjs [--row <pattern>] [--pair ts-rust] [--transport portable]
-//                                 [--test-peer <path>] [--jobs <n>] [--long]
+//                                 [--core wasm] [--test-peer <path>] [--jobs <n>] [--long]
 //
+// With --core wasm, test peers in TypeScript run on the core in WebAssembly.
 // With --long, rows that can run for any time run for a minute.
 
 import { parseArgs } from 'node:util'
 import { findRustTestPeer, type Language } from './test-peers.mjs'
-import { Column, LASTING_MS, type Case, type Row, type Transport } from './case.mjs'
+import { Column, LASTING_MS, type Case, type Row, type Transport, type Where } from './case.mjs'
 import { bounds } from './rows/bounds.mjs'
+import { checkNames, whyLeftOut } from './elsewhere.mjs'
 import { missing } from './needs.mjs'
 import { exits } from './rows/exits.mjs'
 import { handover } from './rows/handover.mjs'
@@ -32,11 +34,19 @@ const { values: chosen } = parseArgs({
     row: { type: 'string', default: '' },
     pair: { type: 'string' },
     transport: { type: 'string' },
+    core: { type: 'string', default: 'addon' },
     'test-peer': { type: 'string' },
     jobs: { type: 'string', default: '4' },
     long: { type: 'boolean', default: false },
   },
 })
+
+/** What test peers in TypeScript run on: elsewhere there is no addon. */
+const core = chosen.core === 'wasm' || process.platform !== 'linux' ? 'wasm' : 'addon'
+if (core === 'wasm') {
+  process.env.RINGPOST_CORE = 'wasm'
+  chosen.transport ??= 'socket'
+}
 
 const LANGUAGES: readonly Language[] = ['ts', 'rust']
 const TRANSPORTS: readonly Transport[] = ['sealed', 'portable', 'socket']
@@ -65,12 +75,15 @@ const themes: Record<string, readonly Row[]> = {
   'what stays private': privacy,
 }
 const pattern = new RegExp(chosen.row, 'i')
-const rows = Object.values(themes).flat().filter(({ name }) => pattern.test(name))
+const all = Object.values(themes).flat()
+checkNames(all)
+const rows = all.filter(({ name }) => pattern.test(name))
 
 const rustTestPeer = findRustTestPeer(chosen['test-peer'])
-const columns = LANGUAGES.flatMap((caller) =>
-  LANGUAGES.flatMap((responder) =>
-    TRANSPORTS.map((transport) => ({ caller, responder, transport })),
+const languages = LANGUAGES.filter((language) => language === 'ts' || rustTestPeer !== undefined)
+const columns = languages.flatMap((caller) =>
+  languages.flatMap((responder) =>
+    TRANSPORTS.map((transport) => ({ caller, responder, transport, core }) satisfies Where),
   ),
 )
   .filter(({ caller, responder }) => !chosen.pair || chosen.pair === `${caller}-${responder}`)
@@ -86,6 +99,7 @@ if (rows.length === 0 || columns.length === 0) {
 
 const DASH = '–'
 const UNKNOWN = '?'
+const LEFT_OUT = 'left out'
 const { missing: lacking, known } = missing()
 const results = new Map<Column, Map<Row, string>>()
 const start = performance.now()
@@ -111,6 +125,7 @@ async function runColumn(column: Column): Promise<void> {
 
 /** Runs a row unless it needs a privilege that is missing here. */
 async function runIfPossible(row: Row, column: Column): Promise<string> {
+  if (whyLeftOut(row, column.where) !== undefined) return LEFT_OUT
   if (row.needs === undefined || !lacking.has(row.needs)) return runRow(row, column)
   if (known.has(row.needs)) return UNKNOWN
   return `${row.needs} is not available here; RINGPOST_WITHOUT=${row.needs} skips the row`
@@ -153,7 +168,7 @@ function title({ where }: Column): string[] {
 }
 
 function isFine(result: string): boolean {
-  return ['ok', DASH, UNKNOWN].includes(result)
+  return ['ok', DASH, UNKNOWN, LEFT_OUT].includes(result)
 }
 
 function show(): void {
@@ -173,14 +188,31 @@ function show(): void {
       console.log(row.name.padEnd(wide) + cells.join(''))
     }
   }
-  const all = [...results.values()].flatMap((found) => [...found.values()])
-  const failed = all.filter((result) => !isFine(result)).length
+  const cells = [...results.values()].flatMap((found) => [...found.values()])
+  const failed = cells.filter((result) => !isFine(result)).length
   const seconds = ((performance.now() - start) / 1000).toFixed(0)
-  const ran = all.filter((result) => result !== DASH && result !== UNKNOWN).length
+  const ran = cells.filter((result) => ![DASH, UNKNOWN, LEFT_OUT].includes(result)).length
   console.log(`\n${DASH} not applicable`)
-  const left = [...known].filter((need) => all.includes(UNKNOWN) && need !== '').join(' and ')
+  const left = [...known].filter((need) => cells.includes(UNKNOWN) && need !== '').join(' and ')
   if (left !== '') console.log(`${UNKNOWN} skipped on purpose: it needs ${left}`)
+  showLeftOut()
   console.log(`${rows.length} situations, ${ran} cases, ${failed} failed, ${seconds} s`)
   // Exit now, without waiting for what a failed row left running.
   process.exit(failed > 0 ? 1 : 0)
+}
+
+/** What does not run here, or not with all pairs, by the reason. */
+function showLeftOut(): void {
+  const reasons = new Map<string, Set<string>>()
+  for (const { where } of columns) {
+    for (const row of rows) {
+      const why = whyLeftOut(row, where)
+      if (why === undefined) continue
+      if (!reasons.has(why)) reasons.set(why, new Set())
+      reasons.get(why)!.add(row.name)
+    }
+  }
+  for (const [why, names] of reasons) {
+    console.log(`${names.size} left out, because ${why}:\n  ${[...names].join('\n  ')}`)
+  }
 }

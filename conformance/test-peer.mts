@@ -2,7 +2,7 @@
 // counterpart is crates/test-peer; wire.mts lists the commands both understand.
 
 import { subscribe } from 'node:diagnostics_channel'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setImmediate as turn } from 'node:timers/promises'
 import { inspect } from 'node:util'
@@ -170,7 +170,13 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     const end = performance.now() + ms
     while (performance.now() < end);
   },
+  suspend: ({ file }) => void suspendWhile(file),
+  residentBytes: () => process.memoryUsage.rss(),
   resources() {
+    if (process.platform !== 'linux') {
+      const handles = process.getActiveResourcesInfo().filter((name) => name.endsWith('Wrap'))
+      return { descriptors: handles.length, mappings: 0 }
+    }
     const descriptors = readdirSync('/proc/self/fd').length
     const maps = readFileSync('/proc/self/maps', 'utf8').split('\n')
     const ours = /memfd:ringpost|\/dev\/shm\/ringpost\./
@@ -190,6 +196,14 @@ const commands: { [K in keyof Commands]?: (order: any) => unknown } = {
     await new Promise((resolve, reject) => worker!.once('message', resolve).once('error', reject))
   },
   terminate: () => worker?.terminate(),
+}
+
+/** Stops this thread, once the answer has been written, as long as the file exists. */
+async function suspendWhile(file: string): Promise<void> {
+  do await turn()
+  while (process.stdout.writableLength > 0)
+  const nothing = new Int32Array(new SharedArrayBuffer(4))
+  while (existsSync(file)) Atomics.wait(nothing, 0, 0, 5)
 }
 
 /** Sessions that are lost, and those that take their place, until they are asked for. */

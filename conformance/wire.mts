@@ -266,6 +266,10 @@ export interface Commands {
   published(order: object): any
   /** Blocks the event loop. */
   block(order: { ms: number }): null
+  /** In TypeScript: after the answer, stops its thread as long as this file exists. */
+  suspend(order: { file: string }): null
+  /** In TypeScript. */
+  residentBytes(order: object): number
   /** Open descriptors and mapped segments of the process. */
   resources(order: object): { descriptors: number; mappings: number }
   exit(order: { code: number }): never

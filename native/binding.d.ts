@@ -561,7 +561,7 @@ export interface NativeEngineStats {
   handshakesFailed: number
   /** Frames found without a ring of the doorbell. Anything but 0 is a bug. */
   lostWakeups: number
-  /** `loop` or `thread`. */
+  /** `loop`, `thread` or `host`. */
   wakesBy: string
 }
 

@@ -1,5 +1,6 @@
 // Loads the addon: the file beside this one, or beside the bundle that this has become part of, or
-// else the package for this platform. binding.d.ts, which the build writes, says what is in it.
+// else the package for this platform. binding.d.ts, which the build writes, says what is in it. Where
+// there is none, or none can be loaded, the core in WebAssembly takes its place.
 //
 // Bundlers find what they have to copy by these calls of `require`. They are literal, and inside of
 // `try`, which makes a file that is not there no fault; so do not shorten them.
@@ -13,7 +14,49 @@ const TARGETS = ['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'linux-ar
 /** What the head of a program has to hold to name its loader; linkers put that first. */
 const HEAD_LEN = 4096
 
-module.exports = env.RINGPOST_ADDON ? chosen(env.RINGPOST_ADDON) : found()
+module.exports = choose()
+
+function choose() {
+  const { RINGPOST_ADDON: addon, RINGPOST_CORE: core } = env
+  if (core !== undefined && core !== '' && core !== 'wasm' && core !== 'addon') {
+    throw new Error(`RINGPOST_CORE is "${core}": it can be "addon" or "wasm"`)
+  }
+  if (core === 'wasm') return portable() ?? absent()
+  if (addon) return chosen(addon)
+  try {
+    return found()
+  } catch (error) {
+    const fallback = core === 'addon' ? undefined : portable()
+    if (fallback === undefined) throw error
+    // Elsewhere there is nothing to be done about it.
+    if (TARGETS.includes(ownTarget())) warn(error)
+    return fallback
+  }
+}
+
+/** The core in WebAssembly; `undefined`: this build is without it. */
+function portable() {
+  try {
+    return require('../dist/ts/wasm/binding.js').binding
+  } catch (error) {
+    if (isAbsence(error)) return undefined
+    throw error
+  }
+}
+
+function absent() {
+  throw new Error('this build is without the core in WebAssembly: `node ci/wasm.mjs` makes it')
+}
+
+function warn({ message }) {
+  const advice =
+    'it runs on its core in WebAssembly, without shared memory, and slower: install the addon, or ' +
+    'set RINGPOST_CORE=wasm where that is intended'
+  process.emitWarning(`ringpost runs without its addon: ${message}; ${advice}`, {
+    type: 'RingpostWarning',
+    code: 'RINGPOST_WASM',
+  })
+}
 
 function chosen(path) {
   try {
@@ -24,11 +67,15 @@ function chosen(path) {
 }
 
 function found() {
-  const target = `${platform}-${arch}-${platform === 'linux' ? libc() : ''}`
+  const target = ownTarget()
   if (!TARGETS.includes(target)) {
     throw new Error(`ringpost runs on Linux on x64 and arm64, and this is ${platform}-${arch}`)
   }
   return beside(target) ?? packaged(target)
+}
+
+function ownTarget() {
+  return `${platform}-${arch}-${platform === 'linux' ? libc() : ''}`
 }
 
 function beside(target) {

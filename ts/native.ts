@@ -6,6 +6,9 @@ import type * as binding from '../native/binding.js'
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- an addon cannot be imported
 export const native = require('../../native/binding.js') as typeof binding
 
+/** Whether this is the core in WebAssembly, which shares no memory and waits for nothing. */
+export const isPortable = 'IS_WITHOUT_SHARED_MEMORY' in native
+
 /** Opens the engine of this thread. */
 export function openEngine(
   memory: Record<'outbox' | 'state' | 'runs' | 'standing', ArrayBuffer>,

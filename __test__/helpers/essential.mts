@@ -25,6 +25,12 @@ const test = ava.serial
 
 /** Declares the tests; `variant` holds the options of each pair of processes. */
 export function essential(title: string, variant: Variant): void {
+  portable(title, variant)
+  synchronous(title, variant)
+}
+
+/** Those that need no shared memory. */
+export function portable(title: string, variant: Variant): void {
   requests(title, variant)
   events(title, variant)
   ending(title, variant)
@@ -58,7 +64,9 @@ function requests(title: string, variant: Variant): void {
     }
     t.is(client.stats().pending, 0)
   })
+}
 
+function synchronous(title: string, variant: Variant): void {
   test(`${title}: synchronous requests, in both directions at once`, async (t) => {
     const { client } = await pair(t, variant)
     client.handle(Echo, (value) => value)

@@ -10,7 +10,7 @@ const MEMBERS = { file: 'crates/ringpost/src/tokio/pool/members.rs', by: 'tokio_
 export const LASTING = [
   {
     what: 'lasting: a server that comes is not looked for',
-    file: 'crates/ipc-core/src/engine/dialing.rs',
+    file: 'crates/ipc-core/src/engine/dialing/watching.rs',
     from: '                dial.attempts = 0;\n                dial.next_at = now.get();\n',
     to: '',
     by: 'dialing',

@@ -222,7 +222,7 @@ export const PUBLISHED = [
   },
   {
     what: 'watches: that there is no room for one is said to nobody',
-    file: 'crates/ipc-node/src/inbox.rs',
+    file: 'crates/ipc-node/src/inbox/watched.rs',
     from: 'unwatched.extend(failed);',
     to: 'drop((failed, &mut unwatched));',
     by: '59-attacks',

@@ -49,7 +49,7 @@ export const basics: readonly Row[] = [
     const victim = t.spawn(t.responder.language)
     const server = await t.serve({}, victim)
     const connection = await t.connect(server, { rings: { normal: 262_144 } })
-    victim.stop()
+    await victim.stop()
     const answer = packed(4 * MIB, { connection })
     await sleep(50)
     assert.equal((await t.caller.do('stats', { connection })).queuedBytes, 0)
@@ -159,7 +159,7 @@ export const basics: readonly Row[] = [
     const server = await t.serve({ messageLenMax: 1000, pendingMax: 50, rings: { low: 8192 } })
     const { peer } = await t.connectTo(server, { messageLenMax: 5000, pendingMax: 20, rings })
     has(peer, { messageLenMax: 1000, pendingMax: 20, rings: { ...rings, low: 8192 } })
-    has(peer, { transport: t.transport, pid: t.responder.pid })
+    has(peer, { transport: t.transport, pid: t.pidOf(t.responder) })
   }),
   row('small rings carry messages of every size', async (t) => {
     const all = { critical: 4096, high: 4096, normal: 4096, low: 4096, control: 4096 }

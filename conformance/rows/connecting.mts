@@ -272,10 +272,10 @@ async function foreignClient(t: Case): Promise<void> {
 // ---- unfinished handshakes ----
 
 async function unfinished(t: Case): Promise<void> {
-  const path = t.path(t.main)
+  const address = t.address(t.main)
   const sockets = await Promise.all(
     Array.from({ length: 256 }, async (_, i) => {
-      const socket = createConnection(path).on('error', () => {})
+      const socket = createConnection(address).on('error', () => {})
       await once(socket, 'connect')
       // Half of them send the beginning of a HELLO.
       if (i % 2) socket.write('RPST\x01\x05')

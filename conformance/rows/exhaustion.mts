@@ -14,7 +14,7 @@ export const exhaustion: readonly Row[] = [
     const victim = t.spawn(t.responder.language)
     const server = await t.serve({}, victim)
     const connection = await t.connect(server, { overflow: 'fail' })
-    victim.stop()
+    await victim.stop()
     const order = { connection, stream: freshStream(), count: 1000, length: 60_000 }
     const { sent, refused } = await t.caller.do('notify', order)
     assert.equal(refused, 'ERR_FULL')
@@ -68,7 +68,7 @@ async function fill(t: Case) {
   const options = { overflow: { waitMs: 60_000 }, backlogMax: 1 << 20 }
   const connection = await t.connect(server, options)
   assert.equal(await t.request('add', [1, 2], { connection }), 3)
-  victim.stop()
+  await victim.stop()
   const order = { connection, stream: freshStream(), count: 10_000, length: 60_000 }
   const { sent, refused } = await t.caller.do('notify', order)
   assert.equal(refused, 'ERR_FULL')

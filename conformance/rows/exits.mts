@@ -36,7 +36,7 @@ export const exits: readonly Row[] = [
   row('a server that is killed before the handshake', async (t) => {
     const victim = t.spawn(t.responder.language)
     const server = await t.serve({}, victim)
-    victim.stop()
+    await victim.stop()
     const options = { transport: t.transport }
     const connecting = t.caller.do('connect', { server, options })
     await sleep(50)
@@ -112,7 +112,7 @@ export const exits: readonly Row[] = [
       // The segment still has its name, because the client has not confirmed that it mapped it.
       const { segment } = await client.do('malicious', { connect })
       assert.ok(segment)
-      victim.stop()
+      await victim.stop()
       await Promise.all([victim.kill(), client.kill()])
       await t.serve({}, t.spawn(t.responder.language))
       assert.ok(!existsSync(`/dev/shm/${segment}`))

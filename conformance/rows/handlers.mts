@@ -61,7 +61,7 @@ export const handlers: readonly Row[] = [
     const victim = t.spawn(t.responder.language)
     const connection = await t.connect(await t.serve({}, victim))
     assert.equal(await t.request('add', [1, 2], { connection }), 3)
-    victim.stop()
+    await victim.stop()
     const { number, outcome } = t.begin('never', null, { connection, lane: 'low' })
     await t.caller.do('cancel', { request: number })
     await fails(outcome, 'ABORTED')

@@ -48,7 +48,7 @@ export const handover: readonly Row[] = [
   }),
   row('an old server that is killed before it answers', async (t) => {
     const { server, old } = await begin(t)
-    old.stop()
+    await old.stop()
     const young = t.spawn(t.caller.language)
     const taking = young.do('listen', { server, options: options(t) })
     await old.kill()
@@ -78,7 +78,7 @@ export const handover: readonly Row[] = [
   ),
   row('a new server that is killed while it waits', async (t) => {
     const { server, old } = await begin(t)
-    old.stop()
+    await old.stop()
     const young = t.spawn(t.caller.language)
     young.begin('listen', { server, options: options(t) })
     // It has asked, or not yet: the old server bears either.

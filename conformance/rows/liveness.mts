@@ -24,7 +24,7 @@ export const liveness: readonly Row[] = [
   row('a suspended server is unresponsive until it continues', async (t) => {
     const { victim, connection } = await separate(t)
     const stats = () => t.caller.do('stats', { connection })
-    victim.stop()
+    await victim.stop()
     const answer = t.begin('add', [1, 2], { connection }).outcome
     await until('it is unresponsive', async () => (await stats()).isUnresponsive)
     assert.equal((await stats()).isOpen, true)
@@ -38,11 +38,11 @@ export const liveness: readonly Row[] = [
     const client = t.spawn(t.caller.language)
     const options = { unresponsiveAfterMs: SUSPENDED_AFTER_MS }
     const connection = await t.connect(server, options, client)
-    victim.stop()
+    await victim.stop()
     const answer = client.begin('request', { connection, method: 'add', value: [1, 2] }).outcome
     // It is on its way once this is answered.
     await client.do('stats', { connection })
-    client.stop()
+    await client.stop()
     await sleep(2 * SUSPENDED_AFTER_MS)
     client.resume()
     assert.equal((await client.do('stats', { connection })).isUnresponsive, false)
@@ -96,7 +96,7 @@ export const liveness: readonly Row[] = [
     const server = await t.serve()
     const client = t.spawn(t.caller.language)
     await t.connect(server, {}, client)
-    client.stop()
+    await client.stop()
     await t.responder.do('closeServer', { server, drainMs: 100 })
     client.resume()
   }),

@@ -1,8 +1,8 @@
 // Full lanes: what waits, what is dropped, and that both sides count the same.
 
-import { readFileSync } from 'node:fs'
 import type { TestPeer } from '../test-peers.mjs'
-import { assert, fails, freshStream, LASTING_MS, row, sleep, until } from '../case.mjs'
+import { assert, fails, freshStream, LASTING_MS, residentBytes } from '../case.mjs'
+import { row, sleep, until } from '../case.mjs'
 import type { Case, Row } from '../case.mjs'
 import type { Chosen } from '../wire.mjs'
 
@@ -89,7 +89,7 @@ export const overflow: readonly Row[] = [
     const stream = freshStream()
     const order = { connection, stream, count: 0, length: 1000 }
     await t.caller.do('notify', { ...order, forMs: 200 })
-    const before = residentBytes(t.caller)
+    const before = await residentBytes(t.caller)
     let isDone = false
     const all = t.caller.do('notify', { ...order, stream: freshStream(), forMs: LASTING_MS })
     const over = all.finally(() => (isDone = true))
@@ -105,7 +105,7 @@ export const overflow: readonly Row[] = [
     }
     await over
     assert.ok(passed > LASTING_MS / 1000, `${passed} urgent requests have passed`)
-    const growth = residentBytes(t.caller) - before
+    const growth = (await residentBytes(t.caller)) - before
     assert.ok(growth < 24 * MIB, `the sender has grown by ${growth} bytes`)
     await t.caller.do('drained', { connection, timeoutMs: 60_000 })
     const { dropped } = await stats(t, connection)
@@ -120,7 +120,7 @@ async function stopped(t: Case, chosen: Chosen) {
   const server = await t.serve({}, victim)
   const connection = await t.connect(server, { ...chosen, rings: { normal: RING } })
   assert.equal(await t.request('add', [1, 2], { connection }), 3)
-  victim.stop()
+  await victim.stop()
   const stream = freshStream()
   type Order = { count: number; length: number; lane?: 'low'; awaiting?: boolean }
   const send = (order: Order) => t.caller.do('notify', { connection, stream, ...order })
@@ -138,8 +138,4 @@ async function arrived(victim: TestPeer, stream: number, count: number) {
 
 async function peerDropped(victim: TestPeer, server: string): Promise<number[]> {
   return (await victim.do('connections', { server })).peerDropped
-}
-
-function residentBytes({ pid }: TestPeer): number {
-  return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096
 }

@@ -175,7 +175,7 @@ async function stoppedAndContinued(t: Case): Promise<void> {
       peer.resume()
     } else {
       stopped.add(peer)
-      peer.stop()
+      await peer.stop()
     }
     if (turn % 8 === 0) await sleep(1)
   }

@@ -8,7 +8,7 @@ import type { MethodContract, StreamContract } from '../values/contract.js'
 import { IpcError, rejected, type Hidden } from '../values/errors.js'
 import type { Inbox } from '../runtime/inbox.js'
 import type { Link } from './link.js'
-import { native, type Extras } from '../native.js'
+import { isPortable, native, type Extras } from '../native.js'
 import { laneNumber, nativeSpan } from '../values/options.js'
 import { Pending } from './pending.js'
 import { readError, remoteError } from '../values/remote-error.js'
@@ -33,6 +33,9 @@ const {
 const NORMAL = 2
 /** A synchronous request must end, even on a connection whose requests need not. */
 const SYNC_TIMEOUT_DEFAULT = native.TIMEOUT_MS_DEFAULT
+const NOT_PORTABLE =
+  'synchronous requests need shared memory, and with it the addon of this platform: this process ' +
+  'runs on the core in WebAssembly (see docs/installing.md)'
 
 /** A request in flight. */
 class Call {
@@ -169,6 +172,7 @@ export class Caller {
   /** Asks, and waits for the answer inside of the binding. */
   requestSync(contract: MethodContract, params: unknown, options: api.SyncRequestOptions): unknown {
     const { peer, settings, runtime, number } = this.#link
+    if (isPortable) throw new IpcError('ERR_FEATURE', NOT_PORTABLE)
     if (peer.isSelf) {
       throw new IpcError('ERR_WOULD_DEADLOCK', 'the server is in this thread')
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::sys;
+use crate::sys::{self, Errno};
 
 /// The result of whatever can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -142,8 +142,7 @@ impl Error {
     /// A failed system call: `doing` says what was being done. A limit it has failed at is named
     /// with its value.
     #[cold]
-    pub fn system(doing: impl fmt::Display, cause: rustix::io::Errno) -> Self {
-        use rustix::io::Errno;
+    pub fn system(doing: impl fmt::Display, cause: Errno) -> Self {
         let code = match cause {
             // The last is about descriptors that are on their way in sockets.
             Errno::MFILE | Errno::NFILE | Errno::TOOMANYREFS => Code::NoDescriptors,
@@ -157,10 +156,11 @@ impl Error {
     }
 
     /// The same for what the standard library was asked to do.
+    #[cfg(not(target_family = "wasm"))]
     #[cold]
     pub fn from_io(doing: impl fmt::Display, cause: &std::io::Error) -> Self {
         match cause.raw_os_error() {
-            Some(errno) => Self::system(doing, rustix::io::Errno::from_raw_os_error(errno)),
+            Some(errno) => Self::system(doing, Errno::from_raw_os_error(errno)),
             None => Self::new(Code::System, format!("{doing}: {cause}")),
         }
     }

@@ -12,8 +12,8 @@ use crate::handshake::{Features, Handover, Hello, Reject, TakeOver, Transport, W
 use crate::header::{Codec, HEADER_LEN, Header, Kind, bytes_to_words, words_to_bytes};
 use crate::limits::{Agreement, Geometry, Lane, Limits, RINGS};
 use crate::map::{self, MapSizes};
+use crate::memory::Address;
 use crate::memory::layout::{self, Side};
-use crate::memory::named::Address;
 use crate::memory::words::{Heap, Words};
 use crate::mirror::Head as RecordHead;
 use crate::option_block::{Options, Trace};

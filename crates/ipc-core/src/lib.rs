@@ -70,6 +70,10 @@
 //! # Ok::<(), ipc_core::Error>(())
 //! ```
 //!
+//! In WebAssembly, where there is no system, sockets are those of a host, which is asked through
+//! functions that the module imports from `"host"` and answers by calling the engine. There is one
+//! transport, [`Transport::Socket`], and nothing that needs files or shared memory.
+//!
 //! Modules use what stands below them and nothing above:
 //!
 //! ```text
@@ -86,6 +90,14 @@
 //!                                                    plain values
 //! ```
 
+#![cfg_attr(
+    target_family = "wasm",
+    allow(
+        dead_code,
+        reason = "without files and shared memory, parts of what is shared are unused"
+    )
+)]
+
 mod checksum;
 mod compression;
 mod doorbell;
@@ -95,37 +107,49 @@ mod error;
 mod golden;
 mod handshake;
 mod header;
+#[cfg(any(target_family = "wasm", all(test, not(loom))))]
+mod hosted;
+#[cfg(not(target_family = "wasm"))]
 pub mod inspect;
 mod lanes;
 mod latency;
 mod limits;
+#[cfg(not(target_family = "wasm"))]
 mod map;
 mod memory;
 mod mirror;
 mod option_block;
+#[cfg(not(target_family = "wasm"))]
 mod published;
 mod remote_error;
 mod ring;
 #[cfg(all(any(test, feature = "testing"), not(loom)))]
 mod seeds;
 mod session;
+#[cfg(not(target_family = "wasm"))]
 mod state_frame;
 mod sync;
+#[cfg_attr(target_family = "wasm", path = "hosted/sys.rs")]
 mod sys;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
 mod time;
+#[cfg(not(target_family = "wasm"))]
 mod topic;
 mod value;
 
 pub use checksum::CrcMode;
 pub use compression::COMPRESSED_LEN_MIN;
+#[cfg(target_family = "wasm")]
+pub use engine::NotConnected;
 pub use engine::{
     ALIKE_LEN_MAX, Body, Bounds, BufferId, DIRECTORY_VARIABLE, Deferred, Dialing, Engine,
     EngineStats, Event, Host, LinkId, LinkStats, ListenOptions, ListenerId, Options, Overflow,
-    Peer, Readiness, Refusal, Reservation, Run, Sent, StopSignal, Taken, Totals, WaitPolicy, Waker,
+    Peer, Readiness, Refusal, Reservation, Run, Sent, Totals, WaitPolicy,
 };
+#[cfg(not(target_family = "wasm"))]
+pub use engine::{StopSignal, Taken, Waker};
 pub use error::{Code, Corrupt, Error, Result};
 pub use handshake::{EngineId, SessionId, TOKEN_LEN_MAX, Transport};
 pub use header::{Codec, HEADER_LEN, Kind, id_and_len, take_frame};
@@ -134,19 +158,23 @@ pub use limits::{
     Agreement, CONNECT_TIMEOUT_DEFAULT, Geometry, Lane, Limits, METHOD_LEN_MAX, RING_LEN_MAX,
     RING_LEN_MIN, RINGS, TIMEOUT_DEFAULT, WINDOW_DEFAULT, WINDOW_MAX, WINDOW_MIN,
 };
+#[cfg(not(target_family = "wasm"))]
 pub use map::{
     KeyChange, KeySeen, MAP_ENTRIES_MAX, MAP_KEY_LEN_MAX, MAP_VALUE_LEN_MAX, MapHead, MapOptions,
     MapReader, MapSizes, MapStats, MapStatus, MapValue, MapWriter,
 };
 pub use option_block::{TRACE_LEN, Trace};
+#[cfg(not(target_family = "wasm"))]
 pub use published::{Format, Leftover, LeftoverKind, Place, Sleeper, WatchId, Watcher, leftovers};
 pub use remote_error::RemoteError;
 pub use session::{Draft, Ending, GRANTS_PER_WINDOW, Message, Traffic, id, item_cost, route};
+#[cfg(not(target_family = "wasm"))]
 pub use state_frame::{
     FRAME_LEN_MAX, FrameHead, FrameOptions, FrameRead, FrameStats, FrameStatus, StateFrameReader,
     StateFrameWriter,
 };
 pub use time::Time;
+#[cfg(not(target_family = "wasm"))]
 pub use topic::{
     TOPIC_CAPACITY_DEFAULT, TOPIC_CAPACITY_MAX, TOPIC_CAPACITY_MIN, TopicMessage, TopicMode,
     TopicOptions, TopicPublisher, TopicPublisherStats, TopicStart, TopicStats, TopicSubscriber,

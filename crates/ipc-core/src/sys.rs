@@ -7,8 +7,11 @@
 //! Between any two steps by which a frame reaches the peer stands a [`kill_point`]: in production
 //! nothing, in a test the place where the process dies, if the test has chosen it.
 
-use rustix::io::Errno;
+pub(crate) use std::os::fd::{BorrowedFd, OwnedFd};
+
+pub(crate) use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
+pub(crate) use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes of the largest file this process may make. To make one larger is not an error but a
 /// signal, so that it has to be known beforehand.

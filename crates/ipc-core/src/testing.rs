@@ -10,7 +10,7 @@ use crate::ring::{Consumer, Producer, Region};
 
 pub use crate::handshake::{Features, Handover, Hello, Policy, Reject, TakeOver, Welcome};
 pub use crate::header::{Header, bytes_to_words};
-pub use crate::memory::named::Address;
+pub use crate::memory::Address;
 pub use crate::option_block::{OptionBlock, Options};
 #[cfg(not(loom))]
 pub use crate::seeds::{Random, each_seed};

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::ops::Add;
 use std::time::Duration;
 
-use rustix::time::ClockId;
+use crate::sys::{ClockId, clock_gettime};
 
 /// Spans for which a tick of the coarse clock makes no difference.
 const COARSE_FROM: Duration = Duration::from_secs(1);
@@ -36,8 +36,9 @@ impl Time {
     }
 
     /// The clock for people: nanoseconds since 1970, and 0 before.
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn unix_nanos() -> u64 {
-        let now = rustix::time::clock_gettime(ClockId::Realtime);
+        let now = clock_gettime(ClockId::Realtime);
         let part = |value: i64| u64::try_from(value).unwrap_or(0);
         part(now.tv_sec) * 1_000_000_000 + part(now.tv_nsec)
     }
@@ -50,7 +51,7 @@ impl Time {
 
     #[inline]
     fn read(clock: ClockId) -> Self {
-        let now = rustix::time::clock_gettime(clock);
+        let now = clock_gettime(clock);
         let part = |value: i64| u64::try_from(value).expect("the monotonic clock is not negative");
         Self(part(now.tv_sec) * 1_000_000_000 + part(now.tv_nsec))
     }

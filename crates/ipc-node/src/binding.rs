@@ -22,17 +22,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
-use ipc_core::{Code, Engine, Error, LinkId, Result, Time, WaitPolicy, id};
+use ipc_core::{Code, Engine, Error, Result, Time, WaitPolicy};
 use napi::sys;
 
 use crate::entrance::Entrance;
 use crate::inbox::Inbox;
-use crate::memory::Memory;
-use crate::outbox::{self, Outside};
-use crate::records::state::{
-    STATE_ABANDONED, STATE_INSIDE, STATE_RANG, STATE_REFERENCES, STATE_RUNS, STATE_SYNC_GENERATION,
-    STATE_SYNC_LINK, STATE_SYNC_SLOT, STATE_WORDS,
-};
+use crate::inner::Inner;
+use crate::memory::{Memory, Outside};
+use crate::outbox;
+use crate::records::state::{STATE_INSIDE, STATE_RANG, STATE_REFERENCES, STATE_RUNS, STATE_WORDS};
 use crate::records::{LINK_WORDS, LINKS_MAX, RUN_WORDS, RUNS_MAX};
 use crate::throw;
 use crate::uv::{Loop, Turns, Uv, Watch};
@@ -58,22 +56,6 @@ pub struct Binding {
     /// The environment is ending: JavaScript is not entered any more.
     ended: Cell<bool>,
     cleanup: Cell<sys::napi_async_cleanup_hook_handle>,
-}
-
-pub struct Inner {
-    pub engine: Engine,
-    pub inbox: Inbox,
-    pub outbox: Memory,
-    pub state: Memory,
-}
-
-impl Inner {
-    /// Links that had to wait until JavaScript has taken what there was are read again.
-    fn resume_held_back(&mut self) {
-        for link in self.inbox.take_held_back() {
-            self.engine.resume(link);
-        }
-    }
 }
 
 /// How the environment is woken.
@@ -219,14 +201,7 @@ impl Binding {
     /// Checks whether the reply to the request the state names is still wanted. Returns whether
     /// that has produced events.
     pub fn look_abandoned(&self) -> bool {
-        let Inner { engine, inbox, state, .. } = &mut *self.inner();
-        let word = |index: u32| state.word(index as usize);
-        let link = LinkId(word(STATE_SYNC_LINK));
-        let id = id::join(word(STATE_SYNC_SLOT), word(STATE_SYNC_GENERATION));
-        let is_changed = engine.read_cancels(link, inbox);
-        let abandoned = !engine.is_serving(link, id);
-        state.set_word(STATE_ABANDONED as usize, u32::from(abandoned));
-        is_changed
+        self.inner().look_abandoned()
     }
 
     /// Wakes JavaScript at `time`, at the latest, once; a later call takes the place of an earlier

@@ -4,14 +4,43 @@
 use std::time::Duration;
 
 use ipc_core::{
-    Histogram, Kind, LATENCY_BOUNDS, Lane, Latency, LinkId, LinkStats, Totals, Traffic,
+    EngineStats, Histogram, Kind, LATENCY_BOUNDS, Lane, Latency, LinkId, LinkStats, Totals, Traffic,
 };
 use napi_derive::napi;
 
-use crate::NativeEngine;
+#[cfg(not(target_family = "wasm"))]
+use crate::native_engine::NativeEngine;
+#[cfg(target_family = "wasm")]
+use crate::wasm::engine::NativeEngine;
+
+/// What an engine has counted.
+#[napi(object)]
+#[cfg_attr(target_family = "wasm", derive(serde::Serialize), serde(rename_all = "camelCase"))]
+pub struct NativeEngineStats {
+    /// Open connections.
+    pub connections: u32,
+    /// Handshakes that came to nothing.
+    pub handshakes_failed: f64,
+    /// Frames found without a ring of the doorbell. Anything but 0 is a bug.
+    pub lost_wakeups: f64,
+    /// `loop`, `thread` or `host`.
+    pub wakes_by: String,
+}
+
+impl NativeEngineStats {
+    pub fn of(stats: EngineStats, wakes_by: &str) -> Self {
+        Self {
+            connections: u32::try_from(stats.links).unwrap_or(u32::MAX),
+            handshakes_failed: float(stats.handshakes_failed),
+            lost_wakeups: float(stats.lost_wakeups),
+            wakes_by: wakes_by.into(),
+        }
+    }
+}
 
 /// What a connection has counted, or several.
 #[napi(object)]
+#[cfg_attr(target_family = "wasm", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct NativeLinkStats {
     /// Messages sent.
     pub sent: f64,
@@ -41,6 +70,7 @@ pub struct NativeLinkStats {
 
 /// How long requests took, in milliseconds.
 #[napi(object)]
+#[cfg_attr(target_family = "wasm", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct NativeLatency {
     /// Requests that were timed.
     pub count: f64,
@@ -58,6 +88,7 @@ pub struct NativeLatency {
 
 /// A histogram, for those who export it.
 #[napi(object)]
+#[cfg_attr(target_family = "wasm", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct NativeBuckets {
     /// All of it together, in milliseconds.
     pub sum: f64,
@@ -74,6 +105,7 @@ pub fn latency_bounds() -> Vec<f64> {
 
 /// Messages by kind and lane.
 #[napi(object)]
+#[cfg_attr(target_family = "wasm", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct NativeTraffic {
     /// Of those that were sent, the numbers of [`KINDS`], and in each of the lanes.
     pub sent: Vec<Vec<f64>>,

@@ -11,9 +11,8 @@ use napi::sys;
 
 use crate::arena::millis;
 use crate::binding::Binding;
-use crate::memory::{Memory, extent};
+use crate::memory::{Memory, Outside, extent};
 use crate::options::span;
-use crate::outbox::Outside;
 use crate::synchronous;
 use crate::throw;
 

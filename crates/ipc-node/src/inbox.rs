@@ -15,27 +15,28 @@
 //! JavaScript has the connection and has come to the end of its turn.
 
 mod host;
+#[cfg(not(target_family = "wasm"))]
+mod watched;
 
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use ipc_core::{Ending, Engine, Error, Kind, Lane, LinkId, Message, Peer, Watcher};
-use napi::sys;
+#[cfg(not(target_family = "wasm"))]
+use ipc_core::Watcher;
+use ipc_core::{Ending, Engine, Error, Kind, Lane, LinkId, Message, Peer};
 
 use crate::arena::{Arena, Head, RECORD_LEN, head_of, millis, narrow};
 use crate::counters::Ended;
 use crate::describe::{describe, register};
 use crate::first_turns::FirstTurns;
 use crate::large::Larges;
-use crate::memory::Memory;
-use crate::records::event::{
-    EVENT_CHANGED, EVENT_CLOSED, EVENT_LISTENING, EVENT_REFUSED, EVENT_SENT, EVENT_UNWATCHED,
-};
+use crate::memory::{Env, Memory};
+use crate::records::event::{EVENT_CLOSED, EVENT_LISTENING, EVENT_REFUSED, EVENT_SENT};
 use crate::records::{
     FLAG_OUTSIDE, FLAG_REPLAYED, FLAG_STREAM, FLAG_TIMED, FLAG_TRACED, LINK_WORDS, RUN_EXPOSED,
     RUN_KEPT, RUN_WORDS, RUNS_MAX, TIME_BYTES, TRACE_BYTES,
 };
-use crate::synchronous::{Outcome, SyncCall};
+use crate::sync_call::{Outcome, SyncCall};
 
 /// The first arena of a link; each further one is twice as large, up to the last.
 const ARENA_FIRST: usize = 4 << 10;
@@ -50,7 +51,7 @@ const WAITING_MAX: usize = 4 << 20;
 const WAITING_SYNC_MAX: usize = 64 << 20;
 
 pub struct Inbox {
-    env: sys::napi_env,
+    env: Env,
     runs: Memory,
     run_count: usize,
     /// The first of them, which JavaScript is reading: what comes meanwhile is not added to these.
@@ -82,6 +83,7 @@ pub struct Inbox {
     /// Links whose first turn is not over.
     first_turns: FirstTurns,
     /// What is read beside connections, if anything is: published objects.
+    #[cfg(not(target_family = "wasm"))]
     pub watcher: Option<Watcher>,
     /// Nothing is put down any more: the environment ends.
     closed: bool,
@@ -90,7 +92,7 @@ pub struct Inbox {
 impl Inbox {
     /// An inbox that lists its runs in `runs`, and the state of each link, by its place, in
     /// `standing`.
-    pub fn new(env: sys::napi_env, runs: Memory, standing: Memory) -> Self {
+    pub fn new(env: Env, runs: Memory, standing: Memory) -> Self {
         Self {
             env,
             runs,
@@ -110,6 +112,7 @@ impl Inbox {
             ended: Ended::default(),
             held_back: Vec::new(),
             first_turns: FirstTurns::default(),
+            #[cfg(not(target_family = "wasm"))]
             watcher: None,
             closed: false,
         }
@@ -136,6 +139,12 @@ impl Inbox {
         self.reading = self.run_count;
         self.first_turns.give();
         std::mem::take(&mut self.extras)
+    }
+
+    /// From where to where the standing of links has changed since this was asked.
+    #[cfg(target_family = "wasm")]
+    pub fn take_standing_changed(&self) -> Option<(usize, usize)> {
+        self.standing.take_changed()
     }
 
     /// JavaScript has been given the first `count` runs, and what has been added since stays.
@@ -283,22 +292,6 @@ impl Inbox {
             return self.late.push_back((link, head, payload.into()));
         }
         self.put(link, head, payload);
-    }
-
-    /// Something that is read beside connections may have changed.
-    fn look_around(&mut self) {
-        let (mut changed, mut unwatched) = (Vec::new(), Vec::new());
-        if let Some(watcher) = &mut self.watcher {
-            watcher.take(&mut changed);
-            let failed = changed.iter().copied().filter(|id| watcher.check(*id).is_err());
-            unwatched.extend(failed);
-        }
-        for id in changed {
-            self.record(LinkId(0), Head::event(EVENT_CHANGED).about(id.0), &[]);
-        }
-        for id in unwatched {
-            self.record(LinkId(0), Head::event(EVENT_UNWATCHED).about(id.0), &[]);
-        }
     }
 
     fn put(&mut self, link: LinkId, head: Head, payload: &[u8]) {

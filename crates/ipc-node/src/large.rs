@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use ipc_core::{Body, BufferId, Corrupt, LinkId};
-use napi::sys;
 
-use crate::memory::Memory;
+use crate::memory::{Env, Memory};
 
 /// Large payloads whose memory is kept to be used again, and their bytes in all. Fresh memory costs
 /// more than what is copied to it, and V8 takes it for a reason to collect garbage.
@@ -20,7 +19,7 @@ const CLAIM_BYTES: usize = 64 << 10;
 const CLAIM_FACTOR: usize = 64;
 
 pub struct Larges {
-    env: sys::napi_env,
+    env: Env,
     /// Large payloads JavaScript has been or will be given, with the run their record is in.
     lent: Vec<(usize, Large)>,
     /// Memory of large payloads nothing was kept of, to be used again by the same link: it is warm,
@@ -53,7 +52,7 @@ enum Reservation {
 }
 
 impl Larges {
-    pub fn new(env: sys::napi_env) -> Self {
+    pub fn new(env: Env) -> Self {
         Self { env, lent: Vec::new(), spare: VecDeque::new(), assemblies: Vec::new() }
     }
 

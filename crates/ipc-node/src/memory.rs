@@ -8,6 +8,9 @@ use std::ptr::{self, NonNull};
 use ipc_core::Deferred;
 use napi::sys;
 
+/// The environment whose memory it is.
+pub type Env = sys::napi_env;
+
 /// An `ArrayBuffer`, or the array over one that `Buffer` is, kept alive by a reference. What user
 /// code gets to see of it may be detached, and then its bytes belong to other code: before writing
 /// to such memory, ask [`Self::is_whole`] whenever JavaScript may have run in between.
@@ -127,11 +130,21 @@ pub struct Payload {
 // SAFETY: an engine of the binding and all it owns stay on the thread of their environment.
 unsafe impl Send for Payload {}
 
-impl Payload {
-    /// Keeps an array.
-    pub fn keep(env: sys::napi_env, array: sys::napi_value) -> Option<Self> {
-        let (data, len) = extent(env, array)?;
-        Memory::keep(env, data, len, true, array).map(|array| Self { array })
+/// The same for as long as a call lasts.
+pub struct Outside<'a> {
+    pub bytes: &'a [u8],
+    pub array: sys::napi_value,
+}
+
+impl<'a> Outside<'a> {
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Keeps it for longer.
+    pub fn keep(&self, env: Env) -> Option<Payload> {
+        let (data, len) = extent(env, self.array)?;
+        Memory::keep(env, data, len, true, self.array).map(|array| Payload { array })
     }
 }
 

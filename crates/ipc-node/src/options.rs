@@ -6,8 +6,12 @@ use ipc_core::{
     Bounds, Code, CrcMode, Error, Limits, ListenOptions, Options, Overflow, Result, Transport,
     WaitPolicy,
 };
+#[cfg(not(target_family = "wasm"))]
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
+
+#[cfg(target_family = "wasm")]
+use crate::wasm::values::{Either, Uint8Array};
 
 /// What a server and a client can choose.
 #[napi(object, use_nullable = true)]
@@ -62,6 +66,8 @@ impl NativeOptions {
             overflow.ok_or_else(|| wrong("overflow: a policy for each of four lanes"))?;
         Ok(Options {
             directory: self.directory.map(Into::into),
+            #[cfg(target_family = "wasm")]
+            addresses: Vec::new(),
             // Threads of JavaScript have environments of their own, and have looked there.
             environment: false,
             transport,
@@ -132,6 +138,7 @@ pub struct NativeListenOptions {
     /// Requests of all clients being worked on.
     pub serving_max_total: Option<u32>,
     /// The descriptor of a socket that was handed to this process.
+    #[cfg(not(target_family = "wasm"))]
     pub fd: Option<i32>,
 }
 

@@ -7,10 +7,8 @@ use ipc_core::{
     Trace,
 };
 
-use napi::sys;
-
-use crate::binding::Inner;
-use crate::memory::{Memory, Payload};
+use crate::inner::Inner;
+use crate::memory::{Env, Memory, Outside};
 use crate::records::kind::{
     KIND_ERROR, KIND_ONE_WAY, KIND_REPLY, KIND_REPLY_ITEM, KIND_REQUEST, KIND_REQUEST_ITEM,
 };
@@ -30,15 +28,9 @@ const _: () = assert!(RECORD_LEN == HEADER_LEN, "a record becomes a frame where 
 /// for the outcome: a shorter copy takes no time worth saving.
 const DEFERRED_LEN_MIN: usize = 1 << 20;
 
-/// A payload that lies in an array of its own.
-pub struct Outside<'a> {
-    pub bytes: &'a [u8],
-    pub array: sys::napi_value,
-}
-
 /// Sends the records in the outbox; the payload of the last may be `outside`. What cannot be sent
 /// is reported through the inbox, so that every request ends.
-pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Result<()> {
+pub fn submit(env: Env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Result<()> {
     let Inner { engine, inbox, outbox, state, .. } = inner;
     let used = state.word(STATE_USED as usize) as usize;
     if used == 0 {
@@ -56,8 +48,7 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
             continue;
         }
         let is_outside = record.flags & FLAG_OUTSIDE != 0;
-        let payload =
-            if is_outside { outside.map(|array| array.bytes) } else { Some(record.payload) };
+        let payload = if is_outside { outside.map(Outside::bytes) } else { Some(record.payload) };
         let Some((draft, payload)) = record.draft().zip(payload) else {
             return Err(Error::new(Code::Internal, "a record of the outbox makes no sense"));
         };
@@ -71,7 +62,7 @@ pub fn submit(env: sys::napi_env, inner: &mut Inner, outside: Option<&Outside<'_
                     && draft.codec == Codec::Bytes
                     && payload.len() >= DEFERRED_LEN_MIN
             })
-            .and_then(|outside| Payload::keep(env, outside.array));
+            .and_then(|outside| outside.keep(env));
         let sent = match lent {
             Some(payload) => engine.send_deferred(record.link, &draft, Box::new(payload)),
             None => engine.send(record.link, &draft, payload),

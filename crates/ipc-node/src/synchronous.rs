@@ -5,57 +5,30 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
-use std::rc::Rc;
 use std::time::Duration;
 
-use ipc_core::{Ending, Error, LinkId, Result, Time, id};
+use ipc_core::{Ending, LinkId, Result, Time};
 use napi::sys;
 
-use crate::binding::{Binding, Inner};
-use crate::memory::Memory;
+use crate::binding::Binding;
 use crate::records::ending::{
     ENDED_CANCELLED, ENDED_CLOSED, ENDED_PEER_LOST, ENDED_TIMEOUT, ENDED_UNREADABLE,
     ENDED_WITHDRAWN, ENDED_WOULD_DEADLOCK,
 };
-use crate::records::state::{
-    STATE_SYNC_FREE, STATE_SYNC_GENERATION, STATE_SYNC_HEAD, STATE_SYNC_LEN, STATE_SYNC_LINK,
-    STATE_SYNC_SLOT,
-};
+use crate::records::state::{STATE_SYNC_FREE, STATE_SYNC_HEAD, STATE_SYNC_LEN};
+use crate::sync_call::{Outcome, SyncCall};
 
 /// How long to sleep before looking whether the environment is being terminated.
 const SLICE: Duration = Duration::from_millis(20);
-
-/// A request JavaScript waits for without turning its loop.
-pub struct SyncCall {
-    pub link: LinkId,
-    pub id: u64,
-    /// Where in the synchronous arena a small answer goes.
-    pub free: usize,
-    pub outcome: Option<Outcome>,
-}
-
-/// How a synchronous request ended.
-pub enum Outcome {
-    /// The answer is in its arena.
-    Answered { head: u32, len: usize },
-    /// The answer is in memory of its own.
-    Outside { head: u32, payload: Rc<Memory>, len: usize },
-    /// There is no answer.
-    Ended(Ending),
-    /// The request was not sent.
-    Refused(Error),
-}
 
 /// Sends the outbox and waits for the outcome of the request the state names.
 pub fn request(binding: &Binding) -> Result<sys::napi_value> {
     let env = binding.env();
     let (link, id) = {
-        let Inner { inbox, state, .. } = &mut *binding.inner();
-        let word = |index: u32| state.word(index as usize);
-        let link = LinkId(word(STATE_SYNC_LINK));
-        let id = id::join(word(STATE_SYNC_SLOT), word(STATE_SYNC_GENERATION));
-        let free = word(STATE_SYNC_FREE) as usize;
-        inbox.begin_sync(SyncCall { link, id, free, outcome: None });
+        let mut inner = binding.inner();
+        let (link, id) = inner.named_request();
+        let free = inner.state.word(STATE_SYNC_FREE as usize) as usize;
+        inner.inbox.begin_sync(SyncCall { link, id, free, outcome: None });
         (link, id)
     };
     let waited = wait(binding, link, id);

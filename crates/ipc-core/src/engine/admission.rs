@@ -7,6 +7,7 @@ use super::host::{Event, Host, LinkId, ListenerId, Peer};
 use super::link::Link;
 use super::options::Bounds;
 use super::os::bell::Bell;
+use super::os::credentials;
 use super::os::poller::Source;
 use super::os::socket::HandshakeSocket;
 use super::os::stream::Stream;
@@ -170,7 +171,8 @@ impl Engine {
     /// kernel reports that it is of this process. What a peer claims does not count, and neither
     /// does a session's name alone: a client of ours may use it as a server of ours.
     fn is_self(&self, key: Key, peer: &Peer, is_server: bool) -> bool {
-        if u32::try_from(peer.pid) != Ok(std::process::id()) {
+        let Some(own) = credentials::own_pid() else { return false };
+        if u32::try_from(peer.pid) != Ok(own) {
             return false;
         }
         self.entries.iter().any(|(other, entry)| {
@@ -288,6 +290,31 @@ impl Engine {
                 self.fail_handshake(key, error, now.get(), host);
                 Time::NEVER
             }
+        }
+    }
+
+    /// Clients do not find a server any more, or cannot be let in.
+    #[cold]
+    pub(super) fn lose_listener(&mut self, key: Key, error: Error, host: &mut impl Host) {
+        tracing::warn!(%error, "a server has lost its name");
+        let listener = ListenerId(key);
+        self.close_listener(listener);
+        host.event(Event::ListenerLost { listener, error });
+    }
+
+    /// A client of this listener is in, or will not be. Reports that a name is another server's, or
+    /// nobody's, once that was the last of those that came here before.
+    pub(super) fn finish_admission(&mut self, through: Option<Key>, host: &mut impl Host) {
+        let Some(through) = through else { return };
+        let listener = ListenerId(through);
+        match self.listeners.get(through) {
+            None => self.finish_retiring(listener, host),
+            Some(found) if found.is_finished() => {
+                self.close_listener(listener);
+                tracing::debug!("a new server has taken the name over");
+                host.event(Event::TakenOver { listener });
+            }
+            Some(_) => {}
         }
     }
 }

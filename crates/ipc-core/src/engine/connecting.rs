@@ -1,17 +1,15 @@
 //! A connection in the making: the handshake's frames on the socket, in both roles.
 
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/lending.rs")]
 mod lending;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
-
-use rustix::io::Errno;
 
 use super::directory::Door;
 use super::host::Peer;
 use super::listener::Listener;
 use super::os::credentials::{self, Credentials};
-use super::os::socket::{Attempt, HandshakeSocket, Received};
+use super::os::socket::{Attempt, HandshakeSocket, OwnedSocket, Received};
 use crate::checksum;
 use crate::error::{Code, Corrupt, Error, Result};
 use crate::handshake::{EngineId, Handover, Hello, PAYLOAD_LEN_MAX, Reject, Transport, Welcome};
@@ -20,7 +18,7 @@ use crate::memory::layout::Side;
 use crate::memory::{Handle, Object, Segment, named};
 use crate::mirror::Mirror;
 use crate::session::control;
-use crate::sys::kill_point;
+use crate::sys::{BorrowedFd, Errno, OwnedFd, kill_point};
 use crate::time::Time;
 
 /// The user a supervisor of the system runs as.
@@ -74,8 +72,8 @@ pub(super) struct Handshaking {
 }
 
 enum Stage {
-    /// A client that is not connected yet: it tries these doors, and the first has a full queue.
-    Connecting { name: String, doors: Vec<Door>, hello: Hello },
+    /// A client that is not connected yet: it tries these doors, and the `next` has a full queue.
+    Connecting { name: String, doors: Vec<Door>, next: usize, hello: Hello },
     /// A client that sent HELLO.
     AwaitingWelcome(Hello),
     /// A server that has received nothing yet.
@@ -101,7 +99,8 @@ impl Handshaking {
         hello: Hello,
         deadline: Time,
     ) -> Result<Self> {
-        let mut this = Self::new(socket, deadline, Stage::Connecting { name, doors, hello });
+        let mut this =
+            Self::new(socket, deadline, Stage::Connecting { name, doors, next: 0, hello });
         this.try_connect()?;
         Ok(this)
     }
@@ -138,7 +137,7 @@ impl Handshaking {
     }
 
     /// The control socket of a handshake that is over, and what has come behind that.
-    pub fn into_socket(self) -> (OwnedFd, Vec<u8>) {
+    pub fn into_socket(self) -> (OwnedSocket, Vec<u8>) {
         (self.socket.into(), self.incoming)
     }
 
@@ -167,10 +166,10 @@ impl Handshaking {
 
     /// Tries to connect at each place where the server may be; a full queue leaves it for later.
     pub fn try_connect(&mut self) -> Result<()> {
-        let Stage::Connecting { name, doors, hello } = &mut self.stage else { return Ok(()) };
+        let Stage::Connecting { name, doors, next, hello } = &mut self.stage else { return Ok(()) };
         let mut barred = None;
         let through = loop {
-            let Some(door) = doors.first() else { break false };
+            let Some(door) = doors.get(*next) else { break false };
             let attempt = self
                 .socket
                 .connect(&door.address)
@@ -181,11 +180,10 @@ impl Handshaking {
                 Attempt::NoServer => {}
                 Attempt::Barred => barred = Some(barred_by(door, name)),
             }
-            doors.remove(0);
+            *next += 1;
         };
         if !through {
-            let none = || Error::new(Code::NoServer, format!("no server is named \"{name}\""));
-            return Err(barred.unwrap_or_else(none));
+            return Err(barred.unwrap_or_else(|| nobody(doors, name)));
         }
         let hello = hello.clone();
         self.check_listener()?;
@@ -446,16 +444,22 @@ fn broken(corrupt: Corrupt) -> Error {
 }
 
 #[cold]
+fn nobody(doors: &[Door], name: &str) -> Error {
+    let tried: Vec<_> = doors.iter().map(|door| door.shown(name)).collect();
+    let message = format!("no server is named \"{name}\" at {}", tried.join(" or "));
+    Error::new(Code::NoServer, message)
+}
+
+#[cold]
 pub(super) fn beside(what: &str) -> Error {
     Error::new(Code::Handshake, format!("{what} came beside a handshake frame"))
 }
 
 #[cold]
 pub(super) fn barred_by(door: &Door, name: &str) -> Error {
-    let path = door.directory.socket_path(name);
     let message = format!(
         "this user may not connect to {}: its mode has to be 600, and that of its directory 700",
-        path.display()
+        door.shown(name)
     );
     Error::new(Code::Access, message)
 }

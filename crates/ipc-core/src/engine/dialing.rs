@@ -5,14 +5,16 @@
 //! and waiting costs nothing. Where they cannot be watched, and for whatever else may pass, there
 //! are pauses between attempts, which grow, and differ between clients that begin to wait together.
 
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/watching.rs")]
+mod watching;
+
+#[cfg(not(target_family = "wasm"))]
 use std::ffi::OsString;
 use std::time::Duration;
 
 use super::directory::Places;
 use super::host::{Event, Host, LinkId};
 use super::options::Options;
-use super::os::poller::Source;
-use super::os::watch::Arrivals;
 use super::slab::Key;
 use super::{Engine, Entry, too_many};
 use crate::error::{Code, Error, Result};
@@ -50,6 +52,7 @@ pub(super) struct Dial {
     /// When the next is due.
     next_at: Time,
     /// Files whose appearance is such a reason.
+    #[cfg(not(target_family = "wasm"))]
     awaited: Vec<OsString>,
     /// Why the last came to nothing.
     reason: Option<Error>,
@@ -131,6 +134,7 @@ impl Engine {
             gives_up_at: now + dialing.timeout,
             attempts: 0,
             next_at: now,
+            #[cfg(not(target_family = "wasm"))]
             awaited: Vec::new(),
             reason: None,
         };
@@ -207,47 +211,6 @@ impl Engine {
             (Ok(()), Some(Entry::Dialing(dial))) => dial.due(),
             // When its handshake is due has been noted.
             (Ok(()), _) => Time::NEVER,
-        }
-    }
-
-    // ---- watching for servers ----
-
-    /// Watches the places where its server may appear. Returns whether all of them are watched.
-    fn watch_for(&mut self, key: Key) -> bool {
-        let Some(Entry::Dialing(dial)) = self.entries.get_mut(key) else { return false };
-        let Ok(places) = Places::of(&dial.options) else { return false };
-        if self.arrivals.is_none() {
-            let arrivals = Arrivals::new();
-            self.arrivals =
-                arrivals.filter(|arrivals| self.poller.watch(arrivals, Source::Arrivals).is_ok());
-        }
-        let Some(arrivals) = &self.arrivals else { return false };
-        let (awaited, all_watched) = places.watch(&dial.name, arrivals);
-        dial.awaited = awaited;
-        all_watched
-    }
-
-    /// Stops watching if nothing is awaited.
-    pub(super) fn watch_no_longer(&mut self) {
-        let Some(arrivals) = &self.arrivals else { return };
-        if self.entries.iter().any(|(_, entry)| matches!(entry, Entry::Dialing(_))) {
-            return;
-        }
-        self.poller.forget(arrivals);
-        self.arrivals = None;
-    }
-
-    /// Something has appeared in a watched directory.
-    pub(super) fn arrived(&mut self, now: &Now) {
-        let Some(arrivals) = &self.arrivals else { return };
-        let arrived = arrivals.take();
-        for (_, entry) in self.entries.iter_mut() {
-            let Entry::Dialing(dial) = entry else { continue };
-            if arrived.any_of(&dial.awaited) {
-                dial.attempts = 0;
-                dial.next_at = now.get();
-                self.due = self.due.min(dial.next_at);
-            }
         }
     }
 }

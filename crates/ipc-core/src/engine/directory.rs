@@ -186,6 +186,13 @@ pub(super) struct Door {
     pub address: Address,
 }
 
+impl Door {
+    /// Its path, for people.
+    pub fn shown(&self, name: &str) -> String {
+        self.directory.socket_path(name).display().to_string()
+    }
+}
+
 /// A directory that was checked: owned by this user and closed to all others. Its path is absolute.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory(PathBuf);

@@ -1,16 +1,15 @@
 //! Driving an engine: rings first, then events of the kernel, then what is due.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::host::{Event, Host, LinkId};
+use super::host::{Host, LinkId};
 use super::link::{Attention, Link};
 use super::os::bell::Received;
 use super::os::poller::Source;
 use super::slab::Key;
 use super::{Engine, Entry};
 use crate::doorbell::fall_asleep;
-use crate::error::{Corrupt, Result};
+use crate::error::Corrupt;
 use crate::memory;
 use crate::time::{Now, Time};
 
@@ -33,17 +32,6 @@ const BACKSTOPS: [Duration; 4] = [
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// From now on the engine is woken, too, when this descriptor can be read:
-    /// [`Event::Readable`]. A host has one of that kind, for what it watches beside connections.
-    pub fn attend(&mut self, descriptor: impl AsFd) -> Result<()> {
-        self.poller.watch(descriptor, Source::Attended)
-    }
-
-    /// Attends to the descriptor no longer.
-    pub fn ignore(&mut self, descriptor: impl AsFd) {
-        self.poller.forget(descriptor);
-    }
-
     /// Does what is ready: reads rings, accepts clients, continues handshakes, ends what is due.
     /// Never blocks. Returns whether there was anything to do.
     pub fn drive(&mut self, host: &mut impl Host) -> bool {
@@ -322,10 +310,8 @@ impl Engine {
             match *source {
                 Source::Socket(key) => rang |= self.read_socket(key, now, host),
                 Source::Listener(key) => self.accept(key, now, host),
-                Source::Files(key) => self.check_files(key, now, host),
-                Source::Arrivals => self.arrived(now),
-                Source::Attended => host.event(Event::Readable),
-                Source::Timer => {}
+                #[cfg(not(target_family = "wasm"))]
+                other => self.look_around(other, now, host),
             }
         }
         if rang {
@@ -407,6 +393,7 @@ impl Engine {
             }
             let (paused_until, check_at) = (listener.paused_until(), listener.maintenance.due());
             self.due = self.due.min(paused_until.unwrap_or(Time::NEVER)).min(check_at);
+            #[cfg(not(target_family = "wasm"))]
             if check_at <= now.get() {
                 self.check_files(key, now, host);
             }

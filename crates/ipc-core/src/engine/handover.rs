@@ -323,20 +323,4 @@ impl Engine {
         self.drop_handshake(key);
         self.finish_admission(Some(through), host);
     }
-
-    /// A client of this listener is in, or will not be. Reports that a name is another server's, or
-    /// nobody's, once that was the last of those that came here before.
-    pub(super) fn finish_admission(&mut self, through: Option<Key>, host: &mut impl Host) {
-        let Some(through) = through else { return };
-        let listener = ListenerId(through);
-        match self.listeners.get(through) {
-            None => self.finish_retiring(listener, host),
-            Some(found) if found.is_finished() => {
-                self.close_listener(listener);
-                tracing::debug!("a new server has taken the name over");
-                host.event(Event::TakenOver { listener });
-            }
-            Some(_) => {}
-        }
-    }
 }

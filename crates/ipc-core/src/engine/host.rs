@@ -35,11 +35,12 @@ pub struct BufferId(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its process, for display: numbers of processes are used again, and a process that cannot be
-    /// seen from here, as that of another container, has the number 0.
+    /// seen from here, as that of another container, has the number 0. So has any in WebAssembly.
     pub pid: i32,
-    /// Its user: the same as ours, or there would be no connection.
+    /// Its user: the same as ours, or there would be no connection. In WebAssembly, where that is
+    /// not known, it is taken for granted: there, who can connect is up to the host alone.
     pub uid: u32,
-    /// Whether it is this very engine.
+    /// Whether it is this very engine. It takes a process to know that.
     pub is_self: bool,
     /// The session, different for every connection ever made.
     pub session: SessionId,

@@ -1,11 +1,10 @@
 //! A server's name and socket, and its unfinished handshakes.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+#[cfg(not(target_family = "wasm"))]
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
-
-use rustix::io::Errno;
 
 use super::claim::{Claim, Listening};
 use super::connecting::Handshaking;
@@ -17,6 +16,9 @@ use super::status::Status;
 use super::workload::Workload;
 use crate::error::{Code, Error, Result};
 use crate::handshake::Policy;
+#[cfg(not(target_family = "wasm"))]
+use crate::sys::BorrowedFd;
+use crate::sys::{Errno, OwnedFd};
 use crate::time::Time;
 
 /// Clients taken in at once; the kernel holds the others until the next drive.
@@ -92,6 +94,7 @@ impl Listener {
 
     /// What a new server needs to take the name over, unless another is doing so: the socket and
     /// the lock.
+    #[cfg(not(target_family = "wasm"))]
     pub fn lendable(&self) -> Result<[BorrowedFd<'_>; 2]> {
         let claim = self.maintenance.claim();
         if claim.is_inherited() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::claim::{Claim, Listening, Standing};
-use super::host::{Event, Host, ListenerId};
+use super::host::Host;
 use super::listener::Listener;
 use super::os::poller::Source;
 use super::os::watch::Watch;
@@ -187,15 +187,6 @@ impl Engine {
             Outcome::Rebound(socket) => self.rebind(key, socket, now),
             Outcome::Lost(error) => self.lose_listener(key, error, host),
         }
-    }
-
-    /// Clients do not find a server any more, or cannot be let in.
-    #[cold]
-    pub(super) fn lose_listener(&mut self, key: Key, error: Error, host: &mut impl Host) {
-        tracing::warn!(%error, "a server has lost its name");
-        let listener = ListenerId(key);
-        self.close_listener(listener);
-        host.event(Event::ListenerLost { listener, error });
     }
 
     /// Listens at a new socket; clients that have come to the one before are let in.

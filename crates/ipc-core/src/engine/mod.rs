@@ -16,33 +16,52 @@
 //! This is the one place, with the APIs above it, that makes system calls and reads the clock.
 
 mod admission;
+#[cfg(not(target_family = "wasm"))]
+mod attending;
 mod backlog;
 mod carrier;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/claim.rs")]
 pub(crate) mod claim;
 mod connecting;
 mod dialing;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/directory.rs")]
 pub(crate) mod directory;
 mod drive;
+#[cfg(target_family = "wasm")]
+#[path = "../hosted/engine/from_host.rs"]
+mod from_host;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/handover.rs")]
 mod handover;
 mod host;
+#[cfg(all(test, not(target_family = "wasm"), not(loom)))]
+#[path = "../hosted/engine/os/mod.rs"]
+#[allow(dead_code, reason = "tests use some of what an engine does")]
+mod hosted_os;
+mod inspecting;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/leftovers.rs")]
 pub(crate) mod leftovers;
 mod link;
 mod listener;
 mod liveness;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/maintenance.rs")]
 mod maintenance;
 mod names;
 mod opening;
 mod options;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/os/mod.rs")]
 pub(crate) mod os;
 mod read_budget;
+#[cfg(not(target_family = "wasm"))]
 mod real_time;
 mod reservations;
 mod slab;
+#[cfg_attr(target_family = "wasm", path = "../hosted/engine/status.rs")]
 pub(crate) mod status;
 mod wait_policy;
 mod workload;
 
 use std::collections::VecDeque;
+#[cfg(not(target_family = "wasm"))]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -56,10 +75,16 @@ use crate::time::Time;
 
 pub use dialing::Dialing;
 pub use directory::DIRECTORY_VARIABLE;
+#[cfg(target_family = "wasm")]
+pub use from_host::NotConnected;
 pub use host::{ALIKE_LEN_MAX, Body, BufferId, Event, Host, LinkId, ListenerId, Peer, Readiness};
-pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Taken, Totals};
+#[cfg(not(target_family = "wasm"))]
+pub use link::Taken;
+pub use link::{Deferred, LinkStats, Refusal, Reservation, Run, Sent, Totals};
 pub use options::{Bounds, ListenOptions, Options, Overflow};
+#[cfg(not(target_family = "wasm"))]
 pub use os::bell::Waker;
+#[cfg(not(target_family = "wasm"))]
 pub use os::stop_signal::StopSignal;
 use read_budget::ReadBudget;
 use wait_policy::Contention;
@@ -72,6 +97,7 @@ use link::Link;
 use listener::Listener;
 use names::Names;
 use os::poller::{Poller, Source};
+#[cfg(not(target_family = "wasm"))]
 use os::watch::Arrivals;
 use slab::{Key, Slab};
 
@@ -140,6 +166,7 @@ pub struct Engine {
     /// When leftovers of dead servers were last searched for everywhere.
     cleared_at: Option<Time>,
     /// Reports servers that come, while one is awaited.
+    #[cfg(not(target_family = "wasm"))]
     arrivals: Option<Arrivals>,
     /// Reused from drive to drive.
     ready: Vec<Source>,
@@ -177,6 +204,7 @@ impl Engine {
             pulse: status::Pulse::default(),
             losses: memory::losses(),
             cleared_at: None,
+            #[cfg(not(target_family = "wasm"))]
             arrivals: None,
             ready: Vec::new(),
             received: Vec::new(),
@@ -425,8 +453,6 @@ impl Engine {
         })
     }
 
-    // ---- inspecting ----
-
     #[inline]
     fn link(&self, key: Key) -> Option<&Link> {
         match self.entries.get(key) {
@@ -442,44 +468,9 @@ impl Engine {
             _ => None,
         }
     }
-
-    /// What the engine has counted.
-    pub fn stats(&self) -> EngineStats {
-        self.stats
-    }
-
-    /// All connections, open, opening or closing.
-    pub fn links(&self) -> Vec<LinkId> {
-        self.entries.keys().into_iter().map(LinkId).collect()
-    }
-
-    /// What a link has counted.
-    pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
-        self.link(link.0).map(|link| link.stats())
-    }
-
-    /// The same, to be added to what others have counted.
-    pub fn totals(&self, link: LinkId) -> Option<Totals> {
-        self.link(link.0).map(Link::totals)
-    }
-
-    /// Who is at the other end of a link.
-    pub fn peer(&self, link: LinkId) -> Option<&Peer> {
-        self.link(link.0).map(|link| &link.peer)
-    }
-
-    /// Whether there is such a connection, open, opening or closing.
-    pub fn is_open(&self, link: LinkId) -> bool {
-        self.entries.get(link.0).is_some()
-    }
-
-    /// Whether the peer still waits for an answer to its request.
-    #[inline]
-    pub fn is_serving(&self, link: LinkId, id: u64) -> bool {
-        self.link(link.0).is_some_and(|link| link.session().is_serving(id))
-    }
 }
 
+#[cfg(not(target_family = "wasm"))]
 impl AsFd for Engine {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()

@@ -1,6 +1,5 @@
 //! Listening for connections, and asking for one.
 
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::connecting::Handshaking;
@@ -9,7 +8,7 @@ use super::host::{Event, Host, LinkId, ListenerId};
 use super::listener::Listener;
 use super::options::{ListenOptions, Options};
 use super::os::poller::Source;
-use super::os::socket::HandshakeSocket;
+use super::os::socket::{Handed, HandshakeSocket};
 use super::{Engine, Entry, leftovers, too_many};
 use crate::error::{Code, Error, Result};
 #[cfg(doc)]
@@ -41,7 +40,7 @@ impl Engine {
         name: &str,
         options: &Options,
         listen: &ListenOptions,
-        socket: BorrowedFd<'_>,
+        socket: Handed<'_>,
     ) -> Result<ListenerId> {
         self.listen_for(name, options, listen, false, Some(socket))
     }
@@ -64,7 +63,7 @@ impl Engine {
         options: &Options,
         listen: &ListenOptions,
         in_one_piece: bool,
-        handed: Option<BorrowedFd<'_>>,
+        handed: Option<Handed<'_>>,
     ) -> Result<ListenerId> {
         options.check()?;
         listen.check()?;
@@ -170,7 +169,7 @@ impl Engine {
             required: Features(0),
             crc: options.crc,
             rings: options.rings,
-            limits: options.limits,
+            limits: options.limits.possible(),
             engine: self.id,
             token: options.token.clone().unwrap_or_default(),
         };
@@ -205,7 +204,7 @@ pub(super) fn policy(
         rings: options.rings,
         rings_max: listen.rings_max,
         in_one_piece,
-        limits: options.limits,
+        limits: options.limits.possible(),
         token: options.token.clone(),
     })
 }

@@ -18,6 +18,9 @@ pub struct Options {
     /// names, or else the first of those that all processes of this user know:
     /// `/run/user/<uid>/ringpost`, `/tmp/ringpost-<uid>`, `/var/tmp/ringpost-<uid>`.
     pub directory: Option<PathBuf>,
+    /// Where servers may listen, as the host says it: these are tried, in this order.
+    #[cfg(target_family = "wasm")]
+    pub addresses: Vec<String>,
     /// Whether the environment of this process may name the directory. Not where threads have
     /// environments of their own.
     pub environment: bool,
@@ -46,6 +49,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             directory: None,
+            #[cfg(target_family = "wasm")]
+            addresses: Vec::new(),
             environment: true,
             transport: None,
             crc: CrcMode::default(),
@@ -78,12 +83,23 @@ impl fmt::Debug for Options {
 impl Options {
     /// What a client offers: it takes what its server has.
     pub(super) fn client_features(&self) -> Features {
-        let both = Features(Features::SEALED.0 | Features::NAMED.0);
-        self.features(self.transport.map_or(both, Transport::feature))
+        #[cfg(target_family = "wasm")]
+        let all = Features::SOCKET;
+        #[cfg(not(target_family = "wasm"))]
+        let all = Features(Features::SEALED.0 | Features::NAMED.0);
+        self.features(self.transport.map_or(all, Transport::feature))
+    }
+
+    /// What a server offers.
+    #[cfg(target_family = "wasm")]
+    #[expect(clippy::unnecessary_wraps, reason = "memory that is to be shared may not be had")]
+    pub(super) fn server_features(&self) -> Result<Features> {
+        Ok(self.features(Features::SOCKET))
     }
 
     /// What a server offers: memory that others can make shorter only where it is asked for, or
     /// where nothing else can be had.
+    #[cfg(not(target_family = "wasm"))]
     pub(super) fn server_features(&self) -> Result<Features> {
         let shared = match (self.transport, sealed::check()) {
             (Some(Transport::Sealed), Err(error)) => return Err(error),
@@ -104,6 +120,10 @@ impl Options {
 
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |message: String| Err(Error::new(Code::InvalidArgument, message));
+        #[cfg(target_family = "wasm")]
+        if self.transport.is_some_and(|transport| transport != Transport::Socket) {
+            return Err(sealed::unshared());
+        }
         if !Geometry::SPARSE.with(self.rings).is_valid() {
             let rings = self.rings;
             return wrong(format!("ring capacities {rings:?}: powers of two from 4096 up to 2^26"));

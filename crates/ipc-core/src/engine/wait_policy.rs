@@ -6,11 +6,14 @@
 //! the time is bounded.
 
 use std::hint;
+#[cfg(not(target_family = "wasm"))]
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::Engine;
+#[cfg(not(target_family = "wasm"))]
 use super::os::stop_signal::{self, StopSignal};
+#[cfg(not(target_family = "wasm"))]
 use crate::error::Result;
 use crate::time::Time;
 
@@ -104,6 +107,7 @@ impl Engine {
 
     /// Sleeps until the engine has work, `stop` is set or `span` is over. Returns whether `stop` is
     /// set. To be called after [`Self::arm`], which says whether there is nothing to do.
+    #[cfg(not(target_family = "wasm"))]
     pub fn sleep(&self, stop: Option<&StopSignal>, span: Duration) -> Result<bool> {
         stop_signal::wait(self.as_fd(), stop, span)
     }

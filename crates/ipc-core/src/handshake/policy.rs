@@ -56,7 +56,8 @@ impl Policy {
             .ok_or_else(|| {
                 let (offered, have) = (hello.offered.0, self.features.0);
                 let message = format!(
-                    "no common transport: the client offers {offered:#x}, the server {have:#x}"
+                    "no common transport: the client offers {offered:#x}, the server {have:#x}{}",
+                    self.advice()
                 );
                 Error::new(Code::Feature, message)
             })?;
@@ -95,6 +96,17 @@ impl Policy {
         let TakeOver { version_max, token, .. } = TakeOver::decode(payload)?;
         self.check_token(&token)?;
         Ok(Handover { version: VERSION_MAX.min(version_max) })
+    }
+
+    /// What a client can do that has no transport in common with this server.
+    fn advice(&self) -> &'static str {
+        let shares_none =
+            !self.features.contains(Features::SEALED) && !self.features.contains(Features::NAMED);
+        if shares_none {
+            "; the server shares no memory: ask for `transport: 'socket'`"
+        } else {
+            ""
+        }
     }
 
     fn check_token(&self, found: &[u8]) -> Result<()> {

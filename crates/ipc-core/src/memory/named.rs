@@ -17,9 +17,8 @@ use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
-use super::layout::NONCE_LEN;
 use super::object::{read_nonce, write_nonce};
-use super::{Object, Segment, check_file_len};
+use super::{Address, Object, Segment, check_file_len};
 use crate::error::{Code, Error, Result};
 use crate::sys;
 
@@ -29,15 +28,6 @@ const PREFIX: &str = "ringpost.";
 const SUFFIX_LEN: usize = 20;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
-
-/// What a peer needs to find a segment and to know that it is the right one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// The name, without the leading slash.
-    pub name: String,
-    /// What the segment holds at [`NONCE`](super::layout::NONCE).
-    pub nonce: [u8; NONCE_LEN],
-}
 
 /// The name of a segment, which it has as long as this lives.
 pub(super) struct Name {
@@ -237,6 +227,7 @@ fn failed(doing: &str, cause: &ShmemError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::layout::NONCE_LEN;
     use std::sync::atomic::Ordering;
 
     fn exists(address: &Address) -> bool {

@@ -4,14 +4,15 @@
 //! A kind of object brings its [`layout`](super::layout), and a constructor here that knows its
 //! size. Creating, sealing, naming, checking and mapping are the same for all of them.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+#[cfg(not(target_family = "wasm"))]
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
 use super::layout::{NONCE, NONCE_LEN, segment_len};
-use super::named::Address;
 use super::{Segment, named, sealed};
 use crate::error::Result;
 use crate::limits::Geometry;
+use crate::sys::{BorrowedFd, OwnedFd};
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,15 @@ pub(crate) enum Backing {
     Named,
     /// Memory of each side's own: what one writes there is sent to the other.
     Private,
+}
+
+/// What a peer needs to find a segment and to know that it is the right one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The name, without the leading slash.
+    pub name: String,
+    /// What the segment holds at [`NONCE`](super::layout::NONCE).
+    pub nonce: [u8; NONCE_LEN],
 }
 
 /// What a peer needs to map an object.

@@ -15,7 +15,7 @@ use crate::records::event::{
     EVENT_UNREAD, EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
 };
 use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX};
-use crate::synchronous::Outcome;
+use crate::sync_call::Outcome;
 
 impl Host for Inbox {
     #[inline]
@@ -108,6 +108,7 @@ impl Host for Inbox {
 
     fn event(&mut self, event: Event<'_>) {
         match event {
+            #[cfg(not(target_family = "wasm"))]
             Event::Readable => self.look_around(),
             Event::Accepted { listener, link, peer } => {
                 self.register(link, Head::event(EVENT_ACCEPTED).about(listener.0), peer);

@@ -12,6 +12,7 @@ mod life;
 mod liveness;
 mod parked;
 mod reading;
+#[cfg(not(target_family = "wasm"))]
 mod real_time;
 mod receiving;
 mod reservation;
@@ -41,6 +42,7 @@ pub use deferred::Deferred;
 use life::Life;
 use liveness::Liveness;
 use reading::Reading;
+#[cfg(not(target_family = "wasm"))]
 pub use real_time::Taken;
 pub use reservation::{Refusal, Reservation};
 pub use run::Run;
@@ -285,7 +287,7 @@ impl<C: Carrier> Link<C> {
         let (mut calls, mut served) = (Vec::new(), Vec::new());
         self.session.expire(now, &mut calls, &mut served);
         self.report_ended(calls, Ending::Timeout, served, host);
-        self.drop_overdue(now);
+        let has_dropped = self.drop_overdue(now);
         if self.writing.stalled_by <= now {
             self.end_stalled();
         }
@@ -293,6 +295,10 @@ impl<C: Carrier> Link<C> {
             self.break_off(corrupt.into());
         }
         self.commit();
+        // Nothing else may be sent for long, and the peer is to know.
+        if has_dropped && self.bell.is_stream() {
+            self.bell.ring();
+        }
     }
 
     fn report_ended(

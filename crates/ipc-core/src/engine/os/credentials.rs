@@ -24,6 +24,11 @@ pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// This process, as the kernel reports it to peers.
+pub(in crate::engine) fn own_pid() -> Option<u32> {
+    Some(std::process::id())
+}
+
 /// Asked of the C library: the types of `rustix` have no room for a process without a number.
 pub(in crate::engine) fn of_peer(socket: BorrowedFd<'_>) -> Result<Credentials, Errno> {
     let mut found = MaybeUninit::<libc::ucred>::uninit();

@@ -22,6 +22,12 @@ use crate::sys;
 /// Where a server listens: a path.
 pub(in crate::engine) use rustix::net::SocketAddrUnix as Address;
 
+/// A socket that is closed with this.
+pub(in crate::engine) type OwnedSocket = OwnedFd;
+
+/// A socket that another process listens at and has handed to this one.
+pub(in crate::engine) type Handed<'a> = BorrowedFd<'a>;
+
 /// Connections the kernel holds for a listener that is busy.
 const BACKLOG: i32 = 4096;
 /// Descriptors that go with a frame, at most.

@@ -1,0 +1,58 @@
+// Servers that are waited for: the folders are watched in which they may appear, so that clients
+// find them at once. Where that cannot be done they are found by trying again, as the module does
+// by itself.
+
+import { watch, type FSWatcher } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { hasPipes } from './platform.js'
+
+/** How long a folder is watched after a server was last looked for in vain: attempts come more
+ * often while it is awaited. */
+const WATCH_MS = 20_000
+
+interface Watched {
+  readonly watcher: FSWatcher
+  readonly files: Set<string>
+  timer: NodeJS.Timeout
+}
+
+export class Arrivals {
+  readonly #appeared: () => void
+  readonly #folders = new Map<string, Watched>()
+
+  constructor(appeared: () => void) {
+    this.#appeared = appeared
+  }
+
+  /** A server was looked for here, and was not there. */
+  missed(address: string): void {
+    const folder = dirname(address)
+    const watched = this.#folders.get(folder) ?? this.#watch(folder)
+    watched?.files.add(hasPipes ? '' : basename(address))
+    watched?.timer.refresh()
+  }
+
+  #watch(folder: string): Watched | undefined {
+    let watcher: FSWatcher
+    try {
+      watcher = watch(folder, { persistent: false })
+    } catch {
+      // The folder is missing, or there is nothing to watch it with.
+      return undefined
+    }
+    const end = () => {
+      this.#folders.delete(folder)
+      clearTimeout(watched.timer)
+      watcher.close()
+    }
+    const files = new Set<string>()
+    const watched = { watcher, files, timer: setTimeout(end, WATCH_MS).unref() }
+    this.#folders.set(folder, watched)
+    watcher.on('error', end)
+    watcher.on('change', (_, file) => {
+      // Those of pipes are named otherwise than their servers.
+      if (hasPipes ? String(file).endsWith('.pipe') : files.has(String(file))) this.#appeared()
+    })
+    return watched
+  }
+}

@@ -1,0 +1,33 @@
+// The same as index.mjs on the core in WebAssembly, whatever the platform: for bundles without an addon.
+import ringpost from './dist/ts/wasm-only.js'
+
+export const {
+  IpcError,
+  bytes,
+  configure,
+  connect,
+  createMap,
+  createPool,
+  createServer,
+  createStateFrame,
+  createTopic,
+  encoded,
+  event,
+  json,
+  layout,
+  list,
+  messagePack,
+  method,
+  openMap,
+  openStateFrame,
+  sharedMap,
+  stateFrame,
+  stream,
+  structuredClone,
+  subscribe,
+  systemdSocket,
+  text,
+  toDuplex,
+  toReadableStream,
+  topic,
+} = ringpost
