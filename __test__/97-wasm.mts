@@ -251,6 +251,20 @@ test('one-way messages and events arrive in both directions', async (t) => {
   t.true(came.every((value, at) => value === at + 1))
 })
 
+test('the command says what it cannot show, and calls servers all the same', async (t) => {
+  const command = join(ROOT, 'dist/cli/main.mjs')
+  const call = (...args: string[]) => run(process.execPath, [command, ...args], { cwd: ROOT })
+  const server = await serve()
+  t.teardown(() => server.kill())
+  t.is((await call('call', server.name, 'echo', '7')).stdout.trim(), '7')
+  const missing = await t.throwsAsync(call('call', 'nobody', 'echo'), { code: 3 as never })
+  t.notRegex(missing.message, /\n +at /)
+  for (const verb of ['ls', 'top', 'clean --yes', 'inspect x', 'tail x']) {
+    const refused = call(...verb.split(' '))
+    await t.throwsAsync(refused, { message: /needs? shared memory, and with it the addon/ }, verb)
+  }
+})
+
 // ---- which core it is ----
 
 const SAY_CORE = `
