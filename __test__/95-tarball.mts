@@ -60,6 +60,8 @@ test('everything a user needs is in the tarball', (t) => {
     ...['health.d.ts', 'health.d.mts', 'health.mjs', 'dist/ts/health.js'],
     ...['jsonrpc.d.ts', 'jsonrpc.d.mts', 'jsonrpc.mjs', 'dist/ts/jsonrpc.js'],
     ...['messageport.d.ts', 'messageport.d.mts', 'messageport.mjs', 'dist/ts/messageport.js'],
+    ...['wasm-only.d.ts', 'wasm-only.d.mts', 'wasm-only.mjs', 'dist/ts/wasm-only.js'],
+    ...['dist/ts/wasm/binding.js', 'native/wasm.d.ts'],
     ...['prometheus.d.ts', 'prometheus.d.mts', 'prometheus.mjs', 'dist/ts/prometheus.js'],
     ...['dist/cli/main.mjs', 'native/binding.js', 'native/binding.d.ts'],
     ...['README.md', 'CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'docs/measuring.md'],

@@ -28,6 +28,8 @@ if (isBuilt && isPosix) portable('wasm to wasm', {})
 test('a connection says that it is over a socket', async (t) => {
   const { client } = await pair(t)
   t.is(client.peer.transport, 'socket')
+  t.like(client.peer, { pid: 0, isSelf: false })
+  t.is(client.stats().wakesBy, 'loop')
 })
 
 test('payloads of 16 MiB and of nothing arrive, in both directions', async (t) => {

@@ -184,7 +184,8 @@ export class WasmEngine implements binding.NativeEngine {
   unwatch(): void {}
 
   stats(): binding.NativeEngineStats {
-    return this.#call('stats') as binding.NativeEngineStats
+    // It is the event loop by which the host of the module wakes.
+    return { ...(this.#call('stats') as binding.NativeEngineStats), wakesBy: 'loop' }
   }
 
   linkStats(link: number): binding.NativeLinkStats | null {
