@@ -587,14 +587,14 @@ export interface WaitOptions {
 /** The other end of a connection. */
 export interface Peer {
   /** Its process id, for display: the system reuses them. 0 if it cannot be seen from here, as
-   * across containers. */
+   * across containers, and without the addon. */
   readonly pid: number
   /** Its user id, which is always yours. */
   readonly uid: number
   /** Identifies this connection; hexadecimal, and never used twice. */
   readonly session: string
   /** Whether the peer is in this very thread, and can therefore never answer a synchronous
-   * request. */
+   * request. Without the addon there are none, and nothing is known of this. */
   readonly isSelf: boolean
   /** How the shared memory was passed to the peer; `socket`: none is shared. */
   readonly transport: 'sealed' | 'portable' | 'socket'
@@ -1520,8 +1520,8 @@ export interface ServerOptions extends EndpointOptions {
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
   /**
-   * Milliseconds that a client has for its handshake. One without the addon says who it is in a turn
-   * of its event loop, and so late if that is busy. @default 250, and 5,000 without the addon
+   * Milliseconds that a client has for its handshake. One without the addon says who it is in a
+   * turn of its event loop, and so late if that is busy. @default 250, and 5,000 without the addon
    */
   helloTimeoutMs?: number
   /**
@@ -2577,6 +2577,9 @@ export declare function configure(options: WaitingOptions): void
  * `ERR_LAYOUT` is about no request: see {@link Layout}.
  *
  * `ERR_LAGGED` is the end of a lossless {@link TopicSubscription} that was too slow.
+ *
+ * `ERR_FEATURE` is also what needs shared memory, where the library runs without its addon:
+ * synchronous requests, state frames, topics and maps, and taking a name or a socket over.
  *
  * When connecting, `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_NO_SPACE` and
  * `ERR_NO_DESCRIPTORS` may pass with time; the others do not.

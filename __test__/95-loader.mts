@@ -29,11 +29,16 @@ interface Elsewhere {
 
 let count = 0
 
-/** A project with the loader and these packages, each of which exports its name. */
-function project(packages: string[] = TARGETS): string {
+/** A project with the loader and these packages, each of which exports its name; and with something
+ * in the place of the core in WebAssembly, or as a checkout is in which that was not built. */
+function project(packages: string[] = TARGETS, hasCore = false): string {
   const folder = join(scratch, `project-${count++}`)
   mkdirSync(folder)
-  cpSync(join(ROOT, 'native/binding.js'), join(folder, 'binding.js'))
+  cpSync(join(ROOT, 'native/binding.js'), join(folder, 'native/binding.js'))
+  if (hasCore) {
+    mkdirSync(join(folder, 'dist/ts/wasm'), { recursive: true })
+    writeFileSync(join(folder, 'dist/ts/wasm/binding.js'), "exports.binding = 'wasm'\n")
+  }
   for (const name of packages) {
     const path = join(folder, 'node_modules/@ringpost', name)
     mkdirSync(path, { recursive: true })
@@ -44,6 +49,11 @@ function project(packages: string[] = TARGETS): string {
 
 /** What the loader returns, or else says. */
 async function load(folder: string, elsewhere: Elsewhere = {}, ...args: string[]): Promise<string> {
+  return (await loadAndWarn(folder, elsewhere, ...args)).said
+}
+
+/** The same, and what it has warned of. */
+async function loadAndWarn(folder: string, elsewhere: Elsewhere = {}, ...args: string[]) {
   const { head, glibc, ...fields } = elsewhere
   const program = join(folder, 'program')
   if (head !== undefined) writeFileSync(program, head)
@@ -59,14 +69,14 @@ async function load(folder: string, elsewhere: Elsewhere = {}, ...args: string[]
     }
     if (${'glibc' in elsewhere}) process.report.getReport = () => ({ header: ${JSON.stringify(header)} })
     try {
-      const loaded = require('./binding.js')
+      const loaded = require('./native/binding.js')
       console.log(typeof loaded === 'string' ? loaded : Object.keys(loaded).includes('NativeEngine'))
     } catch ({ message, code, cause }) {
       console.log(message, code ?? '', cause === undefined ? '' : 'caused')
     }`
-  const options = { cwd: folder, env: { ...process.env, RINGPOST_ADDON: '' } }
-  const { stdout } = await run(process.execPath, [...args, '--eval', code], options)
-  return stdout.trim()
+  const options = { cwd: folder, env: { ...process.env, RINGPOST_ADDON: '', RINGPOST_CORE: '' } }
+  const { stdout, stderr } = await run(process.execPath, [...args, '--eval', code], options)
+  return { said: stdout.trim(), warnings: stderr }
 }
 
 const GLIBC_PROGRAM = '\x7fELF … /lib64/ld-linux-x86-64.so.2\0'
@@ -93,7 +103,7 @@ test('of a program that does not name its loader, the report says the C library'
 test('an addon beside the loader comes before the package', async (t) => {
   const folder = project()
   t.is(await load(folder), TARGET)
-  cpSync(join(ROOT, `native/ringpost.${TARGET}.node`), join(folder, `ringpost.${TARGET}.node`))
+  cpSync(join(ROOT, `native/ringpost.${TARGET}.node`), join(folder, `native/ringpost.${TARGET}.node`))
   t.is(await load(folder), 'true')
 })
 
@@ -114,11 +124,11 @@ test('a package that was not installed is named, with what to do', async (t) => 
 test('an addon that does not load is named, with the reason of the system', async (t) => {
   const folder = project()
   const name = `ringpost.${TARGET}.node`
-  writeFileSync(join(folder, name), 'no addon at all')
+  writeFileSync(join(folder, 'native', name), 'no addon at all')
   const said = await load(folder)
   t.true(said.startsWith(`${name} does not load: `), said)
   t.regex(said, /(file too short|invalid ELF header|Exec format error)/)
-  rmSync(join(folder, name))
+  rmSync(join(folder, 'native', name))
   const entry = join(folder, 'node_modules/@ringpost', TARGET, 'index.js')
   writeFileSync(entry, "throw new Error('GLIBC_2.99 not found')\n")
   const failed = `@ringpost/${TARGET} does not load: GLIBC_2.99 not found`
@@ -127,7 +137,7 @@ test('an addon that does not load is named, with the reason of the system', asyn
 
 test('where addons are disabled, that is said', async (t) => {
   const folder = project()
-  cpSync(join(ROOT, `native/ringpost.${TARGET}.node`), join(folder, `ringpost.${TARGET}.node`))
+  cpSync(join(ROOT, `native/ringpost.${TARGET}.node`), join(folder, `native/ringpost.${TARGET}.node`))
   const said = 'loading addons is disabled here (--no-addons, or no --allow-addons)'
   t.is(await load(folder, {}, '--no-addons'), `${said} ERR_DLOPEN_DISABLED caused`)
 })
@@ -135,9 +145,34 @@ test('where addons are disabled, that is said', async (t) => {
 test('RINGPOST_ADDON names an addon that is loaded instead, or the error', async (t) => {
   const folder = project([])
   const options = (addon: string) => ({ cwd: folder, env: { ...process.env, RINGPOST_ADDON: addon } })
-  const code = "console.log('NativeEngine' in require('./binding.js'))"
+  const code = "console.log('NativeEngine' in require('./native/binding.js'))"
   const addon = join(ROOT, `native/ringpost.${TARGET}.node`)
   t.is((await run(process.execPath, ['--eval', code], options(addon))).stdout, 'true\n')
   const error = await t.throwsAsync(run(process.execPath, ['--eval', code], options('/nowhere.node')))
   t.regex(error.message, /\/nowhere\.node \(RINGPOST_ADDON\) does not load: Cannot find module/)
+})
+
+test('elsewhere the core in WebAssembly is taken, and there is nothing to be said', async (t) => {
+  for (const elsewhere of [{ platform: 'darwin', arch: 'arm64' }, { arch: 'riscv64' }]) {
+    const found = await loadAndWarn(project(TARGETS, true), elsewhere)
+    t.deepEqual(found, { said: 'wasm', warnings: '' })
+  }
+})
+
+test('in place of an addon that there is, it is taken with one warning that says why', async (t) => {
+  const warned = async (folder: string, why: string, ...args: string[]) => {
+    const { said, warnings } = await loadAndWarn(folder, {}, ...args)
+    t.is(said, 'wasm')
+    t.regex(warnings, RegExp(`\\[RINGPOST_WASM\\] RingpostWarning: .* without its addon: ${why}`))
+    t.regex(warnings, /install the addon, or set RINGPOST_CORE=wasm where that is intended/)
+    t.is(warnings.match(/RingpostWarning/g)?.length, 1)
+  }
+  await warned(project([], true), `the package @ringpost/${TARGET} is not installed`)
+  const folder = project([], true)
+  const addon = join(folder, `native/ringpost.${TARGET}.node`)
+  writeFileSync(addon, 'no addon at all')
+  await warned(folder, `ringpost.${TARGET}.node does not load`)
+  cpSync(join(ROOT, `native/ringpost.${TARGET}.node`), addon)
+  await warned(folder, 'loading addons is disabled here', '--no-addons')
+  t.deepEqual(await loadAndWarn(folder), { said: 'true', warnings: '' })
 })

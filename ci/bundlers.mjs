@@ -5,13 +5,14 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { follow, makeProject, packInto, recipes, write } from './recipes.mjs'
 import './setup.mjs'
 import { giveUp } from './step.mjs'
 import { addonOf, ownTarget } from './targets.mjs'
+import { makeModule } from './wasm.mjs'
 
 const ADDON = addonOf(ownTarget())
 /** The command of a recipe with which node_modules is shipped. */
@@ -52,6 +53,7 @@ process.env.RINGPOST_DIR = join(scratch, 'run')
 // Where an executable of Bun leaves the addon.
 process.env.TMPDIR = scratch
 
+await makeModule()
 const tarballs = packInto(scratch)
 for (const [at, recipe] of recipes().entries()) {
   const folder = join(scratch, `project-${at}`)
@@ -63,9 +65,10 @@ for (const [at, recipe] of recipes().entries()) {
   const out = isWhole ? join(folder, 'out') : moved(join(folder, 'out'), join(scratch, `moved-${at}`))
   const start = starting(out)
   await meet(recipe.name, start)
+  if (recipe.name.includes('without an addon')) hasNoAddon(out)
   if (existsSync(join(out, ADDON))) {
     rmSync(join(out, ADDON))
-    await fails(`${recipe.name}, without the .node file`, start)
+    await misses(`${recipe.name}, without the .node file`, start)
   }
 }
 const withoutBanner = (text) => text.replace(/ "--banner:[^"]+"/, '')
@@ -94,8 +97,8 @@ function starting(out) {
 }
 
 /** One process serves, another asks it. */
-async function meet(name, start) {
-  const begin = (role) => spawn(...start(role), { stdio: ['ignore', 'pipe', 'inherit'] })
+async function meet(name, start, errors = 'inherit') {
+  const begin = (role) => spawn(...start(role), { stdio: ['ignore', 'pipe', errors] })
   const server = begin('serve')
   try {
     const printed = async ({ stdout }) => String((await once(stdout, 'data'))[0]).trim()
@@ -117,6 +120,29 @@ async function failsWhenChanged(name, how, change) {
   await makeProject(folder, tarballs, { 'src/program.mjs': PROGRAM })
   await follow(changed, folder)
   await fails(changed.name, starting(join(folder, 'out')))
+}
+
+/** A bundle whose addon is missing ends with an error that names the document. Most have the core in
+ * WebAssembly, and a warning that does. */
+async function misses(name, start) {
+  const warned = await warnings(start)
+  const [sentence] = /RingpostWarning: .*docs\/bundlers\.md.*/.exec(warned) ?? []
+  if (sentence === undefined) return fails(name, start)
+  console.log(`${name}: ${sentence}`)
+  await meet(`${name}, two processes`, start, 'ignore')
+}
+
+/** What a client prints for which there is no server. */
+async function warnings(start) {
+  return new Promise((done) => execFile(...start('ask'), (_error, _out, errors) => done(errors)))
+}
+
+function hasNoAddon(out) {
+  const files = readdirSync(out)
+  if (files.some((file) => file.endsWith('.node'))) giveUp(`${out} has an addon: ${files}`)
+  const text = files.map((file) => readFileSync(join(out, file), 'latin1')).join('\n')
+  const [found] = /require\([^)]*\.node.?\)|@ringpost\/linux/.exec(text) ?? []
+  if (found !== undefined) giveUp(`a bundle without an addon asks for ${found}`)
 }
 
 /** It ends with an error that names the document. */

@@ -50,6 +50,7 @@ const STEPS = {
   fuzz: node('ci/fuzz.mjs'),
   coverage: node('ci/coverage.mjs'),
   editor: node('ci/editor.mjs'),
+  wasm: node('ci/wasm-tests.mjs'),
   packages: node('ci/packages.mjs'),
   musl: node('ci/musl.mjs'),
   arm64: node('ci/arm64.mjs'),

@@ -9,10 +9,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeProject, packInto } from './recipes.mjs'
-import { HOSTS, REFUSING } from './runtimes/hosts.mjs'
+import { HOSTS, WITHOUT_ADDON } from './runtimes/hosts.mjs'
 import { Program, endAll } from './runtimes/process.mjs'
 import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
+import { makeModule } from './wasm.mjs'
 
 const FEATURES = [
   ...['README', 'connect', 'requests', 'asleep', 'streams', 'one-way', 'events', 'cancel'],
@@ -29,6 +30,7 @@ process.once('exit', () => {
 process.env.TMPDIR = scratch
 process.env.DENO_DIR = join(scratch, 'deno')
 
+await makeModule()
 const words = process.argv.slice(2)
 const isAsked = ({ name }) => words.length === 0 || words.some((word) => name.includes(word))
 const place = await makePlace()
@@ -39,9 +41,9 @@ for (const host of HOSTS.filter(isAsked)) {
   for (const feature of FEATURES) cells.push(await tried(ready, feature))
   found(row(host.name, ...cells, [...ready.wakers].join(' ')), ready.version)
 }
-for (const [host, reason] of REFUSING.filter(([host]) => isAsked(host))) {
+for (const [host, reason] of WITHOUT_ADDON.filter(([host]) => isAsked(host))) {
   const ready = await host.prepare(place)
-  found(row(host.name, (await refuses(ready, reason)) ? `\`${reason}\`` : '✗'), ready.version)
+  found(row(host.name, (await warns(ready, reason)) ? `\`${reason}\`` : '✗'), ready.version)
 }
 if (lines.length === 1) giveUp(`Nothing has one of these in its name: ${words.join(', ')}.`)
 compare(readFileSync(join(ROOT, 'docs/runtimes.md'), 'utf8').split('\n'))
@@ -104,8 +106,8 @@ async function tried(host, feature) {
   return '?'
 }
 
-/** Whether the library says by itself why it cannot be loaded. */
-async function refuses(host, reason) {
+/** Whether the library says by itself why it runs without its addon, before it finds no server. */
+async function warns(host, reason) {
   const client = new Program(host, {}, 'program', 'connect', 'name')
   const code = await client.ended
   const isFine = typeof code === 'number' && code !== 0 && client.output.includes(reason)

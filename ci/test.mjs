@@ -51,6 +51,7 @@ const STEPS = {
   runner: npx('ava', RUNNER),
   // The other transport has its turn each night.
   conformance: node('dist/conformance/run.mjs', '--transport', 'sealed'),
+  wasm: node('ci/wasm-tests.mjs'),
   packages: node('ci/packages.mjs'),
   bundlers: node('ci/bundlers.mjs'),
   tour: node('examples/tour/test.mjs'),
@@ -84,7 +85,7 @@ const STEPS = {
  * than anybody waits for a change. */
 const LONG = [
   ...['loom', 'runner', 'packages', 'bundlers', 'alerts', 'nats', 'dashboard', 'report', 'site', 'gate'],
-  ...['c', 'c-header', 'python', 'perception-pairs'],
+  ...['c', 'c-header', 'python', 'perception-pairs', 'wasm'],
 ]
 
 /** After so many minutes a step hangs, on however busy a machine. */

@@ -29,7 +29,7 @@ function choose() {
     const fallback = core === 'addon' ? undefined : portable()
     if (fallback === undefined) throw error
     // Elsewhere there is nothing to be done about it.
-    if (TARGETS.includes(target())) warn(error)
+    if (TARGETS.includes(ownTarget())) warn(error)
     return fallback
   }
 }
@@ -67,14 +67,14 @@ function chosen(path) {
 }
 
 function found() {
-  const name = target()
-  if (!TARGETS.includes(name)) {
+  const target = ownTarget()
+  if (!TARGETS.includes(target)) {
     throw new Error(`ringpost runs on Linux on x64 and arm64, and this is ${platform}-${arch}`)
   }
-  return beside(name) ?? packaged(name)
+  return beside(target) ?? packaged(target)
 }
 
-function target() {
+function ownTarget() {
   return `${platform}-${arch}-${platform === 'linux' ? libc() : ''}`
 }
 

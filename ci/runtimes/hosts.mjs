@@ -64,9 +64,9 @@ export const HOSTS = [
   plain('deno', '2', 'run', '--allow-ffi', '--allow-read', '--allow-env'),
 ]
 
-/** In these the library cannot be loaded, and the error has these words. */
-export const REFUSING = [
-  [plain('node', '26', '--no-addons'), 'ERR_DLOPEN_DISABLED'],
-  [plain('node', '26', '--permission', '--allow-fs-read=PROJECT'), 'ERR_DLOPEN_DISABLED'],
+/** In these the addon cannot be loaded, and the warning of the core in WebAssembly has these words. */
+export const WITHOUT_ADDON = [
+  [plain('node', '26', '--no-addons'), 'RINGPOST_WASM'],
+  [plain('node', '26', '--permission', '--allow-fs-read=PROJECT'), 'RINGPOST_WASM'],
   [plain('deno', '2', 'run', '--no-prompt', '--allow-read', '--allow-env'), '--allow-ffi'],
 ]

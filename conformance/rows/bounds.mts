@@ -6,6 +6,7 @@ const MIB = 1 << 20
 const BACKLOG = MIB
 /** Allowance for allocators, garbage and the process itself. */
 const SLACK = 40 * MIB
+const WASM_SLACK = 20 * MIB
 
 export const bounds: readonly Row[] = [
   row('more requests that call back than are handled at once', async (t) => {
@@ -44,7 +45,9 @@ export const bounds: readonly Row[] = [
       })
     })
     const growth = (await residentBytes(victim)) - before
-    assert.ok(growth < 4 * BACKLOG + SLACK, `the server has grown by ${growth} bytes`)
+    // Memory of a module that a backlog has grown through stays with it.
+    const left = t.column.where.core === 'wasm' ? WASM_SLACK : 0
+    assert.ok(growth < 4 * BACKLOG + SLACK + left, `the server has grown by ${growth} bytes`)
     await client.kill()
   }),
   row('a peer that pauses reading while its requests are handled', async (t) => {

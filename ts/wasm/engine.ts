@@ -253,9 +253,11 @@ export class WasmEngine implements binding.NativeEngine {
     this.#timer = setTimeout(this.#ring, ms).unref()
   }
 
+  /** What has come is read before anything is ended because its time is over: after a stall of the
+   * loop both are there, and timers have their turn before sockets. */
   readonly #ring = (): void => {
     this.#timerAt = Infinity
-    this.#drive()
+    this.#schedule()
   }
 
   #schedule(): void {

@@ -22,14 +22,14 @@ export const NativeTopicSubscriber = refusing(topics)
 export const NativeMapReader = refusing(maps)
 export const NativeMapWriter = refusing(maps)
 export const NativeKeySeen = refusing(maps)
-export const NativeLeftovers = refusing('looks at what dead processes have left')
+export const NativeLeftovers = refusing('those who clean up after dead processes')
 
 export class NativeStatusReader {
   static open(): never {
-    throw unsupported('looks at servers from outside need')
+    throw unsupported('to look at servers from outside needs')
   }
 }
 
 export function listObjects(): never {
-  throw unsupported('looks at what processes share need')
+  throw unsupported('to look at servers and at what is published needs')
 }

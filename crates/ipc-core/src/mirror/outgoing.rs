@@ -128,11 +128,12 @@ impl Outgoing {
         }
         let words = words(side).map(|offset| load(segment, offset));
         let waits = words[0] != self.said[0] && words[0] != 0;
+        let has_dropped = words[1..] != self.said[1..];
         let is_due = (0..RINGS).any(|ring| {
             let freed = read[ring].wrapping_sub(told[ring]);
             freed != 0 && freed >= self.flows[ring].told_after
         });
-        if !(has_frames || waits || is_due) {
+        if !(has_frames || waits || has_dropped || is_due) {
             return false;
         }
         if read != *told {

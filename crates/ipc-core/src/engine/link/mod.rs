@@ -287,7 +287,7 @@ impl<C: Carrier> Link<C> {
         let (mut calls, mut served) = (Vec::new(), Vec::new());
         self.session.expire(now, &mut calls, &mut served);
         self.report_ended(calls, Ending::Timeout, served, host);
-        self.drop_overdue(now);
+        let has_dropped = self.drop_overdue(now);
         if self.writing.stalled_by <= now {
             self.end_stalled();
         }
@@ -295,6 +295,10 @@ impl<C: Carrier> Link<C> {
             self.break_off(corrupt.into());
         }
         self.commit();
+        // Nothing else may be sent for long, and the peer is to know.
+        if has_dropped && self.bell.is_stream() {
+            self.bell.ring();
+        }
     }
 
     fn report_ended(

@@ -331,17 +331,21 @@ impl<C: Carrier> Link<C> {
         self.writing.drops_due = self.writing.drops_due.min(until);
     }
 
-    /// Drops what has waited too long.
-    pub(super) fn drop_overdue(&mut self, now: Time) {
+    /// Drops what has waited too long. Returns whether there was any.
+    pub(super) fn drop_overdue(&mut self, now: Time) -> bool {
         if now < self.writing.drops_due {
-            return;
+            return false;
         }
+        let mut any = false;
         self.writing.drops_due = Time::NEVER;
         for ring in 0..self.writing.backlogs.len() {
-            while self.writing.backlogs[ring].due() <= now && self.drop_oldest(ring) {}
+            while self.writing.backlogs[ring].due() <= now && self.drop_oldest(ring) {
+                any = true;
+            }
             let due = self.writing.backlogs[ring].due();
             self.writing.drops_due = self.writing.drops_due.min(due);
         }
+        any
     }
 
     /// Drops the message of a lane that has waited longest. Returns whether there is any.
