@@ -174,6 +174,13 @@ test('long payloads cross in either direction, in memory of their own', (t) => {
   t.is(served, server.last('EVENT_CLOSED')!.link)
 })
 
+test('a message may be no longer than a module could keep, whatever was asked for', (t) => {
+  const { network, server, client, ...ends } = pair({ messageLenMax: Number.MAX_SAFE_INTEGER })
+  const { messageLenMax } = JSON.parse(client.last('EVENT_CONNECTED')!.payload.toString()) as Record<string, number>
+  t.is(messageLenMax, 2 ** 31 - 1)
+  t.deepEqual(ask({ network, server, client, ...ends }), HELLO)
+})
+
 test('while its host takes nothing, a module keeps what is to be sent, and sends it later', (t) => {
   const { network, server, client, link } = pair()
   const [end] = network.open(client)

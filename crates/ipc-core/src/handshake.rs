@@ -420,13 +420,11 @@ impl<'a> Fields<'a> {
         let pending_max = self.u32()?;
         let message_len_max = self.u64()?;
         let names_max = self.u16()?;
-        let limits = Limits { message_len_max, pending_max, names_max };
         // No side is held to more than this build can keep, and with none of something there
         // would be nothing to talk about.
-        let possible = pending_max <= Limits::DEFAULT.pending_max
-            && usize::try_from(message_len_max).is_ok()
-            && pending_max > 0
-            && names_max > 0;
+        let limits = Limits { message_len_max, pending_max, names_max }.possible();
+        let possible =
+            pending_max <= Limits::DEFAULT.pending_max && pending_max > 0 && names_max > 0;
         possible.then_some(limits)
     }
 

@@ -148,6 +148,14 @@ impl Limits {
             names_max: self.names_max.min(other.names_max),
         }
     }
+
+    /// No more than this build could keep in one piece of memory, which is less where addresses
+    /// have 32 bits.
+    #[must_use]
+    pub(crate) fn possible(self) -> Self {
+        const KEPT_MAX: u64 = if usize::BITS < u64::BITS { isize::MAX as u64 } else { u64::MAX };
+        Self { message_len_max: self.message_len_max.min(KEPT_MAX), ..self }
+    }
 }
 
 /// Everything agreed in the handshake that the session and its lanes live by.

@@ -169,7 +169,7 @@ impl Engine {
             required: Features(0),
             crc: options.crc,
             rings: options.rings,
-            limits: options.limits,
+            limits: options.limits.possible(),
             engine: self.id,
             token: options.token.clone().unwrap_or_default(),
         };
@@ -204,7 +204,7 @@ pub(super) fn policy(
         rings: options.rings,
         rings_max: listen.rings_max,
         in_one_piece,
-        limits: options.limits,
+        limits: options.limits.possible(),
         token: options.token.clone(),
     })
 }
