@@ -30,6 +30,8 @@ export class PipeInUse extends Error {}
 /** A name held by a server of this process. */
 export interface PipeClaim {
   readonly address: string
+  /** Whether clients still find the address. */
+  isStanding(): boolean
   /** Gives the name up. Comes before the end of the listener, so that no client finds a pipe that
    * nobody serves. */
   release(): void
@@ -68,7 +70,7 @@ export function claimPipe(
     release()
     throw error
   }
-  return { address, release }
+  return { address, isStanding: () => isHeld && read(path) === address, release }
 }
 
 /** The address of the living server that has this name. */
