@@ -6,7 +6,9 @@ import { step } from './step.mjs'
 import { makeModule } from './wasm.mjs'
 
 await makeModule()
-await step('the core in WebAssembly', 'npx', ['--no-install', 'ava', 'dist/__test__/97-wasm.mjs'])
+const files = ['81-wasm-module', '95-loader', '96-bundle', '97-wasm']
+const tests = files.map((file) => `dist/__test__/${file}.mjs`)
+await step('the core in WebAssembly', 'npx', ['--no-install', 'ava', ...tests])
 const profile = ['--profile', 'ci', '--package', 'test-peer']
 await step('building the test peer in Rust', 'cargo', ['build', ...profile])
 const suite = ['dist/conformance/run.mjs', '--core', 'wasm']
