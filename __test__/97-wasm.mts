@@ -320,6 +320,32 @@ if (hasAddon) {
     t.regex(said, /RingpostWarning: .*loading addons is disabled here .*RINGPOST_CORE=wasm/)
   })
 
+  test('without the program flock, a name that another server has is found taken', async (t) => {
+    const claiming = (name: string) => `
+      const fs = require('node:fs')
+      const { existsSync } = fs
+      fs.existsSync = (path) => !String(path).endsWith('/flock') && existsSync(path)
+      require('ringpost').createServer('${name}').then(
+        () => (console.log('served'), setTimeout(() => process.exit(), 3000)),
+        ({ code }) => console.log(code),
+      )`
+    for (const other of ['wasm', 'addon'] as const) {
+      const name = `unlocked-${other}`
+      const holding = await on(other, async () => new Program('wasm', ['serve', name]))
+      t.is(await holding.report(), 'listening')
+      t.is((await core([], { RINGPOST_CORE: 'wasm' }, ROOT, claiming(name))).is, 'ERR_NAME_IN_USE')
+      await holding.kill()
+      const serving = core([], { RINGPOST_CORE: 'wasm' }, ROOT, claiming(name))
+      await until('it serves', () =>
+        connect(name, NO_RECONNECT).then(
+          (client) => client.close().then(() => true),
+          () => false,
+        ),
+      )
+      t.is((await serving).is, 'served')
+    }
+  })
+
   test('where the core was asked for there is no warning', async (t) => {
     t.deepEqual(await core([], { RINGPOST_CORE: 'wasm' }), { is: 'wasm', said: '' })
     t.deepEqual(await core(['--no-addons'], { RINGPOST_CORE: 'wasm' }), { is: 'wasm', said: '' })
