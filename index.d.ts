@@ -1520,8 +1520,8 @@ export interface ServerOptions extends EndpointOptions {
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
   /**
-   * Milliseconds that a client has for its handshake. One without the addon says who it is in a turn
-   * of its event loop, and so late if that is busy. @default 250, and 5,000 without the addon
+   * Milliseconds that a client has for its handshake. One without the addon says who it is in a
+   * turn of its event loop, and so late if that is busy. @default 250, and 5,000 without the addon
    */
   helloTimeoutMs?: number
   /**

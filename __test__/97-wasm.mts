@@ -11,6 +11,8 @@ import { promisify } from 'node:util'
 import { ROOT, hasAddon, isPosix, isBuilt, on, test } from './helpers/wasm.mjs'
 import { directory } from './helpers/directory.mjs'
 import { connect, createServer, createStateFrame, createTopic, openMap } from 'ringpost'
+import type * as portableOnly from 'ringpost/wasm-only'
+import type * as all from 'ringpost'
 import { event, sharedMap, stateFrame, topic, type ClientOptions } from 'ringpost'
 import { Abandoned, Echo, EchoBytes, Never } from './helpers/contracts.mjs'
 import { portable } from './helpers/essential.mjs'
@@ -251,6 +253,20 @@ test('one-way messages and events arrive in both directions', async (t) => {
   t.true(came.every((value, at) => value === at + 1))
 })
 
+test('the command says what it cannot show, and calls servers all the same', async (t) => {
+  const command = join(ROOT, 'dist/cli/main.mjs')
+  const call = (...args: string[]) => run(process.execPath, [command, ...args], { cwd: ROOT })
+  const server = await serve()
+  t.teardown(() => server.kill())
+  t.is((await call('call', server.name, 'echo', '7')).stdout.trim(), '7')
+  const missing = await t.throwsAsync(call('call', 'nobody', 'echo'), { code: 3 as never })
+  t.notRegex(missing.message, /\n +at /)
+  for (const verb of ['ls', 'top', 'clean --yes', 'inspect x', 'tail x']) {
+    const refused = call(...verb.split(' '))
+    await t.throwsAsync(refused, { message: /needs? shared memory, and with it the addon/ }, verb)
+  }
+})
+
 // ---- which core it is ----
 
 const SAY_CORE = `
@@ -312,6 +328,9 @@ function elsewhere(): string {
   }
   return folder
 }
+
+/** Checked by the compiler. */
+export type Same = typeof portableOnly extends typeof all ? true : never
 
 test('ringpost/wasm-only is all of the library, and loads no addon', async (t) => {
   const code = `

@@ -17,7 +17,6 @@ import { buildAddon } from './cross.mjs'
 import { ROOT, giveUp } from './step.mjs'
 import { GLIBC_MAX, TARGETS, addonOf, ownTarget } from './targets.mjs'
 import { thirdPartyLicenses } from './third-party.mjs'
-import { makeModule } from './wasm.mjs'
 import { MODULE, TRIPLE, makeModule } from './wasm.mjs'
 
 const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT']
@@ -29,7 +28,10 @@ if (!own && !built) {
   await import('./setup.mjs')
   await makeModule()
 }
-for (const file of ['dist/ts/index.js', 'dist/cli/main.mjs']) need(join(ROOT, file), file)
+const needed = ['dist/ts/index.js', 'dist/cli/main.mjs']
+// To try an addon, the module is not needed.
+if (!own) needed.push(MODULE)
+for (const file of needed) need(join(ROOT, file), file)
 const scratch = mkdtempSync(join(tmpdir(), 'ringpost-pack-'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 mkdirSync(into, { recursive: true })

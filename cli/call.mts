@@ -5,7 +5,7 @@ import { addAbortSignal } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import * as ringpost from 'ringpost'
 import { command, oneOf, whole, type Given } from './command.mjs'
-import { names } from './names.mjs'
+import { areSeen, names } from './names.mjs'
 import { described, Ended, endings, print, say } from './output.mjs'
 import { raw, shown, SHOWN } from './show.mjs'
 import { UsageError } from './usage.mjs'
@@ -211,6 +211,7 @@ function failed(error: unknown): number {
   say('call', described(error))
   if ((error as { code?: unknown }).code !== 'ERR_NO_SERVER') return 1
   const there = names('server')
-  console.error(there.length > 0 ? `servers: ${there.join(', ')}` : 'there is no server')
+  const said = there.length > 0 ? `servers: ${there.join(', ')}` : 'there is no server'
+  if (areSeen) console.error(said)
   return 3
 }
