@@ -79,6 +79,8 @@ async function packExtension() {
     cwd: join(project, 'ai-backend/extension'),
     env: { AI_BACKEND: join(ROOT, 'target/ci/ai-backend') },
   })
+  const notices = join(project, 'ai-backend/extension/out/THIRD-PARTY-LICENSES.txt')
+  if (!existsSync(notices)) giveUp('The extension has no notices of what is linked into the addon.')
   return vsix
 }
 

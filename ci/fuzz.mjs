@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT, giveUp, step } from './step.mjs'
 
-const TARGETS = ['header', 'handshake', 'ring', 'link', 'published']
+const TARGETS = ['header', 'handshake', 'ring', 'link', 'records', 'published']
 const PLATFORM = 'x86_64-unknown-linux-gnu'
 
 const seconds = Number(process.argv[2] ?? 60)

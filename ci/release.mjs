@@ -34,6 +34,12 @@ if (!values.packed) {
 const sums = await checked(resolve(ROOT, packed))
 const crates = CRATES.flatMap((name) => ['--package', name])
 await step('cargo publish --dry-run', 'cargo', ['publish', '--dry-run', '--locked', ...crates])
+const last = lastRelease()
+if (last === undefined) console.log('no earlier release that programs could depend on')
+else {
+  const compared = ['semver-checks', ...crates, '--baseline-rev', last]
+  await step(`cargo semver-checks against ${last} (\`cargo install cargo-semver-checks\`)`, 'cargo', compared)
+}
 
 // What another one depends on comes first, so that no version is ever there without it.
 const files = [
@@ -50,6 +56,13 @@ console.log(isDry ? '\nwould be published, in this order:' : '\npublishing')
 for (const [command, args] of order) {
   if (isDry) console.log(`${command} ${args.join(' ')}`)
   else await step(args.at(-1), command, args, { loud: true })
+}
+
+/** The tag of the release before this one. */
+function lastRelease() {
+  const tags = ['tag', '--merged', 'HEAD', '--sort=-version:refname', '--list', 'v*']
+  const all = execFileSync('git', tags, { cwd: ROOT, encoding: 'utf8' }).split('\n')
+  return all.find((tag) => tag !== '' && tag !== `v${version}`)
 }
 
 function* tree() {

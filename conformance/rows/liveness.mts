@@ -103,6 +103,7 @@ export const liveness: readonly Row[] = [
   row('a server is killed while it leaves', async (t) => {
     const { victim, server, connection } = await separate(t)
     const never = t.begin('never', null, { connection, timeoutMs: CONDITION_MS }).outcome
+    await until('it runs', async () => (await victim.do('counted', { what: 'started' })) > 0)
     victim.begin('closeServer', { server, drainMs: DRAIN_MS })
     await until('the client knows', async () => {
       return (await t.caller.do('stats', { connection })).isLeaving

@@ -1,12 +1,16 @@
 //! What the targets that drive an engine share: an application that answers every request with its
-//! own bytes, and counts what it received.
+//! own bytes, and counts what it received; and frames that a peer may well send.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use ipc_core::testing::{Header, Options};
 use ipc_core::{
-    Body, BufferId, Codec, Corrupt, Draft, Engine, Event, Host, Kind, Lane, LinkId, Message,
+    Body, BufferId, Codec, Corrupt, CrcMode, Draft, Engine, Event, HEADER_LEN, Host, Kind, Lane,
+    LinkId, Message, id,
 };
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
 /// A directory to meet in; it goes with the temporary directory it lies in.
 pub fn directory() -> PathBuf {
@@ -109,5 +113,60 @@ impl Host for Application {
 /// A request of bytes, without a timeout.
 pub fn draft(lane: Lane, code: u32, id: u64) -> Draft {
     let (kind, codec) = (Kind::Request, Codec::Bytes);
-    Draft { kind, lane, codec, code, id, timeout: None, trace: None, replayed: None, window: None, compress: false }
+    Draft {
+        kind,
+        lane,
+        codec,
+        code,
+        id,
+        timeout: None,
+        trace: None,
+        replayed: None,
+        window: None,
+        compress: false,
+    }
+}
+
+/// A frame in good form, whatever it says.
+#[derive(Arbitrary, Debug)]
+pub struct Frame {
+    /// Which it is to go to.
+    pub ring: u8,
+    kind: u8,
+    code: u8,
+    id: (u8, u8),
+    more: bool,
+    budget_us: Option<u32>,
+    total_len: Option<u16>,
+    window: Option<u16>,
+    unpacked_len: Option<u16>,
+    replayed: Option<u8>,
+    payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Its bytes as they are in a ring.
+    pub fn encode(&self, crc: CrcMode) -> Vec<u8> {
+        let kinds = [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay, Kind::Control];
+        let code = if self.code == u8::MAX { u16::MAX } else { u16::from(self.code) };
+        let options = Options {
+            budget_us: self.budget_us.map(u64::from),
+            total_len: self.total_len.map(u64::from),
+            trace: None,
+            window: self.window.and_then(|window| NonZeroU32::new(window.into())),
+            unpacked_len: self.unpacked_len.and_then(|len| NonZeroU32::new(len.into())),
+            replayed: self.replayed.map(u64::from),
+        };
+        let block = options.encode();
+        let payload = [block.as_bytes(), &self.payload].concat();
+        let id = id::join(u32::from(self.id.0), u32::from(self.id.1));
+        let header = Header::new(kinds[usize::from(self.kind) % kinds.len()], code, id)
+            .with_more(self.more)
+            .with_options(options != Options::default())
+            .with_len(payload.len());
+        let words = header.sealed(crc, &[&payload]).map(u64::to_le_bytes);
+        let mut bytes = [words.as_flattened(), &payload].concat();
+        bytes.resize((HEADER_LEN + payload.len()).next_multiple_of(8), 0);
+        bytes
+    }
 }

@@ -5,17 +5,14 @@
 #![no_main]
 
 use std::cell::RefCell;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipc_core::testing::layout::{self, Side};
-use ipc_core::testing::{Header, Options as FrameOptions};
 use ipc_core::{
-    CrcMode, Engine, Geometry, HEADER_LEN, Kind, Lane, Limits, ListenOptions, Options, RINGS,
-    Transport, id,
+    CrcMode, Engine, Geometry, Lane, Limits, ListenOptions, Options, RINGS, Transport, id,
 };
-use ipc_core_fuzz::{Application, directory, draft};
+use ipc_core_fuzz::{Application, Frame, directory, draft};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
@@ -40,26 +37,23 @@ enum Step {
     ScribbleWhile(Scribble),
 }
 
-#[derive(Arbitrary, Debug)]
-struct Frame {
-    ring: u8,
-    kind: u8,
-    code: u8,
-    id: (u8, u8),
-    more: bool,
-    budget_us: Option<u32>,
-    total_len: Option<u16>,
-    window: Option<u16>,
-    unpacked_len: Option<u16>,
-    payload: Vec<u8>,
-}
-
 #[derive(Arbitrary, Clone, Debug)]
 enum Scribble {
-    Bytes { offset: u16, bytes: Vec<u8> },
+    Bytes {
+        offset: u16,
+        bytes: Vec<u8>,
+    },
     /// One of the words by which the two ends understand each other.
-    ControlMessage { side: bool, word: u8, value: u64 },
-    By { side: bool, word: u8, distance: i16 },
+    ControlMessage {
+        side: bool,
+        word: u8,
+        value: u64,
+    },
+    By {
+        side: bool,
+        word: u8,
+        distance: i16,
+    },
 }
 
 /// The rogue's or the server's mapping of the only segment there is.
@@ -122,23 +116,8 @@ impl Positions {
     /// Writes a frame as a sane client would, if there is room, and publishes it.
     fn push(&mut self, segment: Segment, crc: CrcMode, frame: &Frame) {
         let ring = usize::from(frame.ring) % RINGS;
-        let kinds = [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay, Kind::Control];
-        let code = if frame.code == u8::MAX { u16::MAX } else { u16::from(frame.code) };
-        let options = FrameOptions {
-            budget_us: frame.budget_us.map(u64::from),
-            total_len: frame.total_len.map(u64::from),
-            trace: None,
-            window: frame.window.and_then(|window| NonZeroU32::new(window.into())),
-            unpacked_len: frame.unpacked_len.and_then(|len| NonZeroU32::new(len.into())),
-        };
-        let block = options.encode();
-        let payload = [block.as_bytes(), &frame.payload].concat();
-        let id = id::join(u32::from(frame.id.0), u32::from(frame.id.1));
-        let header = Header::new(kinds[usize::from(frame.kind) % kinds.len()], code, id)
-            .with_more(frame.more)
-            .with_options(options != FrameOptions::default())
-            .with_len(payload.len());
-        let need = (HEADER_LEN + payload.len()).next_multiple_of(8) as u64;
+        let bytes = frame.encode(crc);
+        let need = bytes.len() as u64;
 
         let start = layout::ring_start(&GEOMETRY, Side::Client, ring);
         let write = &mut self.0[ring];
@@ -153,9 +132,7 @@ impl Positions {
             segment.write(offset(*write), &(u64::from(PAD) | pad << 32).to_le_bytes());
             *write += pad;
         }
-        let words = header.sealed(crc, &[&payload]).map(u64::to_le_bytes);
-        segment.write(offset(*write), words.as_flattened());
-        segment.write(offset(*write) + HEADER_LEN, &payload);
+        segment.write(offset(*write), &bytes);
         *write += need;
         segment.word(layout::write_position(Side::Client, ring)).store(*write, Ordering::Release);
         segment.word(layout::published(Side::Client)).fetch_add(1, Ordering::AcqRel);

@@ -22,3 +22,19 @@ pub(crate) mod watch;
 pub(super) fn thread_number() -> u64 {
     u64::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap_or_default()
 }
+
+/// Whether it is so before long. A process that another test is about to start has a copy of every
+/// descriptor for a moment: until then none of them is closed.
+#[cfg(all(test, not(loom)))]
+fn soon(mut is_so: impl FnMut() -> bool) -> bool {
+    let given_up = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        if is_so() {
+            return true;
+        }
+        if std::time::Instant::now() >= given_up {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+}
