@@ -2532,7 +2532,8 @@ export interface DiagnosticsChannels {
 // Waiting and errors
 // ---------------------------------------------------------------------------------------------
 
-/** How this thread waits for messages. */
+/** How this thread waits for messages. Without the addon it is by the event loop, whatever is
+ * chosen here. */
 export interface WaitingOptions {
   /**
    * What wakes it: its event loop, or a helper thread. `auto` uses the loop wherever that is

@@ -60,6 +60,8 @@ test('everything a user needs is in the tarball', (t) => {
     ...['health.d.ts', 'health.d.mts', 'health.mjs', 'dist/ts/health.js'],
     ...['jsonrpc.d.ts', 'jsonrpc.d.mts', 'jsonrpc.mjs', 'dist/ts/jsonrpc.js'],
     ...['messageport.d.ts', 'messageport.d.mts', 'messageport.mjs', 'dist/ts/messageport.js'],
+    ...['wasm-only.d.ts', 'wasm-only.d.mts', 'wasm-only.mjs', 'dist/ts/wasm-only.js'],
+    ...['dist/ts/wasm/binding.js', 'native/wasm.d.ts'],
     ...['prometheus.d.ts', 'prometheus.d.mts', 'prometheus.mjs', 'dist/ts/prometheus.js'],
     ...['dist/cli/main.mjs', 'native/binding.js', 'native/binding.d.ts'],
     ...['README.md', 'CHANGELOG.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'docs/measuring.md'],
@@ -150,7 +152,9 @@ test('the sources that source maps name are in the tarball', (t) => {
 function unbuilt(name: string): string {
   const folder = join(scratch, name)
   mkdirSync(join(folder, 'ci'), { recursive: true })
-  const modules = ['pack', 'prepack', 'cross', 'debian', 'step', 'targets', 'third-party']
+  const modules = [
+    ...['pack', 'prepack', 'cross', 'debian', 'stale', 'step', 'targets', 'third-party', 'wasm'],
+  ]
   for (const file of ['package.json', ...modules.map((name) => `ci/${name}.mjs`)]) {
     cpSync(join(ROOT, file), join(folder, file))
   }
@@ -160,7 +164,7 @@ function unbuilt(name: string): string {
 /** Such a copy with files in place of what is built, all with the same text. */
 function pretended(name: string, text: string): string {
   const folder = unbuilt(name)
-  for (const file of [BINARY, 'dist/ts/index.js', 'dist/cli/main.mjs']) {
+  for (const file of [BINARY, 'native/wasm.js', 'dist/ts/index.js', 'dist/cli/main.mjs']) {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
     writeFileSync(join(folder, file), text)
   }
@@ -178,6 +182,10 @@ test('a package without its binary cannot be packed', async (t) => {
   t.true(error.message.includes(`cannot pack without ${BINARY}: npm run build makes it`))
   const unbuiltError = await t.throwsAsync(pack(unbuilt('no-library'), '--own'))
   t.regex(unbuiltError.message, /cannot pack without dist\/ts\/index\.js: npm run build makes it/)
+  const withoutModule = pretended('no-module', '')
+  rmSync(join(withoutModule, 'native/wasm.js'))
+  const lacking = await t.throwsAsync(pack(withoutModule, '--built', 'native', '--only', TARGET))
+  t.regex(lacking.message, /cannot pack without native\/wasm\.js: node ci\/wasm\.mjs makes it/)
 })
 
 test('npm by itself, which would pack no binary, packs nothing', async (t) => {

@@ -3,7 +3,7 @@
 
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -65,15 +65,52 @@ test('a bundle with the .node file beside it serves another process', async (t) 
   await client.close()
 })
 
-test('a bundle without it says which file is missing', async (t) => {
-  const folder = await bundle('alone', SERVER, FOR_NODE)
-  const alone = join(scratch, 'moved')
-  mkdirSync(alone)
-  cpSync(join(folder, 'stdin.js'), join(alone, 'stdin.js'))
-  const options = { env: { ...process.env, RINGPOST_ADDON: '' } }
-  const error = await t.throwsAsync(run(process.execPath, [join(alone, 'stdin.js')], options))
+/** A bundle in a folder without the .node file. */
+async function alone(name: string, program: string): Promise<string> {
+  const folder = await bundle(name, program, FOR_NODE)
+  const moved = join(scratch, `${name}-moved`)
+  mkdirSync(moved)
+  cpSync(join(folder, 'stdin.js'), join(moved, 'stdin.js'))
+  return join(moved, 'stdin.js')
+}
+
+test('a bundle without it that insists on it says which file is missing', async (t) => {
+  const file = await alone('alone', SERVER)
+  const options = { env: { ...process.env, RINGPOST_ADDON: '', RINGPOST_CORE: 'addon' } }
+  const error = await t.throwsAsync(run(process.execPath, [file], options))
   t.true(error.message.includes(`put ${BINARY} beside a bundle`))
   t.regex(error.message, /docs\/bundlers\.md/)
+})
+
+const isBuilt = existsSync(join(ROOT, 'native/wasm.js'))
+const testOfCore = isBuilt ? test : test.skip
+
+testOfCore('a bundle without it has the core in WebAssembly, and a warning', async (t) => {
+  const file = await alone('with-core', SERVER.replace('bundled', 'portable'))
+  const server = execFile(process.execPath, [file])
+  t.teardown(() => server.kill())
+  let warning = ''
+  server.stderr!.on('data', (text) => (warning += text))
+  await once(server.stdout!, 'data')
+  const client = await connect('portable', { transport: 'socket' })
+  t.deepEqual(await client.request('greet', { name: 'world' }), { greeting: 'hello world' })
+  await client.close()
+  t.true(warning.includes(`put ${BINARY} beside a bundle`), warning)
+})
+
+testOfCore('a bundle of ringpost/wasm-only is one file, and silent', async (t) => {
+  const program = SERVER.replace('bundled', 'only').replace("'ringpost'", "'ringpost/wasm-only'")
+  const folder = await bundle('wasm-only', program, { platform: 'node', format: 'cjs' })
+  t.deepEqual(readdirSync(folder), ['stdin.js'])
+  const server = execFile(process.execPath, ['--no-addons', join(folder, 'stdin.js')])
+  t.teardown(() => server.kill())
+  let warning = ''
+  server.stderr!.on('data', (text) => (warning += text))
+  await once(server.stdout!, 'data')
+  const client = await connect('only', { transport: 'socket' })
+  t.deepEqual(await client.request('greet', { name: 'world' }), { greeting: 'hello world' })
+  await client.close()
+  t.is(warning, '')
 })
 
 test('a bundle that is an ES module without require says where to read on', async (t) => {

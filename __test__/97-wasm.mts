@@ -2,7 +2,7 @@
 // programs on the addon. The conformance suite has the rest: `--core wasm`.
 
 import { execFile } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -28,6 +28,8 @@ if (isBuilt && isPosix) portable('wasm to wasm', {})
 test('a connection says that it is over a socket', async (t) => {
   const { client } = await pair(t)
   t.is(client.peer.transport, 'socket')
+  t.like(client.peer, { pid: 0, isSelf: false })
+  t.is(client.stats().wakesBy, 'loop')
 })
 
 test('payloads of 16 MiB and of nothing arrive, in both directions', async (t) => {
@@ -158,6 +160,33 @@ if (isPosix) {
       t.is(mode & 0o777, 0o600, file)
       t.is(uid, process.getuid!(), file)
     }
+  })
+
+  test('a server whose files are removed puts them back, or loses its name', async (t) => {
+    const server = await createServer('swept')
+    server.handle(Echo, (value) => value)
+    t.teardown(() => server.close())
+    const find = async () => {
+      const client = await connect('swept', { ...NO_RECONNECT, connectTimeoutMs: 60_000 })
+      t.is(await client.request(Echo, 'found'), 'found')
+      await client.close()
+    }
+    rmSync(socketOf('swept'))
+    await find()
+    t.is(statSync(socketOf('swept')).mode & 0o777, 0o600)
+    for (const file of ['swept.sock', 'swept.lock']) rmSync(join(directory, file))
+    await find()
+    await t.throwsAsync(createServer('swept'), { code: 'ERR_NAME_IN_USE' })
+    const lost = once(server, 'error')
+    for (const file of ['swept.sock', 'swept.lock']) rmSync(join(directory, file))
+    const other = new Program('wasm', ['serve', 'swept'])
+    t.is(await other.report(), 'listening')
+    const [error] = (await lost) as [{ code: string }]
+    t.is(error.code, 'ERR_NAME_IN_USE')
+    t.false(server.health().ok)
+    await server.close()
+    t.true(existsSync(socketOf('swept')), 'the files are those of the other')
+    await other.kill()
   })
 
   test('directories that are open to others, links and files are refused', async (t) => {

@@ -164,7 +164,8 @@ function isNewer([major, minor], [otherMajor, otherMinor]) {
 }
 
 function need(path, said) {
-  if (!existsSync(path)) giveUp(`cannot pack without ${said}: npm run build makes it`)
+  const how = said === MODULE ? 'node ci/wasm.mjs' : 'npm run build'
+  if (!existsSync(path)) giveUp(`cannot pack without ${said}: ${how} makes it`)
 }
 
 function sha256(path) {

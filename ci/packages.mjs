@@ -70,6 +70,7 @@ async function withNpmElsewhere() {
   hasOnly(bare)
   const said = await output(bare, ['hello.mjs'])
   if (!MISSING.test(said)) giveUp(`without its addon, the program says: ${said}`)
+  await meet('without its addon', bare, [], { ...env, RINGPOST_CORE: 'wasm' })
 
   const other = project('other')
   const asked = ['--os=linux', '--cpu=arm64', '--libc=musl']
@@ -158,10 +159,10 @@ function hasOnly(folder, name) {
 }
 
 /** One process serves, and another one asks it. */
-async function meet(name, cwd, runner) {
+async function meet(name, cwd, runner, its = env) {
   const serving = spawn(node, [...runner, 'hello.mjs', 'serve'], {
     cwd,
-    env,
+    env: its,
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: TIMEOUT_MS,
     // The package manager may start another process: all of them end together.
@@ -169,7 +170,7 @@ async function meet(name, cwd, runner) {
   })
   try {
     const listening = String((await once(serving.stdout, 'data'))[0])
-    const greeting = await output(cwd, [...runner, 'hello.mjs'])
+    const greeting = await output(cwd, [...runner, 'hello.mjs'], its)
     if (listening !== LISTENING || greeting !== GREETING) {
       giveUp(`${name}: "${listening}", then "${greeting}"`)
     }
@@ -180,9 +181,9 @@ async function meet(name, cwd, runner) {
 }
 
 /** All that a program prints. */
-async function output(cwd, args) {
+async function output(cwd, args, its = env) {
   return new Promise((resolve) => {
-    const child = spawn(node, args, { cwd, env, timeout: TIMEOUT_MS })
+    const child = spawn(node, args, { cwd, env: its, timeout: TIMEOUT_MS })
     let text = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (text += data))
     child.once('close', () => resolve(text))

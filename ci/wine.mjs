@@ -2,7 +2,7 @@
 // version, which is kept in .cache/windows. Nothing is installed but debootstrap, which makes it.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { installPackages } from './debian.mjs'
 import { skip } from './foreign.mjs'
@@ -16,6 +16,9 @@ const DEBIAN = join(CACHE, 'debian')
 const WINEPREFIX = join(CACHE, 'prefix')
 const LOG = join(CACHE, 'output')
 const DEBOOTSTRAP_MINUTES = 30
+/** The exit code when it was Wine that failed, and how often that may be. */
+const CRASHED = 86
+const CRASHES_MAX = 2
 
 /**
  * Runs a command in that Debian, with this repository where it is outside. Mounts and processes are
@@ -32,8 +35,22 @@ exec chroot "$root" "$@"
 `
 const NAMESPACE = ['--mount', '--pid', '--fork', '--kill-child']
 const ENTER = ['unshare', ...NAMESPACE, 'sh', '-c', SCRIPT, 'sh']
-/** Wine's programs cannot write into a pipe of Linux as they would into one of Windows. */
-const RUN = `cd '${ROOT}' && "$@" >> '${LOG}' 2>&1 < /dev/null; code=$?; wineserver -k; exit $code`
+/**
+ * Wine's programs cannot write into a pipe of Linux as they would into one of Windows. When Wine's own
+ * server crashes, which it has been seen to do, they wait for ever.
+ */
+const RUN = `
+cd '${ROOT}'
+"$@" >> '${LOG}' 2>&1 < /dev/null &
+while kill -0 $! 2>/dev/null; do
+  ! grep -q '^wineserver crashed' '${LOG}' || exit ${CRASHED}
+  sleep 1
+done
+wait $!
+code=$?
+wineserver -k
+exit $code
+`
 
 /** Makes Wine ready, or says why there is none. */
 export async function prepareWine() {
@@ -52,15 +69,20 @@ export async function prepareWine() {
 /** Runs a program there as a step, and shows its output when it has ended, with `quiet` only if it
  * failed. Returns whether it has succeeded. */
 export async function inWine(name, command, args, { env = {}, minutes, quiet = false }) {
-  rmSync(LOG, { force: true })
   const own = { PATH: '/usr/bin:/bin', HOME: '/root', XDG_RUNTIME_DIR: '/tmp' }
   const all = { ...own, WINEPREFIX, WINEDEBUG: '-all', ...env }
   const variables = Object.entries(all).map(([key, value]) => `${key}=${value}`)
   const inside = ['env', '-i', ...variables, 'sh', '-c', RUN, 'sh', command, ...args]
   const [program, ...rest] = [...ENTER, ...inside]
-  const isFine = await attempt(name, program, rest, { minutes })
-  if (existsSync(LOG) && !(isFine && quiet)) process.stdout.write(readFileSync(LOG))
-  return isFine
+  for (let crashes = 0; ; crashes++) {
+    writeFileSync(LOG, '')
+    const isFine = await attempt(name, program, rest, { minutes })
+    const output = readFileSync(LOG, 'utf8')
+    if (!(isFine && quiet)) process.stdout.write(output)
+    const isAgain = !isFine && /^wineserver crashed/m.test(output) && crashes < CRASHES_MAX
+    if (!isAgain) return isFine
+    console.log('Wine itself has crashed: once more')
+  }
 }
 
 async function makeDebian() {

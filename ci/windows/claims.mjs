@@ -59,8 +59,10 @@ async function rounds(folder) {
       else one.send('end')
     }
     await Promise.all(ended)
+    if (findPipe(folder, NAME) !== undefined) throw new Error(`round ${round}: a dead server is found`)
   }
-  if (!other.isStanding()) throw new Error('another name was lost')
+  const stays = findPipe(folder, NAME.toLowerCase()) === other.address
+  if (!stays) throw new Error('another name was lost')
   other.release()
   server.close()
   const left = readdirSync(folder)

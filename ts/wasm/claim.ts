@@ -10,7 +10,14 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { addressIn, checkLength, inFirstUsable, usableOf, type Places } from './directory.js'
+import {
+  addressIn,
+  checkLength,
+  inFirstUsable,
+  makeFolder,
+  usableOf,
+  type Places,
+} from './directory.js'
 import { codeOf, fault, system } from './fault.js'
 import { fileAt, isLocked, isSame, takeLock, type FileId, type Lock } from './lock.js'
 import { PipeInUse, claimPipe } from './pipes.js'
@@ -21,65 +28,112 @@ const LISTENS = '00010000'
 /** How often what a dead server has left is cleared away: it may be put back once. */
 const BINDS = 4
 
+/** Begins to listen at an address before it returns, or throws. */
+export type Listen = (address: string) => void
+
 /** A name held by a server of this thread. */
 export interface Claim {
+  /** Whether clients find the server, and no other can take its name. */
+  isStanding(): boolean
+  /** Puts back what is gone, with a socket that listens anew. Throws if another server has the name
+   * by now. */
+  restore(listen: Listen): void
   /** Gives the name up, and removes its files, as far as they are still its own. */
   release(): void
 }
 
-/**
- * Claims a name in the first place that can be used. `listen` begins to listen at the address it is
- * given before it returns, and throws if it cannot.
- */
-export function claim(places: Places, name: string, listen: (address: string) => void): Claim {
+/** Claims a name in the first place that can be used. */
+export function claim(places: Places, name: string, listen: Listen): Claim {
   if (hasPipes) return claimOfPipe(places, name, listen)
   // In a place that is not the first, where an earlier server could use no other.
   const isHeld = (folder: string) => isLocked(join(folder, `${name}.lock`))
   if (!places.isChosen && usableOf(places).some(isHeld)) throw inUse(name)
   return inFirstUsable(places, (folder) => {
     checkLength(folder, name)
-    const lock = takeLock(join(folder, `${name}.lock`))
-    if (lock === undefined) throw inUse(name)
+    return new FileClaim(folder, name, listen)
+  })
+}
+
+function claimOfPipe(places: Places, name: string, listen: Listen): Claim {
+  const begin = (listen: Listen) =>
+    inFirstUsable(places, (folder) => {
+      try {
+        return claimPipe(folder, name, listen)
+      } catch (error) {
+        if (error instanceof PipeInUse) throw inUse(name)
+        throw codeOf(error)?.startsWith('ERR_') ? error : system(`claiming "${name}"`, error)
+      }
+    })
+  let held = begin(listen)
+  return {
+    isStanding: () => held.isStanding(),
+    restore(listen) {
+      held.release()
+      held = begin(listen)
+    },
+    release: () => held.release(),
+  }
+}
+
+class FileClaim implements Claim {
+  readonly #folder: string
+  readonly #name: string
+  #lock: Lock
+  #bound: FileId | undefined
+  #isReleased = false
+
+  constructor(folder: string, name: string, listen: Listen) {
+    this.#folder = folder
+    this.#name = name
+    this.#lock = this.#takeLock()
     try {
-      return listenLocked(folder, name, lock, listen)
+      this.#bind(listen)
     } catch (error) {
-      lock.release()
+      this.#lock.release()
       throw error
     }
-  })
-}
-
-function claimOfPipe(places: Places, name: string, listen: (address: string) => void): Claim {
-  return inFirstUsable(places, (folder) => {
-    try {
-      return claimPipe(folder, name, listen)
-    } catch (error) {
-      if (error instanceof PipeInUse) throw inUse(name)
-      throw codeOf(error)?.startsWith('ERR_') ? error : system(`claiming "${name}"`, error)
-    }
-  })
-}
-
-function listenLocked(
-  folder: string,
-  name: string,
-  lock: Lock,
-  listen: (address: string) => void,
-): Claim {
-  const path = addressIn(folder, name)
-  const bound = lock.isHeld ? bindApart(folder, path, listen) : bindVacant(path, name, listen)
-  let isReleased = false
-  const release = () => {
-    if (isReleased) return
-    isReleased = true
-    if (isSame(fileAt(path), bound)) rmSync(path, { force: true })
-    lock.release()
   }
-  return { release }
+
+  isStanding(): boolean {
+    return this.#lock.isThere() && isSame(fileAt(this.#path), this.#bound)
+  }
+
+  restore(listen: Listen): void {
+    makeFolder(this.#folder)
+    if (!this.#lock.isThere()) {
+      const lock = this.#takeLock()
+      this.#lock.release()
+      this.#lock = lock
+    }
+    this.#bind(listen)
+  }
+
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    if (isSame(fileAt(this.#path), this.#bound)) rmSync(this.#path, { force: true })
+    this.#lock.release()
+  }
+
+  get #path(): string {
+    return addressIn(this.#folder, this.#name)
+  }
+
+  #takeLock(): Lock {
+    const lock = takeLock(join(this.#folder, `${this.#name}.lock`))
+    if (lock === undefined) throw inUse(this.#name)
+    return lock
+  }
+
+  #bind(listen: Listen): void {
+    this.#bound = this.#lock.isHeld
+      ? bindApart(this.#folder, this.#path, listen)
+      : bindVacant(this.#path, this.#name, listen)
+  }
 }
 
 /** Puts a socket where clients look for it, in place of what is there. */
-function bindApart(folder: string, path: string, listen: (address: string) => void): FileId {
+function bindApart(folder: string, path: string, listen: Listen): FileId {
   // No longer than the shortest name with its ending.
   const apart = join(folder, `.${randomBytes(3).toString('hex').slice(0, 5)}`)
   try {
@@ -95,7 +149,7 @@ function bindApart(folder: string, path: string, listen: (address: string) => vo
 }
 
 /** The same without the lock: at the very address, so that the kernel lists it for others. */
-function bindVacant(path: string, name: string, listen: (address: string) => void): FileId {
+function bindVacant(path: string, name: string, listen: Listen): FileId {
   for (let attempt = 1; ; attempt++) {
     if (isListening(path)) throw inUse(name)
     rmSync(path, { force: true })

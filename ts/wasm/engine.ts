@@ -8,7 +8,7 @@ import type * as binding from '../../native/binding.js'
 import { Arrivals } from './arrivals.js'
 import { claim } from './claim.js'
 import { addressesOf, placesOf } from './directory.js'
-import { unsupported } from './fault.js'
+import { codeOf, unsupported } from './fault.js'
 import { Module, built, monotonicMs, theModule } from './module.js'
 import { Regions, type Shared } from './regions.js'
 import { Sockets } from './sockets.js'
@@ -103,7 +103,10 @@ export class WasmEngine implements binding.NativeEngine {
     const listener = this.#call('listen', name, options, listen, number) as number
     try {
       const places = placesOf(options.directory)
-      this.#sockets.listen(number, (at) => claim(places, name, at))
+      const lost = (error: unknown) => {
+        this.#call('nameLost', listener, `${codeOf(error)}\n${(error as Error).message}`)
+      }
+      this.#sockets.listen(number, (listen) => claim(places, name, listen), lost)
     } catch (error) {
       this.closeListener(listener)
       throw error
@@ -181,7 +184,8 @@ export class WasmEngine implements binding.NativeEngine {
   unwatch(): void {}
 
   stats(): binding.NativeEngineStats {
-    return this.#call('stats') as binding.NativeEngineStats
+    // It is the event loop by which the host of the module wakes.
+    return { ...(this.#call('stats') as binding.NativeEngineStats), wakesBy: 'loop' }
   }
 
   linkStats(link: number): binding.NativeLinkStats | null {

@@ -42,6 +42,8 @@ export interface FileId {
 export interface Lock {
   /** No other can have it meanwhile. */
   readonly isHeld: boolean
+  /** Whether others find the file. */
+  isThere(): boolean
   /** Removes the file and gives the lock up. */
   release(): void
 }
@@ -113,11 +115,12 @@ function tryLock(path: string): Lock | undefined {
       continue
     }
     if (id.size === 0n) writeSync(file, MARK, 0)
+    const isThere = () => isSame(fileAt(path), id)
     const release = () => {
-      if (isSame(fileAt(path), id)) rmSync(path, { force: true })
+      if (isThere()) rmSync(path, { force: true })
       closeSync(file)
     }
-    return { isHeld: found === 'taken', release }
+    return { isHeld: found === 'taken', isThere, release }
   }
 }
 

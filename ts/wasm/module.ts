@@ -5,12 +5,13 @@ import { hrtime } from 'node:process'
 import type * as wasm from '../../native/wasm.js'
 import { encodeApart } from '../values/msgpack.js'
 import { decode } from '../values/unpack.js'
-import { described } from './fault.js'
+import { codeOf, described } from './fault.js'
 import { Buffers } from './memory.js'
 import { user } from './platform.js'
 
-// eslint-disable-next-line @typescript-eslint/no-require-imports -- a build may be without it
-export const built = require('../../../native/wasm.js') as typeof wasm
+const NOT_BUILT = 'the core in WebAssembly is not built: node ci/wasm.mjs'
+
+export const built = load()
 
 /** Types of Node.js leave this to those of browsers. */
 declare const WebAssembly: {
@@ -150,6 +151,17 @@ export class Module {
       uncaught: (at: number, length: number) =>
         this.host!.uncaught(described(this.#text(at, length))),
     }
+  }
+}
+
+/** Bundlers take a call of `require` that is inside of `try` for one of a file that may be missing,
+ * as it may be in a checkout. */
+function load(): typeof wasm {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
+    return require('../../../native/wasm.js') as typeof wasm
+  } catch (cause) {
+    throw Object.assign(new Error(NOT_BUILT, { cause }), { code: codeOf(cause) })
   }
 }
 

@@ -3,8 +3,10 @@
 //   server-<name>.lock   open to nobody else as long as its server lives: that is who has the name
 //   server-<name>.pipe   the address of its named pipe
 //
-// The address is random and new for each listener. Who cannot read the file can neither connect nor
-// listen in a server's place, and no client waits for a pipe that has connections but no listener.
+// Windows lets no other user write into a pipe, nor listen at one that a server listens at, unless
+// it is told to. But anybody can see the names of pipes and take one when its server is gone: so
+// clients look whether the lock is held before they believe the address, which is another for each
+// listener. That also keeps them from waiting for a pipe with connections and no listener.
 
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,8 +17,12 @@ const PREFIX = '\\\\.\\pipe\\ringpost-'
 const ADDRESS = /^\\\\\.\\pipe\\ringpost-[0-9a-f]{32}$/
 /** libuv's `UV_FS_O_EXLOCK`, which has no name in Node.js: the file is shared with nobody. */
 const ALONE = 0x10000000
-/** A program that looks through all files has a lock open for moments. */
+/** Clients that look for the server, and programs that look through all files, have a lock open for
+ * moments, */
 const PAUSES_MS = [1, 2, 4, 8]
+/** and longer if they lose their core meanwhile: as long as no process has the pipe, no server
+ * serves the name. */
+const LATE_PAUSES_MS = [50, 50, 50, 50, 50]
 
 /** A living server has the name. */
 export class PipeInUse extends Error {}
@@ -24,7 +30,7 @@ export class PipeInUse extends Error {}
 /** A name held by a server of this process. */
 export interface PipeClaim {
   readonly address: string
-  /** Whether the name still leads here. */
+  /** Whether clients still find the address. */
   isStanding(): boolean
   /** Gives the name up. Comes before the end of the listener, so that no client finds a pipe that
    * nobody serves. */
@@ -47,7 +53,7 @@ export function claimPipe(
   listen: (address: string) => void,
 ): PipeClaim {
   const [lockPath, path] = [fileOf(folder, name, 'lock'), fileOf(folder, name, 'pipe')]
-  const lock = takeLock(lockPath, name)
+  const lock = takeLock(lockPath, path, name)
   const address = PREFIX + randomBytes(16).toString('hex')
   let isHeld = true
   const release = () => {
@@ -67,8 +73,9 @@ export function claimPipe(
   return { address, isStanding: () => isHeld && read(path) === address, release }
 }
 
-/** The address of the server that has this name, which may be dead: then nobody listens there. */
+/** The address of the living server that has this name. */
 export function findPipe(folder: string, name: string): string | undefined {
+  if (!isLocked(fileOf(folder, name, 'lock'))) return undefined
   const text = read(fileOf(folder, name, 'pipe'))
   return text !== undefined && ADDRESS.test(text) ? text : undefined
 }
@@ -79,19 +86,42 @@ function fileOf(folder: string, name: string, kind: 'lock' | 'pipe'): string {
   return join(folder, `server-${small}.${kind}`)
 }
 
-function takeLock(path: string, name: string): number {
+function takeLock(lockPath: string, path: string, name: string): number {
+  const pauses = [...PAUSES_MS, ...LATE_PAUSES_MS]
   for (let look = 0; ; look++) {
     try {
-      return openSync(path, constants.O_RDWR | constants.O_CREAT | ALONE, 0o600)
+      return openSync(lockPath, constants.O_RDWR | constants.O_CREAT | ALONE, 0o600)
     } catch (error) {
       // While it is being removed, another cannot open it either.
       if (!['EBUSY', 'EPERM', 'EACCES'].includes(codeOf(error)!)) throw error
-      if (look === PAUSES_MS.length) {
-        if (codeOf(error) !== 'EBUSY') throw error
+      const isOver = look === pauses.length
+      if (isOver && codeOf(error) !== 'EBUSY') throw error
+      if (isOver || (look >= PAUSES_MS.length && isServed(read(path)))) {
         throw new PipeInUse(`a living server holds the name "${name}"`)
       }
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSES_MS[look])
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauses[look])
     }
+  }
+}
+
+/** Whether a process has the pipe. Its server sees a connection that ends at once. */
+function isServed(address: string | undefined): boolean {
+  if (address === undefined || !ADDRESS.test(address)) return false
+  try {
+    closeSync(openSync(address, 'r+'))
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT'
+  }
+}
+
+/** Whether its server lives. That looks for as short as other programs do, see above. */
+function isLocked(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'r'))
+    return false
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT'
   }
 }
 

@@ -4,8 +4,8 @@
 
 import { Server, Socket } from 'node:net'
 import { dirname, basename } from 'node:path'
-import { setImmediate, setTimeout } from 'node:timers'
-import type { Claim } from './claim.js'
+import { setImmediate, setInterval, setTimeout } from 'node:timers'
+import type { Claim, Listen } from './claim.js'
 import { checkIfThere } from './directory.js'
 import { codeOf, fault } from './fault.js'
 import type { Module } from './module.js'
@@ -18,6 +18,8 @@ const HIGH_WATER = 256 << 10
 const CHUNK = 64 << 10
 /** How long a socket that was closed goes on sending to a peer that does not read. */
 const LINGER_MS = 5000
+/** How often the files of servers are looked at. */
+const UPKEEP_MS = 2000
 
 /** Why a socket could not be connected, as the module has it. */
 const [NO_SERVER, NOT_PERMITTED, QUEUE_FULL, NO_DESCRIPTORS, FAILED] = [0, 1, 2, 3, 4]
@@ -51,11 +53,18 @@ interface Entry {
   isFull: boolean
 }
 
+interface Serving {
+  server: Server
+  readonly claim: Claim
+  lost(error: unknown): void
+}
+
 export class Sockets {
   readonly #module: Module
   readonly #driver: Driver
   readonly #known = new Map<number, Entry>()
-  readonly #servers = new Map<number, { server: Server; claim: Claim }>()
+  readonly #servers = new Map<number, Serving>()
+  #upkeep: NodeJS.Timeout | undefined
   #last = 0
   /** Where the module finds what was received. */
   #chunk: number | undefined
@@ -72,24 +81,49 @@ export class Sockets {
     return this.#last
   }
 
-  /** Listens wherever `claim` says, as this number. */
-  listen(number: number, claim: (listen: (address: string) => void) => Claim): void {
+  /** Listens wherever `claim` says, as this number. `lost` is called when another has taken the
+   * name. */
+  listen(number: number, claim: (listen: Listen) => Claim, lost: (error: unknown) => void): void {
+    const { server, listen } = this.#server(number)
+    try {
+      this.#servers.set(number, { server, claim: claim(listen), lost })
+    } catch (error) {
+      server.close()
+      throw error
+    }
+    this.#upkeep ??= setInterval(() => this.#keepUp(), UPKEEP_MS).unref()
+  }
+
+  /** A server, and how it begins to listen. */
+  #server(number: number) {
     const server = new Server({ allowHalfOpen: true, highWaterMark: HIGH_WATER })
     // A client that cannot be accepted tries again; what cannot be listened at is seen below.
     server.on('error', () => {})
     server.on('connection', (socket) => this.#accepted(number, socket))
     server.unref()
-    try {
-      const claimed = claim((address) => {
-        // Not by the primary of a cluster: a name has one server.
-        server.listen({ path: address, exclusive: true })
-        if (!server.listening) throw fault('ERR_SYSTEM', `${address} cannot be listened at`)
-        server.unref()
-      })
-      this.#servers.set(number, { server, claim: claimed })
-    } catch (error) {
-      server.close()
-      throw error
+    const listen = (address: string) => {
+      // Not by the primary of a cluster: a name has one server.
+      server.listen({ path: address, exclusive: true })
+      if (!server.listening) throw fault('ERR_SYSTEM', `${address} cannot be listened at`)
+      server.unref()
+    }
+    return { server, listen }
+  }
+
+  /** Cleaners of temporary directories remove files, and people do. */
+  #keepUp(): void {
+    for (const [number, serving] of this.#servers) {
+      if (serving.claim.isStanding()) continue
+      const { server, listen } = this.#server(number)
+      // With it goes the file at which it was made, if that is still there.
+      serving.server.close()
+      serving.server = server
+      try {
+        serving.claim.restore(listen)
+      } catch (error) {
+        // Anything else may be over at the next look.
+        if (codeOf(error) === 'ERR_NAME_IN_USE') serving.lost(error)
+      }
     }
   }
 
@@ -198,8 +232,7 @@ export class Sockets {
   close(number: number): void {
     const found = this.#servers.get(number)
     this.#servers.delete(number)
-    found?.claim.release()
-    found?.server.close()
+    if (found !== undefined) endServer(found)
     const entry = this.#known.get(number)
     this.#known.delete(number)
     if (entry === undefined) return
@@ -209,6 +242,14 @@ export class Sockets {
     socket.once('close', () => clearTimeout(timer))
     socket.destroySoon()
   }
+}
+
+/** A pipe is to have a listener as long as it is found. Node.js removes the file at which a socket
+ * was made, which is to be another's only once the name is free. */
+function endServer({ server, claim }: Serving): void {
+  if (!hasPipes) server.close()
+  claim.release()
+  if (hasPipes) server.close()
 }
 
 /** Where a server is now, of which the module knows where it is found. */
