@@ -61,10 +61,14 @@ async function rounds(folder) {
     await Promise.all(ended)
     if (findPipe(folder, NAME) !== undefined) throw new Error(`round ${round}: a dead server is found`)
   }
-  const stays = findPipe(folder, NAME.toLowerCase()) === other.address
+  rmSync(join(folder, `server-${NAME.toLowerCase()}.pipe`))
+  if (other.isStanding()) throw new Error('a file that is gone was not missed')
+  const again = createServer()
+  other.restore((address) => again.listen(address))
+  const stays = other.isStanding() && findPipe(folder, NAME.toLowerCase()) === other.address
   if (!stays) throw new Error('another name was lost')
   other.release()
-  server.close()
+  for (const one of [server, again]) one.close()
   const left = readdirSync(folder)
   if (left.length > 0) throw new Error(`these files are left: ${left.join(', ')}`)
   rmSync(folder, { recursive: true })

@@ -55,24 +55,14 @@ export function claim(places: Places, name: string, listen: Listen): Claim {
 }
 
 function claimOfPipe(places: Places, name: string, listen: Listen): Claim {
-  const begin = (listen: Listen) =>
-    inFirstUsable(places, (folder) => {
-      try {
-        return claimPipe(folder, name, listen)
-      } catch (error) {
-        if (error instanceof PipeInUse) throw inUse(name)
-        throw codeOf(error)?.startsWith('ERR_') ? error : system(`claiming "${name}"`, error)
-      }
-    })
-  let held = begin(listen)
-  return {
-    isStanding: () => held.isStanding(),
-    restore(listen) {
-      held.release()
-      held = begin(listen)
-    },
-    release: () => held.release(),
-  }
+  return inFirstUsable(places, (folder) => {
+    try {
+      return claimPipe(folder, name, listen)
+    } catch (error) {
+      if (error instanceof PipeInUse) throw inUse(name)
+      throw codeOf(error)?.startsWith('ERR_') ? error : system(`claiming "${name}"`, error)
+    }
+  })
 }
 
 class FileClaim implements Claim {

@@ -30,8 +30,10 @@ export class PipeInUse extends Error {}
 /** A name held by a server of this process. */
 export interface PipeClaim {
   readonly address: string
-  /** Whether clients still find the address. */
+  /** Whether clients find the server. Windows lets nobody remove the lock. */
   isStanding(): boolean
+  /** Puts back the address, which is another one. */
+  restore(listen: (address: string) => void): void
   /** Gives the name up. Comes before the end of the listener, so that no client finds a pipe that
    * nobody serves. */
   release(): void
@@ -54,23 +56,30 @@ export function claimPipe(
 ): PipeClaim {
   const [lockPath, path] = [fileOf(folder, name, 'lock'), fileOf(folder, name, 'pipe')]
   const lock = takeLock(lockPath, path, name)
-  const address = PREFIX + randomBytes(16).toString('hex')
   let isHeld = true
-  const release = () => {
-    if (!isHeld) return
-    isHeld = false
-    rmSync(path, { force: true })
-    closeSync(lock)
-    removeLock(lockPath)
+  const claim = {
+    address: '',
+    isStanding: () => isHeld && read(path) === claim.address,
+    restore(listen: (address: string) => void) {
+      claim.address = PREFIX + randomBytes(16).toString('hex')
+      listen(claim.address)
+      writeFileSync(path, claim.address, { mode: 0o600 })
+    },
+    release() {
+      if (!isHeld) return
+      isHeld = false
+      rmSync(path, { force: true })
+      closeSync(lock)
+      removeLock(lockPath)
+    },
   }
   try {
-    listen(address)
-    writeFileSync(path, address, { mode: 0o600 })
+    claim.restore(listen)
   } catch (error) {
-    release()
+    claim.release()
     throw error
   }
-  return { address, isStanding: () => isHeld && read(path) === address, release }
+  return claim
 }
 
 /** The address of the living server that has this name. */
