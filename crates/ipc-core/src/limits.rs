@@ -153,7 +153,7 @@ impl Limits {
     /// have 32 bits.
     #[must_use]
     pub(crate) fn possible(self) -> Self {
-        const KEPT_MAX: u64 = if usize::BITS < u64::BITS { isize::MAX as u64 } else { u64::MAX };
+        const KEPT_MAX: u64 = isize::MAX as u64;
         Self { message_len_max: self.message_len_max.min(KEPT_MAX), ..self }
     }
 }
