@@ -67,6 +67,6 @@ export const HOSTS = [
 /** In these the addon cannot be loaded, and the warning of the core in WebAssembly has these words. */
 export const WITHOUT_ADDON = [
   [plain('node', '26', '--no-addons'), 'RINGPOST_WASM'],
-  [plain('node', '26', '--permission', '--allow-fs-read=PROJECT'), 'RINGPOST_WASM'],
-  [plain('deno', '2', 'run', '--no-prompt', '--allow-read', '--allow-env'), '--allow-ffi'],
+  [plain('node', '26', '--permission', '--allow-fs-read=*'), 'RINGPOST_WASM'],
+  [plain('deno', '2', 'run', '--no-prompt', '--allow-read', '--allow-env', '--allow-sys'), '--allow-ffi'],
 ]

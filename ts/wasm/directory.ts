@@ -6,7 +6,7 @@ import { chmodSync, lstatSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { codeOf, fault, system } from './fault.js'
 import { ownFolder } from './pipes.js'
-import { ADDRESS_MAX, RUN_FOLDER, hasPipes, user } from './platform.js'
+import { ADDRESS_MAX, hasPipes, ownUser, runFolder } from './platform.js'
 
 /** How another place is chosen. */
 const CHOOSING = 'the option `directory`, or RINGPOST_DIR in the environment'
@@ -23,7 +23,9 @@ export interface Places {
 export function placesOf(directory: string | null): Places {
   if (directory !== null) return { paths: [resolve(directory)], isChosen: true }
   if (hasPipes) return { paths: [ownFolder()], isChosen: false }
-  const run = RUN_FOLDER !== undefined && isFine(RUN_FOLDER) ? [join(RUN_FOLDER, 'ringpost')] : []
+  const folder = runFolder()
+  const run = folder !== undefined && isFine(folder) ? [join(folder, 'ringpost')] : []
+  const user = ownUser()
   const rest = ['/tmp', '/var/tmp'].map((parent) => join(parent, `ringpost-${user}`))
   return { paths: [...run, ...rest], isChosen: false }
 }
@@ -143,6 +145,7 @@ function check(path: string): void {
   }
   // Who may enter a folder there is not said by numbers, and a folder of a user is the user's.
   if (hasPipes) return
+  const user = ownUser()
   if (found.uid !== user) {
     const message = `${path} belongs to user ${found.uid}, not to user ${user}`
     throw fault('ERR_FOREIGN_USER', remedied(message))

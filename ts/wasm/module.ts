@@ -7,7 +7,7 @@ import { encodeApart } from '../values/msgpack.js'
 import { decode } from '../values/unpack.js'
 import { codeOf, described } from './fault.js'
 import { Buffers } from './memory.js'
-import { user } from './platform.js'
+import { ownUser } from './platform.js'
 
 const NOT_BUILT = 'the core in WebAssembly is not built: node ci/wasm.mjs'
 
@@ -128,7 +128,7 @@ export class Module {
     const { buffers } = this
     return {
       now: monotonicMs,
-      user: () => user,
+      user: ownUser,
       random: (at: number, length: number) => void randomFillSync(this.#part(at, length)),
       log: (_: number, at: number, length: number) => console.error(this.#text(at, length)),
       connect: (socket: number, at: number, length: number) =>

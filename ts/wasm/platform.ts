@@ -14,8 +14,11 @@ export const LOCK_AT_OPEN = ['darwin', 'freebsd', 'netbsd', 'openbsd'].includes(
 /** Bytes an address of a socket may have. */
 export const ADDRESS_MAX = platform === 'linux' ? 107 : 103
 
-/** The user of this process; 0 where the system has no such numbers. */
-export const user = process.getuid?.() ?? 0
+/** The user of this process; 0 where the system has no such numbers. A runtime may not let programs
+ * ask, which is not to keep them from being loaded. */
+export function ownUser(): number {
+  return process.getuid?.() ?? 0
+}
 
 /** Where the kernel says who has locked what: an inode in each line. */
 export const LOCKS = platform === 'linux' ? '/proc/locks' : undefined
@@ -25,4 +28,6 @@ export const SOCKETS = platform === 'linux' ? '/proc/net/unix' : undefined
 export const LOCKERS = ['/usr/bin/flock', '/bin/flock']
 
 /** The folder that the session manager makes for a user, where there is one. */
-export const RUN_FOLDER = platform === 'linux' ? `/run/user/${user}` : undefined
+export function runFolder(): string | undefined {
+  return platform === 'linux' ? `/run/user/${ownUser()}` : undefined
+}
