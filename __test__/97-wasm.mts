@@ -320,6 +320,26 @@ if (hasAddon) {
     t.regex(said, /RingpostWarning: .*loading addons is disabled here .*RINGPOST_CORE=wasm/)
   })
 
+  test('where no program may be started servers and clients meet all the same', async (t) => {
+    const flags = ['--permission', '--experimental-permission']
+    const flag = flags.find((flag) => process.allowedNodeEnvironmentFlags.has(flag))!
+    const meeting = `
+      const { connect, createServer } = require('ringpost')
+      void (async () => {
+        const server = await createServer('confined')
+        server.handle('echo', (value) => value)
+        const client = await connect('confined')
+        console.log(client.peer.transport, await client.request('echo', 7))
+        await client.close()
+        await server.close()
+      })()`
+    const permitted = ['--allow-fs-read=*', '--allow-fs-write=*']
+    if (process.allowedNodeEnvironmentFlags.has('--allow-net')) permitted.push('--allow-net')
+    const { is, said } = await core([flag, ...permitted], {}, ROOT, meeting)
+    t.is(is, 'socket 7')
+    t.regex(said, /RINGPOST_WASM/)
+  })
+
   test('without the program flock, a name that another server has is found taken', async (t) => {
     const claiming = (name: string) => `
       const fs = require('node:fs')

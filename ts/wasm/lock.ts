@@ -141,15 +141,23 @@ function openLock(path: string, more: number): number {
  * was locked as it was opened, there is nothing left to do. */
 function lockFile(file: number, isLook: boolean): 'taken' | 'locked' | 'free' {
   if (LOCK_AT_OPEN !== undefined) return 'taken'
-  const program = LOCKERS.find((path) => existsSync(path))
-  if (program !== undefined) {
-    const stdio = ['ignore', 'ignore', 'ignore', file] as const
-    const args = ['-n', isLook ? '-s' : '-x', '3']
-    const { status } = spawnSync(program, args, { stdio: [...stdio], windowsHide: true })
-    if (status === 0) return 'taken'
-    if (status === 1) return 'locked'
-  }
+  const status = lockBy(LOCKERS.find((path) => existsSync(path)), file, isLook)
+  if (status === 0) return 'taken'
+  if (status === 1) return 'locked'
   return isListed(fstatSync(file, { bigint: true })) ? 'locked' : 'free'
+}
+
+/** The exit code of a program that locks an open file; none, if there is no such program, or none
+ * may be started. */
+function lockBy(program: string | undefined, file: number, isLook: boolean): number | null {
+  if (program === undefined) return null
+  const args = ['-n', isLook ? '-s' : '-x', '3']
+  try {
+    return spawnSync(program, args, { stdio: ['ignore', 'ignore', 'ignore', file] }).status
+  } catch {
+    // By Node.js, with --permission.
+    return null
+  }
 }
 
 /** Whether the kernel lists a lock of this file. Its device is two numbers there, and which of
