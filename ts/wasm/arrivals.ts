@@ -3,8 +3,11 @@
 // by itself.
 
 import { watch, type FSWatcher } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import { hasPipes } from './platform.js'
+
+/** What the file ends with by which a server is found. */
+const ENDING = hasPipes ? '.pipe' : '.sock'
 
 /** How long a folder is watched after a server was last looked for in vain: attempts come more
  * often while it is awaited. */
@@ -12,7 +15,6 @@ const WATCH_MS = 20_000
 
 interface Watched {
   readonly watcher: FSWatcher
-  readonly files: Set<string>
   timer: NodeJS.Timeout
 }
 
@@ -28,7 +30,6 @@ export class Arrivals {
   missed(address: string): void {
     const folder = dirname(address)
     const watched = this.#folders.get(folder) ?? this.#watch(folder)
-    watched?.files.add(hasPipes ? '' : basename(address))
     watched?.timer.refresh()
   }
 
@@ -45,13 +46,12 @@ export class Arrivals {
       clearTimeout(watched.timer)
       watcher.close()
     }
-    const files = new Set<string>()
-    const watched = { watcher, files, timer: setTimeout(end, WATCH_MS).unref() }
+    const watched = { watcher, timer: setTimeout(end, WATCH_MS).unref() }
     this.#folders.set(folder, watched)
     watcher.on('error', end)
     watcher.on('change', (_, file) => {
-      // Those of pipes are named otherwise than their servers.
-      if (hasPipes ? String(file).endsWith('.pipe') : files.has(String(file))) this.#appeared()
+      // Whichever it is: no list of names is kept, which could only grow.
+      if (String(file).endsWith(ENDING)) this.#appeared()
     })
     return watched
   }

@@ -28,8 +28,6 @@ export class WasmEngine implements binding.NativeEngine {
   readonly #state: Uint32Array
   readonly #deliver: Deliver
   readonly #resource: object
-  /** Addresses of servers that are waited for. */
-  readonly #awaited = new Set<string>()
   /** Keeps the process alive as long as anything does. */
   readonly #keeper = setInterval(() => {}, TIMER_MAX).unref()
   #isReferenced = false
@@ -49,9 +47,7 @@ export class WasmEngine implements binding.NativeEngine {
     this.#resource = resource
     const sockets = new Sockets(this.module, {
       drive: () => this.#drive(),
-      missed: (address) => {
-        if (this.#awaited.has(address)) this.#arrivals.missed(address)
-      },
+      missed: (address) => this.#arrivals.missed(address),
     })
     this.#sockets = sockets
     this.module.host = {
@@ -139,7 +135,6 @@ export class WasmEngine implements binding.NativeEngine {
     insists: boolean,
   ): number {
     const addresses = addressesOf(placesOf(options.directory), name)
-    for (const address of addresses) this.#awaited.add(address)
     const times = [attemptTimeoutMs, timeoutMs]
     return this.#call('dial', name, options, ...times, insists, addresses) as number
   }
