@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { build, type BuildOptions } from 'esbuild'
 import { connect } from 'ringpost'
 import { TARGET } from './helpers/addon.mjs'
@@ -87,14 +87,7 @@ const testOfCore = isBuilt ? test : test.skip
 
 testOfCore('a bundle without it has the core in WebAssembly, and a warning', async (t) => {
   const file = await alone('with-core', SERVER.replace('bundled', 'portable'))
-  const server = execFile(process.execPath, [file])
-  t.teardown(() => server.kill())
-  let warning = ''
-  server.stderr!.on('data', (text) => (warning += text))
-  await once(server.stdout!, 'data')
-  const client = await connect('portable', { transport: 'socket' })
-  t.deepEqual(await client.request('greet', { name: 'world' }), { greeting: 'hello world' })
-  await client.close()
+  const warning = await greets(t, 'portable', [file])
   t.true(warning.includes(`put ${BINARY} beside a bundle`), warning)
 })
 
@@ -102,16 +95,21 @@ testOfCore('a bundle of ringpost/wasm-only is one file, and silent', async (t) =
   const program = SERVER.replace('bundled', 'only').replace("'ringpost'", "'ringpost/wasm-only'")
   const folder = await bundle('wasm-only', program, { platform: 'node', format: 'cjs' })
   t.deepEqual(readdirSync(folder), ['stdin.js'])
-  const server = execFile(process.execPath, ['--no-addons', join(folder, 'stdin.js')])
+  t.is(await greets(t, 'only', ['--no-addons', join(folder, 'stdin.js')]), '')
+})
+
+/** A bundled server without an addon answers. Returns what it has printed as errors. */
+async function greets(t: ExecutionContext, name: string, args: string[]): Promise<string> {
+  const server = execFile(process.execPath, args)
   t.teardown(() => server.kill())
-  let warning = ''
-  server.stderr!.on('data', (text) => (warning += text))
+  let errors = ''
+  server.stderr!.on('data', (text) => (errors += text))
   await once(server.stdout!, 'data')
-  const client = await connect('only', { transport: 'socket' })
+  const client = await connect(name, { transport: 'socket' })
   t.deepEqual(await client.request('greet', { name: 'world' }), { greeting: 'hello world' })
   await client.close()
-  t.is(warning, '')
-})
+  return errors
+}
 
 test('a bundle that is an ES module without require says where to read on', async (t) => {
   const folder = await bundle('module', SERVER, {

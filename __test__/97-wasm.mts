@@ -18,6 +18,7 @@ import { Abandoned, Echo, EchoBytes, Never } from './helpers/contracts.mjs'
 import { portable } from './helpers/essential.mjs'
 import { Program, pair, serve, until } from './helpers/program.mjs'
 import { Echoed, Numbers } from './helpers/streams.mjs'
+import { runWorkers } from './helpers/workers.mjs'
 
 const run = promisify(execFile)
 const NO_RECONNECT: ClientOptions = { reconnect: false }
@@ -238,18 +239,7 @@ if (isPosix) {
 }
 
 test('worker threads have engines of their own, and may end at any time', async (t) => {
-  const program = new Program('workers', { isPortable: true })
-  interface Outcome {
-    faults: string[]
-    descriptors: number[]
-    alive: boolean
-  }
-  const { faults, descriptors, alive } = await program.report<Outcome>()
-  t.deepEqual(faults, [])
-  t.true(alive)
-  const [, second, ...later] = descriptors
-  for (const count of later) t.true(count <= second, `descriptors: ${descriptors}`)
-  t.is(await program.end(), 0)
+  await runWorkers(t, { isPortable: true })
 })
 
 test('what needs shared memory says so, and that the addon has it', async (t) => {

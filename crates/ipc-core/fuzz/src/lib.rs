@@ -12,6 +12,8 @@ use ipc_core::{
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
+const DRIVES_MAX: usize = 1000;
+
 /// A directory to meet in; it goes with the temporary directory it lies in.
 pub fn directory() -> PathBuf {
     std::env::temp_dir().join(format!("ringpost-fuzz-{}", std::process::id()))
@@ -42,6 +44,21 @@ impl Application {
             let _ = engine.send(link, &answer, &payload);
         }
         engine.flush();
+    }
+
+    /// The peer of the only link is gone: the link comes to exactly one end, and so does what this
+    /// side had `asked`.
+    pub fn end(&mut self, engine: &mut Engine, link: LinkId, asked: u64) {
+        for _ in 0..DRIVES_MAX {
+            engine.drive(self);
+            self.answer(engine);
+            if engine.links().is_empty() {
+                break;
+            }
+        }
+        assert_eq!(self.closed.get(&link), Some(&1), "a connection ends once");
+        assert_eq!(self.outcomes.get(&asked), Some(&1), "a request has one outcome");
+        assert_eq!(engine.stats().links, 0);
     }
 
     fn take(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
