@@ -54,8 +54,8 @@ impl Drop for Dropped {
 }
 
 async fn serve(options: &Options, wait_policy: WaitPolicy) {
-    let dropped = Arc::new(AtomicU64::new(0));
-    let (at_work, counted) = (Arc::clone(&dropped), Arc::clone(&dropped));
+    let counts = [(), ()].map(|()| Arc::new(AtomicU64::new(0)));
+    let [started, dropped] = counts.clone();
     let handlers = Handlers::new()
         .handle("echo", |request: Request| async move {
             let codec = request.message.codec;
@@ -70,15 +70,16 @@ async fn serve(options: &Options, wait_policy: WaitPolicy) {
             Ok(Reply::default())
         })
         .handle("never", move |_| {
-            let guard = Dropped(Arc::clone(&at_work));
+            started.fetch_add(1, Ordering::SeqCst);
+            let guard = Dropped(Arc::clone(&dropped));
             async move {
                 let _guard = guard;
                 std::future::pending().await
             }
         })
-        .handle("dropped", move |_| {
-            let count = counted.load(Ordering::SeqCst);
-            async move { Ok(Reply::bytes(count.to_le_bytes())) }
+        .handle("started and dropped", move |_| {
+            let counts = counts.each_ref().map(|count| count.load(Ordering::SeqCst).to_le_bytes());
+            async move { Ok(Reply::bytes(counts.as_flattened())) }
         })
         .handle("ask back", |request: Request| async move {
             request.request("your turn", &request.payload, &PLAIN).await.map_err(RemoteError::from)
