@@ -1,6 +1,7 @@
 //! Stands in for the module of system calls: what the host has instead, and no limits that are
 //! known here.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
@@ -62,11 +63,16 @@ pub(crate) fn limit_behind(_: Errno) -> Option<String> {
 #[inline(always)]
 pub(crate) fn kill_point(_: &'static str) {}
 
-/// There is one clock, and no cheaper one.
+/// There is one clock. To ask the host for it takes about as long as to send a short message, so
+/// the coarse one is what it read last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ClockId {
     Monotonic,
     MonotonicCoarse,
+}
+
+thread_local! {
+    static LAST_NANOS: Cell<i64> = const { Cell::new(0) };
 }
 
 /// What a clock reads.
@@ -75,9 +81,12 @@ pub(crate) struct Timespec {
     pub tv_nsec: i64,
 }
 
-pub(crate) fn clock_gettime(_: ClockId) -> Timespec {
-    let millis = imports::now().max(0.0);
-    #[expect(clippy::cast_possible_truncation, reason = "nanoseconds fit for three centuries")]
-    let nanos = (millis * 1e6) as i64;
+pub(crate) fn clock_gettime(clock: ClockId) -> Timespec {
+    if matches!(clock, ClockId::Monotonic) {
+        let millis = imports::now().max(0.0);
+        #[expect(clippy::cast_possible_truncation, reason = "nanoseconds fit for three centuries")]
+        LAST_NANOS.set((millis * 1e6) as i64);
+    }
+    let nanos = LAST_NANOS.get();
     Timespec { tv_sec: nanos / 1_000_000_000, tv_nsec: nanos % 1_000_000_000 }
 }

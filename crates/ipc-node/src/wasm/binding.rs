@@ -90,6 +90,8 @@ impl Binding {
 
     /// Sends what is in the outbox; the payload of its last record may be `outside`.
     pub fn submit(&self, outside: Option<&Outside<'_>>) -> Result<()> {
+        // For all the messages, whose deadlines are taken from the reading made last.
+        let _ = Time::now();
         outbox::submit(Env, &mut self.inner(), outside)
     }
 
