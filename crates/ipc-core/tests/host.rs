@@ -92,14 +92,15 @@ struct Pair {
 impl Pair {
     /// With so many connections between the two.
     fn connected(name: &str, connections: usize) -> Self {
-        Self::connected_with(name, connections, CrcMode::Header)
+        Self::connected_with(name, connections, |_| ())
     }
 
-    fn connected_with(name: &str, connections: usize, crc: CrcMode) -> Self {
+    /// The same with other options.
+    fn connected_with(name: &str, connections: usize, change: impl FnOnce(&mut Options)) -> Self {
         let directory = std::env::temp_dir().join(format!("ringpost-host-{}", std::process::id()));
         let mut options = Options { directory: Some(directory.join(name)), ..Options::default() };
         options.bounds.overflow = [Overflow::Wait(Duration::MAX); Lane::ALL.len()];
-        options.crc = crc;
+        change(&mut options);
         std::fs::create_dir_all(&directory).unwrap();
         let (mut server, client) = (Engine::new().unwrap(), Engine::new().unwrap());
         server.listen("host", &options, &ListenOptions::default()).unwrap();
@@ -186,29 +187,62 @@ fn numbered(number: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_run_ends_where_the_ring_is_full_and_overtakes_nothing_that_waits() {
-    let mut pair = Pair::connected("run", 1);
+fn a_run_goes_on_behind_what_waits_and_overtakes_nothing() {
+    let mut pair = Pair::connected_with("run", 1, |options| options.bounds.backlog_max = 1 << 20);
     let link = pair.asking.links[0];
     let tick = draft(Kind::OneWay, pair.client.code("tick").unwrap(), 0);
+    let urgent = Draft { lane: Lane::High, ..tick };
     assert!(pair.client.run(link, &tick).is_none(), "the peer does not know the name");
-    assert_eq!(pair.client.send(link, &tick, &numbered(0)).unwrap(), Sent::Written);
+    for one in [&urgent, &tick] {
+        assert_eq!(pair.client.send(link, one, &numbered(0)).unwrap(), Sent::Written);
+    }
     let mut count = 1;
     let mut run = pair.client.run(link, &tick).expect("nothing else is needed");
-    assert!(!run.push(&vec![0; 8 << 20]), "it takes more than one frame");
-    while run.push(&numbered(count)) {
+    assert_eq!(run.push(&vec![0; 8 << 20]), None, "it takes more than one frame");
+    while run.push(&numbered(count)) == Some(Sent::Written) {
         count += 1;
     }
+    assert_eq!(run.push(&numbered(count)), None, "the ring is full, and nothing waits");
     assert_eq!(pair.client.send(link, &tick, &numbered(count)).unwrap(), Sent::Queued);
     count += 1;
     pair.client.flush();
     pair.server.drive(&mut pair.serving);
-    assert!(pair.client.run(link, &tick).is_none(), "there is room, but one waits for it");
-    pair.drive_until("received", |pair| pair.serving.payloads.len() == count as usize);
-    assert!(pair.client.run(link, &tick).is_some_and(|mut run| run.push(&numbered(count))));
+    let mut other = pair.client.run(link, &urgent).unwrap();
+    assert_eq!(other.push(&numbered(0)), None, "its lane has room, which is found out elsewhere");
+    let mut run = pair.client.run(link, &tick).unwrap();
+    assert_eq!(run.room(1 << 20), 0, "there is room, but one waits for it");
+    while run.push(&numbered(count)) == Some(Sent::Queued) {
+        count += 1;
+    }
+    let refused = pair.client.send(link, &tick, &numbered(count)).unwrap_err();
+    assert_eq!(refused.code(), Code::Full);
+    // The urgent one is the first.
+    pair.drive_until("received", |pair| pair.serving.payloads.len() == count as usize + 1);
+    let again = pair.client.run(link, &tick).and_then(|mut run| run.push(&numbered(count)));
+    assert_eq!(again, Some(Sent::Written));
     pair.client.flush();
-    pair.drive_until("received", |pair| pair.serving.payloads.len() > count as usize);
-    assert!((0..=count).map(numbered).eq(pair.serving.payloads.iter().cloned()));
-    assert_eq!(pair.client.link_stats(link).unwrap().sent, u64::from(count) + 1);
+    pair.drive_until("received", |pair| pair.serving.payloads.len() > count as usize + 1);
+    assert!((0..=count).map(numbered).eq(pair.serving.payloads[1..].iter().cloned()));
+    assert_eq!(pair.client.link_stats(link).unwrap().sent, u64::from(count) + 2);
+}
+
+#[test]
+fn what_waits_too_long_of_a_run_is_dropped() {
+    let mut pair = Pair::connected_with("late", 1, |options| {
+        options.bounds.overflow = [Overflow::Wait(Duration::from_millis(20)); Lane::ALL.len()];
+    });
+    let link = pair.asking.links[0];
+    let tick = draft(Kind::OneWay, pair.client.code("tick").unwrap(), 0);
+    while pair.client.send(link, &tick, &numbered(0)).unwrap() == Sent::Written {}
+    let mut run = pair.client.run(link, &tick).unwrap();
+    for _ in 0..10 {
+        assert_eq!(run.push(&numbered(0)), Some(Sent::Queued));
+    }
+    std::thread::sleep(Duration::from_millis(21));
+    pair.client.drive(&mut pair.asking);
+    let dropped: u64 = pair.client.link_stats(link).unwrap().dropped.iter().sum();
+    assert_eq!(dropped, 11);
+    assert_eq!(pair.client.queued(link, Lane::Normal), 0);
 }
 
 #[test]
@@ -229,7 +263,7 @@ fn a_run_of_items_ends_with_its_credit() {
     assert_eq!(pair.server.send(there, &item, &payload).unwrap(), Sent::Written);
     let mut count = 1;
     let mut run = pair.server.run(there, &item).expect("nothing else is needed");
-    while run.push(&payload) {
+    while run.push(&payload) == Some(Sent::Written) {
         count += 1;
     }
     assert_eq!(count, 4096 / item_cost(payload.len()));
@@ -242,7 +276,7 @@ fn a_run_of_items_ends_with_its_credit() {
     pair.client.cancel(link, request.id);
     pair.client.flush();
     pair.drive_until("cancelled", |pair| pair.serving.abandoned.contains(&request.id));
-    let gone = pair.server.run(there, &item).is_none_or(|mut run| !run.push(&payload));
+    let gone = pair.server.run(there, &item).is_none_or(|mut run| run.push(&payload).is_none());
     assert!(gone, "it is not wanted any more");
 }
 
@@ -269,7 +303,7 @@ fn messages_that_need_more_than_to_be_written_are_no_run() {
 #[test]
 fn messages_that_are_alike_are_copied_together_and_in_order() {
     for (crc, name) in [(CrcMode::Off, "off"), (CrcMode::Header, "head"), (CrcMode::Full, "full")] {
-        let mut pair = Pair::connected_with(name, 1, crc);
+        let mut pair = Pair::connected_with(name, 1, |options| options.crc = crc);
         let link = pair.asking.links[0];
         pair.serving.room = vec![1; 64 << 10];
         let (tick, tock) = (pair.client.code("tick").unwrap(), pair.client.code("tock").unwrap());

@@ -68,16 +68,21 @@ pub fn submit(env: Env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Res
             None => engine.send(record.link, &draft, payload),
         };
         match sent {
+            Ok(became @ (Sent::Written | Sent::Queued)) if record.flags == 0 && !awaited => {
+                let alike = record.alike();
+                let (len, waits) =
+                    send_alike(engine, alike, &draft, outbox.bytes_mut(at, used - at));
+                at += len;
+                if waits || became == Sent::Queued {
+                    inbox.is_queued(engine, alike.link, draft.lane);
+                }
+            }
             Ok(Sent::Queued) => inbox.is_queued(engine, record.link, draft.lane),
             Ok(Sent::Dropped) if awaited => {
                 inbox.sent(record.link, draft.id, Some(&Error::dropped()));
             }
             Ok(Sent::Dropped) => count(state, STATE_DROPPED),
             Ok(_) if awaited => inbox.sent(record.link, draft.id, None),
-            Ok(_) if record.flags == 0 => {
-                let alike = record.alike();
-                at += send_alike(engine, alike, &draft, outbox.bytes_mut(at, used - at));
-            }
             Ok(_) => {}
             Err(error) if awaited => inbox.sent(record.link, draft.id, Some(&error)),
             Err(error) if error.code() == Code::Full && draft.kind == Kind::OneWay => {
@@ -95,16 +100,17 @@ pub fn submit(env: Env, inner: &mut Inner, outside: Option<&Outside<'_>>) -> Res
 }
 
 /// Sends the records that differ from the one before them in nothing but their payload, as long as
-/// that takes no more than writing them. As many as there is room for become frames where they lie,
-/// and are written together. Returns how many bytes they are.
+/// that takes no more than writing them, or putting them behind others. As many as there is room
+/// for become frames where they lie, and are written together. Returns how many bytes they are, and
+/// whether some of them wait.
 #[inline]
-fn send_alike(engine: &mut Engine, alike: Alike, draft: &Draft, rest: &mut [u8]) -> usize {
+fn send_alike(engine: &mut Engine, alike: Alike, draft: &Draft, rest: &mut [u8]) -> (usize, bool) {
+    let (mut sent, mut waits) = (0, false);
     // Requests and answers, each of which has an id of its own, end here.
     if alike.next(rest).is_none() {
-        return 0;
+        return (sent, waits);
     }
-    let Some(mut run) = engine.run(alike.link, draft) else { return 0 };
-    let mut sent = 0;
+    let Some(mut run) = engine.run(alike.link, draft) else { return (sent, waits) };
     loop {
         let room = run.room(rest.len() - sent);
         let start = sent;
@@ -120,12 +126,13 @@ fn send_alike(engine: &mut Engine, alike: Alike, draft: &Draft, rest: &mut [u8])
             continue;
         }
         // It may find room in the next lap, of which it is the first then.
-        match alike.next(&rest[sent..]) {
-            Some((payload_len, len)) if run.push(&rest[sent + RECORD_LEN..][..payload_len]) => {
-                sent += len
-            }
-            _ => return sent,
+        let next = alike.next(&rest[sent..]);
+        let Some((payload_len, len)) = next else { return (sent, waits) };
+        match run.push(&rest[sent + RECORD_LEN..][..payload_len]) {
+            Some(became) => waits |= became == Sent::Queued,
+            None => return (sent, waits),
         }
+        sent += len;
     }
 }
 

@@ -249,8 +249,8 @@ impl Engine {
     }
 
     /// Begins a run of one-way messages, or of items of a stream, that differ in nothing but their
-    /// payload, if they need nothing but to be written. The peer sees them after the next
-    /// [`Self::flush`].
+    /// payload, if they need nothing but to be written, or to wait for that. The peer sees them
+    /// after the next [`Self::flush`].
     #[inline]
     pub fn run(&mut self, link: LinkId, draft: &Draft) -> Option<Run<'_>> {
         let Some(Entry::Link(found)) = self.entries.get_mut(link.0) else { return None };

@@ -66,9 +66,9 @@ impl Batch<'_> {
     pub fn notify(&mut self, payload: &[u8]) -> Result<Sent> {
         let Client { endpoint, link, .. } = &mut *self.client;
         let run = endpoint.engine.run(*link, &self.draft);
-        let sent = match run.is_some_and(|mut run| run.push(payload)) {
-            true => Sent::Written,
-            false => endpoint.engine.send(*link, &self.draft, payload)?,
+        let sent = match run.and_then(|mut run| run.push(payload)) {
+            Some(sent) => sent,
+            None => endpoint.engine.send(*link, &self.draft, payload)?,
         };
         self.unseen += 1;
         if self.unseen == BATCH_MESSAGES || sent == Sent::Queued {

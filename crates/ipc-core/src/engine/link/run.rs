@@ -2,7 +2,7 @@
 //! What has to be known of such a message is found out once: whether it may be sent, under which
 //! code, and what its header says.
 
-use super::Link;
+use super::{Link, Sent};
 use crate::checksum::CrcMode;
 use crate::engine::carrier::Carrier;
 use crate::engine::options::Overflow;
@@ -26,17 +26,13 @@ pub struct Run<'a> {
 }
 
 impl Link {
-    /// `None`: such messages are to be sent one by one, because they carry options, wait for room,
-    /// may be dropped, or have a name that the peer does not know yet.
+    /// `None`: such messages are to be sent one by one, because they carry options, may be dropped
+    /// at once, or have a name that the peer does not know yet.
     #[inline]
     pub fn run(&mut self, draft: &Draft) -> Option<Run<'_>> {
         let (kind, lane) = (draft.kind, draft.lane);
         let ring = lane as usize;
-        let is_plain = draft.trace.is_none()
-            && !draft.compress
-            && self.life.may_send()
-            && !self.writing.is_waiting();
-        if !is_plain {
+        if draft.trace.is_some() || draft.compress || !self.life.may_send() {
             return None;
         }
         let code = match kind {
@@ -57,26 +53,50 @@ impl Link {
 }
 
 impl Run<'_> {
-    /// Writes one more. False: it was not written, and is to be sent by itself.
+    /// Writes one more, or puts it behind those that wait for room. `None`: neither, and it is to
+    /// be sent by itself.
     #[inline]
-    pub fn push(&mut self, payload: &[u8]) -> bool {
+    pub fn push(&mut self, payload: &[u8]) -> Option<Sent> {
         if !self.may_write(payload.len()) {
-            return false;
+            return None;
+        }
+        if self.link.writing.is_waiting() {
+            return self.queue(payload);
         }
         let header = self.sealed(payload);
         // A ring that is corrupt is found again, and reported, when the message is sent by itself.
         let is_written =
             matches!(self.link.carrier.push(self.lane as usize, header, &[payload]), Ok(true));
-        if is_written {
-            self.sent(payload.len());
+        if !is_written {
+            return None;
         }
-        is_written
+        self.sent(payload.len());
+        Some(Sent::Written)
+    }
+
+    /// What waits in another lane may leave room in this one, which is not found out here.
+    fn queue(&mut self, payload: &[u8]) -> Option<Sent> {
+        let ring = self.lane as usize;
+        let is_behind = !self.is_item && !self.link.writing.backlogs[ring].is_empty();
+        if !is_behind || !self.link.may_wait(ring) {
+            return None;
+        }
+        let header = self.sealed(payload);
+        let backlog = &mut self.link.writing.backlogs[ring];
+        let start = backlog.end();
+        backlog.push(header, &[payload]);
+        self.link.loosen(ring, start, self.header.id);
+        self.sent(payload.len());
+        Some(Sent::Queued)
     }
 
     /// Bytes of frames there is room for in one piece, up to `want`. 0 is no reason not to
     /// [`Self::push`]: one frame may find room elsewhere.
     #[inline]
     pub fn room(&mut self, want: usize) -> usize {
+        if self.link.writing.is_waiting() {
+            return 0;
+        }
         self.link.carrier.room(self.lane as usize, want).unwrap_or(0)
     }
 

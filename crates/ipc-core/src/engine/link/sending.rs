@@ -288,7 +288,7 @@ impl<C: Carrier> Link<C> {
     /// waits for the peer in all, or hardly anything in this lane. What is deferred takes no memory
     /// of ours.
     #[cold]
-    fn may_wait(&self, ring: usize) -> bool {
+    pub(super) fn may_wait(&self, ring: usize) -> bool {
         let max = self.bounds.backlog_max;
         self.waiting_len() <= max || self.writing.backlogs[ring].len() <= max / Bounds::LANE_SHARE
     }

@@ -319,15 +319,18 @@ impl<C: Carrier> Link<C> {
     /// What waits from `start` on is this message, which its lane may drop if it is a one-way
     /// message.
     pub(super) fn may_drop(&mut self, draft: &Draft, start: usize) {
-        if draft.kind != Kind::OneWay {
-            return;
+        if draft.kind == Kind::OneWay {
+            self.loosen(draft.lane as usize, start, draft.id);
         }
-        let ring = draft.lane as usize;
+    }
+
+    /// The same of a one-way message.
+    pub(super) fn loosen(&mut self, ring: usize, start: usize, id: u64) {
         let until = match self.bounds.overflow[ring] {
             Overflow::Wait(span) => Time::after(span),
             _ => Time::NEVER,
         };
-        self.writing.backlogs[ring].loosen(start, until, draft.id);
+        self.writing.backlogs[ring].loosen(start, until, id);
         self.writing.drops_due = self.writing.drops_due.min(until);
     }
 
