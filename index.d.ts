@@ -1390,7 +1390,7 @@ export interface EndpointOptions {
   /**
    * Capacities of the rings in one direction, in bytes: powers of two from 4,096 to 67,108,864. The
    * client chooses, up to the server's {@link ServerOptions.ringsMax}.
-   * @default those of the transport: 2 MiB for `normal` under `sealed`
+   * @default those of the transport: 2 MiB for `normal` under `sealed` and `socket`
    */
   rings?: Partial<Record<Lane | 'control', number>>
   /** Length of the longest message, in bytes; the lower choice of the two sides is used. Longer
@@ -1515,8 +1515,8 @@ export interface ServerOptions extends EndpointOptions {
   connectionsMax?: number
   /**
    * Upper limits of the ring capacities that clients choose, in bytes; the server's own `rings` are
-   * always permitted. @default 4 MiB, and 64 KiB for `control`; under `portable`, which allocates
-   * all memory at the start, and under `socket`, 256 KiB and 16 KiB
+   * always permitted. @default 4 MiB, and 64 KiB for `control`; where all memory is allocated at
+   * the start, 256 KiB and 16 KiB under `portable`, and 512 KiB and 16 KiB without an addon
    */
   ringsMax?: Partial<Record<Lane | 'control', number>>
   /**

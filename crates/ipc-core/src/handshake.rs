@@ -109,7 +109,8 @@ impl Transport {
     pub const fn geometry(self) -> Geometry {
         match self {
             Self::Sealed => Geometry::SPARSE,
-            Self::Portable | Self::Socket => Geometry::DENSE,
+            Self::Portable => Geometry::DENSE,
+            Self::Socket => Geometry::PRIVATE,
         }
     }
 
@@ -117,7 +118,8 @@ impl Transport {
     pub(crate) const fn geometry_max(self) -> Geometry {
         match self {
             Self::Sealed => Geometry::SPARSE_MAX,
-            Self::Portable | Self::Socket => Geometry::DENSE_MAX,
+            Self::Portable => Geometry::DENSE_MAX,
+            Self::Socket => Geometry::PRIVATE_MAX,
         }
     }
 

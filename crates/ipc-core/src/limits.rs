@@ -69,6 +69,20 @@ impl Geometry {
     pub const DENSE_MAX: Self =
         Self { rings: [256 << 10, 256 << 10, 256 << 10, 256 << 10, 16 << 10] };
 
+    /// For memory that each side has for itself, whose pages a system provides when they are
+    /// touched, and WebAssembly all up front.
+    pub const PRIVATE: Self = if cfg!(target_family = "wasm") {
+        Self { rings: [16 << 10, 16 << 10, 512 << 10, 16 << 10, 8 << 10] }
+    } else {
+        Self::SPARSE
+    };
+    /// The most a client gets of that unless its server sets another limit.
+    pub const PRIVATE_MAX: Self = if cfg!(target_family = "wasm") {
+        Self { rings: [512 << 10, 512 << 10, 512 << 10, 512 << 10, 16 << 10] }
+    } else {
+        Self::SPARSE_MAX
+    };
+
     /// This one, but with the capacities that were wished for; 0 is no wish.
     pub fn with(mut self, wishes: [u32; RINGS]) -> Self {
         for (capacity, wish) in self.rings.iter_mut().zip(wishes) {

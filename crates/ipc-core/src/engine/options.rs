@@ -150,10 +150,10 @@ pub struct ListenOptions {
     /// Connections at the same time, those included that are about to be.
     pub connections_max: usize,
     /// The most a client gets of the ring capacities it wishes for, of each lane by [`Lane`] and of
-    /// the control ring behind them; 0: 4 MiB, and 64 KiB of the control ring, under
-    /// [`Transport::Sealed`]; 256 KiB and 16 KiB under [`Transport::Portable`], whose memory is all
-    /// there from the start, and under [`Transport::Socket`]. What the [`Options::rings`] of the
-    /// server ask for is always given.
+    /// the control ring behind them; 0: 4 MiB, and 64 KiB of the control ring. Where all memory is
+    /// there from the start it is less: 256 KiB and 16 KiB under [`Transport::Portable`], 512 KiB
+    /// and 16 KiB in WebAssembly. What the [`Options::rings`] of the server ask for is always
+    /// given.
     pub rings_max: [u32; RINGS],
     /// How long a client may take to say who it is.
     pub hello_timeout: Duration,
