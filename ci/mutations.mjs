@@ -24,10 +24,12 @@ import { PUBLISHED } from './mutations/published.mjs'
 import { SERVICE } from './mutations/service.mjs'
 import { STATUS_FAULTS } from './mutations/status.mjs'
 import { TOPICS } from './mutations/topic.mjs'
+import { WASM } from './mutations/wasm.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
 import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
 import { addonOf, ownTarget } from './targets.mjs'
+import { makeModule } from './wasm.mjs'
 
 /** Time limit of a test in seconds; a fault may also show as a test that hangs. */
 const TEST_MAX = 180
@@ -40,6 +42,8 @@ const CHECKS = {
   key_changes: rust(['--test', 'published'], { crate: 'ringpost', filter: 'maps::' }),
   topic: rust(['--lib'], { filter: 'topic::' }),
   session: rust(['--lib'], { filter: 'session::' }),
+  checksum: rust(['--lib'], { filter: 'checksum' }),
+  hosted: rust(['--lib'], { filter: 'hosted' }),
   mirror: rust(['--lib'], { filter: 'mirror::' }),
   stream: rust(['--test', 'faults'], { filter: 'stream' }),
   unit: rust(['--lib']),
@@ -87,7 +91,7 @@ const CHECKS = {
 
 const FAULTS = [
   ...[...CORE, ...EXAMPLES, ...HANDOVER, ...INSIDE, ...LANGUAGE_SERVERS, ...LASTING, ...LAYOUTS, ...LIVENESS, ...MAP],
-  ...[...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...SERVICE, ...STATUS_FAULTS, ...TOPICS],
+  ...[...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...SERVICE, ...STATUS_FAULTS, ...TOPICS, ...WASM],
 ]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
@@ -104,6 +108,7 @@ const wanted = ({ what }) => asked.length === 0 || asked.some((text) => what.inc
 const mutations = FAULTS.filter(wanted)
 if (mutations.length === 0) giveUp('No description matches.')
 
+if (mutations.some(({ by }) => by === '97-wasm')) await makeModule()
 const copy = copyTree('tree')
 // First, every check must pass on the unchanged tree.
 const unchanged = new Map(mutations.map((one) => [one.file, one]))

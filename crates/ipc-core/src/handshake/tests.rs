@@ -143,7 +143,8 @@ fn a_request_for_larger_rings_is_cut_to_the_limit_of_the_server() {
     let portable = Hello { offered: Features::NAMED, ..wish(most) };
     assert_eq!(agreed(&policy(), &portable), Geometry::DENSE_MAX.rings);
     let socket = Hello { offered: Features::SOCKET, ..wish(most) };
-    assert_eq!(agreed(&policy(), &socket), Geometry::PRIVATE_MAX.rings);
+    let accepting = Policy { features: Features::SOCKET, ..policy() };
+    assert_eq!(agreed(&accepting, &socket), Geometry::PRIVATE_MAX.rings);
     // What the server has chosen for itself it also gives, and what it has named as a limit holds.
     let generous = Policy { rings: [0, 0, 32 << 20, 0, 0], ..policy() };
     assert_eq!(agreed(&generous, &wish(most))[1..3], [4 << 20, 32 << 20]);

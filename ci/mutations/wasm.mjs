@@ -1,0 +1,163 @@
+// Faults in what stands in the place of the addon and of the operating system: the host of the core in
+// WebAssembly, and the core as it is there.
+
+const HOST = { by: '97-wasm' }
+
+const HOSTED = { by: 'hosted' }
+
+export const WASM = [
+  {
+    ...HOST,
+    what: 'wasm: the socket of a server is open to others under a wide umask',
+    file: 'ts/wasm/claim.ts',
+    from: '    chmodSync(apart, 0o600)\n',
+    to: '',
+  },
+  {
+    ...HOST,
+    what: 'wasm: a server removes the socket of the next one',
+    file: 'ts/wasm/claim.ts',
+    from: 'if (isSame(fileAt(this.#path), this.#bound)) rmSync',
+    to: 'rmSync',
+  },
+  {
+    ...HOST,
+    what: 'wasm: a socket that was removed is not put back',
+    file: 'ts/wasm/claim.ts',
+    from: 'return this.#lock.isThere() && isSame(fileAt(this.#path), this.#bound)',
+    to: 'return this.#lock.isThere()',
+  },
+  {
+    ...HOST,
+    what: 'wasm: a name that another server holds is taken',
+    file: 'ts/wasm/lock.ts',
+    from: "    if (found === 'locked') {\n",
+    to: '    if (false) {\n',
+  },
+  {
+    ...HOST,
+    what: 'wasm: without the program flock every lock looks free',
+    file: 'ts/wasm/lock.ts',
+    from: "? 'locked' : 'free'",
+    to: "? 'free' : 'free'",
+  },
+  {
+    ...HOST,
+    what: 'wasm: a directory that is open to others is used',
+    file: 'ts/wasm/directory.ts',
+    from: '  if (mode === 0o700) return',
+    to: '  if ((mode & 0o700) === 0o700) return',
+  },
+  {
+    ...HOST,
+    what: 'wasm: the files of a server stay when its process exits',
+    file: 'ts/wasm/sockets.ts',
+    from: 'for (const { claim } of this.#servers.values()) claim.release()',
+    to: '',
+  },
+  {
+    ...HOST,
+    what: 'wasm: the files of a server stay when it is closed',
+    file: 'ts/wasm/sockets.ts',
+    from: '  if (!hasPipes) server.close()\n  claim.release()',
+    to: '  if (!hasPipes) server.close()',
+  },
+  {
+    ...HOST,
+    what: 'wasm: a socket that was full is never written to again',
+    file: 'ts/wasm/sockets.ts',
+    from: '      entry.isFull = false\n',
+    to: '',
+  },
+  {
+    ...HOST,
+    what: 'wasm: of what comes at once only the first part is taken',
+    file: 'ts/wasm/sockets.ts',
+    from: 'const CHUNK = 64 << 10',
+    to: 'const CHUNK = 1 << 10',
+  },
+  {
+    ...HOST,
+    what: 'wasm: the end of a socket is not told',
+    file: 'ts/wasm/sockets.ts',
+    from: '    this.#module.exports.ended(number)\n',
+    to: '',
+  },
+  {
+    ...HOST,
+    what: 'wasm: nothing keeps the process alive',
+    file: 'ts/wasm/engine.ts',
+    from: 'if (isReferenced) this.#keeper.ref()',
+    to: 'if (isReferenced) this.#keeper.unref()',
+  },
+  {
+    ...HOST,
+    what: 'wasm: nothing is ended because its time is over',
+    file: 'ts/wasm/engine.ts',
+    from: '    this.#timerAt = Infinity\n    this.#schedule()',
+    to: '    this.#timerAt = Infinity',
+  },
+  {
+    ...HOST,
+    what: 'wasm: what is said of runs is not told to the module',
+    file: 'ts/wasm/regions.ts',
+    from: 'this.#module.seen.set(this.#runs.subarray(0, count * this.#runBytes), this.#at.runs)',
+    to: '',
+  },
+  {
+    ...HOST,
+    what: 'wasm: what changes behind the first link is not seen',
+    file: 'ts/wasm/regions.ts',
+    from: 'this.#standing.set(seen.subarray(standing + start, standing + end), start)',
+    to: '',
+  },
+  {
+    ...HOST,
+    what: 'wasm: a warning says nothing where the addon is missing',
+    file: 'native/binding.js',
+    from: "'RINGPOST_WASM'",
+    to: "'RINGPOST'",
+  },
+  {
+    ...HOSTED,
+    what: 'hosted: what has come is reported once',
+    file: 'crates/ipc-core/src/hosted/engine/os/sockets.rs',
+    from: '            socket.is_queued = report.is_some();',
+    to: '            socket.is_queued = false;',
+  },
+  {
+    ...HOSTED,
+    what: 'hosted: clients that wait stay when their server closes',
+    file: 'crates/ipc-core/src/hosted/engine/os/sockets.rs',
+    from: '    socket.clients.into_iter().for_each(close);\n',
+    to: '',
+  },
+  {
+    ...HOSTED,
+    what: 'hosted: the end comes before what was sent before it',
+    file: 'crates/ipc-core/src/hosted/engine/os/socket.rs',
+    from: 'Some((0, true)) | None => Received::End,',
+    to: 'Some((_, true)) | None => Received::End,',
+  },
+  {
+    ...HOSTED,
+    what: 'hosted: what the host does not take is lost',
+    file: 'crates/ipc-core/src/hosted/engine/os/stream.rs',
+    from: 'Sending::Later => break true,',
+    to: 'Sending::Later => break false,',
+  },
+  {
+    ...HOSTED,
+    what: 'hosted: a socket that is gone is no end',
+    file: 'crates/ipc-core/src/hosted/engine/os/stream.rs',
+    from: '                    socket.end();\n',
+    to: '',
+  },
+  {
+    by: 'checksum',
+    what: 'checksum: that of the last header is taken for any',
+    file: 'crates/ipc-core/src/checksum.rs',
+    from: 'if last == covered => crc',
+    to: 'if last[8..] == covered[8..] => crc',
+  },
+]
