@@ -111,6 +111,13 @@ export class Case {
     return caller === 'ts' && core === 'wasm' ? 0 : testPeer.pid
   }
 
+  /** The most that the server grants of a lane and of the control ring. */
+  get ringsMax(): [number, number] {
+    const { responder, core } = this.column.where
+    if (responder === 'ts' && core === 'wasm') return [524_288, 16_384]
+    return this.transport === 'portable' ? [262_144, 16_384] : [4_194_304, 65_536]
+  }
+
   get isSealed(): boolean {
     return this.transport === 'sealed'
   }

@@ -73,7 +73,7 @@ export const connecting: readonly Row[] = [
   row('a request for more memory than the server grants', async (t) => {
     const ring = 67_108_864
     const rings = { critical: ring, high: ring, normal: ring, low: ring, control: ring }
-    const [lane, control] = t.isSealed ? [4_194_304, 65_536] : [262_144, 16_384]
+    const [lane, control] = t.ringsMax
     const { connection, peer } = await t.connectTo(t.main, { rings })
     assert.deepEqual(peer.rings, { critical: lane, high: lane, normal: lane, low: lane, control })
     await t.echo(3_000_000, { connection })
