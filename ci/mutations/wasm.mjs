@@ -71,13 +71,6 @@ export const WASM = [
   },
   {
     ...HOST,
-    what: 'wasm: of what comes at once only the first part is taken',
-    file: 'ts/wasm/sockets.ts',
-    from: 'const CHUNK = 64 << 10',
-    to: 'const CHUNK = 1 << 10',
-  },
-  {
-    ...HOST,
     what: 'wasm: the end of a socket is not told',
     file: 'ts/wasm/sockets.ts',
     from: '    this.#module.exports.ended(number)\n',
@@ -152,6 +145,13 @@ export const WASM = [
     file: 'crates/ipc-core/src/hosted/engine/os/stream.rs',
     from: '                    socket.end();\n',
     to: '',
+  },
+  {
+    by: 'dialing',
+    what: 'hosted: what came of the last attempt is forgotten when its time is over',
+    file: 'crates/ipc-core/src/engine/admission.rs',
+    from: 'let tried = connecting.is_connecting()',
+    to: 'let tried = (!is_over && connecting.is_connecting())',
   },
   {
     by: 'checksum',

@@ -1,6 +1,7 @@
 //! Connecting to servers that are not there yet, or not any more.
 
 use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use ipc_core::{
     ListenerId, Message, Options,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::listen;
 
 const LONG: Duration = Duration::from_secs(60);
 const PATIENT: Dialing = Dialing { timeout: LONG, attempt_timeout: LONG, insists: true };
@@ -172,6 +174,26 @@ fn it_is_given_up_with_the_reason_of_the_last_attempt() {
     scene.until(&mut [], |side| !side.closed.is_empty());
     assert_eq!(scene.side.closed[0].0, link);
     assert_eq!(code(&scene.side.closed[0]), Some(Code::NoServer));
+}
+
+#[test]
+fn what_has_come_of_the_last_attempt_is_the_reason_also_if_its_time_is_over() {
+    let mut scene = Scene::new("last");
+    std::fs::create_dir(&scene.directory).unwrap();
+    make_private(&scene.directory);
+    let path = scene.directory.join("last.sock");
+    let full = UnixListener::bind(&path).unwrap();
+    listen(&full, 0).unwrap();
+    let _waiting = UnixStream::connect(&path).unwrap();
+    let timeout = Duration::from_millis(20);
+    scene.dial("last", Dialing { timeout, attempt_timeout: LONG, insists: false });
+    scene.engine.drive(&mut scene.side);
+    drop(full);
+    std::thread::sleep(timeout);
+    scene.until(&mut [], |side| !side.closed.is_empty());
+    let error = scene.side.closed[0].1.as_ref().unwrap();
+    assert_eq!(error.code(), Code::NoServer, "{error}");
+    assert!(error.to_string().contains("; tried for "), "{error}");
 }
 
 #[test]

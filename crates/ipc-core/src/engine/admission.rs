@@ -267,29 +267,28 @@ impl Engine {
         let Some(Entry::Handshaking { connecting, .. }) = self.entries.get_mut(key) else {
             return Time::NEVER;
         };
-        if connecting.deadline <= now.get() {
-            if connecting.is_lending() {
-                return self.withdraw(key, now, host);
+        let is_over = connecting.deadline <= now.get();
+        if is_over && connecting.is_lending() {
+            return self.withdraw(key, now, host);
+        }
+        // Also when its time is over: why there is no server says more than that.
+        let tried = connecting.is_connecting().then(|| connecting.try_connect());
+        let is_connecting = connecting.is_connecting();
+        let outcome = match tried {
+            Some(Err(error)) => Err(error),
+            _ if is_over => Err(Error::new(Code::Timeout, "the handshake did not end in time")),
+            Some(Ok(())) if !is_connecting => {
+                self.poller.watch(connecting.socket(), Source::Socket(key))
             }
-            let message = "the handshake did not end in time";
-            self.fail_handshake(key, Error::new(Code::Timeout, message), now.get(), host);
-            return Time::NEVER;
-        }
-        if !connecting.is_connecting() {
-            return connecting.deadline;
-        }
-        let connect_tried = connecting.try_connect();
-        if connect_tried.is_ok() && connecting.is_connecting() {
-            return now.get() + CONNECT_INTERVAL;
-        }
-        let watched = connect_tried
-            .and_then(|()| self.poller.watch(connecting.socket(), Source::Socket(key)));
-        match watched {
-            Ok(()) => connecting.deadline,
+            _ => Ok(()),
+        };
+        match outcome {
             Err(error) => {
                 self.fail_handshake(key, error, now.get(), host);
                 Time::NEVER
             }
+            Ok(()) if is_connecting => now.get() + CONNECT_INTERVAL,
+            Ok(()) => connecting.deadline,
         }
     }
 
