@@ -40,6 +40,17 @@ test('payloads of 16 MiB and of nothing arrive, in both directions', async (t) =
   t.is(await asking.end(), 0)
 })
 
+test('payloads that are kept stay as they came, whatever comes after them', async (t) => {
+  const { client } = await pair(t)
+  const payloads = Array.from({ length: 240 }, (_, at) => randomBytes([100, 3000, 200_000][at % 3]))
+  const answers: Uint8Array[] = []
+  for (let at = 0; at < payloads.length; at += 20) {
+    const asked = payloads.slice(at, at + 20).map((one) => client.request(EchoBytes, one))
+    answers.push(...(await Promise.all(asked)))
+  }
+  t.true(answers.every((answer, at) => Buffer.compare(answer, payloads[at]) === 0))
+})
+
 test('streams of items run in both directions', async (t) => {
   const { client } = await pair(t)
   const numbers: number[] = []

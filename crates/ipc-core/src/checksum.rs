@@ -127,7 +127,8 @@ mod tests {
         ) {
             let mut whole = covered(words).to_vec();
             prop_assert_eq!(of_header(words), bitwise(&whole));
-            for other in [words, words, [words[2], 0, words[0]], [0; 3], words] {
+            let [first_word, id, last] = words;
+            for other in [words, words, [!first_word, id, last], words, [first_word, !id, last]] {
                 prop_assert_eq!(of_header_unless_last(other), bitwise(&covered(other)));
             }
             whole.extend_from_slice(&first);

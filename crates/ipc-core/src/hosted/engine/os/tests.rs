@@ -95,7 +95,9 @@ fn clients_are_accepted_in_turn_with_what_they_have_said_and_those_that_wait_end
     assert!(matches!(client.receive(&mut bytes, 0), Ok(socket::Received::Bytes(2, _))));
     assert!(matches!(client.receive(&mut bytes, 0), Ok(socket::Received::Nothing)));
     assert_eq!(client.sender(), Err(Errno::AGAIN));
+    sockets::received(4, b"bye");
     ended(4);
+    assert!(matches!(client.receive(&mut bytes, 0), Ok(socket::Received::Bytes(3, _))));
     assert!(matches!(client.receive(&mut bytes, 0), Ok(socket::Received::End)));
     drop(listening);
     assert_eq!(ASKED.with_borrow_mut(|asked| std::mem::take(&mut asked.closed)), [2, 6, 8]);
