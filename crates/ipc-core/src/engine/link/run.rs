@@ -75,16 +75,15 @@ impl Run<'_> {
     }
 
     /// What waits in another lane may leave room in this one, which is not found out here.
+    #[inline(never)]
     fn queue(&mut self, payload: &[u8]) -> Option<Sent> {
         let ring = self.lane as usize;
         let is_behind = !self.is_item && !self.link.writing.backlogs[ring].is_empty();
         if !is_behind || !self.link.may_wait(ring) {
             return None;
         }
-        let header = self.sealed(payload);
-        let backlog = &mut self.link.writing.backlogs[ring];
-        let start = backlog.end();
-        backlog.push(header, &[payload]);
+        let start = self.link.writing.backlogs[ring].end();
+        self.link.put(ring, self.header.with_len(payload.len()), &[payload]).ok()?;
         self.link.loosen(ring, start, self.header.id);
         self.sent(payload.len());
         Some(Sent::Queued)
