@@ -21,6 +21,7 @@ import { NATS } from './mutations/nats.mjs'
 import { PACKAGE } from './mutations/package.mjs'
 import { PORT_FAULTS } from './mutations/ports.mjs'
 import { PUBLISHED } from './mutations/published.mjs'
+import { RUNS } from './mutations/runs.mjs'
 import { SERVICE } from './mutations/service.mjs'
 import { STATUS_FAULTS } from './mutations/status.mjs'
 import { TOPICS } from './mutations/topic.mjs'
@@ -91,7 +92,7 @@ const CHECKS = {
 
 const FAULTS = [
   ...[...CORE, ...EXAMPLES, ...HANDOVER, ...INSIDE, ...LANGUAGE_SERVERS, ...LASTING, ...LAYOUTS, ...LIVENESS, ...MAP],
-  ...[...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...SERVICE, ...STATUS_FAULTS, ...TOPICS, ...WASM],
+  ...[...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...RUNS, ...SERVICE, ...STATUS_FAULTS, ...TOPICS, ...WASM],
 ]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {
