@@ -2,7 +2,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import ava from 'ava'
-import { bytes, connect, createServer, IpcError, method } from 'ringpost'
+import { bytes, connect, createServer, event, IpcError, method } from 'ringpost'
 import {
   Abandoned,
   RequestBack,
@@ -32,6 +32,25 @@ test('an answer is the value the handler returns or resolves to', async (t) => {
   t.is(await client.request(Wait, 1), 1)
   t.is(await client.request('echo', 'by name'), 'by name')
   t.is(await client.request(Echo), null)
+})
+
+test('a synchronous request in a handler keeps no other connection from being read', async (t) => {
+  const client = await server.connect(t)
+  const Chunk = event('chunk', { codec: bytes })
+  const flooded = await createServer('flooded')
+  const flooding = await connect('flooded')
+  t.teardown(() => Promise.all([flooding.close(), flooded.close()]))
+  let count = 0
+  flooded.handle(Chunk, () => {
+    if (count++ > 0) return
+    // Its answer comes while the other is waited for, and is put behind what has come before.
+    void client.request(Echo, 'before')
+    t.is(client.requestSync(Echo, 'at once'), 'at once')
+  })
+  // More than is read before handlers run.
+  const payload = new Uint8Array(15_000)
+  for (let sent = 0; sent < 100; sent++) flooding.notify(Chunk, payload)
+  await until('all have come', () => count === 100)
 })
 
 // ---- errors ----

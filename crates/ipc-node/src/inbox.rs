@@ -163,6 +163,9 @@ impl Inbox {
         let is_kept = |run: usize| flags(runs, run) & RUN_KEPT != 0;
         self.larges.take_back(count, is_kept);
         let left = self.run_count - count;
+        if left > 0 {
+            self.reuse_apart_from(count);
+        }
         let bytes = self.runs.bytes_mut(0, self.run_count * words * 4);
         bytes.copy_within(count * words * 4.., 0);
         self.run_count = left;
@@ -171,7 +174,7 @@ impl Inbox {
         }
         self.waiting = 0;
         for run in 0..count {
-            self.reuse(run);
+            self.reuse(self.link_of(run));
         }
         while self.run_count < RUNS_MAX as usize
             && let Some((link, head, payload)) = self.late.pop_front()
@@ -214,9 +217,25 @@ impl Inbox {
         if self.run_count == 0 { std::mem::take(&mut self.held_back) } else { Vec::new() }
     }
 
-    /// A run's arena starts over.
-    fn reuse(&mut self, run: usize) {
-        let link = LinkId(self.runs.word(run * RUN_WORDS as usize));
+    /// More has come while JavaScript had the first `count` runs, because it has asked
+    /// synchronously. Links that are in none of the later ones start over now: nothing would say
+    /// that they can, and a link whose arena stays full is never read again.
+    #[cold]
+    fn reuse_apart_from(&mut self, count: usize) {
+        for run in 0..count {
+            let link = self.link_of(run);
+            if (count..self.run_count).all(|later| self.link_of(later) != link) {
+                self.reuse(link);
+            }
+        }
+    }
+
+    fn link_of(&self, run: usize) -> LinkId {
+        LinkId(self.runs.word(run * RUN_WORDS as usize))
+    }
+
+    /// A link's arena starts over.
+    fn reuse(&mut self, link: LinkId) {
         match self.arena_of(link) {
             Some(Arena { ended: true, .. }) => {
                 self.arenas[link.place()] = None;
