@@ -467,4 +467,11 @@ export const CORE = [
     to: '!self.has_backlog()',
     by: 'stream',
   },
+  {
+    what: 'inbox: after a synchronous request in a handler a full arena stays full',
+    file: 'crates/ipc-node/src/inbox.rs',
+    from: '        if left > 0 {\n            self.reuse_apart_from(count);\n        }\n',
+    to: '',
+    by: '20-request',
+  },
 ]
