@@ -470,8 +470,8 @@ export const CORE = [
   {
     what: 'inbox: after a synchronous request in a handler a full arena stays full',
     file: 'crates/ipc-node/src/inbox.rs',
-    from: '        if left > 0 {\n            self.reuse_apart_from(count);\n        }\n',
-    to: '',
+    from: 'if (count..self.run_count).all(|later| self.link_of(later) != link) {',
+    to: 'if self.run_count == count {',
     by: '20-request',
   },
 ]

@@ -162,20 +162,21 @@ impl Inbox {
         let runs = &self.runs;
         let is_kept = |run: usize| flags(runs, run) & RUN_KEPT != 0;
         self.larges.take_back(count, is_kept);
-        let left = self.run_count - count;
-        if left > 0 {
-            self.reuse_apart_from(count);
+        // A link of which more has come meanwhile, because JavaScript has asked synchronously,
+        // starts over with that. No other may be left full: it would never be read again.
+        for run in 0..count {
+            let link = self.link_of(run);
+            if (count..self.run_count).all(|later| self.link_of(later) != link) {
+                self.reuse(link);
+            }
         }
         let bytes = self.runs.bytes_mut(0, self.run_count * words * 4);
         bytes.copy_within(count * words * 4.., 0);
-        self.run_count = left;
-        if left > 0 {
+        self.run_count -= count;
+        if self.run_count > 0 {
             return;
         }
         self.waiting = 0;
-        for run in 0..count {
-            self.reuse(self.link_of(run));
-        }
         while self.run_count < RUNS_MAX as usize
             && let Some((link, head, payload)) = self.late.pop_front()
         {
@@ -215,19 +216,6 @@ impl Inbox {
     /// Links to be read again, now that JavaScript has taken everything.
     pub fn take_held_back(&mut self) -> Vec<LinkId> {
         if self.run_count == 0 { std::mem::take(&mut self.held_back) } else { Vec::new() }
-    }
-
-    /// More has come while JavaScript had the first `count` runs, because it has asked
-    /// synchronously. Links that are in none of the later ones start over now: nothing would say
-    /// that they can, and a link whose arena stays full is never read again.
-    #[cold]
-    fn reuse_apart_from(&mut self, count: usize) {
-        for run in 0..count {
-            let link = self.link_of(run);
-            if (count..self.run_count).all(|later| self.link_of(later) != link) {
-                self.reuse(link);
-            }
-        }
     }
 
     fn link_of(&self, run: usize) -> LinkId {
