@@ -1390,7 +1390,8 @@ export interface EndpointOptions {
   /**
    * Capacities of the rings in one direction, in bytes: powers of two from 4,096 to 67,108,864. The
    * client chooses, up to the server's {@link ServerOptions.ringsMax}.
-   * @default those of the transport: 2 MiB for `normal` under `sealed` and `socket`
+   * @default those of the transport: 2 MiB for `normal` under `sealed` and `socket`, 512 KiB
+   * without an addon
    */
   rings?: Partial<Record<Lane | 'control', number>>
   /** Length of the longest message, in bytes; the lower choice of the two sides is used. Longer

@@ -152,9 +152,9 @@ impl Inbox {
         self.reading = 0;
         let words = RUN_WORDS as usize;
         for run in 0..count {
-            let (link, flags) = (self.runs.word(run * words), flags(&self.runs, run));
+            let (link, flags) = (self.link_of(run), flags(&self.runs, run));
             if flags & RUN_EXPOSED != 0
-                && let Some(arena) = self.arena_of(LinkId(link))
+                && let Some(arena) = self.arena_of(link)
             {
                 arena.exposed = true;
             }

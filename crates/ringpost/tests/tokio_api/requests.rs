@@ -151,7 +151,7 @@ fn a_request_without_an_answer_ends_in_time_and_its_handler_too() {
             assert_eq!(error.code(), Code::Timeout);
             assert!(since.elapsed() >= timeout, "{:?}", since.elapsed());
         }
-        until_all_are_dropped(&client).await;
+        until_handlers(&client, |started, dropped| started == dropped).await;
     });
 }
 
@@ -162,15 +162,13 @@ fn dropping_a_call_drops_its_handler_over_there() {
         tokio::select! {
             _ = client.request("never", b"", &PLAIN) => panic!("it was answered"),
             // A call that ends before its handler has started has none to drop.
-            () = until_started(&client, 11) => {}
+            () = until_handlers(&client, |started, _| started == 11) => {}
         }
-        while handlers(&client).await.1 < 1 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_handlers(&client, |_, dropped| dropped > 0).await;
         assert_eq!(client.link_stats().unwrap().calls, 10);
         assert_eq!(handlers(&client).await, (11, 1));
         drop(calls);
-        until_all_are_dropped(&client).await;
+        until_handlers(&client, |started, dropped| started == dropped).await;
         assert_eq!(client.link_stats().unwrap().calls, 0);
     });
 }
@@ -182,16 +180,11 @@ async fn handlers(client: &Client) -> (u64, u64) {
     (u64::from_le_bytes(counts[0]), u64::from_le_bytes(counts[1]))
 }
 
-async fn until_started(client: &Client, count: u64) {
-    while handlers(client).await.0 < count {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-async fn until_all_are_dropped(client: &Client) {
+async fn until_handlers(client: &Client, are_so: impl Fn(u64, u64) -> bool) {
     loop {
         let (started, dropped) = handlers(client).await;
-        if started == dropped {
+        assert!(dropped <= started, "{dropped} of {started} handlers were dropped");
+        if are_so(started, dropped) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
