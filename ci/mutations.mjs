@@ -12,6 +12,7 @@ import { CORE } from './mutations/core.mjs'
 import { EXAMPLES } from './mutations/examples.mjs'
 import { INSIDE } from './mutations/inside.mjs'
 import { HANDOVER } from './mutations/handover.mjs'
+import { HELD_BACK } from './mutations/held-back.mjs'
 import { LANGUAGE_SERVERS } from './mutations/language-servers.mjs'
 import { LASTING } from './mutations/lasting.mjs'
 import { LAYOUTS } from './mutations/layouts.mjs'
@@ -56,6 +57,7 @@ const CHECKS = {
   spans: rust(['--test', 'spans'], { crate: 'ringpost' }),
   typed: rust(['--test', 'typed'], { crate: 'ringpost' }),
   allocations: rust(['--test', 'allocations']),
+  held_back: rust(['--test', 'held_back']),
   host: rust(['--test', 'host']),
   dialing: rust(['--test', 'dialing']),
   handover: rust(['--test', 'faults'], { filter: 'handover' }),
@@ -91,8 +93,8 @@ const CHECKS = {
 }
 
 const FAULTS = [
-  ...[...CORE, ...EXAMPLES, ...HANDOVER, ...INSIDE, ...LANGUAGE_SERVERS, ...LASTING, ...LAYOUTS, ...LIVENESS, ...MAP],
-  ...[...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...RUNS, ...SERVICE, ...STATUS_FAULTS, ...TOPICS, ...WASM],
+  ...[...CORE, ...EXAMPLES, ...HANDOVER, ...HELD_BACK, ...INSIDE, ...LANGUAGE_SERVERS, ...LASTING],
+  ...[...LAYOUTS, ...LIVENESS, ...MAP, ...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...RUNS, ...SERVICE, ...STATUS_FAULTS, ...TOPICS, ...WASM],
 ]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {

@@ -467,11 +467,4 @@ export const CORE = [
     to: '!self.has_backlog()',
     by: 'stream',
   },
-  {
-    what: 'inbox: after a synchronous request in a handler a full arena stays full',
-    file: 'crates/ipc-node/src/inbox.rs',
-    from: 'if (count..self.run_count).all(|later| self.link_of(later) != link) {',
-    to: 'if self.run_count == count {',
-    by: '20-request',
-  },
 ]

@@ -1,150 +1,17 @@
 //! What an engine does for its host beside messages: alarms, finding deadlocks, and ends.
 
+mod pair;
+
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipc_core::{
-    Body, BufferId, Code, Codec, Corrupt, CrcMode, Deferred, Draft, Engine, Error, Event,
-    HEADER_LEN, Host, Kind, Lane, LinkId, ListenOptions, Message, Options, Overflow, Sent,
-    TRACE_LEN, Time, Trace, id, id_and_len, item_cost, take_frame,
+    Code, Codec, CrcMode, Deferred, Draft, Engine, Error, HEADER_LEN, Kind, Lane, LinkId, Overflow,
+    Sent, TRACE_LEN, Time, Trace, id, item_cost,
 };
+use pair::{Pair, Side, ask, draft};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-/// Keeps the messages and events it received.
-#[derive(Default)]
-struct Side {
-    links: Vec<LinkId>,
-    messages: Vec<(LinkId, u64)>,
-    /// Of those that came as one frame.
-    payloads: Vec<Vec<u8>>,
-    closed: Vec<(LinkId, Option<Code>)>,
-    abandoned: Vec<u64>,
-    /// Memory for messages that are alike; none is offered if it is empty.
-    room: Vec<u8>,
-    /// How many came there, and what lay behind their payloads.
-    alike: usize,
-    behind: Vec<u8>,
-}
-
-impl Host for Side {
-    fn message(&mut self, link: LinkId, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let mut payload = Vec::new();
-        body.append_to(&mut payload)?;
-        self.payloads.push(payload);
-        self.messages.push((link, message.id));
-        Ok(())
-    }
-
-    fn room_for_alike(&mut self, _: LinkId, _: &Message, len: usize) -> Option<&mut [u8]> {
-        self.room.get_mut(..len)
-    }
-
-    fn received_alike(&mut self, link: LinkId, _: &Message, len: usize) {
-        let mut frames = &self.room[..len];
-        while let Some((id, payload)) = take_frame(&mut frames) {
-            self.payloads.push(payload.to_vec());
-            self.messages.push((link, id));
-            self.alike += 1;
-        }
-        let mut rest = &self.room[..len];
-        while let Some((header, behind)) = rest.split_first_chunk::<HEADER_LEN>() {
-            let end = HEADER_LEN + id_and_len(header).1;
-            self.behind.extend(&rest[end..end.next_multiple_of(8)]);
-            rest = &behind[end.next_multiple_of(8) - HEADER_LEN..];
-        }
-    }
-
-    fn open(&mut self, _: LinkId, _: &Message) -> BufferId {
-        BufferId(0)
-    }
-
-    fn fill(&mut self, _: BufferId, _: usize, body: Body<'_>) -> Result<(), Corrupt> {
-        body.append_to(&mut Vec::new())
-    }
-
-    fn finish(&mut self, _: LinkId, _: &Message, _: BufferId) {}
-
-    fn discard(&mut self, _: BufferId) {}
-
-    fn event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Connected { link, .. } | Event::Accepted { link, .. } => self.links.push(link),
-            Event::Closed { link, error, .. } => {
-                self.closed.push((link, error.map(|error| error.code())));
-            }
-            Event::Abandoned { id, .. } => self.abandoned.push(id),
-            _ => {}
-        }
-    }
-}
-
-/// A server's engine and a client's, both driven by this thread.
-struct Pair {
-    server: Engine,
-    client: Engine,
-    serving: Side,
-    asking: Side,
-    options: Options,
-}
-
-impl Pair {
-    /// With so many connections between the two.
-    fn connected(name: &str, connections: usize) -> Self {
-        Self::connected_with(name, connections, |_| ())
-    }
-
-    /// The same with other options.
-    fn connected_with(name: &str, connections: usize, change: impl FnOnce(&mut Options)) -> Self {
-        let directory = std::env::temp_dir().join(format!("ringpost-host-{}", std::process::id()));
-        let mut options = Options { directory: Some(directory.join(name)), ..Options::default() };
-        options.bounds.overflow = [Overflow::Wait(Duration::MAX); Lane::ALL.len()];
-        change(&mut options);
-        std::fs::create_dir_all(&directory).unwrap();
-        let (mut server, client) = (Engine::new().unwrap(), Engine::new().unwrap());
-        server.listen("host", &options, &ListenOptions::default()).unwrap();
-        let (serving, asking) = (Side::default(), Side::default());
-        let mut pair = Self { server, client, serving, asking, options };
-        for count in 1..=connections {
-            pair.client.connect("host", &pair.options, Duration::from_secs(5)).unwrap();
-            pair.drive_until("connected", |pair| {
-                pair.asking.links.len() == count && pair.serving.links.len() == count
-            });
-        }
-        pair
-    }
-
-    fn drive_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        let until = Instant::now() + Duration::from_secs(10);
-        while !is_so(self) {
-            assert!(Instant::now() < until, "never {what}");
-            self.client.drive(&mut self.asking);
-            self.server.drive(&mut self.serving);
-        }
-    }
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(self.options.directory.as_ref().unwrap_or(&PathBuf::new())));
-    }
-}
-
-fn draft(kind: Kind, code: u32, id: u64) -> Draft {
-    Draft {
-        kind,
-        lane: Lane::Normal,
-        codec: Codec::Bytes,
-        code,
-        id,
-        timeout: None,
-        trace: None,
-        replayed: None,
-        window: None,
-        compress: false,
-    }
-}
 
 /// Bytes that count who holds them.
 struct Shared(Arc<Vec<u8>>);
@@ -388,13 +255,6 @@ fn answers_that_are_alike_end_only_the_requests_that_wait_for_them() {
     let stats = pair.client.link_stats(link).unwrap();
     assert_eq!(stats.late_replies, given_up.len() as u64);
     assert!(awaited.iter().all(|id| !pair.client.cancel(link, *id)), "they have ended");
-}
-
-/// Asks, and has the other side take the request.
-fn ask(engine: &mut Engine, link: LinkId, id: u64) {
-    let code = engine.code("ask").unwrap();
-    engine.send(link, &draft(Kind::Request, code, id), &[]).unwrap();
-    engine.flush();
 }
 
 fn is_readable(engine: &Engine, wait: Duration) -> bool {

@@ -399,6 +399,9 @@ impl Engine {
             }
         }
         self.tidy(now, host);
+        if !self.throttled.is_empty() {
+            self.relieve();
+        }
     }
 
     /// Polls sleeping links although no bell has rung. Finding something once may mean that the

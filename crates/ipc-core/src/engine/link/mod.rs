@@ -294,6 +294,8 @@ impl<C: Carrier> Link<C> {
         if let Err(corrupt) = self.write_controls().and_then(|()| self.write_waiting(host)) {
             self.break_off(corrupt.into());
         }
+        self.go_on_where_uncrowded();
+        self.count_work();
         self.commit();
         // Nothing else may be sent for long, and the peer is to know.
         if has_dropped && self.bell.is_stream() {
@@ -314,7 +316,9 @@ impl<C: Carrier> Link<C> {
         }
         for id in served {
             self.reading.parked.report_abandoned(self.id, id, host);
+            self.reading.is_freed = true;
         }
+        self.reading.go_on_where_freed();
     }
 
     // ---- inspecting ----

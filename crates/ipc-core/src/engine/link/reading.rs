@@ -18,6 +18,8 @@ pub(super) enum Gate {
     Sorting { events: bool },
     /// None are read. Of those that were read already, the same are set aside.
     Shut { events: bool },
+    /// None are read, and nothing that was read already is delivered: the host takes nothing.
+    Closed,
     /// The thread under a deadline reads and delivers them, and the other one none.
     Elsewhere,
 }
@@ -26,7 +28,7 @@ impl Gate {
     /// Whether messages in the lanes are left there.
     #[inline]
     pub fn is_shut(self) -> bool {
-        matches!(self, Self::Shut { .. } | Self::Elsewhere)
+        matches!(self, Self::Shut { .. } | Self::Closed | Self::Elsewhere)
     }
 
     /// Whether nothing has to be set aside.
@@ -37,7 +39,7 @@ impl Gate {
 
     /// Whether one-way messages are set aside.
     pub fn holds_events(self) -> bool {
-        matches!(self, Self::Sorting { events: true } | Self::Shut { events: true })
+        matches!(self, Self::Sorting { events: true } | Self::Shut { events: true } | Self::Closed)
     }
 
     /// The thread under a deadline asks for the next message, whatever the other has to leave.
@@ -58,6 +60,10 @@ pub(super) struct Reading {
     pub buffers: [Option<BufferId>; Lane::ALL.len()],
     /// There is something in `unpacking` or `parked` to go on with.
     pub has_work: bool,
+    /// A request has ended without an answer, which makes room for another.
+    pub is_freed: bool,
+    /// Nothing is read because too much waits for the peer.
+    is_crowded: bool,
     /// The host knows that more items wait for the application to read them than may.
     reported_unread: bool,
 }
@@ -75,6 +81,14 @@ impl Reading {
     pub fn open_gate(&mut self) {
         self.gate = Gate::Open;
         self.has_work = !self.is_drained();
+    }
+
+    /// The same, if a request has ended without an answer.
+    #[inline]
+    pub fn go_on_where_freed(&mut self) {
+        if std::mem::take(&mut self.is_freed) {
+            self.open_gate();
+        }
     }
 
     /// Whether all that is read is delivered at once.
@@ -122,22 +136,23 @@ impl<C: Carrier> Link<C> {
         let readiness = if has_unread { Readiness::Nothing } else { readiness };
         if is_busy || readiness != Readiness::All {
             self.narrow_gate(readiness);
-        } else {
-            self.reading.gate = Gate::Open;
+        } else if self.reading.gate != Gate::Open {
+            self.reading.open_gate();
         }
     }
 
     #[cold]
     fn narrow_gate(&mut self, readiness: Readiness) {
+        if readiness == Readiness::Nothing {
+            self.reading.gate = Gate::Closed;
+            return;
+        }
         let events = readiness != Readiness::All;
         // Behind what is held back may lie what a handler waits for.
         let is_awaiting = self.session.calls_live() > 0 || self.session.serving_streams() > 0;
         let reads_behind = is_awaiting && self.reading.parked.len() <= self.bounds.backlog_max;
-        self.reading.gate = if readiness != Readiness::Nothing && reads_behind {
-            Gate::Sorting { events }
-        } else {
-            Gate::Shut { events }
-        };
+        let gate = if reads_behind { Gate::Sorting { events } } else { Gate::Shut { events } };
+        self.reading.gate = gate;
     }
 
     /// Whether there is enough to work on. Streams do not count: their items lie behind requests.
@@ -148,8 +163,20 @@ impl<C: Carrier> Link<C> {
             return false;
         }
         self.share.is_throttled = !self.has_room_for_work();
-        self.share.is_throttled
-            || self.working() >= self.bounds.serving_max
-            || self.waiting_len() > self.bounds.backlog_max
+        if self.share.is_throttled || self.working() >= self.bounds.serving_max {
+            return true;
+        }
+        self.reading.is_crowded = self.waiting_len() > self.bounds.backlog_max;
+        self.reading.is_crowded
+    }
+
+    /// Less may wait for the peer than did. If it was too much, the peer may have this side work
+    /// for it again.
+    #[inline]
+    pub(super) fn go_on_where_uncrowded(&mut self) {
+        if self.reading.is_crowded && self.waiting_len() <= self.bounds.backlog_max {
+            self.reading.is_crowded = false;
+            self.reading.open_gate();
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use super::reading::Gate;
 use super::unpacking::SLICE_COST;
 use super::{Carrier, Link, Waits};
 use crate::engine::carrier::Payload;
@@ -39,6 +40,7 @@ impl<C: Carrier> Link<C> {
     pub fn pump(&mut self, budget: u32, host: &mut impl Host) -> u32 {
         let mut frames = 0;
         let result = self.read_frames(budget, &mut frames, host);
+        self.reading.go_on_where_freed();
         let result = result.and_then(|()| self.write_waiting(host));
         if let Err(corrupt) = result {
             self.break_off(corrupt.into());
@@ -59,6 +61,7 @@ impl<C: Carrier> Link<C> {
     #[cold]
     pub fn pump_controls(&mut self, host: &mut impl Host) {
         let result = self.read_controls(host);
+        self.reading.go_on_where_freed();
         if let Err(corrupt) = result {
             self.break_off(corrupt.into());
         }
@@ -114,6 +117,10 @@ impl<C: Carrier> Link<C> {
     /// Goes on with what is in private memory. Returns whether there was anything to be done.
     #[cold]
     fn go_on(&mut self, frames: &mut u32, host: &mut impl Host) -> Result<bool, Corrupt> {
+        if self.reading.gate == Gate::Closed {
+            self.reading.has_work = false;
+            return Ok(false);
+        }
         if self.reading.unpacking.lanes() != 0 {
             self.unpack_on(host)?;
             *frames += SLICE_COST;
@@ -143,6 +150,7 @@ impl<C: Carrier> Link<C> {
         let step = self.session.receive(ring, header, options, payload.len(), Time::after)?;
         while let Some(id) = self.session.take_abandoned() {
             self.reading.parked.report_abandoned(self.id, id, host);
+            self.reading.is_freed = true;
         }
         if options.unpacked_len.is_some() || self.reading.unpacking.is_open(ring) {
             let mut packed = vec![0; payload.len()];

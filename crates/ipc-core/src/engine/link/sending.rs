@@ -318,6 +318,7 @@ impl<C: Carrier> Link<C> {
         if self.waiting_len() > self.bounds.backlog_max {
             // What the peer has read meanwhile makes room.
             self.write_backlogs()?;
+            self.go_on_where_uncrowded();
         }
         let max = self.bounds.backlog_max.saturating_mul(BOUND_FACTOR);
         if self.writing.stalled_by == Time::NEVER && self.waiting_len() > max {

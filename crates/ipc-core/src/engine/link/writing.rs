@@ -175,17 +175,13 @@ impl<C: Carrier> Link<C> {
         if !self.writing.is_waiting() {
             return Ok(());
         }
-        let was_full = self.waiting_len() > self.bounds.backlog_max;
         self.write_controls()?;
         self.write_backlogs()?;
         self.leave_now()?;
         if !self.has_backlog() && self.session.next_control().is_none() {
             self.writing.waits = Waits::Nothing;
         }
-        if was_full && self.waiting_len() <= self.bounds.backlog_max {
-            // The peer has read, and may have this side work for it again.
-            self.reading.open_gate();
-        }
+        self.go_on_where_uncrowded();
         self.report_written(host);
         Ok(())
     }
