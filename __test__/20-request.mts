@@ -18,7 +18,7 @@ import {
   Positive,
   Wait,
 } from './helpers/contracts.mjs'
-import { pair, serve, until } from './helpers/program.mjs'
+import { pair, Program, serve, until } from './helpers/program.mjs'
 
 // What one test asks synchronously must not keep another waiting.
 const test = ava.serial
@@ -51,6 +51,25 @@ test('a synchronous request in a handler keeps no other connection from being re
   const payload = new Uint8Array(15_000)
   for (let sent = 0; sent < 100; sent++) flooding.notify(Chunk, payload)
   await until('all have come', () => count === 100)
+})
+
+test('a synchronous request is answered however much others send meanwhile', async (t) => {
+  const client = await server.connect(t)
+  const crowded = await createServer('crowded')
+  const counts = new Map<object, number>()
+  crowded.handle(event('tick'), (_, { connection }) => {
+    counts.set(connection, (counts.get(connection) ?? 0) + 1)
+  })
+  // What comes of many by turns takes more to note than what comes of one.
+  const program = new Program('ticks', { name: 'crowded', count: 32 })
+  t.teardown(async () => {
+    await program.kill()
+    await crowded.close()
+  })
+  await until('all send', () => counts.size === 32)
+  t.is(client.requestSync(Wait, 500, { timeoutMs: 20_000 }), 500)
+  const before = [...counts.values()]
+  await until('all are read again', () => [...counts.values()].every((it, at) => it > before[at]))
 })
 
 // ---- errors ----

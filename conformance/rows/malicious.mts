@@ -88,6 +88,24 @@ const VIOLATIONS: readonly Violation[] = [
   { what: 'a wrong header checksum', frames: spoilt('checksum') },
   { what: 'a wrong payload checksum', frames: spoilt('payload'), crc: true },
   {
+    // More than a receiver has had room for so far, so that it may be taken in elsewhere.
+    what: 'a wrong payload checksum behind a message that is sound',
+    frames: [
+      ...[define('note'), define('other', 1)],
+      frame({ held: true, payload: '77'.repeat(3000) }),
+      frame({ code: 1, spoil: 'payload', payload: '77'.repeat(3500) }),
+    ],
+    crc: true,
+  },
+  {
+    what: 'a length that wraps around, behind messages like it',
+    frames: [
+      ...[define('note'), frame({ held: true }), frame({ held: true }), frame({ held: true })],
+      frame({ spoil: 'wrapping length' }),
+    ],
+    crc: true,
+  },
+  {
     what: 'an invalid option block',
     frames: [define('note'), frame({ spoil: 'options', payload: 'ff'.repeat(16) })],
   },

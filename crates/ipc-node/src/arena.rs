@@ -15,6 +15,8 @@ pub struct Arena {
     pub link: LinkId,
     pub memory: Rc<Memory>,
     pub used: usize,
+    /// Where the record starts that was written last.
+    pub last: usize,
     /// User code has seen it, and may take it away whenever it runs.
     pub exposed: bool,
     /// The turn in which it was seen to be there.
@@ -68,7 +70,7 @@ impl Head {
 
 impl Arena {
     pub fn new(link: LinkId, memory: Rc<Memory>) -> Self {
-        Self { link, memory, used: 0, exposed: false, seen: 0, known: false, ended: false }
+        Self { link, memory, used: 0, last: 0, exposed: false, seen: 0, known: false, ended: false }
     }
 
     /// Whether there is room for so many bytes more, in this turn. While JavaScript is `reading`,
@@ -90,7 +92,7 @@ impl Arena {
     #[inline]
     pub fn write(&mut self, len: usize, head: Head, payload_len: usize) -> &mut [u8] {
         let start = self.used;
-        self.used = start + len;
+        (self.last, self.used) = (start, start + len);
         let bytes = self.memory.bytes_mut(start, len);
         let (fields, rest) = bytes.split_at_mut(RECORD_LEN);
         head.write(fields, len, payload_len);

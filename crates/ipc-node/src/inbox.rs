@@ -15,6 +15,7 @@
 //! JavaScript has the connection and has come to the end of its turn.
 
 mod host;
+mod sync;
 #[cfg(not(target_family = "wasm"))]
 mod watched;
 
@@ -50,6 +51,10 @@ const WAITING_MAX: usize = 4 << 20;
 /// The same for a link that is waited for synchronously: its answer may lie behind them.
 const WAITING_SYNC_MAX: usize = 64 << 20;
 
+/// Runs of all links but one that is waited for synchronously. The rest are for that one, because
+/// JavaScript takes none before it has the answer.
+const RUNS_SHARED: usize = RUNS_MAX as usize / 2;
+
 pub struct Inbox {
     env: Env,
     runs: Memory,
@@ -65,7 +70,8 @@ pub struct Inbox {
     larges: Larges,
     /// Counts how often the binding has come back from JavaScript, or may have.
     turn: u32,
-    /// Events for which there was no run left. Nothing of any link is put down before they are.
+    /// Events for which there was no run left. Nothing is put down before they are, but for what
+    /// comes of the link that is waited for synchronously.
     late: VecDeque<(LinkId, Head, Box<[u8]>)>,
     /// Bytes that wait for JavaScript.
     waiting: usize,
@@ -177,7 +183,7 @@ impl Inbox {
             return;
         }
         self.waiting = 0;
-        while self.run_count < RUNS_MAX as usize
+        while self.run_count < RUNS_SHARED
             && let Some((link, head, payload)) = self.late.pop_front()
         {
             self.put(link, head, &payload);
@@ -258,34 +264,6 @@ impl Inbox {
         self.record(link, Head::event(EVENT_SENT).with_id(id), text.as_bytes());
     }
 
-    /// Waits for the answer to one request by itself; everything else is put down as ever.
-    pub fn begin_sync(&mut self, call: SyncCall) {
-        let refused = self.refused.take_if(|(link, id, _)| (*link, *id) == (call.link, call.id));
-        let outcome = refused.map(|(_, _, error)| Outcome::Refused(error));
-        self.sync = Some(SyncCall { outcome, ..call });
-    }
-
-    /// It has come to this.
-    fn settle_sync(&mut self, outcome: Outcome) {
-        if let Some(call) = &mut self.sync {
-            call.outcome = Some(outcome);
-        }
-    }
-
-    /// How the wait stands.
-    pub fn sync_outcome(&mut self) -> Option<Outcome> {
-        self.sync.as_mut()?.outcome.take()
-    }
-
-    /// Ends the wait.
-    pub fn end_sync(&mut self) {
-        self.sync = None;
-    }
-
-    fn is_sync(&self, link: LinkId, id: u64) -> bool {
-        self.sync.as_ref().is_some_and(|call| call.link == link && call.id == id)
-    }
-
     fn arena_of(&mut self, link: LinkId) -> Option<&mut Arena> {
         self.arenas.get_mut(link.place())?.as_mut().filter(|arena| arena.link == link)
     }
@@ -295,7 +273,7 @@ impl Inbox {
         if self.closed || self.first_turns.defer(link, head, payload) {
             return;
         }
-        if self.run_count == RUNS_MAX as usize || !self.late.is_empty() {
+        if !self.has_run_for(link) {
             return self.late.push_back((link, head, payload.into()));
         }
         self.put(link, head, payload);

@@ -125,7 +125,7 @@ pub const RUN_KEPT: u32 = 1;
 pub const RUN_EXPOSED: u32 = 2;
 /// Runs there is room for.
 #[napi]
-pub const RUNS_MAX: u32 = 1024;
+pub const RUNS_MAX: u32 = 2048;
 
 /// Flags that say how a link stands: bytes that wait for room, by lane, and behind them whether
 /// more items wait to be read than may.

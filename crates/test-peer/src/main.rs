@@ -4,6 +4,7 @@
 //! ...}` goes out. Its counterpart is `conformance/test-peer.mts`; `wire.rs` lists the commands.
 
 mod malicious;
+mod malicious_frame;
 mod malicious_server;
 mod malicious_takeover;
 mod methods;

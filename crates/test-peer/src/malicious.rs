@@ -21,8 +21,9 @@ use rustix::net::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::malicious_frame::FrameOrder;
 use crate::wire::{Answer, Failure};
-use crate::{State, lock, malicious_server, malicious_takeover, records, wire};
+use crate::{State, lock, malicious_frame, malicious_server, malicious_takeover, records, wire};
 
 /// How long a malicious peer waits for its victim.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -118,26 +119,12 @@ impl Default for HelloOrder {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FrameOrder {
-    peer: u32,
-    ring: usize,
-    kind: u8,
-    code: u16,
-    id: u64,
-    /// In hexadecimal.
-    #[serde(default)]
-    payload: String,
-    #[serde(default)]
-    codec: u8,
-    spoil: Option<String>,
-}
-
 pub struct MaliciousPeer {
     pub socket: UnixStream,
+    /// Frames that go with the next one, where no memory is shared.
+    pub held: Vec<u8>,
     /// The shared memory and the agreement, once attached.
-    shared: Option<Shared>,
+    pub shared: Option<Shared>,
 }
 
 /// A frame of the handshake: its code, its payload and its descriptors.
@@ -169,7 +156,7 @@ pub async fn execute(state: &Arc<State>, order: Order) -> Answer {
         }
         Order::Frame(order) => {
             let peer = state.malicious(order.peer)?;
-            frame(&mut lock(&peer), &order).map(|()| Value::Null).map_err(failed)
+            malicious_frame::write(&mut lock(&peer), &order).map(|()| Value::Null).map_err(failed)
         }
         Order::Word { peer, word, ring, value } => {
             let peer = state.malicious(peer)?;
@@ -289,7 +276,7 @@ impl Shared {
 impl MaliciousPeer {
     pub fn new(socket: UnixStream) -> Result<Self> {
         socket.set_read_timeout(Some(TIMEOUT))?;
-        Ok(Self { socket, shared: None })
+        Ok(Self { socket, held: Vec::new(), shared: None })
     }
 
     pub fn share(&mut self, shared: Shared) {
@@ -380,7 +367,7 @@ impl MaliciousPeer {
 
     // ---- shared memory ----
 
-    fn store(&mut self, word: &str, ring: usize, value: u64) -> Result<()> {
+    pub fn store(&mut self, word: &str, ring: usize, value: u64) -> Result<()> {
         let shared = self.shared.as_ref().ok_or(ErrorKind::NotConnected)?;
         if shared.transport == Transport::Socket {
             return self.send(&records::of_word(word, ring, value)?, &[]);
@@ -424,43 +411,6 @@ impl MaliciousPeer {
     fn resize(&mut self, length: u64) -> Result<()> {
         self.shared.as_ref().ok_or(ErrorKind::NotConnected)?.memory.set_len(length)
     }
-}
-
-fn frame(peer: &mut MaliciousPeer, order: &FrameOrder) -> Result<()> {
-    let shared = peer.shared.as_mut().ok_or(ErrorKind::NotConnected)?;
-    let kinds = [Kind::Request, Kind::Reply, Kind::Error, Kind::OneWay, Kind::Control];
-    let kind = kinds[usize::from(order.kind) - 1];
-    let byte = |at| u8::from_str_radix(&order.payload[at..at + 2], 16).expect("two digits");
-    let mut payload: Vec<u8> = (0..order.payload.len()).step_by(2).map(byte).collect();
-    let spoil = order.spoil.as_deref().unwrap_or_default();
-    let header = Header::new(kind, order.code, order.id)
-        .with_codec(ipc_core::Codec::from_bits(order.codec))
-        .with_options(spoil == "options")
-        .with_len(payload.len());
-    let mut words = header.sealed(shared.agreement.crc, &[&payload]);
-    match spoil {
-        "magic" => words[0] ^= 1,
-        "version" => words[0] ^= 2 << 32,
-        "kind" => words[0] |= 0xf << 40,
-        "length" => words[2] |= 0x7fff_fff8,
-        "checksum" => words[2] ^= 1 << 40,
-        "payload" => payload[0] ^= 1,
-        _ => {}
-    }
-    let head: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    if shared.transport == Transport::Socket {
-        let record = records::of_frame(order.ring, &[&head[..], &payload].concat());
-        return peer.send(&record, &[]);
-    }
-    let capacity = u64::from(shared.agreement.geometry.rings[order.ring]);
-    let start = layout::ring_start(&shared.agreement.geometry, shared.side, order.ring) as u64;
-    let at = start + shared.written[order.ring] % capacity;
-    shared.memory.write_all_at(&payload, at + HEADER_LEN as u64)?;
-    shared.memory.write_all_at(&head, at)?;
-    let len = (HEADER_LEN + payload.len()).next_multiple_of(8);
-    shared.written[order.ring] += len as u64;
-    let written = shared.written[order.ring];
-    peer.store("write", order.ring, written)
 }
 
 /// Returns the number of rounds after which the victim had hung up.

@@ -1,20 +1,17 @@
 //! What the engine calls while it is driven: messages and events become records.
 
-use std::rc::Rc;
-
 use ipc_core::{Body, BufferId, Corrupt, Event, Host, LinkId, Message, Readiness, Totals, route};
 
 use super::{ARENA_FULL, Inbox, WAITING_MAX, WAITING_SYNC_MAX, is_answer, queued_at, standing_at};
 use crate::arena::{Head, count, head_of, narrow};
 use crate::describe::{describe, ending_code};
-use crate::memory::Memory;
 use crate::records::event::{
     EVENT_ABANDONED, EVENT_ACCEPTED, EVENT_CLOSED, EVENT_CONNECTED, EVENT_DRAINED, EVENT_DROPPED,
     EVENT_ENDED, EVENT_GRANTED, EVENT_IDLE, EVENT_ITEMS_END, EVENT_LEAVING, EVENT_LISTENING,
     EVENT_NAME_LOST, EVENT_NAMED, EVENT_PONG, EVENT_RESPONSIVE, EVENT_RETIRED, EVENT_TAKEN_OVER,
     EVENT_UNREAD, EVENT_UNREADABLE, EVENT_UNRESPONSIVE,
 };
-use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS, RUNS_MAX};
+use crate::records::{LARGE, LINK_UNREAD, LINK_WORDS, RUN_WORDS};
 use crate::sync_call::Outcome;
 
 impl Host for Inbox {
@@ -28,14 +25,9 @@ impl Host for Inbox {
         let is_sync = self.sync.as_ref().is_some_and(|call| call.link == link);
         let is_first = !self.first_turns.is_empty() && !is_sync && self.first_turns.has(link);
         let max = if is_sync { WAITING_SYNC_MAX } else { WAITING_MAX };
-        let has_runs = self.run_count < RUNS_MAX as usize;
         let is_full = !is_sync && self.arena_of(link).is_some_and(|it| it.used >= ARENA_FULL);
-        let ready = self.waiting < max
-            && has_runs
-            && self.late.is_empty()
-            && !is_first
-            && !is_full
-            && !self.closed;
+        let ready =
+            self.waiting < max && self.has_run_for(link) && !is_first && !is_full && !self.closed;
         if !ready && !self.held_back.contains(&link) {
             self.held_back.push(link);
         }
@@ -57,11 +49,11 @@ impl Host for Inbox {
             return self.sync_answer(message, body);
         }
         let head = head_of(message);
-        let (used, waiting) = (self.arena_of(link).map(|arena| arena.used), self.waiting);
+        let waiting = self.waiting;
         let Some(place) = self.place_message(link, head, message, len) else { return Ok(()) };
         let copied = body.copy_to(place);
         if copied.is_err() {
-            self.take_back(link, used, waiting);
+            self.take_back(link, waiting);
         }
         copied
     }
@@ -202,28 +194,12 @@ impl Inbox {
         self.record(link, Head::event(event), &[]);
     }
 
-    fn sync_answer(&mut self, message: &Message, body: Body<'_>) -> Result<(), Corrupt> {
-        let len = body.len();
-        let head = head_of(message).head;
-        let Some(call) = &mut self.sync else { return Ok(()) };
-        let arena = self.sync_arena.as_ref().filter(|arena| call.free + len <= arena.len());
-        if let Some(arena) = arena {
-            body.copy_to(arena.bytes_mut(call.free, len))?;
-            call.outcome = Some(Outcome::Answered { head, len });
-        } else if let Some(payload) = Memory::buffer(self.env, len) {
-            body.copy_to(payload.bytes_mut(0, len))?;
-            call.outcome = Some(Outcome::Outside { head, payload: Rc::new(payload), len });
-        }
-        Ok(())
-    }
-
     /// The record put down last turned out to be broken: it is not shown to anyone.
     #[cold]
-    fn take_back(&mut self, link: LinkId, used: Option<usize>, waiting: usize) {
+    fn take_back(&mut self, link: LinkId, waiting: usize) {
         self.waiting = waiting;
         let Some(arena) = self.arena_of(link) else { return };
-        // In an arena that was renewed for it, it is the first.
-        let start = used.filter(|used| *used < arena.used).unwrap_or(0);
+        let start = arena.last;
         arena.used = start;
         let end = (self.run_count - 1) * RUN_WORDS as usize + 2;
         self.runs.set_word(end, narrow(start));

@@ -139,6 +139,10 @@ impl<'a> Frames<'a> {
         let words = bytes_to_words(header);
         let (header, found) = self.model.alike(words)?;
         let len = header.len as usize;
+        // A length that was not checked may be one that no memory holds.
+        if len > behind.len() {
+            return None;
+        }
         let end = frame_len(len) - HEADER_LEN;
         if end > behind.len() {
             return None;
