@@ -31,6 +31,7 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       eqeqeq: 'error',
       'no-console': 'off',
+      'no-dupe-keys': 'error',
       'prefer-const': 'error',
     },
   },

@@ -45,8 +45,6 @@ const STEPS = {
     ),
     { RUSTFLAGS: '--cfg loom', LOOM_MAX_PREEMPTIONS: '3' },
   ],
-  // Without it, its tests are left out.
-  wasm: node('ci/wasm.mjs'),
   typescript: npx('ava', ...SUITES, `!${RUNNER}`),
   runner: npx('ava', RUNNER),
   // The other transport has its turn each night.

@@ -128,7 +128,6 @@ export const TOPICS = [
     file: `${TOPIC}/cursor.rs`,
     from: 'skipped: self.skipped, payload',
     to: 'skipped: self.skipped.min(1), payload',
-    to: 'Record { sequence, written_at, skipped: self.skipped.min(1), payload',
     by: 'topic',
   },
   {
