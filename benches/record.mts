@@ -1,7 +1,9 @@
-// The summary of a run: what stays of it in git, in benches/record/, and what the documents are
+// The summaries of runs: what stays of them in git, in benches/record/, and what the documents are
 // made from. Of each figure it has the median of all turns, and of the figure that is compared
 // every turn, and of those compared besides, because a ratio is of two turns.
 
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { median } from './compare.mjs'
 import type { Row } from './compare.mjs'
 import { FORMAT, type Latency, type Measurement, type Repeat, type Results } from './results.mjs'
@@ -88,6 +90,29 @@ export function parse(text: string): Results {
   if (content.format === SUMMARY_FORMAT) return expand({ ...content, ...lists })
   if (content.format === FORMAT) return { ...content, ...lists }
   throw new TypeError('neither the results of a run nor their summary')
+}
+
+/** What a folder of summaries may have, in the order of the documents. */
+const NAMES = ['comparison', 'scenarios', 'soak', 'engine']
+
+/** The runs of a folder of summaries. */
+export function record(folder: string): Results[] {
+  const files = NAMES.map((name) => join(folder, `${name}.json`)).filter((file) => existsSync(file))
+  return files.map((file) => parse(readFileSync(file, 'utf8')))
+}
+
+/** The figures of runs that share no suite. What else is known of each, like its machine, is that of
+ * the first. */
+export function together(runs: Results[]): Results {
+  const transports = runs.flatMap((run) => run.transports)
+  const names = transports.map(({ name }) => name)
+  return {
+    ...runs[0],
+    transports: transports.filter(({ name }, at) => names.indexOf(name) === at),
+    measurements: runs.flatMap(({ measurements }) => measurements),
+    rows: runs.flatMap(({ rows }) => rows),
+    soak: runs.find(({ soak }) => soak !== null)?.soak ?? null,
+  }
 }
 
 /** One measurement a line, so that a diff of two summaries can be read. */

@@ -1,33 +1,31 @@
-// Writes docs/benchmarks.md and its plots from the newest summary of a full run in benches/record/:
+// Writes docs/benchmarks.md and its plots from the summaries of runs in benches/record/:
 //
-//   npm run bench -- all --json results.json && node ci/benchmarks.mjs results.json
+//   npm run bench -- scenarios --json results.json && node ci/benchmarks.mjs results.json
 //
-// Without a file it writes the documents anew from the summary that is there.
+// A run of one suite has a summary of that name, one of several is the comparison. A newer run
+// replaces the older one, so that an hour of soak needs not be repeated with each of them. Without a
+// file it writes the documents anew from the summaries that are there.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import './setup.mjs'
-import { ROOT, giveUp } from './step.mjs'
+import { ROOT } from './step.mjs'
 
-const { parse, print, summarize } = await import('../dist/benches/record.mjs')
+const { parse, print, record, summarize } = await import('../dist/benches/record.mjs')
 const { document } = await import('../dist/benches/report/document.mjs')
 
 const folder = join(ROOT, 'benches/record')
-const [file] = process.argv.slice(2)
-if (file !== undefined) {
+for (const file of process.argv.slice(2)) {
   const results = parse(readFileSync(file, 'utf8'))
-  writeFileSync(join(folder, `${results.started.slice(0, 10)}.json`), print(summarize(results)))
+  const { suites } = results.settings
+  const name = suites.length === 1 ? suites[0] : 'comparison'
+  writeFileSync(join(folder, `${name}.json`), print(summarize(results)))
 }
-const newest = readdirSync(folder)
-  .filter((name) => /^\d{4}-\d\d-\d\d\.json$/.test(name))
-  .sort()
-  .at(-1)
-if (newest === undefined) giveUp('There is no summary yet: this file begins with how to make one.')
 
-const { markdown, plots } = document(parse(readFileSync(join(folder, newest), 'utf8')))
+const { markdown, plots } = document(...record(folder))
 const docs = join(ROOT, 'docs')
 rmSync(join(docs, 'plots'), { recursive: true, force: true })
 mkdirSync(join(docs, 'plots'), { recursive: true })
 for (const { file, svg } of plots) writeFileSync(join(docs, file), svg)
 writeFileSync(join(docs, 'benchmarks.md'), markdown)
-console.log(`docs/benchmarks.md and ${plots.length} plots, from benches/record/${newest}`)
+console.log(`docs/benchmarks.md and ${plots.length} plots`)

@@ -1,11 +1,13 @@
-// The summary of a run: the documents made from it are those made from the run itself.
+// The summaries of runs: the documents made from them are those made from the runs themselves.
 
 import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { parse, print, summarize } from '../record.mjs'
+import { parse, print, record, summarize } from '../record.mjs'
 import { document } from '../report/document.mjs'
 import { firstFigures, specification, withFigures } from '../report/specification.mjs'
 import { middle, rivalRatios } from '../report/view.mjs'
+import type { Measurement, Results } from '../results.mjs'
 import { fixture } from './helpers/fixture.mjs'
 
 const ROOT = new URL('../../../', import.meta.url)
@@ -57,10 +59,31 @@ test('the results of a run are read as well, and nothing else is', (t) => {
   t.throws(() => parse('{}'), { message: /neither the results of a run nor their summary/ })
 })
 
-test('docs/benchmarks.md and its plots are those of the newest summary', (t) => {
-  const names = readdirSync(new URL('benches/record', ROOT))
-  const newest = names.filter((name) => /^\d{4}-\d\d-\d\d\.json$/.test(name)).sort().at(-1)
-  const { markdown, plots } = document(parse(read(`benches/record/${newest}`)))
+test('runs of different suites are one document, and each says what it was', (t) => {
+  const whole = fixture()
+  const only = (suites: string[], of: Partial<Results>): Results => {
+    const settings = { ...whole.settings, suites }
+    return { ...whole, measurements: [], rows: [], soak: null, ...of, settings }
+  }
+  const isScenario = ({ suite }: Measurement) => suite === 'scenarios'
+  const { markdown, plots } = document(
+    only(['latency', 'micro'], { measurements: whole.measurements.filter((m) => !isScenario(m)) }),
+    only(['scenarios'], {
+      measurements: whole.measurements.filter(isScenario),
+      transports: whole.transports.slice(0, 1),
+    }),
+    only(['soak'], { soak: whole.soak }),
+    only(['engine'], { rows: whole.rows }),
+  )
+  t.deepEqual(plots, document(whole).plots)
+  const figures = (text: string) => text.slice(text.indexOf('## Where another is better'))
+  t.is(figures(markdown), figures(document(whole).markdown))
+  const runs = [...markdown.matchAll(/^\| the run of (.*?) \|/gm)].map(([, suites]) => suites)
+  t.deepEqual(runs, ['latency, micro', 'scenarios', 'soak', 'engine'])
+})
+
+test('docs/benchmarks.md and its plots are those of the summaries', (t) => {
+  const { markdown, plots } = document(...record(fileURLToPath(new URL('benches/record', ROOT))))
   t.is(read('docs/benchmarks.md'), markdown)
   for (const { file, svg } of plots) t.is(read(`docs/${file}`), svg)
   const files = plots.map(({ file }) => file.replace('plots/', '')).sort()

@@ -1,9 +1,10 @@
-// A run as a document of the repository: tables in Markdown, plots as files beside it. No figure is
+// Runs as a document of the repository: tables in Markdown, plots as files beside it. No figure is
 // typed by hand.
 
+import { together } from '../record.mjs'
 import type { Languages, Results } from '../results.mjs'
 import { charts, type Chart } from './charts.mjs'
-import { facts, headline, notices } from './facts.mjs'
+import { facts, headline, notices, type Notice } from './facts.mjs'
 import { curves } from './scale.mjs'
 import { isEmpty, markdown, sheetToMarkdown, type Sheet } from './sheet.mjs'
 import { soakInWords } from './soak.mjs'
@@ -33,18 +34,19 @@ const PLOT_WIDTH = 400
 
 const INTRODUCTION = `# Benchmarks
 
-<!-- Made by \`node ci/benchmarks.mjs\` from the newest summary in benches/record: do not edit. -->
+<!-- Made by \`node ci/benchmarks.mjs\` from the summaries in benches/record: do not edit. -->
 
-Ringpost beside the alternatives, in one run on one machine. Everything on this page comes from the
-summary of that run in \`benches/record/\`. [Measuring](measuring.md) says how it is done, what the
-terms mean, and how to repeat it.`
+Ringpost beside the alternatives. Whatever is compared was measured in one run on one machine, in
+alternating turns. Everything on this page comes from the summaries of runs in \`benches/record/\`.
+[Measuring](measuring.md) says how it is done, what the terms mean, and how to repeat it.`
 
-export function document(results: Results): Document {
+/** Of runs that share no suite. */
+export function document(...runs: Results[]): Document {
+  const results = together(runs)
   const plots = charts(results)
   const blocks = [
     INTRODUCTION,
-    about(results),
-    ...notices(results).map(({ title, lines }) => quote(title, lines)),
+    ...runs.flatMap((run) => [about(run), ...notices(run).map(quote)]),
     ...betterPart(results),
     ...comparedSuites(results).flatMap((suite) => comparedPart(results, suite, plots)),
     ...scalePart(results),
@@ -65,12 +67,14 @@ const fileOf = (name: string): string => `plots/${name}.svg`
 function about(results: Results): string {
   const { command, when } = headline(results)
   const known = [['Command', command], ['When', when], ...facts(results)]
-  const columns = ['the run', ''].map((title) => ({ title, words: true }))
+  const columns = [`the run of ${suites(results)}`, ''].map((title) => ({ title, words: true }))
   const lines = known.map((cells) => ({ cells }))
   return sheetToMarkdown({ columns, groups: [{ title: null, lines }] })
 }
 
-const quote = (title: string, lines: string[]): string =>
+const suites = ({ settings }: Results): string => (settings.suites as string[]).join(', ')
+
+const quote = ({ title, lines }: Notice): string =>
   [`> **${markdown(title)}.**`, ...lines.map((line) => `> - ${markdown(line)}`)].join('\n')
 
 function part(title: string, sheet: Sheet): string[] {

@@ -57,7 +57,10 @@ export function fixture(): Results {
     ...measured,
     seconds: 1_934,
     command: ['all', '--json', 'all.json'],
-    settings: { repeats: TURNS, ms: 500, quick: false, cores: { client: '0', server: '1' } },
+    settings: {
+      ...{ suites: ['latency', 'scenarios'], repeats: TURNS, ms: 500, quick: false },
+      cores: { client: '0', server: '1' },
+    },
     transports: TRANSPORTS.map(({ name, label }) => {
       const took = Object.values(SPEEDS).some((speeds) => name in speeds)
       const missing = took ? null : 'its package could not be loaded'
@@ -72,7 +75,7 @@ export function fixture(): Results {
 export function empty(): Results {
   return {
     ...{ format: FORMAT, started: '2025-03-14T09:26:53.589Z', seconds: 0, command: [] },
-    settings: { repeats: 1, ms: 150 },
+    settings: { suites: ['latency'], repeats: 1, ms: 150 },
     machine: {
       ...{ processor: 'AMD EPYC 7763 64-Core Processor', cores: 2, memoryBytes: 8.3e9 },
       ...{ kernel: '6.1.0-18-amd64', node: 'v20.20.0', commit: '1a2b3c4 and changes' },
