@@ -233,7 +233,7 @@ export type AnyContract = Method<any, any> | Event<any> | Stream<any, any, any, 
 /**
  * Makes a contract for requests whose params and results have the codec's type.
  * @param name 1 to 255 bytes of UTF-8 without control characters.
- * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws TypeError if the name is not a string, or options are misspelled or have a wrong type.
  * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function method<T>(name: string, options: CodecOptions<T>): Method<T, T>
@@ -245,7 +245,7 @@ export declare function method<T>(name: string, options: CodecOptions<T>): Metho
  * const Greet = method<{ name: string }, { greeting: string }>('greet')
  * ```
  * @param name 1 to 255 bytes of UTF-8 without control characters.
- * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws TypeError if the name is not a string, or options are misspelled or have a wrong type.
  * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function method<Params = any, Result = any>(
@@ -256,7 +256,7 @@ export declare function method<Params = any, Result = any>(
 /**
  * Makes a contract for one-way messages whose payload has the codec's type.
  * @param name 1 to 255 bytes of UTF-8 without control characters.
- * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws TypeError if the name is not a string, or options are misspelled or have a wrong type.
  * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function event<T>(name: string, options: CodecOptions<T>): Event<T>
@@ -268,7 +268,7 @@ export declare function event<T>(name: string, options: CodecOptions<T>): Event<
  * const Saved = event<{ path: string }>('saved')
  * ```
  * @param name 1 to 255 bytes of UTF-8 without control characters.
- * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws TypeError if the name is not a string, or options are misspelled or have a wrong type.
  * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function event<Payload = any>(
@@ -279,7 +279,7 @@ export declare function event<Payload = any>(
 /**
  * Makes a contract for streams whose params, items and result have the codec's type.
  * @param name 1 to 255 bytes of UTF-8 without control characters.
- * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws TypeError if the name is not a string, or options are misspelled or have a wrong type.
  * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function stream<T>(
@@ -295,7 +295,7 @@ export declare function stream<T>(
  * const Lines = stream<{ path: string }, string>('lines')
  * ```
  * @param name 1 to 255 bytes of UTF-8 without control characters.
- * @throws TypeError if the name is not a string, or options are misspelt or have a wrong type.
+ * @throws TypeError if the name is not a string, or options are misspelled or have a wrong type.
  * @throws RangeError if the name is too long, empty, or has characters it must not have.
  */
 export declare function stream<
@@ -1477,9 +1477,9 @@ export interface OverflowWait {
 /** Options of {@link connect}. */
 export interface ClientOptions extends EndpointOptions {
   /**
-   * Milliseconds within which a connection has to come about. If it is given, a server that is not
-   * there yet is waited for; without it, that is `ERR_NO_SERVER` at once, and a server that
-   * hesitates has 5,000 ms.
+   * Time limit for connecting, in milliseconds. If set, `connect` also waits for a server that is
+   * not running yet. If not set, a missing server fails at once with `ERR_NO_SERVER`, and a server
+   * that is slow to answer has 5,000 ms.
    */
   connectTimeoutMs?: number
   /**
@@ -1688,7 +1688,7 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
  * ```
  * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
  * @param options see {@link ServerOptions}.
- * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
  * range.
  * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
  * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`; with
@@ -1728,7 +1728,7 @@ export declare function systemdSocket(name?: string): number | undefined
  * ```
  * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
  * @param options see {@link ClientOptions}.
- * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
  * range.
  * @throws IpcError `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_VERSION`, `ERR_FEATURE`, `ERR_TOKEN`,
  * `ERR_HANDSHAKE`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
@@ -1845,7 +1845,7 @@ export interface Pool
  * ```
  * @param names one server, or all that offer the same.
  * @param options see {@link PoolOptions}.
- * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
  * range, or without a name.
  */
 export declare function createPool(
@@ -2553,7 +2553,7 @@ export interface WaitingOptions {
 
 /**
  * Configures how this thread waits. Call it before the first server or connection is made.
- * @throws TypeError for options that are misspelt or of a wrong type, RangeError for values out of
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
  * range.
  * @throws Error if there is a server or connection already.
  */
@@ -2580,8 +2580,8 @@ export declare function configure(options: WaitingOptions): void
  *
  * `ERR_LAGGED` is the end of a lossless {@link TopicSubscription} that was too slow.
  *
- * `ERR_FEATURE` is also what needs shared memory, where the library runs without its addon:
- * synchronous requests, state frames, topics and maps, and taking a name or a socket over.
+ * `ERR_FEATURE` is also thrown by whatever needs shared memory, when the library runs without its
+ * addon: synchronous requests, state frames, topics and maps, and taking a name or a socket over.
  *
  * When connecting, `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_NO_SPACE` and
  * `ERR_NO_DESCRIPTORS` may pass with time; the others do not.

@@ -48,7 +48,7 @@ async function start() {
     return { centre, state }
   } catch (error) {
     const isTaken = error.code === 'ERR_NAME_IN_USE'
-    report(isTaken ? `an alert centre named "${name}" is running already` : error.message)
+    report(isTaken ? `an alert center named "${name}" is running already` : error.message)
     process.exit(1)
   }
 }

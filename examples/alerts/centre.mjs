@@ -31,7 +31,7 @@ export class Centre {
   #changed
 
   /**
-   * Opens an alert centre of this name.
+   * Opens an alert center of this name.
    * @param {string} name
    * @param {CentreOptions} [options]
    */

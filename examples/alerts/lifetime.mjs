@@ -1,4 +1,4 @@
-// When a process of the alert centre has to end.
+// When a process of the alert center has to end.
 
 /**
  * Aborted on SIGTERM; when the process that has started this one says so or is gone; and on Ctrl-C,

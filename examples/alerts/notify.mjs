@@ -19,7 +19,7 @@ export function notifier() {
   return (title, text) => {
     if (command === undefined || isBusy) return
     isBusy = true
-    const args = ['--app-name=Alert centre', '--urgency=critical', '--', title, text]
+    const args = ['--app-name=Alert center', '--urgency=critical', '--', title, text]
     // The terminal shows it, too: one that fails is no loss.
     execFile(command, args, { timeout: TIMEOUT_MS }, () => (isBusy = false))
   }

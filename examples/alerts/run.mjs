@@ -1,4 +1,4 @@
-// The alert centre: a backend that watches someone at a desk, and a tray that says what happens.
+// The alert center: a backend that watches someone at a desk, and a tray that says what happens.
 //
 //   node run.mjs [name] [seed]
 //

@@ -1,5 +1,5 @@
 // What is so right now, for any process of this user to look up: no connection, no lock, no
-// waiting. The backend owns it, and readers find it by the name of the alert centre.
+// waiting. The backend owns it, and readers find it by the name of the alert center.
 
 import { createMap, openMap, sharedMap } from 'ringpost'
 

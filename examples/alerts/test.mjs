@@ -1,4 +1,4 @@
-// The tests of the alert centre: node examples/alerts/test.mjs [--long]
+// The tests of the alert center: node examples/alerts/test.mjs [--long]
 //
 // `--long` plays the scenario in its full length, two minutes, rather than in seconds.
 

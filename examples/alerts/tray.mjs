@@ -55,7 +55,7 @@ function show(watcher) {
     })
   }
   watcher.on('alert', (event) => notify('Sit up', sentence('alert', event)))
-  watcher.on('error', (event) => notify('Alert centre', sentence('error', event)))
+  watcher.on('error', (event) => notify('Alert center', sentence('error', event)))
   watcher.follow({
     lost: () => {
       if (!signal.aborted) say('the backend is gone: waiting for the next one')

@@ -1,4 +1,4 @@
-// What the tests of the alert centre have in common: a directory of their own, and processes that
+// What the tests of the alert center have in common: a directory of their own, and processes that
 // execute commands.
 
 import { fork } from 'node:child_process'

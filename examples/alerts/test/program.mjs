@@ -134,7 +134,7 @@ test('a second one of the same name says why it cannot start', async (t) => {
   const first = new Program(t, directory, 'alerts', EARLY)
   await first.prints(/the backend is there/)
   const second = new Program(t, directory, 'alerts', EARLY)
-  await second.prints(/backend: an alert centre named "alerts" is running already/)
+  await second.prints(/backend: an alert center named "alerts" is running already/)
   await second.prints(/the backend does not start \(1\)/)
   assert.equal(await second.end(), 1)
   first.interrupt()
