@@ -72,6 +72,7 @@ export default defineConfig({
           { text: 'Architecture', link: '/architecture' },
           { text: 'Contributing', link: '/contributing' },
           { text: 'Changelog', link: '/changelog' },
+          { text: 'Reporting a vulnerability', link: '/security' },
         ],
       },
     ],
