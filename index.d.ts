@@ -1390,8 +1390,9 @@ export interface EndpointOptions {
   /**
    * Capacities of the rings in one direction, in bytes: powers of two from 4,096 to 67,108,864. The
    * client chooses, up to the server's {@link ServerOptions.ringsMax}.
-   * @default those of the transport: 2 MiB for `normal` under `sealed` and `socket`, 512 KiB
-   * without an addon
+   * @default those of the transport. `sealed` and `socket`: 2 MiB for `normal`, 64 KiB for
+   * `critical`, `high` and `low`, 16 KiB for `control`. `portable`: 256 KiB, 16 KiB and 8 KiB.
+   * Without an addon: 512 KiB, 16 KiB and 8 KiB
    */
   rings?: Partial<Record<Lane | 'control', number>>
   /** Length of the longest message, in bytes; the lower choice of the two sides is used. Longer
@@ -1688,8 +1689,8 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
  * ```
  * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
  * @param options see {@link ServerOptions}.
- * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
- * range.
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out
+ * of range.
  * @throws IpcError `ERR_NAME_IN_USE`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
  * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`; with
  * `takeOver` also `ERR_TOKEN`, `ERR_VERSION`, `ERR_TIMEOUT` (not handed over in five seconds) and
@@ -1728,8 +1729,8 @@ export declare function systemdSocket(name?: string): number | undefined
  * ```
  * @param name letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with `.`
  * @param options see {@link ClientOptions}.
- * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
- * range.
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out
+ * of range.
  * @throws IpcError `ERR_NO_SERVER`, `ERR_TIMEOUT`, `ERR_VERSION`, `ERR_FEATURE`, `ERR_TOKEN`,
  * `ERR_HANDSHAKE`, `ERR_TOO_MANY_CONNECTIONS`, `ERR_INVALID_NAME`, `ERR_UNSAFE_DIRECTORY`,
  * `ERR_FOREIGN_USER`, `ERR_ACCESS`, `ERR_NO_SPACE`, `ERR_NO_DESCRIPTORS`, `ERR_SYSTEM`. The reason
@@ -1845,8 +1846,8 @@ export interface Pool
  * ```
  * @param names one server, or all that offer the same.
  * @param options see {@link PoolOptions}.
- * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
- * range, or without a name.
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out
+ * of range, or without a name.
  */
 export declare function createPool(
   names: string | readonly string[],
@@ -1860,12 +1861,31 @@ export declare function createPool(
 /**
  * Makes a Node.js `Duplex` of a stream, in object mode. Ending it calls {@link ClientStream.end};
  * destroying it cancels the stream.
+ *
+ * @example
+ * ```ts
+ * import { createReadStream } from 'node:fs'
+ * import { pipeline } from 'node:stream/promises'
+ *
+ * const Upload = stream<{ name: string }, never, Uint8Array>('upload')
+ * const client = await connect('files')
+ * const upload = client.stream(Upload, { name: 'notes.txt' })
+ * await pipeline(createReadStream('notes.txt'), toDuplex(upload).resume())
+ * ```
  * @throws TypeError for anything that is not a stream of this package.
  */
 export declare function toDuplex(stream: ClientStream | ServerStream): Duplex
 
 /**
  * Makes a web `ReadableStream` of the peer's items.
+ *
+ * @example
+ * ```ts
+ * const Download = stream<{ name: string }, Uint8Array>('download')
+ * const client = await connect('files')
+ * const reader = toReadableStream(client.stream(Download, { name: 'notes.txt' })).getReader()
+ * const { value, done } = await reader.read()
+ * ```
  * @throws TypeError for anything that is not a stream of this package.
  */
 export declare function toReadableStream<Item>(
@@ -1932,10 +1952,15 @@ export interface PublishOptions {
   takeOver?: boolean
 }
 
-/** What becomes of the last value. */
-export interface FrameCloseOptions {
-  /** Removes it: who reads the frame later finds it empty. @default false, readers get it as
-   * `stale` */
+/** What becomes of what was published when its writer closes. */
+export interface PublishedCloseOptions {
+  /**
+   * Removes it: who reads a state frame for the first time after that finds it empty, who
+   * subscribes to a topic finds no message, and who opens a map finds no key. Those that have read
+   * it already keep what is there until they close.
+   * @default false: the last value of a state frame is read as `stale`, the messages of a topic can
+   * be read, and the values of a map until they expire
+   */
   remove?: boolean
 }
 
@@ -1954,11 +1979,18 @@ export interface StateFrameWriter<T = any> extends Disposable {
    */
   write(value: T): number
   /** Ends it. May be called twice; `write` then throws `ERR_CLOSED`. */
-  close(options?: FrameCloseOptions): void
+  close(options?: PublishedCloseOptions): void
 }
 
 /**
  * Becomes the writer of a state frame.
+ *
+ * @example
+ * ```ts
+ * const Position = stateFrame<{ x: number; y: number }>('position')
+ * using writer = createStateFrame(Position)
+ * writer.write({ x: 1, y: 2 })
+ * ```
  * @throws IpcError `ERR_NAME_IN_USE` if it has a writer that lives, `ERR_INVALID_NAME`,
  * `ERR_UNSAFE_DIRECTORY`, `ERR_NO_SPACE`, `ERR_ACCESS`
  */
@@ -2062,8 +2094,18 @@ export interface StateFrameReader<T = any> extends Disposable {
   close(): void
 }
 
-/** Opens a state frame for reading, whether or not there is a writer or has ever been one.
- * @throws IpcError `ERR_INVALID_NAME` */
+/**
+ * Opens a state frame for reading, whether or not there is a writer or has ever been one.
+ *
+ * @example
+ * ```ts
+ * const Position = stateFrame<{ x: number; y: number }>('position')
+ * using reader = openStateFrame(Position, { maxAgeMs: 500 })
+ * const { status, value, isTooOld } = reader.read()
+ * if (status !== 'empty' && !isTooOld) console.log(value)
+ * ```
+ * @throws IpcError `ERR_INVALID_NAME`
+ */
 export declare function openStateFrame<T>(
   frame: StateFrame<T>,
   options?: FrameReadOptions,
@@ -2152,11 +2194,19 @@ export interface MapWriter<V = any> extends Disposable {
   clear(): void
   /** Ends it: readers keep what has not expired, until there is another owner, or with `remove`
    * until they close. May be called twice; all else then throws `ERR_CLOSED`. */
-  close(options?: FrameCloseOptions): void
+  close(options?: PublishedCloseOptions): void
 }
 
 /**
  * Becomes the owner of a map. It begins empty, whatever the owner before has left.
+ *
+ * @example
+ * ```ts
+ * const Users = sharedMap<{ name: string }>('users')
+ * using owner = createMap(Users)
+ * owner.set('42', { name: 'Ada' }, { ttlMs: 60_000 })
+ * owner.delete('42')
+ * ```
  * @throws IpcError `ERR_NAME_IN_USE` if it has an owner that lives, `ERR_INVALID_NAME`,
  * `ERR_INVALID_ARGUMENT` if it would take more than a gibibyte, `ERR_UNSAFE_DIRECTORY`,
  * `ERR_NO_SPACE`, `ERR_ACCESS`
@@ -2228,8 +2278,18 @@ export interface MapReader<V = any> extends Disposable {
   close(): void
 }
 
-/** Opens a map for reading, whether or not there is an owner or has ever been one.
- * @throws IpcError `ERR_INVALID_NAME` */
+/**
+ * Opens a map for reading, whether or not there is an owner or has ever been one.
+ *
+ * @example
+ * ```ts
+ * const Users = sharedMap<{ name: string }>('users')
+ * using users = openMap(Users)
+ * console.log(users.get('42')?.name)
+ * for (const [id, { name }] of users.entries()) console.log(id, name)
+ * ```
+ * @throws IpcError `ERR_INVALID_NAME`
+ */
 export declare function openMap<V>(map: SharedMap<V>, options?: MapReadOptions): MapReader<V>
 
 /** How a topic's messages are encoded, and how many stay. */
@@ -2312,19 +2372,27 @@ export interface TopicPublisher<T = any> extends Disposable {
    * @returns The number of the message; or a promise of it, if lossless subscribers have not read
    * yet what it would overwrite. Messages that are published meanwhile wait behind it, in order.
    * @throws IpcError `ERR_INVALID_PAYLOAD` if the message cannot be encoded, `ERR_TOO_LARGE` if it
-   * is longer than a quarter of the ring, `ERR_NAME_IN_USE` after another publisher has taken
-   * over, `ERR_FULL` if 65,536 messages wait
+   * is longer than a quarter of the ring less 24 bytes, `ERR_NAME_IN_USE` after another publisher
+   * has taken over, `ERR_FULL` if 65,536 messages wait
    */
   publish(value: T, options?: PublishMessageOptions): number | Promise<number>
   /** What it has counted. */
   stats(): TopicPublisherStats
   /** Ends it; what it has published stays, unless it is to be removed. Messages that wait fail with
    * `ERR_CLOSED`. May be called twice; `publish` then throws `ERR_CLOSED`. */
-  close(options?: FrameCloseOptions): void
+  close(options?: PublishedCloseOptions): void
 }
 
 /**
  * Becomes the publisher of a topic. Its messages are numbered from 1 on.
+ *
+ * @example
+ * ```ts
+ * const Alerts = topic<{ text: string }>('alerts')
+ * using publisher = createTopic(Alerts, { timeoutMs: 1_000 })
+ * // Waits, for a second at most, if a lossless subscriber has not read what it overwrites.
+ * await publisher.publish({ text: 'door open' })
+ * ```
  * @throws IpcError `ERR_NAME_IN_USE` if it has a publisher that lives, `ERR_INVALID_NAME`,
  * `ERR_UNSAFE_DIRECTORY`, `ERR_NO_SPACE`, `ERR_ACCESS`
  */
@@ -2421,6 +2489,14 @@ export interface TopicSubscription<T = any>
 /**
  * Subscribes to a topic, whether or not there is a publisher or has ever been one. The subscription
  * outlives its publishers.
+ *
+ * @example
+ * ```ts
+ * const Alerts = topic<{ text: string }>('alerts')
+ * for await (const { value, number } of subscribe(Alerts, { mode: 'lossless' })) {
+ *   console.log(number, value.text)
+ * }
+ * ```
  * @throws IpcError `ERR_INVALID_NAME`; `ERR_FULL` if it is lossless and there are 64 of those;
  * `ERR_CORRUPT`, `ERR_ACCESS` or `ERR_FOREIGN_USER` if what lies there is no topic of this user
  */
@@ -2553,8 +2629,15 @@ export interface WaitingOptions {
 
 /**
  * Configures how this thread waits. Call it before the first server or connection is made.
- * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out of
- * range.
+ *
+ * @example
+ * ```ts
+ * // Never polls: each wait is a sleep, which saves processor time and costs latency.
+ * configure({ spinExpectingUs: 0, spinRecentUs: 0 })
+ * const client = await connect('demo')
+ * ```
+ * @throws TypeError for options that are misspelled or of a wrong type, RangeError for values out
+ * of range.
  * @throws Error if there is a server or connection already.
  */
 export declare function configure(options: WaitingOptions): void

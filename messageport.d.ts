@@ -163,6 +163,17 @@ export declare function servePorts(
  * Opens another port over a connection that is there, in either direction. The other side has to
  * have called {@link onPort} with that label; otherwise the port is closed with
  * `ERR_UNKNOWN_METHOD`.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'ringpost'
+ * import { openPort } from 'ringpost/messageport'
+ *
+ * const client = await connect('editor')
+ * const port = openPort(client, 'words')
+ * port.on('message', (list) => console.log(list))
+ * port.postMessage('To be or not to be')
+ * ```
  * @param label 1 to 200 bytes of UTF-8 without control characters.
  */
 export declare function openPort(
@@ -174,6 +185,17 @@ export declare function openPort(
 /**
  * Calls `take` with one end of each port that the other side opens with that label: over one
  * connection, or over all of a server.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'ringpost'
+ * import { onPort } from 'ringpost/messageport'
+ *
+ * const server = await createServer('editor')
+ * onPort(server, 'words', (port) => {
+ *   port.on('message', (text) => port.postMessage(text.split(' ')))
+ * })
+ * ```
  */
 export declare function onPort(
   endpoint: Server | Connection,

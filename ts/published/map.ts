@@ -97,7 +97,7 @@ class MapWriter implements api.MapWriter {
     raised(() => this.#native.clear())
   }
 
-  close({ remove = false }: api.FrameCloseOptions = {}): void {
+  close({ remove = false }: api.PublishedCloseOptions = {}): void {
     this.#native.close(remove)
     release(this)
   }

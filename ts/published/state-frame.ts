@@ -73,7 +73,7 @@ class StateFrameWriter implements api.StateFrameWriter {
     return ++this.#number
   }
 
-  close({ remove = false }: api.FrameCloseOptions = {}): void {
+  close({ remove = false }: api.PublishedCloseOptions = {}): void {
     this.#native.close(remove)
     release(this)
   }

@@ -148,7 +148,7 @@ class TopicPublisher implements api.TopicPublisher {
     return this.#native.stats() ?? { published: 0, waits: 0, cutOff: 0 }
   }
 
-  close({ remove = false }: api.FrameCloseOptions = {}): void {
+  close({ remove = false }: api.PublishedCloseOptions = {}): void {
     this.#stopWaiting()
     this.#fail(new IpcError('ERR_CLOSED', `the topic ${this.#contract.shown} is closed`))
     this.#native.close(remove)
