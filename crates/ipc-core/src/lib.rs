@@ -87,7 +87,9 @@
 //! ring · doorbell                                    algorithms over shared words
 //! memory                                             sealed and named segments
 //! header · option_block · checksum · limits · latency · error · remote_error · value · time
-//!                                                    plain values
+//! compression                                        plain values
+//! sync · sys                                         where models and tests take the place of things
+//! hosted                                             what a host is asked, in WebAssembly
 //! ```
 
 #![cfg_attr(
