@@ -11,7 +11,7 @@ const examples = exampleFolders().map((name) => ({ text: name, link: `/examples/
 
 export default defineConfig({
   title: 'Ringpost',
-  description: 'Shared-memory IPC between processes on one machine, from TypeScript and Rust.',
+  description: 'Shared-memory IPC between processes on one machine, from TypeScript, Rust, C and Python.',
   lang: 'en-US',
   head: [['link', { rel: 'icon', href: '/favicon.svg' }]],
   srcDir: ROOT,
