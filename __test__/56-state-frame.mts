@@ -68,6 +68,24 @@ test('a reader beside a writer that never pauses reads whole values only', async
   await writer.kill()
 })
 
+test('a value that grows while it is read is read whole', async (t) => {
+  const name = fresh()
+  const writer = new Program('state-frame', { name, lengths: [10, 10_000] })
+  await writer.report()
+  const found = new Map<number, number>()
+  // The memory of a reader grows once only.
+  for (let count = 0; count < 20_000; count++) {
+    const reader = openStateFrame(Raw(name))
+    const value = reader.read().value!
+    reader.close()
+    const isAsWritten = value.every((byte) => byte === (value.length & 0xff))
+    const length = isAsWritten ? value.length : NaN
+    found.set(length, (found.get(length) ?? 0) + 1)
+  }
+  await writer.kill()
+  t.deepEqual([...found.keys()].sort((one, other) => one - other), [10, 10_000])
+})
+
 test('writers that are killed at any moment leave whole values', async (t) => {
   const name = fresh()
   const reader = opened(t, Wholes(name))

@@ -2,7 +2,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { createStateFrame, openStateFrame } from 'ringpost'
-import { isWhole, whole, Wholes } from '../helpers/frames.mjs'
+import { isWhole, Raw, whole, Wholes } from '../helpers/frames.mjs'
 
 interface Settings {
   name: string
@@ -10,12 +10,16 @@ interface Settings {
   writes?: number
   /** Reads until it has found a value with this number, and reports what it has read. */
   readsTo?: number
+  /** Writes bytes of these lengths in turn without a pause, and says so once. */
+  lengths?: number[]
   takeOver?: boolean
   /** Writes once, keeps nothing, and collects what is garbage then. */
   isForgotten?: boolean
 }
 
-const { name, writes, readsTo, takeOver, isForgotten } = JSON.parse(process.argv[2]) as Settings
+const { name, writes, readsTo, lengths, takeOver, isForgotten } = JSON.parse(
+  process.argv[2],
+) as Settings
 const report = (message: unknown) => process.send!(message)
 
 if (isForgotten) {
@@ -26,6 +30,12 @@ if (isForgotten) {
   report('collected')
   // Lives on.
   process.on('message', () => {})
+} else if (lengths !== undefined) {
+  const writer = createStateFrame(Raw(name))
+  const values = lengths.map((length) => new Uint8Array(length).fill(length))
+  for (const value of values) writer.write(value)
+  report('writing')
+  for (;;) for (const value of values) writer.write(value)
 } else if (readsTo !== undefined) {
   const reader = openStateFrame(Wholes(name))
   let [torn, last, backwards] = [0, 0, 0]

@@ -165,12 +165,15 @@ class StateFrameReader implements api.StateFrameReader {
   /** Reads into memory of its own, which grows with the values. */
   #copy(): number {
     const numbers = this.#numbers
-    const status = this.#readInto(this.#bytes)
-    if (numbers[LENGTH] <= this.#bytes.length) return status
-    this.#bytes = new Uint8Array(2 * numbers[LENGTH])
-    const again = this.#readInto(this.#bytes)
-    // The second read has found the value of the first, and may have found the next one.
-    return status === FRAME_FRESH && again === FRAME_SAME ? status : again
+    let status = this.#readInto(this.#bytes)
+    // Until it fits: each time there may be another value, and the longest is as long as the frame.
+    while (numbers[LENGTH] > this.#bytes.length) {
+      this.#bytes = new Uint8Array(2 * numbers[LENGTH])
+      const again = this.#readInto(this.#bytes)
+      // A value that was new a moment ago, and was not copied, still is.
+      if (status !== FRAME_FRESH || again !== FRAME_SAME) status = again
+    }
+    return status
   }
 
   #decoded(length: number): any {
