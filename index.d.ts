@@ -1860,7 +1860,8 @@ export declare function createPool(
 
 /**
  * Makes a Node.js `Duplex` of a stream, in object mode. Ending it calls {@link ClientStream.end};
- * destroying it cancels the stream.
+ * destroying it cancels the stream. An item that is `null` or `undefined`, which is the end to
+ * streams of Node.js, destroys it with `ERR_INVALID_PAYLOAD`: send such values in an object.
  *
  * @example
  * ```ts

@@ -281,6 +281,26 @@ test('a web ReadableStream', async (t) => {
   t.throws(() => toReadableStream({} as never), { code: 'ERR_INVALID_ARGUMENT' })
 })
 
+test('an item that is null is no end: a Duplex says so, a web stream passes it on', async (t) => {
+  const client = await server.connect(t)
+  for (const none of [null, undefined]) {
+    const echo = () => {
+      const echoed = client.stream(Echoed)
+      for (const item of [1, none, 2]) echoed.write(item)
+      return echoed
+    }
+    const [echoed, found]: [ClientStream, unknown[]] = [echo(), []]
+    const duplex = toDuplex(echoed).on('data', (item) => found.push(item))
+    const refusal = { code: 'ERR_INVALID_PAYLOAD', message: /null.*in an object/ }
+    const error = await t.throwsAsync(once(duplex, 'end'), refusal)
+    t.deepEqual(found, [1])
+    t.is(await t.throwsAsync(echoed.result), error)
+    const reader = toReadableStream(echo()).getReader()
+    for (const value of [1, null, 2]) t.deepEqual(await reader.read(), { value, done: false })
+    await reader.cancel()
+  }
+})
+
 // ---- mistakes ----
 
 test('a value that is not a stream is rejected', async (t) => {

@@ -4,6 +4,7 @@ import type * as nodeStream from 'node:stream'
 import type * as webStream from 'node:stream/web'
 import type * as api from '../../index.js'
 import { STREAM } from '../connection/flow.js'
+import { IpcError } from '../values/errors.js'
 import { kindOf } from '../values/kinds.js'
 
 type Either = api.ClientStream | api.ServerStream
@@ -26,7 +27,11 @@ export function toDuplex(stream: Either): nodeStream.Duplex {
     writableHighWaterMark: 1,
     read() {
       items.next().then(
-        ({ value, done }) => this.push(done ? null : value),
+        ({ value, done }) => {
+          if (done) this.push(null)
+          else if ((value ?? null) === null) this.destroy(isEnd())
+          else this.push(value)
+        },
         (error: Error) => this.destroy(error),
       )
     },
@@ -66,6 +71,12 @@ export function toReadableStream(stream: Either): webStream.ReadableStream {
     },
     { highWaterMark: 0 },
   )
+}
+
+/** In a stream of Node.js `null` is the end, and what came behind it would be lost. */
+function isEnd(): IpcError {
+  const what = 'an item is null or undefined, which is the end to a Duplex'
+  return new IpcError('ERR_INVALID_PAYLOAD', `${what}: send such values in an object`)
 }
 
 /** The reader wants no more. */
