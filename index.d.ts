@@ -938,7 +938,8 @@ export interface Counters {
   /** How long requests of this side took. */
   latency: Latency
   /** How long they took by method, with {@link EndpointOptions.methodLatency}: all of those that
-   * were answered, each from the call until its promise settles. */
+   * were answered, each from the call until its promise settles, including the time in which it
+   * waited for a session or was asked on an earlier one. */
   methods?: Record<string, Latency>
   /** Requests and streams of this side that were sent and have failed, by the code of their error.
    * After 64 different codes, others count as `ERR_HANDLER`. */

@@ -1,9 +1,12 @@
 // What connections and servers count: bytes, how long requests took, and what has failed.
 
+import { once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import {
   bytes,
   connect,
+  createPool,
   createServer,
   event,
   method,
@@ -107,6 +110,37 @@ test('with methodLatency all requests are measured, by method', async (t) => {
   const plain = await inside(t)
   await plain.client.request('see')
   t.is(plain.client.stats().methods, undefined)
+})
+
+test('a request that waits, or is asked again, is measured once, from the call', async (t) => {
+  const Ask = method<void, string>('ask', { idempotent: true })
+  const first = await createServer('lasting')
+  const isAsked = new Promise<void>((resolve) => {
+    first.handle(Ask, () => {
+      resolve()
+      return new Promise<never>(() => {})
+    })
+  })
+  const client = await connect('lasting', { methodLatency: true })
+  const again = client.request(Ask)
+  await isAsked
+  const isAway = once(client, 'disconnect')
+  await first.close()
+  await isAway
+  const later = client.request('wait')
+  await setTimeout(50)
+  const second = await createServer('lasting')
+  const pool = createPool('lasting', { methodLatency: true })
+  t.teardown(() => Promise.all([client.close(), pool.close(), second.close()]))
+  for (const name of [Ask.name, 'wait']) second.handle(name, () => 'answered')
+  t.deepEqual(await Promise.all([again, later]), ['answered', 'answered'])
+  await client.request(Ask, undefined, { lane: 'high' })
+  const { ask, wait } = client.stats().methods!
+  t.deepEqual([ask.count, wait.count], [2, 1])
+  // Timers of Node.js may be early by a millisecond.
+  t.true(ask.maxMs >= 45 && wait.maxMs >= 45, `${ask.maxMs} and ${wait.maxMs} ms`)
+  for (let asked = 0; asked < 3; asked++) await pool.request('wait')
+  t.is(pool.totals().methods!.wait.count, 3)
 })
 
 test('a server adds up what its connections have measured by method', async (t) => {

@@ -38,10 +38,11 @@ export abstract class Lasting<C extends MethodContract | StreamContract> impleme
   ) {
     this.home = home
     this.contract = contract
-    this.#terms = inherit(options, timeoutMs)
+    const since = home.now()
+    this.#terms = { ...inherit(options, timeoutMs), since }
     this.payload = encodeToKeep(contract.codec, params, 'params')
     this.bytes = this.payload.length
-    this.#endsAt = home.now() + this.#terms.timeoutMs
+    this.#endsAt = since + this.#terms.timeoutMs
   }
 
   abstract start(session: Connection): void

@@ -107,11 +107,21 @@ export class Caller {
   ): Promise<Result> {
     const terms = inherit(options, this.#link.settings.timeoutMs)
     const payload = encodeWith(contract.codec, params, 'params')
-    return this.requestEncoded(contract, payload, options.lane, terms, undefined)
+    return this.#request(contract, payload, options.lane, terms, undefined)
   }
 
   /** Asks with params that are bytes already. */
   requestEncoded<Result>(
+    contract: MethodContract,
+    payload: Uint8Array,
+    lane: api.Lane | undefined,
+    terms: Inherited,
+    replayed: number | undefined,
+  ): Promise<Result> {
+    return this.#request(contract, payload, lane, terms, replayed)
+  }
+
+  #request<Result>(
     contract: MethodContract,
     payload: Uint8Array,
     lane: api.Lane | undefined,
@@ -340,6 +350,8 @@ export interface Inherited {
   readonly signals: readonly AbortSignal[]
   readonly timeoutMs: number
   readonly traceparent: string | undefined
+  /** When it was made, on the clock of alarms, if that was before it is sent. */
+  readonly since?: number
 }
 
 /** How a stream is asked for. */

@@ -2,10 +2,12 @@
 
 import type { NativeHistogram } from '../../native/binding.js'
 import type * as api from '../../index.js'
-import { Caller } from './caller.js'
+import type { Alarms } from '../runtime/alarms.js'
+import { Caller, type Inherited } from './caller.js'
 import { histogramOf, latencyOf } from './counters.js'
 import type { MethodContract } from '../values/contract.js'
 import { IpcError } from '../values/errors.js'
+import type { Link } from './link.js'
 import { native } from '../native.js'
 
 export class Latencies {
@@ -41,11 +43,18 @@ export class Latencies {
   }
 }
 
+/** Each way to ask is measured here, and none of them is made of another. */
 export class TimedCaller extends Caller {
   override readonly latencies = new Latencies()
+  readonly #clock: Alarms
+
+  constructor(link: Link) {
+    super(link)
+    this.#clock = link.runtime.alarms
+  }
 
   override request<Result>(contract: MethodContract, params: unknown): Promise<Result> {
-    return this.#timed(contract, performance.now(), super.request(contract, params))
+    return this.#timed(contract, this.#clock.now(), super.request(contract, params))
   }
 
   override requestWith<Result>(
@@ -53,7 +62,19 @@ export class TimedCaller extends Caller {
     params: unknown,
     options: api.RequestOptions,
   ): Promise<Result> {
-    return this.#timed(contract, performance.now(), super.requestWith(contract, params, options))
+    return this.#timed(contract, this.#clock.now(), super.requestWith(contract, params, options))
+  }
+
+  override requestEncoded<Result>(
+    contract: MethodContract,
+    payload: Uint8Array,
+    lane: api.Lane | undefined,
+    terms: Inherited,
+    replayed: number | undefined,
+  ): Promise<Result> {
+    const { since = this.#clock.now() } = terms
+    const answer = super.requestEncoded<Result>(contract, payload, lane, terms, replayed)
+    return this.#timed(contract, since, answer)
   }
 
   override requestSync(
@@ -61,7 +82,7 @@ export class TimedCaller extends Caller {
     params: unknown,
     options: api.SyncRequestOptions,
   ): unknown {
-    const start = performance.now()
+    const start = this.#clock.now()
     let error: unknown
     try {
       return super.requestSync(contract, params, options)
@@ -92,6 +113,6 @@ export class TimedCaller extends Caller {
   /** Counts a request, unless it was not answered. */
   #ended({ name }: MethodContract, start: number, error: unknown): void {
     const isAnswered = error === undefined || (error instanceof IpcError && error.isRemote)
-    if (isAnswered) this.latencies.record(name, performance.now() - start)
+    if (isAnswered) this.latencies.record(name, this.#clock.now() - start)
   }
 }
