@@ -307,6 +307,31 @@ class Tasks(Meeting, unittest.IsolatedAsyncioTestCase):
             self.assertEqual((await asyncio.wait_for(anext_of(frames_come), LONG)).state, "stale")
 
 
+    async def test_loops_end_with_their_readers(self) -> None:
+        async def all_of(reader: Any) -> list[Any]:
+            return [found async for found in reader]
+
+        with Loop() as shared:
+            for loop in (None, shared):
+                on: Any = {"directory": self.directory, "loop": loop}
+                for reader in (FrameReader("nothing", **on), Subscriber("nothing", **on)):
+                    waiting = asyncio.create_task(all_of(reader))
+                    await asyncio.sleep(0)
+                    self.assertFalse(waiting.done())
+                    reader.close()
+                    reader.close()
+                    self.assertEqual(await asyncio.wait_for(waiting, LONG), [])
+
+    async def test_a_reader_has_one_loop_and_the_next_ends_the_one_before(self) -> None:
+        with Subscriber("letters", directory=self.directory) as letters, \
+                Publisher("letters", directory=self.directory) as publisher:
+            before, after = aiter_of(letters), aiter_of(letters)
+            with self.assertRaises(StopAsyncIteration):
+                await asyncio.wait_for(anext_of(before), LONG)
+            publisher.publish(b"a")
+            self.assertEqual((await asyncio.wait_for(anext_of(after), LONG)).data, b"a")
+
+
 class Readme(Meeting, unittest.TestCase):
     def test_the_programs_run_as_printed(self) -> None:
         self.assertIsNotNone(self.peer)

@@ -164,6 +164,8 @@ class Watching(Ended, Generic[T]):
         self._given = loop
         self._loop: Optional[Loop] = None
         self._ready: Optional[Callable[[], None]] = None
+        #: What iterates over it.
+        self._coming: Optional[Arrivals[T]] = None
         self._callback: Any = None
 
     def _next(self) -> Optional[T]:
@@ -185,7 +187,8 @@ class Watching(Ended, Generic[T]):
 
     def _arrivals(self, keep_newest: bool) -> Arrivals[T]:
         def close() -> None:
-            self._ready = None
+            if self._coming is arrivals:
+                self._coming = self._ready = None
 
         arrivals: Arrivals[T] = Arrivals(close)
 
@@ -200,9 +203,16 @@ class Watching(Ended, Generic[T]):
 
         loop = self._watched()
         loop.attach()
-        self._ready = ready
+        # From now on this one is told what comes, and a task would wait for the other for ever.
+        self._end_arrivals()
+        self._coming, self._ready = arrivals, ready
         ready()
         return arrivals
+
+    def _end_arrivals(self) -> None:
+        coming, self._coming, self._ready = self._coming, None, None
+        if coming is not None:
+            coming.end()
 
     def _watched(self) -> Loop:
         if self._handle.value is None:
@@ -218,8 +228,9 @@ class Watching(Ended, Generic[T]):
         return self._loop
 
     def close(self) -> None:
-        """Closes it. May be called again."""
+        """Closes it, and ends what iterates over it. May be called again."""
         lib.ended(f"{self._prefix}_close", self._handle)
+        self._end_arrivals()
         if self._loop is not None:
             self._loop._members.discard(self)
             if self._given is None:
