@@ -256,6 +256,13 @@ test.serial('a server cannot be started in vain without being told', async (t) =
   await t.throwsAsync(started(7 as never), { instanceOf: TypeError })
 })
 
+for (const connectTimeoutMs of [Infinity, 2 ** 31]) {
+  test.serial(`a server may take ${connectTimeoutMs} ms to connect`, async (t) => {
+    const { process: child } = await start(t, 'started', { connectTimeoutMs })
+    t.is(child.exitCode, null)
+  })
+}
+
 test.serial('the other end of a started server is that server alone', async (t) => {
   t.throws(() => createServerTransport(), fails('ERR_INVALID_ARGUMENT', /no argument --ringpost=/))
   const { process: child, reader, writer } = await start(t)

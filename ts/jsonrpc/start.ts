@@ -5,6 +5,7 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type * as jsonrpc from '../../jsonrpc.js'
+import { theRuntime } from '../runtime/runtime.js'
 import { Deferred } from '../values/deferred.js'
 import { IpcError } from '../values/errors.js'
 import { onAbort } from '../values/signals.js'
@@ -95,12 +96,14 @@ async function within(
     fail('ERR_NO_SERVER', `${how}: does it call createServerTransport()?`)
   })
   const late = () => fail('ERR_TIMEOUT', `the process has not connected within ${timeoutMs} ms`)
-  const timer = setTimeout(late, timeoutMs)
+  const { alarms } = theRuntime()
+  // A timer of JavaScript reaches no farther than 25 days, and would ring at once.
+  const alarm = alarms.set(timeoutMs, late)
   const release = signal && onAbort(signal, () => connected.reject(signal.reason))
   try {
     return await connected.promise
   } finally {
-    clearTimeout(timer)
+    alarms.clear(alarm)
     release?.()
   }
 }
