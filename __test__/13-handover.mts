@@ -102,6 +102,17 @@ test('a server takes over within one thread', async (t) => {
   t.deepEqual(files('thread'), [])
 })
 
+test('a server that was taken over and has no clients waits for none', async (t) => {
+  const old = await createServer('idle')
+  const takenOver = once(old, 'takenOver')
+  await using young = await createServer('idle', { takeOver: true })
+  await takenOver
+  let isClosed = false
+  void old.close({ drainMs: 1e9 }).then(() => (isClosed = true))
+  await until('it is closed', () => isClosed)
+  t.is(young.connections.size, 0)
+})
+
 test('without a server of the name, or with a dead one, a server just starts', async (t) => {
   await using first = await createServer('fresh', { takeOver: true })
   t.is(first.name, 'fresh')

@@ -161,11 +161,11 @@ class Server
   /** A new server has the name, and all clients that had come before are connected. */
   takenOver(): void {
     this.#runtime.notListening(this.#listener)
-    this.#isRetired = true
+    this.retired()
     this.announce('takenOver')
   }
 
-  /** Of a server that drains. */
+  /** Of a server that drains, or has handed its name over. */
   retired(): void {
     this.#isRetired = true
     this.#checkLeft()
@@ -202,8 +202,11 @@ class Server
     for (const connection of this.connections) connection.leave()
     // Some were let in, or are connected, and nobody was told of them yet.
     this.#runtime.engine.retireListener(this.#listener)
+    const leaving = this.#leaving.wait({ timeoutMs }, true)
+    // Where the name was handed over before, that was the last that was heard of the listener.
+    this.#checkLeft()
     // Those that are left then are closed.
-    await this.#leaving.wait({ timeoutMs }, true).catch(() => {})
+    await leaving.catch(() => {})
   }
 
   [Symbol.asyncDispose](): Promise<void> {
