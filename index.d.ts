@@ -1636,8 +1636,10 @@ export interface Server extends EventTaker<ServerEvents>, AsyncDisposable {
   ): Registration
   /**
    * Sends a one-way message to some clients, or to all.
-   * @returns the connections it was not sent to, because they are closed or too much waits for them
-   * @throws IpcError `ERR_INVALID_PAYLOAD`, `ERR_TOO_MANY_NAMES`.
+   * @returns the connections it was not sent to, because they are closed, too much waits for them,
+   * or their side's {@link EndpointOptions.messageLenMax} is less than its length
+   * @throws IpcError `ERR_INVALID_PAYLOAD`, `ERR_TOO_MANY_NAMES`, `ERR_TOO_LARGE` if it is longer
+   * than this server's own {@link EndpointOptions.messageLenMax}. It was sent to nobody then.
    * @throws TypeError or RangeError for wrong options.
    */
   notify<Payload>(

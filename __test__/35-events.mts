@@ -143,3 +143,21 @@ test('a server sends an event to one, some or all of its clients', async (t) => 
   t.throws(() => own.notify(News, 'text' as never), { code: 'ERR_INVALID_PAYLOAD' })
   t.throws(() => own.notify(News, Uint8Array.of(1), { to: 7 as never }), { code: 'ERR_INVALID_ARGUMENT' })
 })
+
+test('an event that is too long for all is refused, one that is so for some leaves those', async (t) => {
+  const name = `lengths-${process.pid}`
+  const own = await createServer(name, { messageLenMax: 1000 })
+  t.teardown(() => own.close())
+  const News = event<Uint8Array>('news', { codec: bytes })
+  const clients = [await connect(name), await connect(name, { messageLenMax: 100 })]
+  t.teardown(() => Promise.all(clients.map((client) => client.close())))
+  const heard: number[] = []
+  for (const client of clients) client.on(News, ({ length }) => heard.push(length))
+  await until('all have come', () => own.connections.size === 2)
+  const modest = [...own.connections].filter(({ peer }) => peer.messageLenMax === 100)
+  t.throws(() => own.notify(News, new Uint8Array(1001)), { code: 'ERR_TOO_LARGE', message: /1001.*1000/ })
+  t.deepEqual(own.notify(News, new Uint8Array(1000)), modest)
+  t.deepEqual(own.notify(News, new Uint8Array(1)), [])
+  await until('they have heard', () => heard.length === 3)
+  t.deepEqual(heard.sort(), [1, 1, 1000])
+})

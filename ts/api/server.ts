@@ -5,7 +5,7 @@ import { encodeWith } from '../values/codec.js'
 import { Connection, type Holder } from '../connection/connection.js'
 import { Sums } from '../connection/sums.js'
 import { asEvent } from '../values/contract.js'
-import { parseError, raised } from '../values/errors.js'
+import { isLoss, parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
 import { checkServerName } from '../values/checks.js'
 import {
@@ -109,12 +109,23 @@ class Server
       const { dropped } = this.#runtime.outbox
       try {
         connection.sends.notify(contract, bytes, lane, traceparent)
-      } catch {
+      } catch (error) {
+        // One that concerns all of them comes before anything was sent.
+        if (!this.#concernsOne(error, bytes.length)) throw error
         left.push(connection)
       }
       if (this.#runtime.outbox.dropped !== dropped) left.push(connection)
     }
     return left
+  }
+
+  /** Whether an event of this length may well be sent to others. */
+  #concernsOne(error: unknown, length: number): boolean {
+    if (isLoss(error)) return true
+    const { code } = error as { code?: unknown }
+    // What was agreed with one peer may be less than what this side takes.
+    if (code === 'ERR_TOO_LARGE') return length <= this.#settings.native.messageLenMax
+    return code === 'ERR_FULL'
   }
 
   open(link: number, description: string): Connection {
