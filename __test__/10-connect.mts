@@ -1,11 +1,20 @@
 // Meeting: names, directories, secrets, limits, and options that make no sense.
 
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import * as ringpost from 'ringpost'
-import { connect, createServer, event, IpcError, method, type ClientOptions } from 'ringpost'
+import {
+  connect,
+  createServer,
+  event,
+  IpcError,
+  method,
+  type ClientOptions,
+  type Connection,
+} from 'ringpost'
 import { Echo, Tick } from './helpers/contracts.mjs'
 import { directory } from './helpers/directory.mjs'
 import { serve, until } from './helpers/program.mjs'
@@ -149,6 +158,19 @@ test('a signal aborts connecting, before and during', async (t) => {
   const connecting = connect('mute-too', { signal: controller.signal })
   setTimeout(() => controller.abort(reason), 20)
   t.is(await t.throwsAsync(connecting), reason)
+})
+
+test('a signal that is aborted by who prepares the client leaves no session', async (t) => {
+  await using own = await createServer('prepared')
+  const controller = new AbortController()
+  const reason = new Error('not like this')
+  const came = once(own, 'connection') as Promise<[Connection]>
+  const handlers = () => controller.abort(reason)
+  const connecting = connect('prepared', { signal: controller.signal, handlers })
+  t.is(await t.throwsAsync(connecting), reason)
+  const [connection] = await came
+  await until('it has gone', () => !connection.isOpen)
+  t.is(own.connections.size, 0)
 })
 
 test('a signal aborted after connecting has no effect', async (t) => {

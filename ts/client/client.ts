@@ -84,6 +84,7 @@ export class Client
     try {
       this.#dialer.dialFirst()
       await this.#opened.promise
+      signal?.throwIfAborted()
     } finally {
       stop?.()
       this.#runtime.hold(-1)
@@ -131,9 +132,10 @@ export class Client
     return this.#settings.reconnect !== undefined && !this.#isDraining
   }
 
-  /** No session came about, and none will. */
+  /** No session came about, and none will; or it is no longer wanted, once it is there. */
   failed(error: unknown): void {
     this.#opened.reject(error)
+    if (this.session !== undefined) return void this.close()
     if (this.#last !== undefined) this.#finish(error as IpcError, error as IpcError)
   }
 
