@@ -31,7 +31,7 @@ export const HELD_BACK = [
   },
   {
     what: 'held back: what was dropped makes no room',
-    file: 'crates/ipc-core/src/engine/link/mod.rs',
+    file: 'crates/ipc-core/src/engine/link/writing.rs',
     from: '        self.go_on_where_uncrowded();\n',
     to: '',
     by: 'held_back',

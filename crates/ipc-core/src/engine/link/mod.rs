@@ -294,7 +294,6 @@ impl<C: Carrier> Link<C> {
         if let Err(corrupt) = self.write_controls().and_then(|()| self.write_waiting(host)) {
             self.break_off(corrupt.into());
         }
-        self.go_on_where_uncrowded();
         self.count_work();
         self.commit();
         // Nothing else may be sent for long, and the peer is to know.
