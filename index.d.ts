@@ -1333,9 +1333,11 @@ export interface ClientStats extends ConnectionStats {
  * {@link MethodOptions.idempotent} methods, and streams end with it, except
  * {@link StreamOptions.resumable} ones. What is requested or sent while there is no session waits
  * for the next one, in order, within its own `timeoutMs` and `signal`, and together with all that
- * waits within `backlogMax`; events do what their lane's {@link Overflow} says. With
- * {@link ClientOptions.whileAway} `'fail'` all of it fails with `ERR_NO_SERVER` instead, as
- * {@link Connection.requestSync} always does.
+ * waits within `backlogMax`, where each counts 256 bytes more; events do what their lane's
+ * {@link Overflow} says. An event that cannot be sent then, as one that is too large for the server
+ * that came, is reported by {@link ConnectionEvents.error}. With {@link ClientOptions.whileAway}
+ * `'fail'` all of it fails with `ERR_NO_SERVER` instead, as {@link Connection.requestSync} always
+ * does.
  *
  * A session is lost when its server dies or leaves ({@link Server.close}). A server that closes one
  * connection by {@link Connection.close}, and stays, ends its client: {@link Connection.closed}
@@ -1803,7 +1805,7 @@ export interface Lease extends Disposable, AsyncDisposable {
  *
  * A request, stream or event goes to the server with the least in flight, and there to the
  * connection with the least. While there is no connection it waits, as with a {@link Client} that
- * has no session.
+ * has no session; an event that cannot be sent then is a process warning.
  */
 export interface Pool
   extends Pick<Requester, 'request' | 'stream' | 'notify' | 'send' | 'drained'>, AsyncDisposable {

@@ -1,6 +1,6 @@
 // Pools: connections made on demand, shared or leased, to one server or many, some of which die.
 
-import { once } from 'node:events'
+import { on } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -29,6 +29,14 @@ function pooled(t: ExecutionContext, names: string | string[], options?: PoolOpt
   const pool = createPool(names, options)
   t.teardown(() => pool.close({ drainMs: 0 }))
   return pool
+}
+
+/** The next warning of the process that says so. */
+async function nextWarning(text: RegExp): Promise<string> {
+  for await (const [{ message }] of on(process, 'warning') as AsyncIterable<[Error]>) {
+    if (text.test(message)) return message
+  }
+  throw new Error('there is no end of warnings')
 }
 
 test('a connection is made when it is needed, and used again', async (t) => {
@@ -126,15 +134,14 @@ test('a lease that is forgotten is given back, with one warning', async (t) => {
   const collect = runInNewContext('gc') as () => void
   const { name } = await serving()
   const pool = pooled(t, name, { max: 1 })
-  const warned = once(process, 'warning')
+  const warned = nextWarning(/a lease of a pool was not released/)
   await (async () => void (await pool.acquire()))()
   await until('it is given back', async () => {
     collect()
     await setTimeout(5)
     return pool.stats().leased === 0
   })
-  const [warning] = await warned
-  t.regex(`${warning}`, /a lease of a pool was not released/)
+  t.regex(await warned, /release\(\)/)
   t.is(await pool.request(Echo, 1), 1)
 })
 
@@ -179,6 +186,16 @@ test('a pool of servers that are not there waits for them', async (t) => {
   const waiting = pool.request(Pid, undefined)
   const { program } = await serving(name)
   t.is(await waiting, program.pid)
+})
+
+test('an event that no connection takes is reported, and the next is sent', async (t) => {
+  const { name } = await serving()
+  const pool = pooled(t, name, { messageLenMax: 65_536 })
+  const warned = nextWarning(/was to be sent/)
+  t.false(pool.notify(Say, 'x'.repeat(100_000)))
+  t.false(pool.notify(Say, 'small'))
+  t.deepEqual(await pool.request('heard', undefined, { timeoutMs: 30_000 }), ['small'])
+  t.regex(await warned, /at most 65536 were agreed/)
 })
 
 test('a refusal that will not change ends what waits for it', async (t) => {

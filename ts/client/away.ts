@@ -7,11 +7,15 @@ import type { Alarm } from '../runtime/alarms.js'
 import type { Connection } from '../connection/connection.js'
 import type { Runtime } from '../runtime/runtime.js'
 
+/** Bytes that a message counts beside its payload: more than the header of its frame, so that what
+ * waits can be sent, and so that empty ones cannot wait without end. */
+export const MESSAGE_BYTES = 256
+
 /** Something that needs a session. */
 export interface Waiting {
   /** Bytes it keeps meanwhile. */
   readonly bytes: number
-  /** There is a session. */
+  /** There is a session. Throws what keeps it from being sent. */
   start(session: Connection): void
   /** There will be none in time. */
   fail(reason: unknown): void
@@ -96,7 +100,21 @@ export class Away {
 
   /** There is a session: all that waits now goes there. What it makes wait again comes behind. */
   start(session: Connection): void {
-    for (const waiting of this.#takeAll()) waiting.start(session)
+    for (const waiting of this.#takeAll()) this.#begin(waiting, session)
+  }
+
+  /** There is a session for this one, if it still waits. */
+  startOne(waiting: Waiting, session: Connection): void {
+    if (this.take(waiting)) this.#begin(waiting, session)
+  }
+
+  /** Nobody has asked for this: a failure is its own, and others wait behind it. */
+  #begin(waiting: Waiting, session: Connection): void {
+    try {
+      waiting.start(session)
+    } catch (error) {
+      waiting.fail(error)
+    }
   }
 
   /** There will be no session any more. */

@@ -6,7 +6,7 @@ import { inherit, type Inherited } from '../connection/caller.js'
 import type { Connection } from '../connection/connection.js'
 import { encodeToKeep } from '../values/codec.js'
 import type { MethodContract, StreamContract } from '../values/contract.js'
-import type { Away, Waiting } from './away.js'
+import { MESSAGE_BYTES, type Away, type Waiting } from './away.js'
 
 /** What they need of their client. */
 export interface Home {
@@ -41,7 +41,7 @@ export abstract class Lasting<C extends MethodContract | StreamContract> impleme
     const since = home.now()
     this.#terms = { ...inherit(options, timeoutMs), since }
     this.payload = encodeToKeep(contract.codec, params, 'params')
-    this.bytes = this.payload.length
+    this.bytes = this.payload.length + MESSAGE_BYTES
     this.#endsAt = since + this.#terms.timeoutMs
   }
 

@@ -122,7 +122,7 @@ export class Pool implements api.Pool, Home {
 
   #start(waiting: Waiting): void {
     const session = this.#pick()?.session
-    if (session !== undefined && this.away.take(waiting)) waiting.start(session)
+    if (session !== undefined) this.away.startOne(waiting, session)
   }
 
   // ---- leases ----

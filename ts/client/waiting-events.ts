@@ -3,10 +3,10 @@
 
 import type * as api from '../../index.js'
 import type { EventContract } from '../values/contract.js'
-import { IpcError } from '../values/errors.js'
+import { IpcError, isLoss } from '../values/errors.js'
 import { LANES, laneNumber, type ClientSettings } from '../values/options.js'
 import type { Connection } from '../connection/connection.js'
-import type { Waiting } from './away.js'
+import { MESSAGE_BYTES, type Waiting } from './away.js'
 import type { Home } from './lasting.js'
 
 /** A sender that waits for what becomes of its message. */
@@ -62,13 +62,13 @@ export class WaitingEvents {
     this.#lanes[number].add(event)
   }
 
-  #makeRoom(lane: number, bytes: number): void {
+  #makeRoom(lane: number, length: number): void {
     const max = this.#settings.native.rings[lane] || OLDEST_BYTES
-    let waiting = bytes
-    for (const event of this.#lanes[lane]) waiting += event.bytes
+    let waiting = length
+    for (const event of this.#lanes[lane]) waiting += event.length
     for (const event of this.#lanes[lane]) {
       if (waiting <= max) return
-      waiting -= event.bytes
+      waiting -= event.length
       this.#home.away.take(event)
       event.fail(new IpcError('ERR_FULL', 'a later message has taken the place of this one'))
     }
@@ -81,16 +81,26 @@ export class WaitingEvents {
 }
 
 class WaitingEvent implements Waiting {
+  readonly bytes: number
+
   constructor(
-    readonly bytes: number,
+    readonly length: number,
     readonly lane: Set<WaitingEvent>,
     readonly send: (session: Connection) => void,
     readonly dropped: (reason: unknown) => void,
-  ) {}
+  ) {
+    this.bytes = length + MESSAGE_BYTES
+  }
 
   start(session: Connection): void {
     this.lane.delete(this)
-    this.send(session)
+    try {
+      this.send(session)
+    } catch (error) {
+      // Where the session has ended meanwhile, it is one of those that had no other.
+      if (isLoss(error)) throw error
+      session.report(error, 'an event that was to be sent')
+    }
   }
 
   fail(reason: unknown): void {
