@@ -1,9 +1,12 @@
 // What waits for a session and does not get there: it cannot be sent, or is no longer wanted.
 
 import { once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { connect, type ClientOptions } from 'ringpost'
+import { connect, stream, type ClientOptions } from 'ringpost'
 import { Program } from './helpers/program.mjs'
+
+const Count = stream<number, number, string>('count', { resumable: true })
 
 let servers = 0
 
@@ -26,6 +29,17 @@ async function alone(t: ExecutionContext, options: ClientOptions = {}, ofServer 
   await Promise.all([once(client, 'disconnect'), program.kill()])
   return { client, start }
 }
+
+/** Fails where it would wait for ever. */
+const soon = <T,>(promise: Promise<T>): Promise<T> =>
+  Promise.race([
+    promise,
+    setTimeout(10_000, undefined, { ref: false }).then(() => {
+      throw new Error('it has not settled')
+    }),
+  ])
+
+// ---- what cannot be sent ----
 
 test('what no session takes is reported, and all that waits behind it is sent', async (t) => {
   const { client, start } = await alone(t, {}, { messageLenMax: 65_536 })
@@ -63,4 +77,44 @@ test('small messages are refused before more of them wait than can be sent', asy
   await Promise.all([once(client, 'reconnect'), start()])
   await client.drained()
   t.is((await client.request<undefined, string[]>('heard')).length, accepted)
+})
+
+// ---- what is no longer wanted ----
+
+test('a stream that ends without a session has nobody wait for it', async (t) => {
+  const { client } = await alone(t)
+  const controller = new AbortController()
+  const [cancelled, finished] = [client.stream(Count, 1), client.stream(Count, 1)]
+  const late = client.stream(Count, 1, { timeoutMs: 30 })
+  const aborted = client.stream(Count, 1, { signal: controller.signal })
+  const closed = client.stream(Count, 1)
+  const ends = [
+    [cancelled, { message: 'enough' }, () => cancelled.cancel(new Error('enough'))],
+    [finished, { code: 'ERR_CANCELLED' }, () => finished.end()],
+    [late, { code: 'ERR_TIMEOUT' }, () => {}],
+    [aborted, { message: 'aborted' }, () => controller.abort(new Error('aborted'))],
+    [closed, { code: 'ERR_CLOSED' }, () => void client.close()],
+  ] as const
+  for (const [one, expected, end] of ends) {
+    const ready = [one.ready(), one.ready({ timeoutMs: 20_000 })]
+    end()
+    for (const wait of ready) await t.throwsAsync(soon(wait), expected)
+    await t.throwsAsync(soon(one.ready()), expected)
+    t.throws(() => one.write('more'), expected)
+  }
+})
+
+test('waiting until a stream without a session is ready ends by itself', async (t) => {
+  const { client, start } = await alone(t)
+  const items = client.stream(Count, 1)
+  const controller = new AbortController()
+  const aborted = items.ready({ signal: controller.signal })
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(aborted, { message: 'enough' })
+  await t.throwsAsync(items.ready({ timeoutMs: 20 }), {
+    code: 'ERR_TIMEOUT',
+    message: 'no session within 20 ms',
+  })
+  await Promise.all([items.ready(), items.ready({ timeoutMs: 60_000 }), start()])
+  t.is((await items[Symbol.asyncIterator]().next()).value, 0)
 })

@@ -4,6 +4,7 @@ import type * as api from '../../index.js'
 import { IpcError } from '../values/errors.js'
 import { onAbort } from '../values/signals.js'
 import type { Alarm } from '../runtime/alarms.js'
+import { Waiters } from '../connection/wait.js'
 import type { Connection } from '../connection/connection.js'
 import type { Runtime } from '../runtime/runtime.js'
 
@@ -85,6 +86,11 @@ export class Away {
     return new Promise((start, fail) => {
       this.add({ bytes: 0, start, fail }, { signals, timeoutMs, what: 'session' })
     })
+  }
+
+  /** Those who wait for something that waits here itself. */
+  waiters(what: string): Waiters {
+    return new Waiters(this.#runtime, what)
   }
 
   /** It waits no longer. Returns whether it did. */

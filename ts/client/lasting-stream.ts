@@ -5,6 +5,7 @@ import type * as api from '../../index.js'
 import { ClientStream } from '../connection/client-stream.js'
 import type { Connection } from '../connection/connection.js'
 import { STREAM, tooMany, type ItemReader } from '../connection/flow.js'
+import type { Waiters } from '../connection/wait.js'
 import { Deferred } from '../values/deferred.js'
 import type { StreamContract } from '../values/contract.js'
 import { IpcError, isLoss } from '../values/errors.js'
@@ -29,7 +30,10 @@ export class LastingStream
   /** Written before there was a session. */
   #early: { item: unknown } | undefined
   #hasEnded = false
-  #isOver = false
+  /** Why nothing can be written, once that is so. */
+  #end: { reason: unknown } | undefined
+  /** Writers that wait for a session. */
+  #waiting: Waiters | undefined
   /** Settles when there is a stream on another session, or never will be. */
   #next = new Deferred<void>()
 
@@ -71,6 +75,7 @@ export class LastingStream
       (error: unknown) => this.#failed(stream, error),
     )
     this.#writeEarly(stream)
+    this.#waiting?.resolve()
     const { resolve } = this.#next
     this.#next = new Deferred()
     resolve()
@@ -87,7 +92,7 @@ export class LastingStream
   }
 
   #succeed(value: unknown): void {
-    this.#isOver = true
+    this.#stop(ended())
     this.#resolve(value)
     this.#next.resolve()
   }
@@ -100,9 +105,15 @@ export class LastingStream
   }
 
   fail(reason: unknown): void {
-    this.#isOver = true
+    this.#stop(reason)
     this.#reject(reason)
     this.#next.reject(reason)
+  }
+
+  /** Nothing can be written any more. */
+  #stop(reason: unknown): void {
+    this.#end ??= { reason }
+    this.#waiting?.reject(reason)
   }
 
   /** The reader whose turn it is. */
@@ -159,20 +170,29 @@ export class LastingStream
 
   write(item: unknown): boolean {
     if (this.#current !== undefined) return this.#current.write(item)
-    if (this.#hasEnded || this.#isOver) throw ended()
+    if (this.#end !== undefined) throw this.#end.reason
     if (this.#early !== undefined) throw tooMany()
     this.#early = { item }
     return false
   }
 
   async ready(options?: api.WaitOptions): Promise<void> {
-    const checked = waitOptions(options)
-    if (this.#current === undefined) await this.home.away.session(checked)
-    return this.#current?.ready(options)
+    const { signal, timeoutMs = Infinity } = waitOptions(options)
+    const endsAt = this.home.now() + timeoutMs
+    let leftMs = timeoutMs
+    while (this.#current === undefined) {
+      if (this.#end !== undefined) throw this.#end.reason
+      this.#waiting ??= this.home.away.waiters('session')
+      // The stream itself waits for one, and keeps the process alive.
+      await this.#waiting.wait({ signal, timeoutMs: leftMs }, false)
+      leftMs = Math.max(endsAt - this.home.now(), 1e-3)
+    }
+    return this.#current.ready({ signal, timeoutMs: leftMs })
   }
 
   end(): void {
     this.#hasEnded = true
+    this.#stop(ended())
     this.#current?.end()
   }
 
