@@ -3,8 +3,15 @@
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { connect, stream, type ClientOptions } from 'ringpost'
-import { Program } from './helpers/program.mjs'
+import {
+  connect,
+  createPool,
+  IpcError,
+  stream,
+  type Client,
+  type ClientOptions,
+} from 'ringpost'
+import { Program, until } from './helpers/program.mjs'
 
 const Count = stream<number, number, string>('count', { resumable: true })
 
@@ -117,4 +124,65 @@ test('waiting until a stream without a session is ready ends by itself', async (
   })
   await Promise.all([items.ready(), items.ready({ timeoutMs: 60_000 }), start()])
   t.is((await items[Symbol.asyncIterator]().next()).value, 0)
+})
+
+/** Reads what comes before a stream has to wait. */
+async function begun(client: Pick<Client, 'stream'>, signal?: AbortSignal) {
+  const items = client.stream(Count, 30, { signal })
+  const iterator = items[Symbol.asyncIterator]()
+  for (let at = 0; at < 10; at++) await iterator.next()
+  return { items, iterator }
+}
+
+test('a stream that is cancelled as its session is lost is not asked for again', async (t) => {
+  const { name, start, program } = await serving()
+  const client = await connect(name)
+  t.teardown(() => client.close())
+  const [first, second] = [await begun(client), await begun(client)]
+  const pending = first.iterator.next()
+  client.once('disconnect', () => {
+    first.items.cancel()
+    second.items.cancel(new Error('enough'))
+  })
+  await program.kill()
+  await t.throwsAsync(soon(first.items.result), { code: 'ERR_CANCELLED' })
+  await t.throwsAsync(soon(second.items.result), { message: 'enough' })
+  await t.throwsAsync(soon(pending), { code: 'ERR_CANCELLED' })
+  await start()
+  t.is(await client.request('counts'), 0)
+})
+
+test('a reader that fails ends its stream, also with an error of a lost session', async (t) => {
+  const { name, start, program } = await serving()
+  const client = await connect(name)
+  t.teardown(() => client.close())
+  const [now, later] = [client.stream(Count, 30), client.stream(Count, 30)]
+  const lost = new IpcError('ERR_PEER_LOST', 'of another')
+  const failed = { is: lost }
+  await t.throwsAsync(soon(now.forEach(() => { throw lost })), failed)
+  await t.throwsAsync(soon(later.forEach(() => Promise.reject(lost))), failed)
+  for (const items of [now, later]) await t.throwsAsync(soon(items.result), failed)
+  await program.kill()
+  await start()
+  t.is(await client.request('counts'), 0)
+})
+
+test('a stream whose signal is aborted as it is lost does not go elsewhere', async (t) => {
+  const [one, other] = [await serving(), await serving()]
+  const pool = createPool([one.name, other.name], { min: 2 })
+  t.teardown(() => pool.close({ drainMs: 0 }))
+  await until('both are there', () => pool.stats().size === 2)
+  const controller = new AbortController()
+  for (const lease of await Promise.all([pool.acquire(), pool.acquire()])) {
+    lease.connection.once('close', () => controller.abort(new Error('enough')))
+    lease.release()
+  }
+  const { items } = await begun(pool, controller.signal)
+  const lost = pool.stats().servers[0].pending === 1 ? one : other
+  const stays = lost === one ? other : one
+  await lost.program.kill()
+  await t.throwsAsync(soon(items.result), { message: 'enough' })
+  const client = await connect(stays.name)
+  t.is(await client.request('counts'), 0)
+  await client.close()
 })

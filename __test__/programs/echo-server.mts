@@ -18,11 +18,14 @@ server.handle(Once, (_, { replayed }) => {
 })
 // Ten items a process, so that the rest is another one's.
 server.handle(Count, async function* (upTo, { itemsTaken }) {
+  counts++
   for (let item = itemsTaken; item < upTo; item++) {
     if (item === itemsTaken + 10) await new Promise(() => {})
     yield item
   }
 })
+let counts = 0
+server.handle('counts', () => counts)
 server.handle('heard', () => heard)
 const heard: unknown[] = []
 server.on('say', (word) => heard.push(word))

@@ -38,6 +38,7 @@ export class LastingRequest extends Lasting<MethodContract> {
   }
 
   start(session: Connection): void {
+    this.checkWanted()
     const replayed = this.wasSent ? 0 : undefined
     this.wasSent = true
     session

@@ -11,6 +11,7 @@ import type { StreamContract } from '../values/contract.js'
 import { IpcError, isLoss } from '../values/errors.js'
 import { checkFunction } from '../values/checks.js'
 import { handleOptions, waitOptions } from '../values/options.js'
+import { promised } from '../values/thenable.js'
 import { Lasting, type Home } from './lasting.js'
 
 export class LastingStream
@@ -32,6 +33,9 @@ export class LastingStream
   #hasEnded = false
   /** Why nothing can be written, once that is so. */
   #end: { reason: unknown } | undefined
+  /** What `cancel` was called with. The session may be lost already, and the stream on it know of
+   * nothing to cancel. */
+  #cancelled: { reason: unknown } | undefined
   /** Writers that wait for a session. */
   #waiting: Waiters | undefined
   /** Settles when there is a stream on another session, or never will be. */
@@ -58,6 +62,7 @@ export class LastingStream
   // ---- sessions ----
 
   start(session: Connection): void {
+    this.checkWanted()
     const { lane, windowBytes, keepsAlive } = this.#options
     const replayed = this.wasSent ? this.#taken : undefined
     const options = { lane, windowBytes, keepsAlive, replayed }
@@ -74,11 +79,17 @@ export class LastingStream
       (value) => this.#succeed(value),
       (error: unknown) => this.#failed(stream, error),
     )
-    this.#writeEarly(stream)
+    if (this.#cancelled === undefined) this.#writeEarly(stream)
+    else stream.cancel(this.#cancelled.reason)
     this.#waiting?.resolve()
     const { resolve } = this.#next
     this.#next = new Deferred()
     resolve()
+  }
+
+  protected override checkWanted(): void {
+    if (this.#cancelled !== undefined) throw this.#cancelled.reason
+    super.checkWanted()
   }
 
   #writeEarly(stream: ClientStream): void {
@@ -99,6 +110,7 @@ export class LastingStream
 
   #failed(stream: ClientStream, error: unknown): void {
     if (this.contract.options.resumable !== true || !isLoss(error)) return this.fail(error)
+    if (this.#cancelled !== undefined) return this.fail(this.#cancelled.reason)
     this.#current = undefined
     this.#taken += stream.reader.count
     this.beginAgain()
@@ -125,6 +137,7 @@ export class LastingStream
   /** Whether a reader has failed because its session was lost, so that the next goes on. */
   async #goesOn(reader: ItemReader, error: unknown): Promise<boolean> {
     if (this.contract.options.resumable !== true || !isLoss(error)) return false
+    if (this.#cancelled !== undefined) throw this.#cancelled.reason
     // What the loss means for the stream is decided where its result is.
     if (this.#readers.length === 1) await this.#next.promise
     if (this.#readers[0] === reader) this.#readers.shift()
@@ -156,12 +169,28 @@ export class LastingStream
   async forEach(take: (items: any[]) => unknown, options?: api.HandleOptions): Promise<void> {
     checkFunction('take', take)
     const { borrowed = false } = handleOptions(options)
+    const taking = this.#cancelling(take)
     for (;;) {
       const reader = await this.#reader()
       try {
-        return await reader.forEach(take, borrowed)
+        return await reader.forEach(taking, borrowed)
       } catch (error) {
         if (!(await this.#goesOn(reader, error))) throw error
+      }
+    }
+  }
+
+  /** What it throws cancels the stream, also where the session is lost already. */
+  #cancelling(take: (items: any[]) => unknown): (items: any[]) => unknown {
+    const failed = (error: unknown): never => {
+      this.cancel(error)
+      throw error
+    }
+    return (items) => {
+      try {
+        return promised(take(items))?.catch(failed)
+      } catch (error) {
+        return failed(error)
       }
     }
   }
@@ -197,13 +226,17 @@ export class LastingStream
   }
 
   cancel(reason?: unknown): void {
-    if (this.#current !== undefined) return this.#current.cancel(reason)
-    if (this.home.away.take(this)) {
-      this.fail(reason ?? new IpcError('ERR_CANCELLED', 'the stream was cancelled here'))
-    }
+    this.#cancelled ??= { reason: reason ?? wasCancelled() }
+    const why = this.#cancelled.reason
+    if (this.#current !== undefined) this.#current.cancel(why)
+    else if (this.home.away.take(this)) this.fail(why)
   }
 }
 Object.defineProperty(LastingStream.prototype, STREAM, { value: 'client' })
+
+function wasCancelled(): IpcError {
+  return new IpcError('ERR_CANCELLED', 'the stream was cancelled here')
+}
 
 function ended(): IpcError {
   return new IpcError('ERR_CANCELLED', 'the stream has ended')

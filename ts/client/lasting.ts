@@ -67,6 +67,12 @@ export abstract class Lasting<C extends MethodContract | StreamContract> impleme
     }
   }
 
+  /** Throws if it is no longer wanted: what was lost and is to be sent again, or has just been
+   * taken from those that wait, has nobody listen to its signals. */
+  protected checkWanted(): void {
+    for (const signal of this.#terms.signals) signal.throwIfAborted()
+  }
+
   /** With the time that is left: in whole milliseconds, as people give them, and never none, so
    * that it ends by itself. */
   protected get terms(): Inherited {
