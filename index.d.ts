@@ -1806,6 +1806,9 @@ export interface Lease extends Disposable, AsyncDisposable {
  * A request, stream or event goes to the server with the least in flight, and there to the
  * connection with the least. While there is no connection it waits, as with a {@link Client} that
  * has no session; an event that cannot be sent then is a process warning.
+ *
+ * It keeps the process alive while something waits in it or is in flight, and not in order to
+ * connect.
  */
 export interface Pool
   extends Pick<Requester, 'request' | 'stream' | 'notify' | 'send' | 'drained'>, AsyncDisposable {

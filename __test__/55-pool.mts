@@ -211,6 +211,15 @@ test('a pool that is closed while its servers are away keeps no process alive', 
   t.is(await program.end(), 0)
 })
 
+test('a pool whose servers are away keeps no process alive that wants nothing of it', async (t) => {
+  const { name, program } = await serving()
+  const idle = new Program('pool-away', { name })
+  await idle.report()
+  await program.kill()
+  t.is(await idle.report(), 'ERR_TIMEOUT')
+  t.is(await Promise.race([idle.end(), setTimeout(8000, 'it stays')]), 0)
+})
+
 test('names and options are checked', (t) => {
   t.throws(() => createPool([]), { instanceOf: RangeError, code: 'ERR_INVALID_ARGUMENT' })
   t.throws(() => createPool('any', { min: 3, max: 2 }), { instanceOf: RangeError })

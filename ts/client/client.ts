@@ -77,18 +77,23 @@ export class Client
 
   // ---- sessions ----
 
-  /** Connects for the first time. */
+  /** Connects for the first time, which keeps the process alive. */
   async open(signal: AbortSignal | undefined): Promise<void> {
     this.#runtime.hold(1)
     const stop = signal && this.#dialer.abortOn(signal)
     try {
-      this.#dialer.dialFirst()
-      await this.#opened.promise
+      await this.dial()
       signal?.throwIfAborted()
     } finally {
       stop?.()
       this.#runtime.hold(-1)
     }
+  }
+
+  /** The same, for whoever has something else that keeps it alive, or nothing to wait for. */
+  async dial(): Promise<void> {
+    this.#dialer.dialFirst()
+    await this.#opened.promise
   }
 
   opened(link: number, description: string): Connection {

@@ -122,7 +122,8 @@ export class PoolServer {
   dial(): void {
     const client = new Client(this.#runtime, this.#name, this.#settings, undefined, this.#sums)
     this.#dialing.add(client)
-    client.open(undefined).then(
+    // What waits in the pool keeps the process alive, and where nothing does nobody waits for this.
+    client.dial().then(
       () => this.#opened(client),
       (error: unknown) => this.#failed(client, error),
     )
