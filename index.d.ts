@@ -1127,7 +1127,8 @@ export interface Requester extends AsyncDisposable {
   send<Payload = any>(event: string, payload?: Payload, options?: NotifyOptions): Promise<void>
 
   /**
-   * Resolves when no message is waiting for space in the rings.
+   * Resolves when no message is waiting for space in the rings, nor for the session of a
+   * {@link Client} or the connection of a {@link Pool}.
    * @throws IpcError `ERR_TIMEOUT`, `ERR_PEER_LOST`, `ERR_CLOSED`, and `ERR_FULL` if a lane has
    * dropped events meanwhile.
    */
@@ -1805,7 +1806,9 @@ export interface Lease extends Disposable, AsyncDisposable {
  *
  * A request, stream or event goes to the server with the least in flight, and there to the
  * connection with the least. While there is no connection it waits, as with a {@link Client} that
- * has no session; an event that cannot be sent then is a process warning.
+ * has no session. An event that cannot be sent then is a process warning, and so are those that
+ * still wait when the pool is closed or every server refuses; what lanes drop is counted by
+ * {@link Pool.totals}.
  *
  * It keeps the process alive while something waits in it or is in flight, and not in order to
  * connect.

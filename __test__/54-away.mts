@@ -86,6 +86,15 @@ test('small messages are refused before more of them wait than can be sent', asy
   t.is((await client.request<undefined, string[]>('heard')).length, accepted)
 })
 
+test('`drained` of a client that is away says what was dropped meanwhile', async (t) => {
+  const { client, start } = await alone(t, { overflow: { high: { waitMs: 30 } } })
+  client.notify('say', 'late', { lane: 'high' })
+  const drained = t.throwsAsync(client.drained(), { code: 'ERR_FULL' })
+  await once(client, 'drop')
+  await Promise.all([start(), drained])
+  await client.drained()
+})
+
 // ---- what is no longer wanted ----
 
 test('a stream that ends without a session has nobody wait for it', async (t) => {

@@ -198,6 +198,52 @@ test('an event that no connection takes is reported, and the next is sent', asyn
   t.regex(await warned, /at most 65536 were agreed/)
 })
 
+test('`drained` waits for events that wait for a connection', async (t) => {
+  const name = `pooled-drained-${process.pid}`
+  const pool = createPool(name)
+  await pool.drained()
+  t.false(pool.notify(Say, 'early'))
+  const controller = new AbortController()
+  const aborted = pool.drained({ signal: controller.signal })
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(aborted, { message: 'enough' })
+  await t.throwsAsync(pool.drained({ timeoutMs: 20 }), { code: 'ERR_TIMEOUT' })
+  const drained = pool.drained({ timeoutMs: 60_000 })
+  await serving(name)
+  await drained
+  t.is(pool.stats().waiting, 0)
+  await pool.close()
+  t.deepEqual(await pooled(t, name).request('heard'), ['early'])
+})
+
+test('`drained` waits for nothing that nobody waits for, and says what was dropped', async (t) => {
+  const waitMs = 30
+  const pool = createPool('pooled-nowhere', { overflow: { high: { waitMs } } })
+  const asked = t.throwsAsync(pool.request(Pid, undefined, { timeoutMs: 30 }))
+  await Promise.all([asked, pool.drained({ timeoutMs: 60_000 })])
+  pool.notify(Say, 'late', { lane: 'high' })
+  await t.throwsAsync(pool.drained({ timeoutMs: 60_000 }), { code: 'ERR_FULL' })
+  pool.notify(Say, 'closed')
+  const closed = t.throwsAsync(pool.drained(), { code: 'ERR_CLOSED' })
+  await pool.close()
+  await closed
+})
+
+test('events that wait for what will not come are reported', async (t) => {
+  const pool = createPool('pooled-nobody')
+  const warned = nextWarning(/were dropped, 2 in all/)
+  for (const word of ['one', 'two']) pool.notify(Say, word)
+  const told = t.throwsAsync(pool.send(Say, 'three'), { code: 'ERR_CLOSED' })
+  await pool.close()
+  await told
+  t.regex(await warned, /the pool is closed/)
+  t.is(pool.totals().dropped.normal, 3)
+  const { name } = await serving(undefined, { token: 'right' })
+  const refused = nextWarning(/were dropped, 1 in all.*token/)
+  pooled(t, name, { token: 'wrong' }).notify(Say, 'four')
+  t.regex(await refused, /^events that waited for a connection/)
+})
+
 test('a refusal that will not change ends what waits for it', async (t) => {
   const { name } = await serving(undefined, { token: 'right' })
   const pool = pooled(t, name, { token: 'wrong' })

@@ -14,7 +14,7 @@ export const MESSAGE_BYTES = 256
 
 /** Something that needs a session. */
 export interface Waiting {
-  /** Bytes it keeps meanwhile. */
+  /** Bytes it keeps meanwhile; none, if it is no message. */
   readonly bytes: number
   /** There is a session. Throws what keeps it from being sent. */
   start(session: Connection): void
@@ -36,9 +36,12 @@ export class Away {
   /** With what takes back the limits of each. */
   readonly #waiting = new Map<Waiting, () => void>()
   #bytes = 0
+  /** Who waits until no message does. */
+  readonly #handingOver: Waiters
 
   constructor(runtime: Runtime, bytesMax: number) {
     this.#runtime = runtime
+    this.#handingOver = this.waiters('session for what waits')
     this.#bytesMax = bytesMax
   }
 
@@ -101,6 +104,7 @@ export class Away {
     release()
     this.#bytes -= waiting.bytes
     this.#runtime.hold(-1)
+    if (this.#bytes === 0) this.#handingOver.resolve()
     return true
   }
 
@@ -123,8 +127,14 @@ export class Away {
     }
   }
 
+  /** Resolves when no message waits any more, whatever has become of it. */
+  async handedOver(options: api.WaitOptions): Promise<void> {
+    if (this.#bytes > 0) await this.#handingOver.wait(options, true)
+  }
+
   /** There will be no session any more. */
   fail(reason: unknown): void {
+    this.#handingOver.reject(reason)
     for (const waiting of this.#takeAll()) waiting.fail(reason)
   }
 

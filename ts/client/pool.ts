@@ -7,6 +7,7 @@ import { Sums } from '../connection/sums.js'
 import { Deferred } from '../values/deferred.js'
 import { IpcError } from '../values/errors.js'
 import { closeOptions, waitOptions, type PoolSettings } from '../values/options.js'
+import { warn } from '../values/report.js'
 import type { Alarm } from '../runtime/alarms.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Away, type Waiting } from './away.js'
@@ -31,6 +32,8 @@ export class Pool implements api.Pool, Home {
   #made = 0
   #reused = 0
   #leased = 0
+  /** Events that were dropped while there was no connection, and whose senders do not know. */
+  #untold = 0
   #sweep: Alarm | undefined
   #closing: Promise<void> | undefined
 
@@ -38,7 +41,9 @@ export class Pool implements api.Pool, Home {
     this.#runtime = runtime
     this.#settings = settings
     this.away = new Away(runtime, settings.native.backlogMax)
-    this.#sender = new Sender(this, settings, () => {})
+    this.#sender = new Sender(this, settings, ({ count }, isTold) => {
+      if (!isTold) this.#untold += count
+    })
     this.#sums = new Sums(runtime.engine, settings.methodLatency)
     this.#servers = [...new Set(names)].map(
       (name) =>
@@ -73,7 +78,17 @@ export class Pool implements api.Pool, Home {
    * to wait. */
   #refused(error: unknown): void {
     const mayCome = this.#servers.some((server) => server.isDialing)
-    if (this.#members.length === 0 && !mayCome) this.away.fail(error)
+    if (this.#members.length === 0 && !mayCome) this.#fail(error)
+  }
+
+  /** Nothing that waits gets a connection. No lane has dropped these events, so that a program
+   * does not expect it. */
+  #fail(error: unknown): void {
+    const before = this.#untold
+    this.away.fail(error)
+    const dropped = this.#untold - before
+    if (dropped === 0) return
+    warn(`events that waited for a connection were dropped, ${dropped} in all`, { error })
   }
 
   /** Makes another connection, if fewer are being made than wanted and there may be one more. */
@@ -218,9 +233,12 @@ export class Pool implements api.Pool, Home {
   }
 
   async drained(options?: api.WaitOptions): Promise<void> {
-    const checked = waitOptions(options)
-    checked.signal?.throwIfAborted()
-    await Promise.all(this.#members.map(({ client }) => client.drained(checked)))
+    const { signal, timeoutMs = Infinity } = waitOptions(options)
+    signal?.throwIfAborted()
+    const endsAt = this.now() + timeoutMs
+    await this.#sender.handedOver({ signal, timeoutMs })
+    const left = { signal, timeoutMs: Math.max(endsAt - this.now(), 1e-3) }
+    await Promise.all(this.#members.map(({ client }) => client.drained(left)))
   }
 
   now(): number {
@@ -295,7 +313,7 @@ export class Pool implements api.Pool, Home {
 
   async #close(drainMs: number): Promise<void> {
     if (this.#sweep !== undefined) this.#runtime.alarms.clear(this.#sweep)
-    this.away.fail(new IpcError('ERR_CLOSED', 'the pool is closed'))
+    this.#fail(new IpcError('ERR_CLOSED', 'the pool is closed'))
     for (const server of this.#servers) server.stop()
     const members = [...this.#members]
     for (const member of members) if (!member.isLeased) member.retire()

@@ -1,6 +1,7 @@
 // Requests, streams and events that go to the session there is, or wait for one.
 
 import type * as api from '../../index.js'
+import { wereDropped } from '../connection/sends.js'
 import { encodeToKeep } from '../values/codec.js'
 import { asEvent, asMethod, asStream } from '../values/contract.js'
 import {
@@ -14,13 +15,13 @@ import {
 import type { Home } from './lasting.js'
 import { LastingRequest } from './lasting-request.js'
 import { LastingStream } from './lasting-stream.js'
-import { WaitingEvents } from './waiting-events.js'
+import { WaitingEvents, type Dropped } from './waiting-events.js'
 
 export class Sender {
   readonly #home: Home
   readonly #events: WaitingEvents
 
-  constructor(home: Home, settings: ClientSettings, dropped: (drop: api.Drop) => void) {
+  constructor(home: Home, settings: ClientSettings, dropped: Dropped) {
     this.#home = home
     this.#events = new WaitingEvents(home, settings, dropped)
   }
@@ -91,8 +92,23 @@ export class Sender {
     if (session !== undefined) return session.drained(options)
     this.#home.checkWaits()
     const endsAt = this.#home.now() + timeoutMs
-    const later = await this.#home.away.session({ signal, timeoutMs })
+    const { away } = this.#home
+    const later = await this.#withoutDrop(away.session({ signal, timeoutMs }))
     return later.drained({ signal, timeoutMs: Math.max(endsAt - this.#home.now(), 1e-3) })
+  }
+
+  /** Resolves when nothing waits for a session any more. */
+  handedOver(options: api.WaitOptions): Promise<void> {
+    return this.#withoutDrop(this.#home.away.handedOver(options))
+  }
+
+  /** Fails if events that waited for a session were dropped during this wait. */
+  async #withoutDrop<T>(wait: Promise<T>): Promise<T> {
+    const before = this.#events.droppedInAll
+    const outcome = await wait
+    const dropped = this.#events.droppedInAll - before
+    if (dropped > 0) throw wereDropped(dropped)
+    return outcome
   }
 }
 

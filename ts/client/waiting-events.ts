@@ -15,6 +15,9 @@ export interface Sender {
   reject(reason: unknown): void
 }
 
+/** Called for each event that is dropped, with whether its sender is told. */
+export type Dropped = (drop: api.Drop, isTold: boolean) => void
+
 /** Where a lane has no ring yet whose length would say how much may wait. */
 const OLDEST_BYTES = 64 << 10
 
@@ -23,10 +26,10 @@ export class WaitingEvents {
   readonly dropped = [0, 0, 0, 0]
   readonly #home: Home
   readonly #settings: ClientSettings
-  readonly #announce: (drop: api.Drop) => void
+  readonly #announce: Dropped
   readonly #lanes = LANES.map(() => new Set<WaitingEvent>())
 
-  constructor(home: Home, settings: ClientSettings, announce: (drop: api.Drop) => void) {
+  constructor(home: Home, settings: ClientSettings, announce: Dropped) {
     this.#home = home
     this.#settings = settings
     this.#announce = announce
@@ -51,7 +54,7 @@ export class WaitingEvents {
       }
     }
     const event = new WaitingEvent(payload.length, this.#lanes[number], send, (reason) => {
-      this.#drop(number)
+      this.#drop(number, sender !== undefined)
       sender?.reject(reason)
     })
     if (policy === 'fail') throw new IpcError('ERR_FULL', 'the server is away')
@@ -60,6 +63,11 @@ export class WaitingEvents {
     const timeoutMs = typeof policy === 'number' ? policy : Infinity
     this.#home.away.add(event, { signals: [], timeoutMs, what: 'session' })
     this.#lanes[number].add(event)
+  }
+
+  /** How many were dropped, in all lanes. */
+  get droppedInAll(): number {
+    return this.dropped.reduce((sum, count) => sum + count)
   }
 
   #makeRoom(lane: number, length: number): void {
@@ -74,9 +82,9 @@ export class WaitingEvents {
     }
   }
 
-  #drop(lane: number): void {
+  #drop(lane: number, isTold: boolean): void {
     this.dropped[lane]++
-    this.#announce({ lane: LANES[lane], count: 1 })
+    this.#announce({ lane: LANES[lane], count: 1 }, isTold)
   }
 }
 
