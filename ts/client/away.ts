@@ -118,7 +118,7 @@ export class Away {
     if (this.take(waiting)) this.#begin(waiting, session)
   }
 
-  /** Nobody has asked for this: a failure is its own, and others wait behind it. */
+  /** A failure is this one's alone: others wait behind it. */
   #begin(waiting: Waiting, session: Connection): void {
     try {
       waiting.start(session)

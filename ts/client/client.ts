@@ -90,7 +90,7 @@ export class Client
     }
   }
 
-  /** The same, for whoever has something else that keeps it alive, or nothing to wait for. */
+  /** The same, without keeping it alive. */
   async dial(): Promise<void> {
     this.#dialer.dialFirst()
     await this.#opened.promise

@@ -122,7 +122,7 @@ export class PoolServer {
   dial(): void {
     const client = new Client(this.#runtime, this.#name, this.#settings, undefined, this.#sums)
     this.#dialing.add(client)
-    // What waits in the pool keeps the process alive, and where nothing does nobody waits for this.
+    // Only what waits in the pool keeps the process alive.
     client.dial().then(
       () => this.#opened(client),
       (error: unknown) => this.#failed(client, error),
