@@ -88,7 +88,7 @@
 //! memory                                             sealed and named segments
 //! header · option_block · checksum · limits · latency · error · remote_error · value · time
 //! compression                                        plain values
-//! sync · sys                                         where models and tests take the place of things
+//! sync · sys                                         what models and tests replace
 //! hosted                                             what a host is asked, in WebAssembly
 //! ```
 
