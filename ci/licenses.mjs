@@ -1,12 +1,17 @@
 // Checks that every dependency, Rust and npm, has a permissive license, that every direct one has
-// its reason in ARCHITECTURE.md, and that the licenses of what is only measured against are listed.
+// its reason in ARCHITECTURE.md, that the licenses of what is only measured against are listed, and that
+// the text of those in the addon is that of today.
 // Needs no network: it reads cargo's metadata and lock files.
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { outdated } from './peer-licenses.mjs'
 import { ROOT } from './step.mjs'
+import { thirdPartyLicenses } from './third-party.mjs'
+
+/** What bundles that are made in a clone ship with the addon. */
+const NOTICES = 'native/THIRD-PARTY-LICENSES.txt'
 
 const ALLOWED = new Set([
   ...['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'CC0-1.0', 'ISC'],
@@ -25,7 +30,14 @@ for (const name of unexplained) console.error(`${name}: no reason in ARCHITECTUR
 const unlisted = outdated()
 for (const fault of unlisted) console.error(`benches/peers/LICENSES.md: ${fault}`)
 
-if (refused.length + unexplained.length + unlisted.length > 0) process.exit(1)
+const notices = thirdPartyLicenses('x86_64-unknown-linux-gnu')
+const stale = read(NOTICES) === notices ? [] : [NOTICES]
+for (const file of stale) {
+  writeFileSync(join(ROOT, file), notices)
+  console.error(`${file}: dependencies have changed, and it was written anew: commit it`)
+}
+
+if (refused.length + unexplained.length + unlisted.length + stale.length > 0) process.exit(1)
 console.log(`${dependencies.length} dependencies, all under allowed licenses`)
 
 /** Names of the dependencies in our own manifests. */
