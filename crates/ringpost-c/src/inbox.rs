@@ -49,6 +49,7 @@ pub struct Link {
     pub ended: Option<Option<Error>>,
     /// What the peer calls its methods and events.
     names: HashMap<usize, Arc<str>>,
+    /// In the order of their numbers, in which they are called.
     pub listeners: Vec<Listener>,
     pub on_closed: Option<Callback<ClosedFn>>,
 }

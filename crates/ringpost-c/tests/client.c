@@ -146,6 +146,47 @@ static void events(const rp_client *client, const rp_loop *loop)
     EXPECT(RP_STATUS_NOTHING, rp_client_off(client, heard.subscription, &error));
 }
 
+struct rivals {
+    rp_client *client;
+    // 0: the client is closed with it.
+    uint64_t next;
+    bool is_over;
+};
+
+static void ends_next(void *data, const rp_message *event)
+{
+    struct rivals *rivals = data;
+    (void)event;
+    if (rivals->next != 0) {
+        OK(rp_client_off(rivals->client, rivals->next, &error));
+    } else {
+        OK(rp_client_close(&rivals->client, &error));
+    }
+    rivals->is_over = true;
+}
+
+static void is_next(void *data, const rp_message *event)
+{
+    (void)event;
+    CHECK(!((struct rivals *)data)->is_over);
+}
+
+// The first callback of an event ends what is called next, with its subscription or its client.
+static void rivals(rp_client *client, const rp_loop *loop, bool closes)
+{
+    struct rivals rivals = {.client = client};
+    uint64_t next = 0;
+    OK(rp_client_on(client, "tick", ends_next, &rivals, NULL, &error));
+    OK(rp_client_on(client, "tick", is_next, &rivals, &next, &error));
+    rivals.next = closes ? 0 : next;
+    OK(rp_client_notify(client, "ticks", TEXT("1"), NULL, &error));
+    UNTIL(rivals.is_over, loop);
+    CHECK((rivals.client == NULL) == closes);
+    if (!closes) {
+        OK(rp_client_close(&rivals.client, &error));
+    }
+}
+
 static void ended(void *data, const rp_error *failed)
 {
     *(rp_status *)data = failed == NULL ? RP_STATUS_NOTHING : rp_error_status(failed);
@@ -184,6 +225,8 @@ int main(int argc, char **argv)
         requests(client);
         started(client, loop);
         events(client, loop);
+        rivals(connected(loop, argv[1]), loop, false);
+        rivals(connected(loop, argv[1]), loop, true);
         // What is in flight is over when this is.
         struct outcome outcome = {0};
         OK(rp_client_start(client, "hang", NULL, 0, NULL, settled, &outcome, NULL, &error));

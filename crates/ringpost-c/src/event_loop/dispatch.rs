@@ -1,12 +1,13 @@
 //! Calling callbacks with what has come. Nothing is locked meanwhile.
 
 use std::ffi::CString;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use ipc_core::{LinkId, Time, WatchId};
 
 use super::Shared;
-use crate::callbacks::{Callback, ReplyFn, RequestFn, view};
+use crate::callbacks::{Callback, EventFn, ReplyFn, RequestFn, view};
 use crate::error::Error;
 use crate::inbox::{Happening, Outcome, Payload};
 use crate::server::Request;
@@ -45,21 +46,35 @@ impl Shared {
     }
 
     fn event(&self, link: LinkId, name: &str, payload: &Payload) -> Result<bool, Error> {
-        let heard: Vec<_> = {
-            let state = self.lock()?;
-            let link = state.inbox.links.get(&link);
-            let listeners = link.into_iter().flat_map(|link| &link.listeners);
-            listeners.filter(|listener| *listener.event == *name).map(|one| one.callback).collect()
-        };
-        let name = CString::new(name).unwrap_or_default();
-        let event = view(payload, name.as_ptr());
-        for callback in &heard {
+        // Who subscribes in a callback hears the events that come after this one.
+        let newest = self.lock()?.inbox.subscriptions;
+        let c_name = CString::new(name).unwrap_or_default();
+        let event = view(payload, c_name.as_ptr());
+        let (mut last, mut has_called) = (0, false);
+        // Looked up one by one, because a callback may end other subscriptions, or the connection
+        // with all of them, and free their data.
+        while let Some((id, callback)) = self.listener(link, name, last + 1..=newest)? {
             if let Callback { function: Some(function), data } = callback {
                 // SAFETY: the program's own function, called with what it is declared to take.
-                unsafe { function(*data, &raw const event) };
+                unsafe { function(data, &raw const event) };
             }
+            (last, has_called) = (id, true);
         }
-        Ok(!heard.is_empty())
+        Ok(has_called)
+    }
+
+    /// The oldest subscription to an event among those with these numbers.
+    fn listener(
+        &self,
+        link: LinkId,
+        event: &str,
+        numbers: RangeInclusive<u64>,
+    ) -> Result<Option<(u64, Callback<EventFn>)>, Error> {
+        let state = self.lock()?;
+        let link = state.inbox.links.get(&link);
+        let mut listeners = link.into_iter().flat_map(|link| &link.listeners);
+        let found = listeners.find(|one| numbers.contains(&one.id) && *one.event == *event);
+        Ok(found.map(|one| (one.id, one.callback)))
     }
 
     fn request(&self, request: Request, name: &str, payload: &Payload) -> Result<bool, Error> {
