@@ -262,4 +262,18 @@ export const LASTING = [
     to: 'server.size < self.limits.max',
     by: 'tokio_parts',
   },
+  {
+    what: 'pool: nobody who waits is served when a server may be tried again',
+    file: 'crates/ringpost/src/tokio/pool/members.rs',
+    from: 'if is_awaited { self.limits.max }',
+    to: 'if is_awaited && false { self.limits.max }',
+    by: 'tokio_api',
+  },
+  {
+    what: 'pool: who waits is turned away as often as servers refuse',
+    file: 'crates/ringpost/src/tokio/pool/mod.rs',
+    from: 'if attempts == 0 && !self.0.has_open() {',
+    to: 'if attempts == 0 {',
+    by: 'tokio_api',
+  },
 ]

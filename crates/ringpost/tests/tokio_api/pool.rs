@@ -210,6 +210,50 @@ fn a_broken_connection_is_replaced_and_a_dead_server_is_left_alone() {
 }
 
 #[test]
+fn who_waits_is_served_when_a_server_is_there_again() {
+    bounded(&several_threads(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let may = Arc::new(Semaphore::new(0));
+        let _two = serve(&meeting, "two", &may).await;
+        let client = ClientConfig::from(&meeting.options);
+        // What is idle is looked at when this is over.
+        let config = config(&meeting).client(client).max(1).idle_timeout(2 * WAIT_POLICY);
+        let pool = Pool::new(["one", "two"], config).unwrap();
+        let _leased = pool.acquire().await.unwrap();
+        let waiting = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.acquire().await }
+        });
+        until(|| pool.stats().waiting == 1).await;
+        let _one = serve(&meeting, "one", &may).await;
+        let lease = waiting.await.unwrap().unwrap();
+        assert_eq!(lease.request("name", b"", &PLAIN).await.unwrap().payload, b"one");
+    });
+}
+
+#[test]
+fn who_waits_is_not_turned_away_because_another_server_refuses() {
+    bounded(&several_threads(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let _two = serve(&meeting, "two", &Arc::new(Semaphore::new(0))).await;
+        let client = ClientConfig::from(&meeting.options);
+        let pool = Pool::new(["one", "two"], config(&meeting).client(client).max(1)).unwrap();
+        let lease = pool.acquire().await.unwrap();
+        let guarded = ServerConfig::from(&meeting.options).token("secret");
+        let _one = Server::bind_with("one", &guarded, Handlers::new()).await.unwrap();
+        let waiting = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.acquire().await }
+        });
+        // As often as there are servers, and once more.
+        until(|| pool.stats().servers[0].made == 3 || waiting.is_finished()).await;
+        drop(lease);
+        let lease = waiting.await.unwrap().unwrap();
+        assert_eq!(lease.request("name", b"", &PLAIN).await.unwrap().payload, b"two");
+    });
+}
+
+#[test]
 fn a_connection_that_its_server_has_closed_is_not_used_again() {
     bounded(&several_threads(), async {
         let meeting = Meeting::new(Transport::Sealed);

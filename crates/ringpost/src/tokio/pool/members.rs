@@ -111,6 +111,11 @@ impl<C> Members<C> {
         self.servers.iter().position(lacks)
     }
 
+    /// Whether any server may have another connection, now or after its pause.
+    pub fn has_room(&self) -> bool {
+        self.servers.iter().any(|server| server.size < self.limits.max)
+    }
+
     // ---- using ----
 
     /// Adds a connection that is made of its id. Returns that.
@@ -196,14 +201,16 @@ impl<C> Members<C> {
     }
 
     /// When there may be something to keep again; `NEVER`: not before a connection is made or lost.
-    pub fn due(&self, now: Time) -> Time {
+    /// As long as somebody waits for one, that includes the end of each pause.
+    pub fn due(&self, now: Time, is_awaited: bool) -> Time {
         let surplus =
             self.members.iter().filter(|member| self.servers[member.server].size > self.limits.min);
         let expiries = surplus.map(|member| match member.is_idle() {
             true => self.expiry(member),
             false => now + self.limits.idle_timeout,
         });
-        let lacking = self.servers.iter().filter(|server| server.size < self.limits.min);
+        let wanted = if is_awaited { self.limits.max } else { self.limits.min };
+        let lacking = self.servers.iter().filter(|server| server.size < wanted);
         let retries = lacking.map(|server| server.retry_at);
         expiries.chain(retries).min().unwrap_or(Time::NEVER)
     }
@@ -287,8 +294,8 @@ mod tests {
         members.end(ids[0], false, at(100));
         assert!(members.take_old(at(1000)).is_empty(), "one there must be");
         add(&mut members, 1, 1000);
-        assert_eq!(members.due(at(1000)), Time::NEVER);
+        assert_eq!(members.due(at(1000), false), Time::NEVER);
         add(&mut members, 1, 1000);
-        assert_eq!(members.due(at(1000)), at(1100));
+        assert_eq!(members.due(at(1000), false), at(1100));
     }
 }

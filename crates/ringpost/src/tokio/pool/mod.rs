@@ -103,7 +103,8 @@ impl PoolConfig {
 /// As a [`Requester`] it sends each message over the connection with the least in flight, of
 /// several servers the least busy one. Each connection is a [`Client`] with an engine of its own.
 /// It is made when all others are busy, closed when it was idle for long, and replaced when it is
-/// closed. A server that cannot be connected to is left alone for a second.
+/// closed. A server that cannot be connected to is left alone for a second, and then tried again
+/// if somebody waits for a connection.
 ///
 /// ```
 /// use ringpost::tokio::{Handlers, Pool, PoolConfig, Request, Requester, Server};
@@ -186,8 +187,8 @@ impl Pool {
                 && used.client.state_changed(ClientState::Connecting).await == ClientState::Closed
             {
                 let refusal = used.client.refusal();
-                attempts -= 1;
-                if attempts == 0 {
+                attempts = attempts.saturating_sub(1);
+                if attempts == 0 && !self.0.has_open() {
                     return Err(refusal.unwrap_or_else(crate::api::closed_at_once));
                 }
                 used.discard(refusal);

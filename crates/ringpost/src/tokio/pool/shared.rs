@@ -143,6 +143,10 @@ impl Shared {
         }
         let (grant, granted) = oneshot::channel();
         state.wants.push_back(Want { is_exclusive, grant });
+        if state.members.has_room() {
+            // Serves it when a server may be tried again.
+            self.keeper.notify_one();
+        }
         Ok(Taken::Later(granted))
     }
 
@@ -259,8 +263,8 @@ impl Shared {
 
     // ---- keeping ----
 
-    /// Closes what is idle too long, and makes what is missing. Returns when to do so again;
-    /// `None`: the pool is closed.
+    /// Closes what is idle too long, makes what is missing, and serves those who wait if there is
+    /// room by now. Returns when to do so again; `None`: the pool is closed.
     pub fn keep(self: &Arc<Self>) -> Option<Time> {
         let now = Time::now();
         let mut state = self.lock();
@@ -273,10 +277,11 @@ impl Shared {
                 state.failed(server, error, now);
             }
         }
-        let due = state.members.due(now);
         drop(state);
         drop(old);
-        Some(due)
+        self.serve();
+        let state = self.lock();
+        Some(state.members.due(now, !state.wants.is_empty()))
     }
 
     // ---- the end, and what is known ----
@@ -313,6 +318,11 @@ impl Shared {
     /// When a request is given up unless it says otherwise.
     pub fn timeout(&self) -> Duration {
         self.config.client.timeout
+    }
+
+    /// Whether any connection has a session, so that it may be waited for.
+    pub fn has_open(&self) -> bool {
+        self.lock().members.iter().any(|member| member.is_open)
     }
 
     /// How many servers there are.
