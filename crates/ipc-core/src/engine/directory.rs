@@ -32,6 +32,8 @@ pub(crate) struct Places {
     paths: Vec<PathBuf>,
     /// There is one, and it was chosen.
     chosen: bool,
+    /// A directory that one of them is in, which does not count unless that is private, too.
+    run: Option<PathBuf>,
 }
 
 impl Places {
@@ -51,12 +53,23 @@ impl Places {
             None if environment => variable().map(PathBuf::from),
             None => None,
         };
-        let Some(path) = chosen else { return Ok(Self { paths: known_places(), chosen: false }) };
+        let Some(path) = chosen else { return Ok(Self::known_below(Path::new("/"))) };
         let path = std::path::absolute(&path).map_err(|error| {
             let message = format!("{} cannot be made absolute: {error}", path.display());
             Error::new(Code::UnsafeDirectory, message)
         })?;
-        Ok(Self { paths: vec![path], chosen: true })
+        Ok(Self { paths: vec![path], chosen: true, run: None })
+    }
+
+    /// Those every process of this user knows, whether or not they are there: who waits may have
+    /// begun before the system has made this user's own directory for a login.
+    pub fn known_below(root: &Path) -> Self {
+        let uid = own_uid();
+        let run = root.join(format!("run/user/{uid}"));
+        let within =
+            ["tmp", "var/tmp"].map(|parent| root.join(parent).join(format!("ringpost-{uid}")));
+        let paths = std::iter::once(run.join("ringpost")).chain(within).collect();
+        Self { paths, chosen: false, run: Some(run) }
     }
 
     /// Claims `name` in the first place that can be used, and listens there: at the socket that was
@@ -80,7 +93,7 @@ impl Places {
     /// Makes something in the first place that can be used.
     pub fn in_first_usable<T>(&self, make: impl Fn(Directory) -> Result<T>) -> Result<T> {
         let mut reasons = Vec::new();
-        for path in &self.paths {
+        for path in self.candidates() {
             match Directory::make(path).and_then(&make) {
                 Ok(made) => return Ok(made),
                 Err(error) if self.chosen || !is_about_the_place(&error) => return Err(error),
@@ -90,16 +103,26 @@ impl Places {
         Err(nowhere(&reasons))
     }
 
-    /// All of them, in the order in which they are tried.
+    /// All of them, also those that do not count now but may later.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
+    }
+
+    /// Those that count now, in the order in which they are tried.
+    pub fn candidates(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().map(PathBuf::as_path).filter(|path| match &self.run {
+            Some(run) if path.parent() == Some(run.as_path()) => check(run, own_uid()).is_ok(),
+            _ => true,
+        })
     }
 
     /// The places where a server of that name may be, and why the others were not searched.
     pub(super) fn doors(&self, name: &str) -> Result<(Vec<Door>, Vec<String>)> {
         check_server_name(name)?;
         let (mut doors, mut reasons) = (Vec::new(), Vec::new());
-        for path in &self.paths {
+        let mut candidates = 0;
+        for path in self.candidates() {
+            candidates += 1;
             let door = match Directory::existing(path) {
                 Ok(Some(directory)) => directory.door(name),
                 Ok(None) => continue,
@@ -112,7 +135,7 @@ impl Places {
             }
         }
         // Of those that are missing one could be made.
-        if doors.is_empty() && reasons.len() == self.paths.len() {
+        if doors.is_empty() && reasons.len() == candidates {
             return Err(nowhere(&reasons));
         }
         Ok((doors, reasons))
@@ -124,21 +147,14 @@ impl Places {
         let mut awaited = vec![format!("{name}.sock").into()];
         let mut all_watched = true;
         for path in &self.paths {
-            if arrivals.watch(path) {
-                continue;
-            }
-            let (parent, file) = (path.parent(), path.file_name());
-            awaited.extend(file.map(OsStr::to_owned));
-            // It may have come between the two attempts.
-            all_watched &= parent.is_some_and(|parent| arrivals.watch(parent));
-            all_watched &= !path.exists() || arrivals.watch(path);
+            all_watched &= watch_up_to(path, arrivals, &mut awaited);
         }
         (awaited, all_watched)
     }
 
     /// Those that are there and can be used.
     pub fn usable(&self) -> impl Iterator<Item = Directory> {
-        self.paths.iter().filter_map(|path| Directory::existing(path).ok().flatten())
+        self.candidates().filter_map(|path| Directory::existing(path).ok().flatten())
     }
 
     /// The same; one that was chosen is an error if it cannot be used.
@@ -151,7 +167,7 @@ impl Places {
 
     /// Their names, for people.
     pub fn shown(&self) -> String {
-        let shown: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        let shown: Vec<_> = self.candidates().map(|path| path.display().to_string()).collect();
         shown.join(" or ")
     }
 }
@@ -170,13 +186,15 @@ fn nowhere(reasons: &[String]) -> Error {
     Error::new(Code::UnsafeDirectory, message)
 }
 
-fn known_places() -> Vec<PathBuf> {
-    let uid = own_uid();
-    let run = PathBuf::from(format!("/run/user/{uid}"));
-    let within_run = check(&run, uid).is_ok().then(|| run.join("ringpost"));
-    let within =
-        ["/tmp", "/var/tmp"].map(|parent| Path::new(parent).join(format!("ringpost-{uid}")));
-    within_run.into_iter().chain(within).collect()
+/// Watches a directory, or the nearest one above it that is there. Adds the names to watch for, and
+/// returns whether the directory cannot come unseen.
+fn watch_up_to(path: &Path, arrivals: &Arrivals, awaited: &mut Vec<OsString>) -> bool {
+    let above: Vec<_> = path.ancestors().collect();
+    let Some(nearest) = above.iter().position(|place| arrivals.watch(place)) else { return false };
+    let missing = &above[..nearest];
+    awaited.extend(missing.iter().filter_map(|place| place.file_name()).map(OsStr::to_owned));
+    // Down again: each may have come between the two attempts.
+    missing.iter().rev().all(|place| !place.exists() || arrivals.watch(place))
 }
 
 /// A server's socket, as a client searches for it.

@@ -129,7 +129,7 @@ pub fn objects(place: &Place, name: Option<&str>) -> Result<Vec<Object>> {
     let places = Places::at(place.directory.as_deref(), place.environment)?;
     let is_chosen = places.paths().len() == 1;
     let mut objects = Vec::new();
-    for path in places.paths() {
+    for path in places.candidates() {
         match Directory::existing(path) {
             Ok(Some(directory)) => objects.extend(objects_in(&directory, name)?),
             Ok(None) => {}
@@ -142,7 +142,8 @@ pub fn objects(place: &Place, name: Option<&str>) -> Result<Vec<Object>> {
 
 /// Where objects are looked for, in this order.
 pub fn directories(place: &Place) -> Result<Vec<PathBuf>> {
-    Places::at(place.directory.as_deref(), place.environment).map(|places| places.paths().to_vec())
+    let places = Places::at(place.directory.as_deref(), place.environment)?;
+    Ok(places.candidates().map(Path::to_owned).collect())
 }
 
 fn objects_in(directory: &Directory, wanted: Option<&str>) -> Result<Vec<Object>> {

@@ -85,7 +85,15 @@ impl Owned {
         // The lock of a file that is still there is this process's own.
         let take_over = self.is_at_its_path();
         let after = self.head.generation;
-        let next = Self::create_after(after, &self.name, shape, take_over, begin)?;
+        // Beside it, then: a place that comes before this one may count by now, and a file that
+        // stayed behind would be found again as soon as it does not.
+        let beside = self.path.parent().filter(|_| take_over).map(Directory::existing);
+        let next = match beside {
+            Some(Ok(Some(directory))) => {
+                Self::create_in(&directory, after, &self.name, shape, take_over, &begin)?
+            }
+            _ => Self::create_after(after, &self.name, shape, take_over, begin)?,
+        };
         supersede(&self.segment, &self.file, next.head.generation);
         *self = next;
         Ok(())

@@ -59,7 +59,7 @@ impl Name {
         of: impl Fn(Opened) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut failure: Option<Error> = None;
-        for place in self.places.paths() {
+        for place in self.places.candidates() {
             let path = place.join(&self.file);
             if current.is_some_and(|current| current.is_at(&path)) {
                 return Ok(None);

@@ -210,7 +210,7 @@ impl TopicSubscriber {
     fn follow(&mut self, start: Option<Start>) -> Result<bool> {
         let mut failure = None;
         let paths: Vec<_> =
-            self.name.places.paths().iter().map(|place| place.join(&self.name.file)).collect();
+            self.name.places.candidates().map(|place| place.join(&self.name.file)).collect();
         for path in paths {
             if self.source.as_ref().is_some_and(|source| source.opened.is_at(&path)) {
                 return Ok(false);

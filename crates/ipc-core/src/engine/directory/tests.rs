@@ -1,4 +1,7 @@
 use super::*;
+use crate::published::Watcher;
+use crate::published::head::Kind;
+use crate::published::place::Name;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 /// A path where nothing is, neither now nor afterwards.
@@ -35,7 +38,8 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// Places as if they were those every process knows.
 fn known(paths: &[&Path]) -> Places {
-    Places { paths: paths.iter().map(|path| (*path).to_owned()).collect(), chosen: false }
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    Places { paths, chosen: false, run: None }
 }
 
 fn error<T>(outcome: Result<T>) -> (Code, String) {
@@ -99,8 +103,8 @@ fn the_places_of_all_processes_are_absolute_and_in_one_order() {
     let places = Places::of(&options).unwrap();
     let uid = own_uid();
     let last = [format!("/tmp/ringpost-{uid}"), format!("/var/tmp/ringpost-{uid}")];
-    let paths = &places.paths[places.paths.len() - 2..];
-    assert_eq!(paths, last.map(PathBuf::from));
+    assert_eq!(places.paths[1..], last.map(PathBuf::from));
+    assert_eq!(places.paths[0], PathBuf::from(format!("/run/user/{uid}/ringpost")));
     assert!(!places.chosen && places.paths.iter().all(|path| path.is_absolute()));
     let relative = Options { directory: Some("here/or/there".into()), ..options };
     let places = Places::of(&relative).unwrap();
@@ -165,4 +169,53 @@ fn an_address_that_is_too_long_says_by_how_much() {
     let (code, message) = error(directory.address("a-name-of-its-own"));
     assert_eq!(code, Code::InvalidName);
     assert!(message.contains("at most 107"), "{message}");
+}
+
+/// What a machine has before any of its users is logged in, and what it makes for this one then.
+fn before_a_login(root: &Path) -> PathBuf {
+    for parent in ["run", "tmp", "var/tmp"] {
+        fs::create_dir_all(root.join(parent)).unwrap();
+    }
+    root.join(format!("run/user/{}", own_uid()))
+}
+
+#[test]
+fn a_place_whose_parent_comes_later_is_watched_for_and_counts_from_then_on() {
+    let root = Scratch::new("login");
+    let run = before_a_login(&root);
+    let place = run.join("ringpost");
+    let (places, arrivals) = (Places::known_below(&root), Arrivals::new().unwrap());
+    let comes = |what: &str, make: &dyn Fn()| {
+        let (awaited, all_watched) = places.watch("late", &arrivals);
+        assert!(all_watched, "{what} could come unseen");
+        make();
+        assert!(arrivals.take().any_of(&awaited), "{what} has come unseen");
+    };
+    assert_eq!(places.candidates().count(), 2);
+    comes("the directory of all users", &|| fs::create_dir(run.parent().unwrap()).unwrap());
+    comes("that of this user", &|| fs::DirBuilder::new().mode(0o700).create(&run).unwrap());
+    assert_eq!(places.candidates().next(), Some(&*place));
+    comes("the place", &|| Directory::make(&place).map(drop).unwrap());
+    comes("the socket", &|| fs::write(place.join("late.sock"), "").unwrap());
+    assert_eq!(places.doors("late").unwrap().0[0].directory.path(), place);
+    set_mode(&run, 0o755);
+    assert!(places.doors("late").unwrap().0.is_empty(), "others may have been there");
+}
+
+#[test]
+fn readers_look_in_a_place_whose_parent_has_come_after_them() {
+    let root = Scratch::new("reader-at-login");
+    let run = before_a_login(&root);
+    let (places, kind) = (Places::known_below(&root), Kind::Frame);
+    let name = Name { places, file: "demo.frame".into(), name: "demo".into(), kind };
+    let mut watcher = Watcher::new().unwrap();
+    let id = watcher.add(&name);
+    fs::create_dir_all(&run).unwrap();
+    set_mode(&run, 0o700);
+    let mut changed = Vec::new();
+    watcher.take(&mut changed);
+    assert_eq!(changed, [id]);
+    Directory::make(&run.join("ringpost")).unwrap();
+    fs::write(run.join("ringpost/demo.frame"), "broken").unwrap();
+    assert!(name.another(None, Ok).is_err(), "it was not even opened");
 }

@@ -1,17 +1,24 @@
+use std::os::unix::fs::DirBuilderExt;
+
 use super::*;
+use crate::engine::directory::Places;
+use crate::engine::os::credentials::own_uid;
 use crate::header::Codec;
 use crate::published::Place;
 use crate::published::head::{Format, Kind};
 use crate::published::opened::Opened;
+
+fn shape() -> Shape {
+    let format = Format::of(Codec::Bytes);
+    Shape { kind: Kind::Frame, capacity: 0, second: 0, data_len: 128, format }
+}
 
 /// Readers that look in between must not take the last writer for alive again.
 #[test]
 fn a_writer_that_is_gone_stays_gone_while_the_next_one_takes_its_place() {
     let directory = std::env::temp_dir().join(format!("ringpost-next-{}", std::process::id()));
     let name = Name::new(&Place::at(&directory), "demo", Kind::Frame).unwrap();
-    let format = Format::of(Codec::Bytes);
-    let shape = Shape { kind: Kind::Frame, capacity: 0, second: 0, data_len: 128, format };
-    let owned = Owned::create(&name, &shape, false, |_, _, _| Ok(())).unwrap();
+    let owned = Owned::create(&name, &shape(), false, |_, _, _| Ok(())).unwrap();
     let path = owned.path().to_owned();
     let reader = Opened::open(&path, Kind::Frame).unwrap().unwrap();
     let predecessor = || Predecessor::at(&path, &name).unwrap().unwrap();
@@ -35,4 +42,19 @@ fn a_new_file_that_another_has_locked_at_once_is_refused() {
     drop(hostile);
     assert!(fill(&file(), 8192, 8192).is_ok());
     fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn the_next_file_of_a_writer_lies_where_its_last_does_although_an_earlier_place_counts_by_now() {
+    let root = std::env::temp_dir().join(format!("ringpost-beside-{}", std::process::id()));
+    fs::create_dir_all(root.join("tmp")).unwrap();
+    let (places, kind) = (Places::known_below(&root), Kind::Frame);
+    let name = Name { places, file: "demo.frame".into(), name: "demo".into(), kind };
+    let mut owned = Owned::create(&name, &shape(), false, |_, _, _| Ok(())).unwrap();
+    let path = owned.path().to_owned();
+    let run = root.join(format!("run/user/{}", own_uid()));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(run).unwrap();
+    owned.replace(&shape(), |_, _, _| Ok(())).unwrap();
+    assert_eq!(owned.path(), path, "the last one stays behind, without a writer");
+    fs::remove_dir_all(root).unwrap();
 }
