@@ -10,7 +10,9 @@ use ipc_core::{
     ListenerId, Message, Options,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::listen;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept, bind, listen, socket_with,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 const PATIENT: Dialing = Dialing { timeout: LONG, attempt_timeout: LONG, insists: true };
@@ -145,6 +147,27 @@ fn its_directory_may_be_missing_and_may_be_removed_meanwhile() {
     }
     let (mut server, _) = scene.serve("late");
     scene.until(&mut [&mut server], |side| side.connected == [link]);
+}
+
+#[test]
+fn a_server_that_takes_its_time_between_its_name_and_listening_is_found() {
+    let mut scene = Scene::new("stalls");
+    std::fs::create_dir(&scene.directory).unwrap();
+    make_private(&scene.directory);
+    scene.dial("late", PATIENT);
+    let address = SocketAddrUnix::new(scene.directory.join("late.sock")).unwrap();
+    let (family, flags) = (AddressFamily::UNIX, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+    let server = socket_with(family, SocketType::STREAM, flags, None).unwrap();
+    bind(&server, &address).unwrap();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        scene.turn(Duration::from_millis(50));
+    }
+    listen(&server, 1).unwrap();
+    while accept(&server).is_err() {
+        assert!(start.elapsed() < LONG, "it is asleep, and nothing will wake it up");
+        scene.turn(Duration::from_millis(50));
+    }
 }
 
 #[test]

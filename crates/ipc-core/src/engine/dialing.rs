@@ -2,8 +2,9 @@
 //! there is a connection or the time is over.
 //!
 //! While no server is there, its directories are watched, so that one that comes is found at once
-//! and waiting costs nothing. Where they cannot be watched, and for whatever else may pass, there
-//! are pauses between attempts, which grow, and differ between clients that begin to wait together.
+//! and waiting costs nothing. Where they cannot be watched, where there is a socket at which nobody
+//! listens yet, and for whatever else may pass, there are pauses between attempts, which grow, and
+//! differ between clients that begin to wait together.
 
 #[cfg_attr(target_family = "wasm", path = "../hosted/engine/watching.rs")]
 mod watching;
@@ -69,14 +70,14 @@ impl Dial {
     }
 
     /// An attempt has failed. An error is one that ends it.
-    fn failed(&mut self, error: Error, is_watched: bool, now: Time) -> Result<()> {
+    fn failed(&mut self, error: Error, comes_seen: bool, now: Time) -> Result<()> {
         let code = error.code();
         // A server that dies while it lets this one in is as good as none.
         let is_absent = matches!(code, Code::NoServer | Code::Handshake);
         if !may_pass(code) || !self.insists && !is_absent {
             return Err(error);
         }
-        let awaits_arrival = code == Code::NoServer && is_watched;
+        let awaits_arrival = code == Code::NoServer && comes_seen;
         self.next_at = match self.attempts {
             attempts if awaits_arrival && attempts >= ATTEMPTS_WATCHED => Time::NEVER,
             attempts => now + pause(attempts, now),
@@ -175,9 +176,9 @@ impl Engine {
             Entry::Handshaking { dial: Some(dial), .. } => Entry::Dialing(dial),
             other => other,
         });
-        let is_watched = error.code() == Code::NoServer && self.watch_for(key);
+        let comes_seen = error.code() == Code::NoServer && self.watch_for(key);
         let Some(Entry::Dialing(dial)) = self.entries.get_mut(key) else { return Ok(()) };
-        match dial.failed(error, is_watched, now) {
+        match dial.failed(error, comes_seen, now) {
             Ok(()) => self.due = self.due.min(dial.due()),
             Err(error) => {
                 self.entries.remove(key);

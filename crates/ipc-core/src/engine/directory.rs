@@ -142,14 +142,19 @@ impl Places {
     }
 
     /// Watches for a server of that name: each place, or what one that is missing would be in.
-    /// Returns the files to watch for, and whether all places are watched.
+    /// Returns the files to watch for, and whether a server can come in no other way than by one of
+    /// them: each place is watched, and none has a socket. At one that is there already its server
+    /// may begin to listen, which nothing reports. It is looked for behind the watch, so that none
+    /// comes between the two.
     pub(super) fn watch(&self, name: &str, arrivals: &Arrivals) -> (Vec<OsString>, bool) {
-        let mut awaited = vec![format!("{name}.sock").into()];
-        let mut all_watched = true;
+        let socket = OsString::from(format!("{name}.sock"));
+        let mut awaited = vec![socket.clone()];
+        let mut comes_seen = true;
         for path in &self.paths {
-            all_watched &= watch_up_to(path, arrivals, &mut awaited);
+            comes_seen &= watch_up_to(path, arrivals, &mut awaited);
+            comes_seen &= fs::symlink_metadata(path.join(&socket)).is_err();
         }
-        (awaited, all_watched)
+        (awaited, comes_seen)
     }
 
     /// Those that are there and can be used.

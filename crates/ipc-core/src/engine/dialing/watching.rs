@@ -8,7 +8,7 @@ use crate::engine::slab::Key;
 use crate::time::Now;
 
 impl Engine {
-    /// Watches the places where its server may appear. Returns whether all of them are watched.
+    /// Watches the places where its server may appear. Returns whether it cannot come unseen.
     pub(super) fn watch_for(&mut self, key: Key) -> bool {
         let Some(Entry::Dialing(dial)) = self.entries.get_mut(key) else { return false };
         let Ok(places) = Places::of(&dial.options) else { return false };
@@ -18,9 +18,9 @@ impl Engine {
                 arrivals.filter(|arrivals| self.poller.watch(arrivals, Source::Arrivals).is_ok());
         }
         let Some(arrivals) = &self.arrivals else { return false };
-        let (awaited, all_watched) = places.watch(&dial.name, arrivals);
+        let (awaited, comes_seen) = places.watch(&dial.name, arrivals);
         dial.awaited = awaited;
-        all_watched
+        comes_seen
     }
 
     /// Stops watching if nothing is awaited.

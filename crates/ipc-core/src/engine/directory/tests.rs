@@ -219,3 +219,15 @@ fn readers_look_in_a_place_whose_parent_has_come_after_them() {
     fs::write(run.join("ringpost/demo.frame"), "broken").unwrap();
     assert!(name.another(None, Ok).is_err(), "it was not even opened");
 }
+
+#[test]
+fn a_socket_that_came_before_it_was_watched_for_is_not_left_to_the_watch() {
+    let scratch = Scratch::new("before");
+    Directory::make(&scratch).unwrap();
+    let (places, arrivals) = (known(&[&scratch]), Arrivals::new().unwrap());
+    assert!(places.watch("late", &arrivals).1);
+    fs::write(scratch.join("late.sock"), "").unwrap();
+    assert!(!places.watch("late", &arrivals).1, "it will not appear again");
+    fs::remove_file(scratch.join("late.sock")).unwrap();
+    assert!(places.watch("late", &arrivals).1);
+}
