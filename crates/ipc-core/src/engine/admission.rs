@@ -225,7 +225,8 @@ impl Engine {
 
     /// Takes in waiting clients, a bounded number at a time.
     pub(super) fn accept(&mut self, key: Key, now: &Now, host: &mut impl Host) {
-        let Some(listener) = self.listeners.get_mut(key) else { return };
+        let listener = self.listeners.get_mut(key).filter(|listener| !listener.is_taken());
+        let Some(listener) = listener else { return };
         let accepted = match listener.accept(now.get()) {
             Ok(accepted) => accepted,
             Err(error) => return self.lose_listener(key, error, host),

@@ -130,6 +130,12 @@ impl Listener {
         self.maintenance.end();
     }
 
+    /// Whether another server has the name. What was reported of the socket and the files, before
+    /// the engine ceased to watch them, is that server's to look after.
+    pub fn is_taken(&self) -> bool {
+        self.lending == Lending::Over
+    }
+
     /// Whether another server has the name, and all that came here have an open connection or none.
     pub fn is_finished(&self) -> bool {
         self.lending == Lending::Over && self.welcomed == 0 && self.awaiting_hello.is_empty()

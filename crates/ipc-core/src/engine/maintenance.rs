@@ -179,7 +179,8 @@ impl Engine {
     /// The files of a listener were touched, or it is time to check them.
     #[cold]
     pub(super) fn check_files(&mut self, key: Key, now: &Now, host: &mut impl Host) {
-        let Some(listener) = self.listeners.get_mut(key) else { return };
+        let listener = self.listeners.get_mut(key).filter(|listener| !listener.is_taken());
+        let Some(listener) = listener else { return };
         let outcome = listener.maintenance.check(now.get());
         self.due = self.due.min(listener.maintenance.due());
         match outcome {

@@ -191,6 +191,54 @@ fn clients_that_had_come_before_are_in_when_the_name_is_reported_as_gone() {
     assert!(old.1.connected.is_some() && young.1.connected.is_none());
 }
 
+/// A new server takes the name while a client is half in, and the old one reads that in one turn with
+/// what happens behind it. Returns the client, and the socket, which is the new server's by then.
+fn take_in_one_turn(
+    old: &mut Serving,
+    meeting: &Meeting,
+    behind: impl FnOnce(),
+) -> (UnixStream, UnixListener) {
+    let half_in = UnixStream::connect(meeting.0.join("server.sock")).unwrap();
+    old.drive();
+    let young = ask(meeting);
+    let lent = answer(&young, old).unwrap();
+    // What was ready before would be reported first.
+    while old.0.drive(&mut old.1) {}
+    send_frame(&young, control::READY, &[], &[]);
+    behind();
+    old.drive();
+    assert!(!old.1.taken_over);
+    (half_in, lent.into_iter().next().unwrap().into())
+}
+
+#[test]
+fn a_client_that_comes_in_the_turn_in_which_a_name_is_taken_is_the_new_servers() {
+    let _alone = alone();
+    let meeting = Meeting::new("client-in-turn");
+    let listen = ListenOptions { hello_timeout: BOUND, ..ListenOptions::default() };
+    let mut old = Serving::listening(&options(&meeting), &listen);
+    let mut client = None;
+    let (_half_in, listener) = take_in_one_turn(&mut old, &meeting, || {
+        client = UnixStream::connect(meeting.0.join("server.sock")).ok();
+    });
+    assert!(listener.accept().is_ok(), "the old server has accepted it");
+}
+
+#[test]
+fn files_that_are_touched_in_the_turn_in_which_a_name_is_taken_are_the_new_servers() {
+    let _alone = alone();
+    let meeting = Meeting::new("files-in-turn");
+    let listen = ListenOptions { hello_timeout: BOUND, ..ListenOptions::default() };
+    let mut old = Serving::listening(&options(&meeting), &listen);
+    let path = meeting.0.join("server.sock");
+    let _taken = take_in_one_turn(&mut old, &meeting, || fs::remove_file(&path).unwrap());
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(500) {
+        old.drive();
+    }
+    assert!(!path.exists(), "the old server has put it back");
+}
+
 #[test]
 fn a_new_server_that_does_not_confirm_loses_its_chance() {
     let _alone = alone();
