@@ -113,6 +113,9 @@ impl Dispatcher {
             self.calls.remove(id);
             return self.end_flow(key, outcome);
         }
+        // It waits nowhere any more, and its client may be gone before anyone takes the outcome:
+        // another may then have the same number.
+        call.lasting = None;
         call.outcome = Some(outcome);
         self.after.wakers.extend(call.waker.take());
     }

@@ -7,6 +7,7 @@ mod lasting;
 mod leaving;
 mod pool;
 mod requests;
+mod sharing;
 mod streams;
 #[path = "../../../ipc-core/tests/two_processes/mod.rs"]
 mod two_processes;
