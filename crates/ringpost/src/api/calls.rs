@@ -1,8 +1,9 @@
-//! Requests in flight, each with its waiter.
+//! Requests in flight, and one-way messages whose senders wait.
 
 use ipc_core::id::{generation_of, join, slot_of};
 
-/// Waiters by id. Ids are made here: a slot that is free, and a generation it never had.
+/// Waiters by id. Ids are made here: a slot that is free, and a generation it never had. A slot is
+/// new only while all others are taken, as is due on a connection that has agreed on their number.
 pub(crate) struct Calls<T> {
     slots: Vec<(u32, Option<T>)>,
     free: Vec<u32>,
@@ -18,7 +19,7 @@ impl<T> Calls<T> {
     pub fn insert(&mut self, waiter: T) -> u64 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
-            u32::try_from(self.slots.len() - 1).expect("bounded by what a session allows")
+            u32::try_from(self.slots.len() - 1).expect("fewer than memory has room for")
         });
         let (generation, entry) = &mut self.slots[slot as usize];
         // Generation 0 is never used.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use ipc_core::{Draft, Kind, LinkId, Message, Result};
+use ipc_core::{Codec, Draft, Kind, LinkId, Message, Result};
 
 use super::{Item, Reply};
 
@@ -18,14 +18,8 @@ pub(crate) enum FlowKey {
 
 impl FlowKey {
     /// The end that takes an item.
-    fn of_item(link: LinkId, item: &Message) -> Self {
+    pub fn of_item(link: LinkId, item: &Message) -> Self {
         if item.kind == Kind::ReplyItem { Self::Ours(item.id) } else { Self::Served(link, item.id) }
-    }
-
-    /// The end that sends items of this kind.
-    #[cfg(feature = "tokio")]
-    pub fn of_sender(link: LinkId, kind: Kind, id: u64) -> Self {
-        if kind == Kind::RequestItem { Self::Ours(id) } else { Self::Served(link, id) }
     }
 
     /// The id of its request.
@@ -142,9 +136,9 @@ impl<W> Flows<W> {
 
     /// An item has arrived. Returns what is kept with the stream; one that is not read any more
     /// grants nothing.
-    pub fn push(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) -> Option<&mut W> {
-        let flow = self.0.get_mut(&FlowKey::of_item(link, message))?;
-        flow.items.push_back(Item { codec: message.codec, payload });
+    pub fn push(&mut self, key: FlowKey, codec: Codec, payload: Vec<u8>) -> Option<&mut W> {
+        let flow = self.0.get_mut(&key)?;
+        flow.items.push_back(Item { codec, payload });
         flow.count += 1;
         Some(&mut flow.with)
     }
@@ -184,7 +178,7 @@ pub(crate) fn item_draft(of: &Draft, key: FlowKey) -> Draft {
 mod tests {
     use super::*;
     use ipc_core::testing::each_seed;
-    use ipc_core::{Code, Codec, Error, Lane, Time};
+    use ipc_core::{Code, Error, Lane, Time};
 
     const LINK: LinkId = LinkId(7);
 
@@ -226,7 +220,7 @@ mod tests {
             for _ in 0..60 {
                 match random.below(8) {
                     0..3 if end.is_none() => {
-                        let waiting = flows.push(LINK, &item(Kind::ReplyItem, 3), vec![came]);
+                        let waiting = flows.push(key, Codec::Bytes, vec![came]);
                         assert!(waiting.is_some());
                         twin.push_back(came);
                         came += 1;
@@ -279,13 +273,12 @@ mod tests {
             flows.open(key, number);
         }
         for (number, (link, key)) in (0..).zip(ends) {
-            assert_eq!(
-                flows.push(link, &item(key.taken(), key.id()), vec![]),
-                Some(&mut number.clone())
-            );
+            let found = FlowKey::of_item(link, &item(key.taken(), key.id()));
+            assert_eq!(flows.push(found, Codec::Bytes, vec![]), Some(&mut number.clone()));
             assert!(key.taken() != key.sent());
         }
-        assert!(flows.push(LINK, &item(Kind::ReplyItem, 9), vec![]).is_none(), "there is no such");
+        let nowhere = FlowKey::of_item(LINK, &item(Kind::ReplyItem, 9));
+        assert!(flows.push(nowhere, Codec::Bytes, vec![]).is_none(), "there is no such");
         for (_, key) in ends {
             assert!(flows.contains(key) && flows.forget(key).is_some());
             assert!(!flows.contains(key) && flows.get(key).is_none(), "something is left of it");

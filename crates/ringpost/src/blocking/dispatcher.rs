@@ -103,7 +103,8 @@ impl Dispatcher {
         match message.kind {
             Kind::Reply | Kind::Error => return self.answered(message, payload),
             Kind::RequestItem | Kind::ReplyItem => {
-                self.flows.push(link, message, std::mem::take(payload));
+                let (key, payload) = (FlowKey::of_item(link, message), std::mem::take(payload));
+                self.flows.push(key, message.codec, payload);
                 return;
             }
             _ => {}

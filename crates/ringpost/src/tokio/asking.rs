@@ -27,7 +27,7 @@ impl Line<'_> {
         let span = Span::of_request(method);
         let sent = shared.with(|State { engine, dispatcher, .. }| {
             let code = engine.code(method)?;
-            let draft = |id| options.request(code, id, timeout);
+            let draft = options.request(code, 0, timeout);
             dispatcher.ask(engine, to, options.idempotent, payload, draft)
         });
         Call::new(Arc::clone(shared), sent, span)
@@ -37,10 +37,10 @@ impl Line<'_> {
         let Self { shared, to, .. } = *self;
         let (key, draft) = shared.with(|State { engine, dispatcher, .. }| {
             let code = engine.code(method)?;
-            let draft = |id| options.stream(code, id);
+            let draft = options.stream(code, 0);
             let id = dispatcher.ask(engine, to, options.resumable, payload, draft)?;
             let key = FlowKey::Ours(id);
-            Ok::<_, Error>((key, item_draft(&draft(id), key)))
+            Ok::<_, Error>((key, item_draft(&draft, key)))
         })?;
         Ok(Streaming::new(Arc::clone(shared), key, draft))
     }

@@ -12,7 +12,7 @@ use ipc_core::{
 
 use super::events::Events;
 use super::groups::{GroupId, Groups};
-use super::in_flight::{Call, StreamEnd};
+use super::in_flight::{Call, StreamEnd, Wire};
 use super::job::{After, Cancelled, Job};
 use super::line::{Line, line_of};
 use super::spans::Name;
@@ -30,7 +30,7 @@ pub(super) struct Dispatcher {
     pub calls: Calls<Call>,
     pub buffers: Buffers,
     /// Open connections, by their place in the engine.
-    lines: Vec<Option<Line>>,
+    pub lines: Vec<Option<Line>>,
     /// Messages still to be handled of connections that are over.
     leftovers: HashMap<LinkId, Events>,
     pub flows: Flows<StreamEnd>,
@@ -75,9 +75,34 @@ impl Dispatcher {
 
     // ---- requests of ours ----
 
-    /// A fresh id for a request.
-    pub fn begin(&mut self, link: Option<LinkId>) -> u64 {
-        self.calls.insert(Call { link, outcome: None, waker: None, lasting: None })
+    /// A fresh id for a request, which it keeps whatever it is called on its connections.
+    pub fn begin(&mut self) -> u64 {
+        self.calls.insert(Call { wire: None, outcome: None, waker: None, lasting: None })
+    }
+
+    /// A request was sent.
+    #[inline]
+    pub fn begun(&mut self, id: u64, wire: Wire, is_stream: bool) {
+        if let Some(call) = self.calls.get_mut(id) {
+            call.wire = Some(wire);
+        }
+        if is_stream && let Some(flow) = self.flows.get(FlowKey::Ours(id)) {
+            flow.with.wire = Some(wire);
+        }
+    }
+
+    /// A request has ended on its connection. Returns which it was.
+    #[inline]
+    pub fn ended_on(&mut self, link: LinkId, wire_id: u64) -> Option<u64> {
+        self.line(link)?.asked.remove(wire_id)
+    }
+
+    /// The end of a stream that has this id on its connection.
+    pub fn end_on(&mut self, link: LinkId, is_ours: bool, wire_id: u64) -> Option<FlowKey> {
+        if !is_ours {
+            return Some(FlowKey::Served(link, wire_id));
+        }
+        self.line(link)?.asked.get_mut(wire_id).map(|id| FlowKey::Ours(*id))
     }
 
     /// The outcome of a request, once.
@@ -98,9 +123,10 @@ impl Dispatcher {
 
     pub fn settle(&mut self, id: u64, outcome: Result<Reply>) {
         let Some(call) = self.calls.get_mut(id) else { return };
+        let wire = call.wire.take();
         if let Err(error) = &outcome {
-            let group = match (call.link, &call.lasting) {
-                (Some(link), _) => self.groups.of(link).map(|(_, group)| group),
+            let group = match (wire, &call.lasting) {
+                (Some(wire), _) => self.groups.of(wire.link).map(|(_, group)| group),
                 (None, Some(lasting)) => self.groups.find(lasting.client),
                 (None, None) => None,
             };
@@ -256,20 +282,19 @@ impl Dispatcher {
     // ---- what came ----
 
     pub fn arrived(&mut self, link: LinkId, message: &Message, payload: Vec<u8>) {
-        match message.kind {
-            Kind::Reply => self.settle(
-                message.id,
-                Ok(Reply { codec: message.codec, payload, ..Reply::default() }),
-            ),
-            Kind::Error => {
-                let error = RemoteError::received(message.codec, &payload);
-                self.settle(message.id, Err(Error::remote(error)));
-            }
+        let outcome = match message.kind {
+            Kind::Reply => Ok(Reply { codec: message.codec, payload, ..Reply::default() }),
+            Kind::Error => Err(Error::remote(RemoteError::received(message.codec, &payload))),
             Kind::RequestItem | Kind::ReplyItem => {
-                let waiting = self.flows.push(link, message, payload);
-                self.after.wakers.extend(waiting.and_then(|wakers| wakers.reader.take()));
+                let is_ours = message.kind == Kind::ReplyItem;
+                let Some(key) = self.end_on(link, is_ours, message.id) else { return };
+                let waiting = self.flows.push(key, message.codec, payload);
+                return self.after.wakers.extend(waiting.and_then(|wakers| wakers.reader.take()));
             }
-            _ => self.dispatch(link, message, payload),
+            _ => return self.dispatch(link, message, payload),
+        };
+        if let Some(id) = self.ended_on(link, message.id) {
+            self.settle(id, outcome);
         }
     }
 
@@ -291,7 +316,8 @@ impl Dispatcher {
             let job = line.job(handler, name, message, payload, cancelled.clone());
             line.serving.insert(message.id, cancelled);
             if message.window.is_some() {
-                let end = StreamEnd { link: Some(link), ..StreamEnd::default() };
+                let wire = Some(Wire { link, id: message.id });
+                let end = StreamEnd { wire, ..StreamEnd::default() };
                 self.flows.open(FlowKey::Served(link, message.id), end);
             }
             after.requests.push(job);

@@ -1,10 +1,11 @@
 //! What the engine drives the dispatcher with.
 
 use ipc_core::{
-    Body, BufferId, Corrupt, Ending, Event, Host, LinkId, Message, Readiness, Result, Totals,
+    Body, BufferId, Corrupt, Ending, Event, Host, Kind, LinkId, Message, Readiness, Result, Totals,
 };
 
 use super::dispatcher::Dispatcher;
+use super::in_flight::Wire;
 use super::waits::Topic;
 use crate::api::{FlowKey, Reply};
 
@@ -59,6 +60,7 @@ impl Host for Dispatcher {
                 }
             }
             Event::Ended { link, id, ending } => {
+                let Some(id) = self.ended_on(link, id) else { return };
                 if ending != Ending::PeerLost || !self.outlives(link, id) {
                     self.settle(id, Err(ending.into()));
                 }
@@ -72,7 +74,8 @@ impl Host for Dispatcher {
                 self.end_flow(FlowKey::Served(link, id), Ok(Reply::default()));
             }
             Event::Granted { link, kind, id, .. } => {
-                let flow = self.flows.get(FlowKey::of_sender(link, kind, id));
+                let key = self.end_on(link, kind == Kind::RequestItem, id);
+                let flow = key.and_then(|key| self.flows.get(key));
                 self.after.wakers.extend(flow.and_then(|flow| flow.with.writer.take()));
             }
             Event::Sent { id, error, .. } => self.was_sent(id, error.map_or(Ok(()), Err)),
@@ -99,7 +102,8 @@ impl Host for Dispatcher {
                 }
             }
             Event::Drained { link, .. } => {
-                let ends = self.flows.all().filter(|end| end.link == Some(link));
+                let is_there = |wire: Wire| wire.link == link;
+                let ends = self.flows.all().filter(|end| end.wire.is_some_and(is_there));
                 self.after.wakers.extend(ends.filter_map(|end| end.writer.take()));
                 self.wake(Topic::Link(link));
             }

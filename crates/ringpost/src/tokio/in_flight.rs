@@ -7,10 +7,18 @@ use ipc_core::{Draft, LinkId, Result, Time};
 use super::groups::GroupId;
 use crate::api::Reply;
 
+/// A request as its connection knows it.
+#[derive(Clone, Copy)]
+pub(super) struct Wire {
+    pub link: LinkId,
+    /// What it is called there.
+    pub id: u64,
+}
+
 /// A request of ours.
 pub(super) struct Call {
-    /// Where it was sent; `None`: it waits for a session.
-    pub link: Option<LinkId>,
+    /// Where it was sent; `None`: it waits for a session, or is over.
+    pub wire: Option<Wire>,
     pub outcome: Option<Result<Reply>>,
     pub waker: Option<Waker>,
     /// What it takes to send it later.
@@ -20,8 +28,8 @@ pub(super) struct Call {
 /// One end of a stream, and the tasks that wait there.
 #[derive(Default)]
 pub(super) struct StreamEnd {
-    /// The connection it is on; `None`: it waits for a session.
-    pub link: Option<LinkId>,
+    /// Where it was sent; `None`: it waits for a session.
+    pub wire: Option<Wire>,
     pub reader: Option<Waker>,
     pub writer: Option<Waker>,
     /// Items to be read that came on an earlier session.

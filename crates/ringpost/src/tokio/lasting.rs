@@ -8,7 +8,8 @@ use ipc_core::{Code, Draft, Engine, Error, LinkId, Result, Sent, Time};
 use super::away::Waiting;
 use super::dispatcher::Dispatcher;
 use super::groups::{GroupId, To};
-use super::in_flight::{Call, Lasting, StreamEnd};
+use super::in_flight::{Call, Lasting, StreamEnd, Wire};
+use super::line::line_of;
 use super::sessions::{ClientState, Sessions};
 use super::waits::Topic;
 use crate::api::FlowKey;
@@ -53,28 +54,31 @@ impl Dispatcher {
 
     // ---- requests and streams ----
 
-    /// Sends the request that `draft` makes of its id, or lets it wait. Returns the id.
+    /// Sends a request, or lets it wait. Returns its id.
     pub fn ask(
         &mut self,
         engine: &mut Engine,
         to: To,
         is_repeated: bool,
         payload: &[u8],
-        draft: impl FnOnce(u64) -> Draft,
+        draft: Draft,
     ) -> Result<u64> {
         let link = self.route(to)?;
-        let id = self.begin(link);
-        let draft = draft(id);
-        if draft.window.is_some() {
-            self.flows.open(FlowKey::Ours(id), StreamEnd { link, ..StreamEnd::default() });
+        let id = self.begin();
+        let is_stream = draft.window.is_some();
+        if is_stream {
+            self.flows.open(FlowKey::Ours(id), StreamEnd::default());
         }
         let asked = match (link, to) {
             (Some(link), To::Client(client)) if is_repeated => {
                 self.keep(client, id, draft, payload, is_repeated);
                 self.start(engine, link, id)
             }
-            (Some(link), _) => match engine.send(link, &draft, payload) {
-                Ok(_) => return Ok(id),
+            (Some(link), _) => match self.post(engine, link, id, draft, payload) {
+                Ok(wire) => {
+                    self.begun(id, wire, is_stream);
+                    return Ok(id);
+                }
                 Err(error) => match self.waits_for(to, &error) {
                     None => Err(error),
                     Some(client) => {
@@ -96,6 +100,20 @@ impl Dispatcher {
         asked.map(|()| id)
     }
 
+    /// Sends a request over this connection.
+    #[inline]
+    fn post(
+        &mut self,
+        engine: &mut Engine,
+        link: LinkId,
+        id: u64,
+        draft: Draft,
+        payload: &[u8],
+    ) -> Result<Wire> {
+        let line = self.line(link).ok_or_else(closed)?;
+        line.ask(engine, id, draft, payload)
+    }
+
     /// Keeps what it takes to send a request later.
     fn keep(&mut self, client: GroupId, id: u64, draft: Draft, payload: &[u8], is_repeated: bool) {
         let deadline = draft.timeout.map_or(Time::NEVER, |timeout| Time::now() + timeout);
@@ -111,11 +129,11 @@ impl Dispatcher {
     fn wait(&mut self, id: u64) -> Result<()> {
         let Self { calls, groups, flows, .. } = self;
         let Some(call) = calls.get_mut(id) else { return Ok(()) };
-        call.link = None;
+        call.wire = None;
         if let Some(flow) = flows.get(FlowKey::Ours(id)) {
             // What was not read yet belongs to a window that is gone.
             flow.with.stale = flow.counts().1;
-            flow.with.link = None;
+            flow.with.wire = None;
         }
         let Some(lasting) = &mut call.lasting else { return Err(closed()) };
         let client = groups.find(lasting.client).and_then(|group| group.client.as_mut());
@@ -130,15 +148,15 @@ impl Dispatcher {
     fn start(&mut self, engine: &mut Engine, link: LinkId, id: u64) -> Result<()> {
         let Some(call) = self.calls.get_mut(id) else { return Ok(()) };
         let Some(lasting) = &mut call.lasting else { return Ok(()) };
-        call.link = Some(link);
         let key = FlowKey::Ours(id);
         let taken = self.flows.get(key).map_or(0, |flow| flow.counts().0);
         let replayed = lasting.was_sent.then_some(taken);
         // Never none at all: a request that is late then ends by itself.
         let timeout = lasting.deadline.remaining().map(|left| left.max(TIMEOUT_MIN));
         let draft = Draft { timeout, replayed, ..lasting.draft };
-        match engine.send(link, &draft, &lasting.payload) {
-            Ok(_) => lasting.was_sent = true,
+        let line = line_of(&mut self.lines, link).ok_or_else(closed);
+        let wire = match line.and_then(|line| line.ask(engine, id, draft, &lasting.payload)) {
+            Ok(wire) => wire,
             Err(error) => {
                 let to = To::Client(lasting.client);
                 return if self.waits_for(to, &error).is_some() {
@@ -147,15 +165,17 @@ impl Dispatcher {
                     Err(error)
                 };
             }
-        }
+        };
+        lasting.was_sent = true;
+        call.wire = Some(wire);
         if !lasting.is_repeated {
             call.lasting = None;
         }
         if let Some(flow) = self.flows.get(key) {
             let stream = &mut flow.with;
-            stream.link = Some(link);
+            stream.wire = Some(wire);
             if stream.is_finished {
-                engine.end_items(link, draft.lane, id);
+                engine.end_items(link, draft.lane, wire.id);
             }
             self.after.wakers.extend(stream.writer.take());
         }
@@ -186,8 +206,11 @@ impl Dispatcher {
     /// Nobody waits for a request any more. Returns what is to be dropped without the lock.
     pub fn give_up(&mut self, engine: &mut Engine, id: u64) -> Option<Call> {
         let call = self.calls.remove(id)?;
-        match (call.link, &call.lasting) {
-            (Some(link), _) => _ = engine.cancel(link, id),
+        match (call.wire, &call.lasting) {
+            (Some(Wire { link, id }), _) => {
+                engine.cancel(link, id);
+                self.ended_on(link, id);
+            }
             (None, Some(lasting)) => {
                 let place = lasting.place;
                 let client = self.client(lasting.client);

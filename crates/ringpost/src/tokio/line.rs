@@ -4,16 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{LinkId, Message, Peer};
+use ipc_core::{Draft, Engine, LinkId, Message, Peer, Result};
 
 use super::events::Events;
+use super::in_flight::Wire;
 use super::job::{After, Cancelled, Handler, Job};
 use super::spans::Name;
+use crate::api::Calls;
 
 /// An open connection.
 pub(super) struct Line {
     pub link: LinkId,
     pub peer: Arc<Peer>,
+    /// Requests of ours, by the ids that they have on this connection. How many there may be was
+    /// agreed for this connection alone, so what is asked over others takes none of these.
+    pub asked: Calls<u64>,
     /// Requests of the peer that are being handled.
     pub serving: HashMap<u64, Cancelled>,
     pub events: Events,
@@ -30,11 +35,31 @@ impl Line {
         Self {
             link,
             peer: Arc::new(peer.clone()),
+            asked: Calls::new(),
             serving: HashMap::new(),
             events: Events::default(),
             hung_up: Cancelled::default(),
             pong: None,
             closes_when_idle: false,
+        }
+    }
+
+    /// Sends the request of ours that is known as `id`, by whatever it is called here.
+    #[inline]
+    pub fn ask(
+        &mut self,
+        engine: &mut Engine,
+        id: u64,
+        draft: Draft,
+        payload: &[u8],
+    ) -> Result<Wire> {
+        let wire = Wire { link: self.link, id: self.asked.insert(id) };
+        match engine.send(self.link, &Draft { id: wire.id, ..draft }, payload) {
+            Ok(_) => Ok(wire),
+            Err(error) => {
+                self.asked.remove(wire.id);
+                Err(error)
+            }
         }
     }
 

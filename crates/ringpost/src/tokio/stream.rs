@@ -9,6 +9,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use ipc_core::{Code, Draft, Error, Result, Sent, item_cost};
 
+use super::in_flight::Wire;
 use super::shared::{Shared, State};
 use crate::api::{FlowKey, Item, Reading, Reply};
 
@@ -120,11 +121,13 @@ impl Streaming {
     /// # }
     /// ```
     pub fn finish(&self) {
-        let FlowKey::Ours(id) = self.key else { return };
+        if !self.key.is_ours() {
+            return;
+        }
         self.shared.with(|State { engine, dispatcher, .. }| {
             let Some(flow) = dispatcher.flows.get(self.key) else { return };
             flow.with.is_finished = true;
-            if let Some(link) = flow.with.link {
+            if let Some(Wire { link, id }) = flow.with.wire {
                 engine.end_items(link, self.draft.lane, id);
             }
         });
@@ -165,9 +168,9 @@ impl Streaming {
     pub fn is_open(&self) -> bool {
         self.shared.with(|State { engine, dispatcher, .. }| {
             let Some(flow) = dispatcher.flows.get(self.key) else { return false };
-            let credit = |link| engine.credit(link, self.key.sent(), self.key.id()).is_some();
+            let credit = |Wire { link, id }| engine.credit(link, self.key.sent(), id).is_some();
             // One that waits for a session is open.
-            flow.with.link.is_none_or(credit)
+            flow.with.wire.is_none_or(credit)
         })
     }
 
@@ -183,8 +186,8 @@ impl Streaming {
                 Reading::Item(item) => {
                     if flow.with.stale > 0 {
                         flow.with.stale -= 1;
-                    } else if let Some(link) = flow.with.link {
-                        let (id, cost) = (self.key.id(), item_cost(item.payload.len()));
+                    } else if let Some(Wire { link, id }) = flow.with.wire {
+                        let cost = item_cost(item.payload.len());
                         engine.consumed(link, self.key.taken(), id, cost);
                     }
                     Some(Ok(item))
@@ -204,8 +207,8 @@ impl Streaming {
             let Some(flow) = dispatcher.flows.get(self.key) else {
                 return (Poll::Ready(Err(over())), Some(waker));
             };
-            let credit = flow.with.link.map(|link| {
-                let credit = engine.credit(link, self.key.sent(), self.key.id());
+            let credit = flow.with.wire.map(|Wire { link, id }| {
+                let credit = engine.credit(link, self.key.sent(), id);
                 // What the ring has no room for is not put on top of what waits for it already.
                 credit.map(|credit| credit > 0 && !engine.want_drain(link, self.draft.lane))
             });
@@ -222,8 +225,8 @@ impl Streaming {
     fn send_now(&self, payload: &[u8]) -> Result<()> {
         let sent = self.shared.with(|State { engine, dispatcher, .. }| {
             let flow = dispatcher.flows.get(self.key).ok_or_else(over)?;
-            match flow.with.link {
-                Some(link) => engine.send(link, &self.draft, payload),
+            match flow.with.wire {
+                Some(Wire { link, id }) => engine.send(link, &Draft { id, ..self.draft }, payload),
                 // It shares the fate of those before it: items are not sent again.
                 None => Ok(Sent::Queued),
             }
