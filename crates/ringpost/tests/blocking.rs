@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use ringpost::blocking::{Answer, Client, Requester, Server, Stopper, Ticket};
 use ringpost::{
-    CallOptions, Change, ClientConfig, Code, LinkId, Reply, Sent, ServerConfig, Stream, Trace,
+    CallOptions, Change, ClientConfig, Code, LinkId, Options, Reply, Sent, ServerConfig, Stream,
+    Trace,
 };
 
 const PLAIN: CallOptions = CallOptions::new();
@@ -32,7 +33,11 @@ impl Meeting {
 
     /// A client, which connects while the server takes turns, and its connection there.
     fn client_of(&self, server: &mut Server) -> (Client, LinkId) {
-        let config = ClientConfig::new().directory(&self.0);
+        self.client_by(ClientConfig::new(), server)
+    }
+
+    fn client_by(&self, config: ClientConfig, server: &mut Server) -> (Client, LinkId) {
+        let config = config.directory(&self.0);
         let connecting = std::thread::spawn(move || Client::connect("demo", &config).unwrap());
         let mut changes = Vec::new();
         while changes.is_empty() {
@@ -338,4 +343,33 @@ fn servers_that_follow_each_other_at_a_socket_that_was_handed_over() {
     assert_eq!(Server::bind("demo", &taking).err().unwrap().code(), Code::InvalidArgument);
     let link = ringpost::realtime::Link::accept("demo", &config, Duration::from_millis(1));
     assert_eq!(link.err().unwrap().code(), Code::InvalidArgument);
+}
+
+#[test]
+fn a_stream_that_is_never_dropped_takes_no_room_from_another_connection() {
+    let meeting = Meeting::new("forgotten");
+    let mut server = meeting.server();
+    let (_wide, to_wide) = meeting.client_of(&mut server);
+    let mut options = Options::default();
+    options.limits.pending_max = 1;
+    let (mut narrow, to_narrow) = meeting.client_by(ClientConfig::from(&options), &mut server);
+    narrow.handle("echo", |request, reply| {
+        reply.payload.extend_from_slice(request.payload);
+        Ok(Answer::Now)
+    });
+    let answering = std::thread::spawn(move || {
+        while narrow.closed().is_none() && !narrow.is_closed() {
+            narrow.turn(PATIENCE).unwrap();
+        }
+    });
+    let mut wide = server.connection(to_wide);
+    std::mem::forget(wide.stream("numbers", b"", &PLAIN).unwrap());
+    let mut narrow = server.connection(to_narrow);
+    for payload in [b"1", b"2"] {
+        assert_eq!(narrow.request("echo", payload, &PLAIN).unwrap().payload, payload);
+    }
+    let stream = narrow.stream("echo", b"", &PLAIN).unwrap();
+    assert!(stream.reply().unwrap().payload.is_empty());
+    server.close().unwrap();
+    answering.join().unwrap();
 }

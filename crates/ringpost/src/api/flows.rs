@@ -2,33 +2,21 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use ipc_core::{Codec, Draft, Kind, LinkId, Message, Result};
+use ipc_core::{Codec, Draft, Kind, LinkId, Result};
 
 use super::{Item, Reply};
 
 /// Which end of which stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum FlowKey {
-    /// At the caller, whose ids are its own on all of its connections: the stream may go on over
-    /// another one.
+    /// At the caller, by the number that its API has for the request on whatever connection: the
+    /// stream may go on over another one.
     Ours(u64),
     /// At the handler.
     Served(LinkId, u64),
 }
 
 impl FlowKey {
-    /// The end that takes an item.
-    pub fn of_item(link: LinkId, item: &Message) -> Self {
-        if item.kind == Kind::ReplyItem { Self::Ours(item.id) } else { Self::Served(link, item.id) }
-    }
-
-    /// The id of its request.
-    pub fn id(self) -> u64 {
-        match self {
-            Self::Ours(id) | Self::Served(_, id) => id,
-        }
-    }
-
     /// Whether this side asked.
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Ours(_))
@@ -178,25 +166,9 @@ pub(crate) fn item_draft(of: &Draft, key: FlowKey) -> Draft {
 mod tests {
     use super::*;
     use ipc_core::testing::each_seed;
-    use ipc_core::{Code, Error, Lane, Time};
+    use ipc_core::{Code, Error};
 
     const LINK: LinkId = LinkId(7);
-
-    fn item(kind: Kind, id: u64) -> Message {
-        let (lane, codec, deadline) = (Lane::Normal, Codec::Bytes, Time::NEVER);
-        Message {
-            kind,
-            lane,
-            codec,
-            code: 0,
-            id,
-            len: 1,
-            deadline,
-            trace: None,
-            replayed: None,
-            window: None,
-        }
-    }
 
     /// What there is to read, by name.
     fn name_of(reading: &Reading) -> &'static str {
@@ -262,24 +234,22 @@ mod tests {
     #[test]
     fn an_item_goes_to_its_own_end_of_its_own_stream_and_to_no_other() {
         let mut flows = Flows::<u32>::new();
-        let other = LinkId(8);
         let ends = [
-            (LINK, FlowKey::Ours(1)),
-            (LINK, FlowKey::Served(LINK, 1)),
-            (LINK, FlowKey::Ours(2)),
-            (other, FlowKey::Served(other, 1)),
+            FlowKey::Ours(1),
+            FlowKey::Served(LINK, 1),
+            FlowKey::Ours(2),
+            FlowKey::Served(LinkId(8), 1),
         ];
-        for (number, (_, key)) in (0..).zip(ends) {
+        for (number, key) in (0..).zip(ends) {
             flows.open(key, number);
         }
-        for (number, (link, key)) in (0..).zip(ends) {
-            let found = FlowKey::of_item(link, &item(key.taken(), key.id()));
-            assert_eq!(flows.push(found, Codec::Bytes, vec![]), Some(&mut number.clone()));
+        for (number, key) in (0..).zip(ends) {
+            assert_eq!(flows.push(key, Codec::Bytes, vec![]), Some(&mut number.clone()));
             assert!(key.taken() != key.sent());
         }
-        let nowhere = FlowKey::of_item(LINK, &item(Kind::ReplyItem, 9));
+        let nowhere = FlowKey::Ours(9);
         assert!(flows.push(nowhere, Codec::Bytes, vec![]).is_none(), "there is no such");
-        for (_, key) in ends {
+        for key in ends {
             assert!(flows.contains(key) && flows.forget(key).is_some());
             assert!(!flows.contains(key) && flows.get(key).is_none(), "something is left of it");
         }

@@ -2,7 +2,7 @@
 
 use ipc_core::{
     ALIKE_LEN_MAX, Body, BufferId, Codec, Corrupt, Draft, Engine, Error, Event, Host, Kind, LinkId,
-    ListenerId, Message, Readiness, RemoteError, Result, take_frame,
+    ListenerId, Message, Peer, Readiness, RemoteError, Result, take_frame,
 };
 
 use super::sources::{Items, Sources};
@@ -28,6 +28,8 @@ pub(super) enum Outcome {
 pub(super) struct Dispatcher {
     pub router: Router<Box<Handler>>,
     pub calls: Calls<Waiting>,
+    /// The same by the ids that they have on their connections, by the places of those.
+    asked: Vec<(LinkId, Calls<u64>)>,
     pub flows: Flows<()>,
     /// Requests of the peers that are answered by the items of iterators.
     pub sources: Sources,
@@ -54,6 +56,15 @@ pub(super) struct Dispatcher {
     pub is_begun: bool,
 }
 
+/// What a request is called.
+#[derive(Clone, Copy)]
+pub(super) struct Ids {
+    /// Among all requests of ours.
+    pub ours: u64,
+    /// On its connection, which agrees by itself on how many there may be.
+    pub wire: u64,
+}
+
 /// A request in flight.
 pub(super) struct Waiting {
     /// Where the answer goes.
@@ -66,6 +77,7 @@ impl Dispatcher {
         Self {
             router: Router::new(),
             calls: Calls::new(),
+            asked: Vec::new(),
             flows: Flows::new(),
             sources: Sources::default(),
             buffers: Buffers::default(),
@@ -97,14 +109,64 @@ impl Dispatcher {
         }
     }
 
+    // ---- requests of ours ----
+
+    /// Fresh ids for a request whose answer goes into this buffer.
+    #[inline]
+    pub fn begin(&mut self, link: LinkId, payload: Vec<u8>) -> Ids {
+        let ours = self.calls.insert(Waiting { payload, outcome: None });
+        // A connection that is over has none, and takes no request either.
+        let wire = self.asked_on(link).map_or(0, |asked| asked.insert(ours));
+        Ids { ours, wire }
+    }
+
+    /// Requests over this connection.
+    #[inline]
+    fn asked_on(&mut self, link: LinkId) -> Option<&mut Calls<u64>> {
+        let (of, asked) = self.asked.get_mut(link.place())?;
+        (*of == link).then_some(asked)
+    }
+
+    /// A request has ended on its connection, or is given up. Returns which it was.
+    #[inline]
+    fn ended_on(&mut self, link: LinkId, wire: u64) -> Option<u64> {
+        self.asked_on(link)?.remove(wire)
+    }
+
+    /// Ends a request. Returns what has become of it.
+    #[inline]
+    pub fn conclude(&mut self, link: LinkId, ids: Ids) -> Option<Waiting> {
+        self.ended_on(link, ids.wire);
+        self.calls.remove(ids.ours)
+    }
+
+    // ---- what came ----
+
+    /// There is a connection. What it has in the place of an earlier one begins anew.
+    fn opened(&mut self, link: LinkId, peer: &Peer) {
+        let place = link.place();
+        if place >= self.asked.len() {
+            self.asked.resize_with(place + 1, || (link, Calls::new()));
+        }
+        self.asked[place] = (link, Calls::new());
+        self.changes.came(link, peer.clone());
+    }
+
     /// A whole message is in `payload`; what the buffer holds afterwards does not matter.
     fn arrived(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
         self.busy = true;
         match message.kind {
-            Kind::Reply | Kind::Error => return self.answered(message, payload),
-            Kind::RequestItem | Kind::ReplyItem => {
-                let (key, payload) = (FlowKey::of_item(link, message), std::mem::take(payload));
-                self.flows.push(key, message.codec, payload);
+            Kind::Reply | Kind::Error => return self.answered(link, message, payload),
+            Kind::RequestItem => {
+                let key = FlowKey::Served(link, message.id);
+                self.flows.push(key, message.codec, std::mem::take(payload));
+                return;
+            }
+            Kind::ReplyItem => {
+                let asked = self.asked_on(link).and_then(|asked| asked.get_mut(message.id));
+                if let Some(&mut id) = asked {
+                    self.flows.push(FlowKey::Ours(id), message.codec, std::mem::take(payload));
+                }
                 return;
             }
             _ => {}
@@ -156,10 +218,11 @@ impl Dispatcher {
         self.unhandled += u64::from(!is_heard);
     }
 
-    fn answered(&mut self, message: &Message, payload: &mut Vec<u8>) {
-        let Some(waiting) = self.calls.get_mut(message.id) else { return };
+    fn answered(&mut self, link: LinkId, message: &Message, payload: &mut Vec<u8>) {
+        let Some(id) = self.ended_on(link, message.id) else { return };
+        let Some(waiting) = self.calls.get_mut(id) else { return };
         waiting.settle(message, payload);
-        self.settled(message.id);
+        self.settled(id);
     }
 
     /// The outcome of a stream of ours is kept for its reader.
@@ -243,7 +306,8 @@ impl Host for Dispatcher {
             Event::Named { link, lane, code, name } => {
                 self.router.named(link, lane, code, name.into());
             }
-            Event::Ended { id, ending, .. } => {
+            Event::Ended { link, id, ending } => {
+                let Some(id) = self.ended_on(link, id) else { return };
                 if let Some(waiting) = self.calls.get_mut(id) {
                     waiting.outcome = Some(Err(ending.into()));
                     self.settled(id);
@@ -261,7 +325,7 @@ impl Host for Dispatcher {
             Event::TakenOver { .. } => self.changes.taken_over(),
             Event::ListenerLost { error, .. } => self.changes.lost_name(error),
             Event::Connected { link, peer } | Event::Accepted { link, peer, .. } => {
-                self.changes.came(link, peer.clone());
+                self.opened(link, peer);
             }
             Event::Closed { link, error, .. } => {
                 self.router.forget(link);

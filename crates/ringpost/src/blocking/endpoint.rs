@@ -9,7 +9,7 @@ use ipc_core::{
     Sent, StopSignal, Time, WaitPolicy,
 };
 
-use super::dispatcher::{Dispatcher, Handler, Outcome, Waiting};
+use super::dispatcher::{Dispatcher, Handler, Ids, Outcome};
 use super::in_place::InPlace;
 use super::{Answer, Change, Request, Stopper, Ticket};
 use crate::api::{
@@ -90,44 +90,42 @@ impl Endpoint {
         options: &CallOptions,
         payload_out: &mut Vec<u8>,
     ) -> Result<Codec> {
-        let id = self.begin(payload_out);
-        let draft = options.request(code, id, self.timeout);
+        let ids = self.begin(link, payload_out);
+        let draft = options.request(code, ids.wire, self.timeout);
         let sent = self.engine.send(link, &draft, payload);
         self.engine.flush();
-        self.conclude(link, id, sent.map(drop), payload_out)
+        self.conclude(link, ids, sent.map(drop), payload_out)
     }
 
-    /// A fresh id for a request whose answer will replace what is in `payload_out`.
-    pub fn begin(&mut self, payload_out: &mut Vec<u8>) -> u64 {
-        self.dispatcher
-            .calls
-            .insert(Waiting { payload: std::mem::take(payload_out), outcome: None })
+    /// Fresh ids for a request whose answer will replace what is in `payload_out`.
+    pub fn begin(&mut self, link: LinkId, payload_out: &mut Vec<u8>) -> Ids {
+        self.dispatcher.begin(link, std::mem::take(payload_out))
     }
 
     /// Waits for the outcome of a request that was sent, or could not be.
     pub fn conclude(
         &mut self,
         link: LinkId,
-        id: u64,
+        ids: Ids,
         sent: Result<()>,
         payload_out: &mut Vec<u8>,
     ) -> Result<Codec> {
-        let outcome = sent.and_then(|()| self.await_outcome(link, id));
-        if let Some(waiting) = self.dispatcher.calls.remove(id) {
+        let outcome = sent.and_then(|()| self.await_outcome(link, ids));
+        if let Some(waiting) = self.dispatcher.conclude(link, ids) {
             *payload_out = waiting.payload;
         }
         outcome
     }
 
-    fn await_outcome(&mut self, link: LinkId, id: u64) -> Result<Codec> {
+    fn await_outcome(&mut self, link: LinkId, ids: Ids) -> Result<Codec> {
         loop {
-            let outcome =
-                self.dispatcher.calls.get_mut(id).and_then(|waiting| waiting.outcome.take());
+            let waiting = self.dispatcher.calls.get_mut(ids.ours);
+            let outcome = waiting.and_then(|waiting| waiting.outcome.take());
             if let Some(outcome) = outcome {
                 return outcome;
             }
             if self.stopped {
-                self.engine.cancel(link, id);
+                self.engine.cancel(link, ids.wire);
                 return Err(Error::new(Code::Cancelled, "stopped while waiting for an answer"));
             }
             self.turn(Time::NEVER)?;

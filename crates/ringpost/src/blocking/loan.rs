@@ -196,9 +196,10 @@ impl<'a> RequestLoan<'a> {
     pub fn request(self) -> Result<Reply> {
         let Loan { endpoint, link, mut draft, reservation } = self.loan;
         let mut reply = Reply::default();
-        draft.id = endpoint.begin(&mut reply.payload);
+        let ids = endpoint.begin(link, &mut reply.payload);
+        draft.id = ids.wire;
         let sent = endpoint.engine.send_reserved(link, &draft, &reservation);
-        reply.codec = endpoint.conclude(link, draft.id, sent, &mut reply.payload)?;
+        reply.codec = endpoint.conclude(link, ids, sent, &mut reply.payload)?;
         Ok(reply)
     }
 }

@@ -82,7 +82,7 @@ enum Progress {
 
 impl Source {
     fn send_some(&mut self, engine: &mut Engine) -> Progress {
-        let (link, id) = (self.link, self.key.id());
+        let (link, id) = (self.link, self.request.id);
         for _ in 0..ITEMS_IN_A_ROW {
             match engine.credit(link, self.key.sent(), id) {
                 None => return Progress::Over,

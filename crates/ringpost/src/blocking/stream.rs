@@ -3,6 +3,7 @@
 use ipc_core::{Code, Draft, Error, LinkId, RemoteError, Result, Sent, Time, item_cost};
 
 use super::Ticket;
+use super::dispatcher::Ids;
 use super::endpoint::Endpoint;
 use crate::api::{CallOptions, FlowKey, Item, Reading, Reply, item_draft, not_a_stream};
 
@@ -32,7 +33,7 @@ pub struct Streaming<'a> {
     endpoint: &'a mut Endpoint,
     key: FlowKey,
     link: LinkId,
-    /// What the frames of our items say.
+    /// What the frames of our items say, and the id that the request has on its connection.
     draft: Draft,
 }
 
@@ -45,10 +46,10 @@ impl<'a> Streaming<'a> {
         options: &CallOptions,
     ) -> Result<Self> {
         let code = endpoint.engine.code(method)?;
-        let id = endpoint.begin(&mut Vec::new());
-        let (request, key) = (options.stream(code, id), FlowKey::Ours(id));
+        let ids = endpoint.begin(link, &mut Vec::new());
+        let (request, key) = (options.stream(code, ids.wire), FlowKey::Ours(ids.ours));
         if let Err(error) = endpoint.engine.send(link, &request, payload) {
-            endpoint.dispatcher.calls.remove(id);
+            endpoint.dispatcher.conclude(link, ids);
             return Err(error);
         }
         endpoint.engine.flush();
@@ -82,7 +83,7 @@ impl<'a> Streaming<'a> {
     )]
     pub fn next(&mut self) -> Result<Option<Item>> {
         loop {
-            let (link, id) = (self.link, self.key.id());
+            let (link, id) = (self.link, self.draft.id);
             let Some(flow) = self.endpoint.dispatcher.flows.get(self.key) else {
                 return Err(over());
             };
@@ -141,7 +142,7 @@ impl<'a> Streaming<'a> {
     /// # }
     /// ```
     pub fn send(&mut self, payload: &[u8]) -> Result<()> {
-        let (link, id, lane) = (self.link, self.key.id(), self.draft.lane);
+        let (link, id, lane) = (self.link, self.draft.id, self.draft.lane);
         loop {
             match self.endpoint.engine.credit(link, self.key.sent(), id) {
                 None => return Err(over()),
@@ -169,7 +170,7 @@ impl<'a> Streaming<'a> {
     /// # }
     /// ```
     pub fn is_open(&mut self) -> bool {
-        let (link, id) = (self.link, self.key.id());
+        let (link, id) = (self.link, self.draft.id);
         self.endpoint.engine.credit(link, self.key.sent(), id).is_some()
     }
 
@@ -190,8 +191,8 @@ impl<'a> Streaming<'a> {
     /// # }
     /// ```
     pub fn finish(&mut self) {
-        if let FlowKey::Ours(id) = self.key {
-            self.endpoint.engine.end_items(self.link, self.draft.lane, id);
+        if self.key.is_ours() {
+            self.endpoint.engine.end_items(self.link, self.draft.lane, self.draft.id);
             self.endpoint.engine.flush();
         }
     }
@@ -225,9 +226,10 @@ impl<'a> Streaming<'a> {
 
 impl Drop for Streaming<'_> {
     fn drop(&mut self) {
-        if let FlowKey::Ours(id) = self.key {
-            self.endpoint.engine.cancel(self.link, id);
-            self.endpoint.dispatcher.calls.remove(id);
+        if let FlowKey::Ours(ours) = self.key {
+            let ids = Ids { ours, wire: self.draft.id };
+            self.endpoint.engine.cancel(self.link, ids.wire);
+            self.endpoint.dispatcher.conclude(self.link, ids);
             self.endpoint.dispatcher.flows.forget(self.key);
         }
     }

@@ -272,7 +272,10 @@ impl Sink<Vec<u8>> for Streaming {
 impl Drop for Streaming {
     fn drop(&mut self) {
         let forgotten = self.shared.with(|State { engine, dispatcher, .. }| {
-            let given_up = self.key.is_ours().then(|| dispatcher.give_up(engine, self.key.id()));
+            let given_up = match self.key {
+                FlowKey::Ours(id) => dispatcher.give_up(engine, id),
+                FlowKey::Served(..) => None,
+            };
             (given_up, dispatcher.flows.forget(self.key))
         });
         drop(forgotten);
