@@ -24,6 +24,8 @@ export interface Settings {
 
 /** How long a condition may take to become true; generous, because the machine may be busy. */
 const CONDITION_MS = 60_000
+/** How long what a program wrote last may be on its way. */
+const LAST_WORDS_MS = 1_000
 /** Waits for a suspended or busy peer however long it takes; dropping has its own tests. */
 const WAIT_ALWAYS = { waitMs: 1e9 }
 
@@ -48,7 +50,12 @@ export class Program {
     const stderr = this.#child.stderr as Readable & { unref(): void }
     stderr.on('data', (text: Buffer) => (this.errors += text.toString()))
     this.#child.on('message', (message) => this.#messages.push(message))
-    this.#ended = once(this.#child, 'exit').then(([code, signal]) => signal ?? code)
+    const written = once(stderr, 'close')
+    this.#ended = once(this.#child, 'exit').then(async ([code, signal]) => {
+      // What it wrote last may come after its end; programs of its own may go on writing.
+      await Promise.race([written, setTimeout(LAST_WORDS_MS)])
+      return signal ?? code
+    })
     stderr.unref()
     this.#child.unref()
     this.#child.channel!.unref()
