@@ -95,6 +95,12 @@ export function parse(text: string): Results {
 /** What a folder of summaries may have, in the order of the documents. */
 const NAMES = ['comparison', 'scenarios', 'soak', 'engine']
 
+/** Which of them a run is: one suite that has a summary of its own, or what is compared. */
+export function nameOf({ settings }: Results): string {
+  const [first, ...others] = settings.suites as string[]
+  return others.length === 0 && NAMES.includes(first) ? first : 'comparison'
+}
+
 /** The runs of a folder of summaries. */
 export function record(folder: string): Results[] {
   const files = NAMES.map((name) => join(folder, `${name}.json`)).filter((file) => existsSync(file))

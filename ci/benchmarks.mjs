@@ -2,24 +2,22 @@
 //
 //   npm run bench -- scenarios --json results.json && node ci/benchmarks.mjs results.json
 //
-// A run of one suite has a summary of that name, one of several is the comparison. A newer run
-// replaces the older one, so that an hour of soak needs not be repeated with each of them. Without a
-// file it writes the documents anew from the summaries that are there.
+// A run of scenarios, of a soak or of the engine has a summary of that name, any other is the
+// comparison. A newer run replaces the older one, so that an hour of soak need not be repeated with
+// each of them. Without a file it writes the documents anew from the summaries that are there.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import './setup.mjs'
 import { ROOT } from './step.mjs'
 
-const { parse, print, record, summarize } = await import('../dist/benches/record.mjs')
+const { nameOf, parse, print, record, summarize } = await import('../dist/benches/record.mjs')
 const { document } = await import('../dist/benches/report/document.mjs')
 
 const folder = join(ROOT, 'benches/record')
 for (const file of process.argv.slice(2)) {
   const results = parse(readFileSync(file, 'utf8'))
-  const { suites } = results.settings
-  const name = suites.length === 1 ? suites[0] : 'comparison'
-  writeFileSync(join(folder, `${name}.json`), print(summarize(results)))
+  writeFileSync(join(folder, `${nameOf(results)}.json`), print(summarize(results)))
 }
 
 const { markdown, plots } = document(...record(folder))

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { parse, print, record, summarize } from '../record.mjs'
+import { nameOf, parse, print, record, summarize } from '../record.mjs'
 import { document } from '../report/document.mjs'
 import { firstFigures, specification, withFigures } from '../report/specification.mjs'
 import { middle, rivalRatios } from '../report/view.mjs'
@@ -76,6 +76,9 @@ test('runs of different suites are one document, and each says what it was', (t)
     only(['engine'], { rows: whole.rows }),
   )
   t.deepEqual(plots, document(whole).plots)
+  const kept = [['latency'], ['latency', 'soak'], ['soak'], ['engine']]
+  const names = kept.map((suites) => nameOf(only(suites, {})))
+  t.deepEqual(names, ['comparison', 'comparison', 'soak', 'engine'])
   const figures = (text: string) => text.slice(text.indexOf('## Where another is better'))
   t.is(figures(markdown), figures(document(whole).markdown))
   const runs = [...markdown.matchAll(/^\| the run of (.*?) \|/gm)].map(([, suites]) => suites)
