@@ -42,7 +42,8 @@ export interface Codec<T> {
 }
 
 /** Bytes as they are: `Uint8Array` in, a `Uint8Array` of your own out. Received arrays of 65 to 512
- * bytes share a block of 2 KiB, which cannot be transferred to another thread. */
+ * bytes share a block of 2 KiB, those of up to 4,096 one of 16 KiB, which cannot be transferred to
+ * another thread. */
 export declare const bytes: Codec<Uint8Array>
 
 /**

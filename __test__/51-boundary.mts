@@ -59,11 +59,11 @@ test('transferring the memory of a payload affects only that payload', async (t)
   const { server, client } = met
   const came: Uint8Array[] = []
   client.on(Bulk, (payload) => came.push(payload))
-  const sizes = [3, 64, 65, 300, 300, 512, 513, 5_000, 20_000, 20_000, 200_000]
+  const sizes = [3, 64, 65, 300, 300, 512, 513, 4_096, 5_000, 20_000, 20_000, 200_000]
   for (const [at, size] of sizes.entries()) server.notify(Bulk, filled(size, at))
   await until('all have come', () => came.length === sizes.length)
   for (const [at, size] of sizes.entries()) t.true(isAll(came[at], size, at), `${size} bytes`)
-  const taken = new Set([0, 3, 7, 9, 10])
+  const taken = new Set([0, 3, 6, 8, 10, 11])
   for (const at of taken) structuredCloneOf(came[at])
   for (const [at, size] of sizes.entries()) {
     if (came[at].length > 0 || !taken.has(at)) t.true(isAll(came[at], size, at), `${size} bytes`)
@@ -71,6 +71,17 @@ test('transferring the memory of a payload affects only that payload', async (t)
   for (const [at, size] of sizes.entries()) server.notify(Bulk, filled(size, 100 + at))
   await until('all have come again', () => came.length === 2 * sizes.length)
   for (const [at, size] of sizes.entries()) t.true(isAll(came[sizes.length + at], size, 100 + at))
+})
+
+test('a payload that is kept holds at most 32 times its length', async (t) => {
+  await using met = await meet()
+  const { server, client } = met
+  const came: Uint8Array[] = []
+  client.on(Bulk, (payload) => came.push(payload))
+  const sizes = [1, 64, 65, 512, 513, 4_096, 4_097, 20_000]
+  for (const size of sizes) server.notify(Bulk, filled(size, 1))
+  await until('all have come', () => came.length === sizes.length)
+  for (const { buffer, length } of came) t.true(buffer.byteLength <= 32 * length, `${length} bytes`)
 })
 
 /** Takes memory away where that is allowed. */

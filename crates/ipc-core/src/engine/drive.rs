@@ -70,7 +70,7 @@ impl Engine {
     /// What was read in the last drive has been handled, which took so long. Less is read at once
     /// where handlers are slow, so that a peer that sends much does not keep the others waiting.
     pub fn handled(&mut self, took: Duration) {
-        self.read_budget.handled(took, self.stats.links == 1);
+        self.read_budget.handled(took);
     }
 
     /// The host wants to be driven at this time, once: a later call takes the place of an earlier
