@@ -39,6 +39,17 @@ impl Contention {
         self.until != Time::default() && Time::now() < self.until
     }
 
+    /// Lets others run for once, unless they are known to take whole slices for it: they get those
+    /// anyhow. Returns whether they have turned out to do so.
+    fn give_way(&mut self, yield_now: impl FnOnce()) -> bool {
+        if self.is_here() {
+            return false;
+        }
+        let from = Time::now();
+        yield_now();
+        self.yielded(from, Time::now())
+    }
+
     /// A yield lasted that long. Returns whether the core is contended.
     fn yielded(&mut self, from: Time, until: Time) -> bool {
         if until.saturating_since(from) < CONTENDED {
@@ -95,9 +106,7 @@ impl Engine {
     /// and never waits, so that other threads on this core have their turn. Returns whether they
     /// have so much to do that spinning is no use for now.
     pub fn yield_now(&mut self) -> bool {
-        let from = Time::now();
-        std::thread::yield_now();
-        self.yielded(from, Time::now())
+        self.contention.give_way(std::thread::yield_now)
     }
 
     /// A yield between polls lasted that long. Returns whether spinning is no use for now.
@@ -177,6 +186,21 @@ mod tests {
         let spans = spans.collect::<Vec<_>>();
         assert_eq!(spans[..3], [CONTENDED_FIRST, CONTENDED_FIRST * 2, CONTENDED_FIRST * 4]);
         assert_eq!(spans[9], CONTENDED_LAST);
+    }
+
+    #[test]
+    fn nobody_is_given_way_to_on_a_contended_core() {
+        let mut contention = Contention::default();
+        let mut yields = 0;
+        assert!(contention.give_way(|| {
+            yields += 1;
+            std::thread::sleep(CONTENDED);
+        }));
+        contention.until = Time::now() + Duration::from_secs(3600);
+        assert!(!contention.give_way(|| yields += 1));
+        contention.until = Time::default() + Duration::from_nanos(1);
+        contention.give_way(|| yields += 1);
+        assert_eq!(yields, 2);
     }
 
     #[test]
