@@ -2,7 +2,7 @@
 
 import ava from 'ava'
 import { setTimeout } from 'node:timers/promises'
-import { bytes, connect, createServer, event, type Connection } from 'ringpost'
+import { bytes, connect, createServer, event, type Connection, type Context } from 'ringpost'
 import { SendTicks, Tick } from './helpers/contracts.mjs'
 import { serve, until } from './helpers/program.mjs'
 
@@ -52,6 +52,19 @@ test('handlers are added and removed during delivery', async (t) => {
   t.deepEqual(heard, ['first 0', 'late 1'])
   first.dispose()
   t.is(client.stats().unhandled, 1)
+})
+
+test('the signal of an event says that the connection has ended, whenever it is asked for', async (t) => {
+  for (const when of ['before', 'after']) {
+    const client = await server.connect(t)
+    let context!: Context
+    client.on(Tick, (_, ofTick) => (context = ofTick))
+    await client.request(SendTicks, { label: when, count: 1 })
+    if (when === 'before') t.false(context.signal.aborted)
+    await client.close()
+    t.true(context.signal.aborted, when)
+    t.like(context.signal.reason, { code: 'ERR_CLOSED' })
+  }
 })
 
 test('a signal removes a handler', async (t) => {

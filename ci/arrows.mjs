@@ -131,7 +131,7 @@ const TS_ROOMS = {
     ['caller', 'sends'],
     ['event-queue', 'client-stream', 'server-stream', 'liveness', 'parking', 'watched'],
     ['context', 'counters', 'flow'],
-    ['handlers', 'link', 'peer', 'pending', 'wait'],
+    ['cancellation', 'handlers', 'link', 'peer', 'pending', 'wait'],
   ],
   published: [
     ['map', 'state-frame', 'subscription', 'topic'],

@@ -2,6 +2,7 @@
 // cost is made on first use.
 
 import type * as api from '../../index.js'
+import { Cancellation } from './cancellation.js'
 import { LANES } from '../values/options.js'
 import { traceText } from '../values/trace.js'
 
@@ -17,7 +18,7 @@ export interface Owner {
   isAbandoned(slot: number, generation: number): boolean
 }
 
-export class Context implements api.Context {
+export class Context extends Cancellation implements api.Context {
   readonly #owner: Owner
   readonly slot: number
   readonly generation: number
@@ -26,13 +27,11 @@ export class Context implements api.Context {
   readonly #deadline: number
   readonly #trace: Uint8Array | undefined
   readonly #replayed: number
-  readonly #connectionEnd: AbortController
-  #controller: AbortController | undefined
-  #reason: unknown
+  readonly #connectionEnd: Cancellation
 
   constructor(
     owner: Owner,
-    connectionEnd: AbortController,
+    connectionEnd: Cancellation,
     slot: number,
     generation: number,
     code: number,
@@ -41,6 +40,7 @@ export class Context implements api.Context {
     trace: Uint8Array | undefined,
     replayed: number,
   ) {
+    super()
     this.#owner = owner
     this.#connectionEnd = connectionEnd
     this.slot = slot
@@ -64,18 +64,13 @@ export class Context implements api.Context {
     return LANES[this.laneNumber]
   }
 
-  get signal(): AbortSignal {
+  override get signal(): AbortSignal {
     // An event is never cancelled by itself.
-    if (this.generation === 0) return this.#connectionEnd.signal
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
-    }
-    return this.#controller.signal
+    return this.generation === 0 ? this.#connectionEnd.signal : super.signal
   }
 
   get cancelled(): boolean {
-    if (this.#reason !== undefined) return true
+    if (this.isAborted) return true
     if (this.generation === 0) return !this.#owner.isOpen
     return this.#owner.isAbandoned(this.slot, this.generation)
   }
@@ -95,11 +90,5 @@ export class Context implements api.Context {
 
   get itemsTaken(): number {
     return Math.max(0, this.#replayed)
-  }
-
-  /** The reply is no longer wanted. */
-  abort(reason: unknown): void {
-    this.#reason ??= reason
-    this.#controller?.abort(reason)
   }
 }

@@ -2,6 +2,7 @@
 
 import type * as api from '../../index.js'
 import { BYTES, decodeWith, encodeWith, MESSAGE_PACK, OWN } from '../values/codec.js'
+import { Cancellation } from './cancellation.js'
 import { Context, type Owner } from './context.js'
 import { MethodContract, StreamContract } from '../values/contract.js'
 import type { Contract, EventContract } from '../values/contract.js'
@@ -39,7 +40,7 @@ export class Responder {
   #servingCount = 0
   #unhandled = 0
   /** Aborts the signals of event handlers. */
-  readonly #ended = new AbortController()
+  readonly #ended = new Cancellation()
   readonly #eventContexts: Context[] = []
 
   constructor(

@@ -2,6 +2,7 @@
 // becomes items.
 
 import type * as api from '../../index.js'
+import type { Cancellation } from './cancellation.js'
 import { Context, type Owner } from './context.js'
 import { IpcError } from '../values/errors.js'
 import { ItemReader, ItemWriter, STREAM, type Address } from './flow.js'
@@ -18,7 +19,7 @@ export class ServerStream extends Context implements api.ServerStream {
 
   constructor(
     owner: Owner,
-    connectionEnd: AbortController,
+    connectionEnd: Cancellation,
     address: Address,
     deadline: number,
     trace: Uint8Array | undefined,
