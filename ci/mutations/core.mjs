@@ -467,4 +467,25 @@ export const CORE = [
     to: '!self.has_backlog()',
     by: 'stream',
   },
+  {
+    what: 'yield: a contended core is given up all the same',
+    file: 'crates/ipc-core/src/engine/wait_policy.rs',
+    from: '        if self.is_here() {\n            return false;\n        }\n',
+    to: '',
+    by: 'unit',
+  },
+  {
+    what: 'signal: one that is asked for after the end is not aborted',
+    file: 'ts/connection/cancellation.ts',
+    from: '      if (this.isAborted) this.#controller.abort(this.#reason)\n',
+    to: '',
+    by: '35-events',
+  },
+  {
+    what: 'kept payloads: one holds far more than its length',
+    file: 'ts/runtime/pool.ts',
+    from: 'const SMALL_BLOCK = 2 << 10',
+    to: 'const SMALL_BLOCK = 16 << 10',
+    by: '51-boundary',
+  },
 ]
