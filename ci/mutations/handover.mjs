@@ -12,6 +12,13 @@ export const HANDOVER = [
     by: 'handover',
   },
   {
+    what: 'handover: the old server removes the status file, which may be another by then',
+    file: `${ENGINE}/status/mod.rs`,
+    from: '        if !self.is_left {\n            self.owned.remove();\n        }\n',
+    to: '        self.owned.remove();\n',
+    by: 'handover',
+  },
+  {
     what: 'handover: any file is taken for the lock',
     file: `${ENGINE}/claim.rs`,
     from: 'let is_held = FileId::at(&path) == Some(id)\n            && ',

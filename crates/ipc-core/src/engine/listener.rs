@@ -125,8 +125,9 @@ impl Listener {
     /// The new server has the name.
     pub fn let_go(&mut self) {
         self.lending = Lending::Over;
-        // Unless the new server has put its own there by now.
-        self.status = None;
+        if let Some(status) = &mut self.status {
+            status.leave();
+        }
         self.maintenance.end();
     }
 

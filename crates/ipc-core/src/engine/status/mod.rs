@@ -14,6 +14,7 @@
 pub(crate) mod layout;
 mod pulse;
 
+use std::fs;
 use std::path::Path;
 
 use super::claim::Claim;
@@ -44,6 +45,8 @@ pub(super) struct Status {
     used: u16,
     /// Since when the file is not found.
     missing_since: Option<Time>,
+    /// Whether its place is another server's.
+    is_left: bool,
 }
 
 /// Whether a status is found.
@@ -81,7 +84,22 @@ impl Status {
             layout::write(new, layout::SERVER, &server);
             Ok(())
         })?;
-        Ok(Self { owned, server, free: Vec::new(), used: 0, missing_since: None })
+        let (free, used) = (Vec::new(), 0);
+        Ok(Self { owned, server, free, used, missing_since: None, is_left: false })
+    }
+
+    /// Removes what a server before has left: its name is this server's, which has no file.
+    pub fn clear(claim: &Claim) {
+        let path = claim.directory().status_path(claim.name());
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Leaves the file where it is, for the server that has the name now to replace. Removing it
+    /// might hit what that has put there.
+    pub fn leave(&mut self) {
+        self.is_left = true;
     }
 
     /// Where the file lies.
@@ -187,7 +205,9 @@ impl Status {
 
 impl Drop for Status {
     fn drop(&mut self) {
-        self.owned.remove();
+        if !self.is_left {
+            self.owned.remove();
+        }
     }
 }
 

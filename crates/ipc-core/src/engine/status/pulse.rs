@@ -57,7 +57,8 @@ impl Engine {
                 self.pulse.is_shown = true;
             }
             Err(error) => {
-                tracing::warn!(%error, "what the server does cannot be seen from outside")
+                tracing::warn!(%error, "what the server does cannot be seen from outside");
+                Status::clear(listener.maintenance.claim());
             }
         }
     }

@@ -21,6 +21,10 @@ impl Status {
     pub fn show_server(&mut self, _: usize, _: u64, _: Time) {
         match self.0 {}
     }
+
+    pub fn leave(&mut self) {
+        match self.0 {}
+    }
 }
 
 impl Pulse {
