@@ -102,6 +102,38 @@ test('random values are encoded as by the reference', async (t) => {
   await eachSeed(t, 500, (r) => agrees(t, anyValue(r, 0), 'any value'))
 })
 
+test('records that come again have their own values, whatever was like them before', async (t) => {
+  const names = [
+    ...['a', 'b', 'ab', 'ba', '', '1', '0', 'length', 'toString', '__proto__', 'constructor', 'é'],
+    ...['x'.repeat(31), 'x'.repeat(32), 'y'.repeat(40), `${'x'.repeat(30)}é`, 'x1', 'x2', '\u{1f600}'],
+  ]
+  await eachSeed(t, 20, (r) => {
+    const shapes = Array.from({ length: 12 }, () =>
+      Array.from({ length: r.below(30) }, () => names[r.below(names.length)]),
+    )
+    for (let round = 0; round < 200; round++) {
+      // Duplicates as well: the last one counts.
+      const fields = shapes[r.below(shapes.length)].map((name) => [name, r.below(1000)] as const)
+      const differs = r.below(4) === 0 && fields.length > 0
+      if (differs) fields[r.below(fields.length)] = ['other', { a: 1, b: [{ a: 2, b: 3 }] } as never]
+      const found = decode(recordOf(fields)) as Record<string, unknown>
+      const expected = Object.create(null) as Record<string, unknown>
+      for (const [name, value] of fields) expected[name] = value
+      t.deepEqual(Object.entries(found), Object.entries(expected))
+      t.is(Object.getPrototypeOf(found), Object.prototype)
+      for (const name of Object.keys(found)) found[name] = 'changed by its owner'
+    }
+  })
+  const invalid = Uint8Array.of(0x81, 0xa2, 0xc3, 0x28, 0x01)
+  for (let turn = 0; turn < 3; turn++) t.throws(() => decode(invalid), { message: /no UTF-8/ })
+})
+
+/** A record with these fields, in this order, even those of the same name. */
+function recordOf(fields: (readonly [string, unknown])[]): Uint8Array {
+  const parts = fields.flatMap(([name, value]) => [encodeCopy(name), encodeCopy(value)])
+  return Buffer.concat([Uint8Array.of(0xde, fields.length >> 8, fields.length), ...parts])
+}
+
 test('values without a form of their own are encoded in the closest one', (t) => {
   const through = (value: unknown) => decode(encode(value)) as unknown
   t.is(through(undefined), null)

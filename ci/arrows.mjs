@@ -165,12 +165,12 @@ const TS_ROOMS = {
     ['unpack'],
     ['checks'],
     ['errors'],
-    ['deferred', 'extensions', 'fifo', 'refusal', 'signals', 'thenable', 'trace', 'kinds'],
+    ['deferred', 'extensions', 'fifo', 'kinds', 'refusal', 'signals', 'texts', 'thenable', 'trace'],
   ],
   native: [['native']],
 }
 /** What the core in WebAssembly uses of `values`: the rest uses the binding, which that is. */
-const WASM_OF_VALUES = ['values/msgpack', 'values/unpack']
+const WASM_OF_VALUES = ['values/msgpack', 'values/texts', 'values/unpack']
 /** What is declared by hand, the addon, and the module. */
 const DECLARED = RegExp(
   `\\.\\./(${[...TS_ROOMS[''].flat(), 'native/binding', 'native/wasm'].join('|')})\\.js$`,
@@ -186,7 +186,7 @@ const TS_OUTSIDE = {
   report: ['node:util'],
   // What tells a value of any realm, and checks UTF-8: pure functions.
   kinds: ['node:util/types'],
-  unpack: ['node:buffer'],
+  texts: ['node:buffer'],
   'layout-record': ['node:buffer'],
   json: ['node:buffer'],
   clone: ['node:v8'],

@@ -27,6 +27,7 @@ import { SERVICE } from './mutations/service.mjs'
 import { STATUS_FAULTS } from './mutations/status.mjs'
 import { TOPICS } from './mutations/topic.mjs'
 import { copyTree, transpile } from './mutations/tree.mjs'
+import { VALUES } from './mutations/values.mjs'
 import { WASM } from './mutations/wasm.mjs'
 import './setup.mjs'
 import { ROOT, giveUp } from './step.mjs'
@@ -94,7 +95,7 @@ const CHECKS = {
 
 const FAULTS = [
   ...[...CORE, ...EXAMPLES, ...HANDOVER, ...HELD_BACK, ...INSIDE, ...LANGUAGE_SERVERS, ...LASTING],
-  ...[...LAYOUTS, ...LIVENESS, ...MAP, ...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...RUNS, ...SERVICE, ...STATUS_FAULTS, ...TOPICS, ...WASM],
+  ...[...LAYOUTS, ...LIVENESS, ...MAP, ...NATS, ...PACKAGE, ...PORT_FAULTS, ...PUBLISHED, ...RUNS, ...SERVICE, ...STATUS_FAULTS, ...TOPICS, ...VALUES, ...WASM],
 ]
 const asked = process.argv.slice(2)
 if (asked.includes('--places')) {

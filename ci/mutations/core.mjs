@@ -481,11 +481,4 @@ export const CORE = [
     to: '',
     by: '35-events',
   },
-  {
-    what: 'kept payloads: one holds far more than its length',
-    file: 'ts/runtime/pool.ts',
-    from: 'const SMALL_BLOCK = 2 << 10',
-    to: 'const SMALL_BLOCK = 16 << 10',
-    by: '51-boundary',
-  },
 ]

@@ -362,15 +362,28 @@ function writeWideText(text: string, index: number): void {
   at = end + 1
 }
 
+/** Its length is written before it as if all of it were ASCII, and moved if it is not. */
 function writeLongText(text: string): void {
-  const bytes = Buffer.byteLength(text)
-  if (bytes !== text.length && !text.isWellFormed()) throw new Refusal(LONE)
+  const { length } = text
+  const short = textHead(length)
+  const bytes = buffer.write(text, at + short, 'utf8')
+  if (bytes !== length) {
+    if (!text.isWellFormed()) throw new Refusal(LONE)
+    const long = textHead(bytes)
+    if (long > short) buffer.copyWithin(at + long, at + short, at + short + bytes)
+  }
   if (bytes < 32) {
     buffer[at++] = 0xa0 | bytes
   } else {
     writeByteLength(bytes, 0xd9)
   }
-  at += buffer.write(text, at, 'utf8')
+  at += bytes
+}
+
+/** Bytes of the tag and the length of a text. */
+function textHead(bytes: number): number {
+  if (bytes < 32) return 1
+  return bytes < 0x100 ? 2 : bytes < 0x10000 ? 3 : 5
 }
 const LONE = 'text with a lone surrogate cannot be sent'
 

@@ -1,8 +1,8 @@
 // Reading MessagePack: bytes of a peer, that may be anything, become a value or a RangeError.
 
-import { isUtf8 } from 'node:buffer'
 import { fromExtension } from './extensions.js'
 import { kindOf } from './kinds.js'
+import { readName, readText } from './texts.js'
 
 /** Lists and records within each other, in both directions. */
 export const DEPTH_MAX = 128
@@ -11,8 +11,6 @@ export const DEPTH_MAX = 128
  * numbers, of 9 bytes each, and of records whose fields have names are never that dense. */
 export const VALUES_FREE = 1_000_000
 const VALUES_PER_BYTE = 1 / 8
-/** Shorter texts are read character by character, which beats a native call. */
-const SHORT_TEXT = 24
 
 /** Items and fields a message of so many bytes may have. */
 export function valuesMax(bytes: number): number {
@@ -25,9 +23,8 @@ const NOTHING = new Uint8Array(0)
 let bytes: Uint8Array = NOTHING
 let at = 0
 let partsLeft = 0
-/** The same bytes for numbers of many bits, and for long texts, made when there are any. */
+/** The same bytes for numbers of many bits, made when there are any. */
 let view: DataView | undefined
-let buffer: Buffer | undefined
 
 /** Makes a value of bytes; nothing of them is kept. */
 export function decode(payload: Uint8Array): unknown {
@@ -43,7 +40,6 @@ export function decode(payload: Uint8Array): unknown {
   } finally {
     bytes = NOTHING
     view = undefined
-    buffer = undefined
   }
 }
 
@@ -52,7 +48,7 @@ function read(depth: number): unknown {
   if (tag < 0x80) return tag
   if (tag < 0x90) return readRecord(tag & 0x0f, depth)
   if (tag < 0xa0) return readList(tag & 0x0f, depth)
-  if (tag < 0xc0) return readText(tag & 0x1f)
+  if (tag < 0xc0) return text(tag & 0x1f)
   if (tag >= 0xe0) return tag - 0x100
   switch (tag) {
     case 0xc0:
@@ -96,7 +92,7 @@ function read(depth: number): unknown {
     case 0xd9:
     case 0xda:
     case 0xdb:
-      return readText(readUnsigned(1 << (tag - 0xd9)))
+      return text(readUnsigned(1 << (tag - 0xd9)))
     case 0xdc:
     case 0xdd:
       return readList(readUnsigned(2 << (tag - 0xdc)), depth)
@@ -132,31 +128,13 @@ function copy(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes.subarray(start, start + length))
 }
 
+function text(length: number): string {
+  return readText(bytes, skip(length), at)
+}
+
 function readExtension(length: number): unknown {
   const type = (bytes[skip(1)] << 24) >> 24
   return fromExtension(type, copy(length))
-}
-
-function readText(length: number): string {
-  const start = skip(length)
-  if (length > SHORT_TEXT) return readLongText(start)
-  let text = ''
-  for (let index = start; index < at; index++) {
-    const unit = bytes[index]
-    if (unit > 0x7f) return readLongText(start)
-    text += String.fromCharCode(unit)
-  }
-  return text
-}
-
-function readLongText(start: number): string {
-  buffer ??= Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length)
-  const text = buffer.toString('utf8', start, at)
-  // What stands in for bytes that are no UTF-8 may also have been sent.
-  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, at))) {
-    throw new RangeError('a text that is no UTF-8')
-  }
-  return text
 }
 
 /** A length is a claim until as many bytes are there: every part takes `width` at least. */
@@ -179,26 +157,113 @@ function readList(length: number, depth: number): unknown[] {
 
 function readRecord(count: number, depth: number): Record<string, unknown> {
   enter(depth, count, 2)
-  const record: Record<string, unknown> = {}
-  for (let index = 0; index < count; index++) {
-    const key = readKey()
-    const value = read(depth + 1)
-    if (key === '__proto__') {
-      Object.defineProperty(record, key, {
-        value,
-        configurable: true,
-        enumerable: true,
-        writable: true,
-      })
-    } else {
-      record[key] = value
-    }
+  if (count === 0) return {}
+  if (count > SHAPE_MAX) return readFields({}, [], count, depth)
+  const place = (count * 31 + bytes[at] * 7 + bytes[at + 1]) & (SHAPES - 1)
+  const shape = shapes[place]
+  if (shape?.template !== undefined && shape.names.length === count) {
+    return readShaped(shape.names, shape.template, place, depth)
   }
+  const names: string[] = []
+  const record = readFields({}, names, count, depth)
+  learn(place, names)
+  return record
+}
+
+/** Reads so many fields into a record, and what they are called. */
+function readFields(
+  record: Record<string, unknown>,
+  names: string[],
+  count: number,
+  depth: number,
+): Record<string, unknown> {
+  for (let index = 0; index < count; index++) {
+    const name = readKey()
+    names.push(name)
+    setField(record, name, read(depth + 1))
+  }
+  return record
+}
+
+function setField(record: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== PROTO) record[name] = value
+  else Object.defineProperty(record, name, { value, ...ORDINARY })
+}
+
+// ---- shapes ----
+
+// Records with the same names in the same order are copies of one that has all of them. Fields
+// that are added one by one to an empty object take several times as long, and many of them make
+// it one that takes long to read.
+
+interface Shape {
+  readonly names: readonly string[]
+  /** What is copied, once they have come twice. */
+  template: Record<string, unknown> | undefined
+}
+
+const SHAPES = 256
+/** Records with more fields are rather tables. */
+const SHAPE_MAX = 64
+const shapes: (Shape | undefined)[] = new Array(SHAPES).fill(undefined)
+const PROTO = '__proto__'
+const ORDINARY = { configurable: true, enumerable: true, writable: true }
+
+function learn(place: number, names: string[]): void {
+  const shape = shapes[place]
+  if (shape === undefined || !isSame(shape.names, names)) {
+    shapes[place] = { names, template: undefined }
+  } else if (new Set(names).size === names.length && !names.includes(PROTO)) {
+    // Parsed, because that makes all fields at once.
+    const fields = names.map((name) => `${JSON.stringify(name)}:null`)
+    shape.template = JSON.parse(`{${fields.join()}}`) as Record<string, unknown>
+  }
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, index) => name === other[index])
+}
+
+function readShaped(
+  names: readonly string[],
+  template: Record<string, unknown>,
+  place: number,
+  depth: number,
+): Record<string, unknown> {
+  const record = { ...template }
+  for (let index = 0; index < names.length; index++) {
+    const name = readKey()
+    if (name !== names[index]) return readOther(record, names, index, name, place, depth)
+    record[name] = read(depth + 1)
+  }
+  return record
+}
+
+/** Reads on where a record turns out to be of another shape, from its field `index` on. */
+function readOther(
+  shaped: Record<string, unknown>,
+  expected: readonly string[],
+  index: number,
+  name: string,
+  place: number,
+  depth: number,
+): Record<string, unknown> {
+  const names = [...expected.slice(0, index), name]
+  const record: Record<string, unknown> = {}
+  for (const before of expected.slice(0, index)) record[before] = shaped[before]
+  setField(record, name, read(depth + 1))
+  readFields(record, names, expected.length - index - 1, depth)
+  learn(place, names)
   return record
 }
 
 /** Texts are what keys should be; other languages also have numbers there. */
 function readKey(): string {
+  const tag = bytes[at]
+  if (tag >= 0xa0 && tag < 0xc0) {
+    at++
+    return readName(bytes, skip(tag & 0x1f), at)
+  }
   const key = read(DEPTH_MAX)
   if (typeof key === 'string') return key
   if (typeof key === 'number' || typeof key === 'bigint') return String(key)
