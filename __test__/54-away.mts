@@ -6,7 +6,9 @@ import test, { type ExecutionContext } from 'ava'
 import {
   connect,
   createPool,
+  createServer,
   IpcError,
+  method,
   stream,
   type Client,
   type ClientOptions,
@@ -14,6 +16,7 @@ import {
 import { Program, until } from './helpers/program.mjs'
 
 const Count = stream<number, number, string>('count', { resumable: true })
+const Once = method<string, unknown>('once', { idempotent: true })
 
 let servers = 0
 
@@ -93,6 +96,66 @@ test('`drained` of a client that is away says what was dropped meanwhile', async
   await once(client, 'drop')
   await Promise.all([start(), drained])
   await client.drained()
+})
+
+/** A signal that ends what would be asked for without end. */
+function bounded(): AbortSignal {
+  const { signal } = new AbortController()
+  let looks = 0
+  signal.throwIfAborted = () => {
+    if (++looks > 100) throw new Error('it is asked for again and again')
+  }
+  return signal
+}
+
+test('a session that is leaving is not asked again and again', async (t) => {
+  const refused = { code: 'ERR_CLOSED' }
+  const asked = (client: Pick<Client, 'request' | 'stream'>) => [
+    t.throwsAsync(soon(client.request(Once, 'x', { signal: bounded() })), refused),
+    t.throwsAsync(soon(client.stream(Count, 1, { signal: bounded() }).result), refused),
+  ]
+  const name = 'away-leaving'
+  const server = await createServer(name)
+  server.handle('never', () => new Promise(() => {}))
+  const [drained, single] = [await connect(name), await connect(name, { reconnect: false })]
+  const pool = createPool(name)
+  t.teardown(() => Promise.all([drained.close(), single.close(), pool.close({ drainMs: 0 })]))
+  const { connection: leased } = await pool.acquire()
+  const controller = new AbortController()
+  const { signal } = controller
+  const inFlight = [drained, single, leased].map((client) =>
+    t.throwsAsync(client.request('never', undefined, { signal }), { message: 'enough' }),
+  )
+  const draining = drained.drain()
+  await Promise.all(asked(drained))
+  const left = [single, leased].map((client) => once(client, 'leaving'))
+  const closing = server.close({ drainMs: 60_000 })
+  await Promise.all(left)
+  await Promise.all([...asked(single), ...asked(leased)])
+  controller.abort(new Error('enough'))
+  await Promise.all([...inFlight, draining, closing])
+})
+
+test('a pool asks no connections that are leaving, where all of them are', async (t) => {
+  const { name } = await serving()
+  const pool = createPool(name, { max: 2 })
+  t.teardown(() => pool.close({ drainMs: 0 }))
+  const controller = new AbortController()
+  const { signal } = controller
+  const leases = [await pool.acquire(), await pool.acquire()]
+  const inFlight = leases.map(({ connection }) =>
+    t.throwsAsync(connection.request('never', undefined, { signal }), { message: 'enough' }),
+  )
+  const draining = leases.map(({ connection }) => connection.drain())
+  for (const lease of leases) lease.release()
+  const items = pool.stream(Count, 1, { signal: bounded() })
+  const echoed = pool.request(method('echo', { idempotent: true }), 1, { signal: bounded() })
+  // What they refuse, they have refused by then.
+  await Promise.all(leases.map(({ connection }) => connection.ping()))
+  controller.abort(new Error('enough'))
+  await Promise.all([...inFlight, ...draining])
+  t.is(await soon(echoed), 1)
+  t.is((await soon(items[Symbol.asyncIterator]().next())).value, 0)
 })
 
 // ---- what is no longer wanted ----

@@ -39,8 +39,8 @@ export class LastingRequest extends Lasting<MethodContract> {
 
   start(session: Connection): void {
     this.checkWanted()
-    const replayed = this.wasSent ? 0 : undefined
-    this.wasSent = true
+    const replayed = this.session === undefined ? undefined : 0
+    this.session = session
     session
       .requestEncoded(this.contract, this.payload, this.#lane, this.terms, replayed)
       .then(this.#resolve, (error: unknown) => this.#failed(error))
@@ -53,6 +53,6 @@ export class LastingRequest extends Lasting<MethodContract> {
   #failed(error: unknown): void {
     const { idempotent } = this.contract.options
     if (idempotent !== true || !isLoss(error)) return this.#reject(error)
-    this.beginAgain()
+    this.beginAgain(error)
   }
 }

@@ -64,7 +64,7 @@ export class LastingStream
   start(session: Connection): void {
     this.checkWanted()
     const { lane, windowBytes, keepsAlive } = this.#options
-    const replayed = this.wasSent ? this.#taken : undefined
+    const replayed = this.session === undefined ? undefined : this.#taken
     const options = { lane, windowBytes, keepsAlive, replayed }
     let stream: ClientStream
     try {
@@ -72,7 +72,7 @@ export class LastingStream
     } catch (error) {
       return this.fail(error)
     }
-    this.wasSent = true
+    this.session = session
     this.#current = stream
     this.#readers.push(stream.reader)
     stream.result.then(
@@ -113,7 +113,7 @@ export class LastingStream
     if (this.#cancelled !== undefined) return this.fail(this.#cancelled.reason)
     this.#current = undefined
     this.#taken += stream.reader.count
-    this.beginAgain()
+    this.beginAgain(error)
   }
 
   fail(reason: unknown): void {

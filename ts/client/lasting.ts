@@ -25,7 +25,8 @@ export abstract class Lasting<C extends MethodContract | StreamContract> impleme
   protected readonly contract: C
   protected readonly payload: Uint8Array
   protected readonly home: Home
-  protected wasSent = false
+  /** Where it was sent last. */
+  protected session: Connection | undefined
   readonly #terms: Inherited
   readonly #endsAt: number
 
@@ -48,10 +49,16 @@ export abstract class Lasting<C extends MethodContract | StreamContract> impleme
   abstract start(session: Connection): void
   abstract fail(reason: unknown): void
 
-  /** Throws what keeps it from being sent, and from waiting. */
-  protected begin(): void {
+  /** Throws what keeps it from being sent, and from waiting. `refusal`: what has become of it where
+   * it was sent last. */
+  protected begin(refusal?: unknown): void {
     const session = this.home.next()
-    if (session !== undefined) return this.start(session)
+    if (session !== undefined) {
+      // One that is about to end, with none to follow, takes no requests: it would refuse this one
+      // without end.
+      if (session === this.session) throw refusal
+      return this.start(session)
+    }
     this.home.checkWaits()
     const { signals, timeoutMs } = this.terms
     const what = `answer to "${this.contract.name}"`
@@ -59,9 +66,9 @@ export abstract class Lasting<C extends MethodContract | StreamContract> impleme
   }
 
   /** The same after its session was lost: nobody is there to catch anything. */
-  protected beginAgain(): void {
+  protected beginAgain(loss: unknown): void {
     try {
-      this.begin()
+      this.begin(loss)
     } catch (refusal) {
       this.fail(refusal)
     }

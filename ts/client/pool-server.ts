@@ -41,8 +41,10 @@ export class Member {
     return this.client.isUnresponsive
   }
 
+  /** Whether it takes requests: one that is leaving does not. */
   get isUsable(): boolean {
-    return this.client.session !== undefined
+    const { session } = this.client
+    return session !== undefined && !session.isLeaving
   }
 
   /** Whether it is the one to use: of a server that reads and has less to do, the one with less to
