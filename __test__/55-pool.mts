@@ -5,7 +5,15 @@ import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test, { type ExecutionContext } from 'ava'
-import { createPool, event, method, stream, type Pool, type PoolOptions } from 'ringpost'
+import {
+  createPool,
+  event,
+  method,
+  stream,
+  type Lease,
+  type Pool,
+  type PoolOptions,
+} from 'ringpost'
 import './helpers/directory.mjs'
 import { Program, until } from './helpers/program.mjs'
 
@@ -186,6 +194,45 @@ test('a pool of servers that are not there waits for them', async (t) => {
   const waiting = pool.request(Pid, undefined)
   const { program } = await serving(name)
   t.is(await waiting, program.pid)
+})
+
+test('a server that is absent keeps nothing from one that is there', async (t) => {
+  const { name, program } = await serving()
+  for (const max of [1, 4]) {
+    const pool = pooled(t, ['pooled-absent', 'pooled-absent-too', name], { max })
+    t.is(await pool.request(Pid, undefined), program.pid)
+    t.like(pool.stats(), { size: 1, made: 1 })
+    t.deepEqual(pool.stats().servers.map(({ isUp }) => isUp), [false, false, true])
+  }
+  const least = pooled(t, ['pooled-absent', name], { min: 2 })
+  await until('the other has as many as there have to be', () => least.stats().size === 2)
+})
+
+test('a server that refuses keeps nothing from one that does not', async (t) => {
+  const { name: refusing } = await serving(undefined, { token: 'another' })
+  const { name, program } = await serving(undefined, { token: 'right' })
+  for (const max of [1, 2]) {
+    const pool = pooled(t, [refusing, name], { token: 'right', max })
+    t.is(await pool.request(Pid, undefined), program.pid)
+    const leases: Lease[] = []
+    for (let at = 0; at < max; at++) leases.push(await pool.acquire({ timeoutMs: 60_000 }))
+    for (const lease of leases) lease.release()
+  }
+  const nowhere = pooled(t, [refusing, name], { token: 'wrong' })
+  for (let at = 0; at < 2; at++) {
+    await t.throwsAsync(nowhere.request(Pid, undefined), { code: 'ERR_TOKEN' })
+  }
+})
+
+test('who waits for a lease gets one of another server when the first is lost', async (t) => {
+  const one = await serving()
+  const other = await serving()
+  const pool = pooled(t, [one.name, other.name], { max: 1 })
+  const lease = await pool.acquire()
+  t.is(await lease.connection.request(Pid, undefined), one.program.pid)
+  const next = pool.acquire({ timeoutMs: 60_000 })
+  await one.program.kill()
+  t.is(await (await next).connection.request(Pid, undefined), other.program.pid)
 })
 
 test('an event that no connection takes is reported, and the next is sent', async (t) => {

@@ -10,6 +10,8 @@ import { Client } from './client.js'
 /** What a pool needs to know. */
 interface Outcomes {
   opened(member: Member): void
+  /** The server is not there, and is awaited. */
+  absent(): void
   /** Nothing is in flight on some connection. */
   idle(): void
   /** A connection can no longer be used. */
@@ -78,9 +80,12 @@ export class PoolServer {
   readonly #outcomes: Outcomes
   readonly #sums: Sums<Connection>
   readonly #members = new Set<Member>()
-  readonly #dialing = new Set<Client>()
+  /** With whether they wait for a server that is not there. */
+  readonly #dialing = new Map<Client, boolean>()
   /** The last attempt has come to a connection that is not lost. */
   #isUp = true
+  /** The last attempt was refused, for a reason that time does not change. */
+  refuses = false
 
   constructor(
     runtime: Runtime,
@@ -110,10 +115,6 @@ export class PoolServer {
     return this.#isUp || this.#dialing.size === 0
   }
 
-  get isDialing(): boolean {
-    return this.#dialing.size > 0
-  }
-
   /** Requests in flight to it. */
   get pending(): number {
     let pending = 0
@@ -122,8 +123,11 @@ export class PoolServer {
   }
 
   dial(): void {
-    const client = new Client(this.#runtime, this.#name, this.#settings, undefined, this.#sums)
-    this.#dialing.add(client)
+    // One that is not there has to say so before it is awaited, so that others can be asked.
+    const waitsForServer = !this.#isUp
+    const settings = { ...this.#settings, waitsForServer }
+    const client = new Client(this.#runtime, this.#name, settings, undefined, this.#sums)
+    this.#dialing.set(client, waitsForServer)
     // Only what waits in the pool keeps the process alive.
     client.dial().then(
       () => this.#opened(client),
@@ -134,6 +138,7 @@ export class PoolServer {
   #opened(client: Client): void {
     this.#dialing.delete(client)
     this.#isUp = true
+    this.refuses = false
     const member = new Member(this, client)
     const { session } = client
     if (session === undefined) return this.#lost(member)
@@ -152,9 +157,15 @@ export class PoolServer {
   }
 
   #failed(client: Client, error: unknown): void {
+    const hasWaited = this.#dialing.get(client)
     if (!this.#dialing.delete(client)) return
     this.#isUp = false
-    this.#outcomes.refused(error)
+    if (hasWaited) {
+      this.refuses = true
+      return this.#outcomes.refused(error)
+    }
+    if (this.mayDial) this.dial()
+    this.#outcomes.absent()
   }
 
   /** It is used no longer. */
@@ -163,7 +174,7 @@ export class PoolServer {
   }
 
   stop(): void {
-    for (const client of this.#dialing) void client.close()
+    for (const client of this.#dialing.keys()) void client.close()
     this.#dialing.clear()
   }
 

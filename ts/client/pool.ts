@@ -49,6 +49,7 @@ export class Pool implements api.Pool, Home {
       (name) =>
         new PoolServer(runtime, name, settings, this.#sums, {
           opened: (member) => this.#opened(member),
+          absent: () => this.#grow(this.#wanted),
           idle: () => this.#acquiring.size > 0 && this.#serve(),
           lost: (member) => this.#lost(member),
           refused: (error) => this.#refused(error),
@@ -71,14 +72,28 @@ export class Pool implements api.Pool, Home {
   #lost(member: Member): void {
     const at = this.#members.indexOf(member)
     if (at !== -1) this.#members.splice(at, 1)
-    if (this.#closing === undefined && (at !== -1 || this.away.size > 0)) this.#grow(Infinity)
+    if (this.#closing !== undefined || (at === -1 && this.away.size === 0)) return
+    this.#forgive()
+    this.#grow(Infinity)
   }
 
-  /** A server refuses for a reason that time does not change: where there is no other, nothing has
-   * to wait. */
+  /** A server refuses for a reason that time does not change: others are asked in its place, and
+   * where there is none, nothing has to wait. */
   #refused(error: unknown): void {
-    const mayCome = this.#servers.some((server) => server.isDialing)
-    if (this.#members.length === 0 && !mayCome) this.#fail(error)
+    if (!this.#servers.every(({ refuses }) => refuses)) return this.#grow(this.#wanted)
+    if (this.#members.length > 0) return
+    this.#forgive()
+    this.#fail(error)
+  }
+
+  /** Servers that have refused may be asked again. */
+  #forgive(): void {
+    for (const server of this.#servers) server.refuses = false
+  }
+
+  /** How many connections should be on their way, for what waits and for the minimum. */
+  get #wanted(): number {
+    return Math.max(this.away.size, this.#settings.min - this.#members.length)
   }
 
   /** Nothing that waits gets a connection. No lane has dropped these events, so that a program
@@ -91,13 +106,18 @@ export class Pool implements api.Pool, Home {
     warn(`events that waited for a connection were dropped, ${dropped} in all`, { error })
   }
 
-  /** Makes another connection, if fewer are being made than wanted and there may be one more. */
-  #grow(wanted: number): void {
+  /** Makes another connection, if fewer are being made than wanted and there may be one more; to a
+   * server that has refused only if it `insists`. One to a server that is away may take for ever,
+   * and is made beside it. */
+  #grow(wanted: number, insists = false): void {
     const opening = this.#servers.reduce((sum, server) => sum + server.opening, 0)
     if (opening >= wanted || this.#members.length + opening >= this.#settings.max) return
-    const servers = this.#servers.filter((server) => server.mayDial)
+    const servers = this.#servers.filter((it) => it.mayDial && (insists || !it.refuses))
     servers.sort((one, other) => one.size - other.size)
-    servers[0]?.dial()
+    for (const server of servers) {
+      server.dial()
+      if (server.opening > 0) return
+    }
   }
 
   /** One too many: of the server with the most, the one with the least to do. */
@@ -119,7 +139,8 @@ export class Pool implements api.Pool, Home {
 
   next(): Connection | undefined {
     const member = this.#pick()
-    if (member === undefined || member.pending > 0) this.#grow(this.away.size + 1)
+    const isFirst = this.#members.length === 0
+    if (member === undefined || member.pending > 0) this.#grow(this.away.size + 1, isFirst)
     if (member === undefined) return undefined
     this.#reused++
     member.wasUsed = true
@@ -165,7 +186,7 @@ export class Pool implements api.Pool, Home {
       return this.#lease(idle)
     }
     const start = this.now()
-    this.#grow(this.#acquiring.size + 1)
+    this.#grow(this.#acquiring.size + 1, this.#members.length === 0)
     const lease = await this.#acquireLater(signal, timeoutMs)
     this.#times.add(this.now() - start)
     return lease
@@ -261,6 +282,7 @@ export class Pool implements api.Pool, Home {
     if (this.#sweep !== undefined || this.#members.length <= min) return
     this.#sweep = this.#runtime.alarms.set(idleMs, () => {
       this.#sweep = undefined
+      this.#forgive()
       const unused = this.#members.filter((it) => it.isUnused())
       for (const member of unused.slice(0, this.#members.length - min)) this.#discard(member)
       this.#sweepLater()
