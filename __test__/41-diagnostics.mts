@@ -225,6 +225,31 @@ test.serial('a traceparent that is none is an uncaught error of the subscriber a
   t.like(await uncaught, { name: 'RangeError', code: 'ERR_INVALID_ARGUMENT' })
 })
 
+test.serial('an event arrives as it was sent, whatever its subscribers send', async (t) => {
+  const server = await createServer('audited')
+  const clients = [await connect('audited'), await connect('audited')]
+  t.teardown(() => Promise.all([...clients.map((client) => client.close()), server.close()]))
+  const audit = (message: unknown) => {
+    const { connection, name } = message as CallMessage
+    if (name === 'tick') connection.notify(event('audit'), 'of a tick')
+  }
+  const heard: unknown[] = []
+  for (const side of [server, ...clients]) side.on(event('tick'), (payload) => heard.push(payload))
+  await until('both are there', () => server.connections.size === 2)
+  subscribe('ringpost:event:send', audit)
+  t.true(clients[0].notify('tick', 1))
+  await clients[0].send('tick', 2)
+  server.notify('tick', 3)
+  unsubscribe('ringpost:event:send', audit)
+  await until('all are there', () => heard.length === 4)
+  t.deepEqual(heard, [1, 2, 3, 3])
+  const close = (message: unknown) => void (message as CallMessage).connection.close()
+  subscribe('ringpost:event:send', close)
+  t.throws(() => clients[0].notify('tick', 4), { code: 'ERR_CLOSED' })
+  await t.throwsAsync(clients[1].send('tick', 5), { code: 'ERR_CLOSED' })
+  unsubscribe('ringpost:event:send', close)
+})
+
 test.serial('subscribers wrap a handler, the first one outermost', async (t) => {
   const server = await createServer('around')
   const client = await connect('around')

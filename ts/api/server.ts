@@ -1,10 +1,11 @@
 // Serving.
 
 import type * as api from '../../index.js'
-import { encodeWith } from '../values/codec.js'
+import { encodeToKeep, encodeWith } from '../values/codec.js'
 import { Connection, type Holder } from '../connection/connection.js'
 import { Sums } from '../connection/sums.js'
 import { asEvent } from '../values/contract.js'
+import { sentEvents } from '../values/diagnostics.js'
 import { isLoss, parseError, raised } from '../values/errors.js'
 import { Handlers } from '../connection/handlers.js'
 import { checkServerName } from '../values/checks.js'
@@ -103,7 +104,9 @@ class Server
     const { to = this.connections, lane, traceparent } = broadcastOptions(options)
     // Some may close meanwhile, and the iterator may be user code.
     const connections = [...to] as Connection[]
-    const bytes = encodeWith(contract.codec, payload, 'payload')
+    // Subscribers may encode something themselves before the last connection has got it.
+    const encode = sentEvents.hasSubscribers ? encodeToKeep : encodeWith
+    const bytes = encode(contract.codec, payload, 'payload')
     const left: Connection[] = []
     for (const connection of connections) {
       const { dropped } = this.#runtime.outbox

@@ -87,11 +87,15 @@ export class Sends {
     generation: number,
   ): void {
     const link = this.#link
+    if (sentEvents.hasSubscribers) {
+      // Subscribers may encode something themselves, which takes the place of what is only lent
+      // here, and may close the connection.
+      bytes = new Uint8Array(bytes)
+      traceparent = watchedEvent(this.#home.front, contract, lane, traceparent)
+      if (link.end !== undefined) throw link.end
+    }
     const code = link.code(contract)
     const { outbox } = link.runtime
-    if (sentEvents.hasSubscribers) {
-      traceparent = watchedEvent(this.#home.front, contract, lane, traceparent)
-    }
     const trace = traceparent === undefined ? undefined : traceBytes(traceparent)
     outbox.kind = KIND_ONE_WAY
     outbox.link = link.number
