@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import ava from 'ava'
-import { connect, createServer, IpcError, type Connection } from 'ringpost'
+import { connect, createServer, event, IpcError, type Connection } from 'ringpost'
 import { Abandoned, RequestBack, Block, CloseHere, Echo, End, Never } from './helpers/contracts.mjs'
 import { Note, NotifyBack, TickBytes, Wait } from './helpers/contracts.mjs'
 import { directory } from './helpers/directory.mjs'
@@ -37,6 +37,16 @@ test('closing twice is the same as once, and every call fails afterwards', async
   await client[Symbol.asyncDispose]()
   t.is(await client.closed, null)
   t.is(client.stats().pending, 0)
+})
+
+test('a handler that comes too late can be taken back all the same', async (t) => {
+  const client = await server.connect(t)
+  const taken = () => t.fail('it is called')
+  client.on(event('aborted'), taken, { signal: AbortSignal.abort() }).dispose()
+  await client.close()
+  client.on(event('late'), taken).dispose()
+  client.handle('late', taken).dispose()
+  t.pass()
 })
 
 test('both sides see a close once, without a reason', async (t) => {

@@ -64,6 +64,7 @@ export class Handlers {
     const checked = asAny(contract)
     checkFunction('handler', handler)
     const { borrowed = false, once = false, signal } = handleOptions(options)
+    let stop: (() => void) | undefined
     const remove = () => {
       stop?.()
       if (!route.isActive) return
@@ -75,7 +76,7 @@ export class Handlers {
     const registration = { dispose: remove, [Symbol.dispose]: remove }
     // Where nothing will come any more, nothing is kept for it.
     if (signal?.aborted || this.#isClosed) return registration
-    const stop = signal && onAbort(signal, remove)
+    stop = signal && onAbort(signal, remove)
     this.#add(route, first)
     this.#changed()
     return registration
