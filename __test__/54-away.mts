@@ -206,6 +206,46 @@ async function begun(client: Pick<Client, 'stream'>, signal?: AbortSignal) {
   return { items, iterator }
 }
 
+test('all who wait for items as a session is lost get those of the next', async (t) => {
+  const { name, start, program } = await serving()
+  const client = await connect(name)
+  t.teardown(() => client.close())
+  const { iterator } = await begun(client)
+  const early = [iterator.next(), iterator.next()]
+  await Promise.all([once(client, 'disconnect'), program.kill()])
+  const late = [iterator.next(), iterator.next()]
+  await start()
+  const items = await soon(Promise.all([...early, ...late]))
+  t.deepEqual(items.map(({ value }) => value as unknown), [10, 11, 12, 13])
+})
+
+test('where there is no other, the first of them is told so', async (t) => {
+  const { name, program } = await serving()
+  const client = await connect(name)
+  t.teardown(() => client.close())
+  const { iterator } = await begun(client)
+  const asked = [iterator.next(), iterator.next()]
+  await Promise.all([once(client, 'disconnect'), program.kill()])
+  asked.push(iterator.next())
+  const [first, ...others] = asked
+  await Promise.all([t.throwsAsync(soon(first), { code: 'ERR_CLOSED' }), client.close()])
+  for (const other of others) t.true((await soon(other)).done)
+  t.true((await soon(iterator.next())).done)
+})
+
+test('those of a stream that goes on elsewhere at once get them, too', async (t) => {
+  const [one, other] = [await serving(), await serving()]
+  const pool = createPool([one.name, other.name], { min: 2 })
+  t.teardown(() => pool.close({ drainMs: 0 }))
+  await until('both are there', () => pool.stats().servers.every(({ size }) => size > 0))
+  const { iterator } = await begun(pool)
+  const asked = [iterator.next(), iterator.next(), iterator.next()]
+  const lost = pool.stats().servers[0].pending === 1 ? one : other
+  await lost.program.kill()
+  const items = await soon(Promise.all(asked))
+  t.deepEqual(items.map(({ value }) => value as unknown), [10, 11, 12])
+})
+
 test('a stream that is cancelled as its session is lost is not asked for again', async (t) => {
   const { name, start, program } = await serving()
   const client = await connect(name)

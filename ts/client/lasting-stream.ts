@@ -139,9 +139,14 @@ export class LastingStream
     if (this.contract.options.resumable !== true || !isLoss(error)) return false
     if (this.#cancelled !== undefined) throw this.#cancelled.reason
     // What the loss means for the stream is decided where its result is.
-    if (this.#readers.length === 1) await this.#next.promise
+    if (this.#readers.at(-1) === reader) await this.#next.promise
     if (this.#readers[0] === reader) this.#readers.shift()
     return true
+  }
+
+  /** The same for who waits behind another, which alone is told of the failure. */
+  #goesOnBehind(reader: ItemReader): Promise<boolean> {
+    return this.#goesOn(reader, reader.failure).catch(() => false)
   }
 
   // ---- reading ----
@@ -154,7 +159,8 @@ export class LastingStream
     for (;;) {
       const reader = await this.#reader()
       try {
-        return await reader.next()
+        const result = await reader.next()
+        if (result.done !== true || !(await this.#goesOnBehind(reader))) return result
       } catch (error) {
         if (!(await this.#goesOn(reader, error))) throw error
       }

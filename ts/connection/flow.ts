@@ -159,6 +159,8 @@ export class ItemReader implements AsyncIterableIterator<any> {
   /** What was read and not reported. */
   #consumed = 0
   #end: { error: unknown } | undefined
+  /** Why it has ended, also once that was reported. */
+  failure: unknown
   readonly #waiting = new Fifo<Asking<IteratorResult<any>>>()
   #taker: Taker | undefined
   /** The taker works on what it was given. */
@@ -212,6 +214,7 @@ export class ItemReader implements AsyncIterableIterator<any> {
   end(error?: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { error }
+    this.failure = error
     this.#notice()
   }
 
