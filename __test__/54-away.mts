@@ -158,6 +158,26 @@ test('a pool asks no connections that are leaving, where all of them are', async
   t.is((await soon(items[Symbol.asyncIterator]().next())).value, 0)
 })
 
+test('an item is sent as it was when it was written, or refused at once', async (t) => {
+  const name = 'away-uploads'
+  const Upload = stream<void, never, { word: string }, unknown>('upload')
+  const first = await createServer(name)
+  const client = await connect(name)
+  t.teardown(() => client.close())
+  await Promise.all([once(client, 'disconnect'), first.close()])
+  const items = client.stream(Upload, undefined)
+  const isNone = { code: 'ERR_INVALID_PAYLOAD', message: /^item: / }
+  t.throws(() => items.write(Symbol('none') as never), isNone)
+  const item = { word: 'then' }
+  t.false(items.write(item))
+  item.word = 'later'
+  await using server = await createServer(name)
+  server.handle(Upload, async (_, uploaded) => {
+    for await (const one of uploaded) return one
+  })
+  t.deepEqual(await soon(items.result), { word: 'then' })
+})
+
 // ---- what is no longer wanted ----
 
 test('a stream that ends without a session has nobody wait for it', async (t) => {

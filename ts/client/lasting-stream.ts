@@ -6,6 +6,7 @@ import { ClientStream } from '../connection/client-stream.js'
 import type { Connection } from '../connection/connection.js'
 import { STREAM, tooMany, type ItemReader } from '../connection/flow.js'
 import type { Waiters } from '../connection/wait.js'
+import { encodeToKeep } from '../values/codec.js'
 import { Deferred } from '../values/deferred.js'
 import type { StreamContract } from '../values/contract.js'
 import { IpcError, isLoss } from '../values/errors.js'
@@ -29,7 +30,7 @@ export class LastingStream
   /** Items that have come on sessions that are over. */
   #taken = 0
   /** Written before there was a session. */
-  #early: { item: unknown } | undefined
+  #early: Uint8Array | undefined
   #hasEnded = false
   /** Why nothing can be written, once that is so. */
   #end: { reason: unknown } | undefined
@@ -94,7 +95,7 @@ export class LastingStream
 
   #writeEarly(stream: ClientStream): void {
     try {
-      if (this.#early !== undefined) stream.write(this.#early.item)
+      if (this.#early !== undefined) stream.writer.writeEncoded(this.#early)
       this.#early = undefined
       if (this.#hasEnded) stream.end()
     } catch (error) {
@@ -205,10 +206,18 @@ export class LastingStream
 
   write(item: unknown): boolean {
     if (this.#current !== undefined) return this.#current.write(item)
+    this.#checkEarly()
+    const payload = encodeToKeep(this.contract.codec, item, 'item')
+    // A getter of the item's may have ended the stream, or have written to it.
+    this.#checkEarly()
+    this.#early = payload
+    return false
+  }
+
+  /** Throws if nothing can be written before there is a session. */
+  #checkEarly(): void {
     if (this.#end !== undefined) throw this.#end.reason
     if (this.#early !== undefined) throw tooMany()
-    this.#early = { item }
-    return false
   }
 
   async ready(options?: api.WaitOptions): Promise<void> {

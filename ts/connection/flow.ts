@@ -65,11 +65,14 @@ export class ItemWriter {
 
   write(item: unknown): boolean {
     if (this.#end !== undefined) throw this.#end
-    const { link, contract, lane, code, slot, generation } = this.#address
-    const { codec, codecNumber } = contract
-    const payload = encodeWith(codec, item, 'item')
+    return this.writeEncoded(encodeWith(this.#address.contract.codec, item, 'item'))
+  }
+
+  /** Writes an item that is bytes already. */
+  writeEncoded(payload: Uint8Array): boolean {
     // A getter of the item's may have ended the stream.
     if (this.#end !== undefined) throw this.#end
+    const { link, contract, lane, code, slot, generation } = this.#address
     const length = link.check(payload)
     if (this.#sent >= this.#granted) throw tooMany()
     this.#sent += itemCost(length)
@@ -77,7 +80,7 @@ export class ItemWriter {
     outbox.kind = this.#kind
     outbox.link = link.number
     outbox.lane = lane
-    outbox.format = codecNumber
+    outbox.format = contract.codecNumber
     outbox.code = code
     outbox.slot = slot
     outbox.generation = generation
