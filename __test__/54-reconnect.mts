@@ -455,3 +455,13 @@ test('a process that has only clients that are away ends by itself', async (t) =
   await program.kill()
   t.is(await away.end(), 0)
 })
+
+test('so does one whose streams are to keep nothing alive', async (t) => {
+  const { name, program } = await serving()
+  const away = new Program('away', { name, streams: true })
+  t.teardown(() => away.kill())
+  await away.report()
+  await program.kill()
+  const stays = setTimeout(60_000, 'it stays', { ref: false })
+  t.is(await Promise.race([away.end(), stays]), 0)
+})

@@ -16,6 +16,8 @@ export const MESSAGE_BYTES = 256
 export interface Waiting {
   /** Bytes it keeps meanwhile; none, if it is no message. */
   readonly bytes: number
+  /** Whether the process stays alive for it. @default true */
+  readonly keepsAlive?: boolean
   /** There is a session. Throws what keeps it from being sent. */
   start(session: Connection): void
   /** There will be none in time. */
@@ -62,8 +64,8 @@ export class Away {
     throw new IpcError('ERR_FULL', message)
   }
 
-  /** Lets something wait, and keeps the process alive until it has its outcome. Throws if it may
-   * not wait, or not any more. */
+  /** Lets something wait, and keeps the process alive, if it is to do so, until it has its outcome.
+   * Throws if it may not wait, or not any more. */
   add(waiting: Waiting, { signals, timeoutMs, what }: Limits): void {
     this.#check(waiting.bytes)
     for (const signal of signals) signal.throwIfAborted()
@@ -80,7 +82,11 @@ export class Away {
       for (const stop of stops) stop()
     })
     this.#bytes += waiting.bytes
-    this.#runtime.hold(1)
+    this.#hold(waiting, 1)
+  }
+
+  #hold({ keepsAlive = true }: Waiting, count: number): void {
+    if (keepsAlive) this.#runtime.hold(count)
   }
 
   /** The next session there is. */
@@ -103,7 +109,7 @@ export class Away {
     this.#waiting.delete(waiting)
     release()
     this.#bytes -= waiting.bytes
-    this.#runtime.hold(-1)
+    this.#hold(waiting, -1)
     if (this.#bytes === 0) this.#handingOver.resolve()
     return true
   }

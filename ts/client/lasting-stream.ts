@@ -20,6 +20,7 @@ export class LastingStream
   implements api.ClientStream, AsyncIterableIterator<any>
 {
   readonly result: Promise<any>
+  readonly keepsAlive: boolean
   readonly #options: api.StreamCallOptions
   #resolve!: (value: unknown) => void
   #reject!: (reason: unknown) => void
@@ -51,6 +52,7 @@ export class LastingStream
   ) {
     super(home, contract, params, options, Infinity)
     this.#options = options
+    this.keepsAlive = options.keepsAlive ?? true
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -64,9 +66,9 @@ export class LastingStream
 
   start(session: Connection): void {
     this.checkWanted()
-    const { lane, windowBytes, keepsAlive } = this.#options
+    const { lane, windowBytes } = this.#options
     const replayed = this.session === undefined ? undefined : this.#taken
-    const options = { lane, windowBytes, keepsAlive, replayed }
+    const options = { lane, windowBytes, keepsAlive: this.keepsAlive, replayed }
     let stream: ClientStream
     try {
       stream = session.streamEncoded(this.contract, this.payload, options, this.terms)
@@ -227,7 +229,7 @@ export class LastingStream
     while (this.#current === undefined) {
       if (this.#end !== undefined) throw this.#end.reason
       this.#waiting ??= this.home.away.waiters('session')
-      // The stream itself waits for one, and keeps the process alive.
+      // The stream itself waits for one, and keeps the process alive if it is to do so.
       await this.#waiting.wait({ signal, timeoutMs: leftMs }, false)
       leftMs = Math.max(endsAt - this.home.now(), 1e-3)
     }
