@@ -454,6 +454,35 @@ test('the number of values is limited in JSON too', (t) => {
   t.is((json.decode(Buffer.from(text)) as string[]).length, 1)
 })
 
+test('what is encoded as JSON has the limits of what is decoded', (t) => {
+  const list = (length: number) => new Array<number>(length).fill(0)
+  const most = Math.floor((1_000_000 + 1 / 8) / (1 - 2 / 8))
+  t.is((json.decode(json.encode(list(most))) as unknown[]).length, most)
+  const message = /items and fields cannot be sent/
+  t.throws(() => void json.encode(list(most + 2)), { message })
+  const fields = Array.from({ length: 300_000 }, () => ({ a: 0, b: [], c: {}, d: undefined }))
+  t.is((json.decode(json.encode(fields)) as unknown[]).length, fields.length)
+  const empty = Array.from({ length: 800_000 }, () => [])
+  t.throws(() => void json.encode(empty), { message })
+  t.throws(() => void json.decode(Buffer.from(JSON.stringify(empty))), { message: /items and fields in/ })
+  t.throws(() => void json.encode(new Array(2 ** 32 - 1)), { message: /items cannot be sent/ })
+})
+
+test('what is decoded from JSON is nested no deeper than what is encoded', (t) => {
+  const message = /nested more than 128 deep/
+  for (const [open, close] of [['[', ']'], ['{"a":', '}'], ['[0,{"b":0,"a":', '}]']]) {
+    const levels = open.startsWith('[0') ? 2 : 1
+    const nested = (depth: number) =>
+      Buffer.from(`${open.repeat(depth / levels)}0${close.repeat(depth / levels)}`)
+    const deepest = json.decode(nested(128))
+    t.is(Buffer.from(json.encode(deepest)).toString(), nested(128).toString())
+    t.throws(() => void json.decode(nested(130)), { message })
+    t.throws(() => void json.decode(nested(100_000)), { message })
+  }
+  t.throws(() => json.decode(Buffer.from(`${'['.repeat(129)}${']'.repeat(129)}`)), { message })
+  t.is((json.decode(Buffer.from(`[${'[],'.repeat(1_000)}"[[["]`)) as unknown[]).length, 1_001)
+})
+
 // ---- other realms ----
 
 test('values of another realm are encoded like those of this one', async (t) => {

@@ -21,9 +21,15 @@ const SHORT_TEXT = 64
 /** A buffer that has grown beyond this is not kept. */
 const KEPT_MAX = 1 << 20
 const BUFFER_BYTES = 8192
+/** A list longer than this cannot be sent, whatever is in it. */
+const LIST_MAX = valuesMax(2 ** 32)
+/** Shorter texts are not nested too deep: each level takes two characters. */
+const SHALLOW_BYTES = 2 * DEPTH_MAX
 
 let buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
 let at = 0
+/** Items and fields so far, as `checkValues` counts them. */
+let values = 0
 let isWriting = false
 
 /**
@@ -32,17 +38,27 @@ let isWriting = false
  * @throws Refusal
  */
 export function encode(value: unknown): Uint8Array {
-  const outer = isWriting ? { buffer, at } : undefined
+  const outer = isWriting ? { buffer, at, values } : undefined
   at = 0
+  values = 0
   if (isWriting || buffer.length > KEPT_MAX) resize(isWriting ? 1024 : BUFFER_BYTES)
   isWriting = true
   try {
     write(value, 0)
+    if (values > VALUES_FREE) checkWritten()
     return buffer.subarray(0, at)
   } finally {
     isWriting = outer !== undefined
-    if (outer !== undefined) ({ buffer, at } = outer)
+    if (outer !== undefined) ({ buffer, at, values } = outer)
   }
+}
+
+/** What is refused where it arrives is not sent. */
+function checkWritten(): void {
+  const most = valuesMax(at)
+  if (values <= most) return
+  const text = `${values} items and fields cannot be sent, ${most} may be in ${at} bytes`
+  throw new Refusal(text)
 }
 
 function resize(length: number): void {
@@ -114,6 +130,8 @@ function checkFields(value: object): void {
 function writeList(value: readonly unknown[], depth: number): void {
   enter(depth)
   const length = value.length >>> 0
+  values += Math.max(length, 1)
+  if (values > LIST_MAX) throw new Refusal(`${length} items cannot be sent`)
   let index = 0
   try {
     for (; index < length; index++) {
@@ -138,6 +156,7 @@ function writeFields(value: Record<string, unknown>, depth: number): void {
       if (item === undefined) continue
       writeByte(first ? OPEN_RECORD : COMMA)
       first = false
+      values++
       writeText(keys[index])
       writeByte(COLON)
       write(item, depth + 1)
@@ -145,7 +164,10 @@ function writeFields(value: Record<string, unknown>, depth: number): void {
   } catch (error) {
     throw within(error, keys[index], value)
   }
-  if (first) writeByte(OPEN_RECORD)
+  if (first) {
+    writeByte(OPEN_RECORD)
+    values++
+  }
   writeByte(CLOSE_RECORD)
 }
 
@@ -199,13 +221,28 @@ export function decode(bytes: Uint8Array): unknown {
   const text = Buffer.from(buffer as ArrayBuffer, byteOffset, length).toString('utf8')
   // A mark some put in front of any text.
   const marked = text.startsWith('\ufeff')
+  const value = parse(marked ? text.slice(1) : text)
+  if (text.length > SHALLOW_BYTES) checkDepth(value, 0)
+  return value
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(marked ? text.slice(1) : text)
+    return JSON.parse(text)
   } catch (error) {
     // What the engine says of it quotes the text, which is nothing to be told in an error.
     const [at] = /at position \d+/.exec((error as Error).message) ?? ['']
     throw new SyntaxError(`a text that is no JSON ${at}`.trimEnd())
   }
+}
+
+/** What would not be sent is not taken: programs walk through it by functions that call
+ * themselves. */
+function checkDepth(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return
+  if (depth >= DEPTH_MAX) throw new RangeError(`nested more than ${DEPTH_MAX} deep`)
+  const items = Array.isArray(value) ? value : Object.values(value)
+  for (const item of items) checkDepth(item, depth + 1)
 }
 
 /** What is as dense as no text of people's is not made into values: see `valuesMax`. */
