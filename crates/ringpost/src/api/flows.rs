@@ -70,6 +70,12 @@ impl<W> Flow<W> {
         (self.count, self.items.len())
     }
 
+    /// Whether the other side's items have ended, read or not.
+    #[cfg(feature = "tokio")]
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.end, FlowEnd::Open)
+    }
+
     pub fn read(&mut self) -> Reading {
         if let Some(item) = self.items.pop_front() {
             return Reading::Item(item);

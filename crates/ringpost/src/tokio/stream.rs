@@ -168,9 +168,11 @@ impl Streaming {
     pub fn is_open(&self) -> bool {
         self.shared.with(|State { engine, dispatcher, .. }| {
             let Some(flow) = dispatcher.flows.get(self.key) else { return false };
-            let credit = |Wire { link, id }| engine.credit(link, self.key.sent(), id).is_some();
-            // One that waits for a session is open.
-            flow.with.wire.is_none_or(credit)
+            match flow.with.wire {
+                Some(Wire { link, id }) => engine.credit(link, self.key.sent(), id).is_some(),
+                // One that waits for a session is open, unless it has ended while it did.
+                None => !flow.has_ended(),
+            }
         })
     }
 
@@ -215,6 +217,8 @@ impl Streaming {
             match credit {
                 Some(None) => (Poll::Ready(Err(over())), Some(waker)),
                 Some(Some(true)) => (Poll::Ready(Ok(())), Some(waker)),
+                // No session comes for it any more.
+                None if flow.has_ended() => (Poll::Ready(Err(over())), Some(waker)),
                 Some(Some(false)) | None => (Poll::Pending, flow.with.writer.replace(waker)),
             }
         });
@@ -227,6 +231,7 @@ impl Streaming {
             let flow = dispatcher.flows.get(self.key).ok_or_else(over)?;
             match flow.with.wire {
                 Some(Wire { link, id }) => engine.send(link, &Draft { id, ..self.draft }, payload),
+                None if flow.has_ended() => Ok(Sent::Unwanted),
                 // It shares the fate of those before it: items are not sent again.
                 None => Ok(Sent::Queued),
             }

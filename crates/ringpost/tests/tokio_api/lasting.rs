@@ -244,6 +244,20 @@ fn what_waits_ends_with_its_time_or_with_the_client() {
 }
 
 #[test]
+fn a_stream_that_has_ended_while_it_waited_for_a_session_takes_no_items() {
+    everywhere(|meeting| async move {
+        let (mut server, client) = begin(&meeting, ClientConfig::from(&meeting.options)).await;
+        lose(&mut server, &client).await;
+        let brief = PLAIN.timeout(Duration::from_millis(20));
+        let stream = client.stream("both ways", b"", &brief).unwrap();
+        assert_eq!(stream.send(b"item").await.unwrap_err().code(), Code::Cancelled);
+        assert!(!stream.is_open());
+        assert_eq!(stream.send(b"item").await.unwrap_err().code(), Code::Cancelled);
+        assert_eq!(stream.reply().await.unwrap_err().code(), Code::Timeout);
+    });
+}
+
+#[test]
 fn one_way_messages_wait_as_their_lane_says_and_all_within_the_bound() {
     bounded(&one_thread(), async {
         let meeting = Meeting::new(Transport::Sealed);
