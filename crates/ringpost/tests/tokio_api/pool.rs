@@ -159,6 +159,35 @@ fn a_lease_is_exclusive_and_those_who_wait_come_in_order() {
 }
 
 #[test]
+fn who_stops_waiting_for_a_lease_holds_nobody_up() {
+    bounded(&one_thread(), async {
+        let meeting = Meeting::new(Transport::Sealed);
+        let _server = serve(&meeting, "one", &Arc::new(Semaphore::new(0))).await;
+        // Who waits is looked at again when this is over.
+        let config = config(&meeting).max(1).idle_timeout(2 * WAIT_POLICY);
+        let pool = Pool::new(["one"], config).unwrap();
+        let items = pool.stream("items", b"", &PLAIN).unwrap();
+        items.send(b"item").await.unwrap();
+        assert_eq!(items.next().await.unwrap().unwrap().payload, b"item");
+        let given_up = {
+            let pool = pool.clone();
+            tokio::spawn(async move { drop(pool.acquire().await) })
+        };
+        until(|| pool.stats().waiting == 1).await;
+        // A connection that is shared will do for it.
+        let behind = pool.request("name", b"", &PLAIN);
+        assert_eq!(pool.notify("tick", b"", &PLAIN).unwrap_err().code(), Code::Full);
+        given_up.abort();
+        assert_eq!(behind.await.unwrap().payload, b"one");
+        let brief = tokio::time::timeout(Duration::from_millis(10), pool.acquire());
+        assert!(brief.await.is_err(), "the stream goes on");
+        pool.notify("tick", b"", &PLAIN).unwrap();
+        assert_eq!(pool.request("name", b"", &PLAIN).await.unwrap().payload, b"one");
+        items.reply().await.unwrap();
+    });
+}
+
+#[test]
 fn what_is_idle_is_closed_and_what_there_must_be_is_made() {
     bounded(&one_thread(), async {
         let meeting = Meeting::new(Transport::Sealed);

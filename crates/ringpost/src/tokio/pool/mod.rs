@@ -233,9 +233,12 @@ impl Pool {
 
     /// A connection that is shared, for what cannot wait.
     fn shared_now(&self) -> Result<Use> {
-        match self.take(false)? {
-            Taken::Now(used) => Ok(used),
-            Taken::Later(_) => Err(Error::new(Code::Full, "all connections are leased")),
+        loop {
+            match self.0.take_now()? {
+                Some(used) if used.is_over() => used.discard(None),
+                Some(used) => return Ok(used),
+                None => return Err(Error::new(Code::Full, "all connections are leased")),
+            }
         }
     }
 }

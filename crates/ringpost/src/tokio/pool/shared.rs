@@ -89,7 +89,23 @@ impl Drop for Use {
 /// A connection, now or later.
 pub(super) enum Taken {
     Now(Use),
-    Later(oneshot::Receiver<Result<Use>>),
+    Later(Place),
+}
+
+/// A place among those who wait, which is given up when this is dropped.
+pub(super) struct Place {
+    shared: Weak<Shared>,
+    granted: oneshot::Receiver<Result<Use>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.granted.close();
+        // There may be what those behind it wait for.
+        if let Some(shared) = self.shared.upgrade() {
+            shared.serve();
+        }
+    }
 }
 
 fn closed() -> Error {
@@ -100,7 +116,7 @@ impl Taken {
     pub async fn wait(self) -> Result<Use> {
         match self {
             Self::Now(used) => Ok(used),
-            Self::Later(grant) => grant.await.unwrap_or_else(|_| Err(closed())),
+            Self::Later(mut place) => (&mut place.granted).await.unwrap_or_else(|_| Err(closed())),
         }
     }
 }
@@ -133,12 +149,7 @@ impl Shared {
     /// A connection, to be shared with others or not; those who wait for one come first.
     pub fn take(self: &Arc<Self>, is_exclusive: bool) -> Result<Taken> {
         let mut state = self.lock();
-        if state.is_closed {
-            return Err(closed());
-        }
-        if state.wants.is_empty()
-            && let Some(used) = self.grant(&mut state, is_exclusive)?
-        {
+        if let Some(used) = self.free(&mut state, is_exclusive)? {
             return Ok(Taken::Now(used));
         }
         let (grant, granted) = oneshot::channel();
@@ -147,7 +158,20 @@ impl Shared {
             // Serves it when a server may be tried again.
             self.keeper.notify_one();
         }
-        Ok(Taken::Later(granted))
+        Ok(Taken::Later(Place { shared: Arc::downgrade(self), granted }))
+    }
+
+    /// A connection to be shared with others, for what cannot wait.
+    pub fn take_now(self: &Arc<Self>) -> Result<Option<Use>> {
+        self.free(&mut self.lock(), false)
+    }
+
+    /// A connection that may be used now, if nobody waits for one.
+    fn free(self: &Arc<Self>, state: &mut State, is_exclusive: bool) -> Result<Option<Use>> {
+        if state.is_closed {
+            return Err(closed());
+        }
+        if state.first().is_some() { Ok(None) } else { self.grant(state, is_exclusive) }
     }
 
     /// A connection that may be used now. The error: there is none, and none can be made.
@@ -223,13 +247,7 @@ impl Shared {
     fn serve(self: &Arc<Self>) {
         loop {
             let mut state = self.lock();
-            // Who has stopped waiting has given the place up.
-            while state.wants.front().is_some_and(|want| want.grant.is_closed()) {
-                state.wants.pop_front();
-            }
-            let Some(is_exclusive) = state.wants.front().map(|want| want.is_exclusive) else {
-                return;
-            };
+            let Some(is_exclusive) = state.first().map(|want| want.is_exclusive) else { return };
             let Some(granted) = self.grant(&mut state, is_exclusive).transpose() else { return };
             let want = state.wants.pop_front();
             drop(state);
@@ -366,6 +384,15 @@ impl Drop for Shared {
 }
 
 impl State {
+    /// Who comes next.
+    fn first(&mut self) -> Option<&Want> {
+        // Who has stopped waiting has given the place up.
+        while self.wants.front().is_some_and(|want| want.grant.is_closed()) {
+            self.wants.pop_front();
+        }
+        self.wants.front()
+    }
+
     fn failed(&mut self, server: usize, error: Error, now: Time) {
         self.members.failed(server, now);
         self.refusal = Some(error);
