@@ -83,7 +83,8 @@ impl Shared {
                 return self.with(|_| Ok(true));
             }
             if !has_more {
-                return Ok(false);
+                // What has come for no one was taken as well, and is to be waited for again.
+                return self.with(|_| Ok(false));
             }
             // What comes need not concern anyone, and may come without a pause.
             has_more = self.lock()?.turn(until)? && Time::now() < until;

@@ -146,6 +146,47 @@ static void events(const rp_client *client, const rp_loop *loop)
     EXPECT(RP_STATUS_NOTHING, rp_client_off(client, heard.subscription, &error));
 }
 
+static void counts(void *data, const rp_message *event)
+{
+    (void)event;
+    ++*(int *)data;
+}
+
+static void say(const char *line)
+{
+    puts(line);
+    fflush(stdout);
+}
+
+// Longer than a loop takes from one look at what it was not told of to the next.
+#define QUIET_MS 2000
+
+// The descriptor says what comes behind something that concerns no one.
+static void unheard(rp_loop *loop, const char *directory)
+{
+    rp_client *client = NULL;
+    // Without a deadline, which would have the loop look as well.
+    rp_client_options options = {
+        .size = sizeof options, .directory = directory, .connect_timeout_ms = -1};
+    OK(rp_client_connect(loop, "demo", &options, &client, &error));
+    int heard = 0;
+    OK(rp_client_on(client, "tick", counts, &heard, NULL, &error));
+    struct pollfd ready = {.events = POLLIN};
+    OK(rp_loop_fd(loop, &ready.fd, &error));
+    while (poll(&ready, 1, QUIET_MS) == 1) {
+        OK(rp_loop_drive(loop, &error));
+    }
+    say("listens");
+    CHECK(poll(&ready, 1, LONG_MS) == 1);
+    bool has_called = true;
+    OK(rp_loop_wait(loop, 0, &has_called, &error));
+    CHECK(!has_called);
+    say("waits");
+    CHECK(poll(&ready, 1, LONG_MS) == 1);
+    UNTIL(heard > 0, loop);
+    OK(rp_client_close(&client, &error));
+}
+
 struct rivals {
     rp_client *client;
     // 0: the client is closed with it.
@@ -217,6 +258,11 @@ int main(int argc, char **argv)
     CHECK(argc == 3);
     rp_loop *loop = NULL;
     OK(rp_loop_new(&loop, &error));
+    if (strcmp(argv[2], "unheard") == 0) {
+        unheard(loop, argv[1]);
+        OK(rp_loop_free(&loop, &error));
+        return 0;
+    }
     rp_client *client = connected(loop, argv[1]);
     if (strcmp(argv[2], "lost") == 0) {
         lost(client, loop);

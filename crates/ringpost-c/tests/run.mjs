@@ -80,6 +80,18 @@ test('a client in C asks, fails, gives up, cancels and listens', async (t) => {
   assert.equal(await client.ended, 0)
 })
 
+test('a descriptor says what comes behind something that concerns no one', async (t) => {
+  const { directory, start } = meeting(t)
+  const server = await createServer('demo', { directory })
+  t.after(() => server.close())
+  const client = start('client', 'unheard')
+  await client.says('listens')
+  server.notify(event('nothing', { codec: bytes }), Buffer.alloc(0))
+  await client.says('waits')
+  server.notify(event('tick', { codec: bytes }), Buffer.alloc(0))
+  assert.equal(await client.ended, 0)
+})
+
 test('a server that is killed is seen by all who wait for it', async (t) => {
   const { directory, start } = meeting(t)
   const server = fork(fileURLToPath(new URL('peer.mjs', import.meta.url)), [directory])
