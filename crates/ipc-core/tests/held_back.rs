@@ -5,7 +5,7 @@ mod pair;
 
 use std::time::{Duration, Instant};
 
-use ipc_core::{Draft, Kind, Lane, LinkId, ListenOptions, Overflow, Sent, id};
+use ipc_core::{Code, Draft, Engine, Kind, Lane, LinkId, ListenOptions, Overflow, Sent, id};
 use pair::{Pair, ask, draft};
 
 /// A pair whose server works on one request of a client at a time.
@@ -183,4 +183,68 @@ fn what_arrived_compressed_is_not_delivered_to_a_host_that_takes_nothing() {
     pair.asking.is_full = false;
     pair.client.resume(link);
     pair.drive_until("answered", |pair| pair.asking.messages == [(link, request.id)]);
+}
+
+/// A pair whose client waits for an answer and takes nothing else, while its server has sent so
+/// many one-way messages as well, of 16 KiB, and dies.
+fn held_back_of_the_dead(name: &str, events: usize) -> (Pair, u64) {
+    let mut pair = Pair::connected_with(name, 1, |options| {
+        options.bounds.backlog_max = 64 << 10;
+    });
+    let (link, there) = (pair.asking.links[0], pair.serving.links[0]);
+    let id = id::join(0, 1);
+    ask(&mut pair.client, link, id);
+    pair.drive_until("asked", |pair| !pair.serving.messages.is_empty());
+    pair.asking.is_busy = true;
+    let tick = draft(Kind::OneWay, pair.server.code("tick").unwrap(), 0);
+    for _ in 0..events {
+        assert_eq!(pair.server.send(there, &tick, &[0; 16 << 10]).unwrap(), Sent::Written);
+    }
+    pair.server.flush();
+    pair.server = Engine::new().unwrap();
+    (pair, id)
+}
+
+/// Drives the client by itself.
+fn ask_until(pair: &mut Pair, what: &str, is_so: impl Fn(&Pair) -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !is_so(pair) {
+        assert!(Instant::now() < until, "never {what}");
+        pair.client.drive(&mut pair.asking);
+    }
+}
+
+#[test]
+fn what_a_dead_peer_was_asked_ends_though_what_it_has_sent_is_held_back() {
+    // As much as may be set aside, or more.
+    for events in [1, 16] {
+        let (mut pair, id) = held_back_of_the_dead(&format!("died-{events}"), events);
+        ask_until(&mut pair, "ended", |pair| pair.asking.ended == [(id, Code::PeerLost)]);
+        assert!(pair.asking.messages.is_empty() && pair.asking.closed.is_empty());
+        let link = pair.asking.links[0];
+        pair.asking.is_busy = false;
+        pair.client.resume(link);
+        let closed = [(link, Some(Code::PeerLost))];
+        ask_until(&mut pair, "closed", |pair| pair.asking.closed == closed);
+        assert_eq!(pair.asking.messages.len(), events);
+    }
+}
+
+#[test]
+fn a_connection_to_a_dead_peer_is_closed_though_what_it_has_sent_is_held_back() {
+    for takes_nothing in [false, true] {
+        let (mut pair, id) = held_back_of_the_dead(&format!("closed-{takes_nothing}"), 16);
+        let link = pair.asking.links[0];
+        pair.asking.is_full = takes_nothing;
+        // Until it is known that the peer is dead, and longer.
+        for _ in 0..1000 {
+            pair.client.drive(&mut pair.asking);
+        }
+        assert_eq!(pair.asking.closed, []);
+        pair.client.close(link, &mut pair.asking);
+        ask_until(&mut pair, "closed", |pair| pair.asking.closed == [(link, None)]);
+        let ended = if takes_nothing { Code::Closed } else { Code::PeerLost };
+        assert_eq!(pair.asking.ended, [(id, ended)]);
+        assert!(pair.asking.messages.is_empty());
+    }
 }

@@ -92,12 +92,17 @@ test('a descriptor says what comes behind something that concerns no one', async
   assert.equal(await client.ended, 0)
 })
 
-test('a server that is killed is seen by all who wait for it', async (t) => {
-  const { directory, start } = meeting(t)
-  const server = fork(fileURLToPath(new URL('peer.mjs', import.meta.url)), [directory])
-  t.after(() => server.kill('SIGKILL'))
-  assert.equal(await start('client', 'lost').ended, 0)
-})
+for (const [mode, when] of [
+  ['lost', ''],
+  ['flooded', ', behind whatever it has sent'],
+]) {
+  test(`a server that is killed is seen by all who wait for it${when}`, async (t) => {
+    const { directory, start } = meeting(t)
+    const server = fork(fileURLToPath(new URL('peer.mjs', import.meta.url)), [directory])
+    t.after(() => server.kill('SIGKILL'))
+    assert.equal(await start('client', mode).ended, 0)
+  })
+}
 
 test('a server in C answers now, later, with an error, and not at all', async (t) => {
   const { directory, start } = meeting(t)

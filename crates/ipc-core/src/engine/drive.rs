@@ -272,6 +272,7 @@ impl Engine {
                     !is_asleep
                 }
                 Some(Entry::Link(link)) => {
+                    link.end_unanswered(host);
                     link.report_idle(host);
                     true
                 }

@@ -396,6 +396,11 @@ impl Session {
         self.serving.end_all(served);
     }
 
+    /// Ends what this side asked for: no answer comes any more.
+    pub fn abandon_calls(&mut self, calls: &mut Vec<u64>) {
+        self.calls.end_all(calls);
+    }
+
     /// Ends everything: the connection is over.
     pub fn end_all(&mut self, calls: &mut Vec<u64>, served: &mut Vec<u64>) {
         self.calls.end_all(calls);

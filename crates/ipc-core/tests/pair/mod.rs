@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ipc_core::{
-    Body, BufferId, Code, Codec, Corrupt, Draft, Engine, Event, HEADER_LEN, Host, Kind, Lane,
-    LinkId, ListenOptions, Message, Options, Overflow, Readiness, id_and_len, take_frame,
+    Body, BufferId, Code, Codec, Corrupt, Draft, Engine, Error, Event, HEADER_LEN, Host, Kind,
+    Lane, LinkId, ListenOptions, Message, Options, Overflow, Readiness, id_and_len, take_frame,
 };
 
 /// Keeps the messages and events it received.
@@ -19,8 +19,12 @@ pub struct Side {
     pub payloads: Vec<Vec<u8>>,
     pub closed: Vec<(LinkId, Option<Code>)>,
     pub abandoned: Vec<u64>,
+    /// Requests of its own that ended without an answer.
+    pub ended: Vec<(u64, Code)>,
     /// It takes nothing.
     pub is_full: bool,
+    /// It takes no requests and no one-way messages.
+    pub is_busy: bool,
     /// Memory for messages that are alike; none is offered if it is empty.
     pub room: Vec<u8>,
     /// How many came there, and what lay behind their payloads.
@@ -30,7 +34,11 @@ pub struct Side {
 
 impl Host for Side {
     fn readiness(&mut self, _: LinkId) -> Readiness {
-        if self.is_full { Readiness::Nothing } else { Readiness::All }
+        match (self.is_full, self.is_busy) {
+            (true, _) => Readiness::Nothing,
+            (false, true) => Readiness::Answers,
+            (false, false) => Readiness::All,
+        }
     }
 
     fn accepts_packed(&mut self, _: LinkId, _: &str) -> bool {
@@ -85,6 +93,7 @@ impl Host for Side {
                 self.closed.push((link, error.map(|error| error.code())));
             }
             Event::Abandoned { id, .. } => self.abandoned.push(id),
+            Event::Ended { id, ending, .. } => self.ended.push((id, Error::from(ending).code())),
             _ => {}
         }
     }

@@ -97,6 +97,12 @@ impl<C: Carrier> Link<C> {
     /// Starts to close: nothing new is taken, what waits is still written. One that `leaves` sends
     /// LEAVING before CLOSE, so that the peer looks for a successor.
     pub fn close(&mut self, deadline: Time, leaves: bool, host: &mut impl Host) {
+        if matches!(self.life, Life::PeerGone) {
+            // There is nobody to write to, and what the peer has sent may be held back for ever.
+            self.end_all(Ending::Closed, host);
+            self.life = Life::Closing { deadline: Time::default(), leaves: false };
+            return;
+        }
         if !self.life.may_send() {
             return;
         }
@@ -174,6 +180,21 @@ impl<C: Carrier> Link<C> {
         match self.life {
             Life::Quiescing => self.is_idle(),
             _ => self.is_over_at(Time::default),
+        }
+    }
+
+    /// Ends what this side asked a peer that is gone or has closed, once all that it has sent is
+    /// read: the host may wait for just that before it takes what is held back, and the connection
+    /// is over only after that.
+    pub fn end_unanswered(&mut self, host: &mut impl Host) {
+        if self.life.takes_no_answers()
+            && self.session.calls_live() > 0
+            && self.reading.unpacking.lanes() == 0
+            && !self.carrier.has_any(Scope::ALL)
+        {
+            let mut calls = Vec::new();
+            self.session.abandon_calls(&mut calls);
+            self.report_ended(calls, Ending::PeerLost, Vec::new(), host);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What of a peer's messages may be read now, and what was read and not delivered.
 
+use super::life::Life;
 use super::parked::Parked;
 use super::unpacking::Unpacking;
 use super::{Carrier, Link};
@@ -150,7 +151,10 @@ impl<C: Carrier> Link<C> {
         let events = readiness != Readiness::All;
         // Behind what is held back may lie what a handler waits for.
         let is_awaiting = self.session.calls_live() > 0 || self.session.serving_streams() > 0;
-        let reads_behind = is_awaiting && self.reading.parked.len() <= self.bounds.backlog_max;
+        // What a peer that is gone has sent is bounded by its rings.
+        let has_room = self.reading.parked.len() <= self.bounds.backlog_max
+            || matches!(self.life, Life::PeerGone);
+        let reads_behind = is_awaiting && has_room;
         let gate = if reads_behind { Gate::Sorting { events } } else { Gate::Shut { events } };
         self.reading.gate = gate;
     }
