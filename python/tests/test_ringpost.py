@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,49 @@ class Tasks(Meeting, unittest.IsolatedAsyncioTestCase):
                 await asyncio.wait_for(anext_of(before), LONG)
             publisher.publish(b"a")
             self.assertEqual((await asyncio.wait_for(anext_of(after), LONG)).data, b"a")
+
+
+    async def test_what_a_loop_has_left_is_there_for_the_next(self) -> None:
+        with Subscriber("letters", mode="lossless", directory=self.directory) as letters, \
+                Publisher("letters", directory=self.directory) as publisher:
+            for _ in range(10):
+                publisher.publish(b"a")
+
+            async def read(last: int) -> list[int]:
+                found: list[int] = []
+                async for message in letters:
+                    found.append(message.number)
+                    if message.number == last:
+                        break
+                return found
+
+            for last, expected in ((1, [1]), (10, list(range(2, 11)))):
+                self.assertEqual(await asyncio.wait_for(read(last), LONG), expected)
+
+    async def test_a_task_that_does_not_read_on_holds_the_publisher_up(self) -> None:
+        options: Any = {"directory": self.directory, "capacity": 4096, "timeout": 0.01}
+        with Subscriber("letters", mode="lossless", directory=self.directory) as letters, \
+                Publisher("letters", **options) as publisher:
+            coming = aiter_of(letters)
+            publisher.publish(b"0123456789")
+            self.assertEqual((await asyncio.wait_for(anext_of(coming), LONG)).number, 1)
+            for _ in range(1000):
+                publisher.publish(b"0123456789")
+                await asyncio.sleep(0)
+            with self.assertRaises(ringpost.LaggedError):
+                await asyncio.wait_for(anext_of(coming), LONG)
+
+    async def test_a_writer_that_does_not_rest_leaves_other_tasks_their_turn(self) -> None:
+        with Subscriber("letters", directory=self.directory) as letters, \
+                Publisher("letters", directory=self.directory) as publisher:
+            publisher.publish(b"a")
+            others: list[None] = []
+            asyncio.get_running_loop().call_soon(others.append, None)
+            async for message in letters:
+                if others:
+                    break
+                self.assertLess(message.number, 10_000)
+                publisher.publish(b"a")
 
 
 class Readme(Meeting, unittest.TestCase):

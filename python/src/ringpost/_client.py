@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 
 from . import _library as lib
 from ._frames import CODECS
-from ._loop import Arrivals, Ended, Loop
+from ._loop import Arrivals, Ended, Loop, Queued
 
 _LANES = ("normal", "critical", "high", "low")
 
@@ -182,7 +182,7 @@ class Client(Ended):
         """The payloads of the events of that name, for `async for`. They end with the connection:
         with an error, unless one of the two sides has closed it."""
         self.loop.attach()
-        arrivals: Arrivals[Any] = Arrivals(lambda: self._forget(arrivals, subscription))
+        arrivals: Queued[Any] = Queued(lambda: self._forget(arrivals, subscription))
         subscription = self.on(event, arrivals.put, codec=codec)
         self._arrivals.add(arrivals)
         return arrivals

@@ -140,7 +140,7 @@ class FrameReader(Watching[Frame]):
                 yield found
 
     def __aiter__(self) -> Arrivals[Frame]:
-        return self._arrivals(keep_newest=True)
+        return self._arrivals()
 
     def _next(self) -> Optional[Frame]:
         before = self._last

@@ -110,22 +110,26 @@ class Loop(Ended):
             raise self._failures.popleft()
 
 
+#: What a task takes in a row before others have their turn.
+_IN_A_ROW = 64
+
+
 class Arrivals(AsyncIterator[T], Generic[T]):
     """What arrives, for one task: an asynchronous iterator that ends with `fail` or `end`."""
 
     def __init__(self, close: Callable[[], None]) -> None:
-        self._items: deque[T] = deque()
         self._close = close
         self._end: Optional[BaseException] = None
         self._waiting: Optional[asyncio.Future[None]] = None
+        self._in_a_row = 0
 
-    def put(self, item: T) -> None:
-        self._items.append(item)
-        self._wake()
+    def _take(self) -> Optional[tuple[T]]:
+        """The next of what is there, if there is any."""
+        raise NotImplementedError
 
     def fail(self, error: BaseException) -> None:
         self._end = self._end or error
-        self._wake()
+        self.wake()
 
     def end(self) -> None:
         self.fail(StopAsyncIteration())
@@ -134,24 +138,67 @@ class Arrivals(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        while not self._items:
+        self._in_a_row += 1
+        if self._in_a_row > _IN_A_ROW:
+            self._in_a_row = 0
+            await asyncio.sleep(0)
+        while (found := self._take()) is None:
             if self._end is not None:
                 error, self._end = self._end, StopAsyncIteration()
                 self._close()
                 raise error
+            self._in_a_row = 0
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
-        return self._items.popleft()
+        return found[0]
 
     async def aclose(self) -> None:
         """Ends it from this side."""
-        self._items.clear()
         self.end()
         self._close()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """There may be something to take."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+
+class Queued(Arrivals[T]):
+    """What is put into it, in order."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        super().__init__(close)
+        self._items: deque[T] = deque()
+
+    def put(self, item: T) -> None:
+        self._items.append(item)
+        self.wake()
+
+    def _take(self) -> Optional[tuple[T]]:
+        return (self._items.popleft(),) if self._items else None
+
+    async def aclose(self) -> None:
+        self._items.clear()
+        await super().aclose()
+
+
+class Read(Arrivals[T]):
+    """What a reader finds. It is left there until a task wants it: others may take it instead, and
+    a publisher may have to wait for that."""
+
+    def __init__(self, close: Callable[[], None], find: Callable[[], Optional[T]]) -> None:
+        super().__init__(close)
+        self._find = find
+
+    def _take(self) -> Optional[tuple[T]]:
+        if self._end is not None:
+            return None
+        try:
+            found = self._find()
+        except Exception as error:
+            self.fail(error)
+            return None
+        return None if found is None else (found,)
 
 
 class Watching(Ended, Generic[T]):
@@ -163,7 +210,6 @@ class Watching(Ended, Generic[T]):
         self._handle = handle
         self._given = loop
         self._loop: Optional[Loop] = None
-        self._ready: Optional[Callable[[], None]] = None
         #: What iterates over it.
         self._coming: Optional[Arrivals[T]] = None
         self._callback: Any = None
@@ -185,41 +231,34 @@ class Watching(Ended, Generic[T]):
             found = self._next()
         return found
 
-    def _arrivals(self, keep_newest: bool) -> Arrivals[T]:
+    def _arrivals(self) -> Arrivals[T]:
         def close() -> None:
             if self._coming is arrivals:
-                self._coming = self._ready = None
+                self._coming = None
 
-        arrivals: Arrivals[T] = Arrivals(close)
-
-        def ready() -> None:
-            try:
-                while (found := self._next()) is not None:
-                    if keep_newest:
-                        arrivals._items.clear()
-                    arrivals.put(found)
-            except Exception as error:
-                arrivals.fail(error)
-
+        arrivals: Arrivals[T] = Read(close, self._next)
         loop = self._watched()
         loop.attach()
         # From now on this one is told what comes, and a task would wait for the other for ever.
         self._end_arrivals()
-        self._coming, self._ready = arrivals, ready
-        ready()
+        self._coming = arrivals
         return arrivals
 
     def _end_arrivals(self) -> None:
-        coming, self._coming, self._ready = self._coming, None, None
+        coming, self._coming = self._coming, None
         if coming is not None:
             coming.end()
+
+    def _wake(self) -> None:
+        if self._coming is not None:
+            self._coming.wake()
 
     def _watched(self) -> Loop:
         if self._handle.value is None:
             raise ClosedError("ERR_CLOSED", "it is closed")
         if self._loop is None:
             loop = self._given or Loop()
-            function = loop._guarded(lambda _: self._ready() if self._ready else None)
+            function = loop._guarded(lambda _: self._wake())
             self._callback = lib.ReadyFn(function)
             name = f"{self._prefix}_watch"
             lib.call(name, self._handle, loop._handle, self._callback, None)

@@ -123,7 +123,7 @@ class Subscriber(Watching[Message]):
                 yield found
 
     def __aiter__(self) -> Arrivals[Message]:
-        return self._arrivals(keep_newest=False)
+        return self._arrivals()
 
     def _next(self) -> Optional[Message]:
         return self.read()
