@@ -68,9 +68,11 @@ impl One {
 }
 
 impl Watches {
-    /// When something is due although nothing has rung.
+    /// When something is due although nothing has rung. What waits for its callback is not: a call
+    /// that waits meanwhile calls none, and would not sleep.
     pub fn due(&self) -> Time {
-        self.watched.values().map(|one| one.due).min().unwrap_or(Time::NEVER)
+        let idle = self.watched.values().filter(|one| !one.is_queued);
+        idle.map(|one| one.due).min().unwrap_or(Time::NEVER)
     }
 
     /// Queues what is to be looked at. Returns whether there is anything.
@@ -196,5 +198,36 @@ impl Watched {
         if let Some(Place { news, .. }) = &self.0 {
             news.found();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipc_core::{Place, StateFrameReader};
+
+    use super::*;
+
+    unsafe extern "C" fn ignores(_: *mut c_void) {}
+
+    #[test]
+    fn what_waits_for_its_callback_wakes_no_one_before_it_was_called() {
+        let name = format!("ringpost-watches-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let place = Place { directory: Some(directory.clone()), ..Place::default() };
+        let reader = StateFrameReader::open("nothing", &place).unwrap();
+        let mut engine = Engine::new().unwrap();
+        let (mut watches, mut queue) = (Watches::default(), VecDeque::new());
+        let callback = Callback::of(Some(ignores as unsafe extern "C" fn(_)), std::ptr::null_mut());
+        let callback = callback.unwrap_or_else(|_| panic!("it is a function"));
+        let begun = watches.add(&mut engine, callback, |watcher| reader.watch(watcher));
+        let Ok((watch, _)) = begun else { panic!("it is not watched") };
+        assert!(watches.due() <= Time::now());
+        assert!(watches.look(false, &mut queue));
+        assert_eq!(watches.due(), Time::NEVER);
+        assert!(watches.callback(watch).is_some());
+        watches.called(watch, Time::now());
+        assert!(watches.due() != Time::NEVER, "a last look is to come");
+        watches.remove(watch);
+        drop(std::fs::remove_dir_all(directory));
     }
 }
