@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import json
 import os
 import re
@@ -290,6 +291,48 @@ class Tasks(Meeting, unittest.IsolatedAsyncioTestCase):
                 await asyncio.wait_for(anext_of(ticks), LONG)
             with self.assertRaises(StopAsyncIteration):
                 await anext_of(ticks)
+
+    async def test_what_nobody_listens_to_is_let_go(self) -> None:
+        with self.client() as client:
+            subscription: Any = None
+            heard: list[Any] = []
+
+            def once(event: Any) -> None:
+                nonlocal subscription
+                subscription.close()
+                subscription = None
+                heard.append(event)
+
+            subscription, listener = client.on("tick", once, codec="json"), weakref.ref(once)
+            del once
+            ticks, others = (client.events("tick", codec="json") for _ in range(2))
+            gone = weakref.ref(others)
+            del others
+            client.notify("ticks", b"3")
+            for expected in range(3):
+                self.assertEqual(await asyncio.wait_for(anext_of(ticks), LONG), {"tick": expected})
+            self.assertEqual(heard, [{"tick": 0}])
+            gc.collect()
+            self.assertIsNone(listener())
+            self.assertIsNone(gone())
+
+    async def test_a_task_that_waits_for_events_is_kept(self) -> None:
+        with self.client() as client:
+            heard, ended = asyncio.Event(), asyncio.Event()
+
+            async def listen() -> None:
+                async for _ in client.events("tick"):
+                    heard.set()
+                ended.set()
+
+            # Nobody else knows of the task.
+            asyncio.create_task(listen())
+            await asyncio.sleep(0)
+            gc.collect()
+            client.notify("ticks", b"1")
+            await asyncio.wait_for(heard.wait(), LONG)
+            client.close()
+            await asyncio.wait_for(ended.wait(), LONG)
 
     async def test_frames_and_messages_come_by_one_loop(self) -> None:
         loop = Loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import weakref
 from ctypes import POINTER, byref, c_bool, c_uint64, cast
 from typing import Any, Callable, Optional
 
@@ -61,8 +62,11 @@ class Subscription(Ended):
 
     def close(self) -> None:
         """Listens no more. May be called again."""
-        if self._client._handle.value is not None:
-            lib.call("rp_client_off", self._client._handle, self._number)
+        client = self._client
+        if client._handle.value is not None and self in client._subscriptions:
+            lib.call("rp_client_off", client._handle, self._number)
+            client._subscriptions.discard(self)
+            client.loop._retire(self._callback)
 
 
 class Client(Ended):
@@ -86,8 +90,10 @@ class Client(Ended):
         self.loop = loop or Loop()
         self._owns_loop = loop is None
         self._started: dict[Any, Any] = {}
-        self._subscriptions: list[Subscription] = []
-        self._arrivals: set[Arrivals[Any]] = set()
+        self._subscriptions: set[Subscription] = set()
+        #: What iterates over events, as long as anyone does.
+        self._arrivals: weakref.WeakSet[Arrivals[Any]] = weakref.WeakSet()
+        self._awaited: set[object] = set()
         options = lib.ClientOptions(
             directory=lib.text(directory),
             token=token,
@@ -135,7 +141,7 @@ class Client(Ended):
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def settled(_: Any, reply: Optional[int], error: Optional[int]) -> None:
-            self._started.pop(future, None)
+            self.loop._retire(self._started.pop(future, None))
             if future.done():
                 return
             if error is not None:
@@ -175,15 +181,26 @@ class Client(Ended):
         callback, number = lib.EventFn(self.loop._guarded(heard)), c_uint64()
         lib.call("rp_client_on", self._handle, lib.text(event), callback, None, byref(number))
         subscription = Subscription(self, number.value, callback)
-        self._subscriptions.append(subscription)
+        self._subscriptions.add(subscription)
         return subscription
 
     def events(self, event: str, *, codec: str = "bytes") -> Arrivals[Any]:
         """The payloads of the events of that name, for `async for`. They end with the connection:
-        with an error, unless one of the two sides has closed it."""
+        with an error, unless one of the two sides has closed it. What nobody refers to any more
+        listens no more."""
         self.loop.attach()
-        arrivals: Queued[Any] = Queued(lambda: self._forget(arrivals, subscription))
-        subscription = self.on(event, arrivals.put, codec=codec)
+        arrivals: Queued[Any] = Queued(lambda: subscription.close(), self._awaited)
+        coming = weakref.ref(arrivals)
+
+        def heard(payload: Any) -> None:
+            found = coming()
+            if found is None:
+                # It went while another thread was in the loop.
+                subscription.close()
+            else:
+                found.put(payload)
+
+        subscription = self.on(event, heard, codec=codec)
         self._arrivals.add(arrivals)
         return arrivals
 
@@ -201,6 +218,8 @@ class Client(Ended):
         lib.ended("rp_client_close", self._handle)
         for arrivals in list(self._arrivals):
             arrivals.end()
+        for subscription in self._subscriptions:
+            self.loop._retire(subscription._callback)
         self._subscriptions.clear()
         self.loop._members.discard(self)
         if self._owns_loop:
@@ -212,7 +231,3 @@ class Client(Ended):
                 arrivals.end()
             else:
                 arrivals.fail(lib.exception(error))
-
-    def _forget(self, arrivals: Arrivals[Any], subscription: Subscription) -> None:
-        self._arrivals.discard(arrivals)
-        subscription.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from contextlib import suppress
 from ctypes import byref, c_bool, c_int
@@ -53,6 +54,9 @@ class Loop(Ended):
         self._members: set[object] = set()
         self._fd: Optional[int] = None
         self._asyncio: Optional[asyncio.AbstractEventLoop] = None
+        #: How many of its callbacks run, one inside the other, and what C calls no more.
+        self._running = 0
+        self._retired: list[object] = []
 
     def fileno(self) -> int:
         """The descriptor that can be read when `drive` has something to do."""
@@ -98,14 +102,23 @@ class Loop(Ended):
         """What C may call: what it raises is raised by what has driven the loop."""
 
         def called(*arguments: Any) -> None:
+            self._running += 1
             try:
                 function(*arguments)
             except BaseException as error:
                 self._failures.append(error)
+            self._running -= 1
 
         return called
 
+    def _retire(self, callback: object) -> None:
+        """C calls this no more. It may be what runs, and then has to stay until it has returned."""
+        if self._running > 0:
+            self._retired.append(callback)
+
     def _raise(self) -> None:
+        if self._running == 0:
+            self._retired.clear()
         if self._failures:
             raise self._failures.popleft()
 
@@ -117,8 +130,10 @@ _IN_A_ROW = 64
 class Arrivals(AsyncIterator[T], Generic[T]):
     """What arrives, for one task: an asynchronous iterator that ends with `fail` or `end`."""
 
-    def __init__(self, close: Callable[[], None]) -> None:
+    def __init__(self, close: Callable[[], None], awaited: set[object]) -> None:
         self._close = close
+        #: Where it is while a task waits: asyncio keeps none that nothing else knows of.
+        self._awaited = awaited
         self._end: Optional[BaseException] = None
         self._waiting: Optional[asyncio.Future[None]] = None
         self._in_a_row = 0
@@ -149,7 +164,11 @@ class Arrivals(AsyncIterator[T], Generic[T]):
                 raise error
             self._in_a_row = 0
             self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
+            self._awaited.add(self)
+            try:
+                await self._waiting
+            finally:
+                self._awaited.discard(self)
         return found[0]
 
     async def aclose(self) -> None:
@@ -166,9 +185,13 @@ class Arrivals(AsyncIterator[T], Generic[T]):
 class Queued(Arrivals[T]):
     """What is put into it, in order."""
 
-    def __init__(self, close: Callable[[], None]) -> None:
-        super().__init__(close)
+    def __init__(self, close: Callable[[], None], awaited: set[object]) -> None:
+        super().__init__(close, awaited)
         self._items: deque[T] = deque()
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self._close()
 
     def put(self, item: T) -> None:
         self._items.append(item)
@@ -186,8 +209,10 @@ class Read(Arrivals[T]):
     """What a reader finds. It is left there until a task wants it: others may take it instead, and
     a publisher may have to wait for that."""
 
-    def __init__(self, close: Callable[[], None], find: Callable[[], Optional[T]]) -> None:
-        super().__init__(close)
+    def __init__(
+        self, close: Callable[[], None], awaited: set[object], find: Callable[[], Optional[T]]
+    ) -> None:
+        super().__init__(close, awaited)
         self._find = find
 
     def _take(self) -> Optional[tuple[T]]:
@@ -210,8 +235,9 @@ class Watching(Ended, Generic[T]):
         self._handle = handle
         self._given = loop
         self._loop: Optional[Loop] = None
-        #: What iterates over it.
-        self._coming: Optional[Arrivals[T]] = None
+        #: What iterates over it, as long as anyone does.
+        self._coming: Callable[[], Optional[Arrivals[T]]] = lambda: None
+        self._awaited: set[object] = set()
         self._callback: Any = None
 
     def _next(self) -> Optional[T]:
@@ -232,26 +258,23 @@ class Watching(Ended, Generic[T]):
         return found
 
     def _arrivals(self) -> Arrivals[T]:
-        def close() -> None:
-            if self._coming is arrivals:
-                self._coming = None
-
-        arrivals: Arrivals[T] = Read(close, self._next)
+        arrivals: Arrivals[T] = Read(lambda: None, self._awaited, self._next)
         loop = self._watched()
         loop.attach()
         # From now on this one is told what comes, and a task would wait for the other for ever.
         self._end_arrivals()
-        self._coming = arrivals
+        self._coming = weakref.ref(arrivals)
         return arrivals
 
     def _end_arrivals(self) -> None:
-        coming, self._coming = self._coming, None
+        coming = self._coming()
         if coming is not None:
             coming.end()
 
     def _wake(self) -> None:
-        if self._coming is not None:
-            self._coming.wake()
+        coming = self._coming()
+        if coming is not None:
+            coming.wake()
 
     def _watched(self) -> Loop:
         if self._handle.value is None:
