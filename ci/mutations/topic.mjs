@@ -158,4 +158,11 @@ export const TOPICS = [
     to: ';',
     by: 'topic',
   },
+  {
+    what: 'what was appended stays hidden when the file is made again',
+    file: `${TOPIC}/publisher.rs`,
+    from: 'reads it to its end, and nothing is shown there later.\n        self.show();',
+    to: 'reads it to its end, and nothing is shown there later.',
+    by: 'topic',
+  },
 ]

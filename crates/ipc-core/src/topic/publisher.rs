@@ -290,6 +290,8 @@ impl TopicPublisher {
 
     #[cold]
     fn begin_again(&mut self, standing: Standing) -> Result<()> {
+        // Who has the file reads it to its end, and nothing is shown there later.
+        self.show();
         if standing == Standing::Superseded {
             return Err(in_use(self.owned.name(), None));
         }

@@ -434,3 +434,27 @@ fn a_file_that_was_removed_is_made_again_and_subscribers_follow() {
     };
     assert_eq!((restarted.number, restarted.generation), (1, 2));
 }
+
+#[test]
+fn what_was_appended_and_not_shown_is_read_although_the_file_is_made_again() {
+    let scratch = Scratch::new("hidden");
+    let mut publisher = scratch.publisher();
+    let mut subscriber = scratch.subscriber(TopicMode::Lossless, TopicStart::Next);
+    let mut hidden = publisher.append(&1u64.to_le_bytes()).unwrap().unwrap();
+    fs::remove_file(scratch.file()).unwrap();
+    // It is looked for once a second: these are far less than half of a ring by then.
+    while publisher.append(&(hidden + 1).to_le_bytes()).unwrap() == Some(hidden + 1) {
+        hidden += 1;
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(publisher.number(), 1, "of the new file");
+    publisher.show();
+    for number in 1..=hidden {
+        assert_eq!(read(&mut subscriber), Some((number, 0, false)));
+    }
+    let start = Instant::now();
+    while subscriber.read().unwrap().is_none_or(|message| !message.is_restarted) {
+        assert!(start.elapsed() < Duration::from_secs(20), "nothing comes");
+        thread::yield_now();
+    }
+}
