@@ -263,6 +263,28 @@ test('a listener gets what there is at once', async (t) => {
   await subscription.batches(() => t.fail())
 })
 
+test('what the next publisher has published at once is read although it rings for nobody', async (t) => {
+  // A look that comes late finds it in any case: so it is tried several times.
+  for (let round = 0; round < 20; round++) {
+    const name = fresh()
+    const first = created(t, Wholes(name))
+    const subscription = subscribed(t, Wholes(name))
+    const found: number[] = []
+    const over = subscription.batches((items) => {
+      found.push(...items.map(({ value }) => value.n))
+      if (found.length > 1) return
+      void first.publish(whole(2))
+      first.close({ remove: true })
+      void created(t, Wholes(name)).publish(whole(3))
+    })
+    void first.publish(whole(1))
+    await until('all have come', () => found.length === 3)
+    t.deepEqual(found, [1, 2, 3])
+    subscription.close()
+    await over
+  }
+})
+
 test('a listener ends with its signal, and with what it throws', async (t) => {
   const name = fresh()
   const publisher = created(t, Wholes(name))

@@ -255,4 +255,11 @@ export const PUBLISHED = [
     to: 'if id != id {',
     by: 'unit',
   },
+  {
+    what: 'watch: who has found something does not look a last time',
+    file: 'ts/published/watch.ts',
+    from: '      else if (ms < AT_LAST_MS) this.#lookIn(AT_LAST_MS)\n',
+    to: '',
+    by: '57-topic',
+  },
 ]

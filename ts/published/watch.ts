@@ -1,15 +1,16 @@
 // Looking at a published object when it may have changed.
 //
 // Its writer rings at most every tenth of a millisecond: who was woken and has found something new
-// looks once more that much later, until there is nothing new. And when a writer dies, the kernel
-// says so a moment before its lock is free: who was woken for nothing looks once more as well.
+// looks once more that much later, until there is nothing new. Then it looks a last time: when a
+// writer dies, the kernel says so a moment before its lock is free, and a subscriber looks for
+// another file in place of its own once a millisecond at most.
 
 import type { NativeEngine } from '../../native/binding.js'
 import type { Alarm } from '../runtime/alarms.js'
 import { theRuntime, type Runtime } from '../runtime/runtime.js'
 import { raised } from '../values/errors.js'
 
-/** Milliseconds after a look that has found something, and after one that has not. */
+/** Milliseconds after a look that has found something, and before the last one. */
 const AGAIN_MS = 0.1
 const AT_LAST_MS = 2
 /** Between looks while the kernel has no room for a watch that is needed by now. */
@@ -94,7 +95,9 @@ export class Watch {
     if (this.#alarm !== undefined) alarms.clear(this.#alarm)
     this.#alarm = alarms.set(ms, () => {
       this.#alarm = undefined
-      if (!this.#isOver && this.#look()) this.#lookIn(AGAIN_MS)
+      if (this.#isOver) return
+      if (this.#look()) this.#lookIn(AGAIN_MS)
+      else if (ms < AT_LAST_MS) this.#lookIn(AT_LAST_MS)
     })
   }
 }
