@@ -2478,7 +2478,8 @@ export interface TopicSubscription<T = any>
    * `ERR_CORRUPT` if this lossless subscription misses a message that is corrupt
    */
   take(): TopicItem<T> | undefined
-  /** The next message, as soon as there is one. Fails as {@link TopicSubscription.take}. */
+  /** The next message, as soon as there is one. Fails as {@link TopicSubscription.take}, and with
+   * `ERR_INVALID_ARGUMENT` while a listener gets all there is. */
   next(): Promise<IteratorResult<TopicItem<T>, undefined>>
   /** Closes it. */
   return(): Promise<IteratorResult<TopicItem<T>, undefined>>
@@ -2488,6 +2489,7 @@ export interface TopicSubscription<T = any>
    * @returns A promise that is settled when it is over: resolved when the subscription is closed,
    * rejected with the reason of the signal, with what `listener` has thrown, or as
    * {@link TopicSubscription.take}.
+   * @throws IpcError `ERR_INVALID_ARGUMENT` while somebody waits for messages already
    */
   batches(
     listener: (items: TopicItem<T>[]) => unknown,

@@ -304,6 +304,31 @@ test('a listener ends with its signal, and with what it throws', async (t) => {
   t.is(subscription.take()!.number, 2)
 })
 
+test('who asks for the next message beside a listener is refused, and not left without an answer', async (t) => {
+  const subscription = subscribed(t, Wholes(fresh()))
+  const ending = new AbortController()
+  const over = subscription.batches(() => {}, { signal: ending.signal })
+  const beside = subscription.next()
+  ending.abort(new Error('enough'))
+  await t.throwsAsync(over, { message: 'enough' })
+  const after = subscription.next()
+  subscription.close()
+  await t.throwsAsync(beside, { code: 'ERR_INVALID_ARGUMENT' })
+  t.like(await after, { done: true })
+})
+
+test('a subscription keeps its process alive while somebody waits, and no longer', async (t) => {
+  const cases = [[Wholes, whole(1), 1], [Raw, new Uint8Array(3), 'ERR_LAYOUT']] as const
+  for (const [publishedAs, message, outcome] of cases) {
+    const name = fresh()
+    const program = await started({ name, asksOnce: true })
+    t.teardown(() => program.kill())
+    void created<any>(t, publishedAs(name)).publish(message)
+    t.is(await program.report<unknown>(), outcome)
+    t.is(await Promise.race([program.end(), setTimeout(60_000, 'it stays')]), 0)
+  }
+})
+
 test('a loop that is left closes its subscription, and one that is closed ends its loop', async (t) => {
   const name = fresh()
   const publisher = created(t, Wholes(name))

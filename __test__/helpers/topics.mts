@@ -29,6 +29,9 @@ export interface TopicProgram {
   options?: SubscribeOptions
   /** Reports once each subscription has read a message with this `n`. */
   readTo?: number
+  /** Waits for one message, reports its number or why there is none, and leaves the subscription as
+   * it is. */
+  asksOnce?: boolean
 }
 
 /** What a publisher has done when it was asked. */

@@ -26,6 +26,10 @@ if (publish !== undefined) {
     const { number } = publisher
     report({ number, tookMs: performance.now() - start, stats: publisher.stats() })
   })
+} else if (settings.asksOnce) {
+  const step = subscribe(Wholes(name)).next()
+  report('subscribed')
+  report(await step.then(({ value }) => value!.number, (error: IpcError) => error.code))
 } else {
   const found: Found = { received: 0, skipped: 0, wrong: 0, restarts: 0, ends: [] }
   const all = Array.from({ length: settings.subscriptions ?? 1 }, () =>

@@ -262,4 +262,18 @@ export const PUBLISHED = [
     to: '',
     by: '57-topic',
   },
+  {
+    what: 'subscription: it keeps its process alive although nobody waits',
+    file: 'ts/published/subscription.ts',
+    from: '    this.#watch?.hold(this.#isWanted)\n',
+    to: '',
+    by: '57-topic',
+  },
+  {
+    what: 'subscription: who asks beside a listener is never answered',
+    file: 'ts/published/subscription.ts',
+    from: 'if (this.#listener !== undefined) return reject(this.#isRead())',
+    to: '',
+    by: '57-topic',
+  },
 ]

@@ -91,6 +91,8 @@ class TopicSubscription implements api.TopicSubscription {
   next(): Promise<Step> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return resolve({ value: undefined, done: true })
+      // It gets all there is, and those who ask would get nothing.
+      if (this.#listener !== undefined) return reject(this.#isRead())
       // Those that ask first are answered first.
       if (this.#asking.length === 0 && this.#answer({ resolve, reject })) return
       this.#asking.push({ resolve, reject })
@@ -114,10 +116,7 @@ class TopicSubscription implements api.TopicSubscription {
   ): Promise<void> {
     checkFunction('listener', listener)
     const { signal } = changesOptions(options)
-    if (this.#listener !== undefined || this.#asking.length > 0) {
-      const message = `the subscription to ${this.#contract.shown} is read already`
-      throw new IpcError('ERR_INVALID_ARGUMENT', message)
-    }
+    if (this.#isWanted) throw this.#isRead()
     if (this.#isClosed) return Promise.resolve()
     const call = withinContext((items: api.TopicItem[]) => void listener(items))
     return new Promise((resolve, reject) => {
@@ -151,6 +150,16 @@ class TopicSubscription implements api.TopicSubscription {
         fail(error)
       }
     })
+  }
+
+  /** Whether anybody waits for what comes. */
+  get #isWanted(): boolean {
+    return this.#listener !== undefined || this.#asking.length > 0
+  }
+
+  #isRead(): IpcError {
+    const message = `the subscription to ${this.#contract.shown} is read already`
+    return new IpcError('ERR_INVALID_ARGUMENT', message)
   }
 
   #batch(): api.TopicItem[] {
@@ -207,11 +216,14 @@ class TopicSubscription implements api.TopicSubscription {
 
   /** From now on whatever comes is read, for those who ask or for the listener. */
   #await(): void {
-    if (this.#watch !== undefined) return this.#watch.lookAgain()
+    if (this.#watch !== undefined) {
+      this.#watch.hold(true)
+      return this.#watch.lookAgain()
+    }
     const watch = new Watch(this.#native, () => this.#look())
     // It has looked already, and what came of that may have been the last that was wanted.
-    if (this.#listener === undefined && this.#asking.length === 0) watch.end()
-    else this.#watch = watch
+    if (this.#isWanted) this.#watch = watch
+    else watch.end()
   }
 
   #look(): boolean {
@@ -222,6 +234,8 @@ class TopicSubscription implements api.TopicSubscription {
       if (this.#asking.length > 0) this.#asking.shift()
       any = true
     }
+    // It goes on watching for the next who asks, but nobody waits until then.
+    this.#watch?.hold(this.#isWanted)
     return any
   }
 

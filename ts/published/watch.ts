@@ -29,10 +29,11 @@ export class Watch {
   #id: number | undefined
   #alarm: Alarm | undefined
   #poll: Alarm | undefined
+  #isHeld = true
   #isOver = false
 
   /** Calls `look` now and whenever there may be something new; it returns whether there was. The
-   * process stays alive meanwhile. */
+   * process stays alive meanwhile, unless `hold` says otherwise. */
   constructor(reader: Watchable, look: () => boolean) {
     this.#reader = reader
     this.#look = look
@@ -74,14 +75,21 @@ export class Watch {
     this.#lookIn(AGAIN_MS)
   }
 
+  /** Whether somebody waits, for whom the process stays alive. */
+  hold(isHeld: boolean): void {
+    if (this.#isOver || isHeld === this.#isHeld) return
+    this.#isHeld = isHeld
+    this.#runtime.hold(isHeld ? 1 : -1)
+  }
+
   end(): void {
     if (this.#isOver) return
+    this.hold(false)
     this.#isOver = true
     for (const alarm of [this.#alarm, this.#poll]) {
       if (alarm !== undefined) this.#runtime.alarms.clear(alarm)
     }
     this.#leave()
-    this.#runtime.hold(-1)
   }
 
   #changed(): void {
