@@ -7,7 +7,7 @@ import net from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { connect, createServer, IpcError } from 'ringpost'
-import { attempt, begin, hasNamespaces, isRoot, unshare, ROOT } from './helpers/attempt.mjs'
+import { attempt, begin, hasNamespaces, isRoot, BARE, DEFAULTS } from './helpers/attempt.mjs'
 import { Echo } from './helpers/contracts.mjs'
 import { directory } from './helpers/directory.mjs'
 import { until } from './helpers/program.mjs'
@@ -194,14 +194,8 @@ asRoot('what is not permitted is a matter of access, not of users', async (t) =>
 
 const inNamespaces = hasNamespaces ? test : test.skip
 const uid = process.getuid!()
-/** Nothing in any of the places, and then what is said of them. What is built may lie in one. */
-const places = (made: string) =>
-  [
-    `mount --bind '${ROOT}' /mnt`,
-    ...['/tmp', '/var/tmp', '/run'].map((path) => `mount -t tmpfs none ${path}`),
-    made,
-  ].join('; ')
-const DEFAULTS = { prefix: unshare('--mount'), root: '/mnt', env: { RINGPOST_DIR: '' } }
+/** Nothing in any of the places, and then what is said of them. */
+const places = (made: string) => `${BARE}; ${made}`
 
 /** What a server and a client in the same places come to. */
 const meet = (made: string) =>
@@ -216,6 +210,11 @@ inNamespaces('a default directory that is squatted or unusable is skipped', asyn
     const { answer, code, message } = await meet(made)
     t.is(answer, 'answer', `${made}: ${code} ${message}`)
   }
+})
+
+inNamespaces('who waits finds a server in a directory that is made for a login only then', async (t) => {
+  const what = { verb: 'before a login', name: 'late' }
+  t.like(await attempt(what, { ...DEFAULTS, shell: BARE }), { answer: 'answer', found: ['ringpost'] })
 })
 
 inNamespaces('if no default directory can be used, the error gives all reasons', async (t) => {

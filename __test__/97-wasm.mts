@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { attempt, hasNamespaces, BARE, DEFAULTS } from './helpers/attempt.mjs'
 import { ROOT, hasAddon, isPosix, isBuilt, on, test } from './helpers/wasm.mjs'
 import { directory } from './helpers/directory.mjs'
 import { connect, createServer, createStateFrame, createTopic, openMap } from 'ringpost'
@@ -227,6 +228,25 @@ if (isPosix) {
     const long = join(directory, 'x'.repeat(120))
     await t.throwsAsync(createServer('long', { directory: long }), { code: 'ERR_INVALID_NAME' })
   })
+
+  if (hasNamespaces) {
+    test('who waits finds a server in a directory that is made for a login only then', async (t) => {
+      const what = { verb: 'before a login', name: 'late' }
+      const found = await attempt(what, { ...DEFAULTS, shell: BARE })
+      t.like(found, { answer: 'answer', found: ['ringpost'] })
+    })
+
+    test('a directory of a login does not count where others may have been in it', async (t) => {
+      const uid = process.getuid!()
+      const open = `/run/user/${uid}`
+      const made = `mkdir -p ${open}; chmod 755 ${open}; mkdir -m 700 ${open}/ringpost`
+      const squat = `touch /tmp/ringpost-${uid} /var/tmp/ringpost-${uid}`
+      const environment = { ...DEFAULTS, shell: `${BARE}; ${made}; ${squat}` }
+      for (const verb of ['both', 'ask']) {
+        t.like(await attempt({ verb, name: 'nowhere' }, environment), { code: 'ERR_UNSAFE_DIRECTORY' }, verb)
+      }
+    })
+  }
 
   test('names that would lead elsewhere are refused before anything is made', async (t) => {
     const before = readdirSync(directory)

@@ -9,7 +9,7 @@ import './directory.mjs'
 const PROGRAM = fileURLToPath(new URL('../programs/attempt.mjs', import.meta.url))
 /** The project's folder. */
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-export const isRoot = process.getuid!() === 0
+export const isRoot = process.getuid?.() === 0
 
 /** A command that enters a new namespace; root needs no user namespace for it. Some containers
  * forbid it. */
@@ -48,6 +48,15 @@ export interface Environment {
   cwd?: string
   env?: NodeJS.ProcessEnv
 }
+
+/** Shell commands after which there is nothing in any of the places that every process knows, and
+ * what is built lies in `/mnt`, because it may lie in one of them. To be run in a namespace. */
+export const BARE = [
+  `mount --bind '${ROOT}' /mnt`,
+  ...['/tmp', '/var/tmp', '/run'].map((path) => `mount -t tmpfs none ${path}`),
+].join('; ')
+/** The environment for that. */
+export const DEFAULTS = { prefix: unshare('--mount'), root: '/mnt', env: { RINGPOST_DIR: '' } }
 
 /** The result of an attempt; fails if the program reported none. */
 export async function attempt(what: Attempt, environment: Environment = {}): Promise<any> {

@@ -3,11 +3,12 @@
 
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { connect, createMap, createServer, createStateFrame, createTopic } from 'ringpost'
 import { IpcError, openMap, openStateFrame, sharedMap, stateFrame, subscribe, topic } from 'ringpost'
-import type { ServerOptions } from 'ringpost'
+import type { ClientOptions, ServerOptions } from 'ringpost'
 import { Echo } from '../helpers/contracts.mjs'
 
 interface Attempt {
@@ -25,8 +26,8 @@ async function serve() {
   return server
 }
 
-async function ask() {
-  const client = await connect(name, options)
+async function ask(asking: ClientOptions | undefined = options) {
+  const client = await connect(name, asking)
   const answer = await client.request(Echo, 'answer')
   const { pid, transport } = client.peer
   await client.close()
@@ -42,6 +43,18 @@ const verbs = {
   async both() {
     const server = await serve()
     return ask().finally(() => server.close())
+  },
+
+  /** Waits for a server whose directory is made for a login while it is looked for. */
+  async 'before a login'() {
+    const answer = ask({ connectTimeoutMs: 30_000 })
+    await setImmediate()
+    const made = `/run/user/${process.getuid!()}`
+    mkdirSync(dirname(made))
+    mkdirSync(made, { mode: 0o700 })
+    const server = await serve()
+    const found = readdirSync(made)
+    return answer.then((answered) => ({ ...answered, found })).finally(() => server.close())
   },
 
   /** Serves until the standard input ends. */

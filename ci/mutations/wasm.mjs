@@ -50,6 +50,20 @@ export const WASM = [
   },
   {
     ...HOST,
+    what: 'wasm: who waits does not look in the directory of a login that comes later',
+    file: 'ts/wasm/directory.ts',
+    from: 'const run = folder === undefined ?',
+    to: 'const run = folder === undefined || !isFine(folder) ?',
+  },
+  {
+    ...HOST,
+    what: 'wasm: a directory of a login counts where others may have been',
+    file: 'ts/wasm/directory.ts',
+    from: ' || chosen.has(path) || isFine(parent)',
+    to: ' || true',
+  },
+  {
+    ...HOST,
     what: 'wasm: the files of a server stay when its process exits',
     file: 'ts/wasm/sockets.ts',
     from: 'for (const { claim } of this.#servers.values()) claim.release()',

@@ -1,6 +1,6 @@
 // What the addon exports, with the core in WebAssembly behind it.
 
-import { placesOf } from './directory.js'
+import { counts, placesOf } from './directory.js'
 import { WasmEngine } from './engine.js'
 import { built } from './module.js'
 import * as sharedMemory from './shared-memory.js'
@@ -16,7 +16,9 @@ export const binding = {
   NativeTotals,
   latencyBounds: () => built.latencyBounds,
   overflowDefault: () => built.overflowDefault,
-  listDirectories: ({ directory }: { directory: string | null }) => placesOf(directory).paths,
+  listDirectories: ({ directory }: { directory: string | null }) => {
+    return placesOf(directory).paths.filter(counts)
+  },
   /** Nothing is waited for inside of a call. Copies of the package that run on the addon see by
    * this number, too, that they have another engine. */
   IS_WITHOUT_SHARED_MEMORY: 1,

@@ -3,7 +3,7 @@
 // this user knows, in one order: a server takes the first it can use, and a client searches all.
 
 import { chmodSync, lstatSync, mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { codeOf, fault, system } from './fault.js'
 import { ownFolder } from './pipes.js'
 import { ADDRESS_MAX, hasPipes, ownUser, runFolder } from './platform.js'
@@ -20,20 +20,36 @@ export interface Places {
   readonly isChosen: boolean
 }
 
+/** Those in the directory of a login that were chosen, and count in any case. */
+const chosen = new Set<string>()
+
+/** All of them, also those that do not count now but may later. */
 export function placesOf(directory: string | null): Places {
-  if (directory !== null) return { paths: [resolve(directory)], isChosen: true }
+  if (directory !== null) {
+    const path = resolve(directory)
+    if (dirname(path) === runFolder()) chosen.add(path)
+    return { paths: [path], isChosen: true }
+  }
   if (hasPipes) return { paths: [ownFolder()], isChosen: false }
   const folder = runFolder()
-  const run = folder !== undefined && isFine(folder) ? [join(folder, 'ringpost')] : []
+  // Who waits may have begun before the system has made it for a login.
+  const run = folder === undefined ? [] : [join(folder, 'ringpost')]
   const user = ownUser()
   const rest = ['/tmp', '/var/tmp'].map((parent) => join(parent, `ringpost-${user}`))
   return { paths: [...run, ...rest], isChosen: false }
 }
 
+/** Whether a place counts now: one in the directory of a login does not unless that is private, too,
+ * because others may have been there. */
+export function counts(path: string): boolean {
+  const parent = dirname(path)
+  return parent !== runFolder() || chosen.has(path) || isFine(parent)
+}
+
 /** Makes something in the first place that can be used. */
 export function inFirstUsable<T>({ paths, isChosen }: Places, make: (folder: string) => T): T {
   const reasons: string[] = []
-  for (const path of paths) {
+  for (const path of paths.filter(counts)) {
     try {
       makeFolder(path)
       return make(path)
@@ -54,13 +70,13 @@ const ABOUT_MORE = [
   'ERR_INVALID_ARGUMENT',
 ]
 
-/** The addresses at which a server of this name may be. Those in directories that are missing are
- * among them, because they may come. */
+/** The addresses at which a server of this name may be. Those in directories that are missing, or do
+ * not count yet, are among them, because they may come. */
 export function addressesOf({ paths, isChosen }: Places, name: string): string[] {
   const reasons: string[] = []
   const usable = paths.filter((path) => {
     try {
-      checkIfThere(path)
+      if (counts(path)) checkIfThere(path)
       checkLength(path, name)
       return true
     } catch (error) {
@@ -69,7 +85,7 @@ export function addressesOf({ paths, isChosen }: Places, name: string): string[]
       return false
     }
   })
-  if (usable.length === 0) throw nowhere(reasons)
+  if (!usable.some(counts)) throw nowhere(reasons)
   return usable.map((path) => addressIn(path, name))
 }
 
@@ -80,7 +96,7 @@ export function addressIn(path: string, name: string): string {
 
 /** Those that are there and can be used. */
 export function usableOf({ paths }: Places): string[] {
-  return paths.filter((path) => isFine(path))
+  return paths.filter((path) => counts(path) && isFine(path))
 }
 
 export function checkLength(path: string, name: string): void {

@@ -6,7 +6,7 @@ import { Server, Socket } from 'node:net'
 import { dirname, basename } from 'node:path'
 import { setImmediate, setInterval, setTimeout } from 'node:timers'
 import type { Claim, Listen } from './claim.js'
-import { checkIfThere } from './directory.js'
+import { checkIfThere, counts } from './directory.js'
 import { codeOf, fault } from './fault.js'
 import type { Module } from './module.js'
 import { findPipe } from './pipes.js'
@@ -255,6 +255,7 @@ function endServer({ server, claim }: Serving): void {
 /** Where a server is now, of which the module knows where it is found. */
 function addressNow(address: string): string {
   const folder = dirname(address)
+  if (!counts(folder)) throw fault('ENOENT', `${folder} does not count`)
   checkIfThere(folder)
   if (!hasPipes) return address
   const pipe = findPipe(folder, basename(address))
