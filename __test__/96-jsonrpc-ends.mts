@@ -320,6 +320,35 @@ test.serial('a server can refuse a client, and one that is not there is reported
   await t.throwsAsync(serveClients('refusing', 7 as never), { instanceOf: TypeError })
 })
 
+const REFUSALS: Record<string, () => void | Promise<void>> = {
+  throwing() {
+    throw new Error('no')
+  },
+  async rejecting() {
+    await null
+    throw new Error('no')
+  },
+}
+for (const [how, refuse] of Object.entries(REFUSALS)) {
+  test.serial(`the transport of a client that is refused by ${how} is over`, async (t) => {
+    let at: ReturnType<typeof watch> & jsonrpc.Transport
+    const serving = (transport: jsonrpc.Transport) => {
+      // One that listened would be told by its reader.
+      at = { ...transport, ...watch(transport) }
+      return refuse()
+    }
+    const server = await serveClients(`refusing-by-${how}`, serving)
+    t.teardown(() => server.close())
+    const client = await createClientTransport(`refusing-by-${how}`)
+    const { seen, listen } = watch(client)
+    listen()
+    await until('it is refused', () => seen.length === 3)
+    await until('it is over here', () => at.seen.includes('writer closed'))
+    await t.throwsAsync(at!.writer.write(note('note')), { code: 'ERR_CLOSED' })
+    t.deepEqual(at!.seen, ['writer closed', 'write ERR_CLOSED 1'])
+  })
+}
+
 const IN_WORKER = `
 const { parentPort } = require('node:worker_threads')
 require('ringpost/jsonrpc').createClientTransport('for-worker').then(({ reader, writer }) => {

@@ -40,8 +40,13 @@ export function serveTransports(
   const handlers = (server: api.Server) => {
     server.handle(JsonRpc, async (_params, stream) => {
       const channel = acceptChannel(stream)
-      await serve(transportOver(Promise.resolve(channel), options), channel.over)
-      await channel.over
+      try {
+        await serve(transportOver(Promise.resolve(channel), options), channel.over)
+        await channel.over
+      } finally {
+        // Whoever has kept the transport of a client that is refused is told as well.
+        channel.finish()
+      }
     })
   }
   return createServer(name, { ...options, ...OWN_BACKLOG, handlers })
