@@ -8,9 +8,10 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
-import { connect, IpcError } from 'ringpost'
+import { bytes, connect, IpcError, json, stream } from 'ringpost'
 import * as jsonrpc from 'ringpost/jsonrpc'
 import type { Message } from 'vscode-jsonrpc'
+import { wireNumber } from '../ts/values/codec.js'
 import './helpers/directory.mjs'
 import { until } from './helpers/program.mjs'
 
@@ -348,6 +349,30 @@ for (const [how, refuse] of Object.entries(REFUSALS)) {
     t.deepEqual(at!.seen, ['writer closed', 'write ERR_CLOSED 1'])
   })
 }
+
+test.serial('an item that cannot be read ends the transport, and both sides are told', async (t) => {
+  const accepted: (ReturnType<typeof watch> & jsonrpc.Transport)[] = []
+  const server = await serveClients('misread', (transport) => {
+    const watched = watch(transport)
+    accepted.push({ ...transport, ...watched })
+    watched.listen()
+  })
+  t.teardown(() => server.close())
+  const client = await connect('misread', { reconnect: false })
+  t.teardown(() => client.close())
+  const contract = stream<void, Uint8Array, Uint8Array, void>('jsonrpc', { codec: bytes })
+  const items = client.stream(contract)
+  // Then what it writes says that it is JSON, which no transport of ours would.
+  Object.assign(contract, { codecNumber: wireNumber(json) })
+  items.write(Buffer.from('{}'))
+  await until('it is over', () => accepted[0]?.seen.length === 3)
+  t.deepEqual(accepted[0].seen.sort(), [
+    ...['read ERR_INVALID_PAYLOAD', 'reader closed', 'writer closed'],
+  ])
+  await t.throwsAsync(items.result, { code: 'ERR_INVALID_PAYLOAD' })
+  const late = accepted[0].writer.write(note('note'))
+  await t.throwsAsync(late, { code: 'ERR_INVALID_PAYLOAD' })
+})
 
 const IN_WORKER = `
 const { parentPort } = require('node:worker_threads')

@@ -21,6 +21,8 @@ export interface Channel {
   ended(): void
   /** Ends it behind all that was written. */
   finish(): void
+  /** Ends it because something of the other side cannot be read, which is told why. */
+  fail(reason: unknown): void
   /** Ends it at once. */
   close(): Promise<void>
 }
@@ -32,7 +34,8 @@ export function requestChannel(client: api.Client): Channel {
   const over = items.result.then(() => null, (reason: unknown) => reason)
   void over.then(close)
   const finish = () => items.end()
-  return { items, over, ended: second(finish), finish, close }
+  const fail = (reason: unknown) => items.cancel(reason)
+  return { items, over, ended: second(finish), finish, fail, close }
 }
 
 /** The end that is connected to, whose handler answers when this is over. */
@@ -43,7 +46,7 @@ export function acceptChannel(items: api.ServerStream<Uint8Array, Uint8Array>): 
   items.signal.addEventListener('abort', lost, { once: true })
   const finish = () => resolve(null)
   const close = () => items.connection.close()
-  return { items, over, ended: second(finish), finish, close }
+  return { items, over, ended: second(finish), finish, fail: resolve, close }
 }
 
 /** Passes on the second call. */

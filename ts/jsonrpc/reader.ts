@@ -54,6 +54,8 @@ export class Reader implements MessageReader {
       // The other side has left altogether.
       channel.finish()
     } catch (error) {
+      // Unless it was over before, which is why.
+      channel.fail(error)
       throw (await channel.over) ?? error
     }
   }

@@ -42,7 +42,8 @@ export function serveTransports(
       const channel = acceptChannel(stream)
       try {
         await serve(transportOver(Promise.resolve(channel), options), channel.over)
-        await channel.over
+        const reason = await channel.over
+        if (reason !== null) throw reason
       } finally {
         // Whoever has kept the transport of a client that is refused is told as well.
         channel.finish()
