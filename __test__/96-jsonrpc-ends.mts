@@ -374,6 +374,23 @@ test.serial('an item that cannot be read ends the transport, and both sides are 
   await t.throwsAsync(late, { code: 'ERR_INVALID_PAYLOAD' })
 })
 
+test.serial('a client whose transport has ended is told although its server goes on', async (t) => {
+  let finish!: () => void
+  const server = await serveClients('lasting', async ({ reader, writer }) => {
+    reader.onClose(() => writer.end())
+    reader.listen(() => {})
+    await new Promise<void>((resolve) => (finish = resolve))
+  })
+  t.teardown(() => server.close())
+  t.teardown(() => finish())
+  const transport = await createClientTransport('lasting')
+  const { seen, listen } = watch(transport)
+  listen()
+  transport.writer.end()
+  await until('both have ended', () => seen.length === 2)
+  t.deepEqual(seen.sort(), ['reader closed', 'writer closed'])
+})
+
 const IN_WORKER = `
 const { parentPort } = require('node:worker_threads')
 require('ringpost/jsonrpc').createClientTransport('for-worker').then(({ reader, writer }) => {

@@ -41,8 +41,11 @@ export function serveTransports(
     server.handle(JsonRpc, async (_params, stream) => {
       const channel = acceptChannel(stream)
       try {
-        await serve(transportOver(Promise.resolve(channel), options), channel.over)
-        const reason = await channel.over
+        const { over } = channel
+        const served = serve(transportOver(Promise.resolve(channel), options), over)
+        // The client does not wait for a server that goes on after the end.
+        await Promise.race([served, over])
+        const reason = await over
         if (reason !== null) throw reason
       } finally {
         // Whoever has kept the transport of a client that is refused is told as well.
