@@ -233,6 +233,10 @@ impl Shared {
 
     fn give_back(self: &Arc<Self>, member: u64, is_exclusive: bool) {
         let mut state = self.lock();
+        if let Some(member) = state.members.get(member) {
+            // Its watcher may not have run since it opened, and another would be made beside it.
+            member.is_open = member.client.client.state() == ClientState::Open;
+        }
         state.members.end(member, is_exclusive, Time::now());
         let (is_closed, is_wanted) = (state.is_closed, !state.wants.is_empty());
         drop(state);
