@@ -1,5 +1,6 @@
 // A service of one machine, as clients of another one find it.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import ava from 'ava'
 import { IpcError } from 'ringpost'
 import * as contracts from './helpers/contracts.mjs'
@@ -146,6 +147,33 @@ test('a stream goes in both directions, and ends with what its handler has throw
   const failed = await send(20, { fail: 'enough' })
   await t.throwsAsync(failed.result, { message: 'enough' })
   t.is(failed.items.length, 20)
+})
+
+test('a stream that was answered is read to its end, however slowly', async (t) => {
+  const prefix = 'slow'
+  const exporter = await home.bridge(job('exportService', 'Site', nats, { prefix }))
+  const caller = new Machine('caller')
+  await caller.bridge(job('importService', 'Site', nats, { prefix, heartbeatMs: 100 }))
+  const client = await caller.client()
+  const read = async () => {
+    // The windows of the bridges have room for all items, that of the reader has not.
+    const stream = client.stream(Mirror, {}, { windowBytes: 4_096 })
+    stream.result.catch(() => {})
+    for (let at = 0; at < 12; at++) {
+      if (!stream.write(Buffer.alloc(16_384, at))) await stream.ready()
+    }
+    stream.end()
+    await until('it is answered', async () => (await exporter.stats()).calls === 0)
+    // Longer than the other side may be silent.
+    await delay(1_000)
+    const items: number[] = []
+    for await (const item of stream) items.push(item[0])
+    return [items, await stream.result]
+  }
+  // On a machine that is busy, a heartbeat may be late before it is answered.
+  const found = await until('it is read', () => read().catch(() => undefined))
+  t.deepEqual(found, [Array.from({ length: 12 }, (_, at) => at), 12])
+  await client.close()
 })
 
 test('a stream that is left early, or has an item above the limit, ends at both ends', async (t) => {

@@ -50,6 +50,33 @@ test('a NATS server is killed: what is under way ends, later calls work again', 
   await Promise.all([client.close(), local.close()])
 })
 
+test('a NATS server is killed: a stream that was answered before is read to its end', async (t) => {
+  const nats = await Nats.start()
+  const [home, away] = [new Machine('home'), new Machine('away')]
+  await home.server()
+  const exporter = await home.bridge(job('exportService', 'Full', nats))
+  const importer = await away.bridge(job('importService', 'Full', nats))
+  const client = await away.client()
+  const stream = client.stream(Mirror, {}, { windowBytes: 4_096 })
+  stream.result.catch(() => {})
+  for (let at = 0; at < 12; at++) {
+    if (!stream.write(Buffer.alloc(16_384, at))) await stream.ready()
+  }
+  stream.end()
+  await until('it is answered', async () => (await exporter.stats()).calls === 0)
+  // What is answered later arrives later.
+  await until('calls are answered', isAnswered(client))
+  await nats.kill()
+  const code = () => client.request(Echo, 1).catch((error: IpcError) => error.code)
+  await until('it is noticed', async () => (await code()) === 'ERR_NO_SERVER')
+  const items: number[] = []
+  for await (const item of stream) items.push(item[0])
+  t.deepEqual(items, Array.from({ length: 12 }, (_, at) => at))
+  t.is(await stream.result, 12)
+  await until('no call is left', async () => (await importer.stats()).calls === 0)
+  await client.close()
+})
+
 test('a leaf node is cut off from its hub, and comes back', async (t) => {
   const port = await freePort()
   const hub = await Nats.start(`leafnodes { listen: "127.0.0.1:${port}" }\n`)

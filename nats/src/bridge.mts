@@ -11,6 +11,8 @@ import { checkCodec } from './wire.mjs'
 export interface Call {
   /** The subject it was sent to, of a call of this side. */
   readonly subject?: string
+  /** Whether its outcome is here: the other side is not needed any more. */
+  readonly isAnswered?: boolean
   /** Ends it with an error. */
   fail(error: IpcError): void
 }
@@ -94,7 +96,7 @@ export abstract class OpenBridge implements Bridge, Watcher {
   // ---- what becomes of the connection ----
 
   lost(): void {
-    for (const call of [...this.calls]) call.fail(lost())
+    for (const call of [...this.calls]) if (!call.isAnswered) call.fail(lost())
   }
 
   denied(subject: string, cause: Error): void {

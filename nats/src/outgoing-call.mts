@@ -33,6 +33,7 @@ export class OutgoingCall implements Call, BoxHandler {
   #control: string | undefined
   #resolve!: (result: Uint8Array) => void
   #reject!: (error: unknown) => void
+  #isAnswered = false
   #isSettled = false
   #isClosed = false
   readonly #cancel = () => this.abandon(this.#context.signal.reason)
@@ -59,6 +60,10 @@ export class OutgoingCall implements Call, BoxHandler {
 
   get codec(): string {
     return this.#how.codec
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered
   }
 
   get isSettled(): boolean {
@@ -92,8 +97,9 @@ export class OutgoingCall implements Call, BoxHandler {
       else this.accepted()
     }
     const { kind } = letter.fields
+    if (kind === 'reply' || kind === 'error') this.#answered()
     if (this.#isSettled) {
-      if (this.#control !== undefined || kind === 'reply' || kind === 'error') this.#close()
+      if (this.#control !== undefined || this.#isAnswered) this.#close()
     } else {
       this.take(letter)
     }
@@ -115,7 +121,7 @@ export class OutgoingCall implements Call, BoxHandler {
     if (this.#isSettled) return
     this.settle(() => this.#reject(reason))
     // Otherwise the other side is told as soon as it is known where it listens.
-    if (this.#control === undefined) return
+    if (this.#control === undefined && !this.#isAnswered) return
     this.say('cancel')
     this.#close()
   }
@@ -160,6 +166,14 @@ export class OutgoingCall implements Call, BoxHandler {
       // What else is said can be missed: the other side notices that there is silence.
       if (kind === 'item') throw error
     }
+  }
+
+  /** Its outcome is here, and may wait until the items before it are read, however slowly: that
+   * the other side is silent from now on, or gone, says nothing any more. */
+  #answered(): void {
+    this.#isAnswered = true
+    this.#pulse.stop()
+    this.#box.close()
   }
 
   #gone(): void {
