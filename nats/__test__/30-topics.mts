@@ -1,14 +1,16 @@
 // Topics of one machine in another: those that reach who listens, and those that a stream keeps.
 
 import ava from 'ava'
-import { createTopic, layout, subscribe, text, topic, type TopicSubscription } from 'ringpost'
+import { createTopic, layout, messagePack, subscribe, text, topic } from 'ringpost'
+import type { TopicSubscription } from 'ringpost'
 import { Flow, Kept, Points, Publish, type Message } from './helpers/contracts.mjs'
 import { job, Machine, Nats, scratch, until } from './helpers/machines.mjs'
 
 /** Serial, so that they do not compete for the processors. */
 const test = ava.serial
 
-const nats = await Nats.start(`jetstream { store_dir: "${scratch}/jetstream" }\n`)
+const keeping = (folder: string) => `jetstream { store_dir: "${scratch}/${folder}" }\n`
+const nats = await Nats.start(keeping('jetstream'))
 const [home, away] = [new Machine('home'), new Machine('away')]
 await home.server()
 const publisher = await home.client()
@@ -19,9 +21,17 @@ const publish = (topic: string, from: number, count: number) =>
 /** The next so many numbers of a subscription. */
 async function numbers(subscription: TopicSubscription<Message>, count: number): Promise<number[]> {
   const found: number[] = []
-  while (found.length < count) found.push((await subscription.next()).value!.value.number)
+  await until(`${count} messages have come`, () => {
+    while (found.length < count) {
+      const item = subscription.take()
+      if (item === undefined) return false
+      found.push(item.value.number)
+    }
+    return true
+  })
   return found
 }
+
 const upTo = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at)
 
 test('messages of a topic arrive in order, and are counted', async (t) => {
@@ -108,4 +118,22 @@ test('a stream that there is not, or that keeps something else, is a typed error
   await t.throwsAsync(missing, { code: 'ERR_SYSTEM', message: /^JetStream: / })
   const other = home.bridge(job('exportTopic', 'Flow', nats, { stream }))
   await t.throwsAsync(other, { code: 'ERR_INVALID_ARGUMENT', message: /"KEPT" does not keep/ })
+})
+
+test('a message above a limit of the stream is dropped and told, and the others arrive', async (t) => {
+  const small = await Nats.start(`max_payload: 4096\n${keeping('small')}`)
+  const [home, away] = [new Machine('home'), new Machine('away')]
+  const stream = { name: 'SMALL', max_msg_size: 2_000 }
+  const exporter = await home.bridge(job('exportTopic', 'Flow', small, { stream }))
+  await away.bridge(job('importTopic', 'Flow', small, { stream: 'SMALL' }))
+  using subscription = subscribe(Flow, { directory: away.directory })
+  using publisher = createTopic(Flow, { directory: home.directory })
+  await publisher.publish({ number: 1, fill: 'x'.repeat(3_000) })
+  // It would be short enough for the server without the id that the stream knows it by.
+  const bare = messagePack.encode({ number: 2, fill: 'x'.repeat(1_000) }).length - 1_000
+  await publisher.publish({ number: 2, fill: 'x'.repeat(4_096 - 90 - bare) })
+  await publisher.publish({ number: 3, fill: '' })
+  t.deepEqual(await numbers(subscription, 1), [3])
+  await until('it is counted', async () => (await exporter.stats()).dropped.tooLarge === 2)
+  await until('what has arrived is counted', async () => (await exporter.stats()).passed === 1)
 })

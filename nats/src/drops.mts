@@ -5,7 +5,8 @@
  *
  * - `away`: there was no connection to the NATS server.
  * - `full`: more was on its way to the NATS server than may be.
- * - `tooLarge`: it was longer than the NATS server's `max_payload`.
+ * - `tooLarge`: it was longer than the NATS server's `max_payload`, or the `max_msg_size` of its
+ *   stream.
  * - `unconfirmed`: it was on its way when the connection was lost, and may or may not have arrived.
  * - `unclaimed`: no bridge on any other machine takes this event.
  * - `missed`: it was lost on the way: the numbers of the messages have a gap. The NATS server does

@@ -77,7 +77,11 @@ class ExportedTopic extends OpenBridge {
     this.#topic = topic
     this.#subscription = subscription
     if (options.stream !== undefined) {
-      this.#stored = new StoredMessages(this.post, this.#subject, this.post.id)
+      const refused = () => {
+        this.passed--
+        this.drops.add(topic.name, 'tooLarge')
+      }
+      this.#stored = new StoredMessages(this.post, this.#subject, this.post.id, refused)
     }
   }
 

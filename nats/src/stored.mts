@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { jetstream, jetstreamManager, JetStreamApiError } from '@nats-io/jetstream'
 import type { JetStreamClient, StreamConfig } from '@nats-io/jetstream'
+import { InvalidArgumentError } from '@nats-io/transport-node'
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { IpcError } from 'ringpost'
 import type { Post } from './post.mjs'
@@ -14,6 +15,8 @@ const CONFIRMED_WITHIN_MS = 2_000
 const AGAIN_AFTER_MS = 250
 /** The code of JetStream for a stream that there is not. */
 const STREAM_NOT_FOUND = 10059
+/** Those for a message, or its headers, that is longer than the stream takes. */
+const TOO_LARGE: readonly number[] = [10054, 10097]
 
 interface Message {
   readonly id: string
@@ -27,17 +30,20 @@ export class StoredMessages {
   readonly #subject: string
   readonly #id: string
   readonly #stream: JetStreamClient
+  readonly #refused: () => void
   /** In order; what was sent again may be there already, which the stream knows by its id. */
   readonly #messages: Message[] = []
   #isConfirming = false
   #isClosed = false
   #room: (() => void) | undefined
 
-  constructor(post: Post, subject: string, id: string) {
+  /** `refused` is called for each message that is longer than the stream takes. */
+  constructor(post: Post, subject: string, id: string, refused: () => void) {
     this.#post = post
     this.#subject = subject
     this.#id = id
     this.#stream = jetstream(post.nats)
+    this.#refused = refused
   }
 
   /** Sends a message, again and again until it is confirmed. Resolves when there is room for
@@ -70,18 +76,38 @@ export class StoredMessages {
   async #confirm(): Promise<void> {
     this.#isConfirming = true
     while (this.#messages.length > 0 && !this.#isClosed) {
-      try {
-        await this.#messages[0].confirmed
+      const outcome = await outcomeOf(this.#messages[0])
+      if (outcome === 'unknown') {
+        await this.#sendAgain()
+      } else {
         this.#messages.shift()
+        if (outcome === 'refused') this.#refused()
         this.#room?.()
-      } catch {
-        await delay(AGAIN_AFTER_MS)
-        await this.#post.ready()
-        // All of them, so that they stay in order.
-        if (!this.#isClosed) for (const message of this.#messages) this.#send(message)
       }
     }
     this.#isConfirming = false
+  }
+
+  /** All of them, so that they stay in order. */
+  async #sendAgain(): Promise<void> {
+    await delay(AGAIN_AFTER_MS)
+    await this.#post.ready()
+    if (!this.#isClosed) for (const message of this.#messages) this.#send(message)
+  }
+}
+
+/** What has become of a message. One that is refused now always would be. */
+async function outcomeOf({ confirmed }: Message): Promise<'kept' | 'refused' | 'unknown'> {
+  try {
+    await confirmed
+    return 'kept'
+  } catch (error) {
+    // The latter is the client's, where it is longer than the server takes.
+    const isTooLarge =
+      error instanceof JetStreamApiError
+        ? TOO_LARGE.includes(error.code)
+        : error instanceof InvalidArgumentError
+    return isTooLarge ? 'refused' : 'unknown'
   }
 }
 
