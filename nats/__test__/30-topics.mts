@@ -2,7 +2,7 @@
 
 import ava from 'ava'
 import { createTopic, layout, messagePack, subscribe, text, topic } from 'ringpost'
-import type { TopicSubscription } from 'ringpost'
+import type { TopicPublisher, TopicSubscription } from 'ringpost'
 import { Flow, Kept, Points, Publish, type Message } from './helpers/contracts.mjs'
 import { job, Machine, Nats, scratch, until } from './helpers/machines.mjs'
 
@@ -30,6 +30,11 @@ async function numbers(subscription: TopicSubscription<Message>, count: number):
     return true
   })
   return found
+}
+
+/** Publishes messages of its own in a topic of any machine. */
+async function write(publisher: TopicPublisher<Message>, from: number, count: number) {
+  for (const number of upTo(from, count)) await publisher.publish({ number, fill: '' })
 }
 
 const upTo = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at)
@@ -136,4 +141,22 @@ test('a message above a limit of the stream is dropped and told, and the others 
   t.deepEqual(await numbers(subscription, 1), [3])
   await until('it is counted', async () => (await exporter.stats()).dropped.tooLarge === 2)
   await until('what has arrived is counted', async () => (await exporter.stats()).passed === 1)
+})
+
+test('messages stay in order when the NATS server is killed with some on their way', async (t) => {
+  const killed = await Nats.start(keeping('killed'))
+  const [home, away] = [new Machine('home'), new Machine('away')]
+  const stream = { name: 'ORDER', storage: 'file' }
+  const exporter = await home.bridge(job('exportTopic', 'Flow', killed, { stream }))
+  using publisher = createTopic(Flow, { directory: home.directory })
+  killed.signal('SIGSTOP')
+  await write(publisher, 1, 10)
+  await until('they are on their way', async () => (await exporter.stats()).passed === 10)
+  await killed.kill()
+  await write(publisher, 11, 10)
+  await killed.start()
+  using subscription = subscribe(Flow, { directory: away.directory })
+  await away.bridge(job('importTopic', 'Flow', killed, { stream: 'ORDER', from: 'all' }))
+  t.deepEqual(await numbers(subscription, 10), upTo(1, 10))
+  t.deepEqual(await numbers(subscription, 10), upTo(11, 10))
 })

@@ -77,7 +77,6 @@ export class Post {
   readonly #boxes = new Map<string, BoxHandler>()
   #boxNumber = 0
   #isCut = false
-  /** How often the connection was lost. */
   #cuts = 0
   #isClosed = false
   /** Bytes, and one-way messages by name, of which it is not known that the server has them. */
@@ -104,6 +103,11 @@ export class Post {
   /** Whether there is no server, as far as is known. */
   get isAway(): boolean {
     return this.#isCut || this.nats.isClosed() || this.nats.info === undefined
+  }
+
+  /** How often the connection was lost. */
+  get cuts(): number {
+    return this.#cuts
   }
 
   /** Whether nothing more should be sent for now. */

@@ -22,7 +22,8 @@ interface Message {
   readonly id: string
   readonly headers: MsgHdrs
   readonly payload: Uint8Array
-  confirmed: Promise<unknown>
+  /** Unless it was not sent yet. */
+  confirmed: Promise<unknown> | undefined
 }
 
 export class StoredMessages {
@@ -34,6 +35,10 @@ export class StoredMessages {
   /** In order; what was sent again may be there already, which the stream knows by its id. */
   readonly #messages: Message[] = []
   #isConfirming = false
+  /** Whether all that is not confirmed is about to be sent again. */
+  #isBehind = false
+  /** How often the connection had been lost when all of them were sent. */
+  #cuts = 0
   #isClosed = false
   #room: (() => void) | undefined
 
@@ -50,9 +55,11 @@ export class StoredMessages {
    * another one. */
   async add(headers: MsgHdrs, payload: Uint8Array, number: number): Promise<void> {
     const id = `${this.#id}.${number}`
-    const message = { id, headers, payload, confirmed: Promise.resolve() }
+    const message = { id, headers, payload, confirmed: undefined }
+    if (this.#messages.length === 0) this.#cuts = this.#post.cuts
     this.#messages.push(message)
-    this.#send(message)
+    // Before it those are sent again that were on their way when the connection was lost.
+    if (!this.#isBehind && this.#cuts === this.#post.cuts) this.#send(message)
     if (!this.#isConfirming) void this.#confirm()
     if (this.#messages.length < UNCONFIRMED_MAX) return
     await new Promise<void>((resolve) => (this.#room = resolve))
@@ -90,8 +97,11 @@ export class StoredMessages {
 
   /** All of them, so that they stay in order. */
   async #sendAgain(): Promise<void> {
+    this.#isBehind = true
     await delay(AGAIN_AFTER_MS)
     await this.#post.ready()
+    this.#isBehind = false
+    this.#cuts = this.#post.cuts
     if (!this.#isClosed) for (const message of this.#messages) this.#send(message)
   }
 }
@@ -100,7 +110,7 @@ export class StoredMessages {
 async function outcomeOf({ confirmed }: Message): Promise<'kept' | 'refused' | 'unknown'> {
   try {
     await confirmed
-    return 'kept'
+    return confirmed === undefined ? 'unknown' : 'kept'
   } catch (error) {
     // The latter is the client's, where it is longer than the server takes.
     const isTooLarge =
