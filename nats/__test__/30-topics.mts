@@ -1,8 +1,12 @@
 // Topics of one machine in another: those that reach who listens, and those that a stream keeps.
 
+import { Readable } from 'node:stream'
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import ava from 'ava'
 import { createTopic, layout, messagePack, subscribe, text, topic } from 'ringpost'
 import type { TopicPublisher, TopicSubscription } from 'ringpost'
+import { DurableMessages } from '../src/durable.mjs'
 import { Flow, Kept, Points, Publish, type Message } from './helpers/contracts.mjs'
 import { job, Machine, Nats, scratch, until } from './helpers/machines.mjs'
 
@@ -35,6 +39,32 @@ async function numbers(subscription: TopicSubscription<Message>, count: number):
 /** Publishes messages of its own in a topic of any machine. */
 async function write(publisher: TopicPublisher<Message>, from: number, count: number) {
   for (const number of upTo(from, count)) await publisher.publish({ number, fill: '' })
+}
+
+/** Waits until so many messages are delivered to the durable name of a stream and unconfirmed. */
+async function pending(stream: string, count: number): Promise<void> {
+  await ask(nats, async ({ consumers }) => {
+    const isSo = async () => (await consumers.info(stream, 'away')).num_ack_pending === count
+    await until(`${count} are delivered`, isSo)
+  })
+}
+
+/** Waits until a stream has so many messages. */
+async function kept(server: Nats, stream: string, count: number): Promise<void> {
+  await ask(server, async ({ streams }) => {
+    const isSo = async () => (await streams.info(stream)).state.last_seq === count
+    await until(`${count} are kept`, isSo)
+  })
+}
+
+/** Asks JetStream. */
+async function ask(server: Nats, work: (manager: JetStreamManager) => Promise<void>) {
+  const connection = await connect({ servers: server.url })
+  try {
+    await work(await jetstreamManager(connection))
+  } finally {
+    await connection.close()
+  }
 }
 
 const upTo = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at)
@@ -159,4 +189,82 @@ test('messages stay in order when the NATS server is killed with some on their w
   await away.bridge(job('importTopic', 'Flow', killed, { stream: 'ORDER', from: 'all' }))
   t.deepEqual(await numbers(subscription, 10), upTo(1, 10))
   t.deepEqual(await numbers(subscription, 10), upTo(11, 10))
+})
+
+test('what arrives at a bridge that has lost its topic is left to the one that has it', async (t) => {
+  const prefix = 'taken'
+  const [home, away] = [new Machine('home'), new Machine('away')]
+  await home.bridge(job('exportTopic', 'Flow', nats, { prefix, stream: { name: 'TAKEN' } }))
+  const options = { prefix, stream: 'TAKEN', durable: 'away' }
+  const first = await away.bridge(job('importTopic', 'Flow', nats, options))
+  using subscription = subscribe(Flow, { directory: away.directory })
+  using publisher = createTopic(Flow, { directory: home.directory })
+  await write(publisher, 1, 10)
+  t.deepEqual(await numbers(subscription, 10), upTo(1, 10))
+  await pending('TAKEN', 0)
+  // The stream has delivered to it what it has not read.
+  const taken = job('importTopic', 'Flow', nats, { ...options, takeOver: true })
+  first.signal('SIGSTOP')
+  await write(publisher, 11, 10)
+  await pending('TAKEN', 10)
+  await away.bridge(taken)
+  first.signal('SIGCONT')
+  t.deepEqual(await first.report((report) => report.closed), { closed: 'ERR_NAME_IN_USE' })
+  await write(publisher, 21, 10)
+  t.deepEqual(await numbers(subscription, 20), upTo(11, 20))
+})
+
+test('a durable name goes on where its bridge was killed, before what is newer', async (t) => {
+  for (const prefix of ['early', 'late']) {
+    const [home, away] = [new Machine('home'), new Machine('away')]
+    await home.bridge(job('exportTopic', 'Flow', nats, { prefix, stream: { name: prefix } }))
+    using publisher = createTopic(Flow, { directory: home.directory })
+    using subscription = subscribe(Flow, { directory: away.directory })
+    // It begins with what is new.
+    await write(publisher, 1, 10)
+    await kept(nats, prefix, 10)
+    const options = { prefix, stream: prefix, durable: 'away' }
+    const importer = await away.bridge(job('importTopic', 'Flow', nats, options))
+    const confirmed = prefix === 'early' ? 0 : 10
+    await write(publisher, 11, confirmed)
+    t.deepEqual(await numbers(subscription, confirmed), upTo(11, confirmed))
+    await pending(prefix, 0)
+    importer.signal('SIGSTOP')
+    await write(publisher, 11 + confirmed, 20)
+    await pending(prefix, 20)
+    await importer.kill()
+    await write(publisher, 31 + confirmed, 20)
+    await kept(nats, prefix, 50 + confirmed)
+    await away.bridge(job('importTopic', 'Flow', nats, options))
+    t.deepEqual(await numbers(subscription, 40), upTo(11 + confirmed, 40))
+  }
+})
+
+test('what a durable name misses on the way is read from its stream before what is newer', async (t) => {
+  const stream = new Map(upTo(1, 9).map((seq) => [seq, { seq, data: Buffer.of(seq) }]))
+  const streams = { getMessage: async (_: string, { seq }: { seq: number }) => stream.get(seq) ?? null }
+  const confirmed: number[] = []
+  // 3 comes late; behind 7, which is lost, one comes again that is no news.
+  const deliveries = [
+    ...[[1, 1], [2, 2], [4, 4], [3, 5], [5, 6], [6, 7], [4, 9], [8, 10], [9, 11], [7, 12]],
+  ].map(([streamSequence, deliverySequence]) => ({
+    info: { streamSequence, deliverySequence },
+    data: Buffer.of(streamSequence),
+    ack: () => confirmed.push(streamSequence),
+  }))
+  const none = { stream_seq: 0, consumer_seq: 0 }
+  const info = { stream_name: 'S', config: {}, ack_floor: none, delivered: none, num_ack_pending: 0 }
+  const source = Object.assign(Readable.from(deliveries), { close: async () => {} })
+  const messages = new DurableMessages(streams as never, 's', info as never, source as never)
+  const found: number[] = []
+  for await (const { data } of messages) found.push(data[0])
+  t.deepEqual(found, upTo(1, 9))
+  t.deepEqual(confirmed, deliveries.map(({ info }) => info.streamSequence))
+  // It can be closed while nobody answers.
+  const silent = { getMessage: () => new Promise(() => {}) } as never
+  const killed = { ...info, delivered: { stream_seq: 1, consumer_seq: 1 }, num_ack_pending: 1 }
+  const waiting = new DurableMessages(silent, 's', killed as never, source as never)
+  const next = waiting[Symbol.asyncIterator]().next()
+  waiting.close()
+  t.true((await next).done)
 })

@@ -1,11 +1,13 @@
 // A topic of other machines, as a local one.
 
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream'
+import type { ConsumerConfig, ConsumerInfo, ConsumerMessages } from '@nats-io/jetstream'
+import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection, Subscription } from '@nats-io/transport-node'
 import { createTopic, IpcError, type Topic, type TopicPublisher } from 'ringpost'
 import { OpenBridge } from './bridge.mjs'
 import { checkTopic, formatOf, passedTopic, valuesOf } from './contracts.mjs'
+import { DurableMessages } from './durable.mjs'
 import { Gaps } from './gaps.mjs'
 import { bridgeOptions, type Bridge, type BridgeOptions } from './options.mjs'
 import type { Received } from './post.mjs'
@@ -40,7 +42,7 @@ const OPTIONS = [
  * Publishes what is published in a topic of other machines in the local one of the same name.
  *
  * With a `stream`, each message arrives once, in order, for as long as the stream keeps it; with
- * `durable`, a bridge that is killed may publish the last one again when it comes back. Without a
+ * `durable`, a bridge that is killed may publish the last ones again when it comes back. Without a
  * `stream`, a message is missed while this machine is cut off, or too slow. Either way, what was
  * missed is counted.
  * @param nats a connection of `@nats-io/transport-node`. It stays its owner's.
@@ -85,7 +87,8 @@ class ImportedTopic extends OpenBridge {
   readonly #decode: (payload: Uint8Array) => unknown
   readonly #gaps = new Gaps()
   #subscription: Subscription | undefined
-  #messages: ConsumerMessages | undefined
+  #messages: DurableMessages | ConsumerMessages | undefined
+  #consuming: Promise<unknown> | undefined
 
   constructor(
     nats: NatsConnection,
@@ -110,12 +113,10 @@ class ImportedTopic extends OpenBridge {
         },
       })
     } else {
-      const consumer = await attempt(consumerOf(this.#nats, subject, options))
-      this.#messages = await attempt(consumer.consume())
-      const isDurable = options.durable !== undefined
-      this.#consume(this.#messages, isDurable).catch((error: unknown) => {
+      this.#messages = await attempt(this.#messagesOf(subject, options))
+      this.#consuming = this.#consume(this.#messages).catch((error: unknown) => {
         const message = `JetStream: ${String(error)}`
-        return this.end(new IpcError('ERR_SYSTEM', message, { cause: error }))
+        void this.end(new IpcError('ERR_SYSTEM', message, { cause: error }))
       })
     }
     await this.confirm()
@@ -123,19 +124,43 @@ class ImportedTopic extends OpenBridge {
 
   protected async stop(): Promise<void> {
     this.#subscription?.unsubscribe()
-    await this.#messages?.close()
+    void this.#messages?.close()
+    await this.#consuming
     this.#publisher.close()
   }
 
-  async #consume(messages: AsyncIterable<JsMsg>, isDurable: boolean): Promise<void> {
-    for await (const message of messages) {
-      await this.#deliver({ data: message.data, headers: message.headers })
-      if (isDurable) message.ack()
+  async #messagesOf(
+    subject: string,
+    { stream = '', durable, from = 'new' }: ImportTopicOptions,
+  ): Promise<DurableMessages | ConsumerMessages> {
+    const { consumers } = jetstream(this.#nats)
+    if (durable !== undefined) {
+      const manager = await jetstreamManager(this.#nats)
+      // A number, and not a policy of JetStream: a bridge that is killed before it has confirmed
+      // anything goes on there.
+      const { state } = await manager.streams.info(stream)
+      const begin = {
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: from === 'all' ? 1 : state.last_seq + 1,
+      }
+      const config = { durable_name: durable, filter_subject: subject, ...begin }
+      const info = await durableOf(manager, stream, config)
+      const messages = await consumers.getConsumerFromInfo(info).consume()
+      return new DurableMessages(manager.streams, subject, info, messages)
+    }
+    const deliver_policy = from === 'all' ? DeliverPolicy.All : DeliverPolicy.New
+    const consumer = await consumers.get(stream, { filter_subjects: subject, deliver_policy })
+    return consumer.consume()
+  }
+
+  async #consume(messages: AsyncIterable<Received>): Promise<void> {
+    for await (const { data, headers } of messages) {
+      if (!(await this.#deliver({ data, headers }))) return
     }
   }
 
-  /** Resolves when it is published here, or counted. */
-  async #deliver(message: Received): Promise<void> {
+  /** Resolves when it is published here, or counted; to `false` if the topic is another's now. */
+  async #deliver(message: Received): Promise<boolean> {
     const { name } = this.#topic
     let value
     try {
@@ -143,38 +168,35 @@ class ImportedTopic extends OpenBridge {
       checkCodec(fields, formatOf(this.#topic), 'the message')
       const missed = this.#gaps.before(fields.from ?? '', fields.n ?? 0)
       // It was here before the connection to the stream was lost.
-      if (missed < 0) return
+      if (missed < 0) return true
       this.drops.add(name, 'missed', missed)
       value = this.#decode(payload)
     } catch {
-      return this.drops.add(name, 'refused')
+      this.drops.add(name, 'refused')
+      return true
     }
     try {
       await this.#publisher.publish(value)
       this.passed++
     } catch (error) {
-      this.drops.add(name, 'local')
-      // It has another publisher now.
-      if ((error as IpcError).code === 'ERR_NAME_IN_USE') void this.end(error as IpcError)
+      const isTaken = (error as IpcError).code === 'ERR_NAME_IN_USE'
+      if (isTaken) void this.end(error as IpcError)
+      // What a durable name keeps is for the bridge that has the topic now.
+      const isKept = isTaken && this.#messages instanceof DurableMessages
+      if (!isKept) this.drops.add(name, 'local')
+      return !isTaken
     }
+    return true
   }
 }
 
-async function consumerOf(
-  nats: NatsConnection,
-  subject: string,
-  { stream = '', durable, from = 'new' }: ImportTopicOptions,
-): Promise<Consumer> {
-  const deliver_policy = from === 'all' ? DeliverPolicy.All : DeliverPolicy.New
-  const { consumers } = jetstream(nats)
-  if (durable === undefined) {
-    return consumers.get(stream, { filter_subjects: subject, deliver_policy })
-  }
-  const manager = await jetstreamManager(nats)
-  const config = { durable_name: durable, filter_subject: subject }
-  // One that is there already goes on where it was.
-  await manager.consumers.info(stream, durable).catch(() =>
-    manager.consumers.add(stream, { ...config, deliver_policy, ack_policy: AckPolicy.Explicit }),
-  )
-  return consumers.get(stream, durable)
+/** The consumer of this name. One that is there already goes on where it was. */
+function durableOf(
+  { consumers }: JetStreamManager,
+  stream: string,
+  config: Partial<ConsumerConfig> & { durable_name: string },
+): Promise<ConsumerInfo> {
+  return consumers
+    .info(stream, config.durable_name)
+    .catch(() => consumers.add(stream, { ...config, ack_policy: AckPolicy.Explicit }))
 }
