@@ -268,3 +268,25 @@ test('what a durable name misses on the way is read from its stream before what 
   waiting.close()
   t.true((await next).done)
 })
+
+test('a bridge that begins with what is new does so also when the server is restarted', async (t) => {
+  const restarted = await Nats.start(keeping('restarted'))
+  const [home, away] = [new Machine('home'), new Machine('away')]
+  const stream = { name: 'NEW', storage: 'file' }
+  const exporter = await home.bridge(job('exportTopic', 'Flow', restarted, { stream }))
+  using publisher = createTopic(Flow, { directory: home.directory })
+  await write(publisher, 1, 10)
+  await kept(restarted, 'NEW', 10)
+  using subscription = subscribe(Flow, { directory: away.directory })
+  const importer = await away.bridge(job('importTopic', 'Flow', restarted, { stream: 'NEW' }))
+  await restarted.kill()
+  await restarted.start()
+  await write(publisher, 11, 10)
+  // Where the stream is not there at once, the client asks again after half a minute or more.
+  const isHere = async () => (await importer.stats()).passed >= 10
+  const arrived = () => until('all have arrived', isHere)
+  await arrived().catch(arrived)
+  t.deepEqual(await numbers(subscription, 10), upTo(11, 10))
+  t.like(await importer.stats(), { passed: 10, dropped: {} })
+  t.like(await exporter.stats(), { passed: 20, dropped: {} })
+})

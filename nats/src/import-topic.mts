@@ -134,22 +134,21 @@ class ImportedTopic extends OpenBridge {
     { stream = '', durable, from = 'new' }: ImportTopicOptions,
   ): Promise<DurableMessages | ConsumerMessages> {
     const { consumers } = jetstream(this.#nats)
+    const manager = await jetstreamManager(this.#nats)
+    // Numbers, and not the policies of JetStream: the client makes a consumer again that is lost,
+    // and a bridge goes on that was killed; both may know nothing but where it was to begin.
+    const { state } = await manager.streams.info(stream)
+    const begin = {
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: from === 'all' ? 1 : state.last_seq + 1,
+    }
     if (durable !== undefined) {
-      const manager = await jetstreamManager(this.#nats)
-      // A number, and not a policy of JetStream: a bridge that is killed before it has confirmed
-      // anything goes on there.
-      const { state } = await manager.streams.info(stream)
-      const begin = {
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: from === 'all' ? 1 : state.last_seq + 1,
-      }
       const config = { durable_name: durable, filter_subject: subject, ...begin }
       const info = await durableOf(manager, stream, config)
       const messages = await consumers.getConsumerFromInfo(info).consume()
       return new DurableMessages(manager.streams, subject, info, messages)
     }
-    const deliver_policy = from === 'all' ? DeliverPolicy.All : DeliverPolicy.New
-    const consumer = await consumers.get(stream, { filter_subjects: subject, deliver_policy })
+    const consumer = await consumers.get(stream, { filter_subjects: subject, ...begin })
     return consumer.consume()
   }
 
