@@ -2,9 +2,12 @@
 // subscriber is too slow, a cable is pulled.
 
 import { spawnSync } from 'node:child_process'
+import { connect as connectNats } from '@nats-io/transport-node'
 import ava, { type ExecutionContext } from 'ava'
-import { createTopic, subscribe, type Client, type IpcError } from 'ringpost'
-import { Echo, Flow, Note, Mirror, Wait, Waited, type Message } from './helpers/contracts.mjs'
+import { createServer, createTopic, subscribe, type Client, type IpcError } from 'ringpost'
+import { exportService, exportTopic, importService, importTopic } from '../src/index.mjs'
+import { Echo, Flow, Note, Mirror, Site, Wait, Waited } from './helpers/contracts.mjs'
+import type { Message } from './helpers/contracts.mjs'
 import { freePort, isLong, job, listens, Machine, Nats, until } from './helpers/machines.mjs'
 
 /** Serial, so that they do not compete for the processors. */
@@ -177,6 +180,38 @@ test('what a topic overwrites while there is no NATS server is counted at both e
   const { missed } = (await importer.stats()).dropped
   t.is(passed + missed!, most)
   t.true(missed! >= dropped.overwritten!, `${missed}`)
+})
+
+test('a connection that is closed, or about to be, is refused, and nothing stays open', async (t) => {
+  const nats = await Nats.start()
+  const { directory } = new Machine('home')
+  const connection = () => connectNats({ servers: nats.url })
+  const [closed, draining] = [await connection(), await connection()]
+  await closed.close()
+  const drained = draining.drain()
+  const [code, prefix] = ['ERR_NO_SERVER', 'test']
+  for (const wrong of [closed, draining]) {
+    const client = { directory, connectTimeoutMs: 60_000 }
+    await t.throwsAsync(exportService(wrong, Site, { prefix, client }), { code })
+    await t.throwsAsync(importService(wrong, Site, { prefix, server: { directory } }), { code })
+    await t.throwsAsync(exportTopic(wrong, Flow, { prefix, directory }), { code })
+    await t.throwsAsync(importTopic(wrong, Flow, { prefix, directory }), { code })
+  }
+  await drained
+  // It is closed while the server is waited for.
+  const late = await connection()
+  const client = { directory, connectTimeoutMs: 60_000 }
+  const refused = t.throwsAsync(exportService(late, Site, { prefix, client }), { code })
+  await late.close()
+  const server = await createServer('site', { directory })
+  await refused
+  await until('it has left', () => server.stats().connections === 0)
+  await server.close()
+  const open = await connection()
+  await using bridge = await importTopic(open, Flow, { prefix, directory })
+  t.is(bridge.stats().calls, 0)
+  await bridge.close()
+  await open.close()
 })
 
 // ---- two machines ----

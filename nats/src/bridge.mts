@@ -17,6 +17,19 @@ export interface Call {
   fail(error: IpcError): void
 }
 
+/** Makes a bridge; where that fails, ends what was opened for it. */
+export async function made<Made extends OpenBridge>(
+  make: () => Made,
+  undo: () => unknown,
+): Promise<Made> {
+  try {
+    return make()
+  } catch (error) {
+    await undo()
+    throw error
+  }
+}
+
 export abstract class OpenBridge implements Bridge, Watcher {
   readonly closed: Promise<IpcError | null>
   protected readonly drops: Drops

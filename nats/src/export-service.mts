@@ -2,11 +2,11 @@
 
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { connect, IpcError, type AnyContract, type Client, type Event } from 'ringpost'
-import { OpenBridge, type Call } from './bridge.mjs'
+import { made, OpenBridge, type Call } from './bridge.mjs'
 import { checkService, codecOf, passed, type Service } from './contracts.mjs'
 import { IncomingRequest, IncomingStream, refuse } from './incoming-call.mjs'
 import { exportOptions, type Bridge, type ExportServiceOptions } from './options.mjs'
-import type { Letter } from './post.mjs'
+import { checkConnection, type Letter } from './post.mjs'
 import { broadcastSubject, callSubject, eventSubject } from './subjects.mjs'
 
 /**
@@ -32,8 +32,12 @@ export async function exportService(
 ): Promise<Bridge> {
   checkService(service)
   const complete = exportOptions(options)
+  checkConnection(nats)
   const client = await connect(service.name, { ...complete.client, whileAway: 'fail' })
-  const bridge = new ExportedService(nats, client, service, complete)
+  const bridge = await made(
+    () => new ExportedService(nats, client, service, complete),
+    () => client.close(),
+  )
   await bridge.open()
   return bridge
 }
@@ -82,7 +86,7 @@ class ExportedService extends OpenBridge {
   }
 
   #enter(): void {
-    if (this.#nats.isClosed()) return
+    if (this.#nats.isClosed() || this.#nats.isDraining()) return
     const { prefix, group: queue } = this.#options
     for (const contract of this.#service.contracts) {
       const subjectOf = contract.kind === 'event' ? eventSubject : callSubject

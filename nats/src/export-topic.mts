@@ -5,9 +5,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { StreamConfig } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { IpcError, subscribe, type Topic, type TopicItem, type TopicSubscription } from 'ringpost'
-import { OpenBridge } from './bridge.mjs'
+import { made, OpenBridge } from './bridge.mjs'
 import { checkTopic, formatOf, passedTopic, valuesOf } from './contracts.mjs'
 import { bridgeOptions, type Bridge, type BridgeOptions } from './options.mjs'
+import { checkConnection } from './post.mjs'
 import { topicSubject } from './subjects.mjs'
 import { findStream, StoredMessages } from './stored.mjs'
 
@@ -44,9 +45,13 @@ export async function exportTopic(
   checkTopic(topic)
   const complete = bridgeOptions(options, OPTIONS)
   const { stream, prefix, directory } = complete
+  checkConnection(nats)
   // Before anything else, so that nothing is missed from the call on.
   const subscription = subscribe(passedTopic(topic), { directory })
-  const bridge = new ExportedTopic(nats, topic, subscription, complete)
+  const bridge = await made(
+    () => new ExportedTopic(nats, topic, subscription, complete),
+    () => subscription.close(),
+  )
   try {
     await bridge.confirm()
     if (stream !== undefined) await findStream(nats, stream, topicSubject(prefix, topic.name))

@@ -8,7 +8,7 @@ import { checkService, codecOf, passed, type Service } from './contracts.mjs'
 import { Gaps } from './gaps.mjs'
 import { importOptions, type Bridge, type ImportServiceOptions } from './options.mjs'
 import { OutgoingCall, OutgoingStream } from './outgoing-call.mjs'
-import type { BoxHandler } from './post.mjs'
+import { checkConnection, type BoxHandler } from './post.mjs'
 import { broadcastSubject, callSubject, eventSubject } from './subjects.mjs'
 
 /**
@@ -40,6 +40,7 @@ export async function importService(
 ): Promise<Bridge> {
   checkService(service)
   const complete = importOptions(options)
+  checkConnection(nats)
   const bridge = new ImportedService(nats, service, complete)
   await bridge.open()
   return bridge

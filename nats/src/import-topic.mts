@@ -5,12 +5,12 @@ import type { ConsumerConfig, ConsumerInfo, ConsumerMessages } from '@nats-io/je
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection, Subscription } from '@nats-io/transport-node'
 import { createTopic, IpcError, type Topic, type TopicPublisher } from 'ringpost'
-import { OpenBridge } from './bridge.mjs'
+import { made, OpenBridge } from './bridge.mjs'
 import { checkTopic, formatOf, passedTopic, valuesOf } from './contracts.mjs'
 import { DurableMessages } from './durable.mjs'
 import { Gaps } from './gaps.mjs'
 import { bridgeOptions, type Bridge, type BridgeOptions } from './options.mjs'
-import type { Received } from './post.mjs'
+import { checkConnection, type Received } from './post.mjs'
 import { attempt } from './stored.mjs'
 import { topicSubject } from './subjects.mjs'
 import { checkCodec } from './wire.mjs'
@@ -60,8 +60,12 @@ export async function importTopic(
   const complete = bridgeOptions(options, OPTIONS)
   checkStreamOptions(complete)
   const { directory, takeOver } = complete
+  checkConnection(nats)
   const publisher = createTopic(passedTopic(topic), { directory, takeOver })
-  const bridge = new ImportedTopic(nats, topic, publisher, complete)
+  const bridge = await made(
+    () => new ImportedTopic(nats, topic, publisher, complete),
+    () => publisher.close(),
+  )
   try {
     await bridge.open(complete)
   } catch (error) {

@@ -85,7 +85,9 @@ export class Post {
   #isConfirming = false
   #waiting: (() => void)[] = []
 
+  /** @throws IpcError `ERR_NO_SERVER` */
   constructor(nats: NatsConnection, inboxPrefix: string, drops: Drops, watcher: Watcher) {
+    checkConnection(nats)
     this.nats = nats
     this.#watcher = watcher
     this.#drops = drops
@@ -299,6 +301,11 @@ function headersOf(header: string, traceparent: string | undefined): MsgHdrs {
   list.set(HEADER, header)
   if (traceparent !== undefined) list.set(TRACE_HEADER, traceparent)
   return list
+}
+
+/** @throws IpcError `ERR_NO_SERVER` if a connection is closed, or about to be. */
+export function checkConnection(nats: NatsConnection): void {
+  if (nats.isClosed() || nats.isDraining()) throw away()
 }
 
 export const away = (): IpcError =>
