@@ -19,8 +19,10 @@ use super::shared::Shared;
 use crate::api::Turns;
 
 /// Drives until no handle and no connection is left.
-pub(super) async fn run(shared: Arc<Shared>, fd: AsyncFd<OwnedFd>) {
-    Driver { shared, after: After::default() }.run(&fd).await;
+pub(super) fn run(shared: Arc<Shared>, fd: AsyncFd<OwnedFd>) -> impl Future<Output = ()> {
+    // Made here, because a runtime may end before it has begun with this.
+    let mut driver = Driver { shared, after: After::default() };
+    async move { driver.run(&fd).await }
 }
 
 struct Driver {

@@ -60,7 +60,8 @@ impl Drop for Keeper {
 
 impl SharedEngine {
     /// Starts an engine and its driver in the tokio runtime it is called in. It ends when the last
-    /// handle of it, and of its clients and servers, is dropped.
+    /// handle of it, and of its clients and servers, is dropped, or with that runtime: what comes
+    /// to it then gets [`Code::Closed`].
     ///
     /// ```
     /// use ringpost::tokio::SharedEngine;
@@ -128,6 +129,9 @@ impl Owner {
         let owner = Self { engine: engine.clone(), group, timeout };
         let binding = owner.binding();
         let prepared = shared.with(|state| {
+            if state.shut {
+                return Err(Error::new(Code::Closed, "the runtime of the engine is gone"));
+            }
             handlers.install(&mut state.dispatcher.groups.get(group).router, &binding);
             prepare(state, group)
         })?;

@@ -136,3 +136,27 @@ fn what_waits_for_the_server_of_one_client_takes_no_room_from_another() {
         }
     });
 }
+
+#[test]
+fn an_engine_whose_runtime_is_gone_takes_no_one() {
+    for has_begun in [false, true] {
+        let meeting = Meeting::new(Transport::Sealed);
+        let engine = one_thread().block_on(async {
+            let engine = SharedEngine::new(WaitPolicy::DEFAULT).unwrap();
+            if has_begun {
+                tokio::task::yield_now().await;
+            }
+            engine
+        });
+        bounded(&one_thread(), async {
+            let config = ServerConfig::from(&meeting.options);
+            let bound = Server::bind_on(&engine, "demo", &config, Handlers::new()).await;
+            assert_eq!(bound.map(drop).unwrap_err().code(), Code::Closed);
+            // Nobody has the name.
+            let _server = Server::bind("demo", &config).await.unwrap();
+            let config = ClientConfig::from(&meeting.options);
+            let connected = Client::connect_on(&engine, "demo", &config, Handlers::new()).await;
+            assert_eq!(connected.map(drop).unwrap_err().code(), Code::Closed);
+        });
+    }
+}
