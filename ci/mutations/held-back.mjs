@@ -44,6 +44,27 @@ export const HELD_BACK = [
     by: 'held_back',
   },
   {
+    what: 'held back: what a dead peer was asked waits for it',
+    file: 'crates/ipc-core/src/engine/drive.rs',
+    from: '                    link.end_unanswered(host);\n',
+    to: '',
+    by: 'held_back',
+  },
+  {
+    what: 'held back: what a dead peer has sent stays in its rings where much is set aside',
+    file: 'crates/ipc-core/src/engine/link/reading.rs',
+    from: '            || matches!(self.life, Life::PeerGone);',
+    to: ';',
+    by: 'held_back',
+  },
+  {
+    what: 'held back: a connection to a dead peer is not closed before it is delivered',
+    file: 'crates/ipc-core/src/engine/link/life.rs',
+    from: 'if matches!(self.life, Life::PeerGone) {',
+    to: 'if false {',
+    by: 'held_back',
+  },
+  {
     what: 'inbox: others use up what a synchronous request needs',
     file: 'crates/ipc-node/src/inbox.rs',
     from: 'RUNS_SHARED: usize = RUNS_MAX as usize / 2',

@@ -270,6 +270,27 @@ export const LASTING = [
     by: 'tokio_api',
   },
   {
+    what: 'pool: who stops waiting keeps those behind waiting',
+    file: 'crates/ringpost/src/tokio/pool/shared.rs',
+    from: '            shared.serve();\n',
+    to: '            drop(shared);\n',
+    by: 'tokio_api',
+  },
+  {
+    what: 'lasting: a stream that has ended while it waited takes items',
+    file: 'crates/ringpost/src/tokio/stream.rs',
+    from: 'None if flow.has_ended() => (',
+    to: 'None if false => (',
+    by: 'tokio_api',
+  },
+  {
+    what: 'shared: an engine that nobody drives takes clients',
+    file: 'crates/ringpost/src/tokio/engine.rs',
+    from: 'if state.shut {',
+    to: 'if false {',
+    by: 'tokio_api',
+  },
+  {
     what: 'pool: who waits is turned away as often as servers refuse',
     file: 'crates/ringpost/src/tokio/pool/mod.rs',
     from: 'if attempts == 0 && !self.0.has_open() {',
