@@ -56,6 +56,16 @@ pub(crate) enum Standing {
     Superseded,
 }
 
+/// Whose file another may take the place of.
+#[derive(Clone, Copy)]
+enum Replaced {
+    /// That of a writer that is gone.
+    Dead,
+    /// This one of the writer's own. Whoever has the name instead has taken it over.
+    Own(FileId),
+    Any,
+}
+
 /// What there is at the path of a file that is to be made.
 struct Predecessor {
     file: OwnedFd,
@@ -73,26 +83,29 @@ impl Owned {
         take_over: bool,
         begin: impl Fn(&Segment, &Head, Option<&Segment>) -> Result<()>,
     ) -> Result<Self> {
-        Self::create_after(0, name, shape, take_over, begin)
+        let replaced = if take_over { Replaced::Any } else { Replaced::Dead };
+        Self::create_after(0, name, shape, replaced, begin)
     }
 
     /// Makes a file that takes the place of this one, and says so in this one.
+    /// [`Code::NameInUse`]: another writer has taken the name, also while the file was made.
     pub fn replace(
         &mut self,
         shape: &Shape,
         begin: impl Fn(&Segment, &Head, Option<&Segment>) -> Result<()>,
     ) -> Result<()> {
         // The lock of a file that is still there is this process's own.
-        let take_over = self.is_at_its_path();
+        let is_there = self.is_at_its_path();
+        let replaced = if is_there { Replaced::Own(self.id) } else { Replaced::Dead };
         let after = self.head.generation;
         // Beside it, then: a place that comes before this one may count by now, and a file that
         // stayed behind would be found again as soon as it does not.
-        let beside = self.path.parent().filter(|_| take_over).map(Directory::existing);
+        let beside = self.path.parent().filter(|_| is_there).map(Directory::existing);
         let next = match beside {
             Some(Ok(Some(directory))) => {
-                Self::create_in(&directory, after, &self.name, shape, take_over, &begin)?
+                Self::create_in(&directory, after, &self.name, shape, replaced, &begin)?
             }
-            _ => Self::create_after(after, &self.name, shape, take_over, begin)?,
+            _ => Self::create_after(after, &self.name, shape, replaced, begin)?,
         };
         supersede(&self.segment, &self.file, next.head.generation);
         *self = next;
@@ -103,17 +116,17 @@ impl Owned {
         after: u64,
         name: &Name,
         shape: &Shape,
-        take_over: bool,
+        replaced: Replaced,
         begin: impl Fn(&Segment, &Head, Option<&Segment>) -> Result<()>,
     ) -> Result<Self> {
         name.places.in_first_usable(|directory| {
             let elsewhere = name.places.usable().any(|place| {
                 place.path() != directory.path() && has_writer(&place.path().join(&name.file))
             });
-            if elsewhere && !take_over {
+            if elsewhere && matches!(replaced, Replaced::Dead) {
                 return Err(in_use(name, None));
             }
-            Self::create_in(&directory, after, name, shape, take_over, &begin)
+            Self::create_in(&directory, after, name, shape, replaced, &begin)
         })
     }
 
@@ -122,15 +135,14 @@ impl Owned {
         after: u64,
         name: &Name,
         shape: &Shape,
-        take_over: bool,
+        replaced: Replaced,
         begin: &impl Fn(&Segment, &Head, Option<&Segment>) -> Result<()>,
     ) -> Result<Self> {
         let path = directory.path().join(&name.file);
         for _ in 0..TRIES {
             let predecessor = Predecessor::at(&path, name)?;
             if let Some(predecessor) = &predecessor
-                && !take_over
-                && !predecessor.lock(&path)?
+                && !predecessor.is_free(replaced, &path)?
             {
                 return Err(in_use(name, predecessor.head.as_ref()));
             }
@@ -252,6 +264,14 @@ impl Predecessor {
         Ok(Some(Self { file, id: FileId::from(&stat), head }))
     }
 
+    fn is_free(&self, replaced: Replaced, path: &Path) -> Result<bool> {
+        match replaced {
+            Replaced::Dead => self.lock(path),
+            Replaced::Own(id) => Ok(self.id == id),
+            Replaced::Any => Ok(true),
+        }
+    }
+
     /// Takes the place of its writer, if that is gone: from now on no other does.
     fn lock(&self, path: &Path) -> Result<bool> {
         sys::fault()
@@ -339,14 +359,22 @@ impl Temporary {
         before: Option<&Segment>,
         generation: u64,
     ) -> Result<bool> {
-        if FileId::at(path) != Some(predecessor.id) {
-            return Ok(false);
-        }
-        // Exchanged, so that what is replaced is known for certain.
-        let exchanged = sys::fault().and_then(|()| {
-            rustix::fs::renameat_with(CWD, &self.path.0, CWD, path, RenameFlags::EXCHANGE)
-        });
-        match exchanged {
+        Ok(FileId::at(path) == Some(predecessor.id)
+            && self.exchange(path, predecessor, before, generation)?)
+    }
+
+    /// The same where another may have come since: exchanged, so that what is replaced is known for
+    /// certain.
+    fn exchange(
+        &self,
+        path: &Path,
+        predecessor: &Predecessor,
+        before: Option<&Segment>,
+        generation: u64,
+    ) -> Result<bool> {
+        let exchange =
+            || rustix::fs::renameat_with(CWD, &self.path.0, CWD, path, RenameFlags::EXCHANGE);
+        match sys::fault().and_then(|()| exchange()) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(false),
             // Not every file system can.
@@ -356,6 +384,12 @@ impl Temporary {
             Err(cause) => return Err(naming(path, cause)),
         }
         kill_point("exchanged");
+        // One without a writer may have been cleared away already.
+        if FileId::at(&self.path.0).is_some_and(|found| found != predecessor.id) {
+            // Another came first, and has its name back.
+            let _ = exchange();
+            return Ok(false);
+        }
         if let Some(before) = before {
             supersede(before, &predecessor.file, generation);
         }

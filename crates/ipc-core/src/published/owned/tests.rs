@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::os::unix::fs::DirBuilderExt;
 
 use super::*;
@@ -56,5 +57,41 @@ fn the_next_file_of_a_writer_lies_where_its_last_does_although_an_earlier_place_
     fs::DirBuilder::new().recursive(true).mode(0o700).create(run).unwrap();
     owned.replace(&shape(), |_, _, _| Ok(())).unwrap();
     assert_eq!(owned.path(), path, "the last one stays behind, without a writer");
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn a_writer_whose_name_is_taken_over_while_it_makes_its_next_file_has_lost_it() {
+    let directory = std::env::temp_dir().join(format!("ringpost-lost-{}", std::process::id()));
+    let name = Name::new(&Place::at(&directory), "demo", Kind::Frame).unwrap();
+    let mut owned = Owned::create(&name, &shape(), false, |_, _, _| Ok(())).unwrap();
+    let taker = RefCell::new(None);
+    let replaced = owned.replace(&shape(), |_, _, _| {
+        let taken = || Owned::create(&name, &shape(), true, |_, _, _| Ok(())).unwrap();
+        taker.borrow_mut().get_or_insert_with(taken);
+        Ok(())
+    });
+    assert_eq!(replaced.map_err(|error| error.code()), Err(Code::NameInUse));
+    let taker = taker.into_inner().unwrap();
+    assert!(owned.is_superseded() && !taker.is_superseded() && taker.is_at_its_path());
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_writer_that_comes_between_a_look_and_the_exchange_keeps_its_name() {
+    let root = std::env::temp_dir().join(format!("ringpost-between-{}", std::process::id()));
+    let name = Name::new(&Place::at(&root), "demo", Kind::Frame).unwrap();
+    let create = |take_over| Owned::create(&name, &shape(), take_over, |_, _, _| Ok(())).unwrap();
+    let first = create(false);
+    let path = first.path().to_owned();
+    let predecessor = Predecessor::at(&path, &name).unwrap().unwrap();
+    let before = predecessor.map();
+    let directory = Directory::existing(&root).unwrap().unwrap();
+    let head = Head { generation: 2, writer: std::process::id(), shape: shape() };
+    let made = Temporary::make(&directory, &name.file, &head).unwrap();
+    let taker = create(true);
+    assert!(!made.exchange(&path, &predecessor, before.as_ref(), 2).unwrap());
+    drop(made);
+    assert!(taker.is_at_its_path() && !taker.is_superseded());
     fs::remove_dir_all(root).unwrap();
 }
