@@ -39,8 +39,8 @@ export function placesOf(directory: string | null): Places {
   return { paths: [...run, ...rest], isChosen: false }
 }
 
-/** Whether a place counts now: one in the directory of a login does not unless that is private, too,
- * because others may have been there. */
+/** Whether a place counts now: one in the directory of a login does not unless that is private,
+ * too, because others may have been there. */
 export function counts(path: string): boolean {
   const parent = dirname(path)
   return parent !== runFolder() || chosen.has(path) || isFine(parent)
@@ -70,8 +70,8 @@ const ABOUT_MORE = [
   'ERR_INVALID_ARGUMENT',
 ]
 
-/** The addresses at which a server of this name may be. Those in directories that are missing, or do
- * not count yet, are among them, because they may come. */
+/** The addresses at which a server of this name may be. Those in directories that are missing, or
+ * do not count yet, are among them, because they may come. */
 export function addressesOf({ paths, isChosen }: Places, name: string): string[] {
   const reasons: string[] = []
   const usable = paths.filter((path) => {
