@@ -91,15 +91,13 @@ export const PUBLISHED = [
   {
     what: 'owned: a file has two writers',
     file: 'crates/ipc-core/src/published/owned.rs',
-    from: `                && !predecessor.lock(&path)?
-            {`,
-    to: `                && !predecessor.lock(&path).is_ok()
-            {`,
+    from: 'Replaced::Dead => self.lock(path),',
+    to: 'Replaced::Dead => Ok(self.lock(path).is_ok()),',
     by: 'unit',
   },
   {
     what: "owned: a file says nothing of its writer's life",
-    file: 'crates/ipc-core/src/published/owned.rs',
+    file: 'crates/ipc-core/src/published/owned/temporary.rs',
     from: '    let locked = sys::fault().and_then(|()| byte_lock::take(file, WRITER));',
     to: '    let locked = sys::fault().map(|()| true);',
     by: 'unit',
@@ -285,9 +283,16 @@ export const PUBLISHED = [
   },
   {
     what: 'file: what was really exchanged is not looked at',
-    file: 'crates/ipc-core/src/published/owned.rs',
+    file: 'crates/ipc-core/src/published/owned/temporary.rs',
     from: 'if FileId::at(&self.path.0).is_some_and(|found| found != predecessor.id) {',
     to: 'if false {',
+    by: 'unit',
+  },
+  {
+    what: 'file: a writer in another place goes on although its name was taken over',
+    file: 'crates/ipc-core/src/published/owned.rs',
+    from: '            owned.supersede_elsewhere();\n',
+    to: '',
     by: 'unit',
   },
 ]

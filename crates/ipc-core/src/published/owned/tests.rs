@@ -1,6 +1,9 @@
 use std::cell::RefCell;
 use std::os::unix::fs::DirBuilderExt;
 
+use rustix::io::Errno;
+
+use super::temporary::{Unfilled, fill};
 use super::*;
 use crate::engine::directory::Places;
 use crate::engine::os::credentials::own_uid;
@@ -57,6 +60,29 @@ fn the_next_file_of_a_writer_lies_where_its_last_does_although_an_earlier_place_
     fs::DirBuilder::new().recursive(true).mode(0o700).create(run).unwrap();
     owned.replace(&shape(), |_, _, _| Ok(())).unwrap();
     assert_eq!(owned.path(), path, "the last one stays behind, without a writer");
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn a_writer_in_another_place_loses_its_name_to_one_that_takes_it_over() {
+    let root = std::env::temp_dir().join(format!("ringpost-places-{}", std::process::id()));
+    fs::create_dir_all(root.join("tmp")).unwrap();
+    // In some systems these are the same.
+    fs::create_dir_all(root.join("var")).unwrap();
+    std::os::unix::fs::symlink(root.join("tmp"), root.join("var/tmp")).unwrap();
+    let (places, kind) = (Places::known_below(&root), Kind::Frame);
+    let name = Name { places, file: "demo.frame".into(), name: "demo".into(), kind };
+    let create = |take_over| Owned::create(&name, &shape(), take_over, |_, _, _| Ok(()));
+    let first = create(false).unwrap();
+    let run = root.join(format!("run/user/{}", own_uid()));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&run).unwrap();
+    assert_eq!(create(false).map(drop).map_err(|error| error.code()), Err(Code::NameInUse));
+    let second = create(true).unwrap();
+    assert!(second.path().starts_with(&run) && second.is_at_its_path());
+    assert!(first.is_superseded() && !first.path().exists());
+    fs::remove_dir_all(&run).unwrap();
+    let third = create(true).unwrap();
+    assert!(third.is_at_its_path() && !third.is_superseded());
     fs::remove_dir_all(root).unwrap();
 }
 
