@@ -176,17 +176,21 @@ const SITUATIONS: Record<string, { run(port: AnyPort): unknown; expected: unknow
   'what cannot be cloned is refused, and nothing is lost by it': {
     async run(port) {
       const memory = new ArrayBuffer(4)
+      const { port1: dead, port2: alive } = new MessageChannel()
+      dead.close()
       const found: unknown[] = [
         ...[() => 1, Symbol('x'), { a: new WeakMap() }].map((value) => thrown(() => port.postMessage(value))),
         thrown(() => port.postMessage(() => 1, [memory])),
         thrown(() => port.postMessage(1, [memory, memory])),
+        thrown(() => port.postMessage(1, [memory, dead])),
         thrown(() => port.postMessage(1, 5 as never)),
         memory.byteLength,
       ]
+      alive.close()
       command(port, { post: ['fine'] })
       return [...found, ...(await next(port, 1))]
     },
-    expected: [...Array<string>(5).fill('DataCloneError'), 'TypeError', 4, 'fine'],
+    expected: [...Array<string>(6).fill('DataCloneError'), 'TypeError', 4, 'fine'],
   },
   'transferred memory is gone here and arrives': {
     async run(port) {
@@ -457,6 +461,14 @@ test('only what a port can send is taken', async (t) => {
   for (const [list, message] of wrong) {
     t.throws(() => port.postMessage('x', list as never), { name: 'DataCloneError', code: 'ERR_INVALID_PAYLOAD', message })
   }
+  const { port1: closed, port2: other } = new MessageChannel()
+  closed.close()
+  t.throws(() => port.postMessage('x', [closed]), {
+    name: 'DataCloneError',
+    code: 'ERR_INVALID_PAYLOAD',
+    message: /^transfer: /,
+  })
+  other.close()
   const gone = new ArrayBuffer(1)
   structuredClone(gone, { transfer: [gone] })
   t.throws(() => port.postMessage('x', [gone]), { message: 'transfer: ArrayBuffer was transferred before' })

@@ -79,7 +79,7 @@ export const PORT_FAULTS = [
     ...PORTS,
     what: 'ports: transferred memory stays',
     file: 'ts/messageport/transfer-list.ts',
-    from: 'structuredClone(undefined, { transfer: this.#buffers })\n',
-    to: '\n',
+    from: '[...this.#buffers, ...ports]',
+    to: '[...ports]',
   },
 ]

@@ -5,6 +5,7 @@ import type * as ports from '../../messageport.js'
 import { IpcError } from '../values/errors.js'
 import { wrongType } from '../values/checks.js'
 import { isArrayBuffer, isDetached, kindOf } from '../values/kinds.js'
+import { said } from '../values/refusal.js'
 
 export class TransferList {
   readonly #buffers: ArrayBuffer[] = []
@@ -32,11 +33,16 @@ export class TransferList {
     else this.#buffers.push(one)
   }
 
-  /** Takes all of it away from the program; returns the ports as they are now. */
+  /** Takes all of it away from the program, or nothing; returns the ports as they are now. */
   take(): NodePort[] {
     const { ports } = this
-    structuredClone(undefined, { transfer: this.#buffers })
-    return structuredClone<NodePort[]>(ports, { transfer: ports as never })
+    const transfer = [...this.#buffers, ...ports] as never
+    try {
+      return structuredClone<NodePort[]>(ports, { transfer })
+    } catch (error) {
+      // Only that can tell whether a port is closed.
+      throw cloneError(`transfer: ${said(error)}`, error)
+    }
   }
 }
 
