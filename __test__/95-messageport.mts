@@ -288,6 +288,63 @@ test('both ends are told once when the process of the other is killed', async (t
   t.is(closes, 1)
 })
 
+/** What a port is beneath. */
+const Main = stream<Uint8Array, Uint8Array, Uint8Array, Uint8Array>('messageport:main', { codec: bytes })
+const NOTHING = new Uint8Array(0)
+
+/** A port to which the other end posts, when it is asked to; that it ends comes right behind. */
+async function ending(t: ExecutionContext, name: string, values: unknown[], end: () => void) {
+  const server = await createServer(name, SERVING)
+  t.teardown(() => server.close())
+  server.handle(Main, async (_, items) => {
+    for await (const _ of items) break
+    for (const value of values) items.write(codec.encode([value]))
+    end()
+    return NOTHING
+  })
+  const client = await connect(name, CONNECTING)
+  t.teardown(() => client.close())
+  const port = openPort(client, 'main')
+  const found: unknown[] = []
+  port.on('close', () => found.push('close'))
+  return { port, found }
+}
+
+const fail = () => {
+  throw Object.assign(new Error('it is gone'), { code: 'E_GONE' })
+}
+
+test('a port whose listener has gone with a message is told that the other side is gone', async (t) => {
+  const served: MessagePort[] = []
+  const server = await servePorts('gone', (one) => served.push(one), SERVING)
+  t.teardown(() => server.close())
+  const client = await connect('gone', CONNECTING)
+  t.teardown(() => client.close())
+  const port = openPort(client, 'main')
+  await until('it is there', () => served.length === 1)
+  let isClosed = false
+  served[0].on('close', () => (isClosed = true))
+  served[0].once('message', () => {})
+  for (const value of [1, 2]) port.postMessage(value)
+  // What of this arrives does so together with the end.
+  void client.close()
+  await until('it is told', () => isClosed)
+  t.is((await served[0].closed)?.code, 'ERR_PEER_LOST')
+})
+
+test('messages that have come before the other side was gone are read one by one', async (t) => {
+  const { port } = await ending(t, 'one-by-one', [1, 2, 3], fail)
+  const found: unknown[] = []
+  void (async () => {
+    // Between one and the next nobody listens.
+    while (found.length < 3) found.push(...(await once(port, 'message')))
+  })()
+  port.postMessage('go on')
+  await port.closed
+  await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(found, [1, 2, 3])
+})
+
 test('closing at one end closes the other, and ends the connection', async (t) => {
   const program = start(t, 'serve')
   await program.report()

@@ -62,6 +62,8 @@ export class MessagePort extends PortEvents implements ports.MessagePort {
   #resume: (() => void) | undefined
   #isClosing = false
   #closing: NodeJS.Timeout | undefined
+  /** Why the other side is gone. */
+  #loss: { reason: unknown } | undefined
   #hasClosed = false
 
   constructor(parts: Parts) {
@@ -155,6 +157,7 @@ export class MessagePort extends PortEvents implements ports.MessagePort {
     } else {
       this.unref()
       this.#isStarted = false
+      if (this.#loss !== undefined) this.lost(this.#loss.reason)
     }
   }
 
@@ -171,7 +174,11 @@ export class MessagePort extends PortEvents implements ports.MessagePort {
 
   /** The other side is gone. A port that delivers messages says so behind the last of them. */
   lost(reason: unknown): void {
-    if (!this.#isStarted) this.#over(reason)
+    this.#loss = { reason }
+    // Whoever waits for one message after the other listens again before that.
+    setImmediate(() => {
+      if (!this.#isStarted) this.#over(reason)
+    })
   }
 
   /** Nothing more will come, and nothing posted be read. */
