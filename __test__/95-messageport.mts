@@ -345,6 +345,19 @@ test('messages that have come before the other side was gone are read one by one
   t.deepEqual(found, [1, 2, 3])
 })
 
+for (const isListenedTo of [false, true]) {
+  const which = isListenedTo ? 'whose listener has gone' : 'that nobody listens to'
+  test(`a port ${which} is told when the other side no longer waits for it`, async (t) => {
+    // As one that was closed answers in the end, although not all was read.
+    const { port, found } = await ending(t, `gives-up-${isListenedTo}`, [1, 2], () => {})
+    if (isListenedTo) port.once('message', (value) => found.push(value))
+    port.postMessage('go on')
+    await until('it is told', () => found.includes('close'))
+    t.deepEqual(found, isListenedTo ? [1, 'close'] : ['close'])
+    t.is(await port.closed, null)
+  })
+}
+
 test('closing at one end closes the other, and ends the connection', async (t) => {
   const program = start(t, 'serve')
   await program.report()

@@ -37,7 +37,9 @@ export function open(
   const cancel = () => items.cancel()
   const parts = { stream: items, finish, cancel, messageLenMax, queuedMax, transfers }
   const port = new MessagePort(parts)
-  const over = items.result.catch((reason: unknown) => port.lost(reason))
+  const lost = (reason: unknown) => port.lost(reason)
+  // The other side also answers when it has waited long enough for what is not read here.
+  const over = items.result.then(() => lost(null), lost)
   return { port, over }
 }
 
