@@ -583,6 +583,25 @@ test('a transferred port that is never fetched is closed with the port it was se
   t.pass()
 })
 
+test('a transferred port whose other end was closed before it was fetched is closed', async (t) => {
+  const served: MessagePort[] = []
+  const server = await servePorts('fetched-late', (one) => served.push(one), SERVING)
+  t.teardown(() => server.close())
+  const port = await connectPort('fetched-late', CONNECTING)
+  t.teardown(() => port.close())
+  const { port1, port2 } = new MessageChannel()
+  port.postMessage(port2, [port2])
+  port1.close()
+  await until('it is there', () => served.length === 1)
+  // The other end is told some turns later.
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  const [fetched] = (await next(asAny(served[0]), 1)) as [MessagePort]
+  let isClosed = false
+  fetched.on('close', () => (isClosed = true))
+  await until('it is closed', () => isClosed)
+  t.is(await fetched.closed, null)
+})
+
 // ---- Comlink ----
 
 interface Exposed {

@@ -65,13 +65,21 @@ export function serve(
   })
 }
 
+/** A port that waits to be fetched. */
+interface Offer {
+  readonly port: NodePort
+  readonly owner: object
+  /** Its other end was closed: it says so once, whoever listens. */
+  isClosed: boolean
+}
+
 /** Ports that were transferred over one connection. */
 export class Transfers implements PortTransfers {
   static readonly #all = new WeakMap<api.Connection, Transfers>()
 
   readonly #connection: api.Connection
   readonly #queuedMax: number
-  readonly #offered = new Map<number, { port: NodePort; owner: object }>()
+  readonly #offered = new Map<number, Offer>()
   #last = 0
   #registration: api.Registration | undefined
 
@@ -93,7 +101,9 @@ export class Transfers implements PortTransfers {
   }
 
   offer(number: number, port: NodePort, owner: object): void {
-    this.#offered.set(number, { port, owner })
+    const offer: Offer = { port, owner, isClosed: false }
+    port.once('close', () => (offer.isClosed = true))
+    this.#offered.set(number, offer)
     this.#registration ??= this.#connection.handle(Transferred, (params, items) =>
       this.#serve(params, items),
     )
@@ -101,7 +111,7 @@ export class Transfers implements PortTransfers {
 
   withdraw(owner: object): void {
     for (const [number, offer] of this.#offered) {
-      if (offer.owner === owner) this.#take(number)?.close()
+      if (offer.owner === owner) this.#take(number)?.port.close()
     }
   }
 
@@ -115,19 +125,21 @@ export class Transfers implements PortTransfers {
   }
 
   #serve(params: Uint8Array, items: ServerStream): Promise<Uint8Array> {
-    const port = this.#take(numberIn(params))
-    if (port === undefined) throw new IpcError('ERR_INVALID_ARGUMENT', 'there is no such port')
-    return serve(items, this.#queuedMax, (other) => relay(port, other), this.#relayed)
+    const offer = this.#take(numberIn(params))
+    if (offer === undefined) throw new IpcError('ERR_INVALID_ARGUMENT', 'there is no such port')
+    const { port, isClosed } = offer
+    const take = (other: MessagePort) => (isClosed ? other.close() : relay(port, other))
+    return serve(items, this.#queuedMax, take, this.#relayed)
   }
 
-  #take(number: number): NodePort | undefined {
-    const port = this.#offered.get(number)?.port
+  #take(number: number): Offer | undefined {
+    const offer = this.#offered.get(number)
     this.#offered.delete(number)
     if (this.#offered.size === 0) {
       this.#registration?.dispose()
       this.#registration = undefined
     }
-    return port
+    return offer
   }
 
   /** The same for ports that are relayed: what travels over them has to be ports of Node.js. */
