@@ -165,4 +165,18 @@ export const TOPICS = [
     to: 'reads it to its end, and nothing is shown there later.',
     by: 'topic',
   },
+  {
+    what: 'a lossless subscriber makes a file of readers where its publisher does not look',
+    file: `${TOPIC}/subscriber.rs`,
+    from: 'None if opened.has_writer() => return',
+    to: 'None if false => return',
+    by: 'topic',
+  },
+  {
+    what: 'a lossless subscriber that had to wait for its place starts at the beginning',
+    file: `${TOPIC}/subscriber.rs`,
+    from: '        if !is_there {\n            self.start = None;',
+    to: '        if !is_there || true {\n            self.start = None;',
+    by: 'topic',
+  },
 ]

@@ -55,6 +55,8 @@ pub struct TopicStats {
 pub struct TopicSubscriber {
     name: Name,
     mode: Mode,
+    /// Where to start in what was there from the start, until that is read.
+    start: Option<Start>,
     source: Option<Source>,
     /// Of one that must miss nothing, and was there before there was a file.
     early: Option<Seat>,
@@ -76,6 +78,15 @@ struct Source {
     seat: Option<Seat>,
 }
 
+/// What there is at a path.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Opening {
+    Nothing,
+    /// A file whose publisher is about to make that of its readers.
+    NotYet,
+    Source(Source),
+}
+
 /// A place among those who are waited for.
 struct Seat {
     // Given back before its lock is.
@@ -94,6 +105,7 @@ impl TopicSubscriber {
         let mut this = Self {
             name: Name::new(place, name, Kind::Topic)?,
             mode,
+            start: Some(start),
             source: None,
             early: None,
             is_restarted: false,
@@ -102,8 +114,8 @@ impl TopicSubscriber {
             ended: None,
             stats: TopicStats::default(),
         };
-        this.follow(Some(start))?;
-        if mode == Mode::Lossless && this.source.is_none() {
+        this.follow()?;
+        if mode == Mode::Lossless && this.source.is_none() && this.start.is_none() {
             this.early = this.sit_down()?;
         }
         Ok(this)
@@ -202,22 +214,25 @@ impl TopicSubscriber {
                 self.looked_at = now;
             }
         }
-        Ok(self.follow(None)? && self.look()?)
+        Ok(self.follow()? && self.look()?)
     }
 
     /// Moves to the file that has the name now, if it is another one. One that cannot be read is
-    /// left alone as long as there is one that can. Without a start it is read from its beginning.
-    fn follow(&mut self, start: Option<Start>) -> Result<bool> {
-        let mut failure = None;
+    /// left alone as long as there is one that can. One that comes when there was none is read from
+    /// its beginning.
+    fn follow(&mut self) -> Result<bool> {
+        let (mut failure, mut is_there) = (None, false);
         let paths: Vec<_> =
             self.name.places.candidates().map(|place| place.join(&self.name.file)).collect();
         for path in paths {
             if self.source.as_ref().is_some_and(|source| source.opened.is_at(&path)) {
                 return Ok(false);
             }
-            match self.open_at(&path, start) {
-                Ok(None) => {}
-                Ok(Some(source)) => {
+            match self.open_at(&path) {
+                Ok(Opening::Nothing) => {}
+                Ok(Opening::NotYet) => is_there = true,
+                Ok(Opening::Source(source)) => {
+                    self.start = None;
                     self.is_restarted = self.source.is_some();
                     self.stats.generations += 1;
                     self.source = Some(source);
@@ -225,6 +240,9 @@ impl TopicSubscriber {
                 }
                 Err(error) => failure = failure.or(Some(error)),
             }
+        }
+        if !is_there {
+            self.start = None;
         }
         match failure {
             Some(error) if self.source.is_none() || self.mode == Mode::Lossless => Err(error),
@@ -236,44 +254,49 @@ impl TopicSubscriber {
         }
     }
 
-    fn open_at(&mut self, path: &Path, start: Option<Start>) -> Result<Option<Source>> {
-        let Some(opened) = Opened::open(path, Kind::Topic)? else { return Ok(None) };
+    fn open_at(&mut self, path: &Path) -> Result<Opening> {
+        let Some(opened) = Opened::open(path, Kind::Topic)? else { return Ok(Opening::Nothing) };
         let ring = Ring::in_file(&opened.head, &opened.segment)?;
         let file = ring.file();
         let mut cursor = Cursor::new(ring, self.mode);
         if self.mode != Mode::Lossless {
-            if let Some(start) = start {
+            if let Some(start) = self.start {
                 cursor.start(start)?;
             }
-            return Ok(Some(Source { opened, cursor, seat: None }));
+            return Ok(Opening::Source(Source { opened, cursor, seat: None }));
         }
         let kept = self.source.as_mut().and_then(|source| source.seat.take());
         let kept = kept.or_else(|| self.early.take());
         let seat = kept
             .filter(|seat| seat.readers.is_beside(path))
             .map_or_else(|| Seat::take(path), |seat| Ok(Some(seat)))?;
-        // Its publisher is about to make the file of its readers.
-        let Some(mut seat) = seat else { return Ok(None) };
+        let mut seat = match seat {
+            Some(seat) => seat,
+            // It would not look at what another has made in the place of its own.
+            None if opened.has_writer() => return Ok(Opening::NotYet),
+            None => match Seat::make(path)? {
+                Some(seat) => seat,
+                None => return Ok(Opening::NotYet),
+            },
+        };
         if seat.slot.is_cut_off() {
-            return self.end(Code::Lagged).map(|_| None);
+            return self.end(Code::Lagged).map(|_| Opening::Nothing);
         }
-        let has_joined = match start {
+        let has_joined = match self.start {
             Some(start) => cursor.join(start, &mut seat.slot, file)?,
             None => cursor.follow(&mut seat.slot, file)?,
         };
         if !has_joined {
-            return self.end(Code::Lagged).map(|_| None);
+            return self.end(Code::Lagged).map(|_| Opening::Nothing);
         }
-        Ok(Some(Source { opened, cursor, seat: Some(seat) }))
+        Ok(Opening::Source(Source { opened, cursor, seat: Some(seat) }))
     }
 
     /// Takes a place where the first publisher will look, so that it waits from its first message
     /// on. As long as there is no directory there is none.
     fn sit_down(&self) -> Result<Option<Seat>> {
         let Some(directory) = self.name.places.usable().next() else { return Ok(None) };
-        let path = directory.path().join(&self.name.file);
-        Shared::make(&path, SLOTS * SLOT_LEN)?;
-        let mut seat = Seat::take(&path)?;
+        let mut seat = Seat::make(&directory.path().join(&self.name.file))?;
         if let Some(seat) = &mut seat {
             seat.slot.attach(0, 0);
         }
@@ -319,6 +342,12 @@ impl TopicSubscriber {
 }
 
 impl Seat {
+    /// The same, and makes the file if there is none.
+    fn make(path: &Path) -> Result<Option<Self>> {
+        Shared::make(path, SLOTS * SLOT_LEN)?;
+        Self::take(path)
+    }
+
     fn take(path: &Path) -> Result<Option<Self>> {
         let Some(readers) = Shared::open(path, SLOTS * SLOT_LEN)? else { return Ok(None) };
         let Some(index) = readers.claim(SLOTS)? else {

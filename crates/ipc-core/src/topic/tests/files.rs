@@ -2,6 +2,7 @@
 //! name.
 
 mod attacked;
+mod joining;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -44,6 +45,10 @@ impl Scratch {
 
     fn file(&self) -> PathBuf {
         self.0.join("demo.topic")
+    }
+
+    fn readers(&self) -> PathBuf {
+        self.0.join("demo.topic-readers")
     }
 
     fn names(&self) -> Vec<String> {
@@ -387,7 +392,7 @@ fn whatever_lies_under_the_name_is_refused_or_read() {
         let mut subscribers: Vec<_> = [TopicMode::Latest, TopicMode::Lossy, TopicMode::Lossless]
             .map(|mode| scratch.subscriber(mode, TopicStart::Next))
             .into();
-        let files = [scratch.file(), scratch.0.join("demo.topic-readers")]
+        let files = [scratch.file(), scratch.readers()]
             .map(|path| fs::OpenOptions::new().write(true).open(path).unwrap());
         for _ in 0..30 {
             let file = &files[random.below(2)];
