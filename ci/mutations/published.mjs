@@ -295,4 +295,11 @@ export const PUBLISHED = [
     to: '',
     by: 'unit',
   },
+  {
+    what: 'file: a signal keeps a file from its room',
+    file: 'crates/ipc-core/src/sys.rs',
+    from: '            Err(Errno::INTR) => {}\n            failed => return failed,',
+    to: '            failed => return failed,',
+    by: 'unit',
+  },
 ]

@@ -7,16 +7,39 @@
 //! Between any two steps by which a frame reaches the peer stands a [`kill_point`]: in production
 //! nothing, in a test the place where the process dies, if the test has chosen it.
 
+use std::os::fd::AsFd;
 pub(crate) use std::os::fd::{BorrowedFd, OwnedFd};
 
+use rustix::fs::{FallocateFlags, fallocate};
 pub(crate) use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 pub(crate) use rustix::time::{ClockId, clock_gettime};
+
+/// Bytes of a file for which room is taken by one call.
+const ALLOCATED_AT_ONCE: usize = 1 << 20;
 
 /// Bytes of the largest file this process may make. To make one larger is not an error but a
 /// signal, so that it has to be known beforehand.
 pub(crate) fn file_len_max() -> u64 {
     getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+/// Takes the room for the first `len` bytes of a file, whose length is no less afterwards.
+///
+/// Some kernels give up, and give back what was taken, when a signal comes meanwhile: a part that
+/// is small is done before the next one comes.
+pub(crate) fn allocate(file: impl AsFd, len: usize) -> rustix::io::Result<()> {
+    let mut taken = 0;
+    while taken < len {
+        let (start, part) = (taken as u64, ALLOCATED_AT_ONCE.min(len - taken));
+        let room = FallocateFlags::empty();
+        match fault().and_then(|()| fallocate(&file, room, start, part as u64)) {
+            Ok(()) => taken += part,
+            Err(Errno::INTR) => {}
+            failed => return failed,
+        }
+    }
+    Ok(())
 }
 
 /// The limit that a call has failed at, with its value, if that can be known.
@@ -178,5 +201,31 @@ pub mod kills {
                 let _ = is_over.recv();
             }
         }
+    }
+}
+
+#[cfg(all(test, not(loom), feature = "testing"))]
+mod tests {
+    use rustix::fs::{MemfdFlags, fstat, memfd_create};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_does_not_keep_a_file_from_its_room() {
+        let len = 5 << 19;
+        for interrupted in 0..3 {
+            let file = memfd_create("allocated", MemfdFlags::CLOEXEC).unwrap();
+            faults::fail_nth(interrupted, false, Errno::INTR);
+            let allocated = allocate(&file, len);
+            assert!(faults::stop(), "there is no call {interrupted}");
+            assert_eq!(allocated, Ok(()));
+            let stat = fstat(&file).unwrap();
+            assert_eq!(usize::try_from(stat.st_size), Ok(len));
+            assert!(usize::try_from(stat.st_blocks).unwrap() >= len / 512);
+        }
+        let file = memfd_create("full", MemfdFlags::CLOEXEC).unwrap();
+        faults::fail_nth(1, false, Errno::NOSPC);
+        assert_eq!(allocate(&file, len), Err(Errno::NOSPC));
+        faults::stop();
     }
 }

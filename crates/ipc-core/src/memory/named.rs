@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
@@ -141,19 +141,16 @@ fn lock_abandoned(name: &str) -> Option<File> {
 /// The crate only sizes the file. Without pages behind it the first touch on a full file system
 /// would be a SIGBUS; so they are asked for now, where it can still be an error.
 fn allocate(file: &File, len: usize) -> Result<()> {
-    sys::fault()
-        .and_then(|()| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len as u64))
-        .map_err(|cause| {
-            let room = match rustix::fs::statvfs(DIRECTORY) {
-                Ok(stat) if cause == Errno::NOSPC => {
-                    let (free, all) =
-                        (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
-                    format!(", where {free} of {all} bytes are free")
-                }
-                _ => String::new(),
-            };
-            Error::system(format_args!("allocating {len} bytes in {DIRECTORY}{room}"), cause)
-        })
+    sys::allocate(file, len).map_err(|cause| {
+        let room = match rustix::fs::statvfs(DIRECTORY) {
+            Ok(stat) if cause == Errno::NOSPC => {
+                let (free, all) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
+                format!(", where {free} of {all} bytes are free")
+            }
+            _ => String::new(),
+        };
+        Error::system(format_args!("allocating {len} bytes in {DIRECTORY}{room}"), cause)
+    })
 }
 
 fn open(name: &str) -> rustix::io::Result<File> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering as Hardware};
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::{Owned, Predecessor, supersede};
@@ -168,13 +168,11 @@ pub(super) fn fill(
         // of this writer.
         return Err(Unfilled::Call(Errno::AGAIN));
     }
-    call(sys::fault().and_then(|()| {
-        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, reserved as u64) {
-            Ok(()) if reserved == len => Ok(()),
-            Ok(()) | Err(Errno::OPNOTSUPP) => rustix::fs::ftruncate(file, len as u64),
-            failed => failed,
-        }
-    }))?;
+    call(match sys::allocate(file, reserved) {
+        Ok(()) if reserved == len => Ok(()),
+        Ok(()) | Err(Errno::OPNOTSUPP) => rustix::fs::ftruncate(file, len as u64),
+        failed => failed,
+    })?;
     let stat = sys::fault().and_then(|()| rustix::fs::fstat(file)).map_err(Unfilled::Call)?;
     let object = Object::published(len);
     let segment = Segment::map_guarded(file, object).map_err(Unfilled::Mapping)?;
