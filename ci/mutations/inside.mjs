@@ -107,6 +107,13 @@ export const INSIDE = [
     to: 'onAbort(signal, () => {})',
   },
   {
+    what: 'channels: what a subscriber sends takes the place of the event it is told of',
+    file: 'ts/connection/sends.ts',
+    from: 'bytes = new Uint8Array(bytes)',
+    to: '',
+    by: '41-diagnostics',
+  },
+  {
     what: 'channels: what is bound to the start of a handler is not its store',
     file: 'ts/values/diagnostics.ts',
     from: 'this.#start.runStores(message, () => message.run(work))',

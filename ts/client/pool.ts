@@ -72,9 +72,9 @@ export class Pool implements api.Pool, Home {
   #lost(member: Member): void {
     const at = this.#members.indexOf(member)
     if (at !== -1) this.#members.splice(at, 1)
-    if (this.#closing !== undefined || (at === -1 && this.away.size === 0)) return
+    if (this.#closing !== undefined) return
     this.#forgive()
-    this.#grow(Infinity)
+    if (at !== -1 || this.away.size > 0) this.#grow(Infinity)
   }
 
   /** A server refuses for a reason that time does not change: others are asked in its place, and

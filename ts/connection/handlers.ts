@@ -64,7 +64,6 @@ export class Handlers {
     const checked = asAny(contract)
     checkFunction('handler', handler)
     const { borrowed = false, once = false, signal } = handleOptions(options)
-    let stop: (() => void) | undefined
     const remove = () => {
       stop?.()
       if (!route.isActive) return
@@ -73,13 +72,14 @@ export class Handlers {
       this.#changed()
     }
     const route: Route = { contract: checked, handler, borrowed, once, isActive: true, remove }
-    const registration = { dispose: remove, [Symbol.dispose]: remove }
     // Where nothing will come any more, nothing is kept for it.
-    if (signal?.aborted || this.#isClosed) return registration
-    stop = signal && onAbort(signal, remove)
-    this.#add(route, first)
-    this.#changed()
-    return registration
+    const isKept = !signal?.aborted && !this.#isClosed
+    const stop = isKept && signal ? onAbort(signal, remove) : undefined
+    if (isKept) {
+      this.#add(route, first)
+      this.#changed()
+    }
+    return { dispose: remove, [Symbol.dispose]: remove }
   }
 
   /** Takes back the last of those that take an event of this name with this function. */
