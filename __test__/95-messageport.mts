@@ -297,7 +297,7 @@ async function ending(t: ExecutionContext, name: string, values: unknown[], end:
   const server = await createServer(name, SERVING)
   t.teardown(() => server.close())
   server.handle(Main, async (_, items) => {
-    for await (const _ of items) break
+    for await (const first of items) if (first !== undefined) break
     for (const value of values) items.write(codec.encode([value]))
     end()
     return NOTHING

@@ -201,17 +201,14 @@ test('what arrives at a bridge that has lost its topic is left to the one that h
   using publisher = createTopic(Flow, { directory: home.directory })
   await write(publisher, 1, 10)
   t.deepEqual(await numbers(subscription, 10), upTo(1, 10))
-  await pending('TAKEN', 0)
-  // The stream has delivered to it what it has not read.
-  const taken = job('importTopic', 'Flow', nats, { ...options, takeOver: true })
-  first.signal('SIGSTOP')
-  await write(publisher, 11, 10)
-  await pending('TAKEN', 10)
-  await away.bridge(taken)
-  first.signal('SIGCONT')
+  await away.bridge(job('importTopic', 'Flow', nats, { ...options, takeOver: true }))
+  // One by one, until the first bridge gets one: nothing behind it tells the second that it is missing.
+  const isOpen = () => first.reports.every((report) => !('closed' in report))
+  for (let number = 11; isOpen() && number < 1_000; number++) {
+    await write(publisher, number, 1)
+    t.deepEqual(await numbers(subscription, 1), [number])
+  }
   t.deepEqual(await first.report((report) => report.closed), { closed: 'ERR_NAME_IN_USE' })
-  await write(publisher, 21, 10)
-  t.deepEqual(await numbers(subscription, 20), upTo(11, 20))
 })
 
 test('a durable name goes on where its bridge was killed, before what is newer', async (t) => {
