@@ -20,7 +20,7 @@ use crate::time::Time;
 
 /// Expired entries that one call removes at most, so that no call takes long because many have
 /// expired together.
-const SWEPT_AT_ONCE: usize = 64;
+pub(super) const SWEPT_AT_ONCE: usize = 64;
 
 /// The map as its owner knows it.
 #[derive(Debug)]

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::find::{Finder, Lookup};
-use super::layout::{CHANGES, LEN, Layout, MapSizes};
-use super::table::{Clocks, Table, begin};
+use super::hash::hash;
+use super::layout::{BUCKET, CHANGES, LEN, Layout, MapSizes};
+use super::table::{Clocks, SWEPT_AT_ONCE, Table, begin};
 use crate::error::Code;
 use crate::memory::words::{Heap, Words};
 use crate::seeds::{Random, each_seed};
@@ -211,6 +212,44 @@ fn a_key_that_crowds_with_expired_ones_takes_the_place_of_one() {
         both.set(&number.to_le_bytes(), b"stays").unwrap();
     }
     assert_eq!(both.all().len(), 512);
+}
+
+#[test]
+fn a_key_all_of_whose_places_are_taken_by_expired_ones_takes_one_of_them() {
+    let sizes = MapSizes { entries_max: 512, key_len_max: 8, value_len_max: 8 };
+    let mut both = Both::new(&sizes, 1);
+    let layout = both.table.layout();
+    let buckets = |key: &[u8]| {
+        let mut buckets = layout.buckets_of(hash(1, key));
+        buckets.sort_unstable();
+        buckets
+    };
+    let wanted = buckets(&0u64.to_le_bytes());
+    let (crowd, others): (Vec<_>, Vec<_>) =
+        (0..1_000_000u64).map(u64::to_le_bytes).partition(|key| buckets(key) == wanted);
+    let (last, crowd) = crowd[..=2 * BUCKET].split_last().unwrap();
+    for key in crowd {
+        both.set_for(key, b"short", Some(Duration::from_nanos(20))).unwrap();
+    }
+    // These are removed first, so many that there is no time for the others.
+    let apart = |key: &&[u8; 8]| !wanted.iter().any(|bucket| buckets(*key).contains(bucket));
+    for key in others.iter().filter(apart).take(SWEPT_AT_ONCE) {
+        both.set_for(key, b"shorter", Some(Duration::from_nanos(10))).unwrap();
+    }
+    both.now = Time::from_nanos(100);
+    both.set(last, b"stays").unwrap();
+    assert_eq!(both.all().len(), 1);
+}
+
+#[test]
+fn a_key_longer_than_the_longest_is_corrupt() {
+    let longer = MapSizes { key_len_max: 9, value_len_max: 23, ..SMALL };
+    let mut both = Both::new(&longer, 1);
+    both.set(b"ninebytes", b"value").unwrap();
+    // For a reader, the entries are as long as before.
+    let mut finder = Finder::new(Layout::new(&SMALL, 4096).unwrap(), &both.words);
+    let found = finder.next(&both.words, 0, &both.now.into());
+    assert_eq!(found.map(|(_, lookup)| lookup), Some(Lookup::Corrupt));
 }
 
 #[test]
