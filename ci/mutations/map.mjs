@@ -9,15 +9,6 @@ const WRITER = { file: `${CORE}/writer.rs`, by: 'map' }
 
 export const MAP = [
   {
-    what: 'map: the index names an entry before all of it is seen',
-    ...FIND,
-    from: `let word = words.load(self.layout.word(place), OBSERVE);
-                let Some(tag)`,
-    to: `let word = words.load(self.layout.word(place), Ordering::Relaxed);
-                let Some(tag)`,
-    by: 'models',
-  },
-  {
     what: 'map: an entry is taken for that of the key whatever key it holds',
     ...FIND,
     from: 'Lookup::Found(found) if self.key(&found) == key =>',
@@ -82,17 +73,6 @@ export const MAP = [
 `,
     to: `        kept.number = 1;
 `,
-  },
-  {
-    what: 'map: a new key is in the index before its value is in its entry',
-    ...TABLE,
-    from: `        self.write(words, entry, clocks);
-        kill_point("entry");`,
-    to: `        self.name(words, place, Tag::new(hash, entry).word());
-        self.write(words, entry, clocks);
-        self.index[place] = Tag::FREE;
-        kill_point("entry");`,
-    by: 'models',
   },
   {
     what: 'map: what has expired is never removed',
