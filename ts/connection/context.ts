@@ -18,7 +18,7 @@ export interface Owner {
   isAbandoned(slot: number, generation: number): boolean
 }
 
-export class Context extends Cancellation implements api.Context {
+export class Context implements api.Context {
   readonly #owner: Owner
   readonly slot: number
   readonly generation: number
@@ -28,6 +28,8 @@ export class Context extends Cancellation implements api.Context {
   readonly #trace: Uint8Array | undefined
   readonly #replayed: number
   readonly #connectionEnd: Cancellation
+  /** Of this message alone. */
+  #cancellation: Cancellation | undefined
 
   constructor(
     owner: Owner,
@@ -40,7 +42,6 @@ export class Context extends Cancellation implements api.Context {
     trace: Uint8Array | undefined,
     replayed: number,
   ) {
-    super()
     this.#owner = owner
     this.#connectionEnd = connectionEnd
     this.slot = slot
@@ -64,13 +65,14 @@ export class Context extends Cancellation implements api.Context {
     return LANES[this.laneNumber]
   }
 
-  override get signal(): AbortSignal {
+  get signal(): AbortSignal {
     // An event is never cancelled by itself.
-    return this.generation === 0 ? this.#connectionEnd.signal : super.signal
+    if (this.generation === 0) return this.#connectionEnd.signal
+    return (this.#cancellation ??= new Cancellation()).signal
   }
 
   get cancelled(): boolean {
-    if (this.isAborted) return true
+    if (this.#cancellation?.isAborted) return true
     if (this.generation === 0) return !this.#owner.isOpen
     return this.#owner.isAbandoned(this.slot, this.generation)
   }
@@ -90,5 +92,11 @@ export class Context extends Cancellation implements api.Context {
 
   get itemsTaken(): number {
     return Math.max(0, this.#replayed)
+  }
+
+  /** The reply is no longer wanted. */
+  abort(reason: unknown): void {
+    this.#cancellation ??= new Cancellation()
+    this.#cancellation.abort(reason)
   }
 }
