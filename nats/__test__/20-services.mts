@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import ava from 'ava'
 import { IpcError } from 'ringpost'
 import * as contracts from './helpers/contracts.mjs'
-import { isLong, job, Machine, Nats, until } from './helpers/machines.mjs'
+import { answered, isLong, job, Machine, Nats, until } from './helpers/machines.mjs'
 
 const { Alarm, Blob, Count, Echo, Fail, Look, Mirror, Note, Notes, Odd, Secret } = contracts
 const { Shout, Text, Wait, Waited, Zeros } = contracts
@@ -156,14 +156,7 @@ test('a stream that was answered is read to its end, however slowly', async (t) 
   await caller.bridge(job('importService', 'Site', nats, { prefix, heartbeatMs: 100 }))
   const client = await caller.client()
   const read = async () => {
-    // The windows of the bridges have room for all items, that of the reader has not.
-    const stream = client.stream(Mirror, {}, { windowBytes: 4_096 })
-    stream.result.catch(() => {})
-    for (let at = 0; at < 12; at++) {
-      if (!stream.write(Buffer.alloc(16_384, at))) await stream.ready()
-    }
-    stream.end()
-    await until('it is answered', async () => (await exporter.stats()).calls === 0)
+    const stream = await answered(client, exporter)
     // Longer than the other side may be silent.
     await delay(1_000)
     const items: number[] = []

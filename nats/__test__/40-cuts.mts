@@ -8,7 +8,7 @@ import { createServer, createTopic, subscribe, type Client, type IpcError } from
 import { exportService, exportTopic, importService, importTopic } from '../src/index.mjs'
 import { Echo, Flow, Note, Mirror, Site, Wait, Waited } from './helpers/contracts.mjs'
 import type { Message } from './helpers/contracts.mjs'
-import { freePort, isLong, job, listens, Machine, Nats, until } from './helpers/machines.mjs'
+import { answered, freePort, isLong, job, listens, Machine, Nats, until } from './helpers/machines.mjs'
 
 /** Serial, so that they do not compete for the processors. */
 const test = ava.serial
@@ -60,13 +60,7 @@ test('a NATS server is killed: a stream that was answered before is read to its 
   const exporter = await home.bridge(job('exportService', 'Full', nats))
   const importer = await away.bridge(job('importService', 'Full', nats))
   const client = await away.client()
-  const stream = client.stream(Mirror, {}, { windowBytes: 4_096 })
-  stream.result.catch(() => {})
-  for (let at = 0; at < 12; at++) {
-    if (!stream.write(Buffer.alloc(16_384, at))) await stream.ready()
-  }
-  stream.end()
-  await until('it is answered', async () => (await exporter.stats()).calls === 0)
+  const stream = await answered(client, exporter)
   // What is answered later arrives later.
   await until('calls are answered', isAnswered(client))
   await nats.kill()

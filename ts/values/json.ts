@@ -11,8 +11,8 @@ import {
   kindOf,
   tagOf,
 } from './kinds.js'
-import { Refusal, tooDeep, unsupported, within } from './refusal.js'
-import { DEPTH_MAX, valuesMax, VALUES_FREE } from './unpack.js'
+import { Refusal, tooDeep, tooMany, unsupported, within } from './refusal.js'
+import { DEPTH_MAX, LIST_MAX, valuesMax, VALUES_FREE } from './unpack.js'
 
 /** In errors. */
 const FORMAT = 'JSON'
@@ -21,10 +21,6 @@ const SHORT_TEXT = 64
 /** A buffer that has grown beyond this is not kept. */
 const KEPT_MAX = 1 << 20
 const BUFFER_BYTES = 8192
-/** A list longer than this cannot be sent, whatever is in it. */
-const LIST_MAX = valuesMax(2 ** 32)
-/** Shorter texts are not nested too deep: each level takes two characters. */
-const SHALLOW_BYTES = 2 * DEPTH_MAX
 
 let buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
 let at = 0
@@ -45,20 +41,13 @@ export function encode(value: unknown): Uint8Array {
   isWriting = true
   try {
     write(value, 0)
-    if (values > VALUES_FREE) checkWritten()
+    // What is refused where it arrives is not sent.
+    if (values > valuesMax(at)) throw tooMany(values, valuesMax(at), at)
     return buffer.subarray(0, at)
   } finally {
     isWriting = outer !== undefined
     if (outer !== undefined) ({ buffer, at, values } = outer)
   }
-}
-
-/** What is refused where it arrives is not sent. */
-function checkWritten(): void {
-  const most = valuesMax(at)
-  if (values <= most) return
-  const text = `${values} items and fields cannot be sent, ${most} may be in ${at} bytes`
-  throw new Refusal(text)
 }
 
 function resize(length: number): void {
@@ -222,7 +211,7 @@ export function decode(bytes: Uint8Array): unknown {
   // A mark some put in front of any text.
   const marked = text.startsWith('\ufeff')
   const value = parse(marked ? text.slice(1) : text)
-  if (text.length > SHALLOW_BYTES) checkDepth(value, 0)
+  if (opensMany(text)) checkDepth(value, 0)
   return value
 }
 
@@ -234,6 +223,18 @@ function parse(text: string): unknown {
     const [at] = /at position \d+/.exec((error as Error).message) ?? ['']
     throw new SyntaxError(`a text that is no JSON ${at}`.trimEnd())
   }
+}
+
+/** Whether more lists and records begin in it, those in texts included, than may be within each
+ * other. Most values have few, and are not walked through. */
+function opensMany(text: string): boolean {
+  let count = 0
+  for (const opening of '[{') {
+    for (let at = text.indexOf(opening); at !== -1; at = text.indexOf(opening, at + 1)) {
+      if (++count > DEPTH_MAX) return true
+    }
+  }
+  return false
 }
 
 /** What would not be sent is not taken: programs walk through it by functions that call

@@ -14,13 +14,11 @@ import {
   nameOfView,
   tagOf,
 } from './kinds.js'
-import { Refusal, tooDeep, unsupported, within } from './refusal.js'
-import { DEPTH_MAX, valuesMax, VALUES_FREE } from './unpack.js'
+import { Refusal, tooDeep, tooMany, unsupported, within } from './refusal.js'
+import { DEPTH_MAX, LIST_MAX, valuesMax, VALUES_FREE } from './unpack.js'
 
 /** In errors. */
 const FORMAT = 'MessagePack'
-/** A list longer than this cannot be sent, whatever is in it. */
-const LIST_MAX = valuesMax(2 ** 32)
 /** Shorter texts are written character by character, which beats a native call. */
 const SHORT_TEXT = 24
 /** A buffer that has grown beyond this is not kept. */
@@ -75,9 +73,8 @@ export function encodeApart(value: unknown, bytes: number): Uint8Array {
 }
 
 function checkValues(): void {
-  if (values <= valuesMax(at)) return
-  const most = `${valuesMax(at)} may be in ${at} bytes`
-  throw new Refusal(`${values} items and fields cannot be sent, ${most}; typed arrays count as one`)
+  const most = valuesMax(at)
+  if (values > most) throw tooMany(values, most, at, '; typed arrays count as one')
 }
 
 // ---- writing ----

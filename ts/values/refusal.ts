@@ -77,6 +77,12 @@ export function tooDeep(depthMax: number, format: string): Refusal {
   return new Refusal(`nested more than ${depthMax} deep`, undefined, ofCycle)
 }
 
+/** Of a value that has more than `most`, which is what so many bytes may have. */
+export function tooMany(values: number, most: number, bytes: number, hint = ''): Refusal {
+  const text = `${values} items and fields cannot be sent, ${most} may be in ${bytes} bytes`
+  return new Refusal(text + hint)
+}
+
 function shortened(way: string[]): string {
   if (way.length <= SHOWN_FIRST + SHOWN_LAST) return way.join('')
   return `${way.slice(0, SHOWN_FIRST).join('')}…${way.slice(-SHOWN_LAST).join('')}`

@@ -17,6 +17,9 @@ export function valuesMax(bytes: number): number {
   return VALUES_FREE + Math.floor(bytes * VALUES_PER_BYTE)
 }
 
+/** A list longer than this cannot be sent, whatever is in it. */
+export const LIST_MAX = valuesMax(2 ** 32)
+
 const NOTHING = new Uint8Array(0)
 
 // What is read, how far, and how many parts it may still have. No code but this runs meanwhile.
@@ -158,7 +161,7 @@ function readList(length: number, depth: number): unknown[] {
 function readRecord(count: number, depth: number): Record<string, unknown> {
   enter(depth, count, 2)
   if (count === 0) return {}
-  if (count > SHAPE_MAX) return readFields({}, [], count, depth)
+  if (count > SHAPE_MAX) return readFields({}, undefined, count, depth)
   const place = (count * 31 + bytes[at] * 7 + bytes[at + 1]) & (SHAPES - 1)
   const shape = shapes[place]
   if (shape?.template !== undefined && shape.names.length === count) {
@@ -170,16 +173,16 @@ function readRecord(count: number, depth: number): Record<string, unknown> {
   return record
 }
 
-/** Reads so many fields into a record, and what they are called. */
+/** Reads so many fields into a record, and into `names` what they are called. */
 function readFields(
   record: Record<string, unknown>,
-  names: string[],
+  names: string[] | undefined,
   count: number,
   depth: number,
 ): Record<string, unknown> {
   for (let index = 0; index < count; index++) {
     const name = readKey()
-    names.push(name)
+    names?.push(name)
     setField(record, name, read(depth + 1))
   }
   return record
@@ -248,9 +251,10 @@ function readOther(
   place: number,
   depth: number,
 ): Record<string, unknown> {
-  const names = [...expected.slice(0, index), name]
+  const names = expected.slice(0, index)
   const record: Record<string, unknown> = {}
-  for (const before of expected.slice(0, index)) record[before] = shaped[before]
+  for (const before of names) record[before] = shaped[before]
+  names.push(name)
   setField(record, name, read(depth + 1))
   readFields(record, names, expected.length - index - 1, depth)
   learn(place, names)

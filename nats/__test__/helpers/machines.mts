@@ -9,9 +9,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { connect, type Client, type ClientOptions } from 'ringpost'
+import { connect, type Client, type ClientOptions, type ClientStream } from 'ringpost'
 import type { BridgeStats, Drop } from '../../src/index.mjs'
 import type { Job } from '../programs/bridge.mjs'
+import { Mirror } from './contracts.mjs'
 
 /** What `ci/nats.mjs` has found. */
 const NATS_SERVER = process.env.NATS_SERVER ?? 'nats-server'
@@ -220,6 +221,22 @@ export class Machine {
   client(options?: ClientOptions): Promise<Client> {
     return connect('site', { directory: this.directory, ...options })
   }
+}
+
+/** A stream that is answered, of whose 12 items its reader has read none: the windows of the bridges
+ * have room for all of them, that of the reader has not. */
+export async function answered(
+  client: Client,
+  exporter: BridgeProgram,
+): Promise<ClientStream<Uint8Array, Uint8Array, number>> {
+  const stream = client.stream(Mirror, {}, { windowBytes: 4_096 })
+  stream.result.catch(() => {})
+  for (let at = 0; at < 12; at++) {
+    if (!stream.write(Buffer.alloc(16_384, at))) await stream.ready()
+  }
+  stream.end()
+  await until('it is answered', async () => (await exporter.stats()).calls === 0)
+  return stream
 }
 
 /** A job with the options that all have here. */
